@@ -1,0 +1,52 @@
+# Two commands for a newcomer: `make demo` and `make test`. PYTHON chooses the interpreter: make test PYTHON=python3.13
+PYTHON ?= python3
+VENV ?= .venv
+RUN := $(VENV)/bin/python
+STAMP := $(VENV)/.set-up
+# One file for every supported Python, hashed, as Azure's remote build installs it.
+LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url
+
+.PHONY: demo test setup sandbox lint bench lock clean
+
+demo: setup  ## run the main job on the embedded sandbox
+	$(RUN) -m demo
+
+test: setup  ## run all tests
+	$(RUN) -m pytest $(ARGS)
+
+setup: $(STAMP)
+
+$(STAMP): requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "Python 3.11, 3.12 or 3.13 is needed, and $(PYTHON) is not: make $(MAKECMDGOALS) PYTHON=python3.13"; exit 1; }
+	@command -v kubectl >/dev/null || \
+		{ echo "kubectl is needed: https://kubernetes.io/docs/tasks/tools/ says how to install it"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "Python's venv module is needed: on Debian and Ubuntu, apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
+	@touch $(STAMP)
+
+sandbox: setup  ## start the sandbox and leave it running
+	$(RUN) -m sandbox
+
+lint: setup  ## style, types, import contracts, and whether the lock files are current
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	$(VENV)/bin/lint-imports
+	@mkdir -p build && cp requirements.txt requirements-dev.txt build/
+	$(LOCK) pyproject.toml -o build/requirements.txt && cmp build/requirements.txt requirements.txt
+	$(LOCK) --group dev -c requirements.txt -o build/requirements-dev.txt && \
+		cmp build/requirements-dev.txt requirements-dev.txt
+
+bench: setup  ## measure; needs OpenSSH's sshd, and KUBEBUILDER_ASSETS for the real API server
+	$(RUN) -m bench
+
+lock: setup  ## compile requirements*.txt anew from pyproject.toml's ranges
+	$(LOCK) --upgrade pyproject.toml -o requirements.txt
+	$(LOCK) --upgrade --group dev -c requirements.txt -o requirements-dev.txt
+
+clean:
+	rm -rf $(VENV) .sandbox .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,1 @@
+"""Keeps the storage credentials in Kubernetes Secrets short-lived and fresh."""

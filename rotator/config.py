@@ -1,0 +1,124 @@
+"""Settings, read from the environment and validated at once, into a plan."""
+
+import datetime
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import isodate
+import pydantic
+
+from rotator import errors, redaction, sas, schedule
+from rotator.settings import Settings, validity
+from rotator.targets import Cluster, ManagedAccount, Plan, Target
+
+# What a SAS must live beyond the next run: a Secret takes up to 90 s into a pod, clocks differ, a run takes time.
+MARGIN = datetime.timedelta(minutes=10)
+_LONGEST_SHOWN = 100
+
+
+def load(environment: Mapping[str, str] = os.environ) -> Plan:
+    """The plan that the settings describe; raises SettingsError with every problem at once."""
+    names = {field.alias for field in Settings.model_fields.values()}
+    # An app setting that was emptied in the portal means the default.
+    given = {name: text.strip() for name, text in environment.items() if name in names and text.strip()}
+    problems: list[str] = []
+    settings = None
+    try:
+        settings = Settings.model_validate(given)
+    except pydantic.ValidationError as error:
+        problems = [_explain(dict(problem), given) for problem in error.errors(include_url=False, include_input=False)]
+    problems += _gap(given)
+    if settings is None or problems:
+        raise errors.SettingsError(problems)
+    return _plan(settings)
+
+
+def _plan(settings: Settings) -> Plan:
+    cluster = Cluster(
+        host=settings.kubernetes_dns,
+        port=settings.kubernetes_ssh_port,
+        user=settings.kubernetes_ssh_username,
+        pins=settings.kubernetes_ssh_fingerprint,
+        key_secret=settings.kubernetes_ssh_key_secret,
+        passphrase_secret=settings.kubernetes_ssh_passphrase_secret,
+        kubectl=settings.kubernetes_kubectl,
+    )
+    target = Target(
+        cluster=cluster,
+        namespace=settings.kubernetes_namespace,
+        secret=settings.kubernetes_secret_name,
+        data_key=settings.kubernetes_secret_key,
+        encoding=settings.kubernetes_secret_encoding,
+        strategy=settings.kubernetes_secret_strategy,
+        adopt=settings.kubernetes_secret_adopt,
+        keep_foreign=settings.kubernetes_secret_keep_foreign,
+    )
+    definition = sas.SasDefinition(
+        name=settings.sas_definition_name,
+        services=settings.sas_services,
+        resource_types=settings.sas_resource_types,
+        permissions=settings.sas_permissions,
+        protocol=settings.sas_protocol,
+        validity=settings.sas_validity,
+    )
+    shortest, longest = schedule.intervals(settings.rotation_schedule)
+    return Plan(
+        account=ManagedAccount(settings.keyvault_baseurl, settings.keyvault_storage_name),
+        definition=definition,
+        targets=(target,),
+        prove=settings.rotation_prove,
+        blob_endpoint=settings.storage_blob_endpoint,
+        # A second firing of the same moment finds a fresh SAS; the next moment of the schedule does not.
+        fresh_for=shortest / 2,
+        schedule=settings.rotation_schedule,
+        client_id=settings.azure_client_id,
+        warnings=tuple(_warnings(settings, longest)),
+    )
+
+
+def _warnings(settings: Settings, longest: datetime.timedelta) -> list[str]:
+    warnings = [
+        f"KUBERNETES_SSH_FINGERPRINT: {pin} is MD5, which can be forged; pin the SHA256 fingerprint instead"
+        for pin in settings.kubernetes_ssh_fingerprint
+        if pin.weak
+    ]
+    if settings.sas_validity < 2 * longest + MARGIN:
+        warnings.append(
+            f"SAS_VALIDITY ({settings.sas_validity}) outlives one failed run only from {2 * longest + MARGIN} on, "
+            f"with runs up to {longest} apart"
+        )
+    return warnings
+
+
+def _gap(given: Mapping[str, str]) -> list[str]:
+    """The problem of a SAS that would expire before the next run replaces it, when both settings are sound."""
+    try:
+        lifetime = validity(given.get("SAS_VALIDITY", "PT4H"))
+        _, longest = schedule.intervals(given.get("ROTATION_SCHEDULE", schedule.DEFAULT))
+    except ValueError:
+        return []  # reported already, each under its own name
+    if lifetime >= longest + MARGIN:
+        return []
+    least = longest + MARGIN
+    return [
+        f"SAS_VALIDITY is too short: runs of ROTATION_SCHEDULE are up to {longest} apart, so a SAS must live at least "
+        f"{least} or consumers are left without one; for example {isodate.duration_isoformat(longest + least)}"
+    ]
+
+
+def _explain(problem: dict[str, Any], given: Mapping[str, str]) -> str:
+    name = str(problem["loc"][0])
+    field = next(field for field in Settings.model_fields.values() if field.alias == name)
+    example = f"for example {field.examples[0]}" if field.examples else ""
+    if problem["type"] == "missing":
+        return f"{name} is missing: {field.description}; {example}"
+    reason = str(problem["ctx"]["error"]) if "error" in problem.get("ctx", {}) else problem["msg"]
+    return f"{name} is wrong{_shown(given.get(name, ''))}: {reason[:1].lower()}{reason[1:]}; {example}"
+
+
+def _shown(text: str) -> str:
+    """The value in brackets where that helps, but nothing that may be a secret put into the wrong setting."""
+    secretive = redaction.scrub(text) != text or re.search(r"(?i)key=|password|[0-9a-z+/]{45,}", text)
+    return "" if secretive or len(text) > _LONGEST_SHOWN or "\n" in text else f" ({text})"

@@ -1,0 +1,53 @@
+"""Whether a target needs a new SAS: arithmetic on what its Secret says it holds, each branch with its reason."""
+
+import datetime
+
+from rotator import manifest
+from rotator.config import MARGIN
+from rotator.manifest import Held
+from rotator.targets import Plan, Target
+
+
+def reason(held: Held | None, target: Target, plan: Plan, now: datetime.datetime) -> str | None:
+    """Say why a new SAS is due, or None when the Secret holds a fresh one that is as wanted."""
+    if held is None:
+        return "there is no Secret yet"
+    if not held.ours:
+        return "the Secret is adopted"
+    return _drift(held, target) or _outdated(held, target, plan) or _old(held, plan, now)
+
+
+def _drift(held: Held, target: Target) -> str | None:
+    if target.data_key != held.annotations.get(manifest.DATA_KEY):
+        return "the data key was set anew"
+    if target.data_key not in held.digests:
+        return "drift: somebody removed the data key"
+    if held.digests[target.data_key] != held.annotations[manifest.DIGEST]:
+        return "drift: somebody changed the value"
+    return None
+
+
+def _outdated(held: Held, target: Target, plan: Plan) -> str | None:
+    if held.annotations.get(manifest.DEFINITION) != plan.definition.label:
+        return "the SAS definition was set anew"
+    if held.annotations.get(manifest.ENCODING) != target.encoding:
+        return "the encoding was set anew"
+    return None
+
+
+def _old(held: Held, plan: Plan, now: datetime.datetime) -> str | None:
+    rotated, expires = held.moment(manifest.ROTATED), held.moment(manifest.EXPIRES)
+    if rotated is None or expires is None:
+        return "the Secret does not say how old its SAS is"
+    if expires <= now:
+        return f"the SAS expired at {expires:%Y-%m-%dT%H:%M:%SZ}"
+    if expires <= now + MARGIN:
+        return f"the SAS expires at {expires:%Y-%m-%dT%H:%M:%SZ}"
+    age = now - rotated
+    if age >= plan.fresh_for:
+        return f"the SAS is {_minutes(age)} old"
+    return None
+
+
+def _minutes(age: datetime.timedelta) -> str:
+    return f"{age.total_seconds() / 60:.0f} min"

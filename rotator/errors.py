@@ -1,0 +1,226 @@
+"""The errors that the rotator raises, each with a remedy for the operator; none ever holds a secret value."""
+
+from typing import ClassVar
+
+
+class RotatorError(Exception):
+    """Something an operator can act on: `str(error)` says what is wrong, `remedy` what to check or do."""
+
+    remedy: ClassVar[str] = ""
+
+    def __init__(self, message: str, *, remedy: str | None = None) -> None:
+        super().__init__(message)
+        if remedy is not None:
+            self.remedy = remedy  # type: ignore[misc]  # an instance's remedy is more exact than its class's
+
+    @property
+    def kind(self) -> str:
+        """The stable name of this error in reports."""
+        return type(self).__name__
+
+
+class SettingsError(RotatorError):
+    """One or more settings are missing or wrong; `problems` has a line for each."""
+
+    remedy = "Correct these app settings; nothing was changed."
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("settings are missing or wrong:\n" + "\n".join(f"  - {problem}" for problem in problems))
+        self.problems = problems
+
+
+class BusyError(RotatorError):
+    """Another run is in progress in this process."""
+
+    remedy = "Wait for the run in progress to end, then ask again."
+
+
+# Identity and vault
+
+
+class IdentityError(RotatorError):
+    """No token could be had for the app's identity."""
+
+    remedy = (
+        "Enable the function app's managed identity (set AZURE_CLIENT_ID for a user-assigned one); "
+        "on a workstation sign in with `az login`."
+    )
+
+
+class VaultError(RotatorError):
+    """Key Vault did not do what was asked."""
+
+
+class VaultUnreachableError(VaultError):
+    """The vault's host gave no answer."""
+
+    remedy = "Check KEYVAULT_BASEURL, name resolution, the vault's firewall and private endpoint."
+
+
+class VaultForbiddenError(VaultError):
+    """The identity lacks a permission on the vault."""
+
+
+class VaultUnavailableError(VaultError):
+    """The vault answered with a server error, also when asked again."""
+
+    remedy = "Key Vault is having trouble; the next run tries again."
+
+
+class VaultThrottledError(VaultError):
+    """The vault answered 429 for longer than the retries last."""
+
+    remedy = "Something calls this vault too often (limit: 4,000 requests in 10 s); the next run tries again."
+
+
+class VaultSecretNotFoundError(VaultError):
+    """A secret is not in the vault."""
+
+
+class ManagedAccountNotFoundError(VaultError):
+    """The storage account is not managed by this vault, or its SAS definition is gone."""
+
+
+class VaultConflictError(VaultError):
+    """A vault object is soft-deleted, or being recovered, and cannot be written."""
+
+
+# The SAS
+
+
+class SasError(RotatorError):
+    """The SAS that the issuer gave is not the one that was asked for."""
+
+    remedy = "Check the SAS definition in Key Vault and the SAS_* settings; the Secret was left as it was."
+
+
+class StorageError(RotatorError):
+    """The proof of a SAS on storage failed; the SAS was not delivered."""
+
+
+class StorageRefusedError(StorageError):
+    """Storage refuses the SAS."""
+
+
+class StorageUnreachableError(StorageError):
+    """Storage gave no answer that judges the SAS."""
+
+    remedy = "Check STORAGE_BLOB_ENDPOINT, name resolution and the storage firewall, or set ROTATION_PROVE=false."
+
+
+# SSH
+
+
+class SshError(RotatorError):
+    """The SSH connection to the master, or a command on it, failed."""
+
+
+class PrivateKeyError(SshError):
+    """The private key from the vault cannot be used."""
+
+
+class UnreachableError(SshError):
+    """No SSH server answers at that address."""
+
+    remedy = "Check KUBERNETES_DNS, KUBERNETES_SSH_PORT, the network path and that sshd runs."
+
+
+class HostKeyRejectedError(SshError):
+    """The host showed no key that is pinned; nothing was sent to it."""
+
+
+class AuthenticationRejectedError(SshError):
+    """The host does not accept this user with this key."""
+
+
+class CommandError(SshError):
+    """A remote command did not end as it should."""
+
+
+class CommandFailedError(CommandError):
+    """A remote command ended with a non-zero status; `status` holds it."""
+
+    def __init__(self, message: str, *, status: int, remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.status = status
+
+
+class CommandKilledError(CommandError):
+    """A remote command was ended by a signal."""
+
+    remedy = "Look into the master's kernel log (out of memory?) and its process limits."
+
+
+class ConnectionLostError(CommandError):
+    """The connection broke before the command's end was seen; the command may have gone on."""
+
+    remedy = "Check the network path; the next run reads the cluster's state and repairs what is needed."
+
+
+class TimedOutError(SshError):
+    """A step took longer than it may."""
+
+    remedy = "Check the load of the master and of the API server."
+
+
+# Delivery
+
+
+class DeliveryError(RotatorError):
+    """kubectl did not do what was asked; the message says what the cluster now holds."""
+
+
+class KubectlMissingError(DeliveryError):
+    """There is no kubectl at the master under that name."""
+
+    remedy = "Set KUBERNETES_KUBECTL to the command line that works on the master, with an absolute path."
+
+
+class KubernetesForbiddenError(DeliveryError):
+    """The master's kubectl user may not do this."""
+
+    remedy = "Grant the verbs get, create, delete (recreate) or get, create, update (apply) on this Secret."
+
+
+class NamespaceMissingError(DeliveryError):
+    """The namespace does not exist."""
+
+    remedy = "Create the namespace, or correct KUBERNETES_NAMESPACE."
+
+
+class ApiServerDownError(DeliveryError):
+    """kubectl cannot reach the API server."""
+
+    remedy = "Check the API server, and the kubeconfig that kubectl uses in a non-login shell on the master."
+
+
+class QuotaExceededError(DeliveryError):
+    """A resource quota forbids creating the Secret."""
+
+    remedy = "Raise the quota of Secrets in the namespace by one, or use KUBERNETES_SECRET_STRATEGY=apply."
+
+
+class ManifestRejectedError(DeliveryError):
+    """The API server refuses the manifest."""
+
+
+class NotOursError(DeliveryError):
+    """The Secret belongs to somebody else."""
+
+
+class ConflictError(DeliveryError):
+    """The Secret was changed by somebody else during the run."""
+
+    remedy = "Find out what else writes this Secret; the next run tries again."
+
+
+class NotConfirmedError(DeliveryError):
+    """What was read back is not what was delivered."""
+
+    remedy = "Look for an admission webhook or controller that changes this Secret."
+
+
+class RotationFailedError(RotatorError):
+    """At least one target failed; the report has the details."""
+
+    remedy = "See the report in the log."

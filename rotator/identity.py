@@ -1,0 +1,30 @@
+"""The identity that the app acts as: managed in Azure, the developer's own on a workstation."""
+
+import base64
+import json
+import os
+from collections.abc import Mapping
+
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import ClientAuthenticationError
+
+
+def credential(client_id: str | None, environment: Mapping[str, str] = os.environ) -> TokenCredential:
+    """Give the credential for where this runs: in App Service only its managed identity is asked."""
+    from azure import identity
+
+    if "IDENTITY_ENDPOINT" in environment:
+        return identity.ManagedIdentityCredential(client_id=client_id)
+    return identity.DefaultAzureCredential(managed_identity_client_id=client_id)
+
+
+def describe(token_source: TokenCredential, scope: str) -> tuple[str, str]:
+    """Name the identity for a person, and give its object id, as the token's claims tell (not verified)."""
+    try:
+        token = token_source.get_token(scope).token
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (ClientAuthenticationError, IndexError, ValueError):
+        return "the app's identity", "<object id of the app's identity>"
+    object_id = str(claims.get("oid", "?"))
+    return f"the identity with object id {object_id} and client id {claims.get('appid', '?')}", object_id

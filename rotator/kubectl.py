@@ -1,0 +1,221 @@
+"""kubectl on the master: the remote commands, what they answer, and what kubectl's words mean.
+
+The manifest travels on stdin only, in shell variables and pipes, never in arguments or files. `--raw` spares kubectl
+the download of API schemas; GOGC=off and GOMAXPROCS=1 spare it a third of its CPU time.
+"""
+
+import dataclasses
+import enum
+import json
+import re
+import shlex
+
+from rotator import errors, redaction
+from rotator.redaction import Secret
+from rotator.targets import Cluster, Target
+
+_SHORT_LIVED = "GOGC=off GOMEMLIMIT=512MiB GOMAXPROCS=1"
+_REQUEST_TIMEOUT = "15s"
+_PUT_BACK_SECONDS = 120
+_LONGEST_QUOTE = 400
+READY = "ready"
+
+
+class Act(enum.Enum):
+    """What to do about a Secret in one remote command."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    RECREATE = "recreate"
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What the remote command said: its steps, in order, each with the lines that follow it."""
+
+    steps: dict[str, str] = dataclasses.field(repr=False)
+
+    def has(self, step: str) -> bool:
+        """Whether the remote command got to that step."""
+        return step in self.steps
+
+
+def observe(target: Target) -> str:
+    """Give the command that prints the Secret as JSON."""
+    return f"env {_SHORT_LIVED} {_words(target.cluster)} get --raw {_path(target)}/{target.secret}"
+
+
+def act(target: Target, what: Act, mark: str) -> str:
+    """Give the command that shows the Secret, then reads manifests from stdin and carries out `what`.
+
+    All kubectl processes start at once and wait for their input, so that Secret's absence in a recreate lasts as long
+    as one request. Each of them refuses an empty input, so a connection that is cut early changes nothing.
+    """
+    start, carry_out = _ACTS[what]
+    script = _SCRIPT.format(
+        environment=_SHORT_LIVED,
+        kubectl=_words(target.cluster),
+        path=_path(target),
+        name=target.secret,
+        reference=_reference(target),
+        start=start,
+        carry_out=carry_out,
+        seconds=_PUT_BACK_SECONDS,
+    )
+    return f"exec sh -c {shlex.quote(script)} rotator {shlex.quote(mark)}"
+
+
+def stdin(mark: str, new: Secret, old: Secret | None) -> Secret:
+    """Give what the remote command reads: the new manifest, the one to put back, and the mark of completeness."""
+    return Secret(f"{new.reveal()}\n{old.reveal() if old else ''}\n{mark}\n")
+
+
+def parse(stdout: str, mark: str) -> Answer:
+    """Split what the remote command printed into its steps."""
+    steps: dict[str, str] = {}
+    step = ""
+    for line in stdout.splitlines():
+        if line.startswith(f"{mark} "):
+            step = line.removeprefix(f"{mark} ")
+            steps[step] = ""
+        else:
+            steps[step] = f"{steps.get(step, '')}{line}\n"
+    return Answer(steps)
+
+
+def not_found(stderr: str) -> bool:
+    """Whether kubectl says that the Secret does not exist."""
+    return re.search(r'\(NotFound\): secrets "', stderr) is not None
+
+
+def explain(status: int, stderr: str, target: Target, consequence: str) -> errors.RotatorError:
+    """Turn kubectl's failure into our error, with its own words, scrubbed, and what the cluster now holds."""
+    words = quote(stderr)
+    said = f"{words or f'kubectl ended with status {status} and said nothing'}; {consequence}"
+    for pattern, error, what in _MEANINGS:
+        if re.search(pattern, stderr):
+            return error(f"{what.format(target=target)}: {said}")
+    if status in (126, 127):  # the shell's own: not executable, not found
+        return errors.KubectlMissingError(f"no kubectl on {target.cluster}: {said}")
+    return errors.CommandFailedError(
+        f"kubectl failed on {target.cluster}: {said}", status=status, remedy="Run kubectl on the master as that user."
+    )
+
+
+def quote(stderr: str) -> str:
+    """Give kubectl's words in one line without anything that may be a value: a server may quote the manifest."""
+    words = " ".join(redaction.scrub(stderr).split())
+    words = re.sub(r"[A-Za-z0-9+/=_%-]{60,}", redaction.MASK, words)
+    return words if len(words) <= _LONGEST_QUOTE else f"{words[:_LONGEST_QUOTE]}…"
+
+
+def _words(cluster: Cluster) -> str:
+    return f"{shlex.join(cluster.kubectl)} --request-timeout={_REQUEST_TIMEOUT}"
+
+
+def _path(target: Target) -> str:
+    return f"/api/v1/namespaces/{target.namespace}/secrets"
+
+
+def _reference(target: Target) -> str:
+    metadata = {"name": target.secret, "namespace": target.namespace}
+    return json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": metadata}, separators=(",", ":"))
+
+
+# The original error words come from k8s.io/apimachinery's StatusReason and from kubectl itself.
+_MEANINGS: tuple[tuple[str, type[errors.RotatorError], str], ...] = (
+    (r"exceeded quota", errors.QuotaExceededError, "a quota forbids Secret {target}"),
+    (r'namespaces "[^"]*" not found|because it is being terminated', errors.NamespaceMissingError, "no namespace"),
+    (r"\((Forbidden|Unauthorized)\)|must be logged in", errors.KubernetesForbiddenError, "not allowed on {target}"),
+    (r"\((Conflict|AlreadyExists)\)|has been modified", errors.ConflictError, "Secret {target} changed meanwhile"),
+    (
+        r"connection refused|was refused|Unable to connect|ServiceUnavailable|InternalError|etcdserver|i/o timeout|"
+        r"Timeout|deadline exceeded|unexpected EOF|: EOF|no such host|connection reset",
+        errors.ApiServerDownError,
+        "the API server does not answer kubectl",
+    ),
+    (r"\((Invalid|BadRequest)\)|Error from server", errors.ManifestRejectedError, "the API server refuses {target}"),
+    (
+        r"(?i)sh: .*not found|command not found|no such file or directory|permission denied",
+        errors.KubectlMissingError,
+        "no usable kubectl on the master",
+    ),
+)
+
+_SCRIPT = r"""
+set -u
+trap '' HUP INT TERM PIPE  # once begun it ends, whatever becomes of the connection
+mark=$1
+reference='{reference}'
+say() {{ printf '%s %s\n' "$mark" "$1"; }}
+kube() {{ {environment} {kubectl} "$@"; }}
+case $(command -v printf) in printf) ;; *) echo 'this sh would show printf arguments to others' >&2; exit 70 ;; esac
+pipes=$(mktemp -d 2>/dev/null || mktemp -d /dev/shm/rotator.XXXXXX) || exit 70
+trap 'rm -rf "$pipes"' EXIT
+mkfifo "$pipes/4" "$pipes/5" "$pipes/6" "$pipes/7" || exit 70
+exec 4<>"$pipes/4" 5<>"$pipes/5" 6<>"$pipes/6" 7<>"$pipes/7"
+# For good, in the subshell it runs in: while anybody keeps a write end, a pipe's reader never sees the end.
+without_pipes() {{ exec 4>&- 5>&- 6>&- 7>&-; "$@"; }}
+validate() {{
+  words=$(kube create --raw '{path}?dryRun=All' --validate=false -f - 2>&1 >/dev/null) && return 0
+  # A dry run meets the existing Secret only after authorisation, quota, admission and validation have passed.
+  case $words in *'(AlreadyExists)'*) return 0 ;; esac
+  say refused
+  printf '%s\n' "$words"
+  return 1
+}}
+create() {{ kube create --raw {path} --validate=false -f - >/dev/null; }}
+replace() {{ kube replace --raw {path}/{name} --validate=false -f - >/dev/null; }}
+delete() {{ kube delete --wait=false -f - >/dev/null; }}
+read_back() {{ kube get -o json -f -; }}
+put_back() {{  # whatever happened, the Secret must be there at the end
+  until=$(($(date +%s) + {seconds}))
+  while :; do
+    for body in "$old" "$new"; do
+      words=$(printf '%s' "$body" | create 2>&1) && {{ say 'put back'; return; }}
+      case $words in *'(AlreadyExists)'*) say 'still there'; return ;; esac
+    done
+    printf '%s\n' "$words" >&2
+    [ "$(date +%s)" -lt "$until" ] || {{ say lost; return; }}
+    sleep 2
+  done
+}}
+without_pipes read_back <"$pipes/7" & readback=$!
+{start}
+say held
+(without_pipes kube get --raw {path}/{name} 2>&1)
+say ready
+IFS= read -r new && IFS= read -r old && IFS= read -r end && [ "$end" = "$mark" ] || {{ say incomplete; exit 65; }}
+{carry_out}
+say confirm
+printf '%s' "$reference" >&7; exec 7>&-
+wait "$readback"
+"""
+
+_ACTS = {
+    Act.CREATE: (
+        """without_pipes create <"$pipes/6" & creation=$!""",
+        """printf '%s' "$new" >&6; exec 6>&-
+wait "$creation" && say done""",
+    ),
+    Act.UPDATE: (
+        """without_pipes replace <"$pipes/6" & replacement=$!""",
+        """printf '%s' "$new" >&6; exec 6>&-
+wait "$replacement" && say done""",
+    ),
+    Act.RECREATE: (
+        """without_pipes validate <"$pipes/4" & validation=$!
+without_pipes delete <"$pipes/5" & deletion=$!
+without_pipes create <"$pipes/6" & creation=$!""",
+        """printf '%s' "$new" >&4; exec 4>&-
+wait "$validation" || exit 66
+printf '%s' "$reference" >&5; exec 5>&-
+if wait "$deletion"; then
+  say deleted
+  printf '%s' "$new" >&6; exec 6>&-
+  if wait "$creation"; then say done; else put_back; fi
+else
+  put_back
+fi""",
+    ),
+}

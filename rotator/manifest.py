@@ -1,0 +1,187 @@
+"""Secret manifests: what a cluster holds, whose it is, and what it is to hold.
+
+Fields: https://kubernetes.io/docs/reference/kubernetes-api/config-and-storage-resources/secret-v1/
+"""
+
+import base64
+import binascii
+import dataclasses
+import datetime
+import hashlib
+import json
+from typing import Any
+
+from rotator import errors
+from rotator.redaction import Secret
+from rotator.sas import Sas, SasDefinition
+from rotator.targets import Encoding, Target
+
+EXPIRES = "rotator/expires"
+ROTATED = "rotator/rotated"
+DIGEST = "rotator/digest"
+DEFINITION = "rotator/definition"
+FINGERPRINT = "rotator/fingerprint"
+DATA_KEY = "rotator/data-key"
+ENCODING = "rotator/encoding"
+RUN = "rotator/run"
+MANAGED_BY = "app.kubernetes.io/managed-by"
+OWNER = "rotator"
+# An older tool's copy of the whole Secret, value included; a stale credential has no place in an annotation.
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_SERVER_FIELDS = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "selfLink", "generation")
+
+Document = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """What a cluster holds under a target's name. Its repr shows metadata only."""
+
+    document: Document = dataclasses.field(repr=False)
+    secrets: tuple[Secret, ...] = dataclasses.field(repr=False)  # keeps each value masked while this lives
+    digests: dict[str, str] = dataclasses.field(repr=False)
+
+    @property
+    def metadata(self) -> Document:
+        """The Secret's metadata."""
+        return dict(self.document.get("metadata") or {})
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """The Secret's annotations."""
+        return dict(self.metadata.get("annotations") or {})
+
+    @property
+    def ours(self) -> bool:
+        """Whether an earlier delivery of this tool made or adopted the Secret."""
+        return DIGEST in self.annotations
+
+    @property
+    def immutable(self) -> bool:
+        """Whether the API server refuses to change its data."""
+        return self.document.get("immutable") is True
+
+    def moment(self, annotation: str) -> datetime.datetime | None:
+        """The time that an annotation of ours tells, or None where it is absent or malformed."""
+        try:
+            moment = datetime.datetime.fromisoformat(self.annotations[annotation])
+        except (KeyError, ValueError):
+            return None
+        return moment if moment.tzinfo else None
+
+
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """What to deliver: a SAS, the definition that it comes from, the run that asks for it and the time of that."""
+
+    sas: Sas
+    definition: SasDefinition
+    run: str
+    now: datetime.datetime
+
+
+def parse(text: str) -> Held:
+    """Read the JSON of a Secret, or of kubectl's list of one; raises ValueError when it is none."""
+    document = json.loads(text)
+    if isinstance(document, dict) and document.get("kind") == "List" and len(document["items"]) == 1:
+        document = document["items"][0]
+    if not isinstance(document, dict) or document.get("kind") != "Secret":
+        raise ValueError("not a Secret")
+    data = document.get("data") or {}
+    secrets = tuple(Secret(value) for value in data.values())
+    return Held(document, secrets, {name: _digest(value) for name, value in data.items()})
+
+
+def stored(value: Secret, encoding: Encoding) -> Secret:
+    """The value as it stands in the manifest's data: encoded for consumers, then in Kubernetes' base64."""
+    raw = value.reveal().encode()
+    if encoding is Encoding.BASE64:
+        raw = base64.b64encode(raw)
+    return Secret(base64.b64encode(raw).decode())
+
+
+def digest(data_value: Secret) -> str:
+    """Identify a data value without telling it: the SHA-256 of its bytes, as `sha256:<hex>`."""
+    return _digest(data_value.reveal())
+
+
+def check_owner(held: Held, target: Target) -> None:
+    """Raise NotOursError unless the Secret is ours or may be adopted."""
+    if held.ours or target.adopt:
+        return
+    owner = _other_owner(held)
+    remedy = "Choose another KUBERNETES_SECRET_NAME, or set KUBERNETES_SECRET_ADOPT=true to take this Secret over."
+    if owner:
+        raise errors.NotOursError(f"Secret {target} belongs to {owner}; it was left alone", remedy=remedy)
+    if target.data_key not in (held.document.get("data") or {}):
+        raise errors.NotOursError(
+            f"Secret {target} was not made by this tool and has no data key {target.data_key!r}; it was left alone",
+            remedy=remedy,
+        )
+
+
+def compose(target: Target, held: Held | None, order: Order) -> Document:
+    """Build the manifest that holds the SAS, with what others put into the held Secret unless told otherwise."""
+    sas = order.sas
+    kept = held.document if held and target.keep_foreign else {}
+    value = stored(sas.token, target.encoding)
+    metadata = dict(held.metadata if held else {})
+    for field in _SERVER_FIELDS:
+        metadata.pop(field, None)
+    metadata |= {"name": target.secret, "namespace": target.namespace}
+    metadata["labels"] = dict(metadata.get("labels") or {}) if kept else {}
+    metadata["labels"].setdefault(MANAGED_BY, OWNER)
+    metadata["annotations"] = {
+        name: text for name, text in ((held.annotations if held and kept else {}).items()) if name != LAST_APPLIED
+    }
+    metadata["annotations"] |= {
+        EXPIRES: f"{sas.expiry:%Y-%m-%dT%H:%M:%SZ}",
+        ROTATED: f"{order.now:%Y-%m-%dT%H:%M:%SZ}",
+        DIGEST: digest(value),
+        DEFINITION: order.definition.label,
+        FINGERPRINT: sas.fingerprint,
+        DATA_KEY: target.data_key,
+        ENCODING: target.encoding.value,
+        RUN: order.run,
+    }
+    data = dict(kept.get("data") or {})
+    if held and held.ours:
+        data.pop(held.annotations.get(DATA_KEY, target.data_key), None)  # our own key, perhaps under its former name
+    data[target.data_key] = value.reveal()
+    document = {"apiVersion": "v1", "kind": "Secret", "type": kept.get("type", "Opaque"), "metadata": metadata}
+    if kept.get("immutable") is not None:
+        document["immutable"] = kept["immutable"]
+    return document | {"data": data}
+
+
+def pinned(document: Document, held: Held) -> Document:
+    """Add the version that an in-place update replaces: the API server refuses it if that has changed since."""
+    version = {"uid": held.metadata.get("uid"), "resourceVersion": held.metadata.get("resourceVersion")}
+    return document | {"metadata": document["metadata"] | version}
+
+
+def restorable(held: Held) -> Document:
+    """Give the held Secret in a form that can be created again."""
+    metadata = {name: value for name, value in held.metadata.items() if name not in _SERVER_FIELDS}
+    return held.document | {"metadata": metadata}
+
+
+def text(document: Document) -> Secret:
+    """Write a manifest in one line of JSON."""
+    return Secret(json.dumps(document, separators=(",", ":")))
+
+
+def _other_owner(held: Held) -> str | None:
+    references = held.metadata.get("ownerReferences") or []
+    if references:
+        return f"{references[0].get('kind')} {references[0].get('name')}"
+    label = (held.metadata.get("labels") or {}).get(MANAGED_BY)
+    return None if label in (None, OWNER) else str(label)
+
+
+def _digest(data_value: str) -> str:
+    try:
+        raw = base64.b64decode(data_value, validate=True)
+    except binascii.Error as error:
+        raise ValueError("data that is not base64") from error
+    return f"sha256:{hashlib.sha256(raw).hexdigest()}"

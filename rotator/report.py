@@ -1,0 +1,129 @@
+"""What a run did, for each target: outcomes as kinds, and their JSON form, which holds no secret."""
+
+import dataclasses
+import datetime
+from typing import Any, ClassVar
+
+from rotator import errors, redaction
+
+
+@dataclasses.dataclass(frozen=True)
+class Rotated:
+    """The target holds a new SAS, read back and compared."""
+
+    kind: ClassVar[str] = "rotated"
+    reason: str
+    act: str
+    fingerprint: str
+    expires: datetime.datetime
+    definition: str
+    digest: str
+    previous_digest: str | None
+    proof: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Unchanged:
+    """The target holds a fresh SAS already."""
+
+    kind: ClassVar[str] = "unchanged"
+    reason: str
+    expires: datetime.datetime | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Due:
+    """The target would get a new SAS: what a plan says instead of doing it."""
+
+    kind: ClassVar[str] = "due"
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Failed:
+    """The target did not get its new SAS; the message says what it holds."""
+
+    kind: ClassVar[str] = "failed"
+    error: str
+    message: str
+    remedy: str
+
+
+Outcome = Rotated | Unchanged | Due | Failed
+
+
+@dataclasses.dataclass(frozen=True)
+class TargetReport:
+    """One target's outcome, its warnings, and how long each step took, in seconds."""
+
+    target: str
+    strategy: str
+    outcome: Outcome
+    seconds: dict[str, float]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What one run did, or, as a plan, would do."""
+
+    run: str
+    trigger: str
+    forced: bool
+    started: datetime.datetime
+    finished: datetime.datetime
+    targets: tuple[TargetReport, ...]
+    definition_changed: bool = False
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> bool:
+        """Whether any target failed."""
+        return any(isinstance(target.outcome, Failed) for target in self.targets)
+
+    def counts(self) -> str:
+        """Say how many targets came out how, for a log line or an exception."""
+        kinds = [target.outcome.kind for target in self.targets]
+        return ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the report as JSON values; times are ISO 8601 in UTC."""
+        return {
+            "run": self.run,
+            "trigger": self.trigger,
+            "forced": self.forced,
+            "started": _text(self.started),
+            "finished": _text(self.finished),
+            "failed": self.failed,
+            "definition_changed": self.definition_changed,
+            "warnings": list(self.warnings),
+            "targets": [_target(target) for target in self.targets],
+        }
+
+
+def failure(error: BaseException) -> Failed:
+    """Give the outcome that an error means; one that is not ours is named, but its words are scrubbed."""
+    if isinstance(error, errors.RotatorError):
+        return Failed(error.kind, redaction.scrub(str(error)), error.remedy)
+    words = redaction.scrub(f"{type(error).__name__}: {error}")
+    return Failed(
+        "UnexpectedError", words, "This is a defect of the rotator: please report it with the log's traceback."
+    )
+
+
+def _target(target: TargetReport) -> dict[str, Any]:
+    outcome = {field.name: _text(getattr(target.outcome, field.name)) for field in dataclasses.fields(target.outcome)}
+    return {
+        "target": target.target,
+        "strategy": target.strategy,
+        "outcome": target.outcome.kind,
+        **outcome,
+        "warnings": list(target.warnings),
+        "seconds": {step: round(seconds, 3) for step, seconds in target.seconds.items()},
+    }
+
+
+def _text(value: object) -> object:
+    if isinstance(value, datetime.datetime):
+        return value.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return value

@@ -1,0 +1,182 @@
+"""An account SAS as a value, the definition that it is minted from, and whether the one is what the other asks for.
+
+Token fields: https://learn.microsoft.com/rest/api/storageservices/create-account-sas
+"""
+
+import base64
+import binascii
+import dataclasses
+import datetime
+import hashlib
+import urllib.parse
+
+import isodate
+
+from rotator import errors
+from rotator.redaction import Secret
+
+# Key Vault ignores what came later and signs as this version does; a newer one gives "signature did not match".
+SIGNED_VERSION = "2018-03-28"
+SERVICES = "bfqt"
+RESOURCE_TYPES = "sco"
+PERMISSIONS = "rwdlacup"  # of SIGNED_VERSION, in the order that the service writes them
+PROTOCOLS = ("https", "https,http")
+CLOCK_SKEW = datetime.timedelta(minutes=5)  # between this host, the vault and storage
+
+
+@dataclasses.dataclass(frozen=True)
+class SasDefinition:
+    """A named template in Key Vault, from which it mints a fresh account SAS at each read."""
+
+    name: str
+    services: str
+    resource_types: str
+    permissions: str
+    protocol: str
+    validity: datetime.timedelta
+
+    @property
+    def template(self) -> str:
+        """The `templateUri` of the definition: what the SAS grants, without signature and times."""
+        return urllib.parse.urlencode(
+            {
+                "sv": SIGNED_VERSION,
+                "ss": self.services,
+                "srt": self.resource_types,
+                "sp": self.permissions,
+                "spr": self.protocol,
+            },
+            safe=",",
+        )
+
+    @property
+    def validity_period(self) -> str:
+        """The validity as an ISO 8601 duration, as Key Vault takes it."""
+        return str(isodate.duration_isoformat(self.validity))
+
+    @property
+    def label(self) -> str:
+        """Name and content in a short form: changes whenever what the definition grants changes."""
+        content = f"{self.template}&{self.validity_period}"
+        return f"{self.name}@{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+
+    def same_template(self, template_uri: str) -> bool:
+        """Whether another template grants the same; signatures, times and the order of letters do not count."""
+        try:
+            fields = _fields(template_uri.partition("?")[2] or template_uri)
+        except ValueError:
+            return False
+        wanted = _fields(self.template)
+        return all(_normal(name, fields.get(name, "")) == _normal(name, wanted[name]) for name in wanted)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sas:
+    """A parsed account SAS. Its repr and log form show fingerprint and expiry, never the token."""
+
+    token: Secret
+    version: str
+    services: str
+    resource_types: str
+    permissions: str
+    protocol: str
+    start: datetime.datetime | None
+    expiry: datetime.datetime
+    fingerprint: str
+
+    def __str__(self) -> str:
+        return f"SAS {self.fingerprint} until {self.expiry:%Y-%m-%dT%H:%M:%SZ}"
+
+    __repr__ = __str__
+
+
+def parse(token: Secret) -> Sas:
+    """The SAS that a token text is; raises SasError when it is none. A leading `?` is dropped."""
+    text = token.reveal().strip().lstrip("?")
+    try:
+        fields = _fields(text)
+    except ValueError:
+        raise errors.SasError("the issued SAS is not a query string") from None
+    missing = [name for name in ("sv", "ss", "srt", "sp", "se", "sig") if not fields.get(name)]
+    if missing:
+        raise errors.SasError(f"the issued SAS lacks {', '.join(missing)}")
+    return Sas(
+        token=Secret(text),
+        version=fields["sv"],
+        services=fields["ss"],
+        resource_types=fields["srt"],
+        permissions=fields["sp"],
+        protocol=fields.get("spr", "https,http"),
+        start=_moment("st", fields["st"]) if "st" in fields else None,
+        expiry=_moment("se", fields["se"]),
+        fingerprint=_fingerprint(fields["sig"]),
+    )
+
+
+def check(sas: Sas, definition: SasDefinition, now: datetime.datetime) -> None:
+    """Raise SasError unless `sas` grants exactly what `definition` asks for and lives as long as it should."""
+    problems = [
+        f"{name} are {got!r} instead of {wanted!r}"
+        for name, got, wanted in (
+            ("services", sas.services, definition.services),
+            ("resource types", sas.resource_types, definition.resource_types),
+            ("permissions", sas.permissions, definition.permissions),
+        )
+        if set(got) != set(wanted)
+    ]
+    if _normal("spr", sas.protocol) != _normal("spr", definition.protocol):
+        problems.append(f"protocol is {sas.protocol!r} instead of {definition.protocol!r}")
+    if sas.version > SIGNED_VERSION:
+        problems.append(f"version {sas.version} is later than {SIGNED_VERSION}, which Key Vault cannot sign")
+    problems += _window_problems(sas, definition.validity, now)
+    if problems:
+        raise errors.SasError(f"the issued SAS ({sas.fingerprint}) is not what was asked for: {'; '.join(problems)}")
+
+
+def _window_problems(sas: Sas, validity: datetime.timedelta, now: datetime.datetime) -> list[str]:
+    left = sas.expiry - now
+    if left <= datetime.timedelta(0):
+        return [f"it expired at {sas.expiry:%Y-%m-%dT%H:%M:%SZ}"]
+    problems = []
+    if sas.start is not None and sas.start > now:
+        problems.append(f"it is not valid before {sas.start:%Y-%m-%dT%H:%M:%SZ}")
+    tolerance = min(CLOCK_SKEW, validity / 4)
+    if left < validity - tolerance:
+        problems.append(f"it lives for {_rounded(left)} instead of {validity}")
+    if left > validity + tolerance:
+        problems.append(f"it lives for {_rounded(left)}, longer than {validity}")
+    return problems
+
+
+def _rounded(duration: datetime.timedelta) -> datetime.timedelta:
+    return datetime.timedelta(seconds=round(duration.total_seconds()))
+
+
+def _fields(query: str) -> dict[str, str]:
+    pairs = urllib.parse.parse_qsl(query, keep_blank_values=True, strict_parsing=True)
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a field stands twice")
+    return fields
+
+
+def _normal(name: str, value: str) -> str:
+    if name == "spr":
+        return ",".join(sorted((value or "https,http").split(",")))
+    return value if name == "sv" else "".join(sorted(value))
+
+
+def _moment(name: str, text: str) -> datetime.datetime:
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        raise errors.SasError(f"the issued SAS has a malformed time in {name}") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+
+
+def _fingerprint(signature: str) -> str:
+    try:
+        raw = base64.b64decode(signature, validate=True)
+    except binascii.Error:
+        raise errors.SasError("the issued SAS has a malformed signature") from None
+    return hashlib.sha256(raw).hexdigest()[:16]

@@ -1,0 +1,67 @@
+"""The timer's NCRONTAB schedule, in UTC, and the times between two of its runs.
+
+Six fields with seconds first; where both days are restricted, both must fit, unlike in Unix cron
+(https://github.com/atifaziz/NCrontab).
+"""
+
+import datetime
+import itertools
+from collections.abc import Sequence
+
+DEFAULT = "0 */30 * * * *"
+_DAYS = 366 * 8 + 2  # every pairing of day of month, month and weekday that recurs at least each leap cycle
+_SECONDS_PER_DAY = 86_400
+
+
+def intervals(expression: str) -> tuple[datetime.timedelta, datetime.timedelta]:
+    """The shortest and the longest time between two runs; raises ValueError for a bad schedule."""
+    second, minute, hour, day, month, weekday = _fields(expression)
+    moments = sorted(h * 3600 + m * 60 + s for h in hour for m in minute for s in second)
+    days = [
+        number
+        for number, date in enumerate(_calendar())
+        if date.day in day and date.month in month and date.isoweekday() % 7 in weekday
+    ]
+    if len(days) < 2:  # noqa: PLR2004  # an interval has two ends
+        raise ValueError("it hardly ever fires")
+    gaps = {later - earlier for earlier, later in itertools.pairwise(moments)}
+    overnight = moments[0] - moments[-1]
+    gaps |= {(later - earlier) * _SECONDS_PER_DAY + overnight for earlier, later in itertools.pairwise(days)}
+    return datetime.timedelta(seconds=min(gaps)), datetime.timedelta(seconds=max(gaps))
+
+
+def _calendar() -> list[datetime.date]:
+    first = datetime.date(2024, 1, 1)
+    return [first + datetime.timedelta(days=number) for number in range(_DAYS)]
+
+
+def _fields(expression: str) -> list[set[int]]:
+    import croniter  # 30 ms that only a run needs, and a run without a schedule does not
+
+    words = expression.split()
+    if len(words) == 5:  # noqa: PLR2004  # the Functions host takes five fields too, at second 0
+        words = ["0", *words]
+    if len(words) != 6:  # noqa: PLR2004
+        raise ValueError("it must have six fields: second minute hour day month weekday")
+    if any(not set(word.upper()) <= set("0123456789*/,-ABCDEFGHIJKLMNOPQRSTUVWXYZ") for word in words):
+        raise ValueError("a field holds a character that NCRONTAB does not know")
+    try:
+        expanded, _ = croniter.croniter.expand(" ".join([*words[1:], words[0]]))
+    except croniter.CroniterError as error:
+        raise ValueError("a field is out of range or malformed") from error
+    minute, hour, day, month, weekday, second = (
+        _numbers(field, whole) for field, whole in zip(expanded, _WHOLE, strict=True)
+    )
+    return [second, minute, hour, day, month, {number % 7 for number in weekday}]
+
+
+_WHOLE = (range(60), range(24), range(1, 32), range(1, 13), range(7), range(60))
+
+
+def _numbers(field: Sequence[object], whole: range) -> set[int]:
+    if list(field) == ["*"]:
+        return set(whole)
+    numbers = {number for number in field if isinstance(number, int)}
+    if len(numbers) != len(field):
+        raise ValueError("a field holds something that NCRONTAB does not know")
+    return numbers

@@ -1,0 +1,275 @@
+"""The app settings under their exact names, each validated on its own."""
+
+import datetime
+import re
+import shlex
+import urllib.parse
+import uuid
+from typing import Annotated
+
+import isodate
+import pydantic
+from pydantic import AfterValidator, Field
+
+from rotator import pins, sas, schedule
+from rotator.targets import Encoding, Strategy
+
+
+def _https_url(text: str) -> str:
+    parts = urllib.parse.urlsplit(text)
+    if parts.scheme != "https" or not parts.hostname:
+        raise ValueError("it must be an https:// URL")
+    if parts.query or parts.fragment or parts.username:
+        raise ValueError("it must be a plain URL, without query, fragment or user")
+    return text.rstrip("/")
+
+
+def _host(text: str) -> str:
+    if not re.fullmatch(r"[0-9A-Za-z]([0-9A-Za-z.-]*[0-9A-Za-z])?|\[?[0-9A-Fa-f:]+\]?", text):
+        raise ValueError("it must be a host name or an address, without scheme, user or port")
+    return text.strip("[]")
+
+
+def _pattern(pattern: str, rule: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(rule)
+        return text
+
+    return AfterValidator(check)
+
+
+def _letters(known: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if set(text) - set(known) or len(set(text)) != len(text):
+            raise ValueError(f"it may hold each of the letters {known} once")
+        return "".join(letter for letter in known if letter in text)
+
+    return AfterValidator(check)
+
+
+def _protocol(text: str) -> str:
+    protocol = ",".join(sorted(text.split(","), reverse=True))
+    if protocol not in sas.PROTOCOLS:
+        raise ValueError(f"it must be one of {' and '.join(sas.PROTOCOLS)}")
+    return protocol
+
+
+def validity(text: object) -> datetime.timedelta:
+    """An ISO 8601 duration of fixed length; raises ValueError."""
+    try:
+        duration = isodate.parse_duration(str(text))
+    except isodate.ISO8601Error:
+        raise ValueError("it must be an ISO 8601 duration") from None
+    if not isinstance(duration, datetime.timedelta):
+        raise ValueError("it must not count in months or years, which differ in length")  # noqa: TRY004
+    if duration <= datetime.timedelta(0):
+        raise ValueError("it must be longer than nothing")
+    return duration
+
+
+def _schedule(text: str) -> str:
+    schedule.intervals(text)
+    return text
+
+
+def _command(text: object) -> tuple[str, ...]:
+    words = tuple(shlex.split(str(text)))  # raises ValueError for an open quote
+    if not words:
+        raise ValueError("it is empty")
+    if any(set(word) & set(";|&<>`$\n") for word in words):
+        raise ValueError("it must be a plain command line, without shell operators")
+    if "=" in words[0]:
+        raise ValueError("a variable in front is not a command; write `env NAME=value kubectl`")
+    return words
+
+
+def _guid(text: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise ValueError("it must be a client id, which is a GUID") from None
+
+
+def _storage(text: str) -> str:
+    if text != "UseDevelopmentStorage=true" and not re.search(r"(?i)(AccountName|BlobEndpoint)=[^;]+", text):
+        raise ValueError("it must be a storage connection string, or be left out for AzureWebJobsStorage__accountName")
+    return text
+
+
+VaultName = Annotated[str, _pattern(r"[0-9a-zA-Z]{1,127}", "Key Vault allows letters and digits only here")]
+VaultSecretName = Annotated[str, _pattern(r"[0-9a-zA-Z-]{1,127}", "it must be the name of a vault secret")]
+HttpsUrl = Annotated[str, AfterValidator(_https_url)]
+_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+
+
+class Settings(pydantic.BaseModel):
+    """All settings; a field's `description` and `examples` go into error texts."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    keyvault_baseurl: HttpsUrl = Field(
+        alias="KEYVAULT_BASEURL", description="the vault's URL", examples=["https://myvault.vault.azure.net"]
+    )
+    keyvault_storage_name: VaultName = Field(
+        alias="KEYVAULT_STORAGE_NAME",
+        description="the managed account's name in the vault",
+        examples=["mystorageaccount"],
+    )
+    kubernetes_dns: Annotated[str, AfterValidator(_host)] = Field(
+        alias="KUBERNETES_DNS",
+        description="the master's host name or address",
+        examples=["master.example.com"],
+    )
+    kubernetes_ssh_username: Annotated[str, _pattern(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\$?", "it must be a user name")] = (
+        Field(alias="KUBERNETES_SSH_USERNAME", description="the SSH user on the master", examples=["rotator"])
+    )
+    kubernetes_ssh_fingerprint: Annotated[tuple[pins.Pin, ...], pydantic.BeforeValidator(pins.parse)] = Field(
+        alias="KUBERNETES_SSH_FINGERPRINT",
+        description="the master's pinned host key fingerprints, comma-separated",
+        examples=[pins.EXAMPLE],
+    )
+    kubernetes_secret_name: Annotated[
+        str,
+        _pattern(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*", "Kubernetes wants lower-case letters, digits, - and ."),
+    ] = Field(alias="KUBERNETES_SECRET_NAME", description="the Secret's name", examples=["storage-sas"])
+    rotation_schedule: Annotated[str, AfterValidator(_schedule)] = Field(
+        default=schedule.DEFAULT,
+        alias="ROTATION_SCHEDULE",
+        description="when the timer fires, NCRONTAB in UTC",
+        examples=[schedule.DEFAULT],
+    )
+    sas_definition_name: VaultName = Field(
+        default="blobrwu4hours",
+        alias="SAS_DEFINITION_NAME",
+        description="the SAS definition's name in the vault",
+        examples=["blobrwu4hours"],
+    )
+    sas_services: Annotated[str, _letters(sas.SERVICES)] = Field(
+        default="b", alias="SAS_SERVICES", description="blob, file, queue, table", examples=["b"]
+    )
+    sas_resource_types: Annotated[str, _letters(sas.RESOURCE_TYPES)] = Field(
+        default="sco", alias="SAS_RESOURCE_TYPES", description="service, container, object", examples=["sco"]
+    )
+    sas_permissions: Annotated[str, _letters(sas.PERMISSIONS)] = Field(
+        default="rwu",
+        alias="SAS_PERMISSIONS",
+        description=f"permission letters of signed version {sas.SIGNED_VERSION}",
+        examples=["rwu"],
+    )
+    sas_protocol: Annotated[str, AfterValidator(_protocol)] = Field(
+        default="https",
+        alias="SAS_PROTOCOL",
+        description="protocols that the SAS may travel by",
+        examples=["https"],
+    )
+    sas_validity: Annotated[datetime.timedelta, pydantic.BeforeValidator(validity)] = Field(
+        default=datetime.timedelta(hours=4),
+        alias="SAS_VALIDITY",
+        description="how long each SAS lives, as an ISO 8601 duration",
+        examples=["PT4H"],
+    )
+    kubernetes_ssh_port: Annotated[int, Field(ge=1, le=65535)] = Field(
+        default=22, alias="KUBERNETES_SSH_PORT", description="the SSH port", examples=["22"]
+    )
+    kubernetes_ssh_key_secret: VaultSecretName = Field(
+        default="privatekey",
+        alias="KUBERNETES_SSH_KEY_SECRET",
+        description="the vault secret with the private key",
+        examples=["privatekey"],
+    )
+    kubernetes_ssh_passphrase_secret: VaultSecretName | None = Field(
+        default=None,
+        alias="KUBERNETES_SSH_PASSPHRASE_SECRET",
+        description="the vault secret with the private key's passphrase",
+        examples=["privatekey-passphrase"],
+    )
+    kubernetes_namespace: Annotated[str, _pattern(_LABEL, "Kubernetes wants lower-case letters, digits and -")] = Field(
+        default="default",
+        alias="KUBERNETES_NAMESPACE",
+        description="the Secret's namespace",
+        examples=["default"],
+    )
+    kubernetes_secret_key: Annotated[
+        str, _pattern(r"(?!\.\.?$|\.\.)[-._a-zA-Z0-9]{1,253}", "Kubernetes wants letters, digits, -, _ and .")
+    ] = Field(
+        default="secretKey",
+        alias="KUBERNETES_SECRET_KEY",
+        description="the data key that holds the SAS",
+        examples=["secretKey"],
+    )
+    kubernetes_secret_encoding: Encoding = Field(
+        default=Encoding.RAW,
+        alias="KUBERNETES_SECRET_ENCODING",
+        description="raw, or base64 as the original sample stored it",
+        examples=["raw"],
+    )
+    kubernetes_secret_strategy: Strategy = Field(
+        default=Strategy.RECREATE,
+        alias="KUBERNETES_SECRET_STRATEGY",
+        description="recreate (delete, create) or apply (in place)",
+        examples=["recreate"],
+    )
+    kubernetes_secret_adopt: bool = Field(
+        default=False,
+        alias="KUBERNETES_SECRET_ADOPT",
+        description="whether a Secret that this tool did not make may be taken over",
+        examples=["true"],
+    )
+    kubernetes_secret_keep_foreign: bool = Field(
+        default=True,
+        alias="KUBERNETES_SECRET_KEEP_FOREIGN",
+        description="whether data keys, labels and annotations of others stay",
+        examples=["true"],
+    )
+    kubernetes_kubectl: Annotated[tuple[str, ...], pydantic.BeforeValidator(_command)] = Field(
+        default=("kubectl",),
+        alias="KUBERNETES_KUBECTL",
+        description="kubectl's command line on the master",
+        examples=["sudo k3s kubectl"],
+    )
+    storage_blob_endpoint: HttpsUrl | None = Field(
+        default=None,
+        alias="STORAGE_BLOB_ENDPOINT",
+        description="where a SAS is tried",
+        examples=["https://mystorageaccount.blob.core.windows.net"],
+    )
+    rotation_prove: bool = Field(
+        default=True,
+        alias="ROTATION_PROVE",
+        description="whether each SAS is tried on storage",
+        examples=["true"],
+    )
+    azure_resource_manager: HttpsUrl = Field(
+        default="https://management.azure.com",
+        alias="AZURE_RESOURCE_MANAGER",
+        description="Resource Manager's URL",
+        examples=["https://management.azure.com"],
+    )
+    app_storage: Annotated[str, AfterValidator(_storage)] | None = Field(
+        default=None,
+        alias="AzureWebJobsStorage",
+        description="the app's own storage, by connection string",
+        examples=["UseDevelopmentStorage=true"],
+        repr=False,
+    )
+    app_storage_account: Annotated[str, _pattern(r"[a-z0-9]{3,24}", "it must be a storage account's name")] | None = (
+        Field(
+            default=None,
+            alias="AzureWebJobsStorage__accountName",
+            description="the app's own storage, by identity",
+            examples=["myappstorage"],
+        )
+    )
+    app_storage_blobs: HttpsUrl | None = Field(
+        default=None,
+        alias="AzureWebJobsStorage__blobServiceUri",
+        description="the app's own blob storage, by identity",
+        examples=["https://myappstorage.blob.core.windows.net"],
+    )
+    azure_client_id: Annotated[str, AfterValidator(_guid)] | None = Field(
+        default=None,
+        alias="AZURE_CLIENT_ID",
+        description="a user-assigned identity's client id",
+        examples=["00000000-0000-0000-0000-000000000000"],
+    )

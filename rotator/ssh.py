@@ -1,0 +1,268 @@
+"""SSH to the master with paramiko: the host key is proven before anything is sent, every step bounded in time."""
+
+import contextlib
+import dataclasses
+import logging
+import select
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+import paramiko
+
+from rotator import delivery, errors, pins, privatekey
+from rotator.redaction import Secret
+from rotator.targets import Cluster
+
+logger = logging.getLogger(__name__)
+
+_CHUNK = 65536
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """How long each step may take, in seconds."""
+
+    connect: float = 10.0
+    handshake: float = 15.0
+    authenticate: float = 15.0
+
+
+class Ssh:
+    """Opens connections to masters."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self._limits = limits or Limits()
+
+    @contextlib.contextmanager
+    def connect(self, cluster: Cluster, key: Secret, passphrase: Secret | None) -> Iterator["Session"]:
+        """Give a connection to the proven host; raises SshError of the kind that says what went wrong."""
+        private_key = privatekey.load(key, passphrase)
+        transport = self._proven(cluster)
+        try:
+            self._authenticate(transport, cluster, private_key)
+            yield Session(transport, cluster)
+        finally:
+            transport.close()
+
+    def _proven(self, cluster: Cluster) -> paramiko.Transport:
+        """Try the host's key types until the pinned key is shown; a pin without type may be of any."""
+        types = {pin.key_type for pin in cluster.pins}
+        untried = [name for name in pins.ALGORITHMS if name in types or None in types]
+        shown = []
+        while untried:
+            transport = self._handshake(cluster, untried)
+            if transport is None:
+                break
+            host_key = transport.get_remote_server_key()
+            name, blob = host_key.get_name(), host_key.asbytes()
+            if any(pin.matches(name, blob) for pin in cluster.pins):
+                return transport
+            transport.close()
+            shown.append(pins.fingerprint(name, blob))
+            untried.remove(name)
+        pinned = ", ".join(map(str, cluster.pins))
+        raise errors.HostKeyRejectedError(
+            f"{cluster} shows {', '.join(shown) or 'no key of a pinned type'}, but pinned is {pinned}; "
+            "nothing was sent to it",
+            remedy="Find out whether the host was replaced. Only if the new key is confirmed at the master's console "
+            "(ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), set KUBERNETES_SSH_FINGERPRINT to it.",
+        )
+
+    def _handshake(self, cluster: Cluster, key_types: list[str]) -> paramiko.Transport | None:
+        """Exchange keys only; None when the host has no key of these types."""
+        connection = _open(cluster, self._limits.connect)
+        transport = paramiko.Transport(_PromptSocket(connection))
+        _harden(transport, key_types)
+        with _Limit(transport, self._limits.handshake, f"the SSH handshake with {cluster}") as limit:
+            try:
+                transport.start_client(timeout=self._limits.handshake)
+            except paramiko.ssh_exception.IncompatiblePeer as error:
+                transport.close()
+                if "host key" in str(error):
+                    return None
+                raise errors.UnreachableError(
+                    f"{cluster} and this client have no strong algorithm in common: {error}",
+                    remedy="Bring the master's OpenSSH up to date.",
+                ) from error
+            except (paramiko.SSHException, EOFError, OSError) as error:
+                transport.close()
+                limit.check(error)
+                raise errors.UnreachableError(f"{cluster} does not talk SSH: {_words(error)}") from error
+        return transport
+
+    def _authenticate(self, transport: paramiko.Transport, cluster: Cluster, key: paramiko.PKey) -> None:
+        with _Limit(transport, self._limits.authenticate, f"authentication on {cluster}") as limit:
+            try:
+                more = transport.auth_publickey(cluster.user, key)
+            except (paramiko.SSHException, EOFError, OSError) as error:
+                limit.check(error)
+                raise _rejected(cluster, key, _words(error)) from error
+        if more:
+            raise _rejected(cluster, key, f"it asks for {', '.join(more)} as well")
+
+
+class Session:
+    """A connection to a proven host, as the user."""
+
+    def __init__(self, transport: paramiko.Transport, cluster: Cluster) -> None:
+        self._transport = transport
+        self._cluster = cluster
+
+    def start(self, command: str, *, seconds: float) -> "Command":
+        """Start a command that may take so many seconds until its end; raises SshError."""
+        limit = _Limit(self._transport, seconds, f"a command on {self._cluster}").__enter__()
+        try:
+            channel = self._transport.open_session(timeout=seconds)
+            channel.exec_command(command)
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            limit.__exit__(None, None, None)
+            limit.check(error)
+            raise errors.CommandError(
+                f"{self._cluster} does not run commands: {_words(error)}",
+                remedy="Check authorized_keys (a forced command?), MaxSessions and the user's login shell.",
+            ) from error
+        return Command(channel, self._transport, limit, self._cluster)
+
+
+class Command:
+    """A running remote command."""
+
+    def __init__(
+        self, channel: paramiko.Channel, transport: paramiko.Transport, limit: "_Limit", cluster: Cluster
+    ) -> None:
+        self._channel = channel
+        self._transport = transport
+        self._limit = limit
+        self._cluster = cluster
+        self._stdout = bytearray()
+        self._stderr = bytearray()
+
+    def wait_for(self, line: str) -> str:
+        """Give stdout up to `line`, or all of it if the command ends without it."""
+        wanted = f"{line}\n".encode()
+        while wanted not in self._stdout and self._read():
+            pass
+        return self._stdout.decode(errors="replace")
+
+    def finish(self, stdin: Secret | None = None) -> delivery.Result:
+        """Send stdin, close it, and wait for the end; raises CommandKilledError, ConnectionLostError, TimedOutError."""
+        try:
+            # A command that ends early does not read its stdin: its status says why.
+            with contextlib.suppress(OSError, paramiko.SSHException, EOFError):
+                if stdin is not None:
+                    self._channel.sendall(stdin.reveal().encode())
+                self._channel.shutdown_write()
+            while self._read():
+                pass
+        finally:
+            self._limit.__exit__(None, None, None)
+            self._channel.close()
+        self._limit.check(None)
+        return delivery.Result(
+            self._status(), self._stdout.decode(errors="replace"), self._stderr.decode(errors="replace")
+        )
+
+    def _read(self) -> bool:
+        """Take what has come on both streams, waiting for some; False at their end."""
+        select.select([self._channel], [], [], 1.0)
+        got = False
+        while self._channel.recv_ready():
+            self._stdout += self._channel.recv(_CHUNK)
+            got = True
+        while self._channel.recv_stderr_ready():
+            self._stderr += self._channel.recv_stderr(_CHUNK)
+            got = True
+        # The exit status may come after the streams' end, and only the channel's close is after everything.
+        return got or not self._channel.closed
+
+    def _status(self) -> int:
+        if self._channel.exit_status >= 0:
+            return self._channel.exit_status
+        if self._channel.eof_received and self._transport.is_active():
+            raise errors.CommandKilledError(f"the command on {self._cluster} was ended by a signal")
+        raise errors.ConnectionLostError(
+            f"the connection to {self._cluster} broke before the command's end; with all its input, it finishes alone"
+        )
+
+
+class _Limit:
+    """Closes the transport when a step takes too long, which ends every wait inside paramiko, bounded or not."""
+
+    def __init__(self, transport: paramiko.Transport, seconds: float, step: str) -> None:
+        self._step, self._seconds, self._expired = step, seconds, False
+        self._transport = transport
+        self._timer = threading.Timer(seconds, self._expire)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+
+    def check(self, error: BaseException | None) -> None:
+        """Raise TimedOutError if it was this limit that ended the step."""
+        if self._expired:
+            raise errors.TimedOutError(f"{self._step} took longer than {self._seconds:g} s") from error
+
+    def _expire(self) -> None:
+        self._expired = True
+        self._transport.close()
+
+
+class _PromptSocket(socket.socket):
+    """A socket that sends and acknowledges at once.
+
+    Nagle's algorithm on both sides and delayed acknowledgements on ours cost about 40 ms at each small exchange;
+    Linux forgets TCP_QUICKACK, so it is set again after each read.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        seconds = connection.gettimeout()
+        super().__init__(fileno=connection.detach())
+        self.settimeout(seconds)
+        self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._quick = getattr(socket, "TCP_QUICKACK", None)
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        data = super().recv(size, flags)
+        if self._quick is not None:
+            with contextlib.suppress(OSError):  # closed meanwhile
+                self.setsockopt(socket.IPPROTO_TCP, self._quick, 1)
+        return data
+
+
+def _open(cluster: Cluster, seconds: float) -> socket.socket:
+    started = time.monotonic()
+    try:
+        return socket.create_connection((cluster.host, cluster.port), timeout=seconds)
+    except OSError as error:
+        spent = time.monotonic() - started
+        raise errors.UnreachableError(f"{cluster} does not answer ({_words(error)}, after {spent:.1f} s)") from error
+
+
+def _harden(transport: paramiko.Transport, key_types: list[str]) -> None:
+    """Offer only the wanted host key types, and none of the weak algorithms that paramiko keeps for old servers."""
+    options = transport.get_security_options()
+    options.key_types = [name for kind in key_types for name in pins.ALGORITHMS[kind]]
+    options.ciphers = [name for name in options.ciphers if "cbc" not in name and "arcfour" not in name]
+    options.digests = [name for name in options.digests if name.startswith("hmac-sha2-")]
+    options.kex = [name for name in options.kex if not name.endswith("sha1")]
+
+
+def _rejected(cluster: Cluster, key: paramiko.PKey, why: str) -> errors.AuthenticationRejectedError:
+    return errors.AuthenticationRejectedError(
+        f"{cluster} does not accept the key {key.get_name()} {key.fingerprint}: {why}",
+        remedy="Check KUBERNETES_SSH_USERNAME and that this key stands in the user's authorized_keys on the master.",
+    )
+
+
+def _words(error: BaseException) -> str:
+    return f"{error}".strip().rstrip(".") or type(error).__name__

@@ -1,0 +1,87 @@
+"""The proof of a SAS: one harmless request to blob storage that only an accepted SAS can make."""
+
+import logging
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+
+import tenacity
+from azure.core import PipelineClient
+from azure.core.exceptions import AzureError
+from azure.core.pipeline.policies import RetryPolicy
+from azure.core.rest import HttpRequest, HttpResponse
+
+from rotator import errors
+from rotator.sas import Sas
+
+logger = logging.getLogger(__name__)
+
+# Storage checks the signature before it looks at what the SAS grants; these codes come after that check
+# (https://learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes).
+_PERMISSION_CODES = {
+    "AuthorizationPermissionMismatch",
+    "AuthorizationResourceTypeMismatch",
+    "AuthorizationServiceMismatch",
+}
+_REMEDIES = {
+    "AuthorizationFailure": "Check the storage firewall: this app's network may not be let through.",
+    "KeyBasedAuthenticationNotPermitted": "Allow shared key access on the account: Key Vault's SAS is signed with it.",
+    "AuthorizationSourceIPMismatch": "The SAS is bound to other addresses; correct the SAS definition.",
+    "AuthorizationProtocolMismatch": "Set STORAGE_BLOB_ENDPOINT to an https URL.",
+}
+_REMEDY = (
+    "Check that the account's keys were not regenerated outside Key Vault (then set them in the vault anew), "
+    "and that STORAGE_BLOB_ENDPOINT is the managed account's."
+)
+
+
+class Prover:
+    """Tries SAS on storage. `patience`: for so many seconds a refused signature is tried again.
+
+    A new credential was seen to be refused for some ten seconds after it was made.
+    """
+
+    def __init__(self, *, patience: float = 30.0, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._patience = patience
+        self._sleep = sleep
+
+    def prove(self, sas: Sas, endpoint: str) -> str:
+        """Say how storage accepted the SAS; raises StorageRefusedError or StorageUnreachableError."""
+        attempts = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(errors.StorageRefusedError),
+            wait=tenacity.wait_exponential(multiplier=0.5, max=8),
+            stop=tenacity.stop_before_delay(self._patience),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        client: PipelineClient[HttpRequest, HttpResponse]
+        with PipelineClient(endpoint, policies=[RetryPolicy(retry_total=3, timeout=30)]) as client:
+            return attempts(self._try, client, sas, endpoint)
+
+    def _try(self, client: PipelineClient[HttpRequest, HttpResponse], sas: Sas, endpoint: str) -> str:
+        # Get Blob Service Properties changes nothing, needs no container, and is answered with little.
+        url = f"{endpoint}/?restype=service&comp=properties&{sas.token.reveal()}"
+        try:
+            response = client.send_request(HttpRequest("GET", url), connection_timeout=10, read_timeout=15)
+            response.read()
+        except AzureError as error:
+            # Not chained: the foreign message quotes the URL, and with it the SAS.
+            raise errors.StorageUnreachableError(f"{endpoint} does not answer ({type(error).__name__})") from None
+        code = response.headers.get("x-ms-error-code", "")
+        return _judge(response.status_code, code, sas, endpoint)
+
+
+def _judge(status: int, code: str, sas: Sas, endpoint: str) -> str:
+    said = f"{endpoint} answered {status} {code}".rstrip()
+    if status == HTTPStatus.OK:
+        return "accepted"
+    if status == HTTPStatus.FORBIDDEN and code in _PERMISSION_CODES:
+        if "b" in sas.services and "s" in sas.resource_types and "r" in sas.permissions:
+            raise errors.StorageRefusedError(f"{said} for {sas}, which should grant that", remedy=_REMEDY)
+        return f"accepted ({code}, as the SAS grants no reading of service properties)"
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        remedy = _REMEDIES.get(code, _REMEDY)
+        raise errors.StorageRefusedError(f"{said} for {sas}; it was not delivered", remedy=remedy)
+    if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND):
+        raise errors.StorageRefusedError(f"{said} for {sas}; it was not delivered", remedy=_REMEDY)
+    raise errors.StorageUnreachableError(f"{said}, which does not judge the SAS")

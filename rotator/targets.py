@@ -1,0 +1,82 @@
+"""What is rotated, and where to: managed account, cluster, target, and the plan that holds them together."""
+
+import dataclasses
+import datetime
+import enum
+
+from rotator.pins import Pin
+from rotator.sas import SasDefinition
+
+
+class Encoding(enum.StrEnum):
+    """How a value stands in its data key, before Kubernetes' own base64."""
+
+    RAW = "raw"
+    BASE64 = "base64"  # as the original sample stored it
+
+
+class Strategy(enum.StrEnum):
+    """How a value gets into an existing Secret."""
+
+    RECREATE = "recreate"  # kubectl delete, then create
+    APPLY = "apply"  # in place
+
+
+@dataclasses.dataclass(frozen=True)
+class ManagedAccount:
+    """A storage account that a Key Vault manages."""
+
+    vault_url: str
+    name: str
+
+    def sas_secret(self, definition: SasDefinition) -> str:
+        """The name of the vault secret that mints a SAS at each read."""
+        return f"{self.name}-{definition.name}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Cluster:
+    """How one Kubernetes master is reached. The names ending in `_secret` are vault secrets' names."""
+
+    host: str
+    port: int
+    user: str
+    pins: tuple[Pin, ...]
+    key_secret: str
+    passphrase_secret: str | None
+    kubectl: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.host}:{self.port}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """One Secret in one namespace of one cluster, and what goes into it."""
+
+    cluster: Cluster
+    namespace: str
+    secret: str
+    data_key: str
+    encoding: Encoding = Encoding.RAW
+    strategy: Strategy = Strategy.RECREATE
+    adopt: bool = False
+    keep_foreign: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.secret}@{self.cluster.host}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Everything that a run needs to know. A SAS younger than `fresh_for` is left alone unless forced."""
+
+    account: ManagedAccount
+    definition: SasDefinition
+    targets: tuple[Target, ...]
+    prove: bool
+    blob_endpoint: str | None
+    fresh_for: datetime.timedelta
+    schedule: str
+    client_id: str | None = None
+    warnings: tuple[str, ...] = ()
