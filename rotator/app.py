@@ -19,7 +19,7 @@ _running = threading.Lock()
 
 def rotate(*, trigger: str, forced: bool, environment: Mapping[str, str] = os.environ) -> Report:
     """Run a rotation; raises SettingsError or BusyError before anything is done. Failures are in the report."""
-    redaction.install()
+    _prepare_logs()
     plan = config.load(environment)
     if not _running.acquire(blocking=False):
         raise errors.BusyError("a rotation is running already")
@@ -35,7 +35,7 @@ def rotate(*, trigger: str, forced: bool, environment: Mapping[str, str] = os.en
 
 def plan(*, forced: bool = False, environment: Mapping[str, str] = os.environ) -> Report:
     """Say what a rotation would do, changing nothing; raises SettingsError or a VaultError."""
-    redaction.install()
+    _prepare_logs()
     found = config.load(environment)
     with _services(found) as services:
         return Run(found, services, trigger="plan", forced=forced).plan()
@@ -46,5 +46,17 @@ def _services(plan: Plan) -> Iterator[Services]:
     # Imported here: a bad setting is told, and the functions are indexed, without the SDKs' half second.
     from rotator import identity, ssh, storage, vault
 
-    with contextlib.closing(vault.Vault(plan.account, identity.credential(plan.client_id))) as issuer:
+    with (
+        contextlib.closing(identity.credential(plan.client_id)) as credential,
+        contextlib.closing(vault.Vault(plan.account, credential)) as issuer,
+    ):
         yield Services(issuer=issuer, prover=storage.Prover(), connector=ssh.Ssh())
+
+
+def _prepare_logs() -> None:
+    redaction.install()
+    # Each vault request and SSH packet would be a line at the level at which the rotator tells its decisions.
+    for name in ("azure.core.pipeline.policies.http_logging_policy", "azure.identity", "paramiko"):
+        library = logging.getLogger(name)
+        if library.level == logging.NOTSET:
+            library.setLevel(logging.WARNING)

@@ -55,7 +55,6 @@ def _run(act: Callable[[], Report], *, as_json: bool, verbose: bool) -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    logging.getLogger("azure").setLevel(logging.WARNING)
     try:
         report = act()
     except errors.RotatorError as error:

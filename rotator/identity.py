@@ -5,14 +5,15 @@ import json
 import os
 from collections.abc import Mapping
 
+from azure import identity
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import ClientAuthenticationError
 
+Credential = identity.ManagedIdentityCredential | identity.DefaultAzureCredential
 
-def credential(client_id: str | None, environment: Mapping[str, str] = os.environ) -> TokenCredential:
+
+def credential(client_id: str | None, environment: Mapping[str, str] = os.environ) -> Credential:
     """Give the credential for where this runs: in App Service only its managed identity is asked."""
-    from azure import identity
-
     if "IDENTITY_ENDPOINT" in environment:
         return identity.ManagedIdentityCredential(client_id=client_id)
     return identity.DefaultAzureCredential(managed_identity_client_id=client_id)

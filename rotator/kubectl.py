@@ -134,7 +134,11 @@ _MEANINGS: tuple[tuple[str, type[errors.RotatorError], str], ...] = (
         errors.ApiServerDownError,
         "the API server does not answer kubectl",
     ),
-    (r"\((Invalid|BadRequest)\)|Error from server", errors.ManifestRejectedError, "the API server refuses {target}"),
+    (
+        r"\((Invalid|BadRequest)\)|is invalid|Error from server",
+        errors.ManifestRejectedError,
+        "the API server refuses {target}",
+    ),
     (
         r"(?i)sh: .*not found|command not found|no such file or directory|permission denied",
         errors.KubectlMissingError,
@@ -162,6 +166,7 @@ validate() {{
   case $words in *'(AlreadyExists)'*) return 0 ;; esac
   say refused
   printf '%s\n' "$words"
+  say end
   return 1
 }}
 create() {{ kube create --raw {path} --validate=false -f - >/dev/null; }}

@@ -20,6 +20,7 @@ from rotator.targets import Cluster
 logger = logging.getLogger(__name__)
 
 _CHUNK = 65536
+_BREAK_SEEN_SECONDS = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,7 +183,9 @@ class Command:
     def _status(self) -> int:
         if self._channel.exit_status >= 0:
             return self._channel.exit_status
-        if self._channel.eof_received and self._transport.is_active():
+        # paramiko drops the exit-signal message. A broken connection ends the transport's thread; a signal does not.
+        self._transport.join(_BREAK_SEEN_SECONDS)
+        if self._transport.is_alive():
             raise errors.CommandKilledError(f"the command on {self._cluster} was ended by a signal")
         raise errors.ConnectionLostError(
             f"the connection to {self._cluster} broke before the command's end; with all its input, it finishes alone"

@@ -1,0 +1,52 @@
+"""How long a Secret is missing: a watch on the API server times the events."""
+
+import contextlib
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+
+class Watch:
+    """Events of one Secret with the moment each arrived, in seconds."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[float, str]] = []
+
+    def gaps(self) -> list[float]:
+        """Give the seconds between each disappearance and the next appearance."""
+        gaps, gone = [], None
+        for moment, kind in self.events:
+            if kind == "DELETED":
+                gone = moment
+            elif kind == "ADDED" and gone is not None:
+                gaps.append(moment - gone)
+                gone = None
+        return gaps
+
+    @contextlib.contextmanager
+    def watching(self, kubeconfig: Path, name: str) -> Iterator[None]:
+        """Watch while the block runs."""
+        path = f"/api/v1/namespaces/default/secrets?watch=true&fieldSelector=metadata.name={name}"
+        process = subprocess.Popen(
+            ["kubectl", "--kubeconfig", str(kubeconfig), "get", "--raw", path], stdout=subprocess.PIPE, text=True
+        )
+        reader = threading.Thread(target=self._read, args=(process,))
+        reader.start()
+        time.sleep(0.5)  # until the watch is established
+        try:
+            yield
+            time.sleep(0.3)
+        finally:
+            process.terminate()
+            process.wait()
+            reader.join()
+            if process.stdout:
+                process.stdout.close()
+
+    def _read(self, process: "subprocess.Popen[str]") -> None:
+        assert process.stdout
+        for line in process.stdout:
+            self.events.append((time.monotonic(), json.loads(line)["type"]))

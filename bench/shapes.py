@@ -1,0 +1,128 @@
+"""Ways of putting a SAS into a Secret over SSH: ours, the original sample's, plain OpenSSH's, Ansible's."""
+
+import base64
+import dataclasses
+import datetime
+import json
+import shlex
+import subprocess
+from pathlib import Path
+
+import paramiko
+
+from rotator import delivery, manifest, sas
+from rotator.redaction import Secret
+from rotator.ssh import Ssh
+from rotator.targets import Strategy, Target
+from sandbox import account_sas
+from sandbox.world import World
+
+NAME = "bench"
+
+
+@dataclasses.dataclass
+class Bench:
+    """A running sandbox, and a target in it."""
+
+    world: World
+    target: Target
+    key_file: Path
+    known_hosts: Path
+
+    def token(self) -> str:
+        """Make a fresh SAS, as the vault does."""
+        moment = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=4)
+        fields = {"sv": "2018-03-28", "ss": "b", "srt": "sco", "sp": "rwu", "spr": "https"}
+        return account_sas.token(
+            self.world.account.name,
+            self.world.account.keys["key1"],
+            fields | {"se": moment.strftime("%Y-%m-%dT%H:%M:%SZ")},
+        )
+
+
+def ours(bench: Bench, strategy: Strategy) -> None:
+    """Deliver with every check: proven host key, owner, dry run, merge, read-back."""
+    target = dataclasses.replace(bench.target, strategy=strategy)
+    token = Secret(bench.token())
+    definition = sas.SasDefinition("bench", "b", "sco", "rwu", "https", datetime.timedelta(hours=4))
+    order = manifest.Order(sas.parse(token), definition, "bench", datetime.datetime.now(datetime.UTC))
+    with Ssh().connect(target.cluster, Secret(bench.key_file.read_text()), None) as shell:
+        delivery.deliver(shell, target, _ANYTHING, order)
+
+
+# The first look at the Secret is the plan's, not the delivery's; the delivery looks again by itself.
+_ANYTHING = manifest.Held({"metadata": {}, "type": "Opaque"}, (), {})
+
+
+def original(bench: Bench) -> None:
+    """Deliver as the original sample does: one naive connection, two commands, the value in an argument, no checks."""
+    client = paramiko.SSHClient()
+    client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+    cluster = bench.target.cluster
+    client.connect(
+        cluster.host,
+        cluster.port,
+        cluster.user,
+        key_filename=str(bench.key_file),
+        allow_agent=False,
+        look_for_keys=False,
+    )
+    value = shlex.quote(base64.b64encode(bench.token().encode()).decode())
+    for command in (
+        f"kubectl delete secret {NAME}",
+        f"kubectl create secret generic {NAME} --from-literal=secretKey={value}",
+    ):
+        _, output, _ = client.exec_command(command)
+        output.read()
+        output.channel.recv_exit_status()
+    client.close()
+
+
+def plain_ssh(bench: Bench) -> None:
+    """Do the same kubectl work as we do with the `ssh` command, one kubectl after the other."""
+    cluster = bench.target.cluster
+    script = f"""m=$(cat)
+kubectl get secret {NAME} -o json >/dev/null
+printf %s "$m" | kubectl create --dry-run=server --validate=false -f - >/dev/null 2>&1
+kubectl delete secret {NAME} >/dev/null
+printf %s "$m" | kubectl create --validate=false -f - >/dev/null
+kubectl get secret {NAME} -o json"""
+    options = ["-i", str(bench.key_file), "-p", str(cluster.port), "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"]
+    options += ["-o", f"UserKnownHostsFile={bench.known_hosts}", "-o", "StrictHostKeyChecking=yes", "-F", "none"]
+    data = {"secretKey": base64.b64encode(bench.token().encode()).decode()}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": NAME, "namespace": "default"}, "data": data}
+    subprocess.run(
+        ["ssh", *options, f"{cluster.user}@{cluster.host}", script],
+        input=json.dumps(secret).encode(),
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+
+
+def ansible(bench: Bench, playbook_command: str) -> None:
+    """Run a playbook that does what the original sample does."""
+    cluster = bench.target.cluster
+    playbook = bench.key_file.with_name("playbook.yml")
+    value = base64.b64encode(bench.token().encode()).decode()
+    playbook.write_text(
+        json.dumps(
+            [
+                {
+                    "hosts": "all",
+                    "gather_facts": False,
+                    "tasks": [
+                        {"command": f"kubectl delete secret {NAME}"},
+                        {"command": f"kubectl create secret generic {NAME} --from-literal=secretKey={value}"},
+                    ],
+                }
+            ]
+        )
+    )
+    inventory = ["-i", f"{cluster.host},", "-u", cluster.user, "-e", f"ansible_port={cluster.port}"]
+    inventory += ["--private-key", str(bench.key_file)]
+    connection = f"-o UserKnownHostsFile={bench.known_hosts} -o IdentitiesOnly=yes -F none"
+    subprocess.run(
+        [playbook_command, *inventory, "--ssh-common-args", connection, str(playbook)],
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )

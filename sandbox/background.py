@@ -1,0 +1,45 @@
+"""One event loop in one thread, in which all of the sandbox's services run."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+class Background:
+    """An event loop that runs from `start` to `stop`; `run` hands it work and waits for the result."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread."""
+        ready = threading.Event()
+        self._thread = threading.Thread(target=self._work, args=(ready,), name="sandbox", daemon=True)
+        self._thread.start()
+        ready.wait()
+
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Run a coroutine in the loop, from another thread."""
+        if self._loop is None:
+            work.close()
+            raise RuntimeError("the sandbox isn't running")
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def stop(self) -> None:
+        """Cancel what is left, close the loop and end the thread."""
+        if self._loop is None or self._thread is None:
+            return
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop = self._thread = None
+
+    def _work(self, ready: threading.Event) -> None:
+        # Runner.close cancels the tasks that are left and shuts down async generators and the executor.
+        with asyncio.Runner() as runner:
+            self._loop = runner.get_loop()
+            ready.set()
+            self._loop.run_forever()

@@ -1,0 +1,153 @@
+"""The blob service's REST calls: what each needs of a SAS, and what carries it out.
+
+https://learn.microsoft.com/rest/api/storageservices/blob-service-rest-api
+"""
+
+import dataclasses
+import re
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from sandbox import blob_store, blob_xml
+from sandbox.blob_access import BlobError, Needed
+
+_RANGE = re.compile(r"bytes=(\d+)-(\d*)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """One authorised request; `containers` are the account's, `blob` may hold slashes."""
+
+    request: web.Request
+    endpoint: str
+    containers: dict[str, blob_store.Container]
+    container: str
+    blob: str
+
+    def found_container(self) -> blob_store.Container:
+        """Return the container, or raise a 404."""
+        if self.container not in self.containers:
+            raise BlobError(404, "ContainerNotFound")
+        return self.containers[self.container]
+
+    def found_blob(self) -> blob_store.Blob:
+        """Return the blob, or raise a 404."""
+        blobs = self.found_container().blobs
+        if self.blob not in blobs:
+            raise BlobError(404, "BlobNotFound")
+        return blobs[self.blob]
+
+
+@dataclasses.dataclass(frozen=True)
+class Operation:
+    """One call of the API; `action` is what the journal says."""
+
+    action: str
+    needed: Needed
+    carry_out: Callable[[Call], Awaitable[web.Response]]
+
+
+async def _get_service_properties(_call: Call) -> web.Response:
+    return xml(blob_xml.service_properties())
+
+
+async def _list_containers(call: Call) -> web.Response:
+    return xml(blob_xml.containers(call.endpoint, call.containers))
+
+
+async def _create_container(call: Call) -> web.Response:
+    if call.container in call.containers:
+        raise BlobError(409, "ContainerAlreadyExists")
+    call.containers[call.container] = blob_store.Container()
+    return web.Response(status=201, headers=_stamp(call.found_container()))
+
+
+async def _get_container(call: Call) -> web.Response:
+    return web.Response(headers=_stamp(call.found_container()))
+
+
+async def _delete_container(call: Call) -> web.Response:
+    call.found_container()
+    del call.containers[call.container]
+    return web.Response(status=202)
+
+
+async def _list_blobs(call: Call) -> web.Response:
+    prefix = call.request.query.get("prefix", "")
+    blobs = sorted(call.found_container().blobs.items())
+    found = [(name, blob) for name, blob in blobs if name.startswith(prefix)]
+    return xml(blob_xml.blobs(call.endpoint, call.container, prefix, found))
+
+
+async def _put_blob(call: Call) -> web.Response:
+    headers, blobs = call.request.headers, call.found_container().blobs
+    if headers.get("x-ms-blob-type") != "BlockBlob":
+        raise BlobError(400, "InvalidHeaderValue")
+    if call.blob in blobs and headers.get("If-None-Match") == "*":
+        raise BlobError(409, "BlobAlreadyExists")
+    content_type = headers.get("x-ms-blob-content-type") or call.request.content_type
+    blobs[call.blob] = blob_store.Blob(await call.request.read(), content_type)
+    return web.Response(status=201, headers=_stamp(blobs[call.blob]))
+
+
+async def _get_blob(call: Call) -> web.Response:
+    blob = call.found_blob()
+    headers = {"x-ms-blob-type": "BlockBlob", "Accept-Ranges": "bytes", "Content-Type": blob.content_type}
+    headers |= _stamp(blob)
+    asked = call.request.headers.get("x-ms-range") or call.request.headers.get("Range") or ""
+    wanted = _RANGE.fullmatch(asked)
+    if wanted is None:
+        return web.Response(body=blob.data, headers=headers)
+    size = len(blob.data)
+    first, last = int(wanted[1]), min(int(wanted[2] or size), size - 1)
+    if first >= size:
+        raise BlobError(416, "InvalidRange")
+    headers["Content-Range"] = f"bytes {first}-{last}/{size}"
+    return web.Response(status=206, body=blob.data[first : last + 1], headers=headers)
+
+
+async def _delete_blob(call: Call) -> web.Response:
+    call.found_blob()
+    del call.containers[call.container].blobs[call.blob]
+    return web.Response(status=202)
+
+
+# By the path's depth, the method, `restype` and `comp`.
+_OPERATIONS = {
+    ("service", "GET", "service", "properties"): Operation(
+        "get-service-properties", Needed("s", "r"), _get_service_properties
+    ),
+    ("service", "GET", "", "list"): Operation("list-containers", Needed("s", "l"), _list_containers),
+    ("container", "PUT", "container", ""): Operation("create-container", Needed("c", "cw"), _create_container),
+    ("container", "GET", "container", ""): Operation("get-container", Needed("c", "r"), _get_container),
+    ("container", "HEAD", "container", ""): Operation("get-container", Needed("c", "r"), _get_container),
+    ("container", "DELETE", "container", ""): Operation("delete-container", Needed("c", "d"), _delete_container),
+    ("container", "GET", "container", "list"): Operation("list-blobs", Needed("c", "l"), _list_blobs),
+    ("blob", "PUT", "", ""): Operation("put-blob", Needed("o", "w"), _put_blob),
+    ("blob", "GET", "", ""): Operation("get-blob", Needed("o", "r"), _get_blob),
+    ("blob", "HEAD", "", ""): Operation("get-blob", Needed("o", "r"), _get_blob),
+    ("blob", "DELETE", "", ""): Operation("delete-blob", Needed("o", "d"), _delete_blob),
+}
+
+
+def find(call: Call) -> Operation:
+    """Return the operation that is meant; creating a blob needs less than overwriting one."""
+    level = "blob" if call.blob else "container" if call.container else "service"
+    query = call.request.query
+    operation = _OPERATIONS.get((level, call.request.method, query.get("restype", ""), query.get("comp", "")))
+    if operation is None:
+        raise BlobError(405, "UnsupportedHttpVerb")
+    container = call.containers.get(call.container)
+    if operation.action == "put-blob" and (container is None or call.blob not in container.blobs):
+        return dataclasses.replace(operation, needed=Needed("o", "cw"))
+    return operation
+
+
+def xml(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """Answer with an XML document."""
+    return web.Response(status=status, body=body, content_type="application/xml", headers=headers)
+
+
+def _stamp(subject: blob_store.Blob | blob_store.Container) -> dict[str, str]:
+    return {"ETag": subject.etag, "Last-Modified": blob_xml.http_date(subject.modified)}

@@ -1,0 +1,57 @@
+"""An HTTP or HTTPS server on a free port of 127.0.0.1, as each web service of the sandbox uses it."""
+
+import asyncio
+import ssl
+import weakref
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+MOST_BYTES_PER_REQUEST = 64 * 1024 * 1024  # above what azure-storage-blob sends as a single Put Blob by default
+
+
+class Loopback:
+    """One handler for every path: each service routes by itself, some by query or header."""
+
+    def __init__(self, handler: Handler, tls: ssl.SSLContext | None = None) -> None:
+        self._handler = handler
+        self._tls = tls
+        self._runner: web.AppRunner | None = None
+        self._transports: weakref.WeakSet[asyncio.BaseTransport] = weakref.WeakSet()
+        self.port = 0
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port, without a trailing slash; set once started."""
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        """Listen; afterwards `port` and `origin` are real."""
+        application = web.Application(client_max_size=MOST_BYTES_PER_REQUEST)
+        application.router.add_route("*", "/{path:.*}", self._serve)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        self._runner = runner
+        await web.TCPSite(runner, "127.0.0.1", self.port, ssl_context=self._tls).start()
+        self.port = int(runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Close the listener and every connection."""
+        runner, self._runner = self._runner, None
+        if runner is None:
+            return
+        idle = [connection.transport for connection in runner.server.connections] if runner.server else []
+        await runner.cleanup()
+        # A TLS connection that was closed waits for its peer's farewell, for seconds if the peer is idle in a pool.
+        for transport in [*self._transports, *idle]:
+            if isinstance(transport, asyncio.WriteTransport):
+                transport.abort()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        if request.transport is not None:
+            self._transports.add(request.transport)
+        return await self._handler(request)

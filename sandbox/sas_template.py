@@ -1,0 +1,46 @@
+"""What a SAS definition is made of: a template for an account SAS, and a lifetime."""
+
+import datetime
+import re
+import urllib.parse
+
+from sandbox import vault_errors
+
+NEWEST_SIGNED_VERSION = "2018-03-28"
+REQUIRED = ("sv", "ss", "srt", "sp")
+_TEMPLATED = (*REQUIRED, "spr", "sip")  # lifetimes and anything newer are ignored, says the documentation
+_DURATION = re.compile(
+    r"P(?!$)(?:(?P<years>\d+)Y)?(?:(?P<months>\d+)M)?(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
+    r"(?:T(?!$)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)S)?)?"
+)
+
+
+def fields(template_uri: str) -> dict[str, str]:
+    """Return the fields that go into a SAS; a template may be a bare query string, or one behind a URL."""
+    query = template_uri.rpartition("?")[2]
+    given = dict(urllib.parse.parse_qsl(query))
+    missing = [name for name in REQUIRED if not given.get(name)]
+    if missing:
+        raise vault_errors.bad_parameter(f"templateUri lacks {', '.join(missing)}.")
+    return {name: given[name] for name in _TEMPLATED if name in given}
+
+
+def duration(text: str) -> datetime.timedelta:
+    """Return an ISO 8601 duration, with .NET's 365-day years and 30-day months."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise vault_errors.bad_parameter("validityPeriod is not an ISO 8601 duration.")
+    parts = {unit: int(number or 0) for unit, number in match.groupdict().items()}
+    days = parts.pop("years") * 365 + parts.pop("months") * 30 + parts.pop("days")
+    return datetime.timedelta(days=days, **parts)
+
+
+def validate(template_uri: object, sas_type: object, validity_period: object) -> None:
+    """Refuse what Key Vault refuses in a definition."""
+    for name, value in (("templateUri", template_uri), ("validityPeriod", validity_period)):
+        if not isinstance(value, str) or not value:
+            raise vault_errors.bad_parameter(f"Property '{name}' is required.")
+    if sas_type != "account":
+        raise vault_errors.bad_parameter("Property 'sasType' must be 'account': only account SAS are supported.")
+    fields(str(template_uri))
+    duration(str(validity_period))

@@ -1,0 +1,176 @@
+"""Key Vault's data plane: the challenge, the token's check, permissions and faults around each call.
+
+https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-responses
+"""
+
+import dataclasses
+import json
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from sandbox import (
+    certificates,
+    faults,
+    identity,
+    journal,
+    loopback,
+    managed_storage,
+    secret_store,
+    vault_errors,
+    vault_routes,
+)
+
+if TYPE_CHECKING:
+    import datetime
+    from collections.abc import Callable
+
+# The versions whose published specification has managed storage; secrets are in others too.
+STORAGE_VERSIONS = frozenset({"7.1", "7.4", "7.5", "7.6", "2025-06-01", "2025-07-01"})
+_API_VERSION = re.compile(r"7\.\d|\d{4}-\d\d-\d\d(-preview)?")
+
+# What the original sample's access policy grants.
+SAMPLE_PERMISSIONS = frozenset({"secrets/get", "storage/setsas", "storage/getsas"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """One authorised request: the names in its path, its JSON and who asks."""
+
+    names: tuple[str, ...]
+    body: dict[str, Any]
+    client_id: str
+    object_id: str
+
+
+class Vault:
+    """A vault in access-policy mode.
+
+    Tests turn `permissions`, `faults`, `tamper` (applied to each minted SAS), `sas_start_offset` (a SAS then
+    has a start time), `recovery_seconds` (how long a recovery takes) and `caller_may_manage_keys` (what
+    Resource Manager says when the vault acts on behalf of the caller). `minted` lists every SAS handed out.
+    """
+
+    name = "sandbox"
+
+    def __init__(self, record: journal.Journal, authority: certificates.Authority, tokens: identity.Identity) -> None:
+        self._journal = record
+        self._identity = tokens
+        self._server = loopback.Loopback(self._answer, authority.server_context())
+        self.secrets = secret_store.SecretStore()
+        self.storage = managed_storage.ManagedStorage()
+        self.permissions: set[str] = set(SAMPLE_PERMISSIONS)
+        self.faults: list[faults.Fault] = []
+        self.tamper: Callable[[str], str] | None = None
+        self.sas_start_offset: datetime.timedelta | None = None
+        self.recovery_seconds = 0.0
+        self.caller_may_manage_keys = True
+        self.minted: list[str] = []
+
+    @property
+    def url(self) -> str:
+        """The value of KEYVAULT_BASEURL."""
+        return self._server.origin
+
+    @property
+    def port(self) -> int:
+        """The port listened on."""
+        return self._server.port
+
+    @property
+    def resource(self) -> str:
+        """The audience that the challenge asks for.
+
+        SDKs accept a challenge only when the vault's host ends with a dot and the resource's host. An address
+        has no domain, so it is cut at its first dot: "0.0.1:port" fits "127.0.0.1:port"; nobody contacts it.
+        """
+        return f"https://0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        """Listen on a free port, and have tokens issued for this vault."""
+        await self._server.start()
+        self._identity.audiences.add(self.resource)
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        await self._server.stop()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        try:
+            claims = self._authenticate(request)
+            fault = await faults.next_for(self.faults, request)
+            if fault is None or fault.carried_out:
+                answer = await self._carry_out(request, claims)
+                if fault is None:
+                    return web.json_response(answer, headers={"x-ms-keyvault-service-version": "sandbox"})
+            return self._faulty(request, fault)
+        except vault_errors.VaultError as refusal:
+            return self._refuse(refusal)
+
+    async def _carry_out(self, request: web.Request, claims: dict[str, Any]) -> dict[str, Any]:
+        found = vault_routes.find(request.method, request.path)
+        if found is None:
+            raise vault_errors.VaultError(405, "MethodNotAllowed", "There is no such operation.")
+        route, names = found
+        _check_api_version(request)
+        if route.permission not in self.permissions:
+            raise vault_errors.denied(route.permission, claims["appid"], claims["oid"], self.name)
+        call = Call(names, await _body(request), claims["appid"], claims["oid"])
+        # A definition goes by its own name, everything else by the first one in the path.
+        detail = names[1] if "/sas/" in request.path else "".join(names[:1])
+        self._journal.record("vault", route.action, detail)
+        answer = route.carry_out(self, call)
+        self._journal.record("vault", route.action, detail, "after")
+        return answer
+
+    def _authenticate(self, request: web.Request) -> dict[str, Any]:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme != "Bearer" or not token:
+            raise _unauthorized("AKV10000: Request is missing a Bearer or PoP token.")
+        claims = self._identity.claims(token)
+        if claims is None:
+            raise _unauthorized("AKV10032: The token's signature or issuer is invalid.")
+        if claims["aud"] != self.resource:
+            raise _unauthorized(f"AKV10022: Invalid audience. Expected {self.resource}, found: {claims['aud']}.")
+        if claims["exp"] <= time.time():
+            raise _unauthorized("AKV10046: The token has expired.")
+        return claims
+
+    def _refuse(self, refusal: vault_errors.VaultError) -> web.Response:
+        headers = {}
+        if refusal.status == 401:
+            authorization = f"https://login.microsoftonline.com/{self._identity.tenant_id}"
+            headers["WWW-Authenticate"] = f'Bearer authorization="{authorization}", resource="{self.resource}"'
+        return web.json_response(refusal.body(), status=refusal.status, headers=headers)
+
+    def _faulty(self, request: web.Request, fault: faults.Fault) -> web.Response:
+        if fault.status == 0:
+            return faults.cut(request)
+        body = vault_errors.VaultError(fault.status, fault.code, "The sandbox was told to answer this.").body()
+        return web.json_response(body, status=fault.status, headers=fault.headers)
+
+
+def _unauthorized(message: str) -> vault_errors.VaultError:
+    return vault_errors.VaultError(401, "Unauthorized", message)
+
+
+def _check_api_version(request: web.Request) -> None:
+    version = request.query.get("api-version", "")
+    if not _API_VERSION.fullmatch(version):
+        raise vault_errors.bad_parameter(f"The specified version ({version}) is not recognized: api-version.")
+    if request.path.startswith(("/storage", "/deletedstorage")) and version not in STORAGE_VERSIONS:
+        raise vault_errors.bad_parameter(f"The specified version ({version}) does not have managed storage.")
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    if not request.can_read_body:
+        return {}
+    try:
+        body = await request.json()
+    except json.JSONDecodeError as error:
+        raise vault_errors.bad_parameter("The body is not valid JSON.") from error
+    if not isinstance(body, dict):
+        raise vault_errors.bad_parameter("The body is not a JSON object.")
+    return body

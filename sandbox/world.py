@@ -1,0 +1,230 @@
+"""All services at once, wired to each other, with what a first rotation needs already in place."""
+
+import contextlib
+import dataclasses
+import http.client
+import json
+import subprocess
+import tempfile
+import urllib.parse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from sandbox import (
+    accounts,
+    background,
+    blob,
+    certificates,
+    identity,
+    journal,
+    keypair,
+    kubernetes,
+    master,
+    picture,
+    vault,
+)
+
+if TYPE_CHECKING:
+    from sandbox.azurite import Azurite
+    from sandbox.envtest import EnvtestApi
+    from sandbox.openssh import OpenSshMaster
+
+ACCOUNT = "sandboxaccount"
+CONTAINER = "pictures"
+PICTURE = "hello.png"
+KEY_SECRET = "privatekey"
+PASSPHRASE_SECRET = "privatekeypassphrase"
+SECRET_NAME = "storage-sas"
+HOST_KEY_TYPE = "ssh-ed25519"
+
+
+@dataclasses.dataclass
+class Options:
+    """What runs as the real thing instead of our own, and how the throwaway credentials look.
+
+    `envtest` is a directory with kube-apiserver and etcd. `minimal_permissions` leaves the vault's permissions
+    at those of the original sample; otherwise the rotator may read the managed account too.
+    """
+
+    sshd: bool = False
+    envtest: Path | None = None
+    azurite: bool = False
+    minimal_permissions: bool = False
+    key_type: keypair.KeyType = "ed25519"
+    passphrase: bool = False
+    directory: Path | None = None
+
+
+class _Service(Protocol):
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+class World:
+    """A context manager: everything runs inside of it, in one background thread.
+
+    `settings` is the environment that the rotator needs. With Azurite, `blob` isn't started and Azurite holds
+    the same accounts, containers and blobs.
+    """
+
+    def __init__(self, options: Options | None = None) -> None:
+        self.options = options or Options()
+        self.journal = journal.Journal()
+        self.storage = {ACCOUNT: accounts.StorageAccount(ACCOUNT)}
+        self.settings: dict[str, str] = {}
+        self.azurite: Azurite | None = None
+        self._background = background.Background()
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        """Start everything; what has started is stopped again when the rest can't."""
+        try:
+            self._start()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        """Stop everything, the last started first."""
+        self._stack.close()
+
+    @property
+    def account(self) -> accounts.StorageAccount:
+        """The storage account that the vault manages."""
+        return self.storage[ACCOUNT]
+
+    def read_secret(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """Read a Secret with kubectl as the cluster's administrator; None when there is none."""
+        command = ["kubectl", "--kubeconfig", str(self.cluster.kubeconfig)]
+        command += ["--cache-dir", str(self.directory / "kubectl-cache"), "--namespace", namespace]
+        command += ["get", "secret", name, "--ignore-not-found", "--output", "json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        found: dict[str, Any] | None = json.loads(done.stdout) if done.stdout.strip() else None
+        return found
+
+    def blob_status(self, sas: str) -> int:
+        """Read the picture with a SAS and return the HTTP status."""
+        url = urllib.parse.urlsplit(f"{self.settings['STORAGE_BLOB_ENDPOINT']}/{CONTAINER}/{PICTURE}")
+        context = self.authority.client_context()
+        connection = http.client.HTTPSConnection(url.hostname or "", url.port, context=context, timeout=10)
+        with contextlib.closing(connection):
+            connection.request("GET", f"{url.path}?{sas.lstrip('?')}")
+            with connection.getresponse() as response:
+                return response.status
+
+    def secret_values(self) -> list[str]:
+        """Return every secret value that the sandbox knows so far, for a search for leaks."""
+        keys = [key for account in self.storage.values() for key in (*account.keys.values(), *account.retired_keys)]
+        pem_lines = [line for line in self.key_pair.private_text.splitlines() if not line.startswith("-----")]
+        tokens = [*self.vault.minted, *self.identity.issued, self.identity.header]
+        signatures = [_signature(token) for token in self.vault.minted]
+        quoted = [urllib.parse.quote(signature, safe="") for signature in signatures]
+        values = [*keys, *self.vault.secrets.values(), *pem_lines, *tokens, *signatures, *quoted]
+        return list(dict.fromkeys(value for value in values if value))
+
+    def _start(self) -> None:
+        self.directory = self.options.directory or Path(
+            self._stack.enter_context(tempfile.TemporaryDirectory(prefix="sandbox-"))
+        )
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.authority = certificates.Authority(self.directory / "tls")
+        self.key_pair = keypair.generate(self.options.key_type, with_passphrase=self.options.passphrase)
+        self._background.start()
+        self._stack.callback(self._background.stop)
+        self._start_azure()
+        self._start_cluster()
+        self.settings.update(self._settings())
+
+    def _start_azure(self) -> None:
+        self.identity = identity.Identity(self.journal)
+        self.vault = vault.Vault(self.journal, self.authority, self.identity)
+        self.blob = blob.BlobService(self.journal, self.authority, self.storage)
+        self._fill_vault()
+        self._run(self.identity)
+        self._run(self.vault)
+        if self.options.azurite:
+            self._start_azurite()
+        else:
+            self._run(self.blob)
+            self._fill_blob_service()
+
+    def _start_cluster(self) -> None:
+        self.cluster = self._cluster()
+        self._run(self.cluster)
+        self.master = self._master()
+        self.master.authorized_keys.append(self.key_pair.public_line)
+        self._run(self.master)
+
+    def _cluster(self) -> "kubernetes.KubernetesApi | EnvtestApi":
+        directory = self.directory / "cluster"
+        if self.options.envtest is None:
+            return kubernetes.KubernetesApi(self.journal, self.authority, directory)
+        from sandbox.envtest import EnvtestApi
+
+        return EnvtestApi(directory, self.options.envtest)
+
+    def _master(self) -> "master.Master | OpenSshMaster":
+        directory = self.directory / "master"
+        if not self.options.sshd:
+            return master.Master(self.journal, directory, self.cluster.kubeconfig)
+        from sandbox.openssh import OpenSshMaster
+
+        return OpenSshMaster(directory, self.cluster.kubeconfig)
+
+    def _start_azurite(self) -> None:
+        from sandbox import azurite, azurite_content
+
+        self.azurite = azurite.Azurite(self.directory / "azurite", self.storage, self.authority)
+        self._run(self.azurite)
+        for account in self.storage.values():
+            endpoint = self.azurite.blob_url(account.name)
+            azurite_content.fill(endpoint, account, self.authority.ca_path, CONTAINER, _content())
+
+    def _fill_vault(self) -> None:
+        self.vault.secrets.put(KEY_SECRET, self.key_pair.private_text)
+        if self.key_pair.passphrase is not None:
+            self.vault.secrets.put(PASSPHRASE_SECRET, self.key_pair.passphrase)
+        self.vault.storage.manage(self.account)
+        if not self.options.minimal_permissions:
+            self.vault.permissions.add("storage/get")
+
+    def _fill_blob_service(self) -> None:
+        self.blob.put_container(ACCOUNT, CONTAINER)
+        for name, (data, content_type) in _content().items():
+            self.blob.put_blob(ACCOUNT, CONTAINER, name, data, content_type)
+
+    def _run(self, service: _Service) -> None:
+        self._stack.callback(lambda: self._background.run(service.stop()))
+        self._background.run(service.start())
+
+    def _settings(self) -> dict[str, str]:
+        blob_endpoint = self.azurite.blob_url(ACCOUNT) if self.azurite else self.blob.url(ACCOUNT)
+        settings = {
+            "KEYVAULT_BASEURL": self.vault.url,
+            "KEYVAULT_STORAGE_NAME": ACCOUNT,
+            "KUBERNETES_DNS": "127.0.0.1",
+            "KUBERNETES_SSH_PORT": str(self.master.port),
+            "KUBERNETES_SSH_USERNAME": self.master.username,
+            "KUBERNETES_SSH_FINGERPRINT": f"{HOST_KEY_TYPE} {self.master.fingerprints[HOST_KEY_TYPE]}",
+            "KUBERNETES_SECRET_NAME": SECRET_NAME,
+            "STORAGE_BLOB_ENDPOINT": blob_endpoint,
+            "IDENTITY_ENDPOINT": self.identity.url,
+            "IDENTITY_HEADER": self.identity.header,
+            "REQUESTS_CA_BUNDLE": str(self.authority.bundle_path),
+        }
+        if self.key_pair.passphrase is not None:
+            settings["KUBERNETES_SSH_PASSPHRASE_SECRET"] = PASSPHRASE_SECRET
+        if self.azurite is not None:
+            settings["AzureWebJobsStorage"] = self.azurite.connection_string
+        return settings
+
+
+def _content() -> dict[str, tuple[bytes, str]]:
+    """Return Data and content type of the blobs that are there from the start."""
+    return {PICTURE: (picture.png(), "image/png"), "hello.txt": (b"Hello from the sandbox.\n", "text/plain")}
+
+
+def _signature(sas: str) -> str:
+    return dict(urllib.parse.parse_qsl(sas.lstrip("?"))).get("sig", "")

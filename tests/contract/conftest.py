@@ -1,0 +1,80 @@
+"""The blob service under contract: the sandbox's own, and Azurite where it is installed."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+
+import pytest
+from azure.storage.blob import ContainerClient
+
+from sandbox import account_sas, accounts, background, blob, certificates, journal, parts
+
+CONTAINER = "pictures"
+FIELDS = {"sv": "2018-03-28", "ss": "b", "srt": "sco", "sp": "rwdlac", "spr": "https"}
+
+
+@dataclasses.dataclass
+class BlobUnderTest:
+    """An endpoint with two accounts, alpha and beta; alpha has the container with `hello.txt`."""
+
+    endpoint: str
+    authority: certificates.Authority
+    accounts: dict[str, accounts.StorageAccount]
+
+    def sas(self, key: str = "key1", account: str = "alpha", **changes: str) -> str:
+        """A SAS for everything, but for the changes."""
+        fields = {**FIELDS, "se": "2099-01-01T00:00:00Z", **changes}
+        return account_sas.token(account, self.accounts[account].keys[key], fields)
+
+    def url(self, account: str = "alpha") -> str:
+        return f"{self.endpoint}/{account}"
+
+    def container(self, sas: str) -> ContainerClient:
+        return ContainerClient(
+            self.url(),
+            CONTAINER,
+            credential=sas,
+            connection_verify=str(self.authority.ca_path),
+            api_version="2025-11-05",  # Azurite knows versions a while after the SDK
+            retry_total=0,
+        )
+
+
+def _own(known: dict[str, accounts.StorageAccount], authority: certificates.Authority) -> blob.BlobService:
+    service = blob.BlobService(journal.Journal(), authority, known)
+    service.put_container("alpha", CONTAINER)
+    service.put_blob("alpha", CONTAINER, "hello.txt", b"hello", "text/plain")
+    return service
+
+
+def _require_azurite() -> None:
+    try:
+        parts.require_azurite()
+    except parts.MissingPartError as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="module", params=["own", "azurite"])
+def blobs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlobUnderTest]:
+    authority = certificates.Authority(tmp_path_factory.mktemp("tls"))
+    known = {name: accounts.StorageAccount(name) for name in ("alpha", "beta")}
+    running = background.Background()
+    running.start()
+    with contextlib.ExitStack() as stack:
+        stack.callback(running.stop)
+        if request.param == "own":
+            service = _own(known, authority)
+            stack.callback(lambda: running.run(service.stop()))
+            running.run(service.start())
+            endpoint = service.url("alpha")
+        else:
+            _require_azurite()
+            from sandbox import azurite, azurite_content
+
+            emulator = azurite.Azurite(tmp_path_factory.mktemp("azurite"), known, authority)
+            stack.callback(lambda: running.run(emulator.stop()))
+            running.run(emulator.start())
+            endpoint = emulator.blob_url("alpha")
+            content = {"hello.txt": (b"hello", "text/plain")}
+            azurite_content.fill(endpoint, known["alpha"], authority.ca_path, CONTAINER, content)
+        yield BlobUnderTest(endpoint.removesuffix("/alpha"), authority, known)

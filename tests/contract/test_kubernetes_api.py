@@ -1,0 +1,377 @@
+"""The real kubectl against the sandbox's API server, and against a real one where KUBEBUILDER_ASSETS names it."""
+
+import base64
+import contextlib
+import dataclasses
+import itertools
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox import background, certificates, journal, kubernetes
+
+COLLECTION = "/api/v1/namespaces/default/secrets"
+DRY_RUN = f"{COLLECTION}?dryRun=All"
+_numbers = itertools.count(1)
+
+pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl isn't installed")
+
+
+@dataclasses.dataclass
+class Cluster:
+    """An API server and a fresh Secret name in it; `limited` is a kubeconfig that may not delete."""
+
+    kubeconfig: Path
+    limited: Path
+    cache: Path
+    own: kubernetes.KubernetesApi | None
+    name: str = ""
+
+    def kubectl(self, *arguments: str, stdin: object = "", limited: bool = False) -> "subprocess.CompletedProcess[str]":
+        """Run kubectl; what isn't text goes to its stdin as JSON."""
+        config = self.limited if limited else self.kubeconfig
+        command = ["kubectl", "--kubeconfig", str(config), "--cache-dir", str(self.cache), *arguments]
+        text = stdin if isinstance(stdin, str) else json.dumps(stdin)
+        environment = {**os.environ, "GOGC": "off", "GOMAXPROCS": "1"}  # a third less CPU time for a short process
+        return subprocess.run(
+            command, input=text, capture_output=True, text=True, timeout=60, check=False, env=environment
+        )
+
+    def manifest(self, value: str = "one", **changes: object) -> dict[str, Any]:
+        return {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": self.name, "namespace": "default"},
+            "stringData": {"key": value},
+            **changes,
+        }
+
+    @property
+    def reference(self) -> dict[str, Any]:
+        metadata = {"name": self.name, "namespace": "default"}
+        return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata}
+
+    @property
+    def path(self) -> str:
+        return f"{COLLECTION}/{self.name}"
+
+    def create(self, value: str = "one", **changes: object) -> dict[str, Any]:
+        """Make the Secret and return it as the server did."""
+        done = self.kubectl("create", "--raw", COLLECTION, "-f", "-", stdin=self.manifest(value, **changes))
+        assert done.returncode == 0, done.stderr
+        return self.read()
+
+    def read(self) -> dict[str, Any]:
+        done = self.kubectl("get", "secret", self.name, "--ignore-not-found", "-o", "json")
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout or "{}")
+        return found
+
+    def values(self) -> dict[str, str]:
+        return {key: base64.b64decode(value).decode() for key, value in self.read().get("data", {}).items()}
+
+
+def _own(running: background.Background, directory: Path, stack: contextlib.ExitStack) -> Cluster:
+    authority = certificates.Authority(directory / "tls")
+    api = kubernetes.KubernetesApi(journal.Journal(), authority, directory / "cluster")
+    stack.callback(lambda: running.run(api.stop()))
+    running.run(api.start())
+    return Cluster(api.kubeconfig, api.kubeconfig, directory / "cache", api)
+
+
+def _real(running: background.Background, directory: Path, stack: contextlib.ExitStack) -> Cluster:
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    if not assets:
+        pytest.skip("KUBEBUILDER_ASSETS isn't set: it names a directory with kube-apiserver and etcd")
+    from sandbox import envtest
+
+    api = envtest.EnvtestApi(directory / "cluster", Path(assets))
+    stack.callback(lambda: running.run(api.stop()))
+    running.run(api.start())
+    return Cluster(api.kubeconfig, api.kubeconfig_for(envtest.LIMITED), directory / "cache", None)
+
+
+@pytest.fixture(scope="module", params=["own", "real"])
+def running_cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    directory = tmp_path_factory.mktemp(request.param)
+    running = background.Background()
+    running.start()
+    with contextlib.ExitStack() as stack:
+        stack.callback(running.stop)
+        yield (_own if request.param == "own" else _real)(running, directory, stack)
+
+
+@pytest.fixture
+def cluster(running_cluster: Cluster) -> Cluster:
+    return dataclasses.replace(running_cluster, name=f"storage-sas-{next(_numbers)}")
+
+
+def _refused(done: "subprocess.CompletedProcess[str]", reason: str, words: str = "") -> None:
+    assert done.returncode == 1
+    # kubectl has words of its own for what is invalid.
+    assert ("The Secret " if reason == "Invalid" else f"Error from server ({reason}): ") in done.stderr
+    assert words in done.stderr
+
+
+def test_created_secret_is_read_back_and_a_second_create_is_refused(cluster: Cluster) -> None:
+    assert cluster.kubectl("create", "-f", "-", stdin=cluster.manifest()).stdout == f"secret/{cluster.name} created\n"
+    assert cluster.values() == {"key": "one"}
+    assert "stringData" not in cluster.read()
+    done = cluster.kubectl("create", "-f", "-", stdin=cluster.manifest())
+    _refused(done, "AlreadyExists", f'secrets "{cluster.name}" already exists')
+
+
+def test_literals_and_lists_work_as_with_any_cluster(cluster: Cluster) -> None:
+    assert cluster.kubectl("create", "secret", "generic", cluster.name, "--from-literal=a=b").returncode == 0
+    assert cluster.values() == {"a": "b"}
+    listed = cluster.kubectl("get", "secrets", "--field-selector", f"metadata.name={cluster.name}", "-o", "name")
+    assert listed.stdout == f"secret/{cluster.name}\n"
+
+
+def test_absent_secret_is_not_found(cluster: Cluster) -> None:
+    _refused(cluster.kubectl("get", "secret", cluster.name), "NotFound", f'secrets "{cluster.name}" not found')
+    _refused(cluster.kubectl("replace", "--raw", cluster.path, "-f", "-", stdin=cluster.manifest()), "NotFound")
+    _refused(cluster.kubectl("delete", "secret", cluster.name), "NotFound")
+
+
+def test_replace_leaves_nothing_of_the_old_state_but_its_identity(cluster: Cluster) -> None:
+    before = cluster.create(stringData={"other": "old"})
+    done = cluster.kubectl("replace", "--validate=false", "-f", "-", stdin=cluster.manifest("two"))
+    assert done.returncode == 0, done.stderr
+    after = cluster.read()
+    assert cluster.values() == {"key": "two"}
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    assert int(after["metadata"]["resourceVersion"]) > int(before["metadata"]["resourceVersion"])
+
+
+def test_client_side_apply_creates_and_changes(cluster: Cluster) -> None:
+    for value, word in (("one", "created"), ("two", "configured"), ("two", "unchanged")):
+        manifest = {**cluster.reference, "data": {"k": _encoded(value)}}
+        done = cluster.kubectl("apply", "-f", "-", stdin=manifest)
+        assert done.stdout == f"secret/{cluster.name} {word}\n", done.stderr
+    assert cluster.values() == {"k": "two"}
+
+
+def test_server_side_apply_creates_merges_and_removes_what_is_no_longer_applied(cluster: Cluster) -> None:
+    def apply(*keys: str) -> None:
+        manifest = {**cluster.reference, "data": {key: _encoded(key) for key in keys}}
+        done = cluster.kubectl("apply", "--server-side", "-f", "-", stdin=manifest)
+        assert done.stdout == f"secret/{cluster.name} serverside-applied\n", done.stderr
+
+    apply("a", "b")
+    change = json.dumps({"data": {"c": _encoded("c")}})
+    assert cluster.kubectl("patch", "secret", cluster.name, "--type=merge", "-p", change).returncode == 0
+    apply("b", "d")
+    assert cluster.values() == {"b": "b", "c": "c", "d": "d"}
+
+
+def test_server_side_apply_of_somebody_elses_field_needs_force(cluster: Cluster) -> None:
+    cluster.create("one")
+    manifest = {**cluster.reference, "data": {"key": _encoded("two")}}
+    done = cluster.kubectl("apply", "--server-side", "-f", "-", stdin=manifest)
+    assert done.returncode == 1
+    assert "Apply failed with 1 conflict: conflict with " in done.stderr
+    assert ".data.key" in done.stderr
+    done = cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=manifest)
+    assert done.returncode == 0, done.stderr
+    assert cluster.values() == {"key": "two"}
+
+
+def test_merge_patch_changes_removes_and_keeps(cluster: Cluster) -> None:
+    cluster.create(stringData={"a": "1", "b": "2"})
+    change = json.dumps({"data": {"a": None}, "stringData": {"c": "3"}})
+    for kind in ("merge", "strategic"):
+        assert cluster.kubectl("patch", "secret", cluster.name, f"--type={kind}", "-p", change).returncode == 0
+        assert cluster.values() == {"b": "2", "c": "3"}
+
+
+def test_deleted_secret_is_gone(cluster: Cluster) -> None:
+    cluster.create()
+    done = cluster.kubectl("delete", "secret", cluster.name)
+    assert done.stdout == f'secret "{cluster.name}" deleted\n'
+    assert cluster.read() == {}
+
+
+def test_may_i_says_what_the_caller_may_do(cluster: Cluster) -> None:
+    assert cluster.kubectl("auth", "can-i", "delete", "secrets").stdout == "yes\n"
+    with _without(cluster, "delete"):
+        assert cluster.kubectl("auth", "can-i", "delete", "secrets", limited=True).stdout == "no\n"
+
+
+def test_forbidden_verb_is_refused_in_rbacs_words(cluster: Cluster) -> None:
+    cluster.create()
+    with _without(cluster, "delete"):
+        done = cluster.kubectl("delete", "secret", cluster.name, limited=True)
+    _refused(done, "Forbidden", f'secrets "{cluster.name}" is forbidden: User "')
+    assert '" cannot delete resource "secrets" in API group "" in the namespace "default"' in done.stderr
+    assert cluster.values() == {"key": "one"}
+
+
+def test_unknown_token_is_unauthorized(cluster: Cluster, tmp_path: Path) -> None:
+    config = json.loads(cluster.kubeconfig.read_text())
+    config["users"][0]["user"]["token"] = "unknown"
+    (tmp_path / "kubeconfig").write_text(json.dumps(config))
+    stranger = dataclasses.replace(cluster, kubeconfig=tmp_path / "kubeconfig")
+    done = stranger.kubectl("get", "--raw", cluster.path)
+    assert done.returncode == 1
+    assert "You must be logged in to the server" in done.stderr
+
+
+def test_dry_run_of_an_existing_secret_already_exists(cluster: Cluster) -> None:
+    assert _dry_create(cluster, cluster.manifest()).returncode == 0
+    assert cluster.read() == {}
+    cluster.create()
+    _refused(_dry_create(cluster, cluster.manifest("two")), "AlreadyExists")
+    assert cluster.values() == {"key": "one"}
+
+
+def test_invalid_comes_before_already_exists(cluster: Cluster) -> None:
+    cluster.create()
+    done = _dry_create(cluster, cluster.manifest(stringData={"bad key": "x"}))
+    _refused(done, "Invalid", f'Secret "{cluster.name}" is invalid: data[bad key]: Invalid value: "bad key": a valid')
+
+
+def test_missing_namespace_is_not_found_even_for_an_invalid_secret(cluster: Cluster) -> None:
+    path = "/api/v1/namespaces/nowhere/secrets?dryRun=All"
+    manifest = {**cluster.manifest(stringData={"bad key": "x"}), "metadata": {"name": cluster.name}}
+    done = cluster.kubectl("create", "--raw", path, "--validate=false", "-f", "-", stdin=manifest)
+    _refused(done, "NotFound", 'namespaces "nowhere" not found')
+
+
+@pytest.mark.parametrize("body", ["", "nonsense"])
+def test_body_that_is_no_manifest_creates_nothing(cluster: Cluster, body: str) -> None:
+    before = cluster.kubectl("get", "secrets", "-o", "name").stdout
+    done = cluster.kubectl("create", "--raw", COLLECTION, "--validate=false", "-f", "-", stdin=body)
+    _refused(done, "BadRequest", "the object provided is unrecognized (must be of type Secret)")
+    assert cluster.kubectl("get", "secrets", "-o", "name").stdout == before
+
+
+def test_value_that_is_not_base64_is_a_bad_request(cluster: Cluster) -> None:
+    done = cluster.kubectl("create", "--raw", COLLECTION, "-f", "-", stdin=cluster.manifest(data={"k": "***"}))
+    _refused(done, "BadRequest", "illegal base64 data at input byte 0")
+
+
+def test_data_has_a_limit_of_one_mebibyte(cluster: Cluster) -> None:
+    assert _dry_create(cluster, cluster.manifest("x" * 1024 * 1024)).returncode == 0
+    _refused(_dry_create(cluster, cluster.manifest("x" * (1024 * 1024 + 1))), "Invalid", "data: Too long: ")
+
+
+def test_replace_of_an_older_version_is_a_conflict(cluster: Cluster) -> None:
+    stale = cluster.create()
+    fresh = {**stale, "data": {"key": _encoded("two")}}
+    assert cluster.kubectl("replace", "--raw", cluster.path, "-f", "-", stdin=fresh).returncode == 0
+    done = cluster.kubectl("replace", "--raw", cluster.path, "-f", "-", stdin=stale)
+    words = "the object has been modified; please apply your changes to the latest version and try again"
+    _refused(done, "Conflict", f'Operation cannot be fulfilled on secrets "{cluster.name}": {words}')
+    assert cluster.values() == {"key": "two"}
+
+
+def test_replace_of_another_secret_of_that_name_is_a_conflict(cluster: Cluster) -> None:
+    old = cluster.create()
+    del old["metadata"]["resourceVersion"]
+    cluster.kubectl("delete", "secret", cluster.name)
+    gone = cluster.kubectl("replace", "--raw", cluster.path, "-f", "-", stdin=old)
+    cluster.create("two")
+    other = cluster.kubectl("replace", "--raw", cluster.path, "-f", "-", stdin=old)
+    for done in (gone, other):
+        _refused(done, "Conflict", f"Precondition failed: UID in precondition: {old['metadata']['uid']}")
+
+
+def test_dry_run_of_a_replace_changes_nothing(cluster: Cluster) -> None:
+    before = cluster.create()
+    path = f"{cluster.path}?dryRun=All"
+    assert cluster.kubectl("replace", "--raw", path, "-f", "-", stdin=cluster.manifest("two")).returncode == 0
+    assert cluster.read() == before
+
+
+def test_immutable_secret_keeps_its_data(cluster: Cluster) -> None:
+    cluster.create(immutable=True)
+    changed = cluster.manifest("two", immutable=True)
+    done = cluster.kubectl("replace", "--raw", cluster.path, "-f", "-", stdin=changed)
+    _refused(done, "Invalid", "data: Forbidden: field is immutable when `immutable` is set")
+    done = cluster.kubectl("replace", "--raw", cluster.path, "-f", "-", stdin=cluster.manifest())
+    _refused(done, "Invalid", "immutable: Forbidden: field is immutable when `immutable` is set")
+
+
+def test_type_stays_what_it_is(cluster: Cluster) -> None:
+    cluster.create()
+    done = cluster.kubectl("replace", "--raw", cluster.path, "-f", "-", stdin=cluster.manifest(type="another"))
+    _refused(done, "Invalid", 'type: Invalid value: "another": field is immutable')
+
+
+def test_reference_on_stdin_is_enough_to_read(cluster: Cluster) -> None:
+    created = cluster.create()
+    done = cluster.kubectl("get", "-f", "-", "-o", "json", stdin=cluster.reference)
+    assert json.loads(done.stdout)["items"] == [created]
+
+
+def test_empty_stdin_deletes_nothing(cluster: Cluster) -> None:
+    cluster.create()
+    done = cluster.kubectl("delete", "--wait=false", "-f", "-")
+    assert "deleted" not in done.stdout
+    assert cluster.values() == {"key": "one"}
+
+
+def test_raw_delete_heeds_its_preconditions(cluster: Cluster) -> None:
+    metadata = cluster.create()["metadata"]
+    for wrong in ({"uid": "e3b0c442-98fc-4c14-9afb-f4c8996fb924"}, {"resourceVersion": "1"}):
+        _refused(_raw_delete(cluster, wrong), "Conflict", "in the precondition (")
+    assert cluster.values() == {"key": "one"}
+    right = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
+    done = _raw_delete(cluster, right)
+    status = json.loads(done.stdout)
+    assert (status["status"], status["details"]["uid"]) == ("Success", metadata["uid"])
+    assert cluster.read() == {}
+
+
+def test_secret_with_a_finalizer_is_only_marked_until_that_is_taken_away(cluster: Cluster) -> None:
+    metadata = {"name": cluster.name, "namespace": "default", "finalizers": ["example.com/keep"]}
+    cluster.create(metadata=metadata)
+    assert cluster.kubectl("delete", "--wait=false", "secret", cluster.name).returncode == 0
+    assert "deletionTimestamp" in cluster.read()["metadata"]
+    done = cluster.kubectl("create", "--raw", COLLECTION, "-f", "-", stdin=cluster.manifest())
+    _refused(done, "AlreadyExists", "object is being deleted")
+    change = json.dumps({"metadata": {"finalizers": None}})
+    assert cluster.kubectl("patch", "secret", cluster.name, "--type=merge", "-p", change).returncode == 0
+    assert cluster.read() == {}
+
+
+def test_watch_shows_each_change(cluster: Cluster) -> None:
+    version = cluster.create()["metadata"]["resourceVersion"]
+    cluster.kubectl("replace", "-f", "-", "--validate=false", stdin=cluster.manifest("two"))
+    cluster.kubectl("delete", "secret", cluster.name)
+    query = f"watch=true&resourceVersion={version}&fieldSelector=metadata.name%3D{cluster.name}&timeoutSeconds=1"
+    lines = cluster.kubectl("get", "--raw", f"{COLLECTION}?{query}").stdout.splitlines()
+    assert [json.loads(line)["type"] for line in lines] == ["MODIFIED", "DELETED"]
+
+
+def _encoded(value: str) -> str:
+    return base64.b64encode(value.encode()).decode()
+
+
+def _dry_create(cluster: Cluster, manifest: dict[str, Any]) -> "subprocess.CompletedProcess[str]":
+    return cluster.kubectl("create", "--raw", DRY_RUN, "--validate=false", "-f", "-", stdin=manifest)
+
+
+def _raw_delete(cluster: Cluster, preconditions: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
+    return cluster.kubectl("delete", "--raw", cluster.path, "-f", "-", stdin=options)
+
+
+@contextlib.contextmanager
+def _without(cluster: Cluster, verb: str) -> Iterator[None]:
+    """Have our own server refuse a verb; the real one has a user for that."""
+    if cluster.own is None:
+        yield
+        return
+    cluster.own.denied.add(verb)
+    try:
+        yield
+    finally:
+        cluster.own.denied.discard(verb)

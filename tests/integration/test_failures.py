@@ -1,0 +1,565 @@
+"""Things that go wrong: each has its own error, and the Secret holds a working SAS after each."""
+
+import contextlib
+import datetime
+import threading
+import time
+import urllib.parse
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sandbox.kubernetes import KubernetesApi, KubernetesFault
+
+from rotator import app, config, errors, identity, vault
+from rotator.delivery import Result
+from rotator.redaction import Secret
+from rotator.rotation import Run, Services
+from rotator.ssh import Limits, Ssh
+from rotator.storage import Prover
+from sandbox import keypair
+from sandbox.faults import Fault
+from sandbox.journal import Event
+from sandbox.master import Master
+from sandbox.world import SECRET_NAME, Options, World
+from tests.integration.conftest import Cluster, outcome, rotate
+
+BOTH = pytest.mark.parametrize("strategy", ["recreate", "apply"])
+SAS_SECRET = "/secrets/sandboxaccount-blobrwu4hours"
+
+
+@pytest.fixture
+def held(world: World) -> str:
+    """The Secret holds a working SAS; the value."""
+    rotate(world)
+    return Cluster(world).value()
+
+
+def own(world: World) -> KubernetesApi:
+    assert isinstance(world.cluster, KubernetesApi)
+    return world.cluster
+
+
+def master(world: World) -> Master:
+    assert isinstance(world.master, Master)
+    return world.master
+
+
+def forced(world: World, **settings: str) -> dict[str, Any]:
+    return outcome(rotate(world, forced=True, **settings))
+
+
+# Vault
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (Fault(path=SAS_SECRET, status=403, code="Forbidden"), "VaultForbiddenError"),
+        (Fault(path=SAS_SECRET, status=404, code="SecretNotFound"), "ManagedAccountNotFoundError"),
+        (Fault(path=SAS_SECRET, status=429, times=99, headers={"Retry-After": "0"}), "VaultThrottledError"),
+        (Fault(path=SAS_SECRET, status=503, times=99, headers={"Retry-After": "0"}), "VaultUnavailableError"),
+        (Fault(path=SAS_SECRET, status=0, times=99), "VaultUnreachableError"),
+        (Fault(path="/secrets/privatekey", status=404, code="SecretNotFound"), "VaultSecretNotFoundError"),
+        (Fault(path="/secrets/privatekey", status=401, times=99), "IdentityError"),
+    ],
+)
+def test_a_vault_that_fails_changes_nothing(world: World, held: str, fault: Fault, error: str) -> None:
+    world.vault.faults.append(fault)
+
+    failed = forced(world)
+
+    assert (failed["outcome"], failed["error"]) == ("failed", error)
+    assert failed["remedy"]
+    assert Cluster(world).value() == held
+    assert Cluster(world).works()
+
+
+def test_a_throttled_vault_is_asked_again_as_it_says(world: World, held: str) -> None:
+    world.vault.faults.append(Fault(path=SAS_SECRET, status=429, headers={"Retry-After": "1"}, times=2))
+    began = time.monotonic()
+
+    assert forced(world)["outcome"] == "rotated"
+    assert time.monotonic() - began >= 2
+    assert Cluster(world).works()
+
+
+@pytest.mark.parametrize(
+    ("missing", "named"),
+    [("storage/setsas", "setsas"), ("storage/getsas", "getsas"), ("secrets/get", "secrets get")],
+)
+def test_a_missing_permission_is_named_with_the_identity_that_lacks_it(world: World, missing: str, named: str) -> None:
+    world.vault.permissions.discard(missing)
+
+    failed = forced(world)
+
+    assert failed["error"] == "VaultForbiddenError"
+    assert named in failed["message"]
+    assert world.identity.object_id in failed["message"]
+    assert world.identity.object_id in failed["remedy"]
+
+
+def test_an_account_that_the_vault_does_not_manage_is_named(world: World) -> None:
+    failed = forced(world, KEYVAULT_STORAGE_NAME="someoneelse")
+
+    assert failed["error"] == "ManagedAccountNotFoundError"
+    assert "someoneelse" in failed["message"]
+
+
+def test_a_soft_deleted_definition_is_recovered_and_set(world: World, held: str) -> None:
+    world.vault.storage.accounts[world.account.name].delete("blobrwu4hours")
+    world.vault.permissions.add("storage/recover")
+    world.vault.recovery_seconds = 0.3
+
+    assert forced(world)["outcome"] == "rotated"
+    assert Cluster(world).works()
+
+
+def test_a_soft_deleted_definition_that_may_not_be_recovered_is_told(world: World, held: str) -> None:
+    world.vault.storage.accounts[world.account.name].delete("blobrwu4hours")
+
+    failed = forced(world)
+
+    assert failed["error"] == "VaultForbiddenError"
+    assert "recover" in failed["message"]
+    assert Cluster(world).value() == held
+    world.vault.storage.accounts[world.account.name].deleted_definitions.clear()
+
+
+def test_no_identity_is_told(world: World) -> None:
+    world.identity.fail_with = 500
+
+    assert forced(world)["error"] == "IdentityError"
+
+
+def test_the_samples_access_policy_is_enough(world: World) -> None:
+    world.vault.permissions = {"secrets/get", "storage/setsas", "storage/getsas"}
+
+    rotated = outcome(rotate(world, STORAGE_BLOB_ENDPOINT=""))
+
+    assert rotated["outcome"] == "rotated"
+    assert rotated["proof"].startswith("left out")
+    assert "STORAGE_BLOB_ENDPOINT" in rotated["warnings"][0]
+
+
+# The SAS and its proof
+
+
+def changed(name: str, value: str | None) -> Callable[[str], str]:
+    def tamper(token: str) -> str:
+        fields = dict(urllib.parse.parse_qsl(token))
+        fields.pop(name, None)
+        return urllib.parse.urlencode(fields if value is None else fields | {name: value})
+
+    return tamper
+
+
+@pytest.mark.parametrize(
+    ("tamper", "said"),
+    [
+        (changed("se", "2020-01-01T00:00:00Z"), "expired"),
+        (changed("se", "2099-01-01T00:00:00Z"), "longer than"),
+        (changed("st", "2099-01-01T00:00:00Z"), "not valid before"),
+        (changed("sp", "rwdlacup"), "permissions"),
+        (changed("sp", "r"), "permissions"),
+        (changed("srt", "o"), "resource types"),
+        (changed("ss", "bfqt"), "services"),
+        (changed("spr", None), "protocol"),
+        (changed("sv", "2024-11-04"), "version"),
+        (changed("sig", None), "lacks sig"),
+        (lambda _: "not a SAS", "not a query string"),
+    ],
+)
+def test_a_sas_that_is_not_what_was_asked_for_is_not_delivered(
+    world: World, held: str, tamper: Callable[[str], str], said: str
+) -> None:
+    world.vault.tamper = tamper
+
+    failed = forced(world)
+
+    assert failed["error"] == "SasError"
+    assert said in failed["message"]
+    assert Cluster(world).value() == held
+
+
+def test_a_sas_that_storage_refuses_is_not_delivered(world: World, held: str) -> None:
+    world.vault.tamper = changed("sig", "Zm9yZ2VkIHNpZ25hdHVyZSB0aGF0IGlzIG5vdCByaWdodA==")
+    plan = config.load(world.settings)
+    with contextlib.closing(vault.Vault(plan.account, identity.credential(None))) as issuer:
+        services = Services(issuer, Prover(patience=1.0), Ssh())
+        failed = outcome(Run(plan, services, trigger="test", forced=True).rotate())
+
+    assert failed["error"] == "StorageRefusedError"
+    assert "AuthenticationFailed" in failed["message"]
+    assert Cluster(world).value() == held
+
+
+def test_a_new_sas_that_storage_accepts_only_after_a_while_is_delivered(world: World) -> None:
+    world.blob.warm_up_requests = 2
+
+    assert forced(world)["proof"] == "accepted"
+
+
+def test_a_refused_permission_that_was_never_asked_for_is_a_proof(world: World) -> None:
+    rotated = forced(world, SAS_PERMISSIONS="w", SAS_RESOURCE_TYPES="o")
+
+    assert rotated["outcome"] == "rotated"
+    assert "AuthorizationPermissionMismatch" in rotated["proof"] or "ResourceTypeMismatch" in rotated["proof"]
+
+
+def test_storage_that_does_not_answer_stops_the_delivery_and_can_be_left_out(world: World, held: str) -> None:
+    nowhere = {"STORAGE_BLOB_ENDPOINT": "https://127.0.0.1:9"}
+    failed = forced(world, **nowhere)
+    assert failed["error"] == "StorageUnreachableError"
+    assert Cluster(world).value() == held
+
+    assert forced(world, ROTATION_PROVE="false", **nowhere)["outcome"] == "rotated"
+
+
+# SSH
+
+
+def test_a_wrong_pin_is_refused_before_any_authentication(world: World, held: str) -> None:
+    before = master(world).auth_attempts
+    wrong = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
+
+    failed = forced(world, KUBERNETES_SSH_FINGERPRINT=wrong)
+
+    assert failed["error"] == "HostKeyRejectedError"
+    assert master(world).auth_attempts == before
+    for fingerprint in master(world).fingerprints.values():
+        assert fingerprint in failed["message"]
+    assert Cluster(world).value() == held
+
+
+def test_several_pins_allow_a_host_key_to_be_replaced(world: World) -> None:
+    old = "ssh-ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
+    pins = f"{old}, {world.settings['KUBERNETES_SSH_FINGERPRINT']}"
+
+    assert forced(world, KUBERNETES_SSH_FINGERPRINT=pins)["outcome"] == "rotated"
+
+
+def test_a_wrong_private_key_is_refused_by_the_master(world: World, held: str) -> None:
+    world.vault.secrets.put("privatekey", keypair.generate("ed25519").private_text)
+
+    failed = forced(world)
+
+    assert failed["error"] == "AuthenticationRejectedError"
+    assert "authorized_keys" in failed["remedy"]
+    assert Cluster(world).value() == held
+
+
+@pytest.mark.parametrize("key_type", ["ed25519", "ecdsa", "rsa"])
+def test_a_private_key_with_passphrase_opens_only_with_the_right_one(
+    key_type: keypair.KeyType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with World(Options(key_type=key_type, passphrase=True)) as world:
+        for name, text in world.settings.items():
+            monkeypatch.setenv(name, text)
+        assert outcome(rotate(world))["outcome"] == "rotated"
+
+        named = world.settings["KUBERNETES_SSH_PASSPHRASE_SECRET"]
+        world.vault.secrets.put(named, "not the passphrase")
+        failed = forced(world)
+        assert failed["error"] == "PrivateKeyError"
+        assert "not the passphrase" not in failed["message"]
+        assert forced(world, KUBERNETES_SSH_PASSPHRASE_SECRET="")["error"] == "PrivateKeyError"
+        assert Cluster(world).works()
+
+
+def test_no_ssh_server_is_unreachable(world: World, held: str) -> None:
+    assert forced(world, KUBERNETES_SSH_PORT="9")["error"] == "UnreachableError"
+    assert Cluster(world).value() == held
+
+
+def test_a_server_that_is_not_ssh_is_unreachable(world: World) -> None:
+    port = urllib.parse.urlsplit(world.identity.url).port
+
+    assert forced(world, KUBERNETES_SSH_PORT=str(port))["error"] == "UnreachableError"
+
+
+@pytest.fixture
+def connection(world: World) -> Callable[..., Any]:
+    """A connection to the sandbox's master, with limits of one's own."""
+    cluster = config.load(world.settings).targets[0].cluster
+    key = Secret(world.key_pair.private_text)
+    return lambda limits=None: Ssh(limits).connect(cluster, key, None)
+
+
+def test_a_mute_server_times_out(world: World, connection: Callable[..., Any]) -> None:
+    master(world).mute = True
+    began = time.monotonic()
+
+    with pytest.raises(errors.TimedOutError), connection(Limits(handshake=0.5)):
+        pass
+    assert time.monotonic() - began < 5
+
+
+def test_a_command_that_takes_too_long_times_out(connection: Callable[..., Any]) -> None:
+    began = time.monotonic()
+
+    with connection() as shell, pytest.raises(errors.TimedOutError):
+        shell.start("sleep 30", seconds=0.5).finish()
+    assert time.monotonic() - began < 5
+
+
+def test_a_command_that_is_never_answered_times_out(world: World, connection: Callable[..., Any]) -> None:
+    master(world).exec_delay = 30.0
+
+    with connection() as shell, pytest.raises(errors.TimedOutError):
+        shell.start("true", seconds=0.5).finish()
+
+
+def test_status_signal_and_lost_connection_are_told_apart(world: World, connection: Callable[..., Any]) -> None:
+    with connection() as shell:
+        assert shell.start("exit 3", seconds=10).finish() == Result(3, "", "")
+        with pytest.raises(errors.CommandKilledError):
+            shell.start("kill -9 $$", seconds=10).finish()
+    with connection() as shell:
+        running = shell.start("sleep 5", seconds=10)
+        threading.Timer(0.3, master(world).drop_connections).start()
+        with pytest.raises(errors.ConnectionLostError):
+            running.finish()
+
+
+def test_much_output_on_both_streams_is_drained(connection: Callable[..., Any]) -> None:
+    with connection() as shell:
+        both = shell.start("head -c 3000000 /dev/zero | tee /dev/stderr", seconds=30).finish()
+    assert (len(both.stdout), len(both.stderr)) == (3000000, 3000000)
+
+
+# kubectl
+
+
+@pytest.mark.parametrize(
+    ("verb", "strategy"), [("get", "recreate"), ("create", "recreate"), ("delete", "recreate"), ("update", "apply")]
+)
+def test_a_denied_verb_is_told_in_kubectls_words(world: World, held: str, verb: str, strategy: str) -> None:
+    own(world).denied.add(verb)
+
+    failed = forced(world, KUBERNETES_SECRET_STRATEGY=strategy)
+
+    assert failed["error"] == "KubernetesForbiddenError"
+    assert f"cannot {verb} resource" in failed["message"]
+    own(world).denied.clear()
+    assert Cluster(world).value() == held
+
+
+def test_a_full_quota_is_met_before_the_secret_is_deleted(world: World, held: str) -> None:
+    own(world).quota, own(world).quota_lags = 1, True
+
+    failed = forced(world)
+
+    assert failed["error"] == "QuotaExceededError"
+    assert "nothing was changed" in failed["message"]
+    assert Cluster(world).value() == held
+    assert forced(world, KUBERNETES_SECRET_STRATEGY="apply")["outcome"] == "rotated"
+
+
+def test_a_failing_delete_leaves_the_former_secret(world: World, held: str) -> None:
+    own(world).faults.append(KubernetesFault("delete", message="no delete today"))
+
+    failed = forced(world)
+
+    assert failed["outcome"] == "failed"
+    assert "no delete today" in failed["message"]
+    assert "holds what it held before" in failed["message"]
+    assert Cluster(world).value() == held
+
+
+def test_a_delete_whose_answer_is_lost_puts_the_former_secret_back(world: World, held: str) -> None:
+    own(world).faults.append(KubernetesFault("delete", message="lost on the way back", carried_out=True))
+
+    failed = forced(world)
+
+    assert "put back" in failed["message"]
+    assert Cluster(world).value() == held
+    assert Cluster(world).works()
+
+
+def test_a_failing_create_puts_the_former_secret_back(world: World, held: str) -> None:
+    own(world).faults.append(KubernetesFault("create", message="no create today", dry_run=False))
+
+    failed = forced(world)
+
+    assert failed["outcome"] == "failed"
+    assert "no create today" in failed["message"]
+    assert "put back" in failed["message"]
+    assert Cluster(world).value() == held
+    assert Cluster(world).works()
+
+
+def test_a_create_whose_answer_is_lost_is_confirmed_all_the_same(world: World, held: str) -> None:
+    fault = KubernetesFault("create", message="lost on the way back", dry_run=False, carried_out=True)
+    own(world).faults.append(fault)
+
+    rotated = forced(world)
+
+    assert rotated["outcome"] == "rotated"
+    assert "second try" in rotated["warnings"][0]
+    assert Cluster(world).value() != held
+    assert Cluster(world).works()
+
+
+def test_an_api_server_that_goes_away_between_delete_and_create_gets_the_secret_when_it_is_back(
+    world: World, held: str
+) -> None:
+    def on_delete(event: Event) -> None:
+        if (event.service, event.action, event.phase) == ("cluster", "delete", "after"):
+            own(world).down = True
+            threading.Timer(3.0, lambda: setattr(own(world), "down", False)).start()
+
+    cancel = world.journal.subscribe(on_delete)
+    try:
+        rotate(world, forced=True)
+    finally:
+        cancel()
+    assert Cluster(world).works()
+
+
+def test_an_api_server_that_is_down_changes_nothing(world: World, held: str) -> None:
+    own(world).down = True
+
+    failed = forced(world)
+
+    assert failed["error"] == "ApiServerDownError"
+    own(world).down = False
+    assert Cluster(world).value() == held
+
+
+def test_a_refused_dry_run_deletes_nothing(world: World, held: str) -> None:
+    own(world).faults.append(
+        KubernetesFault("create", status=422, reason="Invalid", message="a webhook says no", dry_run=True)
+    )
+    history = len(own(world).history)
+
+    failed = forced(world)
+
+    assert failed["error"] == "ManifestRejectedError"
+    assert "a webhook says no" in failed["message"]
+    assert len(own(world).history) == history
+    assert Cluster(world).value() == held
+
+
+@BOTH
+def test_a_connection_cut_while_the_manifest_is_sent_changes_nothing(world: World, held: str, strategy: str) -> None:
+    history = len(own(world).history)
+    master(world).drop_after_stdin_bytes = 200
+
+    failed = forced(world, KUBERNETES_SECRET_STRATEGY=strategy)
+
+    assert failed["error"] == "ConnectionLostError"
+    time.sleep(0.5)
+    assert len(own(world).history) == history
+    assert Cluster(world).value() == held
+
+
+@pytest.mark.parametrize("moment", ["dry-run-create", "delete", "create"])
+def test_a_connection_cut_in_the_middle_lets_the_master_finish(world: World, held: str, moment: str) -> None:
+    def cut(event: Event) -> None:
+        if (event.service, event.action, event.phase) == ("cluster", moment, "before"):
+            master(world).drop_connections()
+
+    cancel = world.journal.subscribe(cut)
+    try:
+        failed = forced(world)
+    finally:
+        cancel()
+    assert failed["error"] == "ConnectionLostError"
+    assert Cluster(world).works_soon()
+    assert Cluster(world).value() != held
+    assert outcome(rotate(world))["outcome"] == "unchanged"
+
+
+def test_a_key_that_somebody_adds_in_between_is_kept(world: World, held: str) -> None:
+    def meddle(event: Event) -> None:
+        if (event.service, event.action, event.phase) == ("vault", "get-definition", "before"):
+            secret = own(world).secrets["default", SECRET_NAME]
+            secret["data"]["late"] = "a2VwdA=="
+
+    cancel = world.journal.subscribe(meddle)
+    try:
+        assert forced(world)["outcome"] == "rotated"
+    finally:
+        cancel()
+    assert Cluster(world).value("late") == "kept"
+
+
+def test_an_update_that_meets_a_newer_version_is_merged_anew(world: World, held: str) -> None:
+    meddled: list[Event] = []
+
+    def meddle(event: Event) -> None:
+        if (event.service, event.action, event.phase) == ("cluster", "update", "before") and not meddled:
+            meddled.append(event)
+            secret = own(world).secrets["default", SECRET_NAME]
+            secret["metadata"]["resourceVersion"] = str(int(secret["metadata"]["resourceVersion"]) + 1)
+            secret["data"]["late"] = "a2VwdA=="
+
+    cancel = world.journal.subscribe(meddle)
+    try:
+        assert forced(world, KUBERNETES_SECRET_STRATEGY="apply")["outcome"] == "rotated"
+    finally:
+        cancel()
+    assert Cluster(world).value("late") == "kept"
+    assert Cluster(world).works()
+
+
+def test_a_secret_that_vanishes_before_the_delivery_is_created(world: World, held: str) -> None:
+    def vanish(event: Event) -> None:
+        if (event.service, event.action, event.phase) == ("vault", "get-definition", "before"):
+            own(world).secrets.pop(("default", SECRET_NAME), None)
+
+    cancel = world.journal.subscribe(vanish)
+    try:
+        assert forced(world)["act"] == "create"
+    finally:
+        cancel()
+    assert Cluster(world).works()
+
+
+def test_apply_leaves_no_instant_without_the_secret_and_recreate_a_short_one(world: World, held: str) -> None:
+    history = own(world).history
+    seen = len(history)
+    forced(world, KUBERNETES_SECRET_STRATEGY="apply")
+    assert [change.type for change in history[seen:]] == ["MODIFIED"]
+
+    seen = len(history)
+    forced(world)
+    assert [change.type for change in history[seen:]] == ["DELETED", "ADDED"]
+
+
+def test_an_expired_former_sas_is_not_what_is_put_back(world: World, held: str) -> None:
+    secret = own(world).secrets["default", SECRET_NAME]
+    secret["metadata"]["annotations"]["rotator/expires"] = "2020-01-01T00:00:00Z"
+    own(world).faults.append(KubernetesFault("create", message="no create today", dry_run=False))
+
+    assert outcome(rotate(world))["outcome"] == "rotated"
+    assert Cluster(world).value() != held
+    assert Cluster(world).works()
+
+
+def test_a_second_run_in_the_same_process_is_told_that_one_is_running(world: World) -> None:
+    refused: list[BaseException] = []
+
+    def again(event: Event) -> None:
+        if (event.service, event.action, event.phase) == ("vault", "set-definition", "before"):
+            try:
+                app.rotate(trigger="second", forced=True, environment=world.settings)
+            except errors.BusyError as error:
+                refused.append(error)
+
+    cancel = world.journal.subscribe(again)
+    try:
+        assert outcome(rotate(world))["outcome"] == "rotated"
+    finally:
+        cancel()
+    assert len(refused) == 1
+
+
+def test_the_report_tells_expiry_and_digest_as_the_cluster_does(world: World) -> None:
+    rotated = forced(world)
+    expires = datetime.datetime.fromisoformat(rotated["expires"])
+
+    left = expires - datetime.datetime.now(datetime.UTC)
+    assert datetime.timedelta(hours=3, minutes=58) < left <= datetime.timedelta(hours=4, minutes=1)
+    assert Cluster(world).annotation("fingerprint") == rotated["fingerprint"]

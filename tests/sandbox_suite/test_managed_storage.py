@@ -1,0 +1,190 @@
+import datetime
+import time
+import urllib.parse
+from typing import Any
+
+import pytest
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.core.rest import HttpRequest, HttpResponse
+from azure.keyvault.secrets import SecretClient
+
+from sandbox import account_sas, vault
+from tests.sandbox_suite.conftest import ACCOUNT, Azure
+
+DEFINITION = {
+    "templateUri": "sv=2018-03-28&ss=b&srt=sco&sp=rwu&spr=https",
+    "sasType": "account",
+    "validityPeriod": "PT4H",
+}
+PATH = f"/storage/{ACCOUNT}/sas/blobs"
+
+
+@pytest.fixture(autouse=True)
+def _every_permission(azure: Azure) -> None:
+    names = "get list set update delete regeneratekey recover setsas getsas listsas deletesas"
+    azure.vault.permissions |= {f"storage/{name}" for name in names.split()}
+
+
+def send(client: SecretClient, method: str, path: str, body: dict[str, Any] | None = None) -> HttpResponse:
+    return client.send_request(HttpRequest(method, path, json=body) if body else HttpRequest(method, path))
+
+
+def fields(token: str) -> dict[str, str]:
+    return dict(urllib.parse.parse_qsl(token))
+
+
+def read_sas(client: SecretClient) -> dict[str, str]:
+    return fields(client.get_secret(f"{ACCOUNT}-blobs").value or "")
+
+
+def test_a_definition_is_set_read_changed_and_listed(client: SecretClient) -> None:
+    assert send(client, "GET", PATH).status_code == 404
+    made = send(client, "PUT", PATH, DEFINITION).json()
+    assert made["sid"].endswith(f"/secrets/{ACCOUNT}-blobs")
+    assert send(client, "GET", PATH).json() == made
+    assert {key: made[key] for key in DEFINITION} == DEFINITION
+    changed = send(client, "PATCH", PATH, {"validityPeriod": "PT1H"}).json()
+    assert (changed["validityPeriod"], changed["templateUri"]) == ("PT1H", DEFINITION["templateUri"])
+    listed = send(client, "GET", f"/storage/{ACCOUNT}/sas").json()["value"]
+    assert [item["id"] for item in listed] == [made["id"]]
+
+
+def test_each_read_mints_a_sas_signed_with_the_active_key(azure: Azure, client: SecretClient) -> None:
+    send(client, "PUT", PATH, DEFINITION)
+    before = datetime.datetime.now(datetime.UTC)
+    secret = client.get_secret(f"{ACCOUNT}-blobs")
+    assert secret.properties.content_type == "application/vnd.ms-sastoken-storage"
+    assert secret.properties.managed
+    assert secret.properties.version is None
+    sas = fields(secret.value or "")
+    assert set(sas) == {"sv", "ss", "srt", "sp", "spr", "se", "sig"}
+    assert account_sas.is_signed_by(ACCOUNT, azure.account.keys["key1"], sas)
+    expiry = account_sas.parse_time(sas["se"])
+    assert secret.properties.expires_on == expiry
+    assert abs(expiry - before - datetime.timedelta(hours=4)) < datetime.timedelta(seconds=5)
+    assert read_sas(client)["se"] > sas["se"]
+
+
+def test_a_start_time_is_minted_when_wanted(azure: Azure, client: SecretClient) -> None:
+    azure.vault.sas_start_offset = datetime.timedelta(minutes=-15)
+    send(client, "PUT", PATH, DEFINITION)
+    sas = read_sas(client)
+    assert account_sas.parse_time(sas["st"]) < datetime.datetime.now(datetime.UTC)
+    assert account_sas.is_signed_by(ACCOUNT, azure.account.keys["key1"], sas)
+
+
+def test_a_later_version_is_passed_through_but_wrongly_signed(azure: Azure, client: SecretClient) -> None:
+    for version in ("2018-11-09", "2022-11-02"):
+        later = DEFINITION | {"templateUri": DEFINITION["templateUri"].replace("2018-03-28", version)}
+        assert send(client, "PUT", PATH, later).status_code == 200
+        sas = read_sas(client)
+        assert sas["sv"] == version
+        assert not account_sas.is_signed_by(ACCOUNT, azure.account.keys["key1"], sas)
+
+
+def test_a_sas_can_be_tampered_with(azure: Azure, client: SecretClient) -> None:
+    send(client, "PUT", PATH, DEFINITION)
+    azure.vault.tamper = lambda token: token.replace("sp=rwu", "sp=rwdlacu")
+    assert read_sas(client)["sp"] == "rwdlacu"
+    assert len(azure.vault.minted) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sasType": "service"},
+        {"templateUri": "sv=2018-03-28&ss=b&srt=sco"},
+        {"templateUri": ""},
+        {"validityPeriod": "4 hours"},
+        {"validityPeriod": "PT"},
+        {"validityPeriod": None},
+    ],
+)
+def test_a_wrong_definition_is_refused(client: SecretClient, change: dict[str, Any]) -> None:
+    response = send(client, "PUT", PATH, DEFINITION | change)
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "BadParameter")
+
+
+def test_a_disabled_definition_mints_nothing(client: SecretClient) -> None:
+    send(client, "PUT", PATH, DEFINITION | {"attributes": {"enabled": False}})
+    with pytest.raises(HttpResponseError) as raised:
+        read_sas(client)
+    assert raised.value.error is not None
+    assert raised.value.error.innererror == {"code": "SecretDisabled"}
+    send(client, "PATCH", PATH, {"attributes": {"enabled": True}})
+    assert read_sas(client)["sp"] == "rwu"
+
+
+def test_a_name_with_a_hyphen_is_refused(client: SecretClient) -> None:
+    assert send(client, "PUT", f"/storage/{ACCOUNT}/sas/my-blobs", DEFINITION).status_code == 400
+
+
+def test_a_definition_of_an_unknown_account_is_a_404(client: SecretClient) -> None:
+    assert send(client, "PUT", "/storage/unknown/sas/blobs", DEFINITION).status_code == 404
+
+
+def test_a_deleted_definition_has_to_be_recovered_before_it_is_set(azure: Azure, client: SecretClient) -> None:
+    send(client, "PUT", PATH, DEFINITION)
+    deleted = send(client, "DELETE", PATH).json()
+    assert deleted["recoveryId"].endswith(f"/deletedstorage/{ACCOUNT}/sas/blobs")
+    with pytest.raises(ResourceNotFoundError):
+        client.get_secret(f"{ACCOUNT}-blobs")
+    assert send(client, "GET", f"/deleted{PATH[1:]}").json()["recoveryId"] == deleted["recoveryId"]
+    assert len(send(client, "GET", f"/deletedstorage/{ACCOUNT}/sas").json()["value"]) == 1
+    refused = send(client, "PUT", PATH, DEFINITION)
+    assert refused.status_code == 409
+    assert refused.json()["error"]["innererror"]["code"] == "ObjectIsDeletedButRecoverable"
+    azure.vault.recovery_seconds = 0.2
+    assert send(client, "POST", f"/deleted{PATH[1:]}/recover").status_code == 200
+    refused = send(client, "PUT", PATH, DEFINITION)
+    assert refused.status_code == 409
+    assert refused.json()["error"]["innererror"]["code"] == "ObjectIsBeingRecovered"
+    assert send(client, "GET", PATH).status_code == 404
+    time.sleep(0.25)
+    assert send(client, "PUT", PATH, DEFINITION).status_code == 200
+    assert [event.detail for event in azure.journal.events("vault") if event.action == "recover-definition"] == [
+        "blobs",
+        "blobs",
+    ]
+
+
+def test_regenerating_a_key_replaces_it_and_makes_it_active(azure: Azure, client: SecretClient) -> None:
+    send(client, "PUT", PATH, DEFINITION)
+    before, old = read_sas(client), dict(azure.account.keys)
+    answer = send(client, "POST", f"/storage/{ACCOUNT}/regeneratekey", {"keyName": "key2"}).json()
+    assert answer["activeKeyName"] == "key2"
+    assert azure.account.keys["key1"] == old["key1"]
+    assert azure.account.keys["key2"] != old["key2"]
+    assert account_sas.is_signed_by(ACCOUNT, azure.account.keys["key1"], before)
+    assert account_sas.is_signed_by(ACCOUNT, azure.account.keys["key2"], read_sas(client))
+
+
+def test_regenerating_is_refused_when_the_caller_may_not_manage_keys(azure: Azure, client: SecretClient) -> None:
+    azure.vault.caller_may_manage_keys = False
+    old = dict(azure.account.keys)
+    response = send(client, "POST", f"/storage/{ACCOUNT}/regeneratekey", {"keyName": "key2"})
+    assert response.status_code == 403
+    assert "does not have authorization to perform action" in response.json()["error"]["message"]
+    assert azure.account.keys == old
+
+
+def test_an_account_is_read_switched_deleted_recovered_and_set(azure: Azure, client: SecretClient) -> None:
+    path = f"/storage/{ACCOUNT}"
+    read = send(client, "GET", path).json()
+    assert read["resourceId"] == azure.account.resource_id
+    assert send(client, "PATCH", path, {"activeKeyName": "key2"}).json()["activeKeyName"] == "key2"
+    assert send(client, "DELETE", path).status_code == 200
+    assert send(client, "GET", path).status_code == 404
+    body = {"resourceId": azure.account.resource_id, "activeKeyName": "key1", "autoRegenerateKey": False}
+    assert send(client, "PUT", path, body).status_code == 409
+    assert send(client, "POST", f"/deletedstorage/{ACCOUNT}/recover").status_code == 200
+    assert send(client, "PUT", path, body).json()["autoRegenerateKey"] is False
+    assert send(client, "PUT", "/storage/other", body | {"resourceId": "/nowhere"}).status_code == 400
+
+
+def test_the_sample_s_access_policy_does_not_let_the_account_be_read(azure: Azure, client: SecretClient) -> None:
+    azure.vault.permissions = set(vault.SAMPLE_PERMISSIONS)
+    assert send(client, "PUT", PATH, DEFINITION).status_code == 200
+    response = send(client, "GET", f"/storage/{ACCOUNT}")
+    assert response.status_code == 403
+    assert "does not have storage get permission" in response.json()["error"]["message"]

@@ -1,0 +1,130 @@
+import http.client
+from collections.abc import Mapping
+
+import pytest
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError, ServiceRequestError, ServiceResponseError
+from azure.core.rest import HttpRequest
+from azure.keyvault.secrets import SecretClient
+
+from sandbox import faults
+from tests.sandbox_suite.conftest import Azure
+
+
+def status_and_challenge(azure: Azure, headers: Mapping[str, str]) -> tuple[int, str]:
+    context = azure.authority.client_context()
+    connection = http.client.HTTPSConnection("127.0.0.1", azure.vault.port, context=context, timeout=5)
+    try:
+        connection.request("GET", "/secrets/greeting/?api-version=7.4", headers=dict(headers))
+        with connection.getresponse() as response:
+            return response.status, response.headers.get("WWW-Authenticate", "")
+    finally:
+        connection.close()
+
+
+def test_a_secret_is_read_with_the_sdk_s_defaults(azure: Azure, client: SecretClient) -> None:
+    azure.vault.secrets.put("greeting", "hello", "text/plain")
+    secret = client.get_secret("greeting")
+    assert secret.value == "hello"
+    assert secret.properties.content_type == "text/plain"
+    assert secret.properties.version
+    assert [(event.action, event.detail, event.phase) for event in azure.journal.events("vault")] == [
+        ("get-secret", "greeting", "before"),
+        ("get-secret", "greeting", "after"),
+    ]
+
+
+def test_versions_are_kept(azure: Azure, client: SecretClient) -> None:
+    azure.vault.permissions |= {"secrets/set", "secrets/list"}
+    first = client.set_secret("greeting", "hello").properties.version
+    client.set_secret("greeting", "goodbye", tags={"a": "b"})
+    assert client.get_secret("greeting").value == "goodbye"
+    assert client.get_secret("greeting", first).value == "hello"
+    assert len(list(client.list_properties_of_secret_versions("greeting"))) == 2
+    assert [found.name for found in client.list_properties_of_secrets()] == ["greeting"]
+
+
+def test_a_deleted_secret_s_name_is_taken_until_it_is_recovered(azure: Azure, client: SecretClient) -> None:
+    azure.vault.permissions |= {"secrets/set", "secrets/delete", "secrets/recover"}
+    client.set_secret("greeting", "hello")
+    client.begin_delete_secret("greeting").wait()
+    with pytest.raises(HttpResponseError) as raised:
+        client.set_secret("greeting", "again")
+    assert raised.value.status_code == 409
+    assert raised.value.error is not None
+    assert raised.value.error.innererror == {"code": "ObjectIsDeletedButRecoverable"}
+    client.begin_recover_deleted_secret("greeting").wait()
+    assert client.get_secret("greeting").value == "hello"
+
+
+def test_a_missing_secret_is_a_404(azure: Azure, client: SecretClient) -> None:
+    with pytest.raises(ResourceNotFoundError) as raised:
+        client.get_secret("absent")
+    assert raised.value.error is not None
+    assert raised.value.error.code == "SecretNotFound"
+
+
+def test_a_missing_permission_names_the_identity(azure: Azure, client: SecretClient) -> None:
+    azure.vault.permissions.clear()
+    with pytest.raises(HttpResponseError) as raised:
+        client.get_secret("greeting")
+    assert raised.value.status_code == 403
+    assert raised.value.error is not None
+    assert (raised.value.error.code, raised.value.error.innererror) == ("Forbidden", {"code": "AccessDenied"})
+    named = f"appid={azure.identity.client_id};oid={azure.identity.object_id}"
+    assert f"'{named}' does not have secrets get permission" in raised.value.message
+
+
+def test_a_request_without_a_token_is_challenged(azure: Azure) -> None:
+    status, challenge = status_and_challenge(azure, {})
+    assert status == 401
+    assert challenge.startswith('Bearer authorization="https://login.microsoftonline.com/')
+    assert f'resource="{azure.vault.resource}"' in challenge
+
+
+def test_tokens_for_others_expired_or_made_up_are_refused(azure: Azure) -> None:
+    azure.vault.secrets.put("greeting", "hello")
+    issue = azure.identity.issue
+    for token, status in (
+        (issue(azure.vault.resource), 200),
+        (issue("https://storage.azure.com"), 401),
+        (issue(azure.vault.resource, lifetime=-1), 401),
+        (issue(azure.vault.resource)[:-3] + "abc", 401),
+    ):
+        assert status_and_challenge(azure, {"Authorization": f"Bearer {token}"})[0] == status
+
+
+def test_throttling_is_retried_by_the_sdk(azure: Azure, client: SecretClient) -> None:
+    azure.vault.secrets.put("greeting", "hello")
+    azure.vault.faults.append(faults.Fault(path="/secrets/greeting", headers={"Retry-After": "0"}, times=2))
+    assert client.get_secret("greeting").value == "hello"
+    assert len(azure.journal.events("vault")) == 2
+
+
+def test_a_fault_meant_for_another_path_is_not_used_up(azure: Azure, client: SecretClient) -> None:
+    azure.vault.secrets.put("greeting", "hello")
+    azure.vault.faults.append(faults.Fault(method="PUT", path="/secrets/greeting"))
+    azure.vault.faults.append(faults.Fault(path="/storage"))
+    assert client.get_secret("greeting").value == "hello"
+    assert [fault.times for fault in azure.vault.faults] == [1, 1]
+
+
+def test_an_answer_can_get_lost_after_the_request_took_effect(azure: Azure, client: SecretClient) -> None:
+    azure.vault.permissions.add("secrets/set")
+    azure.vault.faults.append(faults.Fault("PUT", status=503, carried_out=True))
+    client.set_secret("greeting", "hello")  # the SDK tries again
+    assert len(azure.vault.secrets.secrets["greeting"]) == 2
+
+
+def test_a_connection_can_be_cut(azure: Azure, client: SecretClient) -> None:
+    azure.vault.faults.append(faults.Fault(status=0, times=10))
+    with pytest.raises((ServiceRequestError, ServiceResponseError)):
+        client.get_secret("greeting")
+
+
+@pytest.mark.parametrize(("version", "status"), [("7.4", 200), ("2025-07-01", 200), ("7.3", 400), ("2026-04-01", 400)])
+def test_managed_storage_is_in_some_api_versions_only(
+    azure: Azure, client: SecretClient, version: str, status: int
+) -> None:
+    azure.vault.permissions.add("storage/list")
+    response = client.send_request(HttpRequest("GET", f"/storage?api-version={version}"))
+    assert response.status_code == status

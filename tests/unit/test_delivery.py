@@ -1,0 +1,210 @@
+import base64
+import dataclasses
+import json
+
+import pytest
+
+from rotator import delivery, errors
+from rotator.kubectl import Act
+from rotator.targets import Strategy
+from tests.unit.examples import DIGEST, NOW, STORED, TARGET, TOKEN, delivered, document, order, token
+from tests.unit.fake_master import Master, changed
+
+APPLY = dataclasses.replace(TARGET, strategy=Strategy.APPLY)
+NEW_TOKEN = token(sig="bmV3IHNpZ25hdHVyZSwgdGhpcnR5LXR3byBieXRlcw==")
+
+
+def deliver(master: Master, target: delivery.Target = TARGET) -> delivery.Delivery:
+    """Observe and deliver as a run does."""
+    return delivery.deliver(master, target, delivery.observe(master, target), order(NEW_TOKEN))
+
+
+def test_missing_secret_is_observed_as_none() -> None:
+    assert delivery.observe(Master(), TARGET) is None
+
+
+def test_secret_is_observed_with_its_digests() -> None:
+    held = delivery.observe(Master(held=delivered()), TARGET)
+    assert held is not None
+    assert held.digests == {"secretKey": DIGEST}
+
+
+@pytest.mark.parametrize("target", [TARGET, APPLY])
+def test_missing_secret_is_created(target: delivery.Target) -> None:
+    master = Master()
+    done = deliver(master, target)
+    assert (done.act, done.previous, done.warnings) == (Act.CREATE, None, ())
+    assert master.value() == NEW_TOKEN
+    assert done.digest == master.secrets["storage-sas"]["metadata"]["annotations"]["rotator/digest"]
+
+
+def test_recreate_sends_the_former_secret_along_to_be_put_back() -> None:
+    master = Master(held=delivered())
+    done = deliver(master)
+    assert done.act is Act.RECREATE
+    assert done.previous is not None
+    assert done.previous.digests == {"secretKey": DIGEST}
+    assert master.value() == NEW_TOKEN
+    (sent,) = master.received
+    assert sent is not None
+    new, old = (json.loads(line) for line in sent.split("\n")[:2])
+    assert old["data"] == {"secretKey": STORED}
+    assert "resourceVersion" not in new["metadata"]
+    assert "resourceVersion" not in old["metadata"]
+
+
+def test_expired_sas_is_not_put_back_but_the_new_one_tried_again() -> None:
+    master = Master(held=delivered(**{"rotator/expires": "2026-07-01T12:00:00Z"}))
+    deliver(master)
+    (sent,) = master.received
+    assert sent is not None
+    new, old, *_ = sent.split("\n")
+    assert old == new
+
+
+def test_apply_updates_in_place_the_very_version_that_it_saw() -> None:
+    master = Master(held=delivered())
+    assert deliver(master, APPLY).act is Act.UPDATE
+    (sent,) = master.received
+    assert sent is not None
+    new, old, *_ = sent.split("\n")
+    assert json.loads(new)["metadata"]["resourceVersion"] == "41"
+    assert old == ""
+    assert master.secrets["storage-sas"]["metadata"]["uid"] == "2f4c0b9e-0000-4000-8000-000000000001"
+    assert master.value() == NEW_TOKEN
+
+
+def test_apply_recreates_an_immutable_secret() -> None:
+    master = Master(held={**delivered(), "immutable": True})
+    assert deliver(master, APPLY).act is Act.RECREATE
+    assert master.secrets["storage-sas"]["immutable"] is True
+
+
+def test_apply_recreates_when_the_type_is_to_change() -> None:
+    alone = dataclasses.replace(APPLY, keep_foreign=False)
+    master = Master(held={**delivered(), "type": "example.com/sas"})
+    assert deliver(master, alone).act is Act.RECREATE
+    assert master.secrets["storage-sas"]["type"] == "Opaque"
+
+
+@pytest.mark.parametrize("target", [TARGET, APPLY])
+def test_what_others_changed_between_look_and_write_survives(target: delivery.Target) -> None:
+    master = Master(held=delivered())
+    master.meddle["before"].append(
+        lambda: master.secrets.update({"storage-sas": changed(delivered(), password="hunter2")})
+    )
+    deliver(master, target)
+    assert master.value(key="password") == "hunter2"
+    assert master.value() == NEW_TOKEN
+    assert len(master.acts) == 1
+
+
+def test_update_that_meets_another_version_is_tried_again_on_that() -> None:
+    master = Master(held=delivered())
+    master.meddle["after"].append(
+        lambda: master.secrets.update({"storage-sas": changed(delivered(), password="hunter2")})
+    )
+    assert deliver(master, APPLY).act is Act.UPDATE
+    assert master.acts == [Act.UPDATE, Act.UPDATE]
+    assert master.value(key="password") == "hunter2"
+    assert master.value() == NEW_TOKEN
+
+
+def test_secret_that_somebody_created_meanwhile_is_merged_not_overwritten() -> None:
+    master = Master()
+    master.meddle["before"].append(
+        lambda: master.secrets.update({"storage-sas": document({"secretKey": "theirs", "password": "hunter2"})})
+    )
+    done = deliver(master)
+    assert master.acts == [Act.CREATE, Act.RECREATE]
+    assert master.received[0] is None  # the first command got no manifest and changed nothing
+    assert done.act is Act.RECREATE
+    assert master.value(key="password") == "hunter2"
+
+
+def test_secret_that_somebody_deleted_meanwhile_is_created() -> None:
+    master = Master(held=delivered())
+    master.meddle["before"].append(master.secrets.clear)
+    assert deliver(master).act is Act.CREATE
+    assert master.acts == [Act.RECREATE, Act.CREATE]
+    assert master.value() == NEW_TOKEN
+
+
+def test_secret_that_changes_all_the_time_is_given_up_after_three_attempts() -> None:
+    master = Master(held=delivered())
+
+    def change() -> None:
+        document = changed(master.secrets["storage-sas"], counter=str(len(master.acts)))
+        document["metadata"]["resourceVersion"] = f"9{len(master.acts)}"
+        master.secrets["storage-sas"] = document
+
+    master.meddle["after"] = [change, change, change, change]
+    with pytest.raises(errors.ConflictError, match="changed 3 times while it was to be written"):
+        deliver(master, APPLY)
+    assert master.acts == [Act.UPDATE, Act.UPDATE, Act.UPDATE]
+    assert master.value() == TOKEN
+
+
+def test_secret_that_comes_and_goes_is_given_up_without_a_write() -> None:
+    master = Master()
+    come = lambda: master.secrets.update({"storage-sas": delivered()})  # noqa: E731  # two names for two events
+    go = master.secrets.clear
+    master.meddle["before"] = [come, go, come]
+    with pytest.raises(errors.ConflictError, match="changed 3 times"):
+        deliver(master)
+    assert master.received == [None, None, None]
+
+
+def test_finalizers_forbid_a_recreate_before_anything_is_started() -> None:
+    guarded = delivered()
+    guarded["metadata"]["finalizers"] = ["example.com/guard"]
+    master = Master(held=guarded)
+    with pytest.raises(errors.ConflictError, match="has finalizers") as caught:
+        deliver(master)
+    assert "KUBERNETES_SECRET_STRATEGY=apply" in caught.value.remedy
+    assert master.acts == []
+
+
+def test_finalizers_do_not_hinder_an_update_in_place() -> None:
+    guarded = delivered()
+    guarded["metadata"]["finalizers"] = ["example.com/guard"]
+    master = Master(held=guarded)
+    assert deliver(master, APPLY).act is Act.UPDATE
+    assert master.secrets["storage-sas"]["metadata"]["finalizers"] == ["example.com/guard"]
+
+
+@pytest.mark.parametrize("target", [TARGET, APPLY])
+def test_secret_that_is_being_deleted_is_left_alone(target: delivery.Target) -> None:
+    going = delivered()
+    going["metadata"]["deletionTimestamp"] = "2026-07-01T11:59:00Z"
+    master = Master(held=going)
+    with pytest.raises(errors.ConflictError, match="is being deleted"):
+        deliver(master, target)
+    assert master.acts == []
+
+
+def test_secret_that_another_took_over_meanwhile_is_left_alone() -> None:
+    theirs = document({"secretKey": "theirs"}, labels={"app.kubernetes.io/managed-by": "Helm"})
+    master = Master(held=delivered())
+    master.meddle["before"].append(lambda: master.secrets.update({"storage-sas": theirs}))
+    with pytest.raises(errors.NotOursError, match="belongs to Helm"):
+        deliver(master)
+    assert master.received == [None]
+    assert master.secrets["storage-sas"] == theirs
+
+
+def test_secret_travels_on_stdin_never_in_a_command() -> None:
+    master = Master(held=delivered())
+    deliver(master)
+    deliver(master, APPLY)
+    values = (NEW_TOKEN, TOKEN, STORED, base64.b64encode(NEW_TOKEN.encode()).decode())
+    assert not any(value in command for command in master.commands for value in values)
+    assert all(sent and NOW.strftime("%Y-%m-%d") in sent for sent in master.received)
+
+
+def test_each_remote_command_has_a_mark_of_its_own() -> None:
+    master = Master(held=delivered())
+    deliver(master)
+    deliver(master)
+    acts = [command for command in master.commands if command.startswith("exec sh")]
+    assert len(set(acts)) == 2

@@ -1,0 +1,175 @@
+import base64
+import dataclasses
+import json
+
+from rotator import manifest
+from rotator.redaction import Secret
+from rotator.targets import Encoding
+from tests.unit.examples import DIGEST, FINGERPRINT, LABEL, STORED, TARGET, TOKEN, delivered, document, held, order
+
+
+def test_new_secret_holds_the_sas_and_says_what_it_is() -> None:
+    assert manifest.compose(TARGET, None, order()) == {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "Opaque",
+        "metadata": {
+            "name": "storage-sas",
+            "namespace": "default",
+            "labels": {"app.kubernetes.io/managed-by": "rotator"},
+            "annotations": {
+                "rotator/expires": "2026-07-01T16:00:00Z",
+                "rotator/rotated": "2026-07-01T12:00:00Z",
+                "rotator/digest": DIGEST,
+                "rotator/definition": LABEL,
+                "rotator/fingerprint": FINGERPRINT,
+                "rotator/data-key": "secretKey",
+                "rotator/encoding": "raw",
+                "rotator/run": "20260701T120000Z-abc123",
+            },
+        },
+        "data": {"secretKey": STORED},
+    }
+
+
+def test_base64_encoding_is_one_more_than_kubernetes_own() -> None:
+    composed = manifest.compose(dataclasses.replace(TARGET, encoding=Encoding.BASE64), None, order())
+    assert base64.b64decode(composed["data"]["secretKey"]).decode() == STORED
+    assert base64.b64decode(base64.b64decode(composed["data"]["secretKey"])).decode() == TOKEN
+    assert composed["metadata"]["annotations"]["rotator/encoding"] == "base64"
+    assert composed["metadata"]["annotations"]["rotator/digest"] == (
+        "sha256:03a17999ab8778a749717c74cb638c314443292d18d9b6c39bdcae07d8f5022d"
+    )
+
+
+def test_digest_is_that_of_the_value_not_of_its_base64() -> None:
+    assert manifest.digest(Secret("aHVudGVyMg==")) == (
+        "sha256:f52fbd32b2b3b86ff88ef6c490628285f482af15ddcb29541f94bcf526a3f6c7"
+    )
+    assert held(document({"password": "hunter2"})).digests == {
+        "password": "sha256:f52fbd32b2b3b86ff88ef6c490628285f482af15ddcb29541f94bcf526a3f6c7"
+    }
+
+
+def test_foreign_data_labels_and_annotations_are_kept() -> None:
+    found = document(
+        {"secretKey": "old", "password": "hunter2"},
+        labels={"team": "blue", "app.kubernetes.io/managed-by": "rotator"},
+        annotations={"note": "mind the gap"},
+    )
+    composed = manifest.compose(TARGET, held({**found, "type": "example.com/sas"}), order())
+    assert composed["data"] == {"secretKey": STORED, "password": "aHVudGVyMg=="}
+    assert composed["metadata"]["labels"] == {"team": "blue", "app.kubernetes.io/managed-by": "rotator"}
+    assert composed["metadata"]["annotations"]["note"] == "mind the gap"
+    assert composed["type"] == "example.com/sas"
+
+
+def test_foreign_data_labels_and_annotations_are_dropped_when_told_so() -> None:
+    alone = dataclasses.replace(TARGET, keep_foreign=False)
+    found = document({"secretKey": "old", "password": "hunter2"}, labels={"team": "blue"}, annotations={"note": "x"})
+    composed = manifest.compose(alone, held({**found, "type": "example.com/sas", "immutable": True}), order())
+    assert composed["data"] == {"secretKey": STORED}
+    assert composed["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "rotator"}
+    assert "note" not in composed["metadata"]["annotations"]
+    assert composed["type"] == "Opaque"
+    assert "immutable" not in composed
+
+
+def test_label_of_another_manager_stays_on_an_adopted_secret() -> None:
+    composed = manifest.compose(
+        TARGET, held(document({"secretKey": "old"}, labels={"app.kubernetes.io/managed-by": "Helm"})), order()
+    )
+    assert composed["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "Helm"}
+
+
+def test_copy_of_the_value_in_last_applied_is_dropped() -> None:
+    last_applied = "kubectl.kubernetes.io/last-applied-configuration"
+    found = document({"secretKey": "old"}, annotations={last_applied: '{"data":{"secretKey":"b2xk"}}', "note": "x"})
+    composed = manifest.compose(TARGET, held(found), order())
+    assert last_applied not in composed["metadata"]["annotations"]
+    assert composed["metadata"]["annotations"]["note"] == "x"
+
+
+def test_fields_of_the_server_are_dropped_and_those_of_others_kept() -> None:
+    found = document(
+        {"secretKey": "old"},
+        managedFields=[{"manager": "kubectl"}],
+        selfLink="/api/v1/x",
+        generation=3,
+        ownerReferences=[{"kind": "App", "name": "shop", "uid": "1"}],
+        finalizers=["example.com/guard"],
+    )
+    composed = manifest.compose(TARGET, held(found), order())
+    assert set(composed["metadata"]) == {
+        "name",
+        "namespace",
+        "labels",
+        "annotations",
+        "ownerReferences",
+        "finalizers",
+    }
+
+
+def test_renamed_data_key_leaves_no_stale_sas_under_the_former_name() -> None:
+    renamed = dataclasses.replace(TARGET, data_key="token")
+    composed = manifest.compose(renamed, held(delivered()), order())
+    assert composed["data"] == {"token": STORED}
+    assert composed["metadata"]["annotations"]["rotator/data-key"] == "token"
+
+
+def test_other_keys_of_an_adopted_secret_stay_when_the_data_key_is_another() -> None:
+    adopting = dataclasses.replace(TARGET, data_key="token", adopt=True)
+    composed = manifest.compose(adopting, held(document({"secretKey": "theirs"})), order())
+    assert set(composed["data"]) == {"secretKey", "token"}
+
+
+def test_immutable_secret_stays_immutable() -> None:
+    composed = manifest.compose(TARGET, held({**delivered(), "immutable": True}), order())
+    assert composed["immutable"] is True
+
+
+def test_composing_changes_neither_the_held_secret_nor_its_annotations() -> None:
+    found = held(delivered())
+    before = json.dumps(found.document)
+    manifest.compose(TARGET, found, order())
+    manifest.pinned(manifest.compose(TARGET, found, order()), found)
+    manifest.restorable(found)
+    assert json.dumps(found.document) == before
+
+
+def test_update_names_the_version_that_it_replaces() -> None:
+    found = held(delivered())
+    pinned = manifest.pinned(manifest.compose(TARGET, found, order()), found)
+    assert pinned["metadata"]["uid"] == "2f4c0b9e-0000-4000-8000-000000000001"
+    assert pinned["metadata"]["resourceVersion"] == "41"
+    assert pinned["data"] == {"secretKey": STORED}
+
+
+def test_restorable_is_the_same_secret_without_the_servers_fields() -> None:
+    found = document({"secretKey": "old", "password": "hunter2"}, labels={"team": "blue"}, annotations={"note": "x"})
+    assert manifest.restorable(held({**found, "immutable": True})) == {
+        "kind": "Secret",
+        "apiVersion": "v1",
+        "type": "Opaque",
+        "immutable": True,
+        "metadata": {
+            "name": "storage-sas",
+            "namespace": "default",
+            "labels": {"team": "blue"},
+            "annotations": {"note": "x"},
+        },
+        "data": {"secretKey": "b2xk", "password": "aHVudGVyMg=="},
+    }
+
+
+def test_manifest_is_one_line_of_json_and_a_secret() -> None:
+    text = manifest.text(manifest.compose(TARGET, None, order()))
+    assert "\n" not in text.reveal()
+    assert json.loads(text.reveal())["data"] == {"secretKey": STORED}
+    assert str(text) == "[secret]"
+
+
+def test_manifest_with_line_breaks_in_it_is_still_one_line() -> None:
+    found = document({"secretKey": "old"}, annotations={"note": "two\nlines\u2028and more"})
+    text = manifest.text(manifest.compose(TARGET, held(found), order())).reveal()
+    assert len(text.splitlines()) == 1
