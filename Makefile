@@ -41,12 +41,17 @@ lint: setup  ## style, types, import contracts, and whether the lock files are c
 	$(LOCK) --group dev -c requirements.txt -o build/requirements-dev.txt && \
 		cmp build/requirements-dev.txt requirements-dev.txt
 
-bench: setup  ## measure; needs OpenSSH's sshd, and KUBEBUILDER_ASSETS for the real API server
-	$(RUN) -m bench
+bench: setup build/ansible/bin/ansible-playbook  ## measure, with the real sshd and API server where they are
+	$(RUN) -m bench --ansible build/ansible/bin/ansible-playbook $(ARGS)
+
+# Measured against only, so it stays out of the product's and the tests' environment.
+build/ansible/bin/ansible-playbook:
+	$(PYTHON) -m venv build/ansible
+	build/ansible/bin/python -m pip install --quiet --disable-pip-version-check 'ansible-core>=2.18,<2.20'
 
 lock: setup  ## compile requirements*.txt anew from pyproject.toml's ranges
 	$(LOCK) --upgrade pyproject.toml -o requirements.txt
 	$(LOCK) --upgrade --group dev -c requirements.txt -o requirements-dev.txt
 
 clean:
-	rm -rf $(VENV) .sandbox .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build .sandbox .mypy_cache .ruff_cache .pytest_cache

@@ -119,7 +119,10 @@ def ansible(bench: Bench, playbook_command: str) -> None:
         )
     )
     inventory = ["-i", f"{cluster.host},", "-u", cluster.user, "-e", f"ansible_port={cluster.port}"]
-    inventory += ["--private-key", str(bench.key_file)]
+    # The sandbox's user has no home in the password database, where Ansible would put its files.
+    inventory += ["--private-key", str(bench.key_file), "-e", "ansible_remote_tmp=/tmp/.ansible-bench"]
+    # The sandbox's sshd has no sftp; to try it first, in vain, would slow Ansible unfairly.
+    inventory += ["-e", "ansible_ssh_transfer_method=piped", "-e", "ansible_python_interpreter=/usr/bin/python3"]
     connection = f"-o UserKnownHostsFile={bench.known_hosts} -o IdentitiesOnly=yes -F none"
     subprocess.run(
         [playbook_command, *inventory, "--ssh-common-args", connection, str(playbook)],

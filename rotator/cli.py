@@ -86,7 +86,8 @@ def _show(report: Report) -> None:
     for target in report.targets:
         kind = target.outcome.kind
         until, why = _cells(target)
-        table.add_row(target.target, Text(kind, style=_COLOURS[kind]), until, why)
+        # As Text: a message may hold brackets, which are no markup.
+        table.add_row(Text(target.target), Text(kind, style=_COLOURS[kind]), Text(until), Text(why))
     console.print(table)
     for target in report.targets:
         if isinstance(target.outcome, Failed):

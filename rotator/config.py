@@ -115,10 +115,12 @@ def _explain(problem: dict[str, Any], given: Mapping[str, str]) -> str:
     if problem["type"] == "missing":
         return f"{name} is missing: {field.description}; {example}"
     reason = str(problem["ctx"]["error"]) if "error" in problem.get("ctx", {}) else problem["msg"]
-    return f"{name} is wrong{_shown(given.get(name, ''))}: {reason[:1].lower()}{reason[1:]}; {example}"
+    # These are where a passphrase or a client secret is put by mistake.
+    shown = "" if name.endswith("_SECRET") or name == "AZURE_CLIENT_ID" else _shown(given.get(name, ""))
+    return f"{name} is wrong{shown}: {reason[:1].lower()}{reason[1:]}; {example}"
 
 
 def _shown(text: str) -> str:
     """The value in brackets where that helps, but nothing that may be a secret put into the wrong setting."""
-    secretive = redaction.scrub(text) != text or re.search(r"(?i)key=|password|[0-9a-z+/]{45,}", text)
+    secretive = redaction.scrub(text) != text or re.search(r"(?i)key=|password|://[^/]*@|[\w~.+/-]{40,}", text)
     return "" if secretive or len(text) > _LONGEST_SHOWN or "\n" in text else f" ({text})"

@@ -184,6 +184,8 @@ def _read_back(answer: Answer) -> Held | None:
 def _held(text: str, target: Target) -> Held | None:
     if kubectl.not_found(text):
         return None
+    if "{" not in text:
+        raise kubectl.explain(1, text, target, "nothing was changed")
     return _checked(text, target)
 
 
@@ -191,6 +193,10 @@ def _checked(text: str, target: Target) -> Held:
     try:
         held = manifest.parse(text)
     except ValueError:
-        raise kubectl.explain(0, text, target, "nothing was changed") from None
+        # Not quoted: it may be a part of a Secret.
+        raise errors.DeliveryError(
+            f"what kubectl printed for {target} is no Secret in JSON; nothing was changed",
+            remedy="Run `kubectl get secret -o json` on the master as that user.",
+        ) from None
     manifest.check_owner(held, target)
     return held

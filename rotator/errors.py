@@ -201,7 +201,9 @@ class QuotaExceededError(DeliveryError):
 
 
 class ManifestRejectedError(DeliveryError):
-    """The API server refuses the manifest."""
+    """The API server, or an admission webhook of it, refuses the manifest."""
+
+    remedy = "Read what the API server says; KUBERNETES_SECRET_KEEP_FOREIGN=false leaves out what others put there."
 
 
 class NotOursError(DeliveryError):

@@ -124,15 +124,17 @@ def _reference(target: Target) -> str:
 
 # The original error words come from k8s.io/apimachinery's StatusReason and from kubectl itself.
 _MEANINGS: tuple[tuple[str, type[errors.RotatorError], str], ...] = (
+    (r"denied the request", errors.ManifestRejectedError, "an admission webhook refuses {target}"),
     (r"exceeded quota", errors.QuotaExceededError, "a quota forbids Secret {target}"),
     (r'namespaces "[^"]*" not found|because it is being terminated', errors.NamespaceMissingError, "no namespace"),
     (r"\((Forbidden|Unauthorized)\)|must be logged in", errors.KubernetesForbiddenError, "not allowed on {target}"),
     (r"\((Conflict|AlreadyExists)\)|has been modified", errors.ConflictError, "Secret {target} changed meanwhile"),
     (
         r"connection refused|was refused|Unable to connect|ServiceUnavailable|InternalError|etcdserver|i/o timeout|"
-        r"Timeout|deadline exceeded|unexpected EOF|: EOF|no such host|connection reset",
+        r"Timeout|TooManyRequests|deadline exceeded|unexpected EOF|: EOF|no such host|connection reset|"
+        r"Error from server:",
         errors.ApiServerDownError,
-        "the API server does not answer kubectl",
+        "the API server does not serve kubectl",
     ),
     (
         r"\((Invalid|BadRequest)\)|is invalid|Error from server",
@@ -172,6 +174,7 @@ validate() {{
 create() {{ kube create --raw {path} --validate=false -f - >/dev/null; }}
 replace() {{ kube replace --raw {path}/{name} --validate=false -f - >/dev/null; }}
 delete() {{ kube delete --wait=false -f - >/dev/null; }}
+show() {{ {{ words=$(kube get --raw {path}/{name} 2>&1 >&3); }} 3>&1 || printf '%s\n' "$words"; }}
 read_back() {{ kube get -o json -f -; }}
 put_back() {{  # whatever happened, the Secret must be there at the end
   until=$(($(date +%s) + {seconds}))
@@ -188,7 +191,8 @@ put_back() {{  # whatever happened, the Secret must be there at the end
 without_pipes read_back <"$pipes/7" & readback=$!
 {start}
 say held
-(without_pipes kube get --raw {path}/{name} 2>&1)
+# Its words count only when it fails: a warning must not stand before the JSON.
+(without_pipes show)
 say ready
 IFS= read -r new && IFS= read -r old && IFS= read -r end && [ "$end" = "$mark" ] || {{ say incomplete; exit 65; }}
 {carry_out}

@@ -83,11 +83,14 @@ class Order:
 def parse(text: str) -> Held:
     """Read the JSON of a Secret, or of kubectl's list of one; raises ValueError when it is none."""
     document = json.loads(text)
-    if isinstance(document, dict) and document.get("kind") == "List" and len(document["items"]) == 1:
-        document = document["items"][0]
+    if isinstance(document, dict) and document.get("kind") == "List":
+        items = document.get("items") or [None]
+        document = items[0]
     if not isinstance(document, dict) or document.get("kind") != "Secret":
         raise ValueError("not a Secret")
     data = document.get("data") or {}
+    if not all(isinstance(value, str) for value in data.values()):
+        raise ValueError("data that is not text")
     secrets = tuple(Secret(value) for value in data.values())
     return Held(document, secrets, {name: _digest(value) for name, value in data.items()})
 

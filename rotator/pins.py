@@ -4,7 +4,6 @@ A fingerprint is the hash of the key blob, as `ssh-keygen -l` prints it (RFC 471
 """
 
 import base64
-import binascii
 import dataclasses
 import hashlib
 import hmac
@@ -100,7 +99,7 @@ def _sha256_digest(text: str) -> bytes:
     unpadded = text.rstrip("=")
     try:
         digest = base64.b64decode(unpadded + "=" * (-len(unpadded) % 4), validate=True)
-    except binascii.Error:
+    except ValueError:  # not base64, or not even ASCII
         digest = b""
     if len(digest) != _SHA256_LENGTH:
         raise ValueError("what follows `SHA256:` is not the base64 of 32 bytes (43 characters)")

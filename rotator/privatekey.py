@@ -20,11 +20,16 @@ _Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKe
 
 def load(text: Secret, passphrase: Secret | None = None) -> paramiko.PKey:
     """Make the key that paramiko signs with; raises PrivateKeyError, without the key in it."""
-    key = _parse(text.reveal().strip() + "\n", passphrase)
+    key = _parse(text.reveal().strip("\ufeff\r\n\t ") + "\n", passphrase)
     # paramiko reads no PKCS#8, and each of its classes wants the same OpenSSH form; it never leaves memory.
-    plain = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
-    ).decode()
+    try:
+        plain = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+        ).decode()
+    except ValueError:
+        raise errors.PrivateKeyError(
+            "the SSH private key is on a curve that SSH does not know", remedy="Make an Ed25519 key."
+        ) from None
     if isinstance(key, rsa.RSAPrivateKey):
         if key.key_size < _LEAST_RSA_BITS:
             raise errors.PrivateKeyError(
@@ -53,7 +58,7 @@ def _parse(text: str, passphrase: Secret | None) -> _Key:
                 "the SSH private key does not open with the passphrase from the vault",
                 remedy="Check the secret that KUBERNETES_SSH_PASSPHRASE_SECRET names; mind a trailing newline in it.",
             ) from None
-        if not passphrase and _encrypted(text):
+        if not passphrase and "ENCRYPTED" in text:
             raise _passphrase_error(passphrase) from None
         raise errors.PrivateKeyError("the SSH private key is damaged", remedy=_UPLOAD) from None
     except UnsupportedAlgorithm as error:

@@ -12,7 +12,7 @@ from typing import NoReturn, Self
 MASK = "[secret]"
 
 # What a SAS or key looks like even when this process never saw it as a Secret: its signature, a PEM body.
-_SIGNATURE = re.compile(r"(?i)\bsig(?:=|%3D)[^&\s\"'<>]+")
+_SIGNATURE = re.compile(r"(?i)(?<![A-Za-z])sig(?:=|%3D)[^&\s\"'<>]+")
 _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _MINIMUM_LENGTH = 6  # shorter values would mask ordinary words
 
@@ -68,17 +68,17 @@ def _forms(value: str) -> tuple[str, ...]:
     found: set[str] = set()
     for raw in {value, *lines}:
         encoded = raw.encode()
-        found |= {raw, urllib.parse.quote(raw, safe=""), urllib.parse.quote(raw), repr(raw)[1:-1]}
+        found |= {raw, urllib.parse.quote(raw, safe=""), urllib.parse.quote(raw), urllib.parse.quote_plus(raw)}
+        found.add(repr(raw)[1:-1])
         found |= {base64.b64encode(encoded).decode(), base64.urlsafe_b64encode(encoded).decode().rstrip("=")}
-    return tuple(sorted((form for form in found if len(form) >= _MINIMUM_LENGTH), key=len, reverse=True))
+    return tuple(form for form in found if len(form) >= _MINIMUM_LENGTH)
 
 
 def scrub(text: str) -> str:
     """`text` with every living secret, every SAS signature and every PEM key masked."""
-    for secret in list(_living.values()):
-        for form in secret.forms():
-            if form in text:
-                text = text.replace(form, MASK)
+    forms = {form for secret in list(_living.values()) for form in secret.forms() if form in text}
+    for form in sorted(forms, key=len, reverse=True):  # a short one may be the beginning of a longer one
+        text = text.replace(form, MASK)
     return _PEM.sub(MASK, _SIGNATURE.sub(f"sig={MASK}", text))
 
 
@@ -92,8 +92,8 @@ class _ScrubbedRecord(logging.LogRecord):
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # handed through as logging gave it
         try:
             message = super().getMessage()
-        except (TypeError, ValueError):  # arguments that do not fit: logging itself reports that later
-            return
+        except (TypeError, ValueError):  # logging would print arguments that do not fit as they are
+            message = f"{self.msg} {self.args!r}"
         self.msg, self.args = scrub(message), None
         if self.exc_info and self.exc_info[1] is not None:
             self.exc_text = scrub("".join(traceback.format_exception(self.exc_info[1])).rstrip("\n"))

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import datetime
-import itertools
 import logging
 import secrets
 import time
@@ -88,7 +87,7 @@ class Run:
         self._forced = forced
         self._started = services.clock()
         self.name = f"{self._started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-        self._issued: Issued | errors.RotatorError | None = None
+        self._issued: Issued | Exception | None = None
 
     def rotate(self) -> Report:
         """Bring every target up to date; a failing target stops no other. The report says what was done."""
@@ -104,8 +103,8 @@ class Run:
         for warning in self._plan.warnings:
             logger.warning("%s", warning)
         targets: list[TargetReport] = []
-        for cluster, group in itertools.groupby(self._plan.targets, key=lambda target: target.cluster):
-            targets += self._cluster(cluster, list(group), act)
+        for cluster in dict.fromkeys(target.cluster for target in self._plan.targets):
+            targets += self._cluster(cluster, [each for each in self._plan.targets if each.cluster == cluster], act)
         issued = self._issued if isinstance(self._issued, Issued) else None
         return Report(
             run=self.name,
@@ -125,7 +124,7 @@ class Run:
             with self._connect(cluster, seconds) as shell:
                 # Lazily: what was done before the connection breaks stays reported.
                 reports.extend(self._guarded(target, shell, act, seconds.forked()) for target in targets)
-        except errors.RotatorError as error:
+        except Exception as error:  # noqa: BLE001  # whatever befalls one cluster, the others get their turn
             done = len(reports)  # of these the outcome is known already
             reports += [self._failed(target, error, seconds) for target in targets[done:]]
         return reports
@@ -193,9 +192,9 @@ class Run:
         if self._issued is None:
             try:
                 self._issued = self._issue_once(seconds)
-            except errors.RotatorError as error:
+            except Exception as error:  # noqa: BLE001  # what failed once is not asked for each target anew
                 self._issued = error
-        if isinstance(self._issued, errors.RotatorError):
+        if isinstance(self._issued, Exception):
             raise self._issued
         return self._issued
 

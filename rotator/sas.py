@@ -4,7 +4,6 @@ Token fields: https://learn.microsoft.com/rest/api/storageservices/create-accoun
 """
 
 import base64
-import binascii
 import dataclasses
 import datetime
 import hashlib
@@ -171,12 +170,12 @@ def _moment(name: str, text: str) -> datetime.datetime:
         moment = datetime.datetime.fromisoformat(text)
     except ValueError:
         raise errors.SasError(f"the issued SAS has a malformed time in {name}") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+    return moment.astimezone(datetime.UTC) if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
 
 
 def _fingerprint(signature: str) -> str:
     try:
         raw = base64.b64decode(signature, validate=True)
-    except binascii.Error:
+    except ValueError:  # not base64, or not even ASCII
         raise errors.SasError("the issued SAS has a malformed signature") from None
     return hashlib.sha256(raw).hexdigest()[:16]

@@ -6,6 +6,7 @@ Six fields with seconds first; where both days are restricted, both must fit, un
 
 import datetime
 import itertools
+import re
 from collections.abc import Sequence
 
 DEFAULT = "0 */30 * * * *"
@@ -43,8 +44,10 @@ def _fields(expression: str) -> list[set[int]]:
         words = ["0", *words]
     if len(words) != 6:  # noqa: PLR2004
         raise ValueError("it must have six fields: second minute hour day month weekday")
-    if any(not set(word.upper()) <= set("0123456789*/,-ABCDEFGHIJKLMNOPQRSTUVWXYZ") for word in words):
-        raise ValueError("a field holds a character that NCRONTAB does not know")
+    if "7" in re.split(r"[,/-]", words[-1]):  # Sunday in croniter, unknown to NCRONTAB
+        raise ValueError("a field holds something that NCRONTAB does not know: weekdays are 0 to 6")
+    for item in (item for word in words for item in word.split(",")):
+        _check_item(item)
     try:
         expanded, _ = croniter.croniter.expand(" ".join([*words[1:], words[0]]))
     except croniter.CroniterError as error:
@@ -53,6 +56,19 @@ def _fields(expression: str) -> list[set[int]]:
         _numbers(field, whole) for field, whole in zip(expanded, _WHOLE, strict=True)
     )
     return [second, minute, hour, day, month, {number % 7 for number in weekday}]
+
+
+# croniter takes more than NCRONTAB does: random and nearest days, and ranges that wrap around.
+_ITEM = re.compile(r"(?i)(\*|([0-9]+|[a-z]{3})(-([0-9]+|[a-z]{3}))?)(/[0-9]+)?")
+
+
+def _check_item(item: str) -> None:
+    found = _ITEM.fullmatch(item)
+    if found is None:
+        raise ValueError("a field holds something that NCRONTAB does not know")
+    first, last = found[2] or "", found[4] or ""
+    if first.isdigit() and last.isdigit() and int(first) > int(last):
+        raise ValueError("a range runs backwards")
 
 
 _WHOLE = (range(60), range(24), range(1, 32), range(1, 13), range(7), range(60))

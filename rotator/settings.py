@@ -16,7 +16,10 @@ from rotator.targets import Encoding, Strategy
 
 
 def _https_url(text: str) -> str:
-    parts = urllib.parse.urlsplit(text)
+    try:
+        parts = urllib.parse.urlsplit(text)
+    except ValueError:  # its own words would quote the value
+        raise ValueError("it must be an https:// URL") from None
     if parts.scheme != "https" or not parts.hostname:
         raise ValueError("it must be an https:// URL")
     if parts.query or parts.fragment or parts.username:
@@ -59,7 +62,7 @@ def validity(text: object) -> datetime.timedelta:
     """An ISO 8601 duration of fixed length; raises ValueError."""
     try:
         duration = isodate.parse_duration(str(text))
-    except isodate.ISO8601Error:
+    except (isodate.ISO8601Error, OverflowError):
         raise ValueError("it must be an ISO 8601 duration") from None
     if not isinstance(duration, datetime.timedelta):
         raise ValueError("it must not count in months or years, which differ in length")  # noqa: TRY004
@@ -100,6 +103,7 @@ def _storage(text: str) -> str:
 VaultName = Annotated[str, _pattern(r"[0-9a-zA-Z]{1,127}", "Key Vault allows letters and digits only here")]
 VaultSecretName = Annotated[str, _pattern(r"[0-9a-zA-Z-]{1,127}", "it must be the name of a vault secret")]
 HttpsUrl = Annotated[str, AfterValidator(_https_url)]
+_PART = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 
 
@@ -131,7 +135,7 @@ class Settings(pydantic.BaseModel):
     )
     kubernetes_secret_name: Annotated[
         str,
-        _pattern(rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*", "Kubernetes wants lower-case letters, digits, - and ."),
+        _pattern(rf"(?=.{{1,253}}$){_PART}(\.{_PART})*", "Kubernetes wants lower-case letters, digits, - and ."),
     ] = Field(alias="KUBERNETES_SECRET_NAME", description="the Secret's name", examples=["storage-sas"])
     rotation_schedule: Annotated[str, AfterValidator(_schedule)] = Field(
         default=schedule.DEFAULT,

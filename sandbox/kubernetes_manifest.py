@@ -26,10 +26,12 @@ def parse(body: bytes, kind: str = "Secret", version: str = "v1") -> Document:
     except ValueError as error:
         raise _unrecognized(body, kind, _complaint(body)) from error
     if not isinstance(document, dict):
-        raise _unrecognized(body, kind, "json: cannot unmarshal into Go value of type struct")
+        raise _unrecognized(body, kind, "json: cannot unmarshal array into Go value of type struct")
     actual, stated = document.get("kind") or kind, document.get("apiVersion") or version
     if (actual, stated) != (kind, version):
         words = f"converting ({stated}.{actual}) to (core.{kind}): unknown conversion"
+        if stated != version:
+            words = f'no kind "{actual}" is registered for version "{stated}" in scheme "legacyscheme/scheme.go:30"'
         raise bad_request(f'{actual} in version "{stated}" cannot be handled as a {kind}: {words}')
     if not isinstance(document.setdefault("metadata", {}), dict):
         raise _mistyped("metadata", document["metadata"], "v1.ObjectMeta", kind)

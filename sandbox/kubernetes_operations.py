@@ -55,8 +55,11 @@ def update(api: "KubernetesApi", write: Write, document: Document) -> Document:
     """Replace a Secret as a whole; a resourceVersion or uid in the manifest is a precondition."""
     secret = kubernetes_manifest.secret(document)
     metadata = secret["metadata"]
-    if metadata.get("name") != write.name:
-        text = f"the name of the object ({metadata.get('name', '')}) does not match the name on the URL ({write.name})"
+    if not metadata.get("name"):
+        text = f"the name of the object ({write.name} based on URL) was undeterminable: name must be provided"
+        raise kubernetes_rules.bad_request(text)
+    if metadata["name"] != write.name:
+        text = f"the name of the object ({metadata['name']}) does not match the name on the URL ({write.name})"
         raise kubernetes_rules.bad_request(text)
     _check_namespace(
         metadata,
@@ -112,13 +115,18 @@ def delete(api: "KubernetesApi", write: Write, preconditions: dict[str, str]) ->
         if wanted is not None and wanted != metadata[field]:
             mismatch = f"({wanted}) does not match the {label} in record ({metadata[field]})"
             text = f"the {label} in the precondition {mismatch}. The object might have been {happened}"
-            raise kubernetes_rules.conflict(write.name, text)
+            # Here, and only here, the real server names the kind and not the resource.
+            raise kubernetes_rules.conflict(write.name, text, "Secret")
     if metadata.get("finalizers"):
         return _mark_deleted(api, secret, dry_run=write.dry_run)
     if not write.dry_run:
         api.remove(write.key)
     details = {"name": write.name, "kind": "secrets", "uid": metadata["uid"]}
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+
+
+def _kind(options: object) -> str:
+    return str(options.get("kind", "")) if isinstance(options, dict) else ""
 
 
 def _create(api: "KubernetesApi", write: Write, secret: Document, manager: Manager) -> Document:
@@ -138,7 +146,7 @@ def _create(api: "KubernetesApi", write: Write, secret: Document, manager: Manag
     if api.quota is not None and used + 1 > api.quota:
         raise kubernetes_rules.over_quota(name, used, api.quota)
     existing = api.secrets.get((write.namespace, name))
-    if metadata.pop("resourceVersion", "") and not write.dry_run:
+    if metadata.get("resourceVersion") and not write.dry_run:
         text = "resourceVersion should not be set on objects to be created"
         raise kubernetes_rules.RefusedError(500, "", text)
     if existing is not None:
@@ -208,7 +216,8 @@ def preconditions(body: bytes) -> tuple[dict[str, str], bool]:
     except ValueError as error:
         raise kubernetes_rules.RefusedError(500, "", "couldn't get version/kind; json parse error") from error
     if not isinstance(options, dict) or options.get("kind", "DeleteOptions") != "DeleteOptions":
-        raise kubernetes_rules.RefusedError(500, "", "no such kind is registered: DeleteOptions was expected")
+        text = 'no kind "{}" is registered for version "v1" in scheme "internalversion/scheme/register.go:27"'
+        raise kubernetes_rules.RefusedError(500, "", text.format(_kind(options)))
     return options.get("preconditions") or {}, "All" in (options.get("dryRun") or [])
 
 

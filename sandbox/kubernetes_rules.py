@@ -71,10 +71,10 @@ def already_exists(name: str, kind: str = "secrets", *, terminating: bool = Fals
     return RefusedError(409, "AlreadyExists", message, {"name": name, "kind": kind})
 
 
-def conflict(name: str, message: str) -> RefusedError:
+def conflict(name: str, message: str, kind: str = "secrets") -> RefusedError:
     """409: the Secret isn't the one, or not the version, that the caller has in mind."""
-    text = f"Operation cannot be fulfilled on secrets {quoted(name)}: {message}"
-    return RefusedError(409, "Conflict", text, {"name": name, "kind": "secrets"})
+    text = f"Operation cannot be fulfilled on {kind} {quoted(name)}: {message}"
+    return RefusedError(409, "Conflict", text, {"name": name, "kind": kind})
 
 
 def apply_conflict(owned: Sequence[tuple[str, str]]) -> RefusedError:

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 from azure.keyvault.secrets._shared import http_challenge_cache
-from sandbox.kubernetes import KubernetesApi
 
 from rotator import app
 from rotator.report import Report
 from sandbox import parts
+from sandbox.kubernetes import KubernetesApi
 from sandbox.master import Master
 from sandbox.world import KEY_SECRET, SECRET_NAME, Options, World
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sandbox.kubernetes import KubernetesApi, KubernetesFault
 
 from rotator import app, config, errors, identity, vault
 from rotator.delivery import Result
@@ -20,6 +19,7 @@ from rotator.storage import Prover
 from sandbox import keypair
 from sandbox.faults import Fault
 from sandbox.journal import Event
+from sandbox.kubernetes import KubernetesApi, KubernetesFault
 from sandbox.master import Master
 from sandbox.world import SECRET_NAME, Options, World
 from tests.integration.conftest import Cluster, outcome, rotate

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sandbox.kubernetes import KubernetesApi, KubernetesFault
 
 from sandbox.faults import Fault
 from sandbox.functions_host import FunctionsHost
+from sandbox.kubernetes import KubernetesApi, KubernetesFault
 from sandbox.world import Options, World
 from tests.integration.conftest import ROOT, Cluster, command_line, environment, options_for, rotate
 

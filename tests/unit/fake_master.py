@@ -33,7 +33,6 @@ class Master:
         self.commands: list[str] = []
         self.acts: list[Act] = []
         self.received: list[str | None] = []
-        self.noise = ""
         self.broken: errors.SshError | Exception | None = None
         self._version = 100
         if held is not None:
@@ -100,7 +99,7 @@ class Acting:
         if "start" in self._master.refuse:
             return ""
         self._say("held")
-        self._stdout += self._master.noise + (self._master.refuse.get("get") or self._master.get(self._name))
+        self._stdout += self._master.refuse.get("get") or self._master.get(self._name)
         self._say("ready")
         assert self._stdout.endswith(f"{line}\n")
         return self._stdout
@@ -125,6 +124,7 @@ class Acting:
             if "validate" in refuse:
                 self._say("refused")
                 self._stdout += refuse["validate"]
+                self._say("end")
                 return 66
             self._recreate(new, old)
         elif self._act is Act.UPDATE:

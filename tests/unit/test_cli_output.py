@@ -67,9 +67,6 @@ def test_brackets_in_kubectls_words_are_no_markup() -> None:
     assert "bad value [secret] in [/red]" in output.getvalue()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="rich reads the cells of the table as markup: [secret] is lost, [/x] ends the run"
-)
 def test_brackets_in_a_cell_of_the_table_are_no_markup() -> None:
     output = io.StringIO()
     with redirect_stdout(output):

@@ -6,7 +6,7 @@ import pytest
 
 from rotator import delivery, errors
 from rotator.kubectl import Act
-from rotator.targets import Strategy
+from rotator.targets import Strategy, Target
 from tests.unit.examples import DIGEST, NOW, STORED, TARGET, TOKEN, delivered, document, order, token
 from tests.unit.fake_master import Master, changed
 
@@ -14,7 +14,7 @@ APPLY = dataclasses.replace(TARGET, strategy=Strategy.APPLY)
 NEW_TOKEN = token(sig="bmV3IHNpZ25hdHVyZSwgdGhpcnR5LXR3byBieXRlcw==")
 
 
-def deliver(master: Master, target: delivery.Target = TARGET) -> delivery.Delivery:
+def deliver(master: Master, target: Target = TARGET) -> delivery.Delivery:
     """Observe and deliver as a run does."""
     return delivery.deliver(master, target, delivery.observe(master, target), order(NEW_TOKEN))
 
@@ -30,7 +30,7 @@ def test_secret_is_observed_with_its_digests() -> None:
 
 
 @pytest.mark.parametrize("target", [TARGET, APPLY])
-def test_missing_secret_is_created(target: delivery.Target) -> None:
+def test_missing_secret_is_created(target: Target) -> None:
     master = Master()
     done = deliver(master, target)
     assert (done.act, done.previous, done.warnings) == (Act.CREATE, None, ())
@@ -88,7 +88,7 @@ def test_apply_recreates_when_the_type_is_to_change() -> None:
 
 
 @pytest.mark.parametrize("target", [TARGET, APPLY])
-def test_what_others_changed_between_look_and_write_survives(target: delivery.Target) -> None:
+def test_what_others_changed_between_look_and_write_survives(target: Target) -> None:
     master = Master(held=delivered())
     master.meddle["before"].append(
         lambda: master.secrets.update({"storage-sas": changed(delivered(), password="hunter2")})
@@ -174,7 +174,7 @@ def test_finalizers_do_not_hinder_an_update_in_place() -> None:
 
 
 @pytest.mark.parametrize("target", [TARGET, APPLY])
-def test_secret_that_is_being_deleted_is_left_alone(target: delivery.Target) -> None:
+def test_secret_that_is_being_deleted_is_left_alone(target: Target) -> None:
     going = delivered()
     going["metadata"]["deletionTimestamp"] = "2026-07-01T11:59:00Z"
     master = Master(held=going)

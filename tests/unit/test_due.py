@@ -1,5 +1,6 @@
 import dataclasses
 import datetime
+from collections.abc import Mapping
 
 import pytest
 
@@ -11,9 +12,9 @@ SECOND = datetime.timedelta(seconds=1)
 MINUTE = datetime.timedelta(minutes=1)
 
 
-def reason(after: datetime.timedelta = MINUTE, **annotations: str | None) -> str | None:
-    """Why the Secret that was delivered at NOW is due so long after."""
-    return due.reason(held(delivered(**annotations)), TARGET, plan(), NOW + after)
+def reason(annotations: Mapping[str, str | None] | None = None, *, after: datetime.timedelta = MINUTE) -> str | None:
+    """Why the Secret that was delivered at NOW, with other annotations, is due so long after."""
+    return due.reason(held(delivered(**(annotations or {}))), TARGET, plan(), NOW + after)
 
 
 def test_missing_secret_is_due() -> None:
@@ -26,33 +27,33 @@ def test_secret_that_is_not_ours_yet_is_due() -> None:
 
 def test_fresh_secret_as_wanted_is_not_due() -> None:
     assert reason() is None
-    assert reason(datetime.timedelta(0)) is None
+    assert reason(after=datetime.timedelta(0)) is None
 
 
 def test_secret_is_due_from_half_of_the_schedules_interval_on() -> None:
-    assert reason(15 * MINUTE - SECOND) is None
-    assert reason(15 * MINUTE) == "the SAS is 15 min old"
-    assert reason(30 * MINUTE) == "the SAS is 30 min old"
+    assert reason(after=15 * MINUTE - SECOND) is None
+    assert reason(after=15 * MINUTE) == "the SAS is 15 min old"
+    assert reason(after=30 * MINUTE) == "the SAS is 30 min old"
 
 
 def test_secret_is_due_ten_minutes_before_its_sas_expires() -> None:
-    assert reason(**{"rotator/expires": "2026-07-01T12:11:01Z"}) is None
-    assert reason(**{"rotator/expires": "2026-07-01T12:11:00Z"}) == "the SAS expires at 2026-07-01T12:11:00Z"
+    assert reason({"rotator/expires": "2026-07-01T12:11:01Z"}) is None
+    assert reason({"rotator/expires": "2026-07-01T12:11:00Z"}) == "the SAS expires at 2026-07-01T12:11:00Z"
 
 
 def test_expired_sas_is_due_as_such() -> None:
-    assert reason(**{"rotator/expires": "2026-07-01T12:01:01Z"}) == "the SAS expires at 2026-07-01T12:01:01Z"
-    assert reason(**{"rotator/expires": "2026-07-01T12:01:00Z"}) == "the SAS expired at 2026-07-01T12:01:00Z"
+    assert reason({"rotator/expires": "2026-07-01T12:01:01Z"}) == "the SAS expires at 2026-07-01T12:01:01Z"
+    assert reason({"rotator/expires": "2026-07-01T12:01:00Z"}) == "the SAS expired at 2026-07-01T12:01:00Z"
 
 
 def test_clock_that_went_back_makes_nothing_due() -> None:
-    assert reason(-5 * MINUTE) is None
+    assert reason(after=-5 * MINUTE) is None
 
 
 @pytest.mark.parametrize("name", ["rotator/rotated", "rotator/expires"])
 @pytest.mark.parametrize("text", [None, "", "yesterday", "2026-07-01T12:00:00"])
 def test_secret_that_does_not_tell_its_age_is_due(name: str, text: str | None) -> None:
-    assert reason(**{name: text}) == "the Secret does not say how old its SAS is"
+    assert reason({name: text}) == "the Secret does not say how old its SAS is"
 
 
 def test_changed_value_is_due() -> None:
@@ -69,7 +70,7 @@ def test_removed_data_key_is_due() -> None:
 
 @pytest.mark.parametrize("text", [None, "another"])
 def test_renamed_data_key_is_due(text: str | None) -> None:
-    assert reason(**{"rotator/data-key": text}) == "the data key was set anew"
+    assert reason({"rotator/data-key": text}) == "the data key was set anew"
 
 
 def test_other_keys_and_labels_of_the_secret_make_nothing_due() -> None:
@@ -81,7 +82,7 @@ def test_other_keys_and_labels_of_the_secret_make_nothing_due() -> None:
 
 @pytest.mark.parametrize("text", [None, "blobrwu4hours@000000000000", "blobrwu4hours"])
 def test_other_definition_is_due(text: str | None) -> None:
-    assert reason(**{"rotator/definition": text}) == "the SAS definition was set anew"
+    assert reason({"rotator/definition": text}) == "the SAS definition was set anew"
 
 
 def test_setting_other_permissions_is_due() -> None:
@@ -92,7 +93,7 @@ def test_setting_other_permissions_is_due() -> None:
 def test_other_encoding_is_due() -> None:
     base64ed = dataclasses.replace(TARGET, encoding=Encoding.BASE64)
     assert due.reason(held(delivered()), base64ed, plan(), NOW) == "the encoding was set anew"
-    assert reason(**{"rotator/encoding": None}) == "the encoding was set anew"
+    assert reason({"rotator/encoding": None}) == "the encoding was set anew"
 
 
 def test_other_strategy_alone_makes_nothing_due() -> None:

@@ -110,7 +110,7 @@ def test_timer_leaves_the_work_to_the_run_in_progress(caplog: pytest.LogCaptureF
 
 @pytest.mark.usefixtures("settings", "busy")
 @pytest.mark.parametrize("past_due", [True, False])
-def test_past_due_timer_is_logged(caplog: pytest.LogCaptureFixture, past_due: bool) -> None:  # noqa: FBT001
+def test_past_due_timer_is_logged(caplog: pytest.LogCaptureFixture, past_due: bool) -> None:
     user_function(function_app.rotate_on_schedule)(Timer(past_due=past_due))
     assert ("the timer is past due" in caplog.text) is past_due
 

@@ -4,11 +4,13 @@ import dataclasses
 import shlex
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from rotator import kubectl
 from rotator.kubectl import Act
+from rotator.redaction import Secret
 from rotator.targets import Target
 from tests.unit.examples import CLUSTER, STORED, TARGET, TOKEN
 
@@ -20,7 +22,7 @@ TARGETS = {
     "quotes": dataclasses.replace(
         TARGET, cluster=dataclasses.replace(CLUSTER, kubectl=("/opt/it's {mine}/kubectl", '--context="prod"'))
     ),
-    "dotted": dataclasses.replace(TARGET, secret="a.b-c", namespace="team-1"),  # noqa: S106  # a Secret's name
+    "dotted": dataclasses.replace(TARGET, secret="a.b-c", namespace="team-1"),
 }
 
 
@@ -84,3 +86,46 @@ def test_mark_is_an_argument_of_its_own_so_that_the_script_is_the_same_each_time
     first, second = (shlex.split(kubectl.act(TARGET, Act.UPDATE, mark)) for mark in ("rotator-a", "rotator-b"))
     assert first[:-1] == second[:-1]
     assert (first[-1], second[-1]) == ("rotator-a", "rotator-b")
+
+
+@pytest.mark.parametrize("shell", [shell for shell in SHELLS if shell != "busybox"])
+def test_words_of_warning_on_stderr_do_not_mix_with_the_secret(shell: str, tmp_path: Path) -> None:
+    noisy = tmp_path / "kubectl"
+    noisy.write_text(
+        """#!/bin/sh
+echo 'sudo: unable to resolve host' >&2
+case "$*" in *'-f -') cat >/dev/null ;; esac
+echo '{}'
+"""
+    )
+    noisy.chmod(0o700)
+    target = dataclasses.replace(TARGET, cluster=dataclasses.replace(CLUSTER, kubectl=(str(noisy),)))
+    done = subprocess.run(
+        [shell, "-c", script(target, Act.UPDATE), "rotator", MARK],
+        input=kubectl.stdin(MARK, Secret("{}"), None).reveal(),
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
+    )
+    steps = kubectl.parse(done.stdout, MARK).steps
+    assert steps == {"held": "{}\n", "ready": "", "done": "", "confirm": "{}\n"}
+
+
+def test_words_of_a_failing_kubectl_are_what_is_shown(tmp_path: Path) -> None:
+    failing = tmp_path / "kubectl"
+    failing.write_text("#!/bin/sh\necho 'Error from server (NotFound): secrets \"x\" not found' >&2\nexit 1\n")
+    failing.chmod(0o700)
+    target = dataclasses.replace(TARGET, cluster=dataclasses.replace(CLUSTER, kubectl=(str(failing),)))
+    done = subprocess.run(
+        ["sh", "-c", script(target, Act.CREATE), "rotator", MARK],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    steps = kubectl.parse(done.stdout, MARK).steps
+    assert steps["held"] == 'Error from server (NotFound): secrets "x" not found\n'
+    assert "incomplete" in steps
+    assert done.returncode == 65

@@ -81,7 +81,6 @@ def test_malformed_pin_is_refused_with_what_is_wrong(text: str, problem: str) ->
         pins.parse(text)
 
 
-@pytest.mark.xfail(strict=True, reason="only binascii.Error is caught: base64 raises a plain ValueError for non-ASCII")
 def test_sha256_pin_that_is_not_ascii_is_refused_in_our_words() -> None:
     with pytest.raises(ValueError, match="not the base64 of 32 bytes"):
         pins.parse("SHA256:é" + SHA256[8:])

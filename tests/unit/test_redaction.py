@@ -63,13 +63,14 @@ def test_secrets_compare_by_value_and_to_nothing_but_secrets() -> None:
 
 
 def test_traceback_with_local_variables_does_not_show_the_value() -> None:
-    try:
-        secret = Secret(VALUE)
+    def fail(secret: Secret) -> None:
         raise ValueError(f"could not use {secret}")
-    except ValueError as error:
-        shown = "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+
+    with pytest.raises(ValueError, match=r"could not use \[secret\]") as caught:
+        fail(Secret(VALUE))
+    shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
     assert "Secret(…)" in shown
-    assert VALUE not in shown.replace("VALUE = ", "")
+    assert VALUE not in shown
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,6 @@ def test_scrub_masks_raw_quoted_and_base64_forms(form: str) -> None:
     assert secret.reveal() == VALUE
 
 
-@pytest.mark.xfail(strict=True, reason="urllib.parse.quote_plus (spaces as +) is not among the forms")
 def test_scrub_masks_the_form_of_a_posted_form() -> None:
     secret = Secret(VALUE)
     assert scrub(urllib.parse.urlencode({"password": VALUE})) == "password=[secret]"
@@ -128,7 +128,6 @@ def test_scrub_masks_a_signature_that_was_never_a_secret(text: str, scrubbed: st
 
 
 @pytest.mark.parametrize("text", ["sv%3D2018-03-28%26sig%3DZm9v%253D", '"sv=2018-03-28\\u0026sig=Zm9v%3D"'])
-@pytest.mark.xfail(strict=True, reason=r"\b finds no boundary after %26 (URL-quoted &) and \u0026 (Go's JSON &)")
 def test_scrub_masks_an_unknown_signature_behind_a_quoted_ampersand(text: str) -> None:
     assert "Zm9v" not in scrub(text)
 
@@ -159,7 +158,6 @@ def test_longer_secret_is_masked_whole_though_a_shorter_one_is_part_of_it() -> N
     assert (longer.reveal(), shorter.reveal()) == ("abcdefgh-tail", "abcdefgh")
 
 
-@pytest.mark.xfail(strict=True, reason="forms are longest first within one secret, not over all living ones")
 def test_longer_secret_is_masked_whole_also_when_the_shorter_one_is_older() -> None:
     shorter, longer = Secret("abcdefgh"), Secret("abcdefgh-tail")
     assert scrub("abcdefgh-tail") == "[secret]"

@@ -66,7 +66,12 @@ def test_report_of_a_rotation_as_json() -> None:
 
 
 def test_each_outcome_has_its_kind_and_its_fields() -> None:
-    outcomes = [ROTATED, Unchanged("its SAS is fresh", None), Due("there is no Secret yet"), Failed("E", "m", "r")]
+    outcomes: list[Outcome] = [
+        ROTATED,
+        Unchanged("its SAS is fresh", None),
+        Due("there is no Secret yet"),
+        Failed("E", "m", "r"),
+    ]
     targets = report_of(*outcomes).as_json()["targets"]
     assert [target["outcome"] for target in targets] == ["rotated", "unchanged", "due", "failed"]
     assert targets[1]["expires"] is None

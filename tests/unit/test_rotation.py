@@ -2,8 +2,6 @@ import dataclasses
 import datetime
 import json
 
-import pytest
-
 from rotator import errors, report
 from rotator.report import Due, Failed, Rotated, Unchanged
 from rotator.rotation import Run, Services
@@ -131,7 +129,7 @@ def test_run_has_a_name_that_tells_when_it_began() -> None:
 
 
 def test_several_targets_of_one_cluster_share_one_connection_and_one_sas() -> None:
-    other = dataclasses.replace(TARGET, secret="other-sas")  # noqa: S106  # a Secret's name
+    other = dataclasses.replace(TARGET, secret="other-sas")
     world = World(TARGET, other)
     found = world.rotate()
     assert [target.target for target in found.targets] == [f"default/storage-sas@{HOST}", f"default/other-sas@{HOST}"]
@@ -149,17 +147,16 @@ def test_targets_of_several_clusters_get_the_same_sas_over_their_own_connections
     assert [host for host, _, _ in world.network.connections] == [HOST, "far"]
 
 
-@pytest.mark.xfail(strict=True, reason="groupby groups neighbours only, so a cluster named twice apart connects twice")
 def test_cluster_gets_one_connection_per_run_in_whatever_order_its_targets_stand() -> None:
     far = dataclasses.replace(TARGET, cluster=dataclasses.replace(CLUSTER, host="far"))
-    other = dataclasses.replace(TARGET, secret="other-sas")  # noqa: S106  # a Secret's name
+    other = dataclasses.replace(TARGET, secret="other-sas")
     world = World(TARGET, far, other, **{HOST: Master(TARGET, other), "far": Master(far)})
     world.rotate()
     assert sorted(host for host, _, _ in world.network.connections) == ["far", HOST]
 
 
 def test_fresh_and_due_targets_are_told_apart() -> None:
-    other = dataclasses.replace(TARGET, secret="other-sas")  # noqa: S106  # a Secret's name
+    other = dataclasses.replace(TARGET, secret="other-sas")
     world = World(TARGET, other, **{HOST: Master(TARGET, other, held=delivered())})
     found = world.rotate()
     assert found.counts() == "1 rotated, 1 unchanged"
