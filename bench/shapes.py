@@ -4,8 +4,10 @@ import base64
 import dataclasses
 import datetime
 import json
+import os
 import shlex
 import subprocess
+import tempfile
 from pathlib import Path
 
 import paramiko
@@ -122,10 +124,14 @@ def ansible(bench: Bench, playbook_command: str) -> None:
     # The sandbox's user has no home in the password database, where Ansible would put its files.
     inventory += ["--private-key", str(bench.key_file), "-e", "ansible_remote_tmp=/tmp/.ansible-bench"]
     # The sandbox's sshd has no sftp; to try it first, in vain, would slow Ansible unfairly.
-    inventory += ["-e", "ansible_ssh_transfer_method=piped", "-e", "ansible_python_interpreter=/usr/bin/python3"]
+    inventory += ["-e", "ansible_ssh_transfer_method=piped"]
     connection = f"-o UserKnownHostsFile={bench.known_hosts} -o IdentitiesOnly=yes -F none"
-    subprocess.run(
-        [playbook_command, *inventory, "--ssh-common-args", connection, str(playbook)],
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )
+    # A job that runs every half hour finds no connection left open by the one before.
+    with tempfile.TemporaryDirectory(prefix="cp-") as fresh:
+        subprocess.run(
+            [playbook_command, *inventory, "--ssh-common-args", connection, str(playbook)],
+            env={**os.environ, "ANSIBLE_SSH_CONTROL_PATH_DIR": fresh, "ANSIBLE_LOCALHOST_WARNING": "false"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=True,
+        )
