@@ -18,6 +18,12 @@ from sandbox import parts
 from sandbox.world import Options, World
 
 
+Way = Callable[[], None]
+BASELINE = "original sample's shape (baseline)"
+RECREATE = "ours, recreate"
+PLAIN = "plain ssh, same kubectl work"
+
+
 def main() -> None:
     """Measure everything and print it."""
     arguments = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
@@ -90,20 +96,24 @@ def rotation(world: World, rounds: int) -> None:
         row(names.get(step, step), statistics.median(taken), whole)
 
 
+def main_ways(bench: Bench) -> dict[str, Way]:
+    """Give the baseline and our two strategies."""
+    return {
+        BASELINE: lambda: shapes.original(bench),
+        RECREATE: lambda: shapes.ours(bench, Strategy.RECREATE),
+        "ours, apply": lambda: shapes.ours(bench, Strategy.APPLY),
+    }
+
+
 def delivery(bench: Bench, rounds: int, ansible: str | None) -> None:
     """Print the ways of delivering, each round one of each, so that the machine's moods hit all alike."""
-    ways: dict[str, Callable[[], None]] = {
-        "original sample's shape (baseline)": lambda: shapes.original(bench),
-        "ours, recreate": lambda: shapes.ours(bench, Strategy.RECREATE),
-        "ours, apply": lambda: shapes.ours(bench, Strategy.APPLY),
-        "plain ssh, same kubectl work": lambda: shapes.plain_ssh(bench),
-    }
+    ways = main_ways(bench) | {PLAIN: lambda: shapes.plain_ssh(bench)}
     taken = timed(ways, rounds)
     print("\nDelivery: connection, all checks and read-back included (the original has none), milliseconds (median)")
-    base = taken["original sample's shape (baseline)"]
+    base = taken[BASELINE]
     for name, seconds in taken.items():
         row(name, seconds, base)
-    ours, plain = taken["ours, recreate"], taken["plain ssh, same kubectl work"]
+    ours, plain = taken[RECREATE], taken[PLAIN]
     print(f"  ours (recreate) is {ours / plain:.2f} of plain ssh")
     if ansible:
         slow = timed({"ansible": lambda: shapes.ansible(bench, ansible)}, 3)["ansible"]
@@ -113,7 +123,7 @@ def delivery(bench: Bench, rounds: int, ansible: str | None) -> None:
         print("  Ansible playbook: not measured, as there is no ansible-playbook (--ansible)")
 
 
-def timed(ways: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
+def timed(ways: dict[str, Way], rounds: int) -> dict[str, float]:
     """Run each way once to warm up, then in turn."""
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for way in ways.values():
@@ -130,11 +140,7 @@ def gaps(bench: Bench, rounds: int) -> None:
     """Print how long the Secret is missing."""
     print("\nThe Secret is missing for, milliseconds (median and longest, by a watch)")
     kubeconfig: Path = bench.world.cluster.kubeconfig
-    for name, way in {
-        "original sample's shape (baseline)": lambda: shapes.original(bench),
-        "ours, recreate": lambda: shapes.ours(bench, Strategy.RECREATE),
-        "ours, apply": lambda: shapes.ours(bench, Strategy.APPLY),
-    }.items():
+    for name, way in main_ways(bench).items():
         watch = gap.Watch()
         with watch.watching(kubeconfig, NAME):
             for _ in range(rounds):
