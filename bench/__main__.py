@@ -17,7 +17,6 @@ from rotator.targets import Strategy
 from sandbox import parts
 from sandbox.world import Options, World
 
-
 Way = Callable[[], None]
 BASELINE = "original sample's shape (baseline)"
 RECREATE = "ours, recreate"
