@@ -159,8 +159,8 @@ case $(command -v printf) in printf) ;; *) echo 'this sh would show printf argum
 pipes=$(mktemp -d 2>/dev/null || mktemp -d /dev/shm/rotator.XXXXXX) || exit 70
 trap 'rm -rf "$pipes"' EXIT
 mkfifo "$pipes/4" "$pipes/5" "$pipes/6" "$pipes/7" || exit 70
-exec 4<>"$pipes/4" 5<>"$pipes/5" 6<>"$pipes/6" 7<>"$pipes/7"
-# For good, in the subshell it runs in: while anybody keeps a write end, a pipe's reader never sees the end.
+# For good, in the subshell it runs in: while anybody keeps a write end, a pipe's reader never sees the end. This shell
+# opens write ends only, so that a reader that died breaks the pipe instead of blocking it.
 without_pipes() {{ exec 4>&- 5>&- 6>&- 7>&-; "$@"; }}
 validate() {{
   words=$(kube create --raw '{path}?dryRun=All' --validate=false -f - 2>&1 >/dev/null) && return 0
@@ -188,7 +188,7 @@ put_back() {{  # whatever happened, the Secret must be there at the end
     sleep 2
   done
 }}
-without_pipes read_back <"$pipes/7" & readback=$!
+without_pipes read_back <"$pipes/7" & readback=$!; exec 7>"$pipes/7"
 {start}
 say held
 # Its words count only when it fails: a warning must not stand before the JSON.
@@ -203,19 +203,19 @@ wait "$readback"
 
 _ACTS = {
     Act.CREATE: (
-        """without_pipes create <"$pipes/6" & creation=$!""",
+        """without_pipes create <"$pipes/6" & creation=$!; exec 6>"$pipes/6\"""",
         """printf '%s' "$new" >&6; exec 6>&-
 wait "$creation" && say done""",
     ),
     Act.UPDATE: (
-        """without_pipes replace <"$pipes/6" & replacement=$!""",
+        """without_pipes replace <"$pipes/6" & replacement=$!; exec 6>"$pipes/6\"""",
         """printf '%s' "$new" >&6; exec 6>&-
 wait "$replacement" && say done""",
     ),
     Act.RECREATE: (
-        """without_pipes validate <"$pipes/4" & validation=$!
-without_pipes delete <"$pipes/5" & deletion=$!
-without_pipes create <"$pipes/6" & creation=$!""",
+        """without_pipes validate <"$pipes/4" & validation=$!; exec 4>"$pipes/4"
+without_pipes delete <"$pipes/5" & deletion=$!; exec 5>"$pipes/5"
+without_pipes create <"$pipes/6" & creation=$!; exec 6>"$pipes/6\"""",
         """printf '%s' "$new" >&4; exec 4>&-
 wait "$validation" || exit 66
 printf '%s' "$reference" >&5; exec 5>&-

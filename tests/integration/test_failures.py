@@ -1,11 +1,14 @@
 """Things that go wrong: each has its own error, and the Secret holds a working SAS after each."""
 
+import base64
 import contextlib
 import datetime
+import shutil
 import threading
 import time
 import urllib.parse
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -563,3 +566,37 @@ def test_the_report_tells_expiry_and_digest_as_the_cluster_does(world: World) ->
     left = expires - datetime.datetime.now(datetime.UTC)
     assert datetime.timedelta(hours=3, minutes=58) < left <= datetime.timedelta(hours=4, minutes=1)
     assert Cluster(world).annotation("fingerprint") == rotated["fingerprint"]
+
+
+@BOTH
+def test_a_large_secret_is_delivered_whole(world: World, held: str, strategy: str) -> None:
+    large = base64.b64encode(b"x" * 700_000).decode()
+    own(world).secrets["default", SECRET_NAME]["data"]["large"] = large
+
+    assert forced(world, KUBERNETES_SECRET_STRATEGY=strategy)["outcome"] == "rotated"
+    assert Cluster(world).value("large") == "x" * 700_000
+    assert Cluster(world).works()
+
+
+@pytest.mark.parametrize("dying", ["dryRun", "delete", "secrets --validate"])
+def test_a_kubectl_that_dies_before_it_reads_a_large_manifest_blocks_nothing(
+    world: World, held: str, dying: str, tmp_path: Path
+) -> None:
+    own(world).secrets["default", SECRET_NAME]["data"]["large"] = base64.b64encode(b"x" * 200_000).decode()
+    wrapper = tmp_path / "kubectl"
+    real = shutil.which("kubectl")
+    wrapper.write_text(
+        f"""#!/bin/sh
+case "$*" in *'{dying}'*) [ -e {tmp_path}/died ] || {{ : > {tmp_path}/died; exit 9; }} ;; esac
+exec {real} "$@"
+"""
+    )
+    wrapper.chmod(0o700)
+    master(world).kubectl = tmp_path
+    began = time.monotonic()
+
+    rotate(world, forced=True)
+
+    assert time.monotonic() - began < 20
+    assert (tmp_path / "died").exists()
+    assert Cluster(world).works()
