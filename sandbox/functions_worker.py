@@ -132,7 +132,7 @@ _MESSAGES = (
 _PROTOS = types.SimpleNamespace(
     **{name: type(name, (_Bag,), {}) for name in _MESSAGES.split()},
     StatusResult=type("StatusResult", (_Bag,), {"Failure": 0, "Success": 1, "Cancelled": 2}),
-    BindingInfo=type("BindingInfo", (_Bag,), {"undefined": 0, "in": 1, "out": 2, "inout": 3}),
+    BindingInfo=type("BindingInfo", (_Bag,), {"in": 0, "out": 1, "inout": 2}),
     RpcHttpCookie=type("RpcHttpCookie", (_Bag,), {"SameSite": types.SimpleNamespace(Lax=1, Strict=2, ExplicitNone=3)}),
 )
 
