@@ -14,7 +14,7 @@ from sandbox.functions_host import FunctionsHost
 from sandbox.world import Options, World
 
 ROOT = Path(__file__).resolve().parent.parent
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 
 def main() -> int:
