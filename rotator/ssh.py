@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 _CHUNK = 65536
 _BREAK_SEEN_SECONDS = 0.5
+_SETTLE_SECONDS = 0.002
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,6 +178,8 @@ class Command:
         while self._channel.recv_stderr_ready():
             self._stderr += self._channel.recv_stderr(_CHUNK)
             got = True
+        if not got and not self._channel.closed:
+            time.sleep(_SETTLE_SECONDS)  # at the streams' end the select above waits no longer
         # The exit status may come after the streams' end, and only the channel's close is after everything.
         return got or not self._channel.closed
 

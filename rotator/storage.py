@@ -8,10 +8,9 @@ from http import HTTPStatus
 import tenacity
 from azure.core import PipelineClient
 from azure.core.exceptions import AzureError
-from azure.core.pipeline.policies import RetryPolicy
 from azure.core.rest import HttpRequest, HttpResponse
 
-from rotator import errors
+from rotator import errors, patience
 from rotator.sas import Sas
 
 logger = logging.getLogger(__name__)
@@ -36,13 +35,13 @@ _REMEDY = (
 
 
 class Prover:
-    """Tries SAS on storage. `patience`: for so many seconds a refused signature is tried again.
+    """Tries SAS on storage. For so many `seconds` a refused signature is tried again.
 
     A new credential was seen to be refused for some ten seconds after it was made.
     """
 
-    def __init__(self, *, patience: float = 30.0, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._patience = patience
+    def __init__(self, *, seconds: float = 30.0, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._seconds = seconds
         self._sleep = sleep
 
     def prove(self, sas: Sas, endpoint: str) -> str:
@@ -50,19 +49,21 @@ class Prover:
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(errors.StorageRefusedError),
             wait=tenacity.wait_exponential(multiplier=0.5, max=8),
-            stop=tenacity.stop_before_delay(self._patience),
+            stop=tenacity.stop_before_delay(self._seconds),
             sleep=self._sleep,
             reraise=True,
         )
         client: PipelineClient[HttpRequest, HttpResponse]
-        with PipelineClient(endpoint, policies=[RetryPolicy(retry_total=3, timeout=30)]) as client:
+        with PipelineClient(endpoint, policies=[patience.BoundedRetryPolicy(retry_total=3)]) as client:
             return attempts(self._try, client, sas, endpoint)
 
     def _try(self, client: PipelineClient[HttpRequest, HttpResponse], sas: Sas, endpoint: str) -> str:
         # Get Blob Service Properties changes nothing, needs no container, and is answered with little.
         url = f"{endpoint}/?restype=service&comp=properties&{sas.token.reveal()}"
         try:
-            response = client.send_request(HttpRequest("GET", url), connection_timeout=10, read_timeout=15)
+            response = client.send_request(
+                HttpRequest("GET", url), connection_timeout=patience.CONNECT_SECONDS, read_timeout=patience.READ_SECONDS
+            )
             response.read()
         except AzureError as error:
             # Not chained: the foreign message quotes the URL, and with it the SAS.

@@ -24,7 +24,7 @@ from azure.core.exceptions import (
 from azure.core.rest import HttpRequest
 from azure.keyvault.secrets import SecretClient
 
-from rotator import errors, identity
+from rotator import errors, identity, patience
 from rotator.redaction import Secret
 from rotator.sas import SasDefinition
 from rotator.targets import ManagedAccount
@@ -33,7 +33,6 @@ logger = logging.getLogger(__name__)
 
 # Newer service versions carry the storage operations too, but the SDK's own default need not.
 _API_VERSION = "7.4"
-_RETRIES = {"retry_total": 4, "retry_backoff_factor": 0.5, "retry_backoff_max": 10, "timeout": 60}
 _SCOPE = "https://vault.azure.net/.default"
 # Where blobs are, by the vault's cloud (https://learn.microsoft.com/azure/storage/common/storage-account-overview).
 _BLOB_SUFFIXES = {
@@ -52,7 +51,14 @@ class Vault:
         self._account = account
         self._credential = credential
         self._sleep = sleep
-        self._client = SecretClient(account.vault_url, credential, api_version=_API_VERSION, **_RETRIES)
+        self._client = SecretClient(
+            account.vault_url,
+            credential,
+            api_version=_API_VERSION,
+            retry_policy=patience.BoundedRetryPolicy(retry_total=4),
+            connection_timeout=patience.CONNECT_SECONDS,
+            read_timeout=patience.READ_SECONDS,
+        )
         self._host = urllib.parse.urlsplit(account.vault_url).hostname or ""
         self._name = self._host.partition(".")[0]
 

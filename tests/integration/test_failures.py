@@ -87,6 +87,14 @@ def test_a_throttled_vault_is_asked_again_as_it_says(world: World, held: str) ->
     assert Cluster(world).works()
 
 
+def test_a_vault_that_asks_for_an_hour_of_patience_is_not_waited_for(world: World, held: str) -> None:
+    world.vault.faults.append(Fault(path=SAS_SECRET, status=429, headers={"Retry-After": "3600"}, times=9))
+    began = time.monotonic()
+
+    assert forced(world)["error"] == "VaultThrottledError"
+    assert time.monotonic() - began < 20
+
+
 @pytest.mark.parametrize(
     ("missing", "named"),
     [("storage/setsas", "setsas"), ("storage/getsas", "getsas"), ("secrets/get", "secrets get")],
@@ -189,7 +197,7 @@ def test_a_sas_that_storage_refuses_is_not_delivered(world: World, held: str) ->
     world.vault.tamper = changed("sig", "Zm9yZ2VkIHNpZ25hdHVyZSB0aGF0IGlzIG5vdCByaWdodA==")
     plan = config.load(world.settings)
     with contextlib.closing(vault.Vault(plan.account, identity.credential(None))) as issuer:
-        services = Services(issuer, Prover(patience=1.0), Ssh())
+        services = Services(issuer, Prover(seconds=1.0), Ssh())
         failed = outcome(Run(plan, services, trigger="test", forced=True).rotate())
 
     assert failed["error"] == "StorageRefusedError"
