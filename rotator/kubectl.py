@@ -74,7 +74,8 @@ def parse(stdout: str, mark: str) -> Answer:
     """Split what the remote command printed into its steps."""
     steps: dict[str, str] = {}
     step = ""
-    for line in stdout.splitlines():
+    # Not splitlines(): a value in the JSON may hold what Unicode takes for the end of a line.
+    for line in stdout.removesuffix("\n").split("\n"):
         if line.startswith(f"{mark} "):
             step = line.removeprefix(f"{mark} ")
             steps[step] = ""

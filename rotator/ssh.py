@@ -246,12 +246,22 @@ class _PromptSocket(socket.socket):
 
 
 def _open(cluster: Cluster, seconds: float) -> socket.socket:
-    started = time.monotonic()
+    """Connect to the first of the host's addresses that answers, within so many seconds for all of them."""
+    until = time.monotonic() + seconds
+    failures: list[str] = []
     try:
-        return socket.create_connection((cluster.host, cluster.port), timeout=seconds)
+        found = socket.getaddrinfo(cluster.host, cluster.port, type=socket.SOCK_STREAM)
     except OSError as error:
-        spent = time.monotonic() - started
-        raise errors.UnreachableError(f"{cluster} does not answer ({_words(error)}, after {spent:.1f} s)") from error
+        raise errors.UnreachableError(f"{cluster} has no address ({_words(error)})") from error
+    for *_, address in found:
+        left = until - time.monotonic()
+        if left <= 0:
+            break
+        try:
+            return socket.create_connection((str(address[0]), cluster.port), timeout=left)
+        except OSError as error:
+            failures.append(f"{address[0]}: {_words(error)}")
+    raise errors.UnreachableError(f"{cluster} does not answer within {seconds:g} s ({'; '.join(failures)})")
 
 
 def _harden(transport: paramiko.Transport, key_types: list[str]) -> None:

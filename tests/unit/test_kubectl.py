@@ -202,3 +202,8 @@ def test_observation_names_the_target_and_bounds_the_request() -> None:
     assert command.endswith(
         "sudo '/opt/my tools/k3s' kubectl --request-timeout=15s get --raw /api/v1/namespaces/shop/secrets/storage-sas"
     )
+
+
+def test_line_ends_of_unicode_within_the_json_do_not_break_it() -> None:
+    steps = kubectl.parse('m held\n{"note": "caf\u0085e \u2028"}\nm ready\n', "m").steps
+    assert steps == {"held": '{"note": "caf\u0085e \u2028"}\n', "ready": ""}
