@@ -9,13 +9,20 @@ from azure import identity
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import ClientAuthenticationError
 
+from rotator import patience
+
 Credential = identity.ManagedIdentityCredential | identity.DefaultAzureCredential
 
 
 def credential(client_id: str | None, environment: Mapping[str, str] = os.environ) -> Credential:
     """Give the credential for where this runs: in App Service only its managed identity is asked."""
     if "IDENTITY_ENDPOINT" in environment:
-        return identity.ManagedIdentityCredential(client_id=client_id)
+        return identity.ManagedIdentityCredential(
+            client_id=client_id,
+            retry_policy=patience.BoundedRetryPolicy(retry_total=3),
+            connection_timeout=patience.CONNECT_SECONDS,
+            read_timeout=patience.READ_SECONDS,
+        )
     return identity.DefaultAzureCredential(managed_identity_client_id=client_id)
 
 

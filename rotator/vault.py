@@ -170,6 +170,11 @@ class Vault:
             raise errors.VaultUnreachableError(f"{self._host} does not answer ({type(error).__name__})") from error
         except ClientAuthenticationError as error:
             raise self._no_identity(error) from error
+        except ValueError as error:  # an answer that is no JSON, or a challenge for another host's token
+            raise errors.VaultError(
+                f"{self._host} does not answer {what} as a Key Vault does",
+                remedy="Check KEYVAULT_BASEURL, and for a proxy in between.",
+            ) from error
 
     def _no_identity(self, error: Exception) -> errors.IdentityError:
         return errors.IdentityError(f"no token for {self._host} could be had ({type(error).__name__})")
