@@ -66,7 +66,7 @@ def _problem(body: bytes) -> str | None:
     """Say what is wrong with a request's body: it is to be empty or an empty JSON object."""
     try:
         wish = json.loads(body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return "the body must be empty or a JSON object"
     if not isinstance(wish, dict):
         return "the body must be empty or a JSON object"

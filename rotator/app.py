@@ -56,7 +56,8 @@ def _services(plan: Plan) -> Iterator[Services]:
 def _prepare_logs() -> None:
     redaction.install()
     # Each vault request and SSH packet would be a line at the level at which the rotator tells its decisions.
+    # What they call errors, we raise and report ourselves.
     for name in ("azure.core.pipeline.policies.http_logging_policy", "azure.identity", "paramiko"):
         library = logging.getLogger(name)
         if library.level == logging.NOTSET:
-            library.setLevel(logging.WARNING)
+            library.setLevel(logging.CRITICAL)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import click
 
-from rotator import app, errors
+from rotator import __version__, app, errors
 from rotator.report import Due, Failed, Report, Rotated, TargetReport, Unchanged
 
 _FAILED, _USAGE = 1, 2
@@ -22,7 +22,7 @@ _verbose = click.option("-v", "--verbose", is_flag=True, help="Log each decision
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="storage-credential-rotator", message="%(version)s")
+@click.version_option(__version__, message="%(version)s")
 def main() -> None:
     """Keep the storage credentials in Kubernetes Secrets short-lived and fresh.
 

@@ -153,7 +153,8 @@ def _judge(answer: Answer, result: Result, target: Target, change: _Change) -> D
     if found is not None and found.digests == change.digests:
         warnings = () if answer.has("done") else (f"kubectl needed a second try: {kubectl.quote(result.stderr)}",)
         return Delivery(change.act, change.digests[target.data_key], change.held, warnings)
-    if change.act is Act.UPDATE and "(Conflict)" in result.stderr:
+    raced = {Act.UPDATE: "(Conflict)", Act.CREATE: "(AlreadyExists)"}.get(change.act)
+    if raced and raced in result.stderr:
         raise _Changed(found)
     if found is not None and answer.has("done"):
         raise errors.NotConfirmedError(f"Secret {target} does not hold what was delivered when read back")

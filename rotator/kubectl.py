@@ -155,7 +155,10 @@ trap '' HUP INT TERM PIPE  # once begun it ends, whatever becomes of the connect
 mark=$1
 reference='{reference}'
 say() {{ printf '%s %s\n' "$mark" "$1"; }}
-kube() {{ {environment} {kubectl} "$@"; }}
+# --request-timeout does not bound all of kubectl, and a hanging one must not keep the Secret from being put back.
+bound='timeout -s KILL 45'
+command -v timeout >/dev/null || bound=
+kube() {{ {environment} $bound {kubectl} "$@"; }}
 case $(command -v printf) in printf) ;; *) echo 'this sh would show printf arguments to others' >&2; exit 70 ;; esac
 pipes=$(mktemp -d 2>/dev/null || mktemp -d /dev/shm/rotator.XXXXXX) || exit 70
 trap 'rm -rf "$pipes"' EXIT
@@ -199,7 +202,7 @@ IFS= read -r new && IFS= read -r old && IFS= read -r end && [ "$end" = "$mark" ]
 {carry_out}
 say confirm
 printf '%s' "$reference" >&7; exec 7>&-
-wait "$readback"
+wait "$readback" || kube get --raw {path}/{name}  # its time may have run out while the Secret was put back
 """
 
 _ACTS = {

@@ -137,7 +137,7 @@ def _window_problems(sas: Sas, validity: datetime.timedelta, now: datetime.datet
     if left <= datetime.timedelta(0):
         return [f"it expired at {sas.expiry:%Y-%m-%dT%H:%M:%SZ}"]
     problems = []
-    if sas.start is not None and sas.start > now:
+    if sas.start is not None and sas.start > now + CLOCK_SKEW:
         problems.append(f"it is not valid before {sas.start:%Y-%m-%dT%H:%M:%SZ}")
     tolerance = min(CLOCK_SKEW, validity / 4)
     if left < validity - tolerance:

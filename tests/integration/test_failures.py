@@ -608,3 +608,23 @@ exec {real} "$@"
     assert time.monotonic() - began < 20
     assert (tmp_path / "died").exists()
     assert Cluster(world).works()
+
+
+@pytest.mark.timeout(150)
+def test_a_create_that_hangs_is_ended_and_the_former_secret_put_back(world: World, held: str, tmp_path: Path) -> None:
+    wrapper = tmp_path / "kubectl"
+    wrapper.write_text(
+        f"""#!/bin/sh
+case "$*" in *dryRun*) ;; *'create --raw'*) [ -e {tmp_path}/hung ] || {{ : > {tmp_path}/hung; exec sleep 600; }} ;; esac
+exec {shutil.which("kubectl")} "$@"
+"""
+    )
+    wrapper.chmod(0o700)
+    master(world).kubectl = tmp_path
+
+    failed = forced(world)
+
+    assert (tmp_path / "hung").exists()
+    assert failed["outcome"] == "failed"
+    assert "put back" in failed["message"]
+    assert Cluster(world).value() == held

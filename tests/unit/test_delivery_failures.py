@@ -91,12 +91,20 @@ def test_refused_create_of_a_first_secret_leaves_none() -> None:
     assert str(error).endswith("; there is still no such Secret")
 
 
-def test_secret_that_appears_just_before_the_create_is_not_overwritten() -> None:
+def test_secret_of_others_that_appears_just_before_the_create_is_not_overwritten() -> None:
     master = Master()
-    master.meddle["after"].append(lambda: master.secrets.update({"storage-sas": document({"secretKey": "theirs"})}))
-    error = failure(master)
-    assert isinstance(error, errors.ConflictError)
-    assert master.value() == "theirs"
+    master.meddle["after"].append(lambda: master.secrets.update({"storage-sas": document({"password": "theirs"})}))
+    assert isinstance(failure(master), errors.NotOursError)
+    assert master.value(key="password") == "theirs"
+
+
+def test_secret_that_may_be_adopted_and_appears_just_before_the_create_is_looked_at_again() -> None:
+    master = Master()
+    theirs = document({"secretKey": "theirs", "other": "kept"})
+    master.meddle["after"].append(lambda: master.secrets.update({"storage-sas": theirs}))
+    deliver(master)
+    assert master.value() == NEW_TOKEN
+    assert master.value(key="other") == "kept"
 
 
 @pytest.mark.parametrize(

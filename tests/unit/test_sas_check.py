@@ -47,7 +47,7 @@ def test_missing_protocol_is_what_a_definition_for_both_protocols_asks_for(chang
         ({"spr": "http"}, "protocol is 'http' instead of 'https'"),
         ({"sv": "2018-11-09"}, "version 2018-11-09 is later than 2018-03-28, which Key Vault cannot sign"),
         ({"sv": "2026-02-06"}, "version 2026-02-06 is later than 2018-03-28"),
-        ({"st": "2026-07-01T12:00:01Z"}, "not valid before 2026-07-01T12:00:01Z"),
+        ({"st": "2026-07-01T12:05:01Z"}, "not valid before 2026-07-01T12:05:01Z"),
         ({"se": "2026-07-01T11:59:59Z"}, "expired at 2026-07-01T11:59:59Z"),
         ({"se": "2026-07-01T12:00:00Z"}, "expired at 2026-07-01T12:00:00Z"),
         ({"se": "2026-07-01T15:54:59Z"}, "lives for 3:54:59 instead of 4:00:00"),
