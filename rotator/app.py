@@ -5,9 +5,10 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from rotator import config, errors, redaction
+from rotator.onboarding import Onboarding, Step, Wish
 from rotator.report import Report
 from rotator.rotation import Run, Services
 from rotator.targets import Plan
@@ -39,6 +40,20 @@ def plan(*, forced: bool = False, environment: Mapping[str, str] = os.environ) -
     found = config.load(environment)
     with _services(found) as services:
         return Run(found, services, trigger="plan", forced=forced).plan()
+
+
+@contextlib.contextmanager
+def onboarding(wish: Wish, announce: Callable[[Step], None]) -> Iterator[Onboarding]:
+    """Give an onboarding that is wired to Azure and the master, as whoever is signed in."""
+    _prepare_logs()
+    from rotator import identity, keeper, privatekey, resource_manager, ssh
+
+    with (
+        contextlib.closing(identity.credential(None)) as credential,
+        contextlib.closing(keeper.Keeper(wish.plan.account, credential)) as store,
+        contextlib.closing(resource_manager.ResourceManager(wish.plan.resource_manager, credential)) as directory,
+    ):
+        yield Onboarding(wish, directory=directory, store=store, host=ssh.Ssh(), keys=privatekey, announce=announce)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import click
 
-from rotator import __version__, app, errors
+from rotator import __version__, app, errors, onboard_command
 from rotator.report import Due, Failed, Report, Rotated, TargetReport, Unchanged
 
 _FAILED, _USAGE = 1, 2
@@ -47,6 +47,9 @@ def rotate(*, as_json: bool, force: bool, verbose: bool) -> None:
 def plan(*, as_json: bool, force: bool, verbose: bool) -> None:
     """Say what `rotate` would do; changes nothing."""
     _run(lambda: app.plan(forced=force), as_json=as_json, verbose=verbose)
+
+
+main.add_command(onboard_command.onboard)
 
 
 def _run(act: Callable[[], Report], *, as_json: bool, verbose: bool) -> None:

@@ -74,6 +74,7 @@ def _plan(settings: Settings) -> Plan:
         fresh_for=shortest / 2,
         schedule=settings.rotation_schedule,
         client_id=settings.azure_client_id,
+        resource_manager=settings.azure_resource_manager,
         warnings=tuple(_warnings(settings, longest)),
     )
 

@@ -61,6 +61,20 @@ class VaultForbiddenError(VaultError):
     """The identity lacks a permission on the vault."""
 
 
+class RbacVaultError(VaultForbiddenError):
+    """The vault decides by Azure roles, with which managed storage does not work."""
+
+
+class KeyAccessForbiddenError(VaultForbiddenError):
+    """Key Vault, or the caller on whose behalf it acts, may not handle the storage account's keys."""
+
+    remedy = (
+        "Give Key Vault's application and the caller the role 'Storage Account Key Operator Service Role' on the "
+        "account, and wait some minutes: az role assignment create --role 81a9662b-bebf-436f-a333-f67b29880f12 "
+        "--assignee … --scope <the account's resource id>"
+    )
+
+
 class VaultUnavailableError(VaultError):
     """The vault answered with a server error, also when asked again."""
 
@@ -83,6 +97,51 @@ class ManagedAccountNotFoundError(VaultError):
 
 class VaultConflictError(VaultError):
     """A vault object is soft-deleted, or being recovered, and cannot be written."""
+
+
+# Onboarding
+
+
+class ResourceManagerError(RotatorError):
+    """Azure Resource Manager did not do what was asked."""
+
+    remedy = "Check the resource ids, and AZURE_RESOURCE_MANAGER for other clouds than the public one."
+
+
+class ResourceManagerForbiddenError(ResourceManagerError):
+    """The operator's role does not allow it."""
+
+    remedy = "Ask for a role on that resource, such as Contributor; `az account show` tells who is signed in."
+
+
+class ResourceNotFoundError(ResourceManagerError):
+    """There is no such resource, or the operator may not see it."""
+
+
+class OnboardingError(RotatorError):
+    """Onboarding cannot go on as things are."""
+
+
+class AlreadyManagedError(OnboardingError):
+    """The vault manages another storage account under this name, or this one under another name."""
+
+
+class MissingRoleError(OnboardingError):
+    """Key Vault or the operator lacks the role to handle the storage account's keys."""
+
+
+class SharedKeyError(OnboardingError):
+    """The storage account refuses every SAS that an account key signs."""
+
+
+class ConfirmationNeededError(OnboardingError):
+    """Nobody is there to confirm the host key, or the changes."""
+
+
+class DeclinedError(OnboardingError):
+    """The operator said no."""
+
+    remedy = "Nothing was changed."
 
 
 # The SAS

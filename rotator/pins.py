@@ -48,6 +48,17 @@ class Pin:
         return f"{self.key_type} {text}" if self.key_type else text
 
 
+@dataclasses.dataclass(frozen=True)
+class HostKey:
+    """A host's public key, as it shows it."""
+
+    key_type: str
+    blob: bytes = dataclasses.field(repr=False)
+
+    def __str__(self) -> str:
+        return fingerprint(self.key_type, self.blob)
+
+
 def parse(text: str) -> tuple[Pin, ...]:
     """The comma-separated pins of KUBERNETES_SSH_FINGERPRINT; raises ValueError that says what is wrong."""
     pins = tuple(_parse_one(part.strip()) for part in text.split(",") if part.strip())

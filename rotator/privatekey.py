@@ -96,3 +96,19 @@ def _unreadable(text: str) -> errors.PrivateKeyError:
             "the SSH private key is in PuTTY's form", remedy="Export it in OpenSSH's form with puttygen."
         )
     return errors.PrivateKeyError("the vault secret holds no SSH private key", remedy=_UPLOAD)
+
+
+def generate(passphrase: Secret | None = None) -> Secret:
+    """Make an Ed25519 key in OpenSSH's form, in memory only, encrypted where there is a passphrase."""
+    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if passphrase is not None:
+        encryption = serialization.BestAvailableEncryption(passphrase.reveal().encode())
+    key = ed25519.Ed25519PrivateKey.generate()
+    form = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, encryption)
+    return Secret(form.decode())
+
+
+def public_line(key: Secret, passphrase: Secret | None = None) -> str:
+    """Give a key's public half as authorized_keys has it; raises PrivateKeyError."""
+    pair = load(key, passphrase)
+    return f"{pair.get_name()} {pair.get_base64()} storage-credential-rotator"

@@ -50,6 +50,19 @@ class Ssh:
         finally:
             transport.close()
 
+    def shown(self, cluster: Cluster) -> tuple[pins.HostKey, ...]:
+        """Give the host's keys, the strongest first, for a person to compare; nothing is sent to it."""
+        found = []
+        for name in pins.ALGORITHMS:
+            transport = self._handshake(cluster, [name])
+            if transport is not None:
+                with contextlib.closing(transport):
+                    key = transport.get_remote_server_key()
+                found.append(pins.HostKey(key.get_name(), key.asbytes()))
+        if not found:
+            raise errors.UnreachableError(f"{cluster} shows no key of a known type")
+        return tuple(found)
+
     def _proven(self, cluster: Cluster) -> paramiko.Transport:
         """Try the host's key types until the pinned key is shown; a pin without type may be of any."""
         types = {pin.key_type for pin in cluster.pins}

@@ -79,4 +79,5 @@ class Plan:
     fresh_for: datetime.timedelta
     schedule: str
     client_id: str | None = None
+    resource_manager: str = "https://management.azure.com"
     warnings: tuple[str, ...] = ()

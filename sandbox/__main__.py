@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sandbox",
-        description="Managed identity, Key Vault, blob storage, SSH master and Kubernetes API on loopback.",
+        description="The services around the rotator on loopback: Azure's, an SSH master and a Kubernetes API.",
     )
     parser.add_argument("--sshd", action="store_true", help="OpenSSH's sshd as the master")
     parser.add_argument(
@@ -77,6 +77,7 @@ def _options(asked: argparse.Namespace) -> world.Options:
 def _overview(running: world.World, settings_file: Path) -> str:
     places = {
         "identity": running.identity.url,
+        "resources": running.resource_manager.url,
         "vault": running.vault.url,
         "storage": running.settings["STORAGE_BLOB_ENDPOINT"],
         "master": f"ssh://{running.master.username}@127.0.0.1:{running.master.port}",

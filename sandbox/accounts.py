@@ -1,4 +1,4 @@
-"""Storage accounts as Azure Resource Manager knows them: a name and two keys."""
+"""Storage accounts as Azure Resource Manager knows them: a name, two keys and what policies say about them."""
 
 import base64
 import dataclasses
@@ -19,7 +19,10 @@ def _now() -> datetime.datetime:
 
 @dataclasses.dataclass
 class StorageAccount:
-    """An account with both of its keys; `retired_keys` are those that a regeneration replaced."""
+    """An account with both of its keys; `retired_keys` are those that a regeneration replaced.
+
+    `sas_policy` is written as Resource Manager does: sasExpirationPeriod and expirationAction.
+    """
 
     name: str
     keys: dict[str, str] = dataclasses.field(
@@ -31,6 +34,12 @@ class StorageAccount:
     retired_keys: list[str] = dataclasses.field(default_factory=list, repr=False)
     subscription_id: str = "00000000-0000-0000-0000-000000000000"
     resource_group: str = "sandbox"
+    location: str = "westeurope"
+    kind: str = "StorageV2"
+    minimum_tls_version: str = "TLS1_2"
+    allow_shared_key_access: bool = True
+    sas_policy: dict[str, str] | None = None
+    key_expiration_days: int | None = None
 
     @property
     def resource_id(self) -> str:

@@ -132,6 +132,10 @@ class ManagedStorage:
         self.accounts[name or account.name] = managed
         return managed
 
+    def known_account(self, resource_id: str) -> accounts.StorageAccount | None:
+        """Return the account with this id, in any letter case."""
+        return next((one for known, one in self.known_accounts.items() if known.lower() == resource_id.lower()), None)
+
     def account(self, name: str) -> ManagedAccount:
         """Return a managed account, or a 404."""
         if name not in self.accounts:

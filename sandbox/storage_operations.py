@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sandbox.vault import Call, Vault
 
 NAME = re.compile(r"[0-9a-zA-Z]+")
+KEY_ACTIONS = ("listkeys", "regeneratekey")
 DAY = 24 * 3600
 
 
@@ -65,7 +66,7 @@ def set_account(vault: "Vault", call: "Call") -> dict[str, Any]:
     name, body = _valid_name(call.names[0]), call.body
     if name in vault.storage.deleted_accounts:
         raise vault_errors.deleted("StorageAccount", name)
-    account = vault.storage.known_accounts.get(str(body.get("resourceId")))
+    account = vault.storage.known_account(str(body.get("resourceId")))
     if account is None:
         raise vault_errors.bad_parameter("Property 'resourceId' names no storage account.")
     _on_behalf(vault, call, "listkeys", account)
@@ -231,5 +232,12 @@ def _key_name(body: dict[str, Any], field: str) -> str:
 
 
 def _on_behalf(vault: "Vault", call: "Call", action: str, account: accounts.StorageAccount) -> None:
-    if not vault.caller_may_manage_keys:
+    """Ask Resource Manager as the service does, for the caller and for itself."""
+    if not (vault.caller_may_manage_keys and _may(vault, call.object_id, action, account)):
         raise vault_errors.not_on_behalf(call.client_id, call.object_id, action, account.resource_id)
+    if not all(_may(vault, vault.service_principal_id, needed, account) for needed in KEY_ACTIONS):
+        raise vault_errors.service_denied()
+
+
+def _may(vault: "Vault", object_id: str, action: str, account: accounts.StorageAccount) -> bool:
+    return vault.authorizes(object_id, f"Microsoft.Storage/storageAccounts/{action}/action", account.resource_id)

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import re
 import time
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -46,11 +47,13 @@ class Call:
 
 
 class Vault:
-    """A vault in access-policy mode.
+    """A vault; `policies` are its access policies by object id, each a set as in {"secrets/get"}.
 
-    Tests turn `permissions`, `faults`, `tamper` (applied to each minted SAS), `sas_start_offset` (a SAS then
-    has a start time), `recovery_seconds` (how long a recovery takes) and `caller_may_manage_keys` (what
-    Resource Manager says when the vault acts on behalf of the caller). `minted` lists every SAS handed out.
+    Tests turn `permissions` (the system-assigned identity's policy), `rbac` (nobody has a data role then),
+    `policy_delay` (seconds until `set_policy` takes effect), `faults`, `tamper` (applied to each minted SAS),
+    `sas_start_offset` (a SAS then has a start time), `recovery_seconds` (how long a recovery takes), and what
+    Resource Manager says when the vault goes there for an account's keys: `caller_may_manage_keys`, and
+    `authorizes` with an object id, an action and a scope. `minted` lists every SAS handed out.
     """
 
     name = "sandbox"
@@ -61,13 +64,18 @@ class Vault:
         self._server = loopback.Loopback(self._answer, authority.server_context())
         self.secrets = secret_store.SecretStore()
         self.storage = managed_storage.ManagedStorage()
-        self.permissions: set[str] = set(SAMPLE_PERMISSIONS)
+        self.policies: dict[str, set[str]] = {tokens.object_id: set(SAMPLE_PERMISSIONS)}
+        self.policy_delay = 0.0
+        self.rbac = False
+        self.service_principal_id = str(uuid.uuid4())
+        self.authorizes: Callable[[str, str, str], bool] = lambda _object_id, _action, _scope: True
         self.faults: list[faults.Fault] = []
         self.tamper: Callable[[str], str] | None = None
         self.sas_start_offset: datetime.timedelta | None = None
         self.recovery_seconds = 0.0
         self.caller_may_manage_keys = True
         self.minted: list[str] = []
+        self._outdated: dict[str, tuple[float, set[str]]] = {}
 
     @property
     def url(self) -> str:
@@ -87,6 +95,20 @@ class Vault:
         has no domain, so it is cut at its first dot: "0.0.1:port" fits "127.0.0.1:port"; nobody contacts it.
         """
         return f"https://0.0.1:{self.port}"
+
+    @property
+    def permissions(self) -> set[str]:
+        """The access policy of the sandbox's system-assigned identity."""
+        return self.policies.setdefault(self._identity.object_id, set())
+
+    @permissions.setter
+    def permissions(self, permissions: set[str]) -> None:
+        self.policies[self._identity.object_id] = permissions
+
+    def set_policy(self, object_id: str, permissions: set[str]) -> None:
+        """Change an access policy; what was granted before goes on being so for `policy_delay`."""
+        self._outdated[object_id] = (time.monotonic() + self.policy_delay, self._granted(object_id))
+        self.policies[object_id] = permissions
 
     async def start(self) -> None:
         """Listen on a free port, and have tokens issued for this vault."""
@@ -115,8 +137,7 @@ class Vault:
             raise vault_errors.VaultError(405, "MethodNotAllowed", "There is no such operation.")
         route, names = found
         _check_api_version(request)
-        if route.permission not in self.permissions:
-            raise vault_errors.denied(route.permission, claims["appid"], claims["oid"], self.name)
+        self._authorize(route.permission, claims)
         call = Call(names, await _body(request), claims["appid"], claims["oid"])
         # A definition goes by its own name, everything else by the first one in the path.
         detail = names[1] if "/sas/" in request.path else "".join(names[:1])
@@ -124,6 +145,17 @@ class Vault:
         answer = route.carry_out(self, call)
         self._journal.record("vault", route.action, detail, "after")
         return answer
+
+    def _authorize(self, permission: str, claims: dict[str, Any]) -> None:
+        if self.rbac:
+            raise vault_errors.denied_by_role(permission, claims["appid"], claims["oid"], self.name)
+        every = f"{permission.partition('/')[0]}/all"
+        if self._granted(claims["oid"]).isdisjoint({permission, every}):
+            raise vault_errors.denied(permission, claims["appid"], claims["oid"], self.name)
+
+    def _granted(self, object_id: str) -> set[str]:
+        until, before = self._outdated.get(object_id, (0.0, set()))
+        return before if time.monotonic() < until else self.policies.get(object_id, set())
 
     def _authenticate(self, request: web.Request) -> dict[str, Any]:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")

@@ -63,6 +63,27 @@ def denied(permission: str, client_id: str, object_id: str, vault: str) -> Vault
     return VaultError(403, "Forbidden", text, "AccessDenied")
 
 
+def denied_by_role(permission: str, client_id: str, object_id: str, vault: str) -> VaultError:
+    """403 of a vault in RBAC mode: the caller has no data role."""
+    kind, _, operation = permission.partition("/")
+    text = (
+        "Caller is not authorized to perform action on resource. If role assignments, deny assignments or role "
+        f"definitions were changed recently, please observe propagation time. Caller: appid={client_id};"
+        f"oid={object_id}. Action: '{kind} {operation}'. Vault: {vault}."
+    )
+    return VaultError(403, "Forbidden", text, "ForbiddenByRbac")
+
+
+def service_denied() -> VaultError:
+    """403: Key Vault's own application lacks the role for an account's keys.
+
+    https://github.com/MicrosoftDocs/azure-docs/issues/37188
+    """
+    return VaultError(
+        403, "Forbidden", "Key vault service doesn't have proper permissions to access the storage account"
+    )
+
+
 def not_on_behalf(client_id: str, object_id: str, action: str, scope: str) -> VaultError:
     """403 from Resource Manager, which Key Vault calls on behalf of the caller for an account's keys."""
     text = (

@@ -21,6 +21,8 @@ from sandbox import (
     kubernetes,
     master,
     picture,
+    resource_estate,
+    resource_manager,
     vault,
 )
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from sandbox.openssh import OpenSshMaster
 
 ACCOUNT = "sandboxaccount"
+APP_ACCOUNT = "sandboxappstorage"
 CONTAINER = "pictures"
 PICTURE = "hello.png"
 KEY_SECRET = "privatekey"
@@ -43,7 +46,9 @@ class Options:
     """What runs as the real thing instead of our own, and how the throwaway credentials look.
 
     `envtest` is a directory with kube-apiserver and etcd. `minimal_permissions` leaves the vault's permissions
-    at those of the original sample; otherwise the rotator may read the managed account too.
+    at those of the original sample; otherwise the rotator may read the managed account too. Without `onboarded`
+    vault and master are as a deployment leaves them: no managed account, no secret, no access policy, and no
+    key on the master.
     """
 
     sshd: bool = False
@@ -52,6 +57,7 @@ class Options:
     minimal_permissions: bool = False
     key_type: keypair.KeyType = "ed25519"
     passphrase: bool = False
+    onboarded: bool = True
     directory: Path | None = None
 
 
@@ -65,13 +71,15 @@ class World:
     """A context manager: everything runs inside of it, in one background thread.
 
     `settings` is the environment that the rotator needs. With Azurite, `blob` isn't started and Azurite holds
-    the same accounts, containers and blobs.
+    the same accounts, containers and blobs. Of the accounts in `storage` the second is the function app's own.
+    `vault_id`, `function_app_id`, `app_client_id` and `app_object_id` (of the function app's identity) say what
+    Resource Manager has.
     """
 
     def __init__(self, options: Options | None = None) -> None:
         self.options = options or Options()
         self.journal = journal.Journal()
-        self.storage = {ACCOUNT: accounts.StorageAccount(ACCOUNT)}
+        self.storage = {name: accounts.StorageAccount(name) for name in (ACCOUNT, APP_ACCOUNT)}
         self.settings: dict[str, str] = {}
         self.azurite: Azurite | None = None
         self._background = background.Background()
@@ -141,6 +149,7 @@ class World:
         self.identity = identity.Identity(self.journal)
         self.vault = vault.Vault(self.journal, self.authority, self.identity)
         self.blob = blob.BlobService(self.journal, self.authority, self.storage)
+        self._start_resource_manager()
         self._fill_vault()
         self._run(self.identity)
         self._run(self.vault)
@@ -150,11 +159,22 @@ class World:
             self._run(self.blob)
             self._fill_blob_service()
 
+    def _start_resource_manager(self) -> None:
+        self.resource_manager = resource_manager.ResourceManager(
+            self.journal, self.authority, self.identity, self.storage, self._blob_endpoint
+        )
+        estate = resource_estate.Estate(self.identity, self.vault, self.account)
+        estate.register(self.resource_manager, APP_ACCOUNT)
+        self.vault_id, self.function_app_id = estate.vault_id, estate.function_app_id
+        self.app_client_id, self.app_object_id = estate.app_client_id, estate.app_object_id
+        self._run(self.resource_manager)
+
     def _start_cluster(self) -> None:
         self.cluster = self._cluster()
         self._run(self.cluster)
         self.master = self._master()
-        self.master.authorized_keys.append(self.key_pair.public_line)
+        if self.options.onboarded:
+            self.master.authorized_keys.append(self.key_pair.public_line)
         self._run(self.master)
 
     def _cluster(self) -> "kubernetes.KubernetesApi | EnvtestApi":
@@ -182,13 +202,21 @@ class World:
             endpoint = self.azurite.blob_url(account.name)
             azurite_content.fill(endpoint, account, self.authority.ca_path, CONTAINER, _content())
 
+    def _blob_endpoint(self, account: str) -> str:
+        return self.azurite.blob_url(account) if self.azurite else self.blob.url(account)
+
     def _fill_vault(self) -> None:
+        self.vault.storage.known_accounts |= {account.resource_id: account for account in self.storage.values()}
+        if not self.options.onboarded:
+            self.vault.policies.clear()
+            return
         self.vault.secrets.put(KEY_SECRET, self.key_pair.private_text)
         if self.key_pair.passphrase is not None:
             self.vault.secrets.put(PASSPHRASE_SECRET, self.key_pair.passphrase)
         self.vault.storage.manage(self.account)
         if not self.options.minimal_permissions:
             self.vault.permissions.add("storage/get")
+        self.vault.policies[self.app_object_id] = set(self.vault.permissions)
 
     def _fill_blob_service(self) -> None:
         self.blob.put_container(ACCOUNT, CONTAINER)
@@ -200,7 +228,6 @@ class World:
         self._background.run(service.start())
 
     def _settings(self) -> dict[str, str]:
-        blob_endpoint = self.azurite.blob_url(ACCOUNT) if self.azurite else self.blob.url(ACCOUNT)
         settings = {
             "KEYVAULT_BASEURL": self.vault.url,
             "KEYVAULT_STORAGE_NAME": ACCOUNT,
@@ -209,7 +236,8 @@ class World:
             "KUBERNETES_SSH_USERNAME": self.master.username,
             "KUBERNETES_SSH_FINGERPRINT": f"{HOST_KEY_TYPE} {self.master.fingerprints[HOST_KEY_TYPE]}",
             "KUBERNETES_SECRET_NAME": SECRET_NAME,
-            "STORAGE_BLOB_ENDPOINT": blob_endpoint,
+            "STORAGE_BLOB_ENDPOINT": self._blob_endpoint(ACCOUNT),
+            "AZURE_RESOURCE_MANAGER": self.resource_manager.url,
             "IDENTITY_ENDPOINT": self.identity.url,
             "IDENTITY_HEADER": self.identity.header,
             "REQUESTS_CA_BUNDLE": str(self.authority.bundle_path),

@@ -1,0 +1,46 @@
+"""Who may do what: access policies of a vault, and the roles that managed storage needs."""
+
+import dataclasses
+
+KEY_OPERATOR = "81a9662b-bebf-436f-a333-f67b29880f12"
+KEY_OPERATOR_NAME = "Storage Account Key Operator Service Role"
+# Built-in roles that may read and regenerate an account's keys: that one, Storage Account Contributor, Contributor
+# and Owner (https://learn.microsoft.com/azure/role-based-access-control/built-in-roles).
+KEY_ROLES = frozenset(
+    {
+        KEY_OPERATOR,
+        "17d1049b-9a84-46fb-8f53-869881c3d3ab",
+        "b24988ac-6180-42a0-ab88-20f7382dd24c",
+        "8e3af657-a8ff-443c-a75c-2fe8c4bcb635",
+    }
+)
+LIST_KEYS = "Microsoft.Storage/storageAccounts/listkeys/action"
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """What an access policy lets one identity do with secrets and with managed storage."""
+
+    secrets: frozenset[str] = frozenset()
+    storage: frozenset[str] = frozenset()
+
+    def covers(self, other: "Policy") -> bool:
+        """Whether this allows all that the other does."""
+        return all(
+            "all" in mine or theirs <= mine
+            for mine, theirs in ((self.secrets, other.secrets), (self.storage, other.storage))
+        )
+
+    def union(self, other: "Policy") -> "Policy":
+        """Both together."""
+        return Policy(self.secrets | other.secrets, self.storage | other.storage)
+
+    def __str__(self) -> str:
+        parts = (("secrets", self.secrets), ("storage", self.storage))
+        return "; ".join(f"{kind} {' '.join(sorted(verbs))}" for kind, verbs in parts if verbs)
+
+
+# What a rotation does; `recover` brings a soft-deleted definition back, `get` finds the blob endpoint.
+APP = Policy(frozenset({"get"}), frozenset({"get", "getsas", "setsas", "recover"}))
+# What onboarding does.
+OPERATOR = Policy(frozenset({"get", "set", "recover"}), frozenset({"get", "list", "set", "update", "recover"}))

@@ -1,0 +1,125 @@
+"""The Azure resources and the master as onboarding sees them, and what it needs of whatever reads and changes them."""
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from typing import Protocol
+
+from rotator import access, pins
+from rotator.redaction import Secret
+from rotator.resource_id import ResourceId
+from rotator.targets import Cluster
+
+
+@dataclasses.dataclass(frozen=True)
+class VaultFacts:
+    """A vault as Resource Manager describes it."""
+
+    name: str
+    url: str
+    tenant: str
+    rbac: bool
+    policies: Mapping[str, access.Policy]
+
+
+@dataclasses.dataclass(frozen=True)
+class AccountFacts:
+    """A storage account as Resource Manager describes it; `sas_limit` is the longest life of a SAS that it wants."""
+
+    name: str
+    blob_endpoint: str | None
+    shared_key: bool
+    sas_limit: datetime.timedelta | None
+
+
+@dataclasses.dataclass(frozen=True)
+class AppFacts:
+    """A function app: its user-assigned identities (object id by client id), its own one, and all its settings."""
+
+    name: str
+    principals: Mapping[str, str]
+    principal: str | None
+    settings: Mapping[str, str] = dataclasses.field(repr=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class Managed:
+    """What a vault manages under a name."""
+
+    resource_id: str
+    active_key: str
+    auto_regenerate: bool
+    period: datetime.timedelta | None
+
+
+class Directory(Protocol):
+    """Resource Manager as the operator; raises ResourceManagerError."""
+
+    def operator(self) -> str:
+        """Give the object id of whoever is signed in."""
+
+    def vault(self, resource: ResourceId) -> VaultFacts:
+        """Read the vault."""
+
+    def account(self, resource: ResourceId) -> AccountFacts:
+        """Read the storage account."""
+
+    def may(self, resource: ResourceId, action: str) -> bool:
+        """Tell whether whoever is signed in may do this."""
+
+    def key_operators(self, resource: ResourceId) -> frozenset[str]:
+        """Give the applications that may handle the account's keys."""
+
+    def function_app(self, resource: ResourceId) -> AppFacts:
+        """Read the function app."""
+
+    def grant(self, resource: ResourceId, tenant: str, object_id: str, policy: access.Policy) -> None:
+        """Add to an access policy; takes nothing away."""
+
+    def write_settings(self, resource: ResourceId, settings: Mapping[str, str]) -> None:
+        """Replace all app settings."""
+
+
+class Store(Protocol):
+    """The vault as the operator; raises VaultError."""
+
+    def managed(self, *, settling: bool = False) -> Managed | None:
+        """Read what is managed under the name; `settling` waits for a new access policy."""
+
+    def name_of(self, resource_id: str) -> str | None:
+        """Give the name under which that account is managed."""
+
+    def soft_deleted(self) -> bool:
+        """Tell whether the name can be recovered."""
+
+    def recover(self) -> None:
+        """Bring it back."""
+
+    def manage(self, wanted: Managed) -> None:
+        """Put the account under management."""
+
+    def change(self, wanted: Managed) -> None:
+        """Change when keys are regenerated, never the active key."""
+
+    def secret(self, name: str) -> Secret | None:
+        """Read a secret; None when there is none."""
+
+    def put_secret(self, name: str, value: Secret, content_type: str) -> None:
+        """Write a new version of a secret."""
+
+
+class Host(Protocol):
+    """The way to the master, before anybody trusts it."""
+
+    def shown(self, cluster: Cluster) -> tuple[pins.HostKey, ...]:
+        """Give the keys that the host shows."""
+
+
+class Keys(Protocol):
+    """SSH keys; raises PrivateKeyError."""
+
+    def generate(self, passphrase: Secret | None) -> Secret:
+        """Make a new key."""
+
+    def public_line(self, key: Secret, passphrase: Secret | None) -> str:
+        """Give the public half as authorized_keys has it."""

@@ -1,0 +1,217 @@
+"""`python -m rotator onboard`: from options, azd's environment and files to an onboarding, told step by step."""
+
+import dataclasses
+import datetime
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import click
+
+from rotator import app, config, errors, pins, resource_id
+from rotator.onboarding import Did, Step, Wish
+from rotator.redaction import Secret
+from rotator.settings import Settings, validity
+from rotator.targets import Plan
+
+_COLOURS = {Did.CHECKED: "cyan", Did.UNCHANGED: "cyan", Did.WOULD: "yellow", Did.DONE: "green"}
+_FINGERPRINT = "KUBERNETES_SSH_FINGERPRINT"
+_HOST_SETTINGS = ("AzureWebJobsStorage", "AZURE_CLIENT_ID")
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def _id(kind: str) -> Callable[[str], resource_id.ResourceId]:
+    def read(text: str) -> resource_id.ResourceId:
+        try:
+            return resource_id.ResourceId.parse(text, kind)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+
+    return read
+
+
+def _period(text: str) -> datetime.timedelta:
+    try:
+        return validity(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}, for example P30D") from None
+
+
+@dataclasses.dataclass(frozen=True)
+class Choices:
+    """The options."""
+
+    storage_account: resource_id.ResourceId
+    vault: resource_id.ResourceId
+    function_app: resource_id.ResourceId | None
+    app_principal: str | None
+    key_vault_principal: str | None
+    active_key: str
+    auto_regenerate: bool
+    regeneration_period: datetime.timedelta
+    ssh_key: Path | None
+    passphrase_file: Path | None
+    dry_run: bool
+    yes: bool
+    save_settings: Path | None
+    as_json: bool
+
+
+@click.command()
+@click.option(
+    "--storage-account",
+    type=_id(resource_id.STORAGE_ACCOUNT),
+    envvar="STORAGE_ACCOUNT_ID",
+    required=True,
+    help="The resource id of the storage account that the vault is to manage.",
+)
+@click.option(
+    "--vault", type=_id(resource_id.VAULT), envvar="KEY_VAULT_ID", required=True, help="The vault's resource id."
+)
+@click.option(
+    "--function-app",
+    type=_id(resource_id.FUNCTION_APP),
+    envvar="FUNCTION_APP_ID",
+    help="The function app's resource id, to write its settings and find its identity.",
+)
+@click.option("--app-principal", envvar="ROTATOR_PRINCIPAL_ID", help="The object id of the app's identity.")
+@click.option(
+    "--key-vault-principal",
+    envvar="KEY_VAULT_SERVICE_PRINCIPAL_ID",
+    help="The object id of Key Vault's application, to check its role.",
+)
+@click.option("--active-key", type=click.Choice(["key1", "key2"]), default="key1", show_default=True)
+@click.option("--auto-regenerate/--no-auto-regenerate", default=True, help="Whether the vault regenerates keys.")
+@click.option("--regeneration-period", type=_period, default="P30D", show_default=True, help="How often.")
+@click.option("--ssh-key", type=_FILE, help="A private key's file; without it the vault's, or a new Ed25519 key.")
+@click.option("--passphrase-file", type=_FILE, help="A file with that key's passphrase.")
+@click.option("--dry-run", is_flag=True, help="Look, and say what would be done.")
+@click.option("-y", "--yes", is_flag=True, help="Make the changes unasked; confirms no unknown host key.")
+@click.option(
+    "--save-settings",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the confirmed settings there as NAME=value, none of them secret.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print each step as a line of JSON.")
+def onboard(**options: object) -> None:
+    r"""Bring vault, app and master together: what no template can do.
+
+    \b
+    Looks at everything first, shows the master's host key for confirmation, then:
+      1. gives you and the app their access policies
+      2. lets the vault manage the storage account
+      3. puts an SSH key into the vault, and prints its public half
+      4. writes the app settings
+    Done twice it changes nothing. Settings come from environment variables, as in `azd env get-values`.
+    """
+    choices = Choices(**options)  # type: ignore[arg-type]  # click gives each option its type
+    try:
+        _onboard(choices, os.environ)
+    except errors.RotatorError as error:
+        if choices.as_json:
+            click.echo(json.dumps({"error": error.kind, "message": str(error), "remedy": error.remedy}))
+        click.secho(str(error), err=True, fg="red")
+        click.echo(error.remedy, err=True)
+        sys.exit(2 if isinstance(error, errors.SettingsError) else 1)
+
+
+def _onboard(choices: Choices, environment: Mapping[str, str]) -> None:
+    wish = _wish(choices, environment)
+    with app.onboarding(wish, lambda step: _tell(step, as_json=choices.as_json)) as onboarding:
+        try:
+            onboarding.run(lambda unknown, changes: _confirm(choices, unknown, changes), dry_run=choices.dry_run)
+        finally:
+            if choices.save_settings and onboarding.confirmed:
+                lines = [f"{name}={text}\n" for name, text in onboarding.settings.items() if name == _FINGERPRINT]
+                choices.save_settings.write_text("".join(lines))
+    if not choices.dry_run and not choices.as_json:
+        _close(wish, onboarding.public_key)
+
+
+def _wish(choices: Choices, environment: Mapping[str, str]) -> Wish:
+    given = {name: text for name, text in environment.items() if text.strip()}
+    given.setdefault("KEYVAULT_STORAGE_NAME", choices.storage_account.name)
+    pinned = _FINGERPRINT in given
+    # Everything else is validated before the master is asked for its key.
+    plan = config.load(given if pinned else {**given, _FINGERPRINT: pins.EXAMPLE})
+    if choices.auto_regenerate and choices.regeneration_period <= plan.definition.validity:
+        raise errors.SettingsError(
+            [f"--regeneration-period: it must be longer than SAS_VALIDITY ({plan.definition.validity})"]
+        )
+    names = {str(field.alias) for field in Settings.model_fields.values()}
+    own = {name: given[name] for name in sorted(names & given.keys()) if not name.startswith(_HOST_SETTINGS)}
+    return Wish(
+        plan=plan,
+        vault=choices.vault,
+        account=choices.storage_account,
+        function_app=choices.function_app,
+        app_principal=choices.app_principal or None,
+        key_vault_principal=choices.key_vault_principal or None,
+        active_key=choices.active_key,
+        auto_regenerate=choices.auto_regenerate,
+        period=choices.regeneration_period,
+        pins=plan.targets[0].cluster.pins if pinned else (),
+        settings=own,
+        **_own_key(choices, plan),
+    )
+
+
+def _own_key(choices: Choices, plan: Plan) -> dict[str, Secret | None]:
+    if choices.passphrase_file and not plan.targets[0].cluster.passphrase_secret:
+        raise errors.SettingsError(
+            ["KUBERNETES_SSH_PASSPHRASE_SECRET: name the vault secret for the passphrase, e.g. privatekey-passphrase"]
+        )
+    phrase = _read(choices.passphrase_file).rstrip("\r\n") if choices.passphrase_file else ""
+    return {
+        "ssh_key": Secret(_read(choices.ssh_key)) if choices.ssh_key else None,
+        "passphrase": Secret(phrase) if phrase else None,
+    }
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, ValueError):  # not chained: a decoding error quotes what it read
+        raise errors.PrivateKeyError(f"{path} cannot be read as text", remedy="Check its permissions.") from None
+
+
+def _confirm(choices: Choices, unknown: tuple[pins.HostKey, ...], changes: list[str]) -> bool:
+    interactive = sys.stdin.isatty()
+    if unknown:
+        if not interactive:
+            raise errors.ConfirmationNeededError(
+                f"nobody is here to confirm the master's host key ({unknown[0]}); nothing was changed",
+                remedy="Compare it at the master's console (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), set "
+                f"{_FINGERPRINT} to it, and say --yes.",
+            )
+        click.echo("\nCompare at the master's console: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub", err=True)
+        return click.confirm(f"Is {unknown[0]} the master's own key? Then the changes are made", err=True)
+    if choices.yes or not changes:
+        return True
+    if not interactive:
+        raise errors.ConfirmationNeededError(
+            "nobody is here to agree to the changes; nothing was changed", remedy="Say --yes, or --dry-run to look."
+        )
+    return click.confirm(f"\nMake these {len(changes)} changes?\n  - " + "\n  - ".join(changes) + "\n", err=True)
+
+
+def _tell(step: Step, *, as_json: bool) -> None:
+    if as_json:
+        fields = {"step": step.title, "did": step.did.value, "text": step.text, "equivalent": step.equivalent}
+        click.echo(json.dumps(fields))
+        return
+    click.echo(f"{click.style(f'{step.did.value:<9}', fg=_COLOURS[step.did])} {step.title}: {step.text}")
+    if step.equivalent:
+        click.secho(f"          $ {step.equivalent}", dim=True)
+
+
+def _close(wish: Wish, public_key: str) -> None:
+    target = wish.plan.targets[0]
+    click.echo(
+        "\nOnce, on the master, (infra/master/README.md says what it does):\n"
+        f'  ssh <admin>@{target.cluster.host} "sudo sh -s -- --user {target.cluster.user} '
+        f"--namespace {target.namespace} --secret {target.secret} --public-key '{public_key}'\" <infra/master/setup.sh"
+    )

@@ -1,0 +1,350 @@
+"""Onboarding: what no template can do, from a vault and a master to a rotation that works.
+
+Everything that can be looked at is looked at before anything is changed; each step says what it did, and does nothing
+when that is done already.
+"""
+
+import dataclasses
+import datetime
+import enum
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
+
+import isodate
+
+from rotator import access, errors, pins
+from rotator.estate import AccountFacts, AppFacts, Directory, Host, Keys, Managed, Store, VaultFacts
+from rotator.redaction import Secret
+from rotator.resource_id import ResourceId
+from rotator.targets import Cluster, Plan
+
+KEY_TYPE = "application/x-pem-file"
+_SITE_OWNED = ("AzureWebJobsStorage", "AZURE_CLIENT_ID")
+
+
+@dataclasses.dataclass(frozen=True)
+class Wish:
+    """What is to be reached. Key and passphrase are the operator's own, or None for those in the vault or new ones."""
+
+    plan: Plan
+    vault: ResourceId
+    account: ResourceId
+    function_app: ResourceId | None
+    app_principal: str | None
+    key_vault_principal: str | None
+    active_key: str
+    auto_regenerate: bool
+    period: datetime.timedelta
+    pins: tuple[pins.Pin, ...]
+    settings: Mapping[str, str]
+    ssh_key: Secret | None = None
+    passphrase: Secret | None = None
+
+    @property
+    def cluster(self) -> Cluster:
+        """The master."""
+        return self.plan.targets[0].cluster
+
+
+class Did(enum.Enum):
+    """What became of a step."""
+
+    CHECKED = "checked"
+    UNCHANGED = "unchanged"
+    WOULD = "would do"
+    DONE = "done"
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One line of the account that onboarding gives; `equivalent` is the command that does the same."""
+
+    title: str
+    did: Did
+    text: str
+    equivalent: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Task:
+    """A step that is found to be needed (or not), and what carries it out."""
+
+    title: str
+    text: str
+    equivalent: str
+    act: Callable[[], None] | None
+
+
+class Confirm(Protocol):
+    """Asks the operator; False stops. `unknown` are host keys that nobody has vouched for."""
+
+    def __call__(self, unknown: tuple[pins.HostKey, ...], changes: list[str]) -> bool:
+        """Ask once."""
+
+
+class Onboarding:
+    """One onboarding; `announce` gets each step as it happens."""
+
+    def __init__(
+        self,
+        wish: Wish,
+        *,
+        directory: Directory,
+        store: Store,
+        host: Host,
+        keys: Keys,
+        announce: Callable[[Step], None],
+    ) -> None:
+        self._wish = wish
+        self._directory = directory
+        self._store = store
+        self._host = host
+        self._keys = keys
+        self._announce = announce
+        self._pins = ", ".join(map(str, wish.pins))
+        self.confirmed = False
+        self.public_key = ""
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The app settings that go with this onboarding, none of them secret."""
+        return {**self._wish.settings, "KUBERNETES_SSH_FINGERPRINT": self._pins}
+
+    def run(self, confirm: Confirm, *, dry_run: bool = False) -> None:
+        """Look, ask, and do what is missing; raises a RotatorError, before `confirm` with nothing done."""
+        self._vault = self._checked_vault()
+        self._account = self._checked_account()
+        self._app = self._directory.function_app(self._wish.function_app) if self._wish.function_app else None
+        self._operator = self._directory.operator()
+        self._check_roles()
+        unknown = self._check_host()
+        self._pins = f"{unknown[0]}" if unknown else self._pins
+        self._check_own_key()
+        entry = self._policy("operator's access policy", self._operator, access.OPERATOR)
+        # Without that policy the vault does not let the operator look; the rest is then decided right after it.
+        tasks = [entry] if entry.act else [entry, *self._tasks(settling=False)]
+        if dry_run:
+            self._foretell(tasks)
+            return
+        if not confirm(unknown, [task.text for task in tasks if task.act]):
+            raise errors.DeclinedError("stopped before anything was changed")
+        self.confirmed = True
+        self._carry_out(entry)
+        if entry.act:
+            tasks = [entry, *self._tasks(settling=True)]
+        for task in tasks[1:]:
+            self._carry_out(task)
+
+    def _foretell(self, tasks: list[_Task]) -> None:
+        for task in tasks:
+            self._tell(task, Did.WOULD)
+        if tasks[0].act:
+            self._announce(Step("the rest", Did.WOULD, "can be told once you may look into the vault"))
+
+    def _carry_out(self, task: _Task) -> None:
+        if task.act:
+            task.act()
+        self._tell(task, Did.DONE)
+
+    def _tell(self, task: _Task, did: Did) -> None:
+        self._announce(Step(task.title, did if task.act else Did.UNCHANGED, task.text, task.equivalent))
+
+    def _checked_vault(self) -> VaultFacts:
+        vault = self._directory.vault(self._wish.vault)
+        if vault.rbac:
+            raise errors.RbacVaultError(
+                f"vault {vault.name} decides by Azure roles (RBAC mode), with which managed storage does not work",
+                remedy=f"az keyvault update --name {vault.name} --enable-rbac-authorization false, after whoever uses "
+                "it by role has an access policy; or take a vault of its own.",
+            )
+        if vault.url.lower() != self._wish.plan.account.vault_url.lower():
+            raise errors.OnboardingError(
+                f"KEYVAULT_BASEURL is {self._wish.plan.account.vault_url}, but the vault is {vault.url}",
+                remedy="Set KEYVAULT_BASEURL, or name the other vault.",
+            )
+        self._announce(Step("vault", Did.CHECKED, f"{vault.name} is in access-policy mode"))
+        return vault
+
+    def _checked_account(self) -> AccountFacts:
+        account = self._directory.account(self._wish.account)
+        if not account.shared_key:
+            raise errors.SharedKeyError(
+                f"storage account {account.name} has shared key access switched off: it refuses every SAS of the vault",
+                remedy=f"az storage account update --ids {self._wish.account} --allow-shared-key-access true",
+            )
+        validity = self._wish.plan.definition.validity
+        if account.sas_limit and validity > account.sas_limit:
+            text = (
+                f"its SAS policy wants at most {account.sas_limit}, SAS_VALIDITY is {validity}; it may refuse the SAS"
+            )
+        else:
+            text = "it accepts SAS that an account key signs"
+        self._announce(Step("storage account", Did.CHECKED, f"{account.name}: {text}"))
+        return account
+
+    def _check_roles(self) -> None:
+        command = f"az role assignment create --role {access.KEY_OPERATOR} --scope {self._wish.account}"
+        holders = self._directory.key_operators(self._wish.account)
+        wanted = self._wish.key_vault_principal
+        if not holders or (wanted and wanted not in holders):
+            raise errors.MissingRoleError(
+                f"Key Vault's application lacks the role {access.KEY_OPERATOR_NAME!r} on {self._account.name}",
+                remedy=f"{command} --assignee cfa8b339-82a2-471a-a3c9-0fc0be7a4093 (in Azure Government "
+                "7e7c393b-45d0-48b1-a35e-2905ddf8183c)",
+            )
+        if not self._directory.may(self._wish.account, access.LIST_KEYS):
+            raise errors.MissingRoleError(
+                f"you ({self._operator}) may not list the keys of {self._account.name}, which the vault does for you",
+                remedy=f"{command} --assignee {self._operator}",
+            )
+        which = "Key Vault's application and you" if wanted else "an application (taken for Key Vault's) and you"
+        self._announce(Step("roles", Did.CHECKED, f"{which} may handle the account's keys"))
+
+    def _check_host(self) -> tuple[pins.HostKey, ...]:
+        """Compare what the master shows with what is pinned; gives the keys shown when nothing is."""
+        cluster = self._wish.cluster
+        shown = self._host.shown(cluster)
+        listed = ", ".join(map(str, shown))
+        if not self._wish.pins:
+            self._announce(Step("host key", Did.CHECKED, f"{cluster} shows {listed}", _scan(cluster)))
+            return shown
+        if not any(pin.matches(key.key_type, key.blob) for pin in self._wish.pins for key in shown):
+            raise errors.HostKeyRejectedError(
+                f"{cluster} shows {listed}, but expected is {self._pins}; nothing was changed",
+                remedy="Compare at the master's console: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub. Correct "
+                "KUBERNETES_SSH_FINGERPRINT only if that is what it prints.",
+            )
+        self._announce(Step("host key", Did.CHECKED, f"{cluster} shows the expected {self._pins}", _scan(cluster)))
+        return ()
+
+    def _check_own_key(self) -> None:
+        """A file that holds no usable key is told before anything is changed."""
+        if self._wish.ssh_key and not (self._wish.cluster.passphrase_secret and not self._wish.passphrase):
+            self._keys.public_line(self._wish.ssh_key, self._wish.passphrase)
+
+    def _tasks(self, *, settling: bool) -> Iterator[_Task]:
+        yield self._management(settling=settling)
+        principal = self._principal()
+        if principal:
+            yield self._policy("app's access policy", principal, access.APP)
+        yield from self._ssh_key()
+        if self._app and self._wish.function_app:
+            yield self._app_settings(self._app, self._wish.function_app)
+
+    def _principal(self) -> str | None:
+        if self._wish.app_principal or self._app is None:
+            return self._wish.app_principal
+        client = self._app.settings.get("AZURE_CLIENT_ID", "")
+        found = self._app.principals.get(client) or self._app.principal
+        if not found and len(self._app.principals) == 1:
+            (found,) = self._app.principals.values()
+        if not found:
+            raise errors.OnboardingError(
+                f"function app {self._app.name} has no identity that the rotator would use",
+                remedy="Assign it a managed identity, and set AZURE_CLIENT_ID to a user-assigned one's client id.",
+            )
+        return found
+
+    def _policy(self, title: str, object_id: str, wanted: access.Policy) -> _Task:
+        held = self._vault.policies.get(object_id, access.Policy())
+        whole = held.union(wanted)
+        command = (
+            f"az keyvault set-policy --name {self._vault.name} --object-id {object_id} --secret-permissions "
+            f"{' '.join(sorted(whole.secrets))} --storage-permissions {' '.join(sorted(whole.storage))}"
+        )
+        if held.covers(wanted):
+            return _Task(title, f"{object_id} has {wanted}", command, None)
+
+        def act() -> None:
+            self._directory.grant(self._wish.vault, self._vault.tenant, object_id, wanted)
+
+        return _Task(title, f"give {object_id} {wanted}", command, act)
+
+    def _management(self, *, settling: bool) -> _Task:
+        title, name = "managed account", self._wish.plan.account.name
+        found = self._store.managed(settling=settling)
+        wanted = Managed(self._wish.account.text, self._wish.active_key, self._wish.auto_regenerate, self._wish.period)
+        every = isodate.duration_isoformat(wanted.period)
+        when = f"regenerated every {every}" if wanted.auto_regenerate else "not regenerated by itself"
+        command = _manage_command(self._vault.url, name, wanted)
+        if found is None:
+            return self._first_management(title, name, wanted, f"{wanted.active_key} active, {when}", command)
+        if not self._wish.account.same_as(found.resource_id):
+            raise errors.AlreadyManagedError(
+                f"{self._vault.name} manages another storage account as {name!r}: {found.resource_id}",
+                remedy="Choose another KEYVAULT_STORAGE_NAME for this one.",
+            )
+        # Which key is active is the vault's to say once it manages the account: SAS in use depend on it.
+        if found.auto_regenerate == wanted.auto_regenerate and found.period == wanted.period:
+            return _Task(title, f"{name}: {found.active_key} active, {when}", command, None)
+        return _Task(title, f"{name}: change to keys {when}", command, lambda: self._store.change(wanted))
+
+    def _first_management(self, title: str, name: str, wanted: Managed, how: str, command: str) -> _Task:
+        other = self._store.name_of(wanted.resource_id)
+        if other:
+            raise errors.AlreadyManagedError(
+                f"{self._vault.name} manages {self._account.name} already, as {other!r}",
+                remedy=f"Set KEYVAULT_STORAGE_NAME={other}; two names would regenerate each other's keys.",
+            )
+        if self._store.soft_deleted():
+            return _Task(title, f"recover the deleted {name}", command, self._store.recover)
+        return _Task(title, f"let the vault manage {name}: {how}", command, lambda: self._store.manage(wanted))
+
+    def _ssh_key(self) -> Iterator[_Task]:
+        cluster = self._wish.cluster
+        held = self._store.secret(cluster.key_secret)
+        held_phrase = self._store.secret(cluster.passphrase_secret) if cluster.passphrase_secret else None
+        phrase = self._wish.passphrase or held_phrase
+        key = self._wish.ssh_key or held
+        if key is None:
+            phrase = phrase or (Secret(secrets.token_urlsafe(32)) if cluster.passphrase_secret else None)
+            key = self._keys.generate(phrase)
+        self.public_key = self._keys.public_line(key, phrase)
+        # The passphrase first: a key that waits for its passphrase would stop every rotation.
+        if cluster.passphrase_secret and phrase:
+            yield self._upload("SSH passphrase", cluster.passphrase_secret, phrase, held_phrase, "its passphrase")
+        yield self._upload("SSH key", cluster.key_secret, key, held, self.public_key)
+
+    def _upload(self, title: str, name: str, value: Secret, held: Secret | None, what: str) -> _Task:
+        command = f"az keyvault secret set --vault-name {self._vault.name} --name {name} --file <file>"
+        if held is not None and held.reveal() == value.reveal():
+            return _Task(title, f"{name}: {what}", command, None)
+        kind = KEY_TYPE if title == "SSH key" else "text/plain"
+        return _Task(title, f"put into {name}: {what}", command, lambda: self._store.put_secret(name, value, kind))
+
+    def _app_settings(self, app: AppFacts, resource: ResourceId) -> _Task:
+        wanted = {**self.settings}
+        if self._account.blob_endpoint:
+            wanted.setdefault("STORAGE_BLOB_ENDPOINT", self._account.blob_endpoint)
+        wanted = {name: text for name, text in wanted.items() if not name.startswith(_SITE_OWNED)}
+        if len(app.principals) == 1 and not app.principal and not app.settings.get("AZURE_CLIENT_ID"):
+            (wanted["AZURE_CLIENT_ID"],) = app.principals
+        changed = {name: text for name, text in wanted.items() if app.settings.get(name) != text}
+        pairs = " ".join(f"{name}='{text}'" for name, text in (changed or wanted).items())
+        command = f"az functionapp config appsettings set --ids {resource} --settings {pairs}"
+        if not changed:
+            return _Task("app settings", f"{app.name} has all of them", command, None)
+        return _Task(
+            "app settings",
+            f"set {', '.join(changed)} of {app.name}",
+            command,
+            lambda: self._directory.write_settings(resource, {**app.settings, **changed}),
+        )
+
+
+def _scan(cluster: Cluster) -> str:
+    return f"ssh-keyscan -p {cluster.port} {cluster.host} | ssh-keygen -lf -"
+
+
+def _manage_command(url: str, name: str, wanted: Managed) -> str:
+    body = (
+        f'{{"resourceId": "{wanted.resource_id}", "activeKeyName": "{wanted.active_key}", '
+        f'"autoRegenerateKey": {str(wanted.auto_regenerate).lower()}'
+    )
+    if wanted.period:
+        body += f', "regenerationPeriod": "{isodate.duration_isoformat(wanted.period)}"'
+    return (
+        f"az rest --method put --resource https://vault.azure.net --url '{url}/storage/{name}?api-version=7.4' "
+        f"--body '{body}}}'"
+    )

@@ -1,0 +1,224 @@
+"""Azure Resource Manager: the vault, the storage account, the roles on it and the function app.
+
+https://learn.microsoft.com/rest/api/resources/ ; the vault and the account through their SDKs, the rest by REST.
+"""
+
+import contextlib
+import datetime
+import fnmatch
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import (
+    ClientAuthenticationError,
+    HttpResponseError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+from azure.core.pipeline.policies import HttpLoggingPolicy
+from azure.core.rest import HttpRequest
+from azure.mgmt.core import ARMPipelineClient
+from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
+from azure.mgmt.keyvault import KeyVaultManagementClient
+from azure.mgmt.storage import StorageManagementClient
+
+from rotator import access, errors, identity, patience
+from rotator.estate import AccountFacts, AppFacts, VaultFacts
+from rotator.resource_id import ResourceId
+
+_AUTHORIZATION_VERSION = "2022-04-01"
+_SITES_VERSION = "2024-04-01"
+_DAYS = re.compile(r"(?:(\d+)\.)?(\d+):(\d+):(\d+)")
+
+
+class ResourceManager:
+    """Resource Manager as the operator. Every method raises IdentityError or a ResourceManagerError."""
+
+    def __init__(self, url: str, credential: TokenCredential) -> None:
+        self._url = url
+        self._credential = credential
+        self._scope = f"{url}/.default"
+        self._rest: ARMPipelineClient[Any, Any] = ARMPipelineClient(
+            url,
+            policies=[_retries(), ARMChallengeAuthenticationPolicy(credential, self._scope), HttpLoggingPolicy()],
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._rest.close()
+
+    def operator(self) -> str:
+        """Give the object id of whoever is signed in."""
+        with self._translated("a token"):
+            _, object_id = identity.describe(self._credential, self._scope)
+        if object_id.startswith("<"):
+            raise errors.IdentityError(f"no token for {self._url} could be had")
+        return object_id
+
+    def vault(self, resource: ResourceId) -> VaultFacts:
+        """Read a vault's mode, URL and access policies."""
+        with self._translated(f"vault {resource.name!r}"), self._vaults(resource) as client:
+            found = client.vaults.get(resource.group, resource.name).properties
+        policies: dict[str, access.Policy] = {}
+        for entry in found.access_policies or []:
+            policy = access.Policy(_verbs(entry.permissions.secrets), _verbs(entry.permissions.storage))
+            policies[entry.object_id] = policies.get(entry.object_id, access.Policy()).union(policy)
+        return VaultFacts(
+            name=resource.name,
+            url=str(found.vault_uri or "").rstrip("/"),
+            tenant=str(found.tenant_id),
+            rbac=bool(found.enable_rbac_authorization),
+            policies=policies,
+        )
+
+    def account(self, resource: ResourceId) -> AccountFacts:
+        """Read what a storage account says about SAS."""
+        with (
+            self._translated(f"storage account {resource.name!r}"),
+            contextlib.closing(
+                StorageManagementClient(self._credential, resource.subscription, **self._options())
+            ) as client,
+        ):
+            found = client.storage_accounts.get_properties(resource.group, resource.name)
+        limit = found.sas_policy.sas_expiration_period if found.sas_policy else None
+        endpoint = str(found.primary_endpoints.blob or "").rstrip("/") if found.primary_endpoints else ""
+        return AccountFacts(
+            name=resource.name,
+            blob_endpoint=endpoint or None,
+            shared_key=found.allow_shared_key_access is not False,
+            sas_limit=_timespan(limit),
+        )
+
+    def may(self, resource: ResourceId, action: str) -> bool:
+        """Tell whether whoever is signed in may do this with the resource."""
+        found = self._read(f"{resource}/providers/Microsoft.Authorization/permissions", _AUTHORIZATION_VERSION)
+        return any(
+            _matches(one.get("actions"), action) and not _matches(one.get("notActions"), action) for one in found
+        )
+
+    def key_operators(self, resource: ResourceId) -> frozenset[str]:
+        """Give the object ids of the applications that may handle the account's keys by a built-in role."""
+        path = f"{resource}/providers/Microsoft.Authorization/roleAssignments"
+        found = [one.get("properties", {}) for one in self._read(path, _AUTHORIZATION_VERSION)]
+        return frozenset(
+            str(one.get("principalId"))
+            for one in found
+            if one.get("principalType") == "ServicePrincipal"
+            and str(one.get("roleDefinitionId", "")).rpartition("/")[2].lower() in access.KEY_ROLES
+        )
+
+    def function_app(self, resource: ResourceId) -> AppFacts:
+        """Read the function app's identity and settings."""
+        what = f"function app {resource.name!r}"
+        site = self._send("GET", str(resource), _SITES_VERSION, what)
+        settings = self._send("POST", f"{resource}/config/appsettings/list", _SITES_VERSION, f"settings of {what}")
+        who = site.get("identity") or {}
+        assigned = [one for one in (who.get("userAssignedIdentities") or {}).values() if one]
+        own = who.get("principalId")
+        return AppFacts(
+            name=resource.name,
+            principals={str(one.get("clientId")): str(one.get("principalId")) for one in assigned},
+            principal=str(own) if own else None,
+            settings=dict(settings.get("properties") or {}),
+        )
+
+    def grant(self, resource: ResourceId, tenant: str, object_id: str, policy: access.Policy) -> None:
+        """Add to the vault's access policies; nobody's are taken away."""
+        permissions = {"secrets": sorted(policy.secrets), "storage": sorted(policy.storage)}
+        entry = {"tenantId": tenant, "objectId": object_id, "permissions": permissions}
+        body = json.dumps({"properties": {"accessPolicies": [entry]}}).encode()
+        with self._translated(f"access policies of vault {resource.name!r}"), self._vaults(resource) as client:
+            client.vaults.update_access_policy(resource.group, resource.name, "add", io.BytesIO(body))
+
+    def write_settings(self, resource: ResourceId, settings: Mapping[str, str]) -> None:
+        """Replace all app settings, which is the only way to write one; the app restarts."""
+        what = f"settings of function app {resource.name!r}"
+        body = {"properties": dict(settings)}
+        self._send("PUT", f"{resource}/config/appsettings", _SITES_VERSION, what, body)
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "base_url": self._url,
+            "credential_scopes": [self._scope],
+            "retry_policy": _retries(),
+            "connection_timeout": patience.CONNECT_SECONDS,
+            "read_timeout": patience.READ_SECONDS,
+        }
+
+    def _vaults(self, resource: ResourceId) -> contextlib.closing[KeyVaultManagementClient]:
+        return contextlib.closing(KeyVaultManagementClient(self._credential, resource.subscription, **self._options()))
+
+    def _read(self, path: str, version: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        answer = self._send("GET", path, version, "roles")
+        found += answer.get("value") or []
+        while answer.get("nextLink"):
+            answer = self._send("GET", str(answer["nextLink"]), "", "roles")
+            found += answer.get("value") or []
+        return found
+
+    def _send(
+        self, method: str, path: str, version: str, what: str, body: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        url = path if path.startswith("https://") else f"{self._url}{path}?api-version={version}"
+        with self._translated(what):
+            response = self._rest.send_request(
+                HttpRequest(method, url, json=body),
+                connection_timeout=patience.CONNECT_SECONDS,
+                read_timeout=patience.READ_SECONDS,
+            )
+            response.raise_for_status()
+            return dict(response.json())
+
+    @contextlib.contextmanager
+    def _translated(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except HttpResponseError as error:
+            raise self._explained(error, what) from error
+        except (ServiceRequestError, ServiceResponseError) as error:
+            raise errors.ResourceManagerError(f"{self._url} does not answer ({type(error).__name__})") from error
+        except ClientAuthenticationError as error:
+            raise errors.IdentityError(f"no token for {self._url} could be had") from error
+        except ValueError as error:
+            raise errors.ResourceManagerError(f"{self._url} does not answer as Resource Manager does") from error
+
+    def _explained(self, error: HttpResponseError, what: str) -> errors.RotatorError:
+        code = error.error.code if error.error else None
+        said = f"Resource Manager answered {error.status_code} ({code or 'no code'}) for {what}"
+        if isinstance(error, ClientAuthenticationError):
+            return errors.IdentityError(f"no token for {self._url} could be had, or it is refused")
+        if error.status_code == HTTPStatus.FORBIDDEN:
+            return errors.ResourceManagerForbiddenError(said)
+        if error.status_code == HTTPStatus.NOT_FOUND:
+            return errors.ResourceNotFoundError(said)
+        return errors.ResourceManagerError(said)
+
+
+def _retries() -> patience.BoundedRetryPolicy:
+    """A policy belongs to one pipeline: it knows the next one there."""
+    return patience.BoundedRetryPolicy(retry_total=4)
+
+
+def _verbs(found: object) -> frozenset[str]:
+    verbs = found if isinstance(found, list) else []
+    return frozenset(str(getattr(verb, "value", verb)).lower() for verb in verbs)
+
+
+def _matches(patterns: object, action: str) -> bool:
+    found = patterns if isinstance(patterns, list) else []
+    return any(fnmatch.fnmatchcase(action.lower(), str(pattern).lower()) for pattern in found)
+
+
+def _timespan(text: object) -> datetime.timedelta | None:
+    """Read .NET's `days.hours:minutes:seconds`."""
+    form = _DAYS.fullmatch(str(text or ""))
+    if form is None:
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in form.groups())
+    return datetime.timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)

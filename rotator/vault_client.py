@@ -1,0 +1,182 @@
+"""Key Vault's data plane as one identity: requests, and what its refusals mean.
+
+Secrets go through the SDK; managed storage by REST, which no current SDK knows.
+https://learn.microsoft.com/rest/api/keyvault/
+"""
+
+import contextlib
+import json
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import (
+    ClientAuthenticationError,
+    HttpResponseError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+from azure.core.rest import HttpRequest
+from azure.keyvault.secrets import SecretClient
+
+from rotator import errors, identity, patience
+from rotator.redaction import Secret
+from rotator.targets import ManagedAccount
+
+# Newer service versions carry the storage operations too, but the SDK's own default need not.
+_API_VERSION = "7.4"
+_SCOPE = "https://vault.azure.net/.default"
+# What the vault does with the account's keys through Resource Manager, as itself and on behalf of the caller.
+_ON_BEHALF = ("storage set", "storage regeneratekey")
+
+
+class SoftDeletedError(errors.VaultConflictError):
+    """The name belongs to a soft-deleted object."""
+
+
+class VaultClient:
+    """One vault, as one identity. Every method raises IdentityError or a VaultError."""
+
+    def __init__(self, account: ManagedAccount, credential: TokenCredential) -> None:
+        self.account = account
+        self.host = urllib.parse.urlsplit(account.vault_url).hostname or ""
+        self._credential = credential
+        self._client = SecretClient(
+            account.vault_url,
+            credential,
+            api_version=_API_VERSION,
+            retry_policy=patience.BoundedRetryPolicy(retry_total=4),
+            connection_timeout=patience.CONNECT_SECONDS,
+            read_timeout=patience.READ_SECONDS,
+        )
+        self._name = self.host.partition(".")[0]
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def secret(self, name: str) -> Secret:
+        """Read a secret's current value."""
+        with self._translated("secrets get", f"secret {name!r}"):
+            value = self._client.get_secret(name).value
+        if not value:
+            raise errors.VaultSecretNotFoundError(f"secret {name!r} in {self.host} is empty")
+        return Secret(value)
+
+    def put_secret(self, name: str, value: Secret, content_type: str) -> None:
+        """Write a new version of a secret."""
+        with self._translated("secrets set", f"secret {name!r}"):
+            self._client.set_secret(name, value.reveal(), content_type=content_type)
+
+    def recover_secret(self, name: str) -> None:
+        """Begin to bring a soft-deleted secret back."""
+        with self._translated("secrets recover", f"deleted secret {name!r}"):
+            self._client.begin_recover_deleted_secret(name)
+
+    def send(
+        self, method: str, path: str, permission: str, what: str, body: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Make one call of managed storage; `permission` and `what` are for the error's text."""
+        separator = "&" if "?" in path else "?"
+        request = HttpRequest(method, f"{path}{separator}api-version={_API_VERSION}", json=body)
+        with self._translated(permission, what):
+            response = self._client.send_request(request)
+            response.raise_for_status()
+            return dict(response.json())
+
+    def get(self, path: str, permission: str, what: str) -> dict[str, Any] | None:
+        """Read an object of managed storage; None when there is none."""
+        try:
+            return self.send("GET", path, permission, what)
+        except errors.ManagedAccountNotFoundError:
+            return None
+
+    @contextlib.contextmanager
+    def _translated(self, permission: str, what: str) -> Iterator[None]:
+        try:
+            yield
+        except HttpResponseError as error:
+            if isinstance(error, ClientAuthenticationError):
+                raise self._no_identity(error) from error
+            raise self._explained(error, permission, what) from error
+        except (ServiceRequestError, ServiceResponseError) as error:
+            raise errors.VaultUnreachableError(f"{self.host} does not answer ({type(error).__name__})") from error
+        except ClientAuthenticationError as error:
+            raise self._no_identity(error) from error
+        except ValueError as error:  # an answer that is no JSON, or a challenge for another host's token
+            raise errors.VaultError(
+                f"{self.host} does not answer {what} as a Key Vault does",
+                remedy="Check KEYVAULT_BASEURL, and for a proxy in between.",
+            ) from error
+
+    def _no_identity(self, error: Exception) -> errors.IdentityError:
+        return errors.IdentityError(f"no token for {self.host} could be had ({type(error).__name__})")
+
+    def _explained(self, error: HttpResponseError, permission: str, what: str) -> errors.VaultError:
+        status, codes = error.status_code or 0, _codes(error)
+        said = f"{self.host} answered {status} ({', '.join(codes) or 'no code'}) for {what}"
+        if status == HTTPStatus.FORBIDDEN:
+            return self._forbidden(said, codes, permission)
+        if status == HTTPStatus.NOT_FOUND:
+            return self._not_found(permission, what)
+        if status == HTTPStatus.CONFLICT:
+            kind = SoftDeletedError if "ObjectIsDeletedButRecoverable" in codes else errors.VaultConflictError
+            return kind(said, remedy="Wait for the recovery to end; the next run tries again.")
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            return errors.VaultThrottledError(said)
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return errors.VaultUnavailableError(said)
+        return errors.VaultError(said, remedy="Check KEYVAULT_BASEURL, KEYVAULT_STORAGE_NAME and the SAS_* settings.")
+
+    def _not_found(self, permission: str, what: str) -> errors.VaultError:
+        if permission.startswith("secrets"):
+            remedy = f"az keyvault secret set --vault-name {self._name} --name … --file …"
+            return errors.VaultSecretNotFoundError(f"{what} is not in {self.host}", remedy=remedy)
+        missing = f"{self.host} knows no {what} of a managed account {self.account.name!r}"
+        return errors.ManagedAccountNotFoundError(missing, remedy=self.onboard())
+
+    def _forbidden(self, said: str, codes: list[str], permission: str) -> errors.VaultForbiddenError:
+        if any(
+            code.startswith(("ForbiddenByFirewall", "ForbiddenByConnection", "ForbiddenByPolicy")) for code in codes
+        ):
+            return errors.VaultForbiddenError(
+                said, remedy="Let the function app's network through the vault's firewall."
+            )
+        if "ForbiddenByRbac" in codes:
+            return errors.RbacVaultError(f"{said}: it is in RBAC mode", remedy=rbac_remedy(self._name))
+        if permission in _ON_BEHALF and "AccessDenied" not in codes:
+            return errors.KeyAccessForbiddenError(f"{said}: Resource Manager refuses it the account's keys")
+        who, object_id = identity.describe(self._credential, _SCOPE)
+        kind, _, verb = permission.partition(" ")
+        return errors.VaultForbiddenError(
+            f"{said}: {who} lacks the permission {permission!r}",
+            remedy=f"az keyvault set-policy --name {self._name} --object-id {object_id} --{kind.removesuffix('s')}"
+            f"-permissions {verb} (the list that is given replaces the former one).",
+        )
+
+    def onboard(self) -> str:
+        """Say how the vault comes to manage the account."""
+        return (
+            f"Let the vault manage the storage account as {self.account.name!r} (KEYVAULT_STORAGE_NAME): "
+            "python -m rotator onboard."
+        )
+
+
+def rbac_remedy(vault: str) -> str:
+    """Say how a vault gets into access-policy mode."""
+    return f"Managed storage needs access policies: az keyvault update --name {vault} --enable-rbac-authorization false"
+
+
+def _codes(error: HttpResponseError) -> list[str]:
+    """The service's error codes, outer and inner; the texts beside them stay in the response."""
+    try:
+        found = json.loads(error.response.text())["error"] if error.response else {}
+    except (ValueError, KeyError, TypeError):
+        return []
+    codes = []
+    while isinstance(found, dict):
+        codes.append(str(found.get("code", "")))
+        found = found.get("innererror")
+    return [code for code in codes if code]

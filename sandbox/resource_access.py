@@ -1,0 +1,71 @@
+"""Resource Manager's answers about access: the caller's own permissions, and who holds which role.
+
+https://learn.microsoft.com/rest/api/authorization/permissions
+https://learn.microsoft.com/rest/api/authorization/role-assignments
+"""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sandbox import resource_errors, resource_roles
+
+if TYPE_CHECKING:
+    from sandbox.resource_manager import Call, ResourceManager
+
+_PRINCIPAL = re.compile(r"(?:principalId eq |assignedTo\()'([^']+)'\)?")
+_AT_SCOPE = "atScope()"
+
+
+def list_permissions(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+    """GET {scope}/…/permissions: one entry for each role that the caller has here, none for a stranger."""
+    roles = resource_roles.held(manager.role_assignments, call.object_id, call.scope)
+    return {
+        "value": [
+            {
+                "actions": list(role.actions),
+                "notActions": list(role.not_actions),
+                "dataActions": [],
+                "notDataActions": [],
+            }
+            for role in roles
+        ]
+    }
+
+
+def list_role_assignments(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+    """GET {scope}/…/roleAssignments: at this scope, above it, and, without atScope(), below it."""
+    at_scope, principal = _filter(call.query.get("$filter", ""))
+    value = [
+        _assignment(one)
+        for one in manager.role_assignments
+        if resource_roles.reaches(one.scope, call.scope)
+        or (not at_scope and resource_roles.reaches(call.scope, one.scope))
+        if principal in (None, one.principal_id)
+    ]
+    return {"value": value}
+
+
+def _filter(text: str) -> tuple[bool, str | None]:
+    at_scope, principal = False, None
+    for term in filter(None, re.split(r"\s+and\s+", text.strip())):
+        found = _PRINCIPAL.fullmatch(term)
+        if term != _AT_SCOPE and found is None:
+            raise resource_errors.ResourceError(400, "UnsupportedFilter", f"The filter '{term}' is not supported.")
+        at_scope = at_scope or term == _AT_SCOPE
+        principal = found[1] if found else principal
+    return at_scope, principal
+
+
+def _assignment(one: resource_roles.Assignment) -> dict[str, Any]:
+    subscription = "/".join(one.scope.split("/")[:3])
+    return {
+        "id": f"{one.scope}/providers/Microsoft.Authorization/roleAssignments/{one.name}",
+        "name": one.name,
+        "type": "Microsoft.Authorization/roleAssignments",
+        "properties": {
+            "roleDefinitionId": f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/{one.role}",
+            "principalId": one.principal_id,
+            "principalType": one.principal_type,
+            "scope": one.scope,
+        },
+    }

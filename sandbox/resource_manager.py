@@ -1,0 +1,188 @@
+"""Azure Resource Manager: tokens, roles and faults around each call, and what resources there are.
+
+https://learn.microsoft.com/rest/api/azure/
+"""
+
+import dataclasses
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from sandbox import (
+    accounts,
+    certificates,
+    faults,
+    identity,
+    journal,
+    loopback,
+    resource_errors,
+    resource_roles,
+    resource_routes,
+    resource_sites,
+    resource_vaults,
+)
+
+AUDIENCE = "https://management.azure.com"
+_API_VERSION = re.compile(r"\d{4}-\d\d-\d\d(-preview)?")
+
+Resource = TypeVar("Resource")
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """One authorised request: the scope and other names in its path, its query, its JSON and who asks."""
+
+    scope: str
+    names: Mapping[str, str]
+    query: Mapping[str, str]
+    body: dict[str, Any]
+    object_id: str
+
+
+class ResourceManager:
+    """Vaults and function apps by their ids, storage accounts by name, and the role assignments.
+
+    Tests change all of these, and `faults`. `blob_endpoint` gives an account's, without a trailing slash.
+    """
+
+    def __init__(
+        self,
+        record: journal.Journal,
+        authority: certificates.Authority,
+        tokens: identity.Identity,
+        storage: Mapping[str, accounts.StorageAccount],
+        blob_endpoint: Callable[[str], str],
+    ) -> None:
+        self._journal = record
+        self._identity = tokens
+        self._server = loopback.Loopback(self._answer, authority.server_context())
+        self.storage = storage
+        self.blob_endpoint = blob_endpoint
+        self.vaults: dict[str, resource_vaults.VaultResource] = {}
+        self.sites: dict[str, resource_sites.Site] = {}
+        self.role_assignments: list[resource_roles.Assignment] = []
+        self.faults: list[faults.Fault] = []
+
+    @property
+    def url(self) -> str:
+        """The value of AZURE_RESOURCE_MANAGER."""
+        return self._server.origin
+
+    @property
+    def port(self) -> int:
+        """The port listened on."""
+        return self._server.port
+
+    @property
+    def tenant_id(self) -> str:
+        """The tenant of every resource."""
+        return self._identity.tenant_id
+
+    @property
+    def audiences(self) -> frozenset[str]:
+        """What a token may be for; SDKs ask with and without a slash at the end."""
+        return frozenset(f"{origin}{slash}" for origin in (self.url, AUDIENCE) for slash in ("", "/"))
+
+    async def start(self) -> None:
+        """Listen on a free port, and have tokens issued for it."""
+        await self._server.start()
+        self._identity.audiences |= self.audiences
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        await self._server.stop()
+
+    def authorizes(self, object_id: str, action: str, scope: str) -> bool:
+        """Whether a role of this object id allows the action at this scope."""
+        return any(role.allows(action) for role in resource_roles.held(self.role_assignments, object_id, scope))
+
+    def find(self, resources: Mapping[str, Resource], scope: str) -> Resource:
+        """Return the resource with this id in any letter case, or a 404."""
+        for resource_id, resource in resources.items():
+            if resource_id.lower() == scope.lower():
+                return resource
+        raise self._not_found(scope)
+
+    def _not_found(self, scope: str) -> resource_errors.ResourceError:
+        storage = (account.resource_id for account in self.storage.values())
+        known = [resource_id.lower().split("/") for resource_id in (*self.vaults, *self.sites, *storage)]
+        return resource_errors.not_found(scope, {parts[2] for parts in known}, {parts[4] for parts in known})
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        try:
+            claims = self._authenticate(request)
+            fault = await faults.next_for(self.faults, request)
+            if fault is None:
+                return web.json_response(await self._carry_out(request, claims))
+            if fault.carried_out:
+                await self._carry_out(request, claims)
+            return faults.cut(request) if fault.status == 0 else _faulty(fault)
+        except resource_errors.ResourceError as refusal:
+            return self._refuse(refusal)
+
+    async def _carry_out(self, request: web.Request, claims: dict[str, Any]) -> dict[str, Any]:
+        route, names = resource_routes.find(request.method, request.path)
+        _check_api_version(request)
+        scope, object_id = names.pop("scope"), claims["oid"]
+        if route.permission is not None and not self.authorizes(object_id, route.permission, scope):
+            raise resource_errors.denied(claims["appid"], object_id, route.permission, scope)
+        call = Call(scope, names, request.query, await _body(request), object_id)
+        detail = scope.rpartition("/")[2]
+        self._journal.record("resource-manager", route.action, detail)
+        answer = route.carry_out(self, call)
+        self._journal.record("resource-manager", route.action, detail, "after")
+        return answer
+
+    def _authenticate(self, request: web.Request) -> dict[str, Any]:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme != "Bearer" or not token:
+            raise _unauthorized("AuthenticationFailed", "The 'Authorization' header is missing.")
+        claims = self._identity.claims(token)
+        if claims is None:
+            raise _unauthorized("InvalidAuthenticationToken", "The access token is invalid.")
+        if claims["aud"] not in self.audiences:
+            text = f"The access token is for the wrong audience '{claims['aud']}'."
+            raise _unauthorized("InvalidAuthenticationTokenAudience", text)
+        if claims["exp"] <= time.time():
+            raise _unauthorized("ExpiredAuthenticationToken", "The access token expiry is in the past.")
+        return claims
+
+    def _refuse(self, refusal: resource_errors.ResourceError) -> web.Response:
+        headers = {}
+        if refusal.status == 401:
+            authority = f"https://login.microsoftonline.com/{self.tenant_id}"
+            headers["WWW-Authenticate"] = f'Bearer authorization_uri="{authority}", error="invalid_token"'
+        return web.json_response(refusal.body(), status=refusal.status, headers=headers)
+
+
+def _unauthorized(code: str, message: str) -> resource_errors.ResourceError:
+    return resource_errors.ResourceError(401, code, f"Authentication failed. {message}")
+
+
+def _check_api_version(request: web.Request) -> None:
+    version = request.query.get("api-version")
+    if version is None:
+        text = "The api-version query parameter (?api-version=) is required for all requests."
+        raise resource_errors.ResourceError(400, "MissingApiVersionParameter", text)
+    if not _API_VERSION.fullmatch(version):
+        text = f"The api-version '{version}' is invalid."
+        raise resource_errors.ResourceError(400, "InvalidApiVersionParameter", text)
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    try:
+        body = json.loads(await request.read() or b"{}")
+    except ValueError as error:
+        raise resource_errors.ResourceError(400, "InvalidRequestContent", "The body is not valid JSON.") from error
+    if not isinstance(body, dict):
+        raise resource_errors.ResourceError(400, "InvalidRequestContent", "The body is not a JSON object.")
+    return body
+
+
+def _faulty(fault: faults.Fault) -> web.Response:
+    body = resource_errors.ResourceError(fault.status, fault.code, "The sandbox was told to answer this.").body()
+    return web.json_response(body, status=fault.status, headers=fault.headers)

@@ -1,0 +1,68 @@
+"""Role definitions and role assignments: who may take which action at which scope.
+
+https://learn.microsoft.com/azure/role-based-access-control/overview
+"""
+
+import dataclasses
+import fnmatch
+import uuid
+from collections.abc import Iterable, Iterator
+
+OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
+CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
+READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+KEY_OPERATOR = "81a9662b-bebf-436f-a333-f67b29880f12"
+
+
+@dataclasses.dataclass(frozen=True)
+class Definition:
+    """What a role allows; `*` in an action stands for any text."""
+
+    actions: tuple[str, ...]
+    not_actions: tuple[str, ...] = ()
+
+    def allows(self, action: str) -> bool:
+        """Whether the action is among those granted and not taken away again; letter case doesn't count."""
+        return _any_fits(self.actions, action) and not _any_fits(self.not_actions, action)
+
+
+# https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
+DEFINITIONS = {
+    OWNER: Definition(("*",)),
+    CONTRIBUTOR: Definition(("*",), ("Microsoft.Authorization/*/Delete", "Microsoft.Authorization/*/Write")),
+    READER: Definition(("*/read",)),
+    KEY_OPERATOR: Definition(
+        (
+            "Microsoft.Storage/storageAccounts/listkeys/action",
+            "Microsoft.Storage/storageAccounts/regeneratekey/action",
+        )
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Assignment:
+    """A role for an object id at a scope, which is a resource id or the beginning of one."""
+
+    scope: str
+    role: str
+    principal_id: str
+    principal_type: str = "ServicePrincipal"
+    name: str = dataclasses.field(default_factory=lambda: str(uuid.uuid4()))
+
+
+def held(assignments: Iterable[Assignment], principal_id: str, scope: str) -> Iterator[Definition]:
+    """Return the roles of an object id at a scope, the inherited ones as well."""
+    for one in assignments:
+        if one.principal_id == principal_id and reaches(one.scope, scope):
+            yield DEFINITIONS[one.role]
+
+
+def reaches(scope: str, other: str) -> bool:
+    """Whether `other` is this scope or lies within it."""
+    outer, inner = scope.lower().rstrip("/"), other.lower().rstrip("/")
+    return inner == outer or inner.startswith(f"{outer}/")
+
+
+def _any_fits(patterns: Iterable[str], action: str) -> bool:
+    return any(fnmatch.fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns)

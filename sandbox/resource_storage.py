@@ -1,0 +1,72 @@
+"""Storage accounts in Resource Manager: their properties and their keys.
+
+https://learn.microsoft.com/rest/api/storagerp/storage-accounts
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from sandbox import accounts, resource_errors
+
+if TYPE_CHECKING:
+    from sandbox.resource_manager import Call, ResourceManager
+
+
+def get_account(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+    """GET {account}."""
+    account = _account(manager, call)
+    properties: dict[str, Any] = {
+        "provisioningState": "Succeeded",
+        "allowSharedKeyAccess": account.allow_shared_key_access,
+        "keyCreationTime": {name: created.isoformat() for name, created in account.key_created.items()},
+        "minimumTlsVersion": account.minimum_tls_version,
+        "primaryEndpoints": {"blob": f"{manager.blob_endpoint(account.name)}/"},
+        "supportsHttpsTrafficOnly": True,
+    }
+    if account.sas_policy is not None:
+        properties["sasPolicy"] = account.sas_policy
+    if account.key_expiration_days is not None:
+        properties["keyPolicy"] = {"keyExpirationPeriodInDays": account.key_expiration_days}
+    return {
+        "id": account.resource_id,
+        "name": account.name,
+        "type": "Microsoft.Storage/storageAccounts",
+        "location": account.location,
+        "kind": account.kind,
+        "sku": {"name": "Standard_LRS", "tier": "Standard"},
+        "tags": {},
+        "properties": properties,
+    }
+
+
+def list_keys(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+    """POST {account}/listKeys."""
+    return _keys(_account(manager, call))
+
+
+def regenerate_key(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+    """POST {account}/regenerateKey: Key Vault learns nothing of it."""
+    account, key_name = _account(manager, call), call.body.get("keyName")
+    if key_name not in accounts.KEY_NAMES:
+        text = "Values for request parameters are invalid: keyName."
+        raise resource_errors.ResourceError(400, "InvalidValuesForRequestParameters", text)
+    account.regenerate(key_name)
+    return _keys(account)
+
+
+def _account(manager: "ResourceManager", call: "Call") -> accounts.StorageAccount:
+    by_id = {account.resource_id: account for account in manager.storage.values()}
+    return manager.find(by_id, call.scope)
+
+
+def _keys(account: accounts.StorageAccount) -> dict[str, Any]:
+    return {
+        "keys": [
+            {
+                "keyName": name,
+                "value": value,
+                "permissions": "FULL",
+                "creationTime": account.key_created[name].isoformat(),
+            }
+            for name, value in account.keys.items()
+        ]
+    }

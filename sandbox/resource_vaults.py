@@ -1,0 +1,118 @@
+"""Key vaults in Resource Manager: properties and access policies.
+
+https://learn.microsoft.com/rest/api/keyvault/keyvault/vaults
+"""
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from sandbox import resource_errors, vault
+
+if TYPE_CHECKING:
+    from sandbox.resource_manager import Call, ResourceManager
+
+KINDS = ("keys", "secrets", "certificates", "storage")
+
+# Enumerations of the published specification; keys and certificates, which the vault here lacks, go unchecked.
+_COMMON = frozenset({"all", "get", "list", "set", "delete", "backup", "restore", "recover", "purge"})
+_KNOWN = {
+    "secrets": _COMMON,
+    "storage": _COMMON | {"update", "regeneratekey", "setsas", "listsas", "getsas", "deletesas"},
+}
+
+
+@dataclasses.dataclass
+class VaultResource:
+    """A vault; its access policies and its mode are those of the data plane, `service`."""
+
+    id: str
+    service: vault.Vault
+    location: str = "westeurope"
+    soft_delete: bool = True
+    purge_protection: bool = True
+    public_network_access: str = "Enabled"
+
+    @property
+    def name(self) -> str:
+        """The last part of the id."""
+        return self.id.rpartition("/")[2]
+
+
+def get_vault(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+    """GET {vault}."""
+    found = manager.find(manager.vaults, call.scope)
+    properties = {
+        "tenantId": manager.tenant_id,
+        "sku": {"family": "A", "name": "standard"},
+        "accessPolicies": _policies(found.service.policies, manager.tenant_id),
+        "enableRbacAuthorization": found.service.rbac,
+        "enableSoftDelete": found.soft_delete,
+        "softDeleteRetentionInDays": 90,
+        "publicNetworkAccess": found.public_network_access,
+        "vaultUri": f"{found.service.url}/",
+        "provisioningState": "Succeeded",
+    }
+    if found.purge_protection:  # the real service leaves it out otherwise: it can't be false
+        properties["enablePurgeProtection"] = True
+    return {
+        "id": found.id,
+        "name": found.name,
+        "type": "Microsoft.KeyVault/vaults",
+        "location": found.location,
+        "tags": {},
+        "properties": properties,
+    }
+
+
+def update_access_policies(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+    """PUT {vault}/accessPolicies/{add|replace|remove}: other object ids' policies stay as they are."""
+    found = manager.find(manager.vaults, call.scope)
+    wanted = _read((call.body.get("properties") or {}).get("accessPolicies"), manager.tenant_id)
+    for object_id, permissions in wanted.items():
+        had = found.service.policies.get(object_id, set())
+        changed = {"add": had | permissions, "replace": permissions, "remove": had - permissions}
+        found.service.set_policy(object_id, changed[call.names["kind"].lower()])
+    return {
+        "id": f"{found.id}/accessPolicies/",
+        "type": "Microsoft.KeyVault/vaults/accessPolicies",
+        "location": found.location,
+        "properties": {"accessPolicies": _policies(found.service.policies, manager.tenant_id)},
+    }
+
+
+def _read(entries: Any, tenant_id: str) -> dict[str, set[str]]:
+    """Return permissions as in "storage/setsas" by object id; all is checked before anything changes."""
+    if not isinstance(entries, list):
+        raise resource_errors.bad_request("The parameter accessPolicies is not specified.")
+    wanted: dict[str, set[str]] = {}
+    for entry in entries:
+        if entry.get("tenantId") != tenant_id:
+            raise resource_errors.bad_request("An access policy's tenantId is not that of the vault.")
+        if not entry.get("objectId"):
+            raise resource_errors.bad_request("An access policy has no objectId.")
+        wanted.setdefault(entry["objectId"], set()).update(_permissions(entry.get("permissions") or {}))
+    return wanted
+
+
+def _permissions(by_kind: dict[str, list[str] | None]) -> set[str]:
+    found = {f"{kind}/{name.lower()}" for kind, names in by_kind.items() for name in names or ()}
+    for permission in sorted(found):
+        kind, _, name = permission.partition("/")
+        if kind not in KINDS or name not in _KNOWN.get(kind, {name}):
+            raise resource_errors.bad_request(f"An access policy has an unknown permission: {kind} {name}.")
+    return found
+
+
+def _policies(policies: dict[str, set[str]], tenant_id: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "tenantId": tenant_id,
+            "objectId": object_id,
+            "permissions": {
+                kind: sorted(one.partition("/")[2] for one in permissions if one.startswith(f"{kind}/"))
+                for kind in KINDS
+            },
+        }
+        for object_id, permissions in policies.items()
+        if permissions
+    ]

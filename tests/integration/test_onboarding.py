@@ -1,0 +1,360 @@
+"""`python -m rotator onboard` against the sandbox: from an empty vault to a rotation that works."""
+
+import base64
+import json
+import os
+import pty
+import subprocess
+import sys
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.keyvault.secrets._shared import http_challenge_cache
+from click.testing import CliRunner, Result
+
+from rotator import app, cli
+from sandbox import keypair, resource_roles
+from sandbox.faults import Fault
+from sandbox.master import Master
+from sandbox.world import KEY_SECRET, PASSPHRASE_SECRET, Options, World
+from tests.integration.conftest import ROOT, Cluster, options_for
+
+FINGERPRINT = "KUBERNETES_SSH_FINGERPRINT"
+
+
+def prepare(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    http_challenge_cache.clear()
+    ids = {
+        "STORAGE_ACCOUNT_ID": world.account.resource_id,
+        "KEY_VAULT_ID": world.vault_id,
+        "FUNCTION_APP_ID": world.function_app_id,
+        "KEY_VAULT_SERVICE_PRINCIPAL_ID": world.vault.service_principal_id,
+    }
+    for name, text in {**world.settings, **ids}.items():
+        monkeypatch.setenv(name, text)
+    return world
+
+
+@pytest.fixture
+def empty(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """Nothing is onboarded: no managed account, no SSH key, no access policy."""
+    options_for("sandbox")
+    with World(Options(onboarded=False)) as running:
+        yield prepare(running, monkeypatch)
+
+
+def onboard(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.main, ["onboard", *arguments])
+
+
+def state(world: World) -> dict[str, Any]:
+    """Everything that onboarding may change."""
+    managed = world.vault.storage.accounts
+    return {
+        "policies": {who: sorted(verbs) for who, verbs in world.vault.policies.items()},
+        "accounts": {
+            name: (one.active_key, one.auto_regenerate, one.regeneration_period) for name, one in managed.items()
+        },
+        "secrets": {name: len(versions) for name, versions in world.vault.secrets.secrets.items()},
+        "settings": dict(world.resource_manager.sites[world.function_app_id].app_settings),
+    }
+
+
+def authorize(world: World, result: Result) -> None:
+    """Do on the master what the last line of the output says."""
+    line = result.output.rpartition("--public-key '")[2].partition("'")[0]
+    assert isinstance(world.master, Master)
+    world.master.authorized_keys.append(line)
+
+
+def test_from_nothing_to_a_rotation_that_works(empty: World) -> None:
+    result = onboard("--yes")
+    assert result.exit_code == 0, result.output
+    authorize(empty, result)
+    settings = empty.resource_manager.sites[empty.function_app_id].app_settings
+    platform = {name: empty.settings[name] for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER", "REQUESTS_CA_BUNDLE")}
+    report = app.rotate(trigger="test", forced=False, environment={**settings, **platform})
+    assert report.counts() == "1 rotated"
+    assert Cluster(empty).works()
+
+
+def test_the_app_gets_what_a_rotation_needs_and_no_more(empty: World) -> None:
+    onboard("--yes")
+    wanted = {"secrets/get", "storage/get", "storage/getsas", "storage/setsas", "storage/recover"}
+    assert empty.vault.policies[empty.app_object_id] == wanted
+
+
+def test_settings_of_others_stay(empty: World) -> None:
+    before = dict(empty.resource_manager.sites[empty.function_app_id].app_settings)
+    onboard("--yes")
+    after = empty.resource_manager.sites[empty.function_app_id].app_settings
+    assert before.items() <= after.items()
+
+
+def test_a_second_onboarding_changes_nothing(empty: World) -> None:
+    onboard("--yes")
+    before = state(empty)
+    result = onboard("--yes")
+    assert result.exit_code == 0
+    assert state(empty) == before
+    assert "done" not in result.output
+
+
+def test_a_dry_run_changes_nothing_and_names_each_step(empty: World) -> None:
+    before = state(empty)
+    result = onboard("--dry-run")
+    assert result.exit_code == 0
+    assert state(empty) == before
+    empty.vault.policies[empty.identity.object_id] = {"storage/get", "storage/list", "secrets/get"}
+    empty.vault.policies[empty.identity.object_id] |= {"storage/set", "storage/update", "storage/recover"}
+    empty.vault.policies[empty.identity.object_id] |= {"secrets/set", "secrets/recover"}
+    before = state(empty)
+    whole = onboard("--dry-run").output
+    assert state(empty) == before
+    for title in ("managed account", "app's access policy", "SSH key", "app settings"):
+        assert f"would do  {title}" in whole
+
+
+def test_each_step_names_a_command_that_does_the_same(empty: World) -> None:
+    steps = [json.loads(line) for line in onboard("--yes", "--json").output.splitlines()]
+    equivalents = {step["step"]: step["equivalent"] for step in steps if step["did"] == "done"}
+    assert equivalents["managed account"].startswith("az rest --method put --resource https://vault.azure.net")
+    assert equivalents["app's access policy"].startswith("az keyvault set-policy --name sandbox --object-id")
+    assert equivalents["SSH key"].startswith("az keyvault secret set --vault-name sandbox --name privatekey")
+    assert equivalents["app settings"].startswith("az functionapp config appsettings set --ids /subscriptions/")
+    assert "ssh-keyscan" in next(step["equivalent"] for step in steps if step["step"] == "host key")
+
+
+def test_an_access_policy_that_takes_its_time_is_waited_for(empty: World) -> None:
+    empty.vault.policy_delay = 1.5
+    assert onboard("--yes").exit_code == 0
+    assert KEY_SECRET in empty.vault.secrets.secrets
+
+
+def test_a_vault_in_rbac_mode_is_refused(empty: World) -> None:
+    empty.vault.rbac = True
+    before = state(empty)
+    result = onboard("--yes")
+    assert result.exit_code == 1
+    assert "--enable-rbac-authorization false" in result.output
+    assert state(empty) == before
+
+
+def test_key_vault_without_its_role_is_refused(empty: World) -> None:
+    manager = empty.resource_manager
+    manager.role_assignments[:] = [
+        one for one in manager.role_assignments if one.principal_id != empty.vault.service_principal_id
+    ]
+    before = state(empty)
+    result = onboard("--yes")
+    assert result.exit_code == 1
+    assert "az role assignment create --role 81a9662b-bebf-436f-a333-f67b29880f12" in result.output
+    assert state(empty) == before
+
+
+def test_an_operator_who_may_not_list_keys_is_refused(empty: World) -> None:
+    manager, operator = empty.resource_manager, empty.identity.object_id
+    kept = [one for one in manager.role_assignments if one.principal_id != operator]
+    group = empty.account.resource_id.partition("/providers/")[0]
+    reader = resource_roles.Assignment(group, resource_roles.READER, operator)
+    site = resource_roles.Assignment(empty.function_app_id, resource_roles.CONTRIBUTOR, operator)
+    manager.role_assignments[:] = [*kept, reader, site]
+    before = state(empty)
+    result = onboard("--yes")
+    assert result.exit_code == 1
+    assert f"--assignee {operator}" in result.output
+    assert state(empty) == before
+
+
+def test_an_account_without_shared_key_access_is_refused(empty: World) -> None:
+    empty.account.allow_shared_key_access = False
+    result = onboard("--yes")
+    assert result.exit_code == 1
+    assert "--allow-shared-key-access true" in result.output
+
+
+def test_an_account_managed_under_another_name_is_refused(empty: World) -> None:
+    empty.vault.storage.manage(empty.account, "othername")
+    result = onboard("--yes")
+    assert result.exit_code == 1
+    assert "KEYVAULT_STORAGE_NAME=othername" in result.output
+    assert KEY_SECRET not in empty.vault.secrets.secrets
+    assert empty.app_object_id not in empty.vault.policies
+
+
+def test_a_name_that_manages_another_account_is_refused(empty: World) -> None:
+    other = next(account for account in empty.storage.values() if account is not empty.account)
+    empty.vault.storage.manage(other, empty.account.name)
+    result = onboard("--yes")
+    assert result.exit_code == 1
+    assert "manages another storage account" in result.output
+    assert KEY_SECRET not in empty.vault.secrets.secrets
+
+
+def test_an_account_managed_already_keeps_its_active_key(empty: World) -> None:
+    empty.vault.storage.manage(empty.account).active_key = "key2"
+    result = onboard("--yes", "--active-key", "key1", "--regeneration-period", "P60D")
+    assert result.exit_code == 0
+    managed = empty.vault.storage.accounts[empty.account.name]
+    assert (managed.active_key, managed.regeneration_period) == ("key2", "P60D")
+
+
+def test_a_deleted_managed_account_is_recovered(empty: World) -> None:
+    empty.vault.storage.manage(empty.account)
+    accounts, deleted = empty.vault.storage.accounts, empty.vault.storage.deleted_accounts
+    deleted[empty.account.name] = accounts.pop(empty.account.name)
+    assert onboard("--yes").exit_code == 0
+    assert empty.account.name in accounts
+
+
+def test_an_unknown_host_key_that_nobody_confirms_stops_everything(
+    empty: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(FINGERPRINT)
+    before = state(empty)
+    result = onboard("--yes")
+    assert result.exit_code == 1
+    assert "nobody is here to confirm" in result.output
+    assert empty.settings[FINGERPRINT] in result.output
+    assert state(empty) == before
+
+
+def test_another_host_key_than_the_expected_stops_everything(empty: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(FINGERPRINT, "ssh-ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU")
+    before = state(empty)
+    result = onboard("--yes")
+    assert result.exit_code == 1
+    assert "47DEQpj8" in result.output
+    assert state(empty) == before
+
+
+def test_changes_that_nobody_agrees_to_are_not_made(empty: World) -> None:
+    before = state(empty)
+    result = onboard()
+    assert result.exit_code == 1
+    assert "Say --yes" in result.output
+    assert state(empty) == before
+
+
+@pytest.mark.parametrize(("answer", "pinned"), [("y", True), ("n", False)])
+def test_a_person_is_shown_the_host_key_and_asked(
+    empty: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: str, pinned: bool
+) -> None:
+    shown = empty.settings[FINGERPRINT]
+    monkeypatch.delenv(FINGERPRINT)
+    before, saved = state(empty), tmp_path / "saved"
+    done, said = _in_a_terminal(["onboard", "--save-settings", str(saved)], f"{answer}\n")
+    assert (done == 0) is pinned, said
+    assert shown in said
+    settings = empty.resource_manager.sites[empty.function_app_id].app_settings
+    assert (settings.get(FINGERPRINT) == shown) is pinned
+    assert (saved.exists() and saved.read_text() == f"{FINGERPRINT}={shown}\n") is pinned
+    assert pinned or state(empty) == before
+
+
+def _in_a_terminal(arguments: list[str], typed: str) -> tuple[int, str]:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rotator", *arguments],
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=ROOT,
+    )
+    os.write(ours, typed.encode())
+    said, _ = process.communicate(timeout=60)
+    os.close(ours)
+    os.close(theirs)
+    return process.returncode, said
+
+
+def test_a_key_from_a_file_is_put_into_the_vault(empty: World, tmp_path: Path) -> None:
+    pair = keypair.generate("ed25519")
+    file = tmp_path / "id_ed25519"
+    file.write_text(pair.private_text)
+    result = onboard("--yes", "--ssh-key", str(file))
+    assert result.exit_code == 0
+    assert empty.vault.secrets.get(KEY_SECRET, "").value == pair.private_text
+    assert pair.public_line.split()[1] in result.output
+
+
+def test_a_key_with_a_passphrase_comes_with_it(empty: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KUBERNETES_SSH_PASSPHRASE_SECRET", PASSPHRASE_SECRET)
+    pair = keypair.generate("ed25519", with_passphrase=True)
+    key, phrase = tmp_path / "key", tmp_path / "phrase"
+    key.write_text(pair.private_text)
+    phrase.write_text(f"{pair.passphrase}\n")
+    assert onboard("--yes", "--ssh-key", str(key), "--passphrase-file", str(phrase)).exit_code == 0
+    assert empty.vault.secrets.get(PASSPHRASE_SECRET, "").value == pair.passphrase
+
+
+def test_a_new_key_is_encrypted_where_a_passphrase_is_wanted(empty: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBERNETES_SSH_PASSPHRASE_SECRET", PASSPHRASE_SECRET)
+    result = onboard("--yes")
+    assert result.exit_code == 0, result.output
+    authorize(empty, result)
+    empty.vault.permissions |= {"storage/getsas", "storage/setsas"}
+    report = app.rotate(trigger="test", forced=True, environment=dict(os.environ))
+    assert report.counts() == "1 rotated"
+
+
+def test_a_file_without_a_key_changes_nothing(empty: World, tmp_path: Path) -> None:
+    file = tmp_path / "id_ed25519.pub"
+    file.write_text(empty.key_pair.public_line)
+    before = state(empty)
+    result = onboard("--yes", "--ssh-key", str(file))
+    assert result.exit_code == 1
+    assert "public half" in result.output
+    assert state(empty) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("STORAGE_ACCOUNT_ID", "mystorage", "Microsoft.Storage/storageAccounts"),
+        ("KEY_VAULT_ID", "myvault", "Microsoft.KeyVault/vaults"),
+        ("FUNCTION_APP_ID", "myapp", "Microsoft.Web/sites"),
+        ("KUBERNETES_SECRET_NAME", "Not Valid", "KUBERNETES_SECRET_NAME"),
+        ("KUBERNETES_DNS", "", "KUBERNETES_DNS"),
+    ],
+)
+def test_bad_input_names_the_setting(
+    empty: World, monkeypatch: pytest.MonkeyPatch, name: str, text: str, words: str
+) -> None:
+    monkeypatch.setenv(name, text)
+    before = state(empty)
+    result = onboard("--yes")
+    assert result.exit_code == 2
+    assert words in result.output
+    assert state(empty) == before
+
+
+def test_keys_may_not_be_regenerated_faster_than_a_sas_expires(empty: World) -> None:
+    result = onboard("--yes", "--regeneration-period", "PT4H")
+    assert result.exit_code == 2
+    assert "SAS_VALIDITY" in result.output
+
+
+def test_an_interrupted_onboarding_is_finished_by_the_next(empty: World) -> None:
+    manager = empty.resource_manager
+    manager.faults.append(Fault("PUT", f"{empty.function_app_id}/config", 500, "Boom", times=9))
+    first = onboard("--yes")
+    assert first.exit_code == 1
+    held = empty.vault.secrets.get(KEY_SECRET, "").value
+    manager.faults.clear()
+    assert onboard("--yes").exit_code == 0
+    assert empty.vault.secrets.get(KEY_SECRET, "").value == held
+    assert FINGERPRINT in manager.sites[empty.function_app_id].app_settings
+
+
+def test_no_secret_is_told(empty: World) -> None:
+    told = onboard("--yes").output + onboard("--yes", "--json").output
+    held = empty.vault.secrets.get(KEY_SECRET, "").value
+    values = [*empty.secret_values(), *(line for line in held.splitlines() if not line.startswith("-----"))]
+    for value in values:
+        for form in (value, urllib.parse.quote(value, safe=""), base64.b64encode(value.encode()).decode()):
+            assert form not in told
