@@ -4,6 +4,7 @@ Operations: https://learn.microsoft.com/rest/api/keyvault/ (Storage: Set/Get/Upd
 """
 
 import datetime
+import logging
 import time
 import urllib.parse
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from rotator import errors, vault_client
 from rotator.estate import Managed
 from rotator.redaction import Secret
 from rotator.targets import ManagedAccount
+
+logger = logging.getLogger(__name__)
 
 # A role or an access policy takes minutes to be known everywhere, a recovery seconds.
 _SETTLE_SECONDS = 180
@@ -30,10 +33,11 @@ class Keeper:
         self._name = account.name
         self._client = vault_client.VaultClient(account, credential)
         self._settling = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type((errors.VaultForbiddenError, errors.VaultConflictError)),
+            retry=tenacity.retry_if_exception(_may_settle),
             wait=tenacity.wait_exponential(multiplier=1, max=15),
             stop=tenacity.stop_after_delay(_SETTLE_SECONDS),
             sleep=sleep,
+            before_sleep=_say,
             reraise=True,
         )
 
@@ -122,6 +126,17 @@ class Keeper:
     @property
     def _path(self) -> str:
         return f"/storage/{self._name}"
+
+
+def _may_settle(error: BaseException) -> bool:
+    if isinstance(error, errors.RbacVaultError):
+        return False
+    return isinstance(error, errors.VaultForbiddenError | errors.VaultConflictError)
+
+
+def _say(state: tenacity.RetryCallState) -> None:
+    if state.attempt_number == 1 and state.outcome:
+        logger.warning("not yet (%s): asking again for up to %d s", state.outcome.exception(), _SETTLE_SECONDS)
 
 
 def _regeneration(automatic: bool, period: datetime.timedelta | None) -> dict[str, object]:

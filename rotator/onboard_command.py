@@ -64,28 +64,40 @@ class Choices:
 @click.option(
     "--storage-account",
     type=_id(resource_id.STORAGE_ACCOUNT),
+    metavar="ID",
     envvar="STORAGE_ACCOUNT_ID",
     required=True,
     help="The resource id of the storage account that the vault is to manage.",
 )
 @click.option(
-    "--vault", type=_id(resource_id.VAULT), envvar="KEY_VAULT_ID", required=True, help="The vault's resource id."
+    "--vault",
+    type=_id(resource_id.VAULT),
+    metavar="ID",
+    envvar="KEY_VAULT_ID",
+    required=True,
+    help="The vault's resource id.",
 )
 @click.option(
     "--function-app",
     type=_id(resource_id.FUNCTION_APP),
+    metavar="ID",
     envvar="FUNCTION_APP_ID",
     help="The function app's resource id, to write its settings and find its identity.",
 )
-@click.option("--app-principal", envvar="ROTATOR_PRINCIPAL_ID", help="The object id of the app's identity.")
+@click.option(
+    "--app-principal", envvar="ROTATOR_PRINCIPAL_ID", metavar="ID", help="The object id of the app's identity."
+)
 @click.option(
     "--key-vault-principal",
     envvar="KEY_VAULT_SERVICE_PRINCIPAL_ID",
+    metavar="ID",
     help="The object id of Key Vault's application, to check its role.",
 )
 @click.option("--active-key", type=click.Choice(["key1", "key2"]), default="key1", show_default=True)
 @click.option("--auto-regenerate/--no-auto-regenerate", default=True, help="Whether the vault regenerates keys.")
-@click.option("--regeneration-period", type=_period, default="P30D", show_default=True, help="How often.")
+@click.option(
+    "--regeneration-period", type=_period, metavar="DURATION", default="P30D", show_default=True, help="How often."
+)
 @click.option("--ssh-key", type=_FILE, help="A private key's file; without it the vault's, or a new Ed25519 key.")
 @click.option("--passphrase-file", type=_FILE, help="A file with that key's passphrase.")
 @click.option("--dry-run", is_flag=True, help="Look, and say what would be done.")
@@ -97,7 +109,7 @@ class Choices:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print each step as a line of JSON.")
 def onboard(**options: object) -> None:
-    r"""Bring vault, app and master together: what no template can do.
+    """Bring vault, app and master together: what no template can do.
 
     \b
     Looks at everything first, shows the master's host key for confirmation, then:
@@ -106,7 +118,7 @@ def onboard(**options: object) -> None:
       3. puts an SSH key into the vault, and prints its public half
       4. writes the app settings
     Done twice it changes nothing. Settings come from environment variables, as in `azd env get-values`.
-    """
+    """  # noqa: D301  # click takes the backspace itself for "do not wrap"
     choices = Choices(**options)  # type: ignore[arg-type]  # click gives each option its type
     try:
         _onboard(choices, os.environ)
@@ -211,7 +223,7 @@ def _tell(step: Step, *, as_json: bool) -> None:
 def _close(wish: Wish, public_key: str) -> None:
     target = wish.plan.targets[0]
     click.echo(
-        "\nOnce, on the master, (infra/master/README.md says what it does):\n"
+        "\nOnce, on the master (infra/master/README.md says what it does):\n"
         f'  ssh <admin>@{target.cluster.host} "sudo sh -s -- --user {target.cluster.user} '
         f"--namespace {target.namespace} --secret {target.secret} --public-key '{public_key}'\" <infra/master/setup.sh"
     )

@@ -358,3 +358,59 @@ def test_no_secret_is_told(empty: World) -> None:
     for value in values:
         for form in (value, urllib.parse.quote(value, safe=""), base64.b64encode(value.encode()).decode()):
             assert form not in told
+
+
+@pytest.mark.parametrize("name", ["STORAGE_ACCOUNT_ID", "KEY_VAULT_ID", "FUNCTION_APP_ID"])
+def test_a_resource_that_is_not_there_is_named(empty: World, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, os.environ[name] + "x")
+    before = state(empty)
+    result = onboard("--yes")
+    assert result.exit_code == 1
+    assert "answered 404" in result.output
+    assert state(empty) == before
+
+
+def test_an_operator_without_any_role_is_told_so(empty: World) -> None:
+    empty.resource_manager.role_assignments.clear()
+    result = onboard("--yes")
+    assert result.exit_code == 1
+    assert "answered 403" in result.output
+
+
+def test_a_resource_manager_that_does_not_answer_is_told(empty: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    empty.resource_manager.faults.append(Fault(status=0, times=99))
+    result = onboard("--yes")
+    assert result.exit_code == 1
+    assert "does not answer" in result.output
+
+
+def test_the_url_of_another_vault_is_refused(empty: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYVAULT_BASEURL", "https://another.vault.azure.net")
+    result = onboard("--yes")
+    assert result.exit_code == 1
+    assert "KEYVAULT_BASEURL is https://another.vault.azure.net" in result.output
+
+
+def test_an_app_without_an_identity_is_refused_before_it_is_changed(empty: World) -> None:
+    site = empty.resource_manager.sites[empty.function_app_id]
+    site.user_assigned.clear()
+    before = dict(site.app_settings)
+    result = onboard("--yes")
+    assert result.exit_code == 1
+    assert "Assign it a managed identity" in result.output
+    assert site.app_settings == before
+    assert empty.vault.storage.accounts == {}
+
+
+def test_a_system_assigned_identity_is_found_too(empty: World) -> None:
+    site = empty.resource_manager.sites[empty.function_app_id]
+    site.user_assigned.clear()
+    del site.app_settings["AZURE_CLIENT_ID"]
+    site.principal_id = "11111111-2222-3333-4444-555555555555"
+    assert onboard("--yes").exit_code == 0
+    assert site.principal_id in empty.vault.policies
+
+
+def test_settings_of_others_are_not_told(empty: World) -> None:
+    empty.resource_manager.sites[empty.function_app_id].app_settings["OTHERS"] = "their-connection-string"
+    assert "their-connection-string" not in onboard("--yes").output
