@@ -6,11 +6,12 @@ import os
 import shutil
 import statistics
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import gap, imports, shapes
+from bench import gap, imports, package, shapes
 from bench.shapes import NAME, Bench
 from rotator import app, config
 from rotator.targets import Strategy
@@ -38,6 +39,8 @@ def main() -> None:
         delivery(bench, chosen.rounds, chosen.ansible)
         gaps(bench, chosen.rounds)
     cold_start()
+    with tempfile.TemporaryDirectory() as directory:
+        package.show(Path(directory))
 
 
 def options() -> Options:

@@ -42,5 +42,7 @@ class Policy:
 
 # What a rotation does; `recover` brings a soft-deleted definition back, `get` finds the blob endpoint.
 APP = Policy(frozenset({"get"}), frozenset({"get", "getsas", "setsas", "recover"}))
-# What onboarding does.
-OPERATOR = Policy(frozenset({"get", "set", "recover"}), frozenset({"get", "list", "set", "update", "recover"}))
+# What onboarding and `plan` do.
+OPERATOR = Policy(
+    frozenset({"get", "set", "recover"}), frozenset({"get", "getsas", "list", "set", "update", "recover"})
+)

@@ -50,10 +50,11 @@ class Choices:
     app_principal: str | None
     key_vault_principal: str | None
     active_key: str
-    auto_regenerate: bool
-    regeneration_period: datetime.timedelta
+    auto_regenerate: bool | None
+    regeneration_period: datetime.timedelta | None
     ssh_key: Path | None
     passphrase_file: Path | None
+    unseen_host: bool
     dry_run: bool
     yes: bool
     save_settings: Path | None
@@ -94,12 +95,20 @@ class Choices:
     help="The object id of Key Vault's application, to check its role.",
 )
 @click.option("--active-key", type=click.Choice(["key1", "key2"]), default="key1", show_default=True)
-@click.option("--auto-regenerate/--no-auto-regenerate", default=True, help="Whether the vault regenerates keys.")
 @click.option(
-    "--regeneration-period", type=_period, metavar="DURATION", default="P30D", show_default=True, help="How often."
+    "--auto-regenerate/--no-auto-regenerate",
+    default=None,
+    help="Whether the vault regenerates keys: yes to begin with.",
 )
+@click.option("--regeneration-period", type=_period, metavar="DURATION", help="How often: P30D to begin with.")
 @click.option("--ssh-key", type=_FILE, help="A private key's file; without it the vault's, or a new Ed25519 key.")
 @click.option("--passphrase-file", type=_FILE, help="A file with that key's passphrase.")
+@click.option(
+    "--unseen-host",
+    is_flag=True,
+    envvar="ROTATOR_ONBOARD_UNSEEN_HOST",
+    help="Take KUBERNETES_SSH_FINGERPRINT as it is, for a master that only the app reaches.",
+)
 @click.option("--dry-run", is_flag=True, help="Look, and say what would be done.")
 @click.option("-y", "--yes", is_flag=True, help="Make the changes unasked; confirms no unknown host key.")
 @click.option(
@@ -149,10 +158,12 @@ def _wish(choices: Choices, environment: Mapping[str, str]) -> Wish:
     pinned = _FINGERPRINT in given
     # Everything else is validated before the master is asked for its key.
     plan = config.load(given if pinned else {**given, _FINGERPRINT: pins.EXAMPLE})
-    if choices.auto_regenerate and choices.regeneration_period <= plan.definition.validity:
+    if choices.regeneration_period and choices.regeneration_period <= plan.definition.validity:
         raise errors.SettingsError(
             [f"--regeneration-period: it must be longer than SAS_VALIDITY ({plan.definition.validity})"]
         )
+    if choices.unseen_host and not pinned:
+        raise errors.SettingsError([f"{_FINGERPRINT}: --unseen-host needs it, e.g. {pins.EXAMPLE}"])
     names = {str(field.alias) for field in Settings.model_fields.values()}
     own = {name: given[name] for name in sorted(names & given.keys()) if not name.startswith(_HOST_SETTINGS)}
     return Wish(
@@ -167,6 +178,7 @@ def _wish(choices: Choices, environment: Mapping[str, str]) -> Wish:
         period=choices.regeneration_period,
         pins=plan.targets[0].cluster.pins if pinned else (),
         settings=own,
+        unseen_host=choices.unseen_host,
         **_own_key(choices, plan),
     )
 
@@ -199,8 +211,9 @@ def _confirm(choices: Choices, unknown: tuple[pins.HostKey, ...], changes: list[
                 remedy="Compare it at the master's console (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), set "
                 f"{_FINGERPRINT} to it, and say --yes.",
             )
+        click.echo("\n".join(["\nTo be changed:", *(f"  - {change}" for change in changes)]), err=True)
         click.echo("\nCompare at the master's console: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub", err=True)
-        return click.confirm(f"Is {unknown[0]} the master's own key? Then the changes are made", err=True)
+        return click.confirm(f"Is {unknown[0]} the master's own key, and shall these changes be made?", err=True)
     if choices.yes or not changes:
         return True
     if not interactive:

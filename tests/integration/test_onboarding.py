@@ -108,7 +108,7 @@ def test_a_dry_run_changes_nothing_and_names_each_step(empty: World) -> None:
     result = onboard("--dry-run")
     assert result.exit_code == 0
     assert state(empty) == before
-    empty.vault.policies[empty.identity.object_id] = {"storage/get", "storage/list", "secrets/get"}
+    empty.vault.policies[empty.identity.object_id] = {"storage/get", "storage/getsas", "storage/list", "secrets/get"}
     empty.vault.policies[empty.identity.object_id] |= {"storage/set", "storage/update", "storage/recover"}
     empty.vault.policies[empty.identity.object_id] |= {"secrets/set", "secrets/recover"}
     before = state(empty)
@@ -414,3 +414,29 @@ def test_a_system_assigned_identity_is_found_too(empty: World) -> None:
 def test_settings_of_others_are_not_told(empty: World) -> None:
     empty.resource_manager.sites[empty.function_app_id].app_settings["OTHERS"] = "their-connection-string"
     assert "their-connection-string" not in onboard("--yes").output
+
+
+def test_a_second_onboarding_keeps_the_period_that_was_chosen(empty: World) -> None:
+    onboard("--yes", "--regeneration-period", "P90D")
+    assert onboard("--yes").exit_code == 0
+    assert empty.vault.storage.accounts[empty.account.name].regeneration_period == "P90D"
+
+
+def test_a_master_that_only_the_app_reaches_is_taken_unseen(empty: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBERNETES_SSH_PORT", "1")
+    assert onboard("--yes").exit_code == 1
+    assert onboard("--yes", "--unseen-host").exit_code == 0
+    settings = empty.resource_manager.sites[empty.function_app_id].app_settings
+    assert settings[FINGERPRINT] == empty.settings[FINGERPRINT]
+
+
+def test_a_master_is_not_taken_unseen_without_a_fingerprint(empty: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(FINGERPRINT)
+    result = onboard("--yes", "--unseen-host")
+    assert result.exit_code == 2
+    assert FINGERPRINT in result.output
+
+
+def test_the_operator_may_plan_afterwards(empty: World) -> None:
+    authorize(empty, onboard("--yes"))
+    assert CliRunner().invoke(cli.main, ["plan"]).exit_code == 0

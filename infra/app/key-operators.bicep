@@ -1,0 +1,53 @@
+// Who may list and regenerate the rotated account's keys: Storage Account Key Operator Service Role, on it alone.
+param storageName string
+param keyVaultApplicationId string
+param keyVaultPrincipalId string
+param keyVaultHasRole bool
+param appPrincipalId string
+param appMayRotateKeys bool
+param operatorPrincipalId string
+@allowed(['User', 'Group', 'ServicePrincipal'])
+param operatorPrincipalType string
+
+var keyOperator = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '81a9662b-bebf-436f-a333-f67b29880f12')
+
+resource account 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
+  name: storageName
+}
+
+// Key Vault itself signs each SAS with the account's key, and regenerates keys by its own schedule.
+resource keyVault 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!keyVaultHasRole) {
+  name: guid(account.id, keyVaultPrincipalId, keyOperator)
+  scope: account
+  properties: {
+    roleDefinitionId: keyOperator
+    principalId: keyVaultPrincipalId
+    principalType: 'ServicePrincipal'
+    description: 'Key Vault, application ${keyVaultApplicationId}, manages the keys of this account.'
+  }
+}
+
+// Key Vault regenerates a key on behalf of its caller, who needs the role too: the app, if it is to do that.
+resource app 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (appMayRotateKeys) {
+  name: guid(account.id, appPrincipalId, keyOperator)
+  scope: account
+  properties: {
+    roleDefinitionId: keyOperator
+    principalId: appPrincipalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
+// Key Vault takes an account under management on behalf of its caller, too: whoever runs `rotator onboard`.
+resource operator 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(operatorPrincipalId)) {
+  name: guid(account.id, operatorPrincipalId, keyOperator)
+  scope: account
+  properties: {
+    roleDefinitionId: keyOperator
+    principalId: operatorPrincipalId
+    principalType: operatorPrincipalType
+  }
+}
+
+output storageId string = account.id
+output blobEndpoint string = account.properties.primaryEndpoints.blob

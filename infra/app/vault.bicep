@@ -1,0 +1,50 @@
+// A new vault: holds the SSH key, manages the storage account's keys, mints the SAS.
+param name string
+param location string
+param tags object
+param accessPolicies array
+param isPrivate bool
+param operatorIpAddress string
+param recover bool
+param workspaceId string
+
+var isClosed = isPrivate && empty(operatorIpAddress)
+
+resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
+  name: name
+  location: location
+  tags: tags
+  properties: {
+    tenantId: tenant().tenantId
+    sku: {
+      family: 'A'
+      name: 'standard'
+    }
+    createMode: recover ? 'recover' : 'default'
+    // Managed storage is documented with access policies only; from API version 2026-02-01 on, a vault that does not
+    // ask for them is made in role mode.
+    enableRbacAuthorization: false
+    // A redeployment sets exactly these and drops a policy that somebody added by hand.
+    accessPolicies: accessPolicies
+    enableSoftDelete: true
+    softDeleteRetentionInDays: 90
+    enablePurgeProtection: true
+    publicNetworkAccess: isClosed ? 'Disabled' : 'Enabled'
+    networkAcls: {
+      defaultAction: isPrivate ? 'Deny' : 'Allow'
+      bypass: 'None'
+      ipRules: empty(operatorIpAddress) ? [] : [{ value: operatorIpAddress }]
+    }
+  }
+}
+
+resource audit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'audit'
+  scope: vault
+  properties: {
+    workspaceId: workspaceId
+    logs: [
+      { category: 'AuditEvent', enabled: true }
+    ]
+  }
+}

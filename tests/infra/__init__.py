@@ -1,0 +1,1 @@
+"""The infrastructure, read as text: no compiler and no Azure here."""

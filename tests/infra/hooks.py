@@ -1,0 +1,107 @@
+"""azd's surroundings for the hooks: stand-ins for az, azd and Python that keep their state in files."""
+
+import dataclasses
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.infra import bicep
+
+TOOLS = ("sh", "dirname", "mktemp", "printenv", "rm", "cat", "cp", "mkdir", "touch", "env")
+
+AZ = """#!/bin/sh
+cd "$STATE"
+case "$1 $2" in
+  "account show") case "$*" in *--subscription*) cat subscription-tenant ;; *) cat tenant ;; esac ;;
+  "cloud show") cat cloud ;;
+  "ad sp") cat "principal-$5" ;;
+  *) echo "az $*: not expected" >&2; exit 99 ;;
+esac
+"""
+AZD = """#!/bin/sh
+[ "$1 $2" = "env set" ] && [ $# = 4 ] || exit 99
+cat >/dev/null  # as a program may do that asks
+echo "$3=$4" >> "$STATE/azd-environment"
+"""
+PYTHON = """#!/bin/sh
+case "$1 $2" in
+  "-c "*) [ -e "$STATE/installed" ] ;;
+  "-m pip") case "$*" in *--require-hashes*requirements.txt) touch "$STATE/installed" ;; *) exit 99 ;; esac ;;
+  "-m rotator")
+    shift 2; echo "$*" > "$STATE/onboard"; env > "$STATE/environment"
+    [ -e "$STATE/lines" ] && cat "$STATE/lines" > "$3"
+    exit "$(cat "$STATE/status")" ;;
+  *) exit 99 ;;
+esac
+"""
+INTERPRETER = """#!/bin/sh
+case "$1 $2" in
+  "-c "*) exit {refuses} ;;
+  "-m venv") mkdir -p "$3/bin"; cp "$STATE/python" "$3/bin/python" ;;
+  *) exit 99 ;;
+esac
+"""
+
+
+@dataclasses.dataclass
+class Surroundings:
+    """A project folder with the hooks, and programs on a PATH that holds nothing else."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        """Somebody is signed in to a tenant that knows Key Vault."""
+        shutil.copytree(bicep.FOLDER / "hooks", self.folder / "infra/hooks")
+        self.state = self.folder / "state"
+        self.programs = self.folder / "programs"
+        self.state.mkdir()
+        self.programs.mkdir()
+        for tool in TOOLS:
+            found = shutil.which(tool)
+            assert found, tool
+            (self.programs / tool).symlink_to(found)
+        self.program("az", AZ)
+        self.program("azd", AZD)
+        self.known("tenant", "tenant-1")
+        self.known("subscription-tenant", "tenant-1")
+        self.known("cloud", "AzureCloud")
+        self.known("principal-cfa8b339-82a2-471a-a3c9-0fc0be7a4093", "object-public")
+        self.known("principal-7e7c393b-45d0-48b1-a35e-2905ddf8183c", "object-government")
+        self.known("status", "0")
+
+    def program(self, name: str, text: str) -> None:
+        """Put a program on the PATH."""
+        self.executable(self.programs / name, text)
+
+    def executable(self, path: Path, text: str) -> None:
+        """Write a program."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
+
+    def known(self, name: str, text: str | None) -> None:
+        """Set a piece of the programs' state, or take it away."""
+        path = self.state / name
+        path.unlink(missing_ok=True)
+        if text is not None:
+            path.write_text(text + "\n")
+
+    def told(self, name: str) -> list[str]:
+        """What a program wrote down."""
+        path = self.state / name
+        return path.read_text().splitlines() if path.exists() else []
+
+    def run(self, hook: str, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        """Run a hook as azd does, somewhere else than in the project's folder."""
+        surroundings: Mapping[str, str] = {
+            "PATH": str(self.programs),
+            "STATE": str(self.state),
+            "TMPDIR": str(self.state),
+            **environment,
+        }
+        command = [str(self.folder / f"infra/hooks/{hook}.sh"), *arguments]
+        return subprocess.run(
+            command, cwd=os.sep, env=surroundings, capture_output=True, text=True, timeout=30, check=False
+        )

@@ -1,0 +1,191 @@
+"""The hooks run for real, with stand-ins for az, azd and Python."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.infra import bicep, hooks
+from tests.infra.hooks import Surroundings
+
+PUBLIC, GOVERNMENT = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093", "7e7c393b-45d0-48b1-a35e-2905ddf8183c"
+
+
+@pytest.fixture
+def surroundings(tmp_path: Path) -> Surroundings:
+    return Surroundings(tmp_path)
+
+
+@pytest.fixture
+def installed(surroundings: Surroundings) -> Surroundings:
+    surroundings.executable(surroundings.folder / ".venv/bin/python", hooks.PYTHON)
+    surroundings.known("installed", "")
+    return surroundings
+
+
+def test_key_vaults_principal_is_looked_up(surroundings: Surroundings) -> None:
+    done = surroundings.run("preprovision")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert surroundings.told("azd-environment") == ["KEY_VAULT_SERVICE_PRINCIPAL_ID=object-public"]
+
+
+def test_the_government_cloud_has_another_application(surroundings: Surroundings) -> None:
+    surroundings.known("cloud", "AzureUSGovernment")
+    surroundings.run("preprovision")
+    assert surroundings.told("azd-environment") == ["KEY_VAULT_SERVICE_PRINCIPAL_ID=object-government"]
+
+
+def test_a_named_application_is_taken(surroundings: Surroundings) -> None:
+    surroundings.run("preprovision", KEY_VAULT_APPLICATION_ID=GOVERNMENT)
+    assert surroundings.told("azd-environment") == ["KEY_VAULT_SERVICE_PRINCIPAL_ID=object-government"]
+
+
+def test_an_unchanged_principal_is_not_set_again(surroundings: Surroundings) -> None:
+    done = surroundings.run("preprovision", KEY_VAULT_SERVICE_PRINCIPAL_ID="object-public")
+    assert done.returncode == 0
+    assert surroundings.told("azd-environment") == []
+
+
+def test_a_changed_principal_is_set(surroundings: Surroundings) -> None:
+    surroundings.run("preprovision", KEY_VAULT_SERVICE_PRINCIPAL_ID="object-of-another-tenant")
+    assert surroundings.told("azd-environment") == ["KEY_VAULT_SERVICE_PRINCIPAL_ID=object-public"]
+
+
+def test_a_pipeline_that_may_not_look_keeps_what_was_found(surroundings: Surroundings) -> None:
+    surroundings.known(f"principal-{PUBLIC}", None)
+    done = surroundings.run("preprovision", KEY_VAULT_SERVICE_PRINCIPAL_ID="object-public")
+    assert done.returncode == 0
+    assert surroundings.told("azd-environment") == []
+
+
+def test_a_principal_that_nobody_knows_is_an_error(surroundings: Surroundings) -> None:
+    surroundings.known(f"principal-{PUBLIC}", None)
+    done = surroundings.run("preprovision")
+    assert done.returncode == 1
+    assert f"no service principal of Key Vault ({PUBLIC}) in tenant tenant-1" in done.stderr
+    assert "azd env set KEY_VAULT_SERVICE_PRINCIPAL_ID" in done.stderr
+
+
+def test_without_the_azure_cli_it_stops(surroundings: Surroundings) -> None:
+    (surroundings.programs / "az").unlink()
+    done = surroundings.run("preprovision")
+    assert done.returncode == 1
+    assert "the Azure CLI is needed" in done.stderr
+
+
+def test_without_signing_in_it_stops(surroundings: Surroundings) -> None:
+    surroundings.known("tenant", None)
+    done = surroundings.run("preprovision")
+    assert (done.returncode, done.stderr) == (1, "preprovision: nobody is signed in to the Azure CLI: az login\n")
+    assert surroundings.told("azd-environment") == []
+
+
+def test_another_tenants_principal_is_not_taken(surroundings: Surroundings) -> None:
+    surroundings.known("subscription-tenant", "tenant-2")
+    done = surroundings.run("preprovision", AZURE_SUBSCRIPTION_ID="subscription-2")
+    assert done.returncode == 1
+    assert "az account set --subscription subscription-2" in done.stderr
+    assert surroundings.told("azd-environment") == []
+
+
+def test_a_subscription_out_of_sight_stops_it(surroundings: Surroundings) -> None:
+    surroundings.known("subscription-tenant", None)
+    done = surroundings.run("preprovision", AZURE_SUBSCRIPTION_ID="subscription-2")
+    assert done.returncode == 1
+    assert "does not see subscription subscription-2" in done.stderr
+
+
+def test_the_trial_s_machine_is_the_master_nobody_is_asked_for(surroundings: Surroundings) -> None:
+    surroundings.run("preprovision", CREATE_CLUSTER="true")
+    (address,) = re.findall(r"var clusterAddress = '(.+)'", (bicep.FOLDER / "main.bicep").read_text())
+    assert f"KUBERNETES_DNS={address}" in surroundings.told("azd-environment")
+
+
+def test_the_hook_and_the_template_know_the_same_applications() -> None:
+    for text in ((bicep.FOLDER / "main.bicep").read_text(), (bicep.FOLDER / "hooks/preprovision.sh").read_text()):
+        assert PUBLIC in text
+        assert GOVERNMENT in text
+
+
+def test_onboarding_sees_azds_environment(installed: Surroundings) -> None:
+    done = installed.run("postprovision", "--dry-run", STORAGE_ACCOUNT_ID="/subscriptions/1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(r"onboard --save-settings \S+ --dry-run", installed.told("onboard")[0])
+    assert "STORAGE_ACCOUNT_ID=/subscriptions/1" in installed.told("environment")
+
+
+def test_what_onboarding_learnt_is_stored(installed: Surroundings) -> None:
+    installed.known("lines", "KUBERNETES_SSH_FINGERPRINT=ssh-ed25519 SHA256:ab+c/=\nSAS_VALIDITY=PT4H")
+    assert installed.run("postprovision").returncode == 0
+    assert installed.told("azd-environment") == [
+        "KUBERNETES_SSH_FINGERPRINT=ssh-ed25519 SHA256:ab+c/=",
+        "SAS_VALIDITY=PT4H",
+    ]
+
+
+def test_a_failure_is_passed_on_and_what_was_learnt_is_stored(installed: Surroundings) -> None:
+    installed.known("lines", "KUBERNETES_SSH_FINGERPRINT=SHA256:abc")
+    installed.known("status", "3")
+    assert installed.run("postprovision").returncode == 3
+    assert installed.told("azd-environment") == ["KUBERNETES_SSH_FINGERPRINT=SHA256:abc"]
+
+
+def test_nothing_temporary_stays(installed: Surroundings) -> None:
+    installed.known("status", "1")
+    installed.run("postprovision")
+    assert not list(installed.state.glob("tmp.*"))
+
+
+def test_a_setting_that_azd_refuses_fails_the_hook(installed: Surroundings) -> None:
+    installed.known("lines", "SAS_VALIDITY=PT4H")
+    installed.program("azd", "#!/bin/sh\nexit 7\n")
+    assert installed.run("postprovision").returncode == 7
+
+
+def test_a_pipeline_says_yes_beforehand(installed: Surroundings) -> None:
+    installed.run("postprovision", ROTATOR_ONBOARD_YES="1")
+    assert installed.told("onboard")[0].endswith(" --yes")
+
+
+def test_onboarding_can_be_left_out(surroundings: Surroundings) -> None:
+    done = surroundings.run("postprovision", ROTATOR_ONBOARD="skip")
+    assert done.returncode == 0
+    assert "left out" in done.stdout
+
+
+def test_an_environment_is_made_with_an_interpreter_that_fits(surroundings: Surroundings) -> None:
+    surroundings.executable(surroundings.state / "python", hooks.PYTHON)
+    surroundings.program("python3.13", hooks.INTERPRETER.format(refuses=1))
+    surroundings.program("python3.12", hooks.INTERPRETER.format(refuses=0))
+    done = surroundings.run("postprovision")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert surroundings.told("onboard") != []
+
+
+def test_an_unfinished_environment_is_finished(installed: Surroundings) -> None:
+    installed.known("installed", None)
+    assert installed.run("postprovision").returncode == 0
+    assert installed.told("onboard") != []
+
+
+def test_without_a_python_that_fits_it_stops(surroundings: Surroundings) -> None:
+    surroundings.program("python3", hooks.INTERPRETER.format(refuses=1))
+    done = surroundings.run("postprovision")
+    assert done.returncode == 1
+    assert "Python 3.11, 3.12 or 3.13" in done.stderr
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_every_shell_understands_the_hooks(shell: str, installed: Surroundings) -> None:
+    found = shutil.which(shell)
+    if found is None:
+        pytest.skip(f"no {shell} here")
+    (installed.programs / "sh").unlink()
+    (installed.programs / "sh").symlink_to(found)
+    installed.known("lines", "SAS_VALIDITY=PT4H")
+    for hook in ("preprovision", "postprovision"):
+        script = installed.folder / f"infra/hooks/{hook}.sh"
+        script.write_text(script.read_text().replace("#!/bin/sh", f"#!{installed.programs / 'sh'}"))
+        assert installed.run(hook).returncode == 0
+    assert "SAS_VALIDITY=PT4H" in installed.told("azd-environment")

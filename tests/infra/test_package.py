@@ -1,0 +1,68 @@
+"""The deployment package holds the app and nothing else, and the app starts from it alone."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bench import package
+
+OURS = {"function_app.py", "host.json", "requirements.txt"}
+
+
+def test_the_package_is_the_app_and_nothing_else() -> None:
+    names = set(package.files())
+    modules = {name for name in names if name.startswith("rotator/")}
+    assert names - modules == OURS
+    assert all(name.endswith(".py") for name in modules)
+    assert "rotator/app.py" in modules
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "local.settings.json",
+        "requirements-dev.txt",
+        ".env",
+        ".azure/production/.env",
+        ".venv/bin/python",
+        ".python_packages/lib/site-packages/azure/__init__.py",
+        "rotator_env/bin/python",
+        "id_ed25519",
+        "new-folder/file.py",
+        "tests/rotator/app.py",
+        "build/rotator/app.py",
+        "sandbox/host.json",
+        "rotator/__pycache__/app.cpython-313.pyc",
+        "README.md",
+    ],
+)
+def test_what_lies_around_stays_out(name: str) -> None:
+    assert package.included([name]) == []
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    try:
+        package.libraries()
+    except subprocess.CalledProcessError as error:
+        if "hash" in error.stderr.lower():
+            raise
+        pytest.skip(f"the libraries cannot be installed here: {error.stderr.strip().splitlines()[-1]}")
+    return package.build(tmp_path_factory.mktemp("package"))
+
+
+@pytest.mark.timeout(300)  # the first time on a machine fetches the libraries
+def test_the_app_is_indexed_from_the_package_alone(built: Path) -> None:
+    assert package.run(built, package.INDEX).split() == ["health", "rotate_now", "rotate_on_schedule"]
+
+
+def test_a_rotation_finds_all_its_libraries_in_the_package(built: Path) -> None:
+    modules = sorted(path.stem for path in (built / "rotator").glob("[!_]*.py"))
+    code = "\n".join(f"import rotator.{name}" for name in modules)
+    assert package.run(built, f"{code}\nprint('found')") == "found\n"
+
+
+def test_the_package_does_not_see_this_environment(built: Path) -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        package.run(built, "import pytest")
