@@ -35,6 +35,7 @@ lint: setup  ## style, types, import contracts, and whether the lock files are c
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+	cd examples/viewer && $(abspath $(RUN)) -m mypy --strict -p viewer
 	$(VENV)/bin/lint-imports
 	@mkdir -p build && cp requirements.txt requirements-dev.txt build/
 	$(LOCK) pyproject.toml -o build/requirements.txt && cmp build/requirements.txt requirements.txt

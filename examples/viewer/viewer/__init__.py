@@ -1,0 +1,1 @@
+"""A small web page that shows pictures from Azure Blob storage with the SAS that a Kubernetes Secret holds."""
