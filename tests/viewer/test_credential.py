@@ -49,8 +49,9 @@ def test_a_missing_file_or_one_with_something_else_leaves_the_former_sas_in_use(
     viewer = start()
     assert viewer.get().status == 200
 
-    for files in ({}, {KEY: b""}, {KEY: b"\xff\xfe"}, {KEY: b"sp=r&sig=none"}, {KEY: token[:-20].encode()}):
-        volume.write(files)
+    shortened = token.partition("&sig=")[0] + "&sig=" + "A" * 40  # valid base64, but of 30 bytes
+    for content in (b"", b"\xff\xfe", b"sp=r&sig=none", token[:-20].encode(), shortened.encode(), None):
+        volume.write({KEY: content} if content is not None else {})
         assert viewer.get(PICTURE_PATH).status == viewer.get().status == viewer.get("/readyz").status == 200
 
     assert "The former SAS stays in use" in viewer.log

@@ -32,7 +32,7 @@ def parse(content: bytes, encoding: str) -> Sas:
         raw = base64.b64decode(content, validate=False) if encoding == "base64" else content
         token = raw.decode("ascii").strip().lstrip("?")
         fields = dict(urllib.parse.parse_qsl(token, strict_parsing=True))
-        signature = base64.b64decode(fields["sig"], validate=True)
+        signature = _signature(fields["sig"])
         expiry = datetime.datetime.fromisoformat(fields["se"])
         return Sas(
             token=token,
@@ -43,3 +43,10 @@ def parse(content: bytes, encoding: str) -> Sas:
         )
     except (ValueError, KeyError, OverflowError):
         raise ValueError("the Secret holds something else than an account SAS") from None
+
+
+def _signature(text: str) -> bytes:
+    signature = base64.b64decode(text, validate=True)
+    if len(signature) != hashlib.sha256().digest_size:
+        raise ValueError("it was cut off")
+    return signature
