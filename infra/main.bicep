@@ -42,10 +42,7 @@ param keyVaultResourceGroup string = ''
 @description('True brings back the soft-deleted vault of an environment that was removed and is deployed again.')
 param recoverKeyVault bool = false
 
-@description('Application id of Key Vault itself, the same in every tenant of a cloud.')
-param keyVaultApplicationId string = environment().name == 'AzureUSGovernment' ? '7e7c393b-45d0-48b1-a35e-2905ddf8183c' : 'cfa8b339-82a2-471a-a3c9-0fc0be7a4093'
-
-@description('Object id of the service principal of that application in this tenant; hooks/preprovision.sh looks it up.')
+@description('Object id of the service principal of Key Vault itself in this tenant; hooks/preprovision.sh looks it up, by the application id of this cloud.')
 param keyVaultServicePrincipalId string = ''
 
 @description('Whether that application has its role on an existing account already: Azure refuses to assign a role twice.')
@@ -239,7 +236,6 @@ module keyOperators 'app/key-operators.bicep' = {
   scope: resourceGroup(rotatedGroup)
   params: {
     storageName: rotatedName
-    keyVaultApplicationId: keyVaultApplicationId
     keyVaultPrincipalId: keyVaultPrincipal
     keyVaultHasRole: keyVaultHasRole
     appPrincipalId: identity.outputs.principalId
@@ -308,7 +304,7 @@ module function 'app/function.bicep' = {
     tags: tags
     identityId: identity.outputs.id
     identityClientId: identity.outputs.clientId
-    storageName: storage.outputs.name
+    storageBlobs: storage.outputs.blobs
     packageContainer: storage.outputs.packageContainer
     insightsName: monitoring.outputs.insightsName
     workspaceId: monitoring.outputs.workspaceId
@@ -358,6 +354,7 @@ output SERVICE_ROTATOR_NAME string = function.outputs.name
 output SERVICE_ROTATOR_URI string = function.outputs.uri
 output FUNCTION_APP_ID string = function.outputs.id
 output KEY_VAULT_ID string = vaultInUse.id
+output AZURE_RESOURCE_MANAGER string = environment().resourceManager
 output KEYVAULT_BASEURL string = vaultUri
 output KEYVAULT_STORAGE_NAME string = managedAccount
 output STORAGE_ACCOUNT_ID string = keyOperators.outputs.storageId

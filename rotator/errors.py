@@ -61,6 +61,15 @@ class VaultForbiddenError(VaultError):
     """The identity lacks a permission on the vault."""
 
 
+class VaultFirewallError(VaultError):
+    """The vault refuses the network that the request came from."""
+
+    remedy = (
+        "Let this network through the vault's firewall (az keyvault network-rule add --ip-address …), or run it "
+        "inside the vault's private network; for the function app, check its network integration."
+    )
+
+
 class RbacVaultError(VaultForbiddenError):
     """The vault decides by Azure roles, with which managed storage does not work."""
 

@@ -89,11 +89,11 @@ class Store(Protocol):
     def name_of(self, resource_id: str) -> str | None:
         """Give the name under which that account is managed."""
 
-    def soft_deleted(self) -> bool:
-        """Tell whether the name can be recovered."""
+    def soft_deleted(self) -> Managed | None:
+        """Give what was deleted under the name and can be recovered."""
 
-    def recover(self) -> None:
-        """Bring it back."""
+    def recover(self, wanted: Managed) -> None:
+        """Bring it back, and change when keys are regenerated; never the active key."""
 
     def manage(self, wanted: Managed) -> None:
         """Put the account under management."""

@@ -8,6 +8,7 @@ import logging
 import time
 import urllib.parse
 from collections.abc import Callable
+from typing import Any
 
 import isodate
 import tenacity
@@ -49,16 +50,7 @@ class Keeper:
         """Give what the vault manages under the account's name; `settling` waits for a new policy to take effect."""
         what = f"managed account {self._name!r}"
         read = self._settling if settling else tenacity.Retrying(stop=tenacity.stop_after_attempt(1), reraise=True)
-        found = read(self._client.get, self._path, "storage get", what)
-        if found is None:
-            return None
-        period = found.get("regenerationPeriod")
-        return Managed(
-            resource_id=str(found.get("resourceId", "")),
-            active_key=str(found.get("activeKeyName", "")),
-            auto_regenerate=bool(found.get("autoRegenerateKey")),
-            period=isodate.parse_duration(period) if period else None,
-        )
+        return _managed(read(self._client.get, self._path, "storage get", what))
 
     def name_of(self, resource_id: str) -> str | None:
         """Give the name under which the vault manages that account, if it does."""
@@ -71,13 +63,13 @@ class Keeper:
             path = _next_path(page.get("nextLink"))
         return None
 
-    def soft_deleted(self) -> bool:
-        """Tell whether the name belongs to a managed account that was deleted and can be recovered."""
+    def soft_deleted(self) -> Managed | None:
+        """Give the managed account of that name that was deleted and can be recovered."""
         what = f"deleted managed account {self._name!r}"
-        return self._client.get(f"/deletedstorage/{self._name}", "storage get", what) is not None
+        return _managed(self._client.get(f"/deletedstorage/{self._name}", "storage get", what))
 
-    def recover(self) -> None:
-        """Bring the soft-deleted managed account back."""
+    def recover(self, wanted: Managed) -> None:
+        """Bring the soft-deleted managed account back, and change when the vault regenerates its keys."""
         path = f"/deletedstorage/{self._name}/recover"
         self._client.send("POST", path, "storage recover", f"deleted managed account {self._name!r}")
         # It takes the vault some seconds until the account can be read.
@@ -87,6 +79,7 @@ class Keeper:
             stop=tenacity.stop_after_attempt(30),
         )
         found(self.managed)
+        self.change(wanted)
 
     def manage(self, wanted: Managed) -> None:
         """Let the vault manage the account; repeated while the roles on it are still on their way."""
@@ -126,6 +119,18 @@ class Keeper:
     @property
     def _path(self) -> str:
         return f"/storage/{self._name}"
+
+
+def _managed(bundle: dict[str, Any] | None) -> Managed | None:
+    if bundle is None:
+        return None
+    period = bundle.get("regenerationPeriod")
+    return Managed(
+        resource_id=str(bundle.get("resourceId", "")),
+        active_key=str(bundle.get("activeKeyName", "")),
+        auto_regenerate=bool(bundle.get("autoRegenerateKey")),
+        period=isodate.parse_duration(period) if period else None,
+    )
 
 
 def _may_settle(error: BaseException) -> bool:

@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from rotator import app, config, errors, pins, resource_id
 from rotator.onboarding import Did, Step, Wish
 from rotator.redaction import Secret
 from rotator.settings import Settings, validity
-from rotator.targets import Plan
+from rotator.targets import Plan, Strategy
 
 _COLOURS = {Did.CHECKED: "cyan", Did.UNCHANGED: "cyan", Did.WOULD: "yellow", Did.DONE: "green"}
 _FINGERPRINT = "KUBERNETES_SSH_FINGERPRINT"
@@ -234,9 +235,20 @@ def _tell(step: Step, *, as_json: bool) -> None:
 
 
 def _close(wish: Wish, public_key: str) -> None:
-    target = wish.plan.targets[0]
     click.echo(
         "\nOnce, on the master (infra/master/README.md says what it does):\n"
-        f'  ssh <admin>@{target.cluster.host} "sudo sh -s -- --user {target.cluster.user} '
-        f"--namespace {target.namespace} --secret {target.secret} --public-key '{public_key}'\" <infra/master/setup.sh"
+        f'  ssh -p {wish.cluster.port} <admin>@{wish.cluster.host} "sudo sh -s -- {_setup(wish)} '
+        f"--public-key '{public_key}'\" <infra/master/setup.sh"
     )
+
+
+def _setup(wish: Wish) -> str:
+    target = wish.plan.targets[0]
+    options = ["--user", wish.cluster.user, "--namespace", target.namespace, "--secret", target.secret]
+    options += ["--data-key", target.data_key]
+    # One with a kubeconfig is what setup.sh printed for the rotator; the administrator's comes without.
+    if not any(word.startswith("--kubeconfig") for word in wish.cluster.kubectl):
+        options += ["--kubectl", " ".join(wish.cluster.kubectl)]
+    if target.strategy is Strategy.APPLY:
+        options.append("--no-create")
+    return shlex.join(options)

@@ -30,6 +30,7 @@ _API_VERSION = "7.4"
 _SCOPE = "https://vault.azure.net/.default"
 # What the vault does with the account's keys through Resource Manager, as itself and on behalf of the caller.
 _ON_BEHALF = ("storage set", "storage regeneratekey")
+_BY_NETWORK = ("ForbiddenByFirewall", "ForbiddenByConnection", "ForbiddenByPolicy")
 
 
 class SoftDeletedError(errors.VaultConflictError):
@@ -137,13 +138,9 @@ class VaultClient:
         missing = f"{self.host} knows no {what} of a managed account {self.account.name!r}"
         return errors.ManagedAccountNotFoundError(missing, remedy=self.onboard())
 
-    def _forbidden(self, said: str, codes: list[str], permission: str) -> errors.VaultForbiddenError:
-        if any(
-            code.startswith(("ForbiddenByFirewall", "ForbiddenByConnection", "ForbiddenByPolicy")) for code in codes
-        ):
-            return errors.VaultForbiddenError(
-                said, remedy="Let the function app's network through the vault's firewall."
-            )
+    def _forbidden(self, said: str, codes: list[str], permission: str) -> errors.VaultError:
+        if any(code.startswith(_BY_NETWORK) for code in codes):
+            return errors.VaultFirewallError(said)
         if "ForbiddenByRbac" in codes:
             return errors.RbacVaultError(f"{said}: it is in RBAC mode", remedy=rbac_remedy(self._name))
         if permission in _ON_BEHALF and "AccessDenied" not in codes:

@@ -5,7 +5,7 @@ param location string
 param tags object
 param identityId string
 param identityClientId string
-param storageName string
+param storageBlobs string
 param packageContainer string
 param insightsName string
 param workspaceId string
@@ -80,7 +80,7 @@ resource appSettings 'Microsoft.Web/sites/config@2025-03-01' = {
   name: 'appsettings'
   properties: union(settings, {
     AZURE_CLIENT_ID: identityClientId
-    AzureWebJobsStorage__accountName: storageName
+    AzureWebJobsStorage__blobServiceUri: storageBlobs
     AzureWebJobsStorage__credential: 'managedidentity'
     AzureWebJobsStorage__clientId: identityClientId
     APPLICATIONINSIGHTS_CONNECTION_STRING: insights.properties.ConnectionString

@@ -1,6 +1,5 @@
 // Who may list and regenerate the rotated account's keys: Storage Account Key Operator Service Role, on it alone.
 param storageName string
-param keyVaultApplicationId string
 param keyVaultPrincipalId string
 param keyVaultHasRole bool
 param appPrincipalId string
@@ -23,7 +22,7 @@ resource keyVault 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!ke
     roleDefinitionId: keyOperator
     principalId: keyVaultPrincipalId
     principalType: 'ServicePrincipal'
-    description: 'Key Vault, application ${keyVaultApplicationId}, manages the keys of this account.'
+    description: 'Key Vault manages the keys of this account.'
   }
 }
 

@@ -50,4 +50,5 @@ resource audit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
 
 output id string = account.id
 output name string = account.name
+output blobs string = account.properties.primaryEndpoints.blob
 output packageContainer string = '${account.properties.primaryEndpoints.blob}${package.name}'

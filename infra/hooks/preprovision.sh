@@ -1,5 +1,6 @@
 #!/bin/sh
-# What the template cannot look up: the object id of Key Vault's own service principal, which differs by tenant.
+# What the template cannot do: look up Key Vault's own service principal, which differs by tenant, and register a
+# resource provider. Stops at settings that would fail late.
 set -eu
 
 stop() {
@@ -15,14 +16,26 @@ tenant() { # of the subscription that az uses, or of the one named by further ar
   az account show "$@" --query tenantId --output tsv 2>/dev/null
 }
 
+is_private=${VNET_ENABLED:-false}
+if [ "${CREATE_CLUSTER:-false}" = true ]; then
+  [ "$is_private" = true ] && [ -n "${CLUSTER_SSH_PUBLIC_KEY:-}" ] ||
+    stop "CREATE_CLUSTER=true needs a network and its administrator's key: azd env set VNET_ENABLED true," \
+      "azd env set CLUSTER_SSH_PUBLIC_KEY 'ssh-ed25519 …'"
+fi
+if [ "$is_private" = true ] && [ -z "${KEY_VAULT_NAME:-}${OPERATOR_IP_ADDRESS:-}" ] && [ "${ROTATOR_ONBOARD:-}" != skip ]; then
+  stop "with VNET_ENABLED=true the new vault refuses onboarding from here. Either let your public address in:" \
+    "azd env set OPERATOR_IP_ADDRESS <address>; or onboard later, inside the network: azd env set ROTATOR_ONBOARD skip"
+fi
+
 command -v az >/dev/null || stop "the Azure CLI is needed: https://learn.microsoft.com/cli/azure/install-azure-cli"
 signed_in=$(tenant) || stop "nobody is signed in to the Azure CLI: az login"
-if [ -n "${AZURE_SUBSCRIPTION_ID:-}" ]; then
-  wanted=$(tenant --subscription "$AZURE_SUBSCRIPTION_ID") ||
-    stop "the Azure CLI does not see subscription $AZURE_SUBSCRIPTION_ID: az login"
-  [ "$signed_in" = "$wanted" ] ||
-    stop "the Azure CLI works in tenant $signed_in, the subscription is in $wanted: az account set --subscription $AZURE_SUBSCRIPTION_ID"
-fi
+# `azd up` asks for it before this hook; `azd provision` asks after it.
+[ -n "${AZURE_SUBSCRIPTION_ID:-}" ] ||
+  stop "the subscription is not chosen yet: azd env set AZURE_SUBSCRIPTION_ID <id> (az account list --output table)"
+wanted=$(tenant --subscription "$AZURE_SUBSCRIPTION_ID") ||
+  stop "the Azure CLI does not see subscription $AZURE_SUBSCRIPTION_ID: az login"
+[ "$signed_in" = "$wanted" ] ||
+  stop "the Azure CLI works in tenant $signed_in, the subscription is in $wanted: az account set --subscription $AZURE_SUBSCRIPTION_ID"
 
 application=${KEY_VAULT_APPLICATION_ID:-}
 if [ -z "$application" ]; then
@@ -37,6 +50,14 @@ found=$(az ad sp show --id "$application" --query id --output tsv 2>/dev/null) |
   stop "no service principal of Key Vault ($application) in tenant $signed_in; somebody who may read the directory runs:" \
     "az ad sp show --id $application --query id --output tsv, and you: azd env set KEY_VAULT_SERVICE_PRINCIPAL_ID <id>"
 remember KEY_VAULT_SERVICE_PRINCIPAL_ID "$found"
+
+# Flex Consumption joins a network only where this is registered, and the template does not register it.
+if [ "$is_private" = true ] || [ -n "${INTEGRATION_SUBNET_ID:-}" ]; then
+  set -- --namespace Microsoft.App --subscription "$AZURE_SUBSCRIPTION_ID"
+  [ "$(az provider show "$@" --query registrationState --output tsv)" = Registered ] ||
+    az provider register "$@" --wait ||
+    stop "somebody who may must register it: az provider register $*"
+fi
 
 # The trial's machine has this address in the template, so nobody need be asked for it.
 if [ "${CREATE_CLUSTER:-false}" = true ]; then

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.infra import bicep
 
-TOOLS = ("sh", "dirname", "mktemp", "printenv", "rm", "cat", "cp", "mkdir", "touch", "env")
+TOOLS = ("sh", "dirname", "mktemp", "printenv", "rm", "cat", "cp", "mkdir", "touch", "env", "grep", "sha256sum")
 
 AZ = """#!/bin/sh
 cd "$STATE"
@@ -17,6 +17,8 @@ case "$1 $2" in
   "account show") case "$*" in *--subscription*) cat subscription-tenant ;; *) cat tenant ;; esac ;;
   "cloud show") cat cloud ;;
   "ad sp") cat "principal-$5" ;;
+  "provider show") [ "$4 $6" = "Microsoft.App subscription-1" ] || exit 99; cat registration ;;
+  "provider register") echo "$*" > registered; exit "$(cat registering)" ;;
   *) echo "az $*: not expected" >&2; exit 99 ;;
 esac
 """
@@ -67,6 +69,8 @@ class Surroundings:
         self.known("tenant", "tenant-1")
         self.known("subscription-tenant", "tenant-1")
         self.known("cloud", "AzureCloud")
+        self.known("registration", "NotRegistered")
+        self.known("registering", "0")
         self.known("principal-cfa8b339-82a2-471a-a3c9-0fc0be7a4093", "object-public")
         self.known("principal-7e7c393b-45d0-48b1-a35e-2905ddf8183c", "object-government")
         self.known("status", "0")
@@ -99,6 +103,7 @@ class Surroundings:
             "PATH": str(self.programs),
             "STATE": str(self.state),
             "TMPDIR": str(self.state),
+            "AZURE_SUBSCRIPTION_ID": "subscription-1",
             **environment,
         }
         command = [str(self.folder / f"infra/hooks/{hook}.sh"), *arguments]

@@ -15,8 +15,8 @@ PLATFORM = {
     "AzureWebJobsStorage__clientId",
     "AzureWebJobsStorage__credential",
 }
-# Other ways to the app's own storage than by account name and identity; the first would be a key.
-LEFT_OUT = {"AzureWebJobsStorage", "AzureWebJobsStorage__blobServiceUri"}
+# Other ways to the app's own storage; the first would be a key, the second knows the public cloud only.
+LEFT_OUT = {"AzureWebJobsStorage", "AzureWebJobsStorage__accountName"}
 PARAMETERS = json.loads((bicep.FOLDER / "main.parameters.json").read_text())["parameters"]
 OUTPUTS = [
     "AZURE_LOCATION",
@@ -26,6 +26,7 @@ OUTPUTS = [
     "SERVICE_ROTATOR_URI",
     "FUNCTION_APP_ID",
     "KEY_VAULT_ID",
+    "AZURE_RESOURCE_MANAGER",
     "KEYVAULT_BASEURL",
     "KEYVAULT_STORAGE_NAME",
     "STORAGE_ACCOUNT_ID",
@@ -65,7 +66,7 @@ def test_a_misspelt_setting_is_noticed() -> None:
 
 
 def test_a_connection_string_is_noticed() -> None:
-    more = edited("app/function.bicep", "AzureWebJobsStorage__accountName", "AzureWebJobsStorage")
+    more = edited("app/function.bicep", "AzureWebJobsStorage__blobServiceUri", "AzureWebJobsStorage")
     assert "AzureWebJobsStorage" in strays(more)
 
 
@@ -98,11 +99,12 @@ def test_azd_asks_for_the_master_and_nothing_else_of_ours(template: Template) ->
     assert without_default == asked
 
 
-def test_a_switch_has_the_same_default_in_both_files(template: Template) -> None:
+def test_a_parameter_has_the_same_default_in_both_files(template: Template) -> None:
+    """Where the variable is not set, azd passes on its own default, be it an empty string."""
     for each in template.of("param", "main.bicep"):
-        if each.target == "bool":
-            default = PARAMETERS[each.name]["value"].rstrip("}").partition("=")[2]
-            assert default == str(each.value).lower(), each
+        _, has_default, default = PARAMETERS[each.name]["value"].rstrip("}").partition("=")
+        if has_default:
+            assert default == (str(each.value).lower() if each.target == "bool" else each.value), each
 
 
 def test_azd_finds_what_it_is_promised(template: Template) -> None:

@@ -1,15 +1,28 @@
 """azd's project, the dev container and the workflow refer to what is there."""
 
+import hashlib
 import json
+import os
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.infra import bicep
 from tests.infra.bicep import Template
+from tests.infra.hooks import Surroundings
 
 ROOT = bicep.FOLDER.parent
 PROJECT = yaml.safe_load((ROOT / "azure.yaml").read_text())
+RELEASE = "https://github.com/k3s-io/k3s/releases/download/v1.35.6%2Bk3s1"
+CURL = """#!/bin/sh
+for last; do :; done
+echo "$last" >> "$STATE/fetched"
+case "$last" in */k3s) echo k3s > k3s ;; */sha256sum-amd64.txt) cat "$STATE/sums" > sha256sum-amd64.txt ;; esac
+"""
 WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/deploy.yml").read_text())
 
 
@@ -68,6 +81,42 @@ def test_the_workflow_names_variables_that_azd_knows() -> None:
     assert named <= set(re.findall(r"\$\{(\w+)", (bicep.FOLDER / "main.parameters.json").read_text()))
 
 
+def hand_over(folder: Path, variables: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Run the step that gives GitHub's variables to the later steps."""
+    if shutil.which("jq") is None:
+        pytest.skip("no jq here")
+    (step,) = [each for each in WORKFLOW["jobs"]["deploy"]["steps"] if "VARIABLES" in each.get("env", {})]
+    surroundings = {**os.environ, "VARIABLES": json.dumps(variables), "GITHUB_ENV": str(folder / "environment")}
+    return subprocess.run(
+        ["bash", "-e", "-c", step["run"]],
+        cwd=ROOT,
+        env=surroundings,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_the_workflow_takes_the_variables_that_azd_knows_and_no_others(tmp_path: Path) -> None:
+    known = {
+        "AZURE_CLIENT_ID": "1",
+        "AZURE_SUBSCRIPTION_ID": "2",
+        "KUBERNETES_SSH_FINGERPRINT": "ssh-ed25519 SHA256:ab+c/=",
+        "ROTATOR_ONBOARD": "skip",
+    }
+    others = {"PATH": "/tmp", "PYTHONPATH": "/tmp", "LD_PRELOAD": "x.so", "AZURE_CONFIG_DIR": "/tmp", "KUBERNETES": "x"}
+    assert hand_over(tmp_path, {**known, **others}).returncode == 0
+    assert (tmp_path / "environment").read_text().splitlines() == [f"{name}={text}" for name, text in known.items()]
+
+
+def test_a_variable_of_several_lines_stops_the_workflow(tmp_path: Path) -> None:
+    done = hand_over(tmp_path, {"SAS_VALIDITY": "PT4H\nPATH=/tmp"})
+    assert done.returncode != 0
+    assert "SAS_VALIDITY has more than one line" in done.stderr
+    assert "PATH" not in (tmp_path / "environment").read_text()
+
+
 def test_the_dev_container_has_the_app_s_python(template: Template) -> None:
     container = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text())
     (app,) = template.resources("Microsoft.Web/sites")
@@ -80,3 +129,19 @@ def test_the_trial_s_machine_takes_no_password() -> None:
     text = (bicep.FOLDER / "app/cluster.cloud-init.yaml").read_text()
     assert text.startswith("#cloud-config\n")
     assert yaml.safe_load(text)["ssh_pwauth"] is False
+
+
+@pytest.mark.parametrize("arrives_whole", [True, False])
+def test_the_trial_s_machine_installs_only_what_arrived_whole(tmp_path: Path, arrives_whole: bool) -> None:
+    surroundings = Surroundings(tmp_path)
+    digest = hashlib.sha256(b"k3s\n" if arrives_whole else b"another\n").hexdigest()
+    surroundings.known("sums", f"{'0' * 64}  k3s-images.txt\n{digest}  k3s")
+    surroundings.program("curl", CURL)
+    for program in ("install", "systemctl"):
+        surroundings.program(program, f'#!/bin/sh\necho "{program} $*" >> "$STATE/done"\n')
+    (script,) = yaml.safe_load((bicep.FOLDER / "app/cluster.cloud-init.yaml").read_text())["runcmd"]
+    surroundings.executable(tmp_path / "infra/hooks/machine.sh", f"#!/bin/sh\n{script}")
+    assert (surroundings.run("machine").returncode == 0) is arrives_whole
+    begun = ["install -m 755 k3s /usr/local/bin/k3s", "systemctl enable --now k3s"]
+    assert surroundings.told("done") == (begun if arrives_whole else [])
+    assert {line.rpartition("/")[0] for line in surroundings.told("fetched")} == {RELEASE}

@@ -11,6 +11,13 @@ from tests.infra.hooks import Surroundings
 
 PUBLIC, GOVERNMENT = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093", "7e7c393b-45d0-48b1-a35e-2905ddf8183c"
 
+TRIAL = {
+    "CREATE_CLUSTER": "true",
+    "VNET_ENABLED": "true",
+    "CLUSTER_SSH_PUBLIC_KEY": "ssh-ed25519 AAAA",
+    "ROTATOR_ONBOARD": "skip",
+}
+
 
 @pytest.fixture
 def surroundings(tmp_path: Path) -> Surroundings:
@@ -96,16 +103,69 @@ def test_a_subscription_out_of_sight_stops_it(surroundings: Surroundings) -> Non
     assert "does not see subscription subscription-2" in done.stderr
 
 
+def test_without_a_subscription_it_stops(surroundings: Surroundings) -> None:
+    done = surroundings.run("preprovision", AZURE_SUBSCRIPTION_ID="")
+    assert done.returncode == 1
+    assert "azd env set AZURE_SUBSCRIPTION_ID" in done.stderr
+    assert surroundings.told("azd-environment") == []
+
+
 def test_the_trial_s_machine_is_the_master_nobody_is_asked_for(surroundings: Surroundings) -> None:
-    surroundings.run("preprovision", CREATE_CLUSTER="true")
+    assert surroundings.run("preprovision", **TRIAL).returncode == 0
     (address,) = re.findall(r"var clusterAddress = '(.+)'", (bicep.FOLDER / "main.bicep").read_text())
     assert f"KUBERNETES_DNS={address}" in surroundings.told("azd-environment")
 
 
-def test_the_hook_and_the_template_know_the_same_applications() -> None:
-    for text in ((bicep.FOLDER / "main.bicep").read_text(), (bicep.FOLDER / "hooks/preprovision.sh").read_text()):
-        assert PUBLIC in text
-        assert GOVERNMENT in text
+@pytest.mark.parametrize("missing", ["VNET_ENABLED", "CLUSTER_SSH_PUBLIC_KEY"])
+def test_a_trial_that_lacks_something_stops_beforehand(surroundings: Surroundings, missing: str) -> None:
+    done = surroundings.run("preprovision", **{**TRIAL, missing: ""})
+    assert done.returncode == 1
+    assert f"azd env set {missing} " in done.stderr
+    assert surroundings.told("azd-environment") == []
+
+
+def test_a_vault_that_would_refuse_onboarding_stops_it_beforehand(surroundings: Surroundings) -> None:
+    done = surroundings.run("preprovision", VNET_ENABLED="true")
+    assert done.returncode == 1
+    assert "azd env set OPERATOR_IP_ADDRESS <address>" in done.stderr
+    assert "azd env set ROTATOR_ONBOARD skip" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("OPERATOR_IP_ADDRESS", "203.0.113.7"), ("ROTATOR_ONBOARD", "skip"), ("KEY_VAULT_NAME", "somebodys-own")],
+)
+def test_each_remedy_is_enough(surroundings: Surroundings, name: str, value: str) -> None:
+    done = surroundings.run("preprovision", **{"VNET_ENABLED": "true", name: value})
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "network",
+    [{"VNET_ENABLED": "true", "ROTATOR_ONBOARD": "skip"}, {"INTEGRATION_SUBNET_ID": "/subscriptions/1/subnets/app"}],
+)
+def test_a_network_needs_a_resource_provider(surroundings: Surroundings, network: dict[str, str]) -> None:
+    assert surroundings.run("preprovision", **network).returncode == 0
+    (registered,) = surroundings.told("registered")
+    assert registered == "provider register --namespace Microsoft.App --subscription subscription-1 --wait"
+
+
+def test_a_registered_provider_is_left_alone(surroundings: Surroundings) -> None:
+    surroundings.known("registration", "Registered")
+    assert surroundings.run("preprovision", **TRIAL).returncode == 0
+    assert surroundings.told("registered") == []
+
+
+def test_without_a_network_no_provider_is_registered(surroundings: Surroundings) -> None:
+    assert surroundings.run("preprovision").returncode == 0
+    assert surroundings.told("registered") == []
+
+
+def test_who_may_not_register_the_provider_is_told(surroundings: Surroundings) -> None:
+    surroundings.known("registering", "1")
+    done = surroundings.run("preprovision", **TRIAL)
+    assert done.returncode == 1
+    assert "az provider register --namespace Microsoft.App --subscription subscription-1" in done.stderr
 
 
 def test_onboarding_sees_azds_environment(installed: Surroundings) -> None:

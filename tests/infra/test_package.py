@@ -1,5 +1,6 @@
 """The deployment package holds the app and nothing else, and the app starts from it alone."""
 
+import fnmatch
 import subprocess
 from pathlib import Path
 
@@ -8,6 +9,22 @@ import pytest
 from bench import package
 
 OURS = {"function_app.py", "host.json", "requirements.txt"}
+LYING_AROUND = [
+    "local.settings.json",
+    "requirements-dev.txt",
+    ".env",
+    ".azure/production/.env",
+    ".venv/bin/python",
+    ".python_packages/lib/site-packages/azure/__init__.py",
+    "rotator_env/bin/python",
+    "id_ed25519",
+    "new-folder/file.py",
+    "tests/rotator/app.py",
+    "build/rotator/app.py",
+    "sandbox/host.json",
+    "rotator/__pycache__/app.cpython-313.pyc",
+    "README.md",
+]
 
 
 def test_the_package_is_the_app_and_nothing_else() -> None:
@@ -18,25 +35,29 @@ def test_the_package_is_the_app_and_nothing_else() -> None:
     assert "rotator/app.py" in modules
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "local.settings.json",
-        "requirements-dev.txt",
-        ".env",
-        ".azure/production/.env",
-        ".venv/bin/python",
-        ".python_packages/lib/site-packages/azure/__init__.py",
-        "rotator_env/bin/python",
-        "id_ed25519",
-        "new-folder/file.py",
-        "tests/rotator/app.py",
-        "build/rotator/app.py",
-        "sandbox/host.json",
-        "rotator/__pycache__/app.cpython-313.pyc",
-        "README.md",
-    ],
-)
+def test_azd_packs_the_same_files() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=package.ROOT, capture_output=True, text=True, check=True)
+    names = [name for name in listed.stdout.splitlines() if (package.ROOT / name).exists()]
+    assert packed_by_azd([*names, *LYING_AROUND]) == package.included(names)
+
+
+def packed_by_azd(names: list[str]) -> list[str]:
+    """What azd takes: it asks for each file by itself, the last line that matches decides, and * matches / too."""
+    lines = [line for line in (package.ROOT / ".funcignore").read_text().splitlines() if line and line[0] != "#"]
+    packed = []
+    for name in names:
+        ignored = False
+        for line in lines:
+            pattern = line.lstrip("!")
+            if not pattern.endswith("/"):  # those are for folders, which do not speak for what is in them
+                path = name if pattern.startswith("/") else name.rpartition("/")[2]
+                ignored = line == pattern if fnmatch.fnmatchcase(path, pattern.lstrip("/")) else ignored
+        if not ignored:
+            packed.append(name)
+    return sorted(packed)
+
+
+@pytest.mark.parametrize("name", LYING_AROUND)
 def test_what_lies_around_stays_out(name: str) -> None:
     assert package.included([name]) == []
 

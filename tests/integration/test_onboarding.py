@@ -17,9 +17,10 @@ from click.testing import CliRunner, Result
 
 from rotator import app, cli
 from sandbox import keypair, resource_roles
+from sandbox.accounts import StorageAccount
 from sandbox.faults import Fault
 from sandbox.master import Master
-from sandbox.world import KEY_SECRET, PASSPHRASE_SECRET, Options, World
+from sandbox.world import APP_ACCOUNT, KEY_SECRET, PASSPHRASE_SECRET, Options, World
 from tests.integration.conftest import ROOT, Cluster, options_for
 
 FINGERPRINT = "KUBERNETES_SSH_FINGERPRINT"
@@ -121,7 +122,9 @@ def test_a_dry_run_changes_nothing_and_names_each_step(empty: World) -> None:
 def test_each_step_names_a_command_that_does_the_same(empty: World) -> None:
     steps = [json.loads(line) for line in onboard("--yes", "--json").output.splitlines()]
     equivalents = {step["step"]: step["equivalent"] for step in steps if step["did"] == "done"}
-    assert equivalents["managed account"].startswith("az rest --method put --resource https://vault.azure.net")
+    assert equivalents["managed account"].startswith(
+        f"az rest --method put --resource https://0.0.1 --url '{empty.vault.url}/storage/"
+    )
     assert equivalents["app's access policy"].startswith("az keyvault set-policy --name sandbox --object-id")
     assert equivalents["SSH key"].startswith("az keyvault secret set --vault-name sandbox --name privatekey")
     assert equivalents["app settings"].startswith("az functionapp config appsettings set --ids /subscriptions/")
@@ -202,12 +205,47 @@ def test_an_account_managed_already_keeps_its_active_key(empty: World) -> None:
     assert (managed.active_key, managed.regeneration_period) == ("key2", "P60D")
 
 
-def test_a_deleted_managed_account_is_recovered(empty: World) -> None:
-    empty.vault.storage.manage(empty.account)
-    accounts, deleted = empty.vault.storage.accounts, empty.vault.storage.deleted_accounts
-    deleted[empty.account.name] = accounts.pop(empty.account.name)
-    assert onboard("--yes").exit_code == 0
-    assert empty.account.name in accounts
+def manage_and_delete(world: World, account: StorageAccount) -> None:
+    """The vault managed an account under our account's name, until somebody deleted that."""
+    storage = world.vault.storage
+    storage.deleted_accounts[world.account.name] = storage.manage(account)
+    storage.accounts.clear()
+
+
+def test_a_deleted_managed_account_is_recovered_as_it_was_and_changed_as_asked_for(empty: World) -> None:
+    manage_and_delete(empty, empty.account)
+    empty.vault.storage.deleted_accounts[empty.account.name].active_key = "key2"
+    result = onboard("--yes", "--no-auto-regenerate")
+    assert result.exit_code == 0
+    assert f"--url '{empty.vault.url}/deletedstorage/{empty.account.name}/recover?" in result.output
+    managed = empty.vault.storage.accounts[empty.account.name]
+    assert (managed.active_key, managed.auto_regenerate) == ("key2", False)
+
+
+def test_a_deleted_managed_account_of_the_same_name_that_was_another_stays_deleted(empty: World) -> None:
+    manage_and_delete(empty, empty.storage[APP_ACCOUNT])
+    result = onboard("--yes")
+    assert result.exit_code == 1
+    assert f"another storage account as '{empty.account.name}'" in result.output
+    assert empty.vault.storage.accounts == {}
+
+
+def test_a_vault_that_refuses_this_network_is_told_at_once(empty: World) -> None:
+    empty.vault.faults.append(Fault(path="/storage", status=403, code="ForbiddenByFirewall", times=99))
+    before = state(empty)
+    result = onboard("--yes")
+    assert result.exit_code == 1
+    assert "Let this network through the vault's firewall" in result.output
+    assert state(empty) == before
+
+
+def test_the_last_step_is_told_with_this_master_and_this_secret(empty: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBERNETES_SECRET_STRATEGY", "apply")
+    monkeypatch.setenv("KUBERNETES_KUBECTL", "sudo k3s kubectl")
+    monkeypatch.setenv("KUBERNETES_SECRET_KEY", "token")
+    last = onboard("--yes").output.splitlines()[-1]
+    assert f"ssh -p {empty.settings['KUBERNETES_SSH_PORT']} " in last
+    assert "--data-key token --kubectl 'sudo k3s kubectl' --no-create --public-key 'ssh-ed25519 " in last
 
 
 def test_an_unknown_host_key_that_nobody_confirms_stops_everything(

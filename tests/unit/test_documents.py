@@ -63,6 +63,7 @@ def test_readme_explains_each_setting_and_no_other() -> None:
 def test_variables_are_ones_that_something_reads_or_writes(document: str) -> None:
     outputs = set(re.findall(r"^output (\w+)", text("infra/main.bicep"), re.MULTILINE))
     hooks = {"ROTATOR_ONBOARD", "ROTATOR_ONBOARD_YES", "ROTATOR_ONBOARD_UNSEEN_HOST"}
+    hooks |= {"AZURE_SUBSCRIPTION_ID", "KEY_VAULT_APPLICATION_ID"}
     words = text(document).replace("OBJECT_ID`", "`")  # what an option takes
     assert set(NAME.findall(words)) <= settings() | azd_variables() | outputs | hooks
 
