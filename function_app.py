@@ -51,7 +51,7 @@ def rotate_now(req: func.HttpRequest) -> func.HttpResponse:
         report = rotator.rotate(trigger="http", forced=True)
     except errors.RotatorError as error:
         status = 409 if isinstance(error, errors.BusyError) else 500
-        return _answer(status, {"error": error.kind, "message": str(error), "remedy": error.remedy})
+        return _answer(status, error.as_json())
     return _answer(502 if report.failed else 200, report.as_json())
 
 

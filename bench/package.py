@@ -26,11 +26,16 @@ def included(names: Iterable[str]) -> list[str]:
     return sorted(name for name in names if not ignored.match_file(name))
 
 
-def files() -> list[str]:
-    """The package's files, of those that git knows or would take."""
+def known() -> list[str]:
+    """The project's files: those that git knows or would take."""
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
-    return [name for name in included(names) if (ROOT / name).exists()]
+    return [name for name in names if (ROOT / name).exists()]
+
+
+def files() -> list[str]:
+    """The package's files."""
+    return included(known())
 
 
 def libraries() -> Path:

@@ -6,12 +6,15 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from rotator import config, errors, redaction
-from rotator.onboarding import Onboarding, Step, Wish
 from rotator.report import Report
 from rotator.rotation import Run, Services
 from rotator.targets import Plan
+
+if TYPE_CHECKING:
+    from rotator.onboarding import Onboarding, Step, Wish
 
 logger = logging.getLogger(__name__)
 
@@ -43,10 +46,11 @@ def plan(*, forced: bool = False, environment: Mapping[str, str] = os.environ) -
 
 
 @contextlib.contextmanager
-def onboarding(wish: Wish, announce: Callable[[Step], None]) -> Iterator[Onboarding]:
+def onboarding(wish: "Wish", announce: "Callable[[Step], None]") -> "Iterator[Onboarding]":
     """Give an onboarding that is wired to Azure and the master, as whoever is signed in."""
     _prepare_logs()
     from rotator import identity, keeper, privatekey, resource_manager, ssh
+    from rotator.onboarding import Onboarding
 
     with (
         contextlib.closing(identity.credential(None)) as credential,

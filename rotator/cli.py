@@ -10,10 +10,9 @@ from collections.abc import Callable
 
 import click
 
-from rotator import __version__, app, errors, onboard_command
+from rotator import __version__, app, complaint, errors, onboard_command
 from rotator.report import Due, Failed, Report, Rotated, TargetReport, Unchanged
 
-_FAILED, _USAGE = 1, 2
 _COLOURS = {"rotated": "green", "unchanged": "cyan", "due": "yellow", "failed": "bold red"}
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
@@ -61,20 +60,12 @@ def _run(act: Callable[[], Report], *, as_json: bool, verbose: bool) -> None:
     try:
         report = act()
     except errors.RotatorError as error:
-        _complain(error, as_json=as_json)
-        sys.exit(_USAGE if isinstance(error, errors.SettingsError) else _FAILED)
+        complaint.stop(error, as_json=as_json, indent=2)
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2))
     else:
         _show(report)
-    sys.exit(_FAILED if report.failed else 0)
-
-
-def _complain(error: errors.RotatorError, *, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps({"error": error.kind, "message": str(error), "remedy": error.remedy}, indent=2))
-    click.secho(f"{error}", err=True, fg="red")
-    click.echo(error.remedy, err=True)
+    sys.exit(complaint.FAILED if report.failed else 0)
 
 
 def _show(report: Report) -> None:

@@ -20,19 +20,23 @@ _LONGEST_SHOWN = 100
 
 def load(environment: Mapping[str, str] = os.environ) -> Plan:
     """The plan that the settings describe; raises SettingsError with every problem at once."""
-    names = {field.alias for field in Settings.model_fields.values()}
-    # An app setting that was emptied in the portal means the default.
-    given = {name: text.strip() for name, text in environment.items() if name in names and text.strip()}
+    texts = given(environment)
     problems: list[str] = []
     settings = None
     try:
-        settings = Settings.model_validate(given)
+        settings = Settings.model_validate(texts)
     except pydantic.ValidationError as error:
-        problems = [_explain(dict(problem), given) for problem in error.errors(include_url=False, include_input=False)]
-    problems += _gap(given)
+        problems = [_explain(dict(problem), texts) for problem in error.errors(include_url=False, include_input=False)]
+    problems += _gap(texts)
     if settings is None or problems:
         raise errors.SettingsError(problems)
     return _plan(settings)
+
+
+def given(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment's settings as they are written; an app setting that was emptied in the portal is none."""
+    names = {field.alias for field in Settings.model_fields.values()}
+    return {name: text.strip() for name, text in environment.items() if name in names and text.strip()}
 
 
 def _plan(settings: Settings) -> Plan:

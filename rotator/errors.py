@@ -18,6 +18,10 @@ class RotatorError(Exception):
         """The stable name of this error in reports."""
         return type(self).__name__
 
+    def as_json(self) -> dict[str, str]:
+        """Give what an answer or `--json` says of this error."""
+        return {"error": self.kind, "message": str(self), "remedy": self.remedy}
+
 
 class SettingsError(RotatorError):
     """One or more settings are missing or wrong; `problems` has a line for each."""

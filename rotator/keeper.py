@@ -3,7 +3,7 @@
 Operations: https://learn.microsoft.com/rest/api/keyvault/ (Storage: Set/Get/Update/Recover Storage Account).
 """
 
-import datetime
+import functools
 import logging
 import time
 import urllib.parse
@@ -48,9 +48,8 @@ class Keeper:
 
     def managed(self, *, settling: bool = False) -> Managed | None:
         """Give what the vault manages under the account's name; `settling` waits for a new policy to take effect."""
-        what = f"managed account {self._name!r}"
-        read = self._settling if settling else tenacity.Retrying(stop=tenacity.stop_after_attempt(1), reraise=True)
-        return _managed(read(self._client.get, self._path, "storage get", what))
+        read = functools.partial(self._client.get, self._path, "storage get", f"managed account {self._name!r}")
+        return _managed(self._settling(read) if settling else read())
 
     def name_of(self, resource_id: str) -> str | None:
         """Give the name under which the vault manages that account, if it does."""
@@ -83,19 +82,13 @@ class Keeper:
 
     def manage(self, wanted: Managed) -> None:
         """Let the vault manage the account; repeated while the roles on it are still on their way."""
-        body = {
-            "resourceId": wanted.resource_id,
-            "activeKeyName": wanted.active_key,
-            **_regeneration(wanted.auto_regenerate, wanted.period),
-            "attributes": {"enabled": True},
-        }
+        body = {**wanted.bundle, "attributes": {"enabled": True}}
         what = f"managed account {self._name!r}"
         self._settling(self._client.send, "PUT", self._path, "storage set", what, body)
 
     def change(self, wanted: Managed) -> None:
         """Change when the vault regenerates keys; never which key is active."""
-        body = _regeneration(wanted.auto_regenerate, wanted.period)
-        self._client.send("PATCH", self._path, "storage update", f"managed account {self._name!r}", body)
+        self._client.send("PATCH", self._path, "storage update", f"managed account {self._name!r}", wanted.regeneration)
 
     def secret(self, name: str) -> Secret | None:
         """Read a secret; None when there is none."""
@@ -142,11 +135,6 @@ def _may_settle(error: BaseException) -> bool:
 def _say(state: tenacity.RetryCallState) -> None:
     if state.attempt_number == 1 and state.outcome:
         logger.warning("not yet (%s): asking again for up to %d s", state.outcome.exception(), _SETTLE_SECONDS)
-
-
-def _regeneration(automatic: bool, period: datetime.timedelta | None) -> dict[str, object]:
-    body: dict[str, object] = {"autoRegenerateKey": automatic}
-    return {**body, "regenerationPeriod": isodate.duration_isoformat(period)} if period else body
 
 
 def _next_path(link: object) -> str | None:

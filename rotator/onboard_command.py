@@ -11,10 +11,10 @@ from pathlib import Path
 
 import click
 
-from rotator import app, config, errors, pins, resource_id
+from rotator import app, complaint, config, errors, pins, resource_id
 from rotator.onboarding import Did, Step, Wish
 from rotator.redaction import Secret
-from rotator.settings import Settings, validity
+from rotator.settings import validity
 from rotator.targets import Plan, Strategy
 
 _COLOURS = {Did.CHECKED: "cyan", Did.UNCHANGED: "cyan", Did.WOULD: "yellow", Did.DONE: "green"}
@@ -133,11 +133,7 @@ def onboard(**options: object) -> None:
     try:
         _onboard(choices, os.environ)
     except errors.RotatorError as error:
-        if choices.as_json:
-            click.echo(json.dumps({"error": error.kind, "message": str(error), "remedy": error.remedy}))
-        click.secho(str(error), err=True, fg="red")
-        click.echo(error.remedy, err=True)
-        sys.exit(2 if isinstance(error, errors.SettingsError) else 1)
+        complaint.stop(error, as_json=choices.as_json)
 
 
 def _onboard(choices: Choices, environment: Mapping[str, str]) -> None:
@@ -147,14 +143,13 @@ def _onboard(choices: Choices, environment: Mapping[str, str]) -> None:
             onboarding.run(lambda unknown, changes: _confirm(choices, unknown, changes), dry_run=choices.dry_run)
         finally:
             if choices.save_settings and onboarding.confirmed:
-                lines = [f"{name}={text}\n" for name, text in onboarding.settings.items() if name == _FINGERPRINT]
-                choices.save_settings.write_text("".join(lines))
+                choices.save_settings.write_text(f"{_FINGERPRINT}={onboarding.settings[_FINGERPRINT]}\n")
     if not choices.dry_run and not choices.as_json:
         _close(wish, onboarding.public_key)
 
 
 def _wish(choices: Choices, environment: Mapping[str, str]) -> Wish:
-    given = {name: text for name, text in environment.items() if text.strip()}
+    given = config.given(environment)
     given.setdefault("KEYVAULT_STORAGE_NAME", choices.storage_account.name)
     pinned = _FINGERPRINT in given
     # Everything else is validated before the master is asked for its key.
@@ -165,8 +160,7 @@ def _wish(choices: Choices, environment: Mapping[str, str]) -> Wish:
         )
     if choices.unseen_host and not pinned:
         raise errors.SettingsError([f"{_FINGERPRINT}: --unseen-host needs it, e.g. {pins.EXAMPLE}"])
-    names = {str(field.alias) for field in Settings.model_fields.values()}
-    own = {name: given[name] for name in sorted(names & given.keys()) if not name.startswith(_HOST_SETTINGS)}
+    own = {name: given[name] for name in sorted(given) if not name.startswith(_HOST_SETTINGS)}
     return Wish(
         plan=plan,
         vault=choices.vault,
@@ -209,11 +203,11 @@ def _confirm(choices: Choices, unknown: tuple[pins.HostKey, ...], changes: list[
         if not interactive:
             raise errors.ConfirmationNeededError(
                 f"nobody is here to confirm the master's host key ({unknown[0]}); nothing was changed",
-                remedy="Compare it at the master's console (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), set "
-                f"{_FINGERPRINT} to it, and say --yes.",
+                remedy=f"Compare it at the master's console ({pins.ON_THE_CONSOLE}), set {_FINGERPRINT} to it, and say "
+                "--yes.",
             )
         click.echo("\n".join(["\nTo be changed:", *(f"  - {change}" for change in changes)]), err=True)
-        click.echo("\nCompare at the master's console: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub", err=True)
+        click.echo(f"\nCompare at the master's console: {pins.ON_THE_CONSOLE}", err=True)
         return click.confirm(f"Is {unknown[0]} the master's own key, and shall these changes be made?", err=True)
     if choices.yes or not changes:
         return True

@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import datetime
 import enum
+import json
 import secrets
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +24,6 @@ from rotator.targets import Cluster, Plan
 
 KEY_TYPE = "application/x-pem-file"
 _EVERY = datetime.timedelta(days=30)
-_SITE_OWNED = ("AzureWebJobsStorage", "AZURE_CLIENT_ID")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,7 +128,7 @@ class Onboarding:
         self._operator = self._directory.operator()
         self._check_roles()
         unknown = self._check_host()
-        self._pins = f"{unknown[0]}" if unknown else self._pins
+        self._pins = str(unknown[0]) if unknown else self._pins
         self._check_own_key()
         entry = self._policy("operator's access policy", self._operator, access.OPERATOR)
         if entry.act:
@@ -226,7 +226,7 @@ class Onboarding:
         if not any(pin.matches(key.key_type, key.blob) for pin in self._wish.pins for key in shown):
             raise errors.HostKeyRejectedError(
                 f"{cluster} shows {listed}, but expected is {self._pins}; nothing was changed",
-                remedy="Compare at the master's console: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub. Correct "
+                remedy=f"Compare at the master's console: {pins.ON_THE_CONSOLE}. Correct "
                 "KUBERNETES_SSH_FINGERPRINT only if that is what it prints.",
             )
         self._announce(Step("host key", Did.CHECKED, f"{cluster} shows the expected {self._pins}", _scan(cluster)))
@@ -284,10 +284,10 @@ class Onboarding:
         title, name = "managed account", self._wish.plan.account.name
         found = self._store.managed(settling=settling)
         wanted = self._wanted(found)
-        when, command = _when(wanted), _manage_command(self._vault.url, name, wanted)
         if found is None:
-            return self._first_management(title, name, wanted, command)
+            return self._first_management(title, name, wanted)
         self._check_same(found, name)
+        when, command = _when(wanted), _put(self._vault.url, name, wanted)
         # Which key is active is the vault's to say once it manages the account: SAS in use depend on it.
         if found.auto_regenerate == wanted.auto_regenerate and found.period == wanted.period:
             return _Task(title, f"{name}: {found.active_key} active, {when}", command, None)
@@ -310,7 +310,7 @@ class Onboarding:
                 remedy="Choose another KEYVAULT_STORAGE_NAME for this one.",
             )
 
-    def _first_management(self, title: str, name: str, wanted: Managed, command: str) -> _Task:
+    def _first_management(self, title: str, name: str, wanted: Managed) -> _Task:
         other = self._store.name_of(wanted.resource_id)
         if other:
             raise errors.AlreadyManagedError(
@@ -321,10 +321,10 @@ class Onboarding:
         if deleted:
             self._check_same(deleted, name)
             text = f"recover the deleted {name}: {deleted.active_key} active, {_when(wanted)}"
-            command = f"{_rest('post', f'{self._vault.url}/deletedstorage/{name}/recover')}"
+            command = _rest("post", f"{self._vault.url}/deletedstorage/{name}/recover")
             return _Task(title, text, command, lambda: self._store.recover(wanted))
-        how = f"{wanted.active_key} active, {_when(wanted)}"
-        return _Task(title, f"let the vault manage {name}: {how}", command, lambda: self._store.manage(wanted))
+        text = f"let the vault manage {name}: {wanted.active_key} active, {_when(wanted)}"
+        return _Task(title, text, _put(self._vault.url, name, wanted), lambda: self._store.manage(wanted))
 
     def _ssh_key(self) -> Iterator[_Task]:
         cluster = self._wish.cluster
@@ -349,10 +349,9 @@ class Onboarding:
         return _Task(title, f"put into {name}: {what}", command, lambda: self._store.put_secret(name, value, kind))
 
     def _app_settings(self, app: AppFacts, resource: ResourceId) -> _Task:
-        wanted = {**self.settings}
+        wanted = self.settings
         if self._account.blob_endpoint:
             wanted.setdefault("STORAGE_BLOB_ENDPOINT", self._account.blob_endpoint)
-        wanted = {name: text for name, text in wanted.items() if not name.startswith(_SITE_OWNED)}
         if len(app.principals) == 1 and not app.principal and not app.settings.get("AZURE_CLIENT_ID"):
             (wanted["AZURE_CLIENT_ID"],) = app.principals
         changed = {name: text for name, text in wanted.items() if app.settings.get(name) != text}
@@ -372,14 +371,8 @@ def _scan(cluster: Cluster) -> str:
     return f"ssh-keyscan -p {cluster.port} {cluster.host} | ssh-keygen -lf -"
 
 
-def _manage_command(url: str, name: str, wanted: Managed) -> str:
-    body = (
-        f'{{"resourceId": "{wanted.resource_id}", "activeKeyName": "{wanted.active_key}", '
-        f'"autoRegenerateKey": {str(wanted.auto_regenerate).lower()}'
-    )
-    if wanted.period:
-        body += f', "regenerationPeriod": "{isodate.duration_isoformat(wanted.period)}"'
-    return f"{_rest('put', f'{url}/storage/{name}')} --body '{body}}}'"
+def _put(url: str, name: str, wanted: Managed) -> str:
+    return f"{_rest('put', f'{url}/storage/{name}')} --body '{json.dumps(wanted.bundle)}'"
 
 
 def _rest(method: str, url: str) -> str:

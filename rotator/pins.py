@@ -20,6 +20,8 @@ ALGORITHMS = {
 }
 _MD5 = re.compile(r"(?i)(?:MD5:)?([0-9a-f]{2}(?::?[0-9a-f]{2}){15})")
 _SHA256_LENGTH = 32
+# What prints it where nobody can be in between.
+ON_THE_CONSOLE = "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
 EXAMPLE = "ssh-ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
 
 
@@ -95,7 +97,7 @@ def _what_is_wrong(mark: str) -> str:
         return f"it has {len(digits)} hexadecimal digits"
     if len(odd) < len(digits) / 4:
         return f"{', '.join(map(repr, odd))} is no hexadecimal digit"
-    return "read it on the master with `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`"
+    return f"read it on the master with `{ON_THE_CONSOLE}`"
 
 
 def _key_type(text: str) -> str:

@@ -155,11 +155,11 @@ class ResourceManager:
 
     def _read(self, path: str, version: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
-        answer = self._send("GET", path, version, "roles")
-        found += answer.get("value") or []
-        while answer.get("nextLink"):
-            answer = self._send("GET", str(answer["nextLink"]), "", "roles")
+        page: str | None = path
+        while page:
+            answer = self._send("GET", page, version, "roles")
             found += answer.get("value") or []
+            page = answer.get("nextLink")
         return found
 
     def _send(

@@ -84,7 +84,7 @@ class Ssh:
             f"{cluster} shows {', '.join(shown) or 'no key of a pinned type'}, but pinned is {pinned}; "
             "nothing was sent to it",
             remedy="Find out whether the host was replaced. Only if the new key is confirmed at the master's console "
-            "(ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), set KUBERNETES_SSH_FINGERPRINT to it.",
+            f"({pins.ON_THE_CONSOLE}), set KUBERNETES_SSH_FINGERPRINT to it.",
         )
 
     def _handshake(self, cluster: Cluster, key_types: list[str]) -> paramiko.Transport | None:

@@ -67,12 +67,7 @@ class BlobService:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         try:
-            fault = await faults.next_for(self.faults, request)
-            if fault is None:
-                return await self._carry_out(request)
-            if fault.carried_out:
-                await self._carry_out(request)
-            return faults.cut(request) if fault.status == 0 else _faulty(fault)
+            return await faults.applied(self.faults, request, lambda: self._carry_out(request), _faulty)
         except BlobError as refusal:
             return _refused(request, refusal)
 

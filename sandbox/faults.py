@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
@@ -36,6 +37,21 @@ async def next_for(faults: list[Fault], request: web.BaseRequest) -> Fault | Non
             await asyncio.sleep(fault.delay)
             return fault
     return None
+
+
+async def applied(
+    faults: list[Fault],
+    request: web.Request,
+    carry_out: Callable[[], Awaitable[web.Response]],
+    told: Callable[[Fault], web.Response],
+) -> web.Response:
+    """Carry a request out, unless a fault says otherwise, whose answer `told` makes."""
+    fault = await next_for(faults, request)
+    if fault is None:
+        return await carry_out()
+    if fault.carried_out:
+        await carry_out()
+    return cut(request) if fault.status == 0 else told(fault)
 
 
 def cut(request: web.BaseRequest) -> web.Response:

@@ -4,12 +4,14 @@ https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-end
 """
 
 import base64
+import enum
 import hashlib
 import hmac
 import json
 import secrets
 import time
 import uuid
+from collections.abc import Collection
 from typing import Any
 
 from aiohttp import web
@@ -17,6 +19,24 @@ from aiohttp import web
 from sandbox import journal, loopback
 
 AZURE_AUDIENCES = ("https://vault.azure.net", "https://storage.azure.com", "https://management.azure.com")
+
+
+class Flaw(enum.Enum):
+    """Why a request is not let in by its token."""
+
+    MISSING = enum.auto()
+    INVALID = enum.auto()
+    AUDIENCE = enum.auto()
+    EXPIRED = enum.auto()
+
+
+class TokenError(Exception):
+    """Each service has words of its own for a flaw; `audience` is the wrong one."""
+
+    def __init__(self, flaw: Flaw, audience: str = "") -> None:
+        super().__init__(flaw.name)
+        self.flaw = flaw
+        self.audience = audience
 
 
 class Identity:
@@ -88,6 +108,20 @@ class Identity:
             return None
         payload = signed.partition(".")[2]
         claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return claims
+
+    def bearer(self, request: web.Request, audiences: Collection[str]) -> dict[str, Any]:
+        """Return what the request's token says; TokenError unless it is ours, for one of these, and not expired."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme != "Bearer" or not token:
+            raise TokenError(Flaw.MISSING)
+        claims = self.claims(token)
+        if claims is None:
+            raise TokenError(Flaw.INVALID)
+        if claims["aud"] not in audiences:
+            raise TokenError(Flaw.AUDIENCE, claims["aud"])
+        if claims["exp"] <= time.time():
+            raise TokenError(Flaw.EXPIRED)
         return claims
 
     def _sign(self, claims: dict[str, Any]) -> str:

@@ -1,9 +1,11 @@
 """An HTTP or HTTPS server on a free port of 127.0.0.1, as each web service of the sandbox uses it."""
 
 import asyncio
+import json
 import ssl
 import weakref
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from aiohttp import web
 
@@ -55,3 +57,14 @@ class Loopback:
         if request.transport is not None:
             self._transports.add(request.transport)
         return await self._handler(request)
+
+
+async def json_object(request: web.Request) -> dict[str, Any]:
+    """Return the body, {} when there is none; ValueError, for the client to read, when it is something else."""
+    try:
+        body = json.loads(await request.read() or b"{}")
+    except ValueError as error:
+        raise ValueError("The body is not valid JSON.") from error
+    if not isinstance(body, dict):
+        raise ValueError("The body is not a JSON object.")  # noqa: TRY004  # a client's fault, as the other one
+    return body

@@ -4,9 +4,7 @@ https://learn.microsoft.com/rest/api/azure/
 """
 
 import dataclasses
-import json
 import re
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -28,6 +26,15 @@ from sandbox import (
 
 AUDIENCE = "https://management.azure.com"
 _API_VERSION = re.compile(r"\d{4}-\d\d-\d\d(-preview)?")
+_FLAWS = {
+    identity.Flaw.MISSING: ("AuthenticationFailed", "The 'Authorization' header is missing."),
+    identity.Flaw.INVALID: ("InvalidAuthenticationToken", "The access token is invalid."),
+    identity.Flaw.AUDIENCE: (
+        "InvalidAuthenticationTokenAudience",
+        "The access token is for the wrong audience '{}'.",
+    ),
+    identity.Flaw.EXPIRED: ("ExpiredAuthenticationToken", "The access token expiry is in the past."),
+}
 
 Resource = TypeVar("Resource")
 
@@ -115,16 +122,11 @@ class ResourceManager:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         try:
             claims = self._authenticate(request)
-            fault = await faults.next_for(self.faults, request)
-            if fault is None:
-                return web.json_response(await self._carry_out(request, claims))
-            if fault.carried_out:
-                await self._carry_out(request, claims)
-            return faults.cut(request) if fault.status == 0 else _faulty(fault)
+            return await faults.applied(self.faults, request, lambda: self._carry_out(request, claims), _faulty)
         except resource_errors.ResourceError as refusal:
             return self._refuse(refusal)
 
-    async def _carry_out(self, request: web.Request, claims: dict[str, Any]) -> dict[str, Any]:
+    async def _carry_out(self, request: web.Request, claims: dict[str, Any]) -> web.Response:
         route, names = resource_routes.find(request.method, request.path)
         _check_api_version(request)
         scope, object_id = names.pop("scope"), claims["oid"]
@@ -135,21 +137,15 @@ class ResourceManager:
         self._journal.record("resource-manager", route.action, detail)
         answer = route.carry_out(self, call)
         self._journal.record("resource-manager", route.action, detail, "after")
-        return answer
+        return web.json_response(answer)
 
     def _authenticate(self, request: web.Request) -> dict[str, Any]:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme != "Bearer" or not token:
-            raise _unauthorized("AuthenticationFailed", "The 'Authorization' header is missing.")
-        claims = self._identity.claims(token)
-        if claims is None:
-            raise _unauthorized("InvalidAuthenticationToken", "The access token is invalid.")
-        if claims["aud"] not in self.audiences:
-            text = f"The access token is for the wrong audience '{claims['aud']}'."
-            raise _unauthorized("InvalidAuthenticationTokenAudience", text)
-        if claims["exp"] <= time.time():
-            raise _unauthorized("ExpiredAuthenticationToken", "The access token expiry is in the past.")
-        return claims
+        try:
+            return self._identity.bearer(request, self.audiences)
+        except identity.TokenError as bad:
+            code, text = _FLAWS[bad.flaw]
+            text = f"Authentication failed. {text.format(bad.audience)}"
+            raise resource_errors.ResourceError(401, code, text) from bad
 
     def _refuse(self, refusal: resource_errors.ResourceError) -> web.Response:
         headers = {}
@@ -157,10 +153,6 @@ class ResourceManager:
             authority = f"https://login.microsoftonline.com/{self.tenant_id}"
             headers["WWW-Authenticate"] = f'Bearer authorization_uri="{authority}", error="invalid_token"'
         return web.json_response(refusal.body(), status=refusal.status, headers=headers)
-
-
-def _unauthorized(code: str, message: str) -> resource_errors.ResourceError:
-    return resource_errors.ResourceError(401, code, f"Authentication failed. {message}")
 
 
 def _check_api_version(request: web.Request) -> None:
@@ -175,12 +167,9 @@ def _check_api_version(request: web.Request) -> None:
 
 async def _body(request: web.Request) -> dict[str, Any]:
     try:
-        body = json.loads(await request.read() or b"{}")
+        return await loopback.json_object(request)
     except ValueError as error:
-        raise resource_errors.ResourceError(400, "InvalidRequestContent", "The body is not valid JSON.") from error
-    if not isinstance(body, dict):
-        raise resource_errors.ResourceError(400, "InvalidRequestContent", "The body is not a JSON object.")
-    return body
+        raise resource_errors.ResourceError(400, "InvalidRequestContent", str(error)) from error
 
 
 def _faulty(fault: faults.Fault) -> web.Response:

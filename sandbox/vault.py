@@ -4,7 +4,6 @@ https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-
 """
 
 import dataclasses
-import json
 import re
 import time
 import uuid
@@ -31,7 +30,12 @@ if TYPE_CHECKING:
 # The versions whose published specification has managed storage; secrets are in others too.
 STORAGE_VERSIONS = frozenset({"7.1", "7.4", "7.5", "7.6", "2025-06-01", "2025-07-01"})
 _API_VERSION = re.compile(r"7\.\d|\d{4}-\d\d-\d\d(-preview)?")
-
+_FLAWS = {
+    identity.Flaw.MISSING: "AKV10000: Request is missing a Bearer or PoP token.",
+    identity.Flaw.INVALID: "AKV10032: The token's signature or issuer is invalid.",
+    identity.Flaw.AUDIENCE: "AKV10022: Invalid audience. Expected {expected}, found: {found}.",
+    identity.Flaw.EXPIRED: "AKV10046: The token has expired.",
+}
 # What the original sample's access policy grants.
 SAMPLE_PERMISSIONS = frozenset({"secrets/get", "storage/setsas", "storage/getsas"})
 
@@ -122,16 +126,11 @@ class Vault:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         try:
             claims = self._authenticate(request)
-            fault = await faults.next_for(self.faults, request)
-            if fault is None or fault.carried_out:
-                answer = await self._carry_out(request, claims)
-                if fault is None:
-                    return web.json_response(answer, headers={"x-ms-keyvault-service-version": "sandbox"})
-            return self._faulty(request, fault)
+            return await faults.applied(self.faults, request, lambda: self._carry_out(request, claims), _faulty)
         except vault_errors.VaultError as refusal:
             return self._refuse(refusal)
 
-    async def _carry_out(self, request: web.Request, claims: dict[str, Any]) -> dict[str, Any]:
+    async def _carry_out(self, request: web.Request, claims: dict[str, Any]) -> web.Response:
         found = vault_routes.find(request.method, request.path)
         if found is None:
             raise vault_errors.VaultError(405, "MethodNotAllowed", "There is no such operation.")
@@ -144,7 +143,7 @@ class Vault:
         self._journal.record("vault", route.action, detail)
         answer = route.carry_out(self, call)
         self._journal.record("vault", route.action, detail, "after")
-        return answer
+        return web.json_response(answer, headers={"x-ms-keyvault-service-version": "sandbox"})
 
     def _authorize(self, permission: str, claims: dict[str, Any]) -> None:
         if self.rbac:
@@ -158,17 +157,11 @@ class Vault:
         return before if time.monotonic() < until else self.policies.get(object_id, set())
 
     def _authenticate(self, request: web.Request) -> dict[str, Any]:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme != "Bearer" or not token:
-            raise _unauthorized("AKV10000: Request is missing a Bearer or PoP token.")
-        claims = self._identity.claims(token)
-        if claims is None:
-            raise _unauthorized("AKV10032: The token's signature or issuer is invalid.")
-        if claims["aud"] != self.resource:
-            raise _unauthorized(f"AKV10022: Invalid audience. Expected {self.resource}, found: {claims['aud']}.")
-        if claims["exp"] <= time.time():
-            raise _unauthorized("AKV10046: The token has expired.")
-        return claims
+        try:
+            return self._identity.bearer(request, {self.resource})
+        except identity.TokenError as bad:
+            text = _FLAWS[bad.flaw].format(expected=self.resource, found=bad.audience)
+            raise vault_errors.VaultError(401, "Unauthorized", text) from bad
 
     def _refuse(self, refusal: vault_errors.VaultError) -> web.Response:
         headers = {}
@@ -177,15 +170,10 @@ class Vault:
             headers["WWW-Authenticate"] = f'Bearer authorization="{authorization}", resource="{self.resource}"'
         return web.json_response(refusal.body(), status=refusal.status, headers=headers)
 
-    def _faulty(self, request: web.Request, fault: faults.Fault) -> web.Response:
-        if fault.status == 0:
-            return faults.cut(request)
-        body = vault_errors.VaultError(fault.status, fault.code, "The sandbox was told to answer this.").body()
-        return web.json_response(body, status=fault.status, headers=fault.headers)
 
-
-def _unauthorized(message: str) -> vault_errors.VaultError:
-    return vault_errors.VaultError(401, "Unauthorized", message)
+def _faulty(fault: faults.Fault) -> web.Response:
+    body = vault_errors.VaultError(fault.status, fault.code, "The sandbox was told to answer this.").body()
+    return web.json_response(body, status=fault.status, headers=fault.headers)
 
 
 def _check_api_version(request: web.Request) -> None:
@@ -197,12 +185,7 @@ def _check_api_version(request: web.Request) -> None:
 
 
 async def _body(request: web.Request) -> dict[str, Any]:
-    if not request.can_read_body:
-        return {}
     try:
-        body = await request.json()
-    except json.JSONDecodeError as error:
-        raise vault_errors.bad_parameter("The body is not valid JSON.") from error
-    if not isinstance(body, dict):
-        raise vault_errors.bad_parameter("The body is not a JSON object.")
-    return body
+        return await loopback.json_object(request)
+    except ValueError as error:
+        raise vault_errors.bad_parameter(str(error)) from error

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.keyvault.secrets._shared import http_challenge_cache
 
 from rotator import app
 from rotator.report import Report
@@ -22,6 +21,7 @@ from sandbox import parts
 from sandbox.kubernetes import KubernetesApi
 from sandbox.master import Master
 from sandbox.world import KEY_SECRET, SECRET_NAME, Options, World
+from tests import surroundings
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKING = 200
@@ -101,9 +101,7 @@ def any_world(request: pytest.FixtureRequest) -> Iterator[World]:
 @contextlib.contextmanager
 def unspoilt(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A world without a Secret, in which nothing goes wrong, and which is so again afterwards."""
-    http_challenge_cache.clear()
-    for name, text in world.settings.items():
-        monkeypatch.setenv(name, text)
+    surroundings.enter(world, monkeypatch)
     Cluster(world).kubectl("delete", "secret", "--all")
     before = [(part, copy.copy(vars(part))) for part in (world.vault, world.blob, world.identity)]
     permissions = set(world.vault.permissions)

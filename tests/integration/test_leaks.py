@@ -15,6 +15,7 @@ from sandbox.faults import Fault
 from sandbox.functions_host import FunctionsHost
 from sandbox.kubernetes import KubernetesApi, KubernetesFault
 from sandbox.world import Options, World
+from tests import secrets_in, surroundings
 from tests.integration.conftest import ROOT, Cluster, command_line, environment, options_for, rotate
 
 
@@ -43,31 +44,14 @@ class ProcessList:
                         self.seen.add((process / "cmdline").read_bytes().decode(errors="replace"))
 
 
-def forms(value: str) -> set[str]:
-    """How a secret may be written."""
-    raw = value.encode()
-    return {
-        value,
-        urllib.parse.quote(value, safe=""),
-        urllib.parse.unquote(value),
-        base64.b64encode(raw).decode().rstrip("="),
-        base64.b64encode(base64.b64encode(raw)).decode().rstrip("="),
-    }
-
-
-def leaks(world: World, emitted: str) -> list[str]:
-    """The secrets that stand in a text, each by how it starts."""
-    return [value[:6] for value in world.secret_values() if any(form in emitted for form in forms(value))]
-
-
 def test_the_search_for_leaks_finds_what_leaks(world: World) -> None:
     rotate(world)
     sas = Cluster(world).value()
 
-    assert leaks(world, f"a log line with {sas} in it")
-    assert leaks(world, f"a manifest with {base64.b64encode(sas.encode()).decode()} in it")
-    assert leaks(world, f"a URL with {urllib.parse.quote(sas, safe='')} in it")
-    assert not leaks(world, "a log line without")
+    assert secrets_in.found(world, f"a log line with {sas} in it")
+    assert secrets_in.found(world, f"a manifest with {base64.b64encode(sas.encode()).decode()} in it")
+    assert secrets_in.found(world, f"a URL with {urllib.parse.quote(sas, safe='')} in it")
+    assert not secrets_in.found(world, "a log line without")
 
 
 @pytest.mark.parametrize("options", ["sandbox", "sshd"])
@@ -78,16 +62,15 @@ def test_no_run_emits_a_secret(
     key = Options(sshd=chosen.sshd, passphrase=True, directory=tmp_path)
     processes = ProcessList()
     with World(key) as world, processes.watching():
-        for name, text in world.settings.items():
-            monkeypatch.setenv(name, text)
+        surroundings.enter(world, monkeypatch)
         emitted = "".join(scenario(world, caplog))
         on_disk = written(tmp_path / "master")
         secrets = world.secret_values()
         assert len(world.vault.minted) >= 5
-        assert leaks(world, emitted) == []
+        assert secrets_in.found(world, emitted) == []
         # The process list holds the sandbox too, which passes no secret by arguments either.
-        assert leaks(world, "\n".join(processes.seen)) == []
-        assert leaks(world, on_disk) == []
+        assert secrets_in.found(world, "\n".join(processes.seen)) == []
+        assert secrets_in.found(world, on_disk) == []
     assert any("kubectl" in line and "create" in line for line in processes.seen)
     assert len(secrets) > 10
 

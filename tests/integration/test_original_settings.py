@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import dataclasses
 import hashlib
 import os
 from collections.abc import Iterator
@@ -12,9 +13,8 @@ from azure.keyvault.secrets._shared import http_challenge_cache
 
 from rotator import app
 from rotator.report import Report
-from sandbox import parts
-from sandbox.world import HOST_KEY_TYPE, SECRET_NAME, Options, World
-from tests.integration.conftest import WORKING, Cluster, outcome
+from sandbox.world import HOST_KEY_TYPE, SECRET_NAME, World
+from tests.integration.conftest import WORKING, Cluster, options_for, outcome
 
 ORIGINAL = (
     "KEYVAULT_BASEURL",
@@ -33,11 +33,7 @@ FORMER = base64.b64encode(b"?sv=2017-11-09&ss=b&srt=sco&sp=rwu&sig=former").deco
 @pytest.fixture(scope="module")
 def original_world() -> Iterator[World]:
     """Vault permissions as the sample's access policy gave them: secrets get; storage setsas, getsas."""
-    try:
-        parts.require_kubectl()
-    except parts.MissingPartError as missing:
-        pytest.skip(str(missing))
-    with World(Options(minimal_permissions=True)) as running:
+    with World(dataclasses.replace(options_for("sandbox"), minimal_permissions=True)) as running:
         yield running
 
 

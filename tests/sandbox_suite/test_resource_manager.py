@@ -20,6 +20,7 @@ from azure.mgmt.keyvault.models import (
 from azure.mgmt.storage import StorageManagementClient
 
 from sandbox import faults, resource_roles, world
+from tests import surroundings
 
 GROUP = "sandbox"
 STRANGER = ("11111111-0000-0000-0000-000000000000", "11111111-0000-0000-0000-000000000001")
@@ -29,11 +30,9 @@ API_VERSIONS = {"Microsoft.Web": "2024-04-01", "Microsoft.Authorization": "2022-
 @pytest.fixture
 def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[world.World]:
     with world.World() as started:
-        for name, value in started.settings.items():
-            monkeypatch.setenv(name, value)
         client_id, object_id = STRANGER
         started.identity.user_assigned[client_id] = object_id
-        yield started
+        yield surroundings.enter(started, monkeypatch)
 
 
 @pytest.fixture
@@ -42,21 +41,21 @@ def credential() -> Iterator[ManagedIdentityCredential]:
         yield made
 
 
+def address(running: world.World) -> dict[str, Any]:
+    """Where the management clients find this Resource Manager."""
+    url = running.resource_manager.url
+    return {"base_url": url, "credential_scopes": [f"{url}/.default"]}
+
+
 @pytest.fixture
 def vaults(running: world.World, credential: ManagedIdentityCredential) -> Iterator[KeyVaultManagementClient]:
-    url, scopes = running.resource_manager.url, [f"{running.resource_manager.url}/.default"]
-    with KeyVaultManagementClient(
-        credential, running.account.subscription_id, base_url=url, credential_scopes=scopes
-    ) as client:
+    with KeyVaultManagementClient(credential, running.account.subscription_id, **address(running)) as client:
         yield client
 
 
 @pytest.fixture
 def storage(running: world.World, credential: ManagedIdentityCredential) -> Iterator[StorageManagementClient]:
-    url, scopes = running.resource_manager.url, [f"{running.resource_manager.url}/.default"]
-    with StorageManagementClient(
-        credential, running.account.subscription_id, base_url=url, credential_scopes=scopes
-    ) as client:
+    with StorageManagementClient(credential, running.account.subscription_id, **address(running)) as client:
         yield client
 
 

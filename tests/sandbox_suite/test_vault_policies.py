@@ -9,9 +9,9 @@ from azure.core.exceptions import HttpResponseError
 from azure.core.rest import HttpRequest, HttpResponse
 from azure.identity import ManagedIdentityCredential
 from azure.keyvault.secrets import SecretClient
-from azure.keyvault.secrets._shared import http_challenge_cache
 
 from sandbox import resource_roles, vault, world
+from tests import surroundings
 
 EVERY = {"storage/all", "secrets/all"}
 
@@ -20,21 +20,13 @@ EVERY = {"storage/all", "secrets/all"}
 def bare(monkeypatch: pytest.MonkeyPatch) -> Iterator[world.World]:
     """As a deployment leaves it, before anybody onboards."""
     with world.World(world.Options(onboarded=False)) as started:
-        prepare(started, monkeypatch)
-        yield started
+        yield surroundings.enter(started, monkeypatch)
 
 
 @pytest.fixture
 def onboarded(monkeypatch: pytest.MonkeyPatch) -> Iterator[world.World]:
     with world.World() as started:
-        prepare(started, monkeypatch)
-        yield started
-
-
-def prepare(started: world.World, monkeypatch: pytest.MonkeyPatch) -> None:
-    http_challenge_cache.clear()
-    for name, value in started.settings.items():
-        monkeypatch.setenv(name, value)
+        yield surroundings.enter(started, monkeypatch)
 
 
 def send(

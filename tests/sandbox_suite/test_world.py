@@ -15,10 +15,10 @@ import pytest
 from azure.core.rest import HttpRequest
 from azure.identity import ManagedIdentityCredential
 from azure.keyvault.secrets import SecretClient
-from azure.keyvault.secrets._shared import http_challenge_cache
 from cryptography.hazmat.primitives import serialization
 
 from sandbox import keypair, world
+from tests import surroundings
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,9 +31,7 @@ def running() -> Iterator[world.World]:
 
 @pytest.fixture
 def _environment(running: world.World, monkeypatch: pytest.MonkeyPatch) -> None:
-    http_challenge_cache.clear()
-    for name, value in running.settings.items():
-        monkeypatch.setenv(name, value)
+    surroundings.enter(running, monkeypatch)
 
 
 def mint(running: world.World) -> str:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from azure.keyvault.secrets._shared import http_challenge_cache
 
 from rotator import app
 from rotator.report import Report
-from sandbox import account_sas, parts
-from sandbox.world import SECRET_NAME, Options, World
+from sandbox import account_sas
+from sandbox.world import SECRET_NAME, World
+from tests import surroundings
+from tests.integration.conftest import options_for
 from tests.viewer.process import Viewer, running, settings_for
 from tests.viewer.volume import SecretVolume
 
@@ -22,17 +23,9 @@ Start = Callable[..., Viewer]
 @contextlib.contextmanager
 def started(*, azurite: bool = False) -> Iterator[World]:
     """A world whose settings are this process's environment, or a skip that says what is missing."""
-    try:
-        parts.require_kubectl()
-        if azurite:
-            parts.require_azurite()
-    except parts.MissingPartError as missing:
-        pytest.skip(str(missing))
-    http_challenge_cache.clear()
-    with World(Options(azurite=azurite)) as running, pytest.MonkeyPatch.context() as patch:
-        for name, text in running.settings.items():
-            patch.setenv(name, text)
-        yield running
+    options = options_for("azurite" if azurite else "sandbox")
+    with World(options) as running, pytest.MonkeyPatch.context() as patch:
+        yield surroundings.enter(running, patch)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.world import SECRET_NAME, World
-from tests.viewer import browser, secrets_in
+from tests import secrets_in
+from tests.viewer import browser
 from tests.viewer.conftest import KEY, deliver, started
 from tests.viewer.process import Viewer, running, settings_for
 from tests.viewer.volume import SecretVolume

@@ -6,7 +6,7 @@ import time
 
 from sandbox.faults import Fault
 from sandbox.world import ACCOUNT, PICTURE, World
-from tests.viewer import secrets_in
+from tests import secrets_in
 from tests.viewer.conftest import KEY, Start, mount, sas
 from tests.viewer.process import Viewer
 from tests.viewer.volume import SecretVolume

@@ -10,7 +10,7 @@ import pytest
 from sandbox import processes
 from sandbox.faults import Fault
 from sandbox.world import ACCOUNT, CONTAINER, PICTURE, World
-from tests.viewer import secrets_in
+from tests import secrets_in
 from tests.viewer.conftest import KEY, Start, deliver, mount, sas
 from tests.viewer.process import Answer, Viewer
 from tests.viewer.volume import SecretVolume

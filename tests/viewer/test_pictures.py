@@ -9,7 +9,7 @@ import pytest
 from sandbox.faults import Fault
 from sandbox.journal import Event
 from sandbox.world import ACCOUNT, CONTAINER, PICTURE, World
-from tests.viewer import secrets_in
+from tests import secrets_in
 from tests.viewer.conftest import KEY, Start, mount, sas
 from tests.viewer.process import Viewer, running, settings_for
 from tests.viewer.volume import SecretVolume

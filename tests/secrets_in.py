@@ -1,4 +1,4 @@
-"""A search for secrets in whatever left the viewer."""
+"""A search for secrets in whatever left a process."""
 
 import base64
 import urllib.parse

@@ -1,0 +1,20 @@
+"""How the command line tells an error: what is wrong and what to do, to a person and, on request, as JSON."""
+
+import json
+import sys
+from typing import NoReturn
+
+import click
+
+from rotator import errors
+
+FAILED, USAGE = 1, 2
+
+
+def stop(error: errors.RotatorError, *, as_json: bool, indent: int | None = None) -> NoReturn:
+    """Tell the error and end the process: 2 for bad settings, 1 for everything else."""
+    if as_json:
+        click.echo(json.dumps(error.as_json(), indent=indent))
+    click.secho(str(error), err=True, fg="red")
+    click.echo(error.remedy, err=True)
+    sys.exit(USAGE if isinstance(error, errors.SettingsError) else FAILED)
