@@ -32,6 +32,7 @@ class Keeper:
         self, account: ManagedAccount, credential: TokenCredential, *, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._name = account.name
+        self._sleep = sleep
         self._client = vault_client.VaultClient(account, credential)
         self._settling = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_may_settle),
@@ -71,14 +72,15 @@ class Keeper:
         """Bring the soft-deleted managed account back, and change when the vault regenerates its keys."""
         path = f"/deletedstorage/{self._name}/recover"
         self._client.send("POST", path, "storage recover", f"deleted managed account {self._name!r}")
-        # It takes the vault some seconds until the account can be read.
-        found = tenacity.Retrying(
-            retry=tenacity.retry_if_result(lambda managed: managed is None),
+        # It takes the vault some seconds until it knows the account again.
+        recovered = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type((errors.ManagedAccountNotFoundError, errors.VaultConflictError)),
             wait=tenacity.wait_fixed(2),
             stop=tenacity.stop_after_attempt(30),
+            sleep=self._sleep,
+            reraise=True,
         )
-        found(self.managed)
-        self.change(wanted)
+        recovered(self.change, wanted)
 
     def manage(self, wanted: Managed) -> None:
         """Let the vault manage the account; repeated while the roles on it are still on their way."""

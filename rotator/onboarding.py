@@ -287,7 +287,8 @@ class Onboarding:
         if found is None:
             return self._first_management(title, name, wanted)
         self._check_same(found, name)
-        when, command = _when(wanted), _put(self._vault.url, name, wanted)
+        when = _when(wanted)
+        command = _send("patch", f"{self._vault.url}/storage/{name}", wanted.regeneration)
         # Which key is active is the vault's to say once it manages the account: SAS in use depend on it.
         if found.auto_regenerate == wanted.auto_regenerate and found.period == wanted.period:
             return _Task(title, f"{name}: {found.active_key} active, {when}", command, None)
@@ -324,7 +325,8 @@ class Onboarding:
             command = _rest("post", f"{self._vault.url}/deletedstorage/{name}/recover")
             return _Task(title, text, command, lambda: self._store.recover(wanted))
         text = f"let the vault manage {name}: {wanted.active_key} active, {_when(wanted)}"
-        return _Task(title, text, _put(self._vault.url, name, wanted), lambda: self._store.manage(wanted))
+        command = _send("put", f"{self._vault.url}/storage/{name}", wanted.bundle)
+        return _Task(title, text, command, lambda: self._store.manage(wanted))
 
     def _ssh_key(self) -> Iterator[_Task]:
         cluster = self._wish.cluster
@@ -371,8 +373,8 @@ def _scan(cluster: Cluster) -> str:
     return f"ssh-keyscan -p {cluster.port} {cluster.host} | ssh-keygen -lf -"
 
 
-def _put(url: str, name: str, wanted: Managed) -> str:
-    return f"{_rest('put', f'{url}/storage/{name}')} --body '{json.dumps(wanted.bundle)}'"
+def _send(method: str, url: str, body: Mapping[str, object]) -> str:
+    return f"{_rest(method, url)} --body '{json.dumps(body)}'"
 
 
 def _rest(method: str, url: str) -> str:

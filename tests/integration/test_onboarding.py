@@ -1,5 +1,6 @@
 """`python -m rotator onboard` against the sandbox: from an empty vault to a rotation that works."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -13,7 +14,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from rotator import app, cli
+from rotator import app, cli, errors, identity
+from rotator.estate import Managed
+from rotator.keeper import Keeper
+from rotator.targets import ManagedAccount
 from sandbox import keypair, resource_roles
 from sandbox.accounts import StorageAccount
 from sandbox.faults import Fault
@@ -200,6 +204,8 @@ def test_an_account_managed_already_keeps_its_active_key(empty: World) -> None:
     assert result.exit_code == 0
     managed = empty.vault.storage.accounts[empty.account.name]
     assert (managed.active_key, managed.regeneration_period) == ("key2", "P60D")
+    assert '{"autoRegenerateKey": true, "regenerationPeriod": "P60D"}' in result.output
+    assert "activeKeyName" not in result.output
 
 
 def manage_and_delete(world: World, account: StorageAccount) -> None:
@@ -217,6 +223,23 @@ def test_a_deleted_managed_account_is_recovered_as_it_was_and_changed_as_asked_f
     assert f"--url '{empty.vault.url}/deletedstorage/{empty.account.name}/recover?" in result.output
     managed = empty.vault.storage.accounts[empty.account.name]
     assert (managed.active_key, managed.auto_regenerate) == ("key2", False)
+
+
+@pytest.mark.parametrize(("times", "in_time"), [(3, True), (99, False)])
+def test_a_recovery_that_takes_its_time_is_waited_for_so_long_only(empty: World, times: int, in_time: bool) -> None:
+    manage_and_delete(empty, empty.account)
+    empty.vault.policies[empty.identity.object_id] = {"storage/recover", "storage/update"}
+    empty.vault.faults.append(Fault("PATCH", "/storage", 404, "StorageAccountNotFound", times=times))
+    wanted = Managed(empty.account.resource_id, "key1", auto_regenerate=False, period=None)
+    account = ManagedAccount(empty.vault.url, empty.account.name)
+    refused = contextlib.nullcontext() if in_time else pytest.raises(errors.ManagedAccountNotFoundError)
+    with (
+        contextlib.closing(identity.credential(None)) as credential,
+        contextlib.closing(Keeper(account, credential, sleep=lambda _seconds: None)) as keeper,
+        refused,
+    ):
+        keeper.recover(wanted)
+    assert empty.vault.storage.accounts[empty.account.name].auto_regenerate is not in_time
 
 
 def test_a_deleted_managed_account_of_the_same_name_that_was_another_stays_deleted(empty: World) -> None:
