@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import datetime
 import secrets
+from collections.abc import Callable
 
 KEY_NAMES = ("key1", "key2")
 
@@ -21,6 +22,7 @@ def _now() -> datetime.datetime:
 class StorageAccount:
     """An account with both of its keys; `retired_keys` are those that a regeneration replaced.
 
+    `observers` are called after each regeneration, in the thread that asked for it.
     `sas_policy` is written as Resource Manager does: sasExpirationPeriod and expirationAction.
     """
 
@@ -40,6 +42,7 @@ class StorageAccount:
     allow_shared_key_access: bool = True
     sas_policy: dict[str, str] | None = None
     key_expiration_days: int | None = None
+    observers: list[Callable[[], None]] = dataclasses.field(default_factory=list, repr=False, compare=False)
 
     @property
     def resource_id(self) -> str:
@@ -54,3 +57,5 @@ class StorageAccount:
         self.retired_keys.append(self.keys[key_name])
         self.keys[key_name] = new_key()
         self.key_created[key_name] = _now()
+        for observer in self.observers:
+            observer()

@@ -4,15 +4,19 @@ https://learn.microsoft.com/azure/storage/common/storage-use-azurite
 """
 
 import os
+import tempfile
+import threading
 from pathlib import Path
 
 from sandbox import accounts, certificates, parts, processes
+
+PRELOAD = Path(__file__).with_name("azurite_keys.js")
 
 
 class Azurite:
     """Blobs, queues and tables over HTTPS, in memory, with path-style URLs.
 
-    A key that is regenerated while it runs stays the old one here: Azurite reads its accounts at the start.
+    A key that is regenerated while it runs is known to it a moment later: see azurite_keys.js.
     """
 
     def __init__(
@@ -22,16 +26,16 @@ class Azurite:
         self._accounts = accounts
         self._authority = authority
         self._child: processes.Child | None = None
+        self._writing = threading.Lock()
         self._ports = {"blob": 0, "queue": 0, "table": 0}
 
     def blob_url(self, account: str) -> str:
         """Return an account's blob endpoint, without a trailing slash."""
         return self._url("blob", account)
 
-    @property
-    def connection_string(self) -> str:
-        """The first account's, with its three endpoints."""
-        account = next(iter(self._accounts.values()))
+    def connection_string(self, name: str) -> str:
+        """Return an account's, with its first key and its three endpoints."""
+        account = self._accounts[name]
         fields = {
             "DefaultEndpointsProtocol": "https",
             "AccountName": account.name,
@@ -45,17 +49,37 @@ class Azurite:
         if not any(self._ports.values()):
             self._ports = dict(zip(self._ports, processes.free_ports(len(self._ports)), strict=True))
         self._directory.mkdir(parents=True, exist_ok=True)
-        # Keys in the environment, where other users can't see them, as they can see arguments.
-        environment = {**os.environ, "AZURITE_ACCOUNTS": ";".join(map(_entry, self._accounts.values()))}
-        child = processes.Child(self._command(), self._directory / "azurite.log", environment)
-        await child.start(self._listens)
-        self._child = child
+        self._child = processes.Child(self._command(), self._directory / "azurite.log", self._environment())
+        self._write_accounts()
+        for account in self._accounts.values():
+            account.observers.append(self._write_accounts)
+        await self._child.start(self._listens)
 
     async def stop(self) -> None:
-        """Stop it; what it held is gone."""
+        """Stop it; what it held is gone, and so is the file with the keys."""
         child, self._child = self._child, None
-        if child is not None:
-            await child.stop()
+        if child is None:
+            return
+        await child.stop()
+        for account in self._accounts.values():
+            account.observers.remove(self._write_accounts)
+        self._accounts_file.unlink()
+
+    @property
+    def _accounts_file(self) -> Path:
+        return self._directory / "accounts"
+
+    def _write_accounts(self) -> None:
+        with self._writing:
+            descriptor, name = tempfile.mkstemp(dir=self._directory)  # readable by its owner only
+            with os.fdopen(descriptor, "w") as file:
+                file.write(";".join(map(_entry, self._accounts.values())))
+            Path(name).replace(self._accounts_file)
+
+    def _environment(self) -> dict[str, str]:
+        # By NODE_OPTIONS it also reaches a Node that a shell script starts, as some package managers install one.
+        options = f'{os.environ.get("NODE_OPTIONS", "")} --require "{PRELOAD}"'
+        return {**os.environ, "NODE_OPTIONS": options, "SANDBOX_AZURITE_ACCOUNTS": str(self._accounts_file)}
 
     def _command(self) -> list[str]:
         certificate, key = self._authority.server_certificate_files()

@@ -1,6 +1,7 @@
-"""Blob storage over HTTPS in path style, which lets a request in by its account SAS alone."""
+"""Blob storage over HTTPS in path style, which lets a request in by its account SAS or its bearer token."""
 
 import collections
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -12,6 +13,7 @@ from sandbox import (
     blob_xml,
     certificates,
     faults,
+    identity,
     journal,
     loopback,
 )
@@ -21,8 +23,9 @@ from sandbox.blob_access import BlobError
 class BlobService:
     """The containers of several accounts; a SAS is checked against the accounts' keys of that moment.
 
-    Tests turn `faults`, `refuse_all` (no SAS is accepted), and `warm_up_requests`: how often a signature that
-    wasn't seen before is refused, because new credentials can take a while to be known everywhere.
+    `tokens` checks bearer tokens, and `authorizes` says whether their object id may take a data action at an
+    account's scope. Tests turn `faults`, `refuse_all` (no SAS is accepted), and `warm_up_requests`: how often a
+    signature that wasn't seen before is refused, because new credentials can take a while to be known everywhere.
     """
 
     def __init__(
@@ -30,8 +33,10 @@ class BlobService:
         record: journal.Journal,
         authority: certificates.Authority,
         known: dict[str, accounts.StorageAccount],
+        tokens: identity.Identity | None = None,
     ) -> None:
         self._journal = record
+        self._identity = tokens
         self._server = loopback.Loopback(self._answer, authority.server_context())
         self._uses: collections.Counter[str] = collections.Counter()
         self.accounts = known
@@ -39,6 +44,7 @@ class BlobService:
         self.faults: list[faults.Fault] = []
         self.warm_up_requests = 0
         self.refuse_all = False
+        self.authorizes: Callable[[str, str, str], bool] = lambda _object_id, _action, _scope: True
 
     @property
     def port(self) -> int:
@@ -50,8 +56,10 @@ class BlobService:
         return f"{self._server.origin}/{account}"
 
     async def start(self) -> None:
-        """Listen on a free port."""
+        """Listen on a free port, and have tokens issued for storage in either spelling."""
         await self._server.start()
+        if self._identity is not None:
+            self._identity.audiences |= blob_access.AUDIENCES
 
     async def stop(self) -> None:
         """Stop listening."""
@@ -65,11 +73,18 @@ class BlobService:
         """Create or replace a blob from within the process."""
         self.containers[account][container].blobs[name] = blob_store.Blob(data, content_type)
 
+    def expire_leases(self) -> None:
+        """Let the time of every lease but infinite ones pass at once."""
+        for containers in list(self.containers.values()):
+            for container in list(containers.values()):
+                for one in list(container.blobs.values()):
+                    one.lease.expire()
+
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         try:
             return await faults.applied(self.faults, request, lambda: self._carry_out(request), _faulty)
         except BlobError as refusal:
-            return _refused(request, refusal)
+            return self._refused(request, refusal)
 
     async def _carry_out(self, request: web.Request) -> web.Response:
         account, _, rest = request.path.lstrip("/").partition("/")
@@ -92,6 +107,16 @@ class BlobService:
 
     def _admit(self, request: web.Request, account: accounts.StorageAccount, needed: blob_access.Needed) -> None:
         """Judge authentication before authorisation, as the real service does."""
+        if "sig" in request.query:
+            self._admit_sas(request, account, needed)
+        elif "Authorization" in request.headers and self._identity is not None:
+            object_id = blob_access.object_id(self._identity, request)
+            if not self.authorizes(object_id, needed.data_action, account.resource_id):
+                raise BlobError(403, "AuthorizationPermissionMismatch")
+        else:
+            raise BlobError(401, "NoAuthenticationInformation")
+
+    def _admit_sas(self, request: web.Request, account: accounts.StorageAccount, needed: blob_access.Needed) -> None:
         if self.refuse_all:
             raise BlobError(403, "AuthenticationFailed", "The sandbox was told to refuse every SAS.")
         blob_access.authenticate(account, request.query, request.remote or "")
@@ -101,13 +126,14 @@ class BlobService:
             raise BlobError(403, "AuthenticationFailed", "Signature did not match: it isn't known here yet.")
         blob_access.authorize(request.query, needed)
 
-
-def _refused(request: web.Request, refusal: BlobError) -> web.Response:
-    headers = {"x-ms-error-code": refusal.code}
-    if refusal.status == 401:
-        headers["WWW-Authenticate"] = "Bearer authorization_uri=https://login.microsoftonline.com/common"
-    body = b"" if request.method == "HEAD" else blob_xml.error(refusal)
-    return blob_operations.xml(body, refusal.status, headers)
+    def _refused(self, request: web.Request, refusal: BlobError) -> web.Response:
+        headers = {"x-ms-error-code": refusal.code}
+        if refusal.status == 401:
+            tenant = self._identity.tenant_id if self._identity else "common"
+            authority = f"https://login.microsoftonline.com/{tenant}/oauth2/authorize"
+            headers["WWW-Authenticate"] = f"Bearer authorization_uri={authority} resource_id=https://storage.azure.com"
+        body = b"" if request.method == "HEAD" or refusal.status == 304 else blob_xml.error(refusal)
+        return blob_operations.xml(body, refusal.status, headers)
 
 
 def _faulty(fault: faults.Fault) -> web.Response:

@@ -1,4 +1,4 @@
-"""Whether an account SAS allows a request, judged in the order and with the codes of the real service.
+"""Whether an account SAS or a token allows a request, judged in the order and with the codes of the real service.
 
 https://learn.microsoft.com/rest/api/storageservices/create-account-sas
 https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes
@@ -10,12 +10,22 @@ import ipaddress
 import re
 from collections.abc import Mapping
 
-from sandbox import account_sas, accounts
+from aiohttp import web
 
+from sandbox import account_sas, accounts, identity
+
+AUDIENCES = frozenset({"https://storage.azure.com", "https://storage.azure.com/"})
 MANDATORY = ("sv", "ss", "srt", "sp", "se", "sig")
 _VERSION = re.compile(r"20\d\d-\d\d-\d\d")
 _OLDEST_VERSION = "2015-04-05"  # the first with account SAS
 _MISMATCH = "This request is not authorized to perform this operation using this {}."
+_FLAWS = {
+    identity.Flaw.MISSING: "The Authorization header's scheme is not Bearer.",
+    identity.Flaw.INVALID: "Signature validation failed.",
+    identity.Flaw.AUDIENCE: "Audience validation failed. Audience did not match.",
+    identity.Flaw.EXPIRED: "Lifetime validation failed. The token is expired.",
+}
+_VERBS = {"r": "read", "l": "read", "c": "write", "w": "write", "d": "delete"}
 MESSAGES = {
     "AuthenticationFailed": "Server failed to authenticate the request. Make sure the "
     "value of Authorization header is formed correctly including the signature.",
@@ -26,6 +36,8 @@ MESSAGES = {
     "AuthorizationSourceIPMismatch": _MISMATCH.format("source IP"),
     "NoAuthenticationInformation": "Server failed to authenticate the request. Please "
     "refer to the information in the www-authenticate header.",
+    "InvalidAuthenticationInfo": "Server failed to authenticate the request. Please "
+    "refer to the information in the www-authenticate header.",
     "ResourceNotFound": "The specified resource does not exist.",
     "ContainerNotFound": "The specified container does not exist.",
     "ContainerAlreadyExists": "The specified container already exists.",
@@ -33,6 +45,22 @@ MESSAGES = {
     "BlobAlreadyExists": "The specified blob already exists.",
     "InvalidRange": "The range specified is invalid for the current size of the resource.",
     "InvalidHeaderValue": "The value for one of the HTTP headers is not in the correct format.",
+    "MissingRequiredHeader": "An HTTP header that's mandatory for this request is not specified.",
+    "InvalidMetadata": "The metadata specified is invalid. It has characters that are not permitted.",
+    "ConditionNotMet": "The condition specified using HTTP conditional header(s) is not met.",
+    "LeaseAlreadyPresent": "There is already a lease present.",
+    "LeaseIdMissing": "There is currently a lease on the blob and no lease ID was specified in the request.",
+    "LeaseIdMismatchWithBlobOperation": "The lease ID specified did not match the lease ID for the blob.",
+    "LeaseIdMismatchWithLeaseOperation": "The lease ID specified did not match the lease ID for the blob.",
+    "LeaseIsBreakingAndCannotBeAcquired": "The lease ID matched, but the lease is currently in breaking state "
+    "and cannot be acquired until it is broken.",
+    "LeaseIsBreakingAndCannotBeChanged": "The lease ID matched, but the lease is currently in breaking state "
+    "and cannot be changed.",
+    "LeaseIsBrokenAndCannotBeRenewed": "The lease ID matched, but the lease has been broken explicitly "
+    "and cannot be renewed.",
+    "LeaseLost": "A lease ID was specified, but the lease for the blob has expired.",
+    "LeaseNotPresentWithBlobOperation": "There is currently no lease on the blob.",
+    "LeaseNotPresentWithLeaseOperation": "There is currently no lease on the blob.",
     "UnsupportedHttpVerb": "The resource doesn't support the specified HTTP verb.",
 }
 
@@ -59,11 +87,15 @@ class Needed:
     resource_type: str
     permissions: str
 
+    @property
+    def data_action(self) -> str:
+        """What it asks of a role. Containers are judged as their blobs are."""
+        verb = _VERBS[self.permissions[0]]
+        return f"Microsoft.Storage/storageAccounts/blobServices/containers/blobs/{verb}"
+
 
 def authenticate(account: accounts.StorageAccount, fields: Mapping[str, str], source: str) -> None:
     """Check signature, time window, address and protocol; BlobError unless all fit. We serve HTTPS only."""
-    if "sig" not in fields:
-        raise BlobError(401, "NoAuthenticationInformation")
     for name in MANDATORY:
         if not fields.get(name):
             raise _unauthentic(f"{name} is mandatory. Cannot be empty")
@@ -77,6 +109,14 @@ def authenticate(account: accounts.StorageAccount, fields: Mapping[str, str], so
         raise BlobError(403, "AuthorizationSourceIPMismatch")
     if fields.get("spr") and "https" not in fields["spr"].split(","):
         raise BlobError(403, "AuthorizationProtocolMismatch")
+
+
+def object_id(tokens: identity.Identity, request: web.Request) -> str:
+    """Return who a request's bearer token was issued to; BlobError unless it is valid here."""
+    try:
+        return str(tokens.bearer(request, AUDIENCES)["oid"])
+    except identity.TokenError as bad:
+        raise BlobError(401, "InvalidAuthenticationInfo", _FLAWS[bad.flaw]) from bad
 
 
 def authorize(fields: Mapping[str, str], needed: Needed) -> None:

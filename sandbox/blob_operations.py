@@ -5,14 +5,16 @@ https://learn.microsoft.com/rest/api/storageservices/blob-service-rest-api
 
 import dataclasses
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from sandbox import blob_store, blob_xml
+from sandbox import blob_lease, blob_store, blob_xml
 from sandbox.blob_access import BlobError, Needed
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
+_META = "x-ms-meta-"
+_META_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # they have to be C# identifiers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,11 +62,11 @@ async def _create_container(call: Call) -> web.Response:
     if call.container in call.containers:
         raise BlobError(409, "ContainerAlreadyExists")
     call.containers[call.container] = blob_store.Container()
-    return web.Response(status=201, headers=_stamp(call.found_container()))
+    return web.Response(status=201, headers=call.found_container().stamp)
 
 
 async def _get_container(call: Call) -> web.Response:
-    return web.Response(headers=_stamp(call.found_container()))
+    return web.Response(headers=call.found_container().stamp)
 
 
 async def _delete_container(call: Call) -> web.Response:
@@ -81,20 +83,30 @@ async def _list_blobs(call: Call) -> web.Response:
 
 
 async def _put_blob(call: Call) -> web.Response:
-    headers, blobs = call.request.headers, call.found_container().blobs
+    headers, data = call.request.headers, await call.request.read()
+    blobs = call.found_container().blobs
     if headers.get("x-ms-blob-type") != "BlockBlob":
         raise BlobError(400, "InvalidHeaderValue")
-    if call.blob in blobs and headers.get("If-None-Match") == "*":
-        raise BlobError(409, "BlobAlreadyExists")
-    content_type = headers.get("x-ms-blob-content-type") or call.request.content_type
-    blobs[call.blob] = blob_store.Blob(await call.request.read(), content_type)
-    return web.Response(status=201, headers=_stamp(blobs[call.blob]))
+    metadata = _metadata(headers)
+    if call.blob not in blobs and "If-Match" in headers:
+        raise BlobError(412, "ConditionNotMet")
+    if call.blob in blobs:
+        if headers.get("If-None-Match") == "*":
+            raise BlobError(409, "BlobAlreadyExists")
+        blobs[call.blob].check(headers, writing=True)
+    blob = blobs.setdefault(call.blob, blob_store.Blob(b""))
+    blob.data, blob.metadata = data, metadata
+    blob.content_type = headers.get("x-ms-blob-content-type") or call.request.content_type
+    blob.changed()
+    return web.Response(status=201, headers=blob.stamp)
 
 
 async def _get_blob(call: Call) -> web.Response:
     blob = call.found_blob()
+    blob.check(call.request.headers, writing=False)
     headers = {"x-ms-blob-type": "BlockBlob", "Accept-Ranges": "bytes", "Content-Type": blob.content_type}
-    headers |= _stamp(blob)
+    headers |= blob.stamp | blob.lease.headers
+    headers |= {f"{_META}{name}": text for name, text in blob.metadata.items()}
     asked = call.request.headers.get("x-ms-range") or call.request.headers.get("Range") or ""
     wanted = _RANGE.fullmatch(asked)
     if wanted is None:
@@ -107,8 +119,24 @@ async def _get_blob(call: Call) -> web.Response:
     return web.Response(status=206, body=blob.data[first : last + 1], headers=headers)
 
 
+async def _set_metadata(call: Call) -> web.Response:
+    blob = call.found_blob()
+    metadata = _metadata(call.request.headers)
+    blob.check(call.request.headers, writing=True)
+    blob.metadata = metadata
+    blob.changed()
+    return web.Response(headers=blob.stamp)
+
+
+async def _lease_blob(call: Call) -> web.Response:
+    blob, headers = call.found_blob(), call.request.headers
+    blob.check_conditions(headers, writing=True)
+    status, answered = blob.lease.carry_out(headers["x-ms-lease-action"], headers)
+    return web.Response(status=status, headers=blob.stamp | answered)
+
+
 async def _delete_blob(call: Call) -> web.Response:
-    call.found_blob()
+    call.found_blob().check(call.request.headers, writing=True)
     del call.containers[call.container].blobs[call.blob]
     return web.Response(status=202)
 
@@ -125,6 +153,8 @@ _OPERATIONS = {
     ("container", "DELETE", "container", ""): Operation("delete-container", Needed("c", "d"), _delete_container),
     ("container", "GET", "container", "list"): Operation("list-blobs", Needed("c", "l"), _list_blobs),
     ("blob", "PUT", "", ""): Operation("put-blob", Needed("o", "w"), _put_blob),
+    ("blob", "PUT", "", "metadata"): Operation("set-metadata", Needed("o", "w"), _set_metadata),
+    ("blob", "PUT", "", "lease"): Operation("lease", Needed("o", "w"), _lease_blob),
     ("blob", "GET", "", ""): Operation("get-blob", Needed("o", "r"), _get_blob),
     ("blob", "HEAD", "", ""): Operation("get-blob", Needed("o", "r"), _get_blob),
     ("blob", "DELETE", "", ""): Operation("delete-blob", Needed("o", "d"), _delete_blob),
@@ -132,12 +162,14 @@ _OPERATIONS = {
 
 
 def find(call: Call) -> Operation:
-    """Return the operation that is meant; creating a blob needs less than overwriting one."""
+    """Return the operation that is meant; to create a blob needs less than to overwrite one."""
     level = "blob" if call.blob else "container" if call.container else "service"
     query = call.request.query
     operation = _OPERATIONS.get((level, call.request.method, query.get("restype", ""), query.get("comp", "")))
     if operation is None:
         raise BlobError(405, "UnsupportedHttpVerb")
+    if operation.action == "lease":
+        return _lease_operation(call.request.headers.get("x-ms-lease-action", ""), operation)
     container = call.containers.get(call.container)
     if operation.action == "put-blob" and (container is None or call.blob not in container.blobs):
         return dataclasses.replace(operation, needed=Needed("o", "cw"))
@@ -149,5 +181,15 @@ def xml(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -
     return web.Response(status=status, body=body, content_type="application/xml", headers=headers)
 
 
-def _stamp(subject: blob_store.Blob | blob_store.Container) -> dict[str, str]:
-    return {"ETag": subject.etag, "Last-Modified": blob_xml.http_date(subject.modified)}
+def _lease_operation(action: str, operation: Operation) -> Operation:
+    if action not in blob_lease.ACTIONS:
+        raise BlobError(400, "InvalidHeaderValue" if action else "MissingRequiredHeader")
+    needed = Needed("o", "wd" if action == "break" else "w")
+    return dataclasses.replace(operation, action=f"{action}-lease", needed=needed)
+
+
+def _metadata(headers: Mapping[str, str]) -> dict[str, str]:
+    given = {name[len(_META) :]: text for name, text in headers.items() if name.lower().startswith(_META)}
+    if not all(_META_NAME.fullmatch(name) for name in given):
+        raise BlobError(400, "InvalidMetadata")
+    return given

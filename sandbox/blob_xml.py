@@ -68,8 +68,8 @@ def blobs(endpoint: str, container: str, prefix: str, found: Iterable[tuple[str,
             "Content-Length": str(len(blob.data)),
             "Content-Type": blob.content_type,
             "BlobType": "BlockBlob",
-            "LeaseStatus": "unlocked",
-            "LeaseState": "available",
+            "LeaseStatus": blob.lease.headers["x-ms-lease-status"],
+            "LeaseState": blob.lease.headers["x-ms-lease-state"],
         }
         _texts(properties, texts)
     _texts(root, {"NextMarker": ""})

@@ -24,7 +24,7 @@ def list_permissions(manager: "ResourceManager", call: "Call") -> dict[str, Any]
             {
                 "actions": list(role.actions),
                 "notActions": list(role.not_actions),
-                "dataActions": [],
+                "dataActions": list(role.data_actions),
                 "notDataActions": [],
             }
             for role in roles

@@ -1,24 +1,42 @@
 """The resources that the sandbox has from the start, and who holds which role on them."""
 
 import uuid
+from collections.abc import Iterator
 
-from sandbox import accounts, identity, resource_manager, resource_roles, resource_sites, resource_vaults, vault
+from sandbox import (
+    accounts,
+    blob,
+    identity,
+    resource_manager,
+    resource_roles,
+    resource_sites,
+    resource_vaults,
+    vault,
+)
 
 FUNCTION_APP = "sandboxrotator"
 FOREIGN_SETTING = "FOREIGN"
 
 
 class Estate:
-    """A vault, a function app with a user-assigned identity, and the storage account that is rotated.
+    """A vault, a function app with a user-assigned identity, its own storage, and the account that is rotated.
 
-    The system-assigned identity is the operator: a contributor to the resource group. It may manage the
-    account's keys, and so may Key Vault's own application; the function app's identity has no role.
+    The system-assigned identity is the operator: a contributor to the resource group. It may manage the rotated
+    account's keys, and so may Key Vault's own application. The blobs in the app's storage are open to the
+    operator and to the function app's identity, which has no other role.
     """
 
-    def __init__(self, tokens: identity.Identity, service: vault.Vault, account: accounts.StorageAccount) -> None:
+    def __init__(
+        self,
+        tokens: identity.Identity,
+        service: vault.Vault,
+        account: accounts.StorageAccount,
+        app_storage: accounts.StorageAccount,
+    ) -> None:
         self._operator_id = tokens.object_id
         self._service = service
         self._account = account
+        self._app_storage = app_storage
         self.group_id = account.resource_id.partition("/providers/")[0]
         self.vault_id = f"{self.group_id}/providers/Microsoft.KeyVault/vaults/{service.name}"
         self.function_app_id = f"{self.group_id}/providers/Microsoft.Web/sites/{FUNCTION_APP}"
@@ -26,24 +44,29 @@ class Estate:
         self.app_object_id = str(uuid.uuid4())
         tokens.user_assigned[self.app_client_id] = self.app_object_id
 
-    def register(self, manager: resource_manager.ResourceManager, app_storage: str) -> None:
-        """Make all of it known to Resource Manager, and its role assignments to the vault."""
+    def register(self, manager: resource_manager.ResourceManager, blobs: blob.BlobService) -> None:
+        """Make all of it known to Resource Manager, and its role assignments to the vault and the blob service."""
         manager.vaults[self.vault_id] = resource_vaults.VaultResource(self.vault_id, self._service)
-        manager.sites[self.function_app_id] = self._function_app(app_storage)
-        manager.role_assignments += [
-            resource_roles.Assignment(self.group_id, resource_roles.CONTRIBUTOR, self._operator_id),
-            *(
-                resource_roles.Assignment(self._account.resource_id, resource_roles.KEY_OPERATOR, principal_id)
-                for principal_id in (self._operator_id, self._service.service_principal_id)
-            ),
-        ]
+        manager.sites[self.function_app_id] = self._function_app()
+        manager.role_assignments += self._role_assignments()
         self._service.authorizes = manager.authorizes
+        blobs.authorizes = lambda object_id, action, scope: resource_roles.opens_data(
+            manager.role_assignments, object_id, action, scope
+        )
 
-    def _function_app(self, app_storage: str) -> resource_sites.Site:
+    def _role_assignments(self) -> Iterator[resource_roles.Assignment]:
+        yield resource_roles.Assignment(self.group_id, resource_roles.CONTRIBUTOR, self._operator_id)
+        for key_operator in (self._operator_id, self._service.service_principal_id):
+            yield resource_roles.Assignment(self._account.resource_id, resource_roles.KEY_OPERATOR, key_operator)
+        for owner in (self._operator_id, self.app_object_id):
+            role = resource_roles.STORAGE_BLOB_DATA_OWNER
+            yield resource_roles.Assignment(self._app_storage.resource_id, role, owner)
+
+    def _function_app(self) -> resource_sites.Site:
         identity_id = f"{self.group_id}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{FUNCTION_APP}"
         settings = {
             "AZURE_CLIENT_ID": self.app_client_id,
-            "AzureWebJobsStorage__accountName": app_storage,
+            "AzureWebJobsStorage__accountName": self._app_storage.name,
             FOREIGN_SETTING: "stays",
         }
         return resource_sites.Site(

@@ -12,18 +12,25 @@ OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
 CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 KEY_OPERATOR = "81a9662b-bebf-436f-a333-f67b29880f12"
+STORAGE_BLOB_DATA_OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
+CONTAINERS = "Microsoft.Storage/storageAccounts/blobServices/containers"
 
 
 @dataclasses.dataclass(frozen=True)
 class Definition:
-    """What a role allows; `*` in an action stands for any text."""
+    """What a role allows; `*` in an action stands for any text. Actions on data are kept apart from the others."""
 
     actions: tuple[str, ...]
     not_actions: tuple[str, ...] = ()
+    data_actions: tuple[str, ...] = ()
 
     def allows(self, action: str) -> bool:
         """Whether the action is among those granted and not taken away again; letter case doesn't count."""
         return _any_fits(self.actions, action) and not _any_fits(self.not_actions, action)
+
+    def opens(self, data_action: str) -> bool:
+        """Whether the role allows this with the data in a resource."""
+        return _any_fits(self.data_actions, data_action)
 
 
 # https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
@@ -37,6 +44,7 @@ DEFINITIONS = {
             "Microsoft.Storage/storageAccounts/regeneratekey/action",
         )
     ),
+    STORAGE_BLOB_DATA_OWNER: Definition((f"{CONTAINERS}/*",), data_actions=(f"{CONTAINERS}/blobs/*",)),
 }
 
 
@@ -56,6 +64,11 @@ def held(assignments: Iterable[Assignment], principal_id: str, scope: str) -> It
     for one in assignments:
         if one.principal_id == principal_id and reaches(one.scope, scope):
             yield DEFINITIONS[one.role]
+
+
+def opens_data(assignments: Iterable[Assignment], principal_id: str, data_action: str, scope: str) -> bool:
+    """Whether a role of this object id allows the data action at this scope."""
+    return any(role.opens(data_action) for role in held(assignments, principal_id, scope))
 
 
 def reaches(scope: str, other: str) -> bool:

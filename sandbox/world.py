@@ -46,9 +46,9 @@ class Options:
     """What runs as the real thing instead of our own, and how the throwaway credentials look.
 
     `envtest` is a directory with kube-apiserver and etcd. `minimal_permissions` leaves the vault's permissions
-    at those of the original sample; otherwise the rotator may read the managed account too. Without `onboarded`
-    vault and master are as a deployment leaves them: no managed account, no secret, no access policy, and no
-    key on the master.
+    at those of the original sample; otherwise the rotator may read the managed account too, and regenerate its
+    keys. Without `onboarded` vault and master are as a deployment leaves them: no managed account, no secret, no
+    access policy, and no key on the master.
     """
 
     sshd: bool = False
@@ -148,7 +148,7 @@ class World:
     def _start_azure(self) -> None:
         self.identity = identity.Identity(self.journal)
         self.vault = vault.Vault(self.journal, self.authority, self.identity)
-        self.blob = blob.BlobService(self.journal, self.authority, self.storage)
+        self.blob = blob.BlobService(self.journal, self.authority, self.storage, self.identity)
         self._start_resource_manager()
         self._fill_vault()
         self._run(self.identity)
@@ -163,8 +163,8 @@ class World:
         self.resource_manager = resource_manager.ResourceManager(
             self.journal, self.authority, self.identity, self.storage, self._blob_endpoint
         )
-        estate = resource_estate.Estate(self.identity, self.vault, self.account)
-        estate.register(self.resource_manager, APP_ACCOUNT)
+        estate = resource_estate.Estate(self.identity, self.vault, self.account, self.storage[APP_ACCOUNT])
+        estate.register(self.resource_manager, self.blob)
         self.vault_id, self.function_app_id = estate.vault_id, estate.function_app_id
         self.app_client_id, self.app_object_id = estate.app_client_id, estate.app_object_id
         self._run(self.resource_manager)
@@ -215,7 +215,7 @@ class World:
             self.vault.secrets.put(PASSPHRASE_SECRET, self.key_pair.passphrase)
         self.vault.storage.manage(self.account)
         if not self.options.minimal_permissions:
-            self.vault.permissions.add("storage/get")
+            self.vault.permissions |= {"storage/get", "storage/regeneratekey"}
         self.vault.policies[self.app_object_id] = set(self.vault.permissions)
 
     def _fill_blob_service(self) -> None:
@@ -240,13 +240,18 @@ class World:
             "AZURE_RESOURCE_MANAGER": self.resource_manager.url,
             "IDENTITY_ENDPOINT": self.identity.url,
             "IDENTITY_HEADER": self.identity.header,
+            **self._app_storage(),
             "REQUESTS_CA_BUNDLE": str(self.authority.bundle_path),
         }
         if self.key_pair.passphrase is not None:
             settings["KUBERNETES_SSH_PASSPHRASE_SECRET"] = PASSPHRASE_SECRET
-        if self.azurite is not None:
-            settings["AzureWebJobsStorage"] = self.azurite.connection_string
         return settings
+
+    def _app_storage(self) -> dict[str, str]:
+        """How the app reaches its own account: by its identity, or with Azurite, which knows no roles, by key."""
+        if self.azurite is None:
+            return {"AzureWebJobsStorage__blobServiceUri": self.blob.url(APP_ACCOUNT)}
+        return {"AzureWebJobsStorage": self.azurite.connection_string(APP_ACCOUNT)}
 
 
 def _content() -> dict[str, tuple[bytes, str]]:

@@ -4,12 +4,18 @@ Azurite answers AuthorizationFailure where Azure and the sandbox say Authenticat
 the status class is what counts there.
 """
 
+import contextlib
 import http.client
 import urllib.parse
+import uuid
+from collections.abc import Iterator
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.storage.blob import BlobClient, BlobLeaseClient
 
 from tests.contract.conftest import CONTAINER, BlobUnderTest
 
@@ -127,3 +133,151 @@ def test_a_read_only_sas_cannot_write(blobs: BlobUnderTest) -> None:
         with pytest.raises(HttpResponseError) as raised:
             container.upload_blob("new.txt", b"")
     assert (raised.value.status_code, raised.value.error_code) == (403, "AuthorizationPermissionMismatch")  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def lock(blobs: BlobUnderTest) -> Iterator[BlobClient]:
+    """A blob of its own for each test, without a lease."""
+    with blobs.container(blobs.sas()) as container, container.get_blob_client(f"lock-{uuid.uuid4()}") as blob:
+        blob.upload_blob(b"", metadata={"holder": "nobody"})
+        yield blob
+
+
+@contextlib.contextmanager
+def refused(status: int, code: str) -> Iterator[None]:
+    with pytest.raises(HttpResponseError) as raised:
+        yield
+    assert (raised.value.status_code, raised.value.error_code) == (status, code)  # type: ignore[attr-defined]
+
+
+def holding(lock: BlobClient) -> tuple[str, str, str | None]:
+    lease = lock.get_blob_properties().lease
+    return lease.status, lease.state, lease.duration
+
+
+def test_a_lease_is_held_by_one_until_it_is_released(lock: BlobClient) -> None:
+    assert holding(lock) == ("unlocked", "available", None)
+    lease, other = BlobLeaseClient(lock), BlobLeaseClient(lock)
+    lease.acquire(15)
+    assert holding(lock) == ("locked", "leased", "fixed")
+    with refused(409, "LeaseAlreadyPresent"):
+        other.acquire(15)
+    with refused(409, "LeaseIdMismatchWithLeaseOperation"):
+        other.renew()
+    with refused(409, "LeaseIdMismatchWithLeaseOperation"):
+        other.release()
+    BlobLeaseClient(lock, lease.id).acquire(-1)
+    assert holding(lock) == ("locked", "leased", "infinite")
+    lease.renew()
+    held = lease.id
+    lease.release()
+    assert holding(lock) == ("unlocked", "available", None)
+    with refused(409, "LeaseIdMismatchWithLeaseOperation"):
+        BlobLeaseClient(lock, held).renew()
+    other.acquire(60)
+
+
+@pytest.mark.parametrize("seconds", [0, 14, 61])
+def test_a_lease_lasts_15_to_60_seconds(lock: BlobClient, seconds: int) -> None:
+    with refused(400, "InvalidHeaderValue"):
+        BlobLeaseClient(lock).acquire(seconds)
+
+
+def test_a_leased_blob_is_changed_with_its_lease_id_only(lock: BlobClient) -> None:
+    lease = lock.acquire_lease(15)
+    stranger = BlobLeaseClient(lock)
+    with refused(412, "LeaseIdMissing"):
+        lock.upload_blob(b"mine", overwrite=True)
+    with refused(412, "LeaseIdMissing"):
+        lock.set_blob_metadata({})
+    with refused(412, "LeaseIdMissing"):
+        lock.delete_blob()
+    with refused(412, "LeaseIdMismatchWithBlobOperation"):
+        lock.upload_blob(b"mine", overwrite=True, lease=stranger)
+    with refused(412, "LeaseIdMismatchWithBlobOperation"):
+        lock.download_blob(lease=stranger)
+    lock.upload_blob(b"mine", overwrite=True, lease=lease)
+    lock.set_blob_metadata({"holder": "me"}, lease=lease)
+    assert lock.download_blob().readall() == lock.download_blob(lease=lease).readall() == b"mine"
+    assert holding(lock) == ("locked", "leased", "fixed")
+    lock.delete_blob(lease=lease)
+
+
+def test_a_lease_id_without_a_lease_is_refused(lock: BlobClient) -> None:
+    with refused(412, "LeaseNotPresentWithBlobOperation"):
+        lock.upload_blob(b"", overwrite=True, lease=BlobLeaseClient(lock))
+
+
+def test_a_lease_gets_another_id(lock: BlobClient) -> None:
+    lease = lock.acquire_lease(15)
+    first, second = lease.id, str(uuid.uuid4())
+    lease.change(second)
+    lease.renew()
+    with refused(409, "LeaseIdMismatchWithLeaseOperation"):
+        BlobLeaseClient(lock, first).renew()
+    lease.release()
+    with refused(409, "LeaseNotPresentWithLeaseOperation"):
+        BlobLeaseClient(lock, second).change(first)
+
+
+def test_a_broken_lease_cannot_be_renewed(lock: BlobClient) -> None:
+    with refused(409, "LeaseNotPresentWithLeaseOperation"):
+        BlobLeaseClient(lock).break_lease()
+    lease = lock.acquire_lease(60)
+    assert 0 < BlobLeaseClient(lock).break_lease(20) <= 20
+    assert holding(lock) == ("locked", "breaking", None)
+    with refused(409, "LeaseIsBrokenAndCannotBeRenewed"):
+        lease.renew()
+    with refused(409, "LeaseIsBreakingAndCannotBeChanged"):
+        lease.change(lease.id)
+    with refused(409, "LeaseAlreadyPresent"):
+        lock.acquire_lease(15)
+    assert BlobLeaseClient(lock).break_lease(0) == 0
+    assert holding(lock) == ("unlocked", "broken", None)
+    lock.acquire_lease(15)
+
+
+def test_leasing_needs_to_write(blobs: BlobUnderTest, lock: BlobClient) -> None:
+    with blobs.container(blobs.sas(sp="rlcd")) as container, refused(403, "AuthorizationPermissionMismatch"):
+        container.get_blob_client(lock.blob_name).acquire_lease(15)
+
+
+def test_metadata_is_replaced_as_a_whole(lock: BlobClient) -> None:
+    assert lock.get_blob_properties().metadata == {"holder": "nobody"}
+    lock.set_blob_metadata({"run": "r1", "since": "2026-11-24T10:00:00Z"})
+    assert lock.get_blob_properties().metadata == {"run": "r1", "since": "2026-11-24T10:00:00Z"}
+    assert lock.download_blob().properties.metadata == {"run": "r1", "since": "2026-11-24T10:00:00Z"}
+    lock.upload_blob(b"", overwrite=True)
+    assert lock.get_blob_properties().metadata == {}
+    with refused(400, "InvalidMetadata"):
+        lock.set_blob_metadata({"run-id": "r1"})
+
+
+def test_what_is_asked_of_another_version_is_refused(lock: BlobClient) -> None:
+    first = lock.get_blob_properties().etag
+    lease = lock.acquire_lease(15, etag=first, match_condition=MatchConditions.IfNotModified)
+    assert lock.get_blob_properties().etag == first
+    lock.set_blob_metadata({}, lease=lease)
+    unchanged: dict[str, Any] = {"etag": first, "match_condition": MatchConditions.IfNotModified}
+    with refused(412, "ConditionNotMet"):
+        lock.upload_blob(b"", overwrite=True, lease=lease, **unchanged)
+    with refused(412, "ConditionNotMet"):
+        lock.set_blob_metadata({}, lease=lease, **unchanged)
+    with refused(412, "ConditionNotMet"):
+        lock.delete_blob(lease=lease, **unchanged)
+    with refused(412, "ConditionNotMet"):
+        lock.download_blob(**unchanged)
+
+
+def test_a_version_already_known_is_not_sent_again(lock: BlobClient) -> None:
+    known: dict[str, Any] = {"etag": lock.get_blob_properties().etag, "match_condition": MatchConditions.IfModified}
+    with pytest.raises(HttpResponseError) as raised:
+        lock.download_blob(**known)
+    assert raised.value.status_code == 304
+    lock.set_blob_metadata({})
+    assert lock.download_blob(**known).readall() == b""
+
+
+def test_a_blob_that_is_not_there_has_no_version(blobs: BlobUnderTest) -> None:
+    with blobs.container(blobs.sas()) as container, refused(412, "ConditionNotMet"):
+        container.upload_blob("absent", b"", overwrite=True, match_condition=MatchConditions.IfPresent)

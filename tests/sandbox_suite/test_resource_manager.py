@@ -98,7 +98,7 @@ def test_the_vault_says_its_mode_its_url_and_its_policies(
     policies = {one.object_id: one.permissions for one in properties.access_policies or []}
     assert set(policies) == {running.identity.object_id, running.app_object_id}
     assert policies[running.app_object_id].secrets == ["get"]
-    assert policies[running.app_object_id].storage == ["get", "getsas", "setsas"]
+    assert policies[running.app_object_id].storage == ["get", "getsas", "regeneratekey", "setsas"]
 
 
 def test_an_added_policy_joins_what_the_object_id_has(running: world.World, vaults: KeyVaultManagementClient) -> None:
@@ -117,7 +117,10 @@ def test_an_added_policy_joins_what_the_object_id_has(running: world.World, vaul
 
 @pytest.mark.parametrize(
     ("kind", "expected"),
-    [("replace", {"storage/get"}), ("remove", {"secrets/get", "storage/setsas", "storage/getsas"})],
+    [
+        ("replace", {"storage/get"}),
+        ("remove", {"secrets/get", "storage/setsas", "storage/getsas", "storage/regeneratekey"}),
+    ],
 )
 def test_a_policy_is_replaced_or_taken_away(running: world.World, kind: str, expected: set[str]) -> None:
     entry = policy(running, {"storage": ["Get"]})
@@ -264,7 +267,7 @@ def test_role_assignments_are_listed_with_the_inherited_ones(running: world.Worl
     assert principals(running, account, filter="atScope()") == {operator, service}
     assert principals(running, vault_id) == {operator}
     assert principals(running, group, filter="atScope()") == {operator}
-    assert principals(running, group) == {operator, service}
+    assert principals(running, group) == {operator, service, running.app_object_id}
     assert principals(running, account, filter=f"principalId eq '{service}'") == {service}
     assert principals(running, account, filter=f"atScope() and assignedTo('{service}')") == {service}
 

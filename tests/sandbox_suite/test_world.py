@@ -1,4 +1,5 @@
 import base64
+import contextlib
 import json
 import os
 import re
@@ -8,16 +9,21 @@ import signal
 import subprocess
 import sys
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import HttpResponseError
 from azure.core.rest import HttpRequest
 from azure.identity import ManagedIdentityCredential
 from azure.keyvault.secrets import SecretClient
+from azure.storage.blob import BlobServiceClient, ContainerClient
 from cryptography.hazmat.primitives import serialization
 
-from sandbox import keypair, world
+from sandbox import keypair, parts, resource_roles, world
 from tests import surroundings
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +74,92 @@ def test_every_secret_value_is_known(running: world.World) -> None:
     assert all(len(value) >= 4 for value in values)
 
 
+@contextlib.contextmanager
+def blobs_of(running: world.World, account: str, credential: TokenCredential) -> Iterator[ContainerClient]:
+    with ContainerClient(running.blob.url(account), "locks", credential, retry_total=0) as client:
+        yield client
+
+
+def bearer(running: world.World, token: str) -> tuple[int, str, str]:
+    """Read the app's containers with a token; status, code and challenge."""
+    url = f"{running.settings['AzureWebJobsStorage__blobServiceUri']}?comp=list"
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
+    context = running.authority.client_context()
+    try:
+        with urllib.request.urlopen(request, timeout=10, context=context) as response:
+            return response.status, "", ""
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return refusal.code, refusal.headers["x-ms-error-code"], refusal.headers["WWW-Authenticate"] or ""
+
+
+@pytest.mark.usefixtures("_environment")
+def test_the_app_s_storage_is_open_to_the_operator_and_to_the_app(running: world.World) -> None:
+    assert running.settings["AzureWebJobsStorage__blobServiceUri"] == running.blob.url(world.APP_ACCOUNT)
+    for client_id in (None, running.app_client_id):
+        with (
+            ManagedIdentityCredential(client_id=client_id) as credential,
+            blobs_of(running, world.APP_ACCOUNT, credential) as container,
+        ):
+            container.create_container()
+            lease = container.upload_blob("turn", b"").acquire_lease(15)
+            container.get_blob_client("turn").set_blob_metadata({"holder": "me"}, lease=lease)
+            container.delete_container()
+
+
+@pytest.mark.usefixtures("_environment")
+def test_a_contributor_without_a_data_role_is_kept_out_of_the_data(running: world.World) -> None:
+    with ManagedIdentityCredential() as credential, blobs_of(running, world.ACCOUNT, credential) as container:
+        for refused in (container.create_container, container.exists, lambda: container.upload_blob("turn", b"")):
+            with pytest.raises(HttpResponseError) as raised:
+                refused()
+            assert raised.value.status_code == 403
+            assert raised.value.error_code == "AuthorizationPermissionMismatch"  # type: ignore[attr-defined]
+
+
+def test_a_token_has_to_be_for_storage_valid_and_ours(running: world.World) -> None:
+    issue = running.identity.issue
+    for audience in ("https://storage.azure.com", "https://storage.azure.com/"):
+        assert bearer(running, issue(audience)) == (200, "", "")
+    flawed = (issue("https://vault.azure.net"), issue("https://storage.azure.com", lifetime=-1), "e30.e30.forged")
+    for token in flawed:
+        assert bearer(running, token)[:2] == (401, "InvalidAuthenticationInfo")
+    status, code, challenge = bearer(running, "")
+    assert (status, code) == (401, "NoAuthenticationInformation")
+    assert running.identity.tenant_id in challenge
+    assert "resource_id=https://storage.azure.com" in challenge
+
+
+def test_a_role_that_is_taken_away_lets_nobody_in(running: world.World) -> None:
+    assignments = running.resource_manager.role_assignments
+    owner = next(
+        one
+        for one in assignments
+        if one.role == resource_roles.STORAGE_BLOB_DATA_OWNER and one.principal_id == running.identity.object_id
+    )
+    token = running.identity.issue("https://storage.azure.com")
+    assignments.remove(owner)
+    try:
+        assert bearer(running, token)[:2] == (403, "AuthorizationPermissionMismatch")
+    finally:
+        assignments.append(owner)
+    assert bearer(running, token)[0] == 200
+
+
+def test_azurite_is_the_app_s_storage_by_connection_string() -> None:
+    try:
+        parts.require_azurite()
+    except parts.MissingPartError as missing:
+        pytest.skip(str(missing))
+    with world.World(world.Options(azurite=True)) as started:
+        assert "AzureWebJobsStorage__blobServiceUri" not in started.settings
+        connection = started.settings["AzureWebJobsStorage"]
+        ca = str(started.authority.ca_path)
+        with BlobServiceClient.from_connection_string(connection, connection_verify=ca) as client:
+            assert client.account_name == world.APP_ACCOUNT
+            assert [container.name for container in client.list_containers()] == [world.CONTAINER]
+
+
 def test_the_private_key_fits_what_the_master_lets_in(running: world.World) -> None:
     text = running.vault.secrets.get("privatekey").value
     key = serialization.load_ssh_private_key(text.encode(), None)
@@ -103,7 +195,7 @@ def test_a_secret_is_read_as_the_cluster_s_administrator(running: world.World) -
 def test_a_stopped_world_leaves_nothing_behind() -> None:
     threads = set(threading.enumerate())
     with world.World(world.Options(minimal_permissions=True)) as started:
-        assert "storage/get" not in started.vault.permissions
+        assert started.vault.permissions.isdisjoint({"storage/get", "storage/regeneratekey"})
         directory = started.directory
     assert set(threading.enumerate()) <= threads
     assert not directory.exists()
