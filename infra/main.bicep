@@ -24,7 +24,7 @@ param principalType string = 'User'
 @description('Whether the deploying operator puts the storage account under Key Vault, which Key Vault does on behalf of its caller.')
 param operatorOnboards bool = true
 
-@description('Whether the app may have account keys regenerated, which Key Vault does on behalf of its caller.')
+@description('Whether the app may have account keys regenerated, which Key Vault does on behalf of its caller. A keyRotationPeriod brings it along.')
 param keyRotationEnabled bool = false
 
 @description('An existing storage account to rotate the SAS of; empty makes one.')
@@ -84,6 +84,9 @@ param kubernetesKubectl string = ''
 param keyVaultStorageName string = ''
 param rotationSchedule string = ''
 param rotationProve string = ''
+@description('How old the active account key may get until the timer has the other one regenerated, ISO 8601; empty leaves that to requests.')
+param keyRotationPeriod string = ''
+param revokeGrace string = ''
 param sasDefinitionName string = ''
 param sasServices string = ''
 param sasResourceTypes string = ''
@@ -117,6 +120,9 @@ var clusterKey = createCluster && (!vnetEnabled || empty(clusterSshPublicKey))
   ? fail('createCluster needs vnetEnabled and clusterSshPublicKey')
   : clusterSshPublicKey
 
+// A period without the permissions would never come to anything.
+var rotatesKeys = keyRotationEnabled || !empty(keyRotationPeriod)
+
 // get: the private key and the SAS. getsas, setsas: the SAS definition; recover: one that was soft-deleted.
 var appStoragePermissions = ['get', 'getsas', 'setsas', 'recover']
 var appPolicy = {
@@ -124,7 +130,7 @@ var appPolicy = {
   objectId: identity.outputs.principalId
   permissions: {
     secrets: ['get']
-    storage: keyRotationEnabled ? concat(appStoragePermissions, ['regeneratekey']) : appStoragePermissions
+    storage: rotatesKeys ? concat(appStoragePermissions, ['regeneratekey']) : appStoragePermissions
   }
 }
 // Onboarding uploads the SSH key and puts the storage account under the vault's management; `plan` reads the definition.
@@ -239,7 +245,7 @@ module keyOperators 'app/key-operators.bicep' = {
     keyVaultPrincipalId: keyVaultPrincipal
     keyVaultHasRole: keyVaultHasRole
     appPrincipalId: identity.outputs.principalId
-    appMayRotateKeys: keyRotationEnabled
+    appMayRotateKeys: rotatesKeys
     operatorPrincipalId: operatorOnboards ? principalId : ''
     operatorPrincipalType: principalType
   }
@@ -330,6 +336,8 @@ module function 'app/function.bicep' = {
       KUBERNETES_KUBECTL: kubernetesKubectl
       ROTATION_SCHEDULE: rotationSchedule
       ROTATION_PROVE: rotationProve
+      KEY_ROTATION_PERIOD: keyRotationPeriod
+      REVOKE_GRACE: revokeGrace
       SAS_DEFINITION_NAME: sasDefinitionName
       SAS_SERVICES: sasServices
       SAS_RESOURCE_TYPES: sasResourceTypes

@@ -26,7 +26,8 @@ resource keyVault 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!ke
   }
 }
 
-// Key Vault regenerates a key on behalf of its caller, who needs the role too: the app, if it is to do that.
+// Key Vault regenerates a key on behalf of its caller, who needs the role too: the app, if it is to do that. It also
+// lists the keys, to see when each was made and which of them signed a SAS.
 resource app 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (appMayRotateKeys) {
   name: guid(account.id, appPrincipalId, keyOperator)
   scope: account

@@ -1,4 +1,4 @@
-// The app's own storage: the deployment package, the host's leases and the timer's state. Never the rotated account.
+// The app's own storage: the deployment package, the leases of host and app, the timer's state. Never the rotated account.
 param name string
 param location string
 param tags object

@@ -26,7 +26,7 @@ OWN = "Microsoft.Storage/storageAccounts storage.outputs.name"
 INSIGHTS = "Microsoft.Insights/components monitoring.outputs.insightsName"
 EXPECTED = {
     Assignment(KEY_OPERATOR, ROTATED, "keyVaultPrincipal", "ServicePrincipal", "!keyVaultHasRole"),
-    Assignment(KEY_OPERATOR, ROTATED, APP, "ServicePrincipal", "keyRotationEnabled"),
+    Assignment(KEY_OPERATOR, ROTATED, APP, "ServicePrincipal", "rotatesKeys"),
     Assignment(KEY_OPERATOR, ROTATED, "operatorOnboards ? principalId : ''", "principalType", "not empty"),
     Assignment(BLOB_DATA_OWNER, OWN, APP, "ServicePrincipal"),
     Assignment(METRICS_PUBLISHER, INSIGHTS, APP, "ServicePrincipal"),

@@ -48,8 +48,9 @@ def policies(template: Template) -> list[str]:
         "secrets": ["get", "set", "recover"],
         "storage": ["get", "getsas", "list", "set", "update", "recover"],
     }
-    rotating = "keyRotationEnabled ? concat(appStoragePermissions, ['regeneratekey']) : appStoragePermissions"
+    rotating = "rotatesKeys ? concat(appStoragePermissions, ['regeneratekey']) : appStoragePermissions"
     wanted: dict[str, Value] = {
+        "rotatesKeys": Code("keyRotationEnabled || !empty(keyRotationPeriod)"),
         "appStoragePermissions": app["storage"],
         "appPolicy": _policy("identity.outputs.principalId", app | {"storage": Code(rotating)}),
         "operatorPolicy": _policy("principalId", operator),

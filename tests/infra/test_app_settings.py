@@ -12,7 +12,6 @@ from tests.infra.edits import edited
 PLATFORM = {
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
     "APPLICATIONINSIGHTS_CONNECTION_STRING",
-    "AzureWebJobsStorage__clientId",
     "AzureWebJobsStorage__credential",
 }
 # Other ways to the app's own storage; the first would be a key, the second knows the public cloud only.

@@ -47,6 +47,7 @@ OPENED = [
     (security.vault, "app/vault-policies.bicep", "existing = {", "= {"),
     (security.policies, "main.bicep", "secrets: ['get']", "secrets: ['get', 'list']"),
     (security.policies, "main.bicep", "'setsas', 'recover']", "'setsas', 'recover', 'regeneratekey']"),
+    (security.policies, "main.bicep", "keyRotationEnabled || !empty(keyRotationPeriod)", "true"),
     (security.policies, "main.bicep", "'update', 'recover']", "'update', 'recover', 'purge']"),
     (security.policies, "main.bicep", "? [appPolicy] :", "? [appPolicy, operatorPolicy] :"),
     (security.function_app, FUNCTION, "httpsOnly: true", "httpsOnly: false"),
@@ -81,7 +82,7 @@ OPENED = [
     (roles.faults, OPERATORS, "guid(account.id, appPrincipalId, keyOperator)", "guid(account.id, 'app')"),
     (roles.faults, "app/roles.bicep", "scope: account", "scope: insights"),
     (roles.faults, "app/roles.bicep", "principalType: 'ServicePrincipal'", "principalType: 'User'"),
-    (roles.faults, "main.bicep", "appMayRotateKeys: keyRotationEnabled", "appMayRotateKeys: true"),
+    (roles.faults, "main.bicep", "appMayRotateKeys: rotatesKeys", "appMayRotateKeys: true"),
     (roles.faults, "main.bicep", "operatorOnboards ? principalId : ''", "principalId"),
     (
         roles.faults,
@@ -95,6 +96,11 @@ OPENED = [
 @pytest.mark.parametrize(("check", "file", "old", "new"), OPENED)
 def test_an_opening_is_noticed(check: Check, file: str, old: str, new: str) -> None:
     assert check(edited(file, old, new)) != []
+
+
+def test_a_key_rotation_period_without_the_permissions_for_it_is_noticed() -> None:
+    lacking = edited("main.bicep", "keyRotationEnabled || !empty(keyRotationPeriod)", "keyRotationEnabled")
+    assert security.policies(lacking) != []
 
 
 def test_a_removed_role_is_noticed() -> None:

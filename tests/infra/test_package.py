@@ -73,7 +73,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.timeout(300)  # the first time on a machine fetches the libraries
 def test_the_app_is_indexed_from_the_package_alone(built: Path) -> None:
-    assert package.run(built, package.INDEX).split() == ["health", "rotate_now", "rotate_on_schedule"]
+    assert package.run(built, package.INDEX).split() == ["health", "revoke_now", "rotate_now", "rotate_on_schedule"]
 
 
 def test_a_rotation_finds_all_its_libraries_in_the_package(built: Path) -> None:
