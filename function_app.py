@@ -1,4 +1,4 @@
-"""The triggers, and nothing more: timer, manual rotation, health.
+"""The triggers, and nothing more: timer, manual rotation, revocation, health.
 
 Only azure.functions is imported here; the SDKs come with the first run, which keeps indexing and cold start short.
 """
@@ -6,11 +6,16 @@ Only azure.functions is imported here; the SDKs come with the first run, which k
 import json
 import logging
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 
 from rotator import schedule
+
+if TYPE_CHECKING:
+    from rotator.errors import RotatorError
+    from rotator.report import Report
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 logger = logging.getLogger("rotator.functions")
@@ -40,19 +45,15 @@ def rotate_on_schedule(timer: func.TimerRequest) -> None:
 @app.function_name("rotate_now")
 @app.route(route="rotate", methods=["POST"])
 def rotate_now(req: func.HttpRequest) -> func.HttpResponse:
-    """Force a rotation: 200 done, 400 bad body, 409 one is running, 500 bad settings, 502 a target failed."""
-    from rotator import app as rotator
-    from rotator import errors
+    """Force a rotation; with `{"regenerate_key": true}` a key rotation, which `"force": true` pushes through."""
+    return _carry_out(req.get_body(), {"regenerate_key", "force"}, _rotation)
 
-    problem = _problem(req.get_body())
-    if problem:
-        return _answer(400, {"error": "BadRequest", "message": problem})
-    try:
-        report = rotator.rotate(trigger="http", forced=True)
-    except errors.RotatorError as error:
-        status = 409 if isinstance(error, errors.BusyError) else 500
-        return _answer(status, error.as_json())
-    return _answer(502 if report.failed else 200, report.as_json())
+
+@app.function_name("revoke_now")
+@app.route(route="revoke", methods=["POST"])
+def revoke_now(req: func.HttpRequest) -> func.HttpResponse:
+    """Regenerate both keys after a leak; with `{"force": true}` also if a target cannot be reached."""
+    return _carry_out(req.get_body(), {"force"}, _revocation)
 
 
 @app.function_name("health")
@@ -62,15 +63,62 @@ def health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001  # the b
     return _answer(200, {"status": "ok"})
 
 
-def _problem(body: bytes) -> str | None:
-    """Say what is wrong with a request's body: it is to be empty or an empty JSON object."""
+class _BadRequestError(Exception):
+    """The body is not one that the endpoint takes; the text is for the caller."""
+
+
+def _carry_out(body: bytes, known: set[str], act: "Callable[[dict[str, bool]], Report]") -> func.HttpResponse:
+    """Answer 200 done, 400 bad body, 409 one is running, 412 refused, 500 settings or vault, 502 something failed."""
+    from rotator import errors
+
+    try:
+        report = act(_wish(body, known))
+    except _BadRequestError as error:
+        return _answer(400, {"error": "BadRequest", "message": str(error)})
+    except errors.RotatorError as error:
+        return _answer(_status(error), error.as_json())
+    return _answer(502 if report.failed else 200, report.as_json())
+
+
+def _rotation(wish: dict[str, bool]) -> "Report":
+    from rotator import app as rotator
+    from rotator.pending import Operation
+
+    if wish.get("regenerate_key"):
+        return rotator.rotate(trigger="http", operation=Operation.REGENERATE, forced=wish.get("force", False))
+    if "force" in wish:
+        raise _BadRequestError("force goes with regenerate_key; every other rotation by HTTP is a forced one")
+    return rotator.rotate(trigger="http", forced=True)
+
+
+def _revocation(wish: dict[str, bool]) -> "Report":
+    from rotator import app as rotator
+    from rotator.pending import Operation
+
+    return rotator.rotate(trigger="http", operation=Operation.REVOKE, forced=wish.get("force", False))
+
+
+def _wish(body: bytes, known: set[str]) -> dict[str, bool]:
+    """Read a body that is empty, or a JSON object of these fields, each true or false."""
     try:
         wish = json.loads(body or b"{}")
     except (ValueError, RecursionError):
-        return "the body must be empty or a JSON object"
+        wish = None
     if not isinstance(wish, dict):
-        return "the body must be empty or a JSON object"
-    return f"the body has unknown fields: {', '.join(sorted(wish))[:200]}" if wish else None
+        raise _BadRequestError("the body must be empty or a JSON object")
+    if set(wish) - known:
+        raise _BadRequestError(f"the body has unknown fields: {', '.join(sorted(set(wish) - known))[:200]}")
+    if not all(isinstance(value, bool) for value in wish.values()):
+        raise _BadRequestError(f"the fields {', '.join(sorted(wish))} must be true or false")
+    return wish
+
+
+def _status(error: "RotatorError") -> int:
+    from rotator import errors
+
+    if isinstance(error, errors.BusyError):
+        return 409
+    return 412 if isinstance(error, errors.KeyRotationError | errors.LeaseError) else 500
 
 
 def _answer(status: int, body: dict[str, Any]) -> func.HttpResponse:

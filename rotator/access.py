@@ -42,6 +42,8 @@ class Policy:
 
 # What a rotation does; `recover` brings a soft-deleted definition back, `get` finds the blob endpoint.
 APP = Policy(frozenset({"get"}), frozenset({"get", "getsas", "setsas", "recover"}))
+# What a key rotation does as well.
+KEY_ROTATION = Policy(storage=frozenset({"regeneratekey"}))
 # What onboarding and `plan` do.
 OPERATOR = Policy(
     frozenset({"get", "set", "recover"}), frozenset({"get", "getsas", "list", "set", "update", "recover"})

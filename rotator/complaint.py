@@ -8,13 +8,14 @@ import click
 
 from rotator import errors
 
-FAILED, USAGE = 1, 2
+FAILED, USAGE, BUSY = 1, 2, 3
 
 
 def stop(error: errors.RotatorError, *, as_json: bool, indent: int | None = None) -> NoReturn:
-    """Tell the error and end the process: 2 for bad settings, 1 for everything else."""
+    """Tell the error and end the process: 2 for bad settings, 3 for a run in progress, 1 for everything else."""
     if as_json:
         click.echo(json.dumps(error.as_json(), indent=indent))
     click.secho(str(error), err=True, fg="red")
     click.echo(error.remedy, err=True)
-    sys.exit(USAGE if isinstance(error, errors.SettingsError) else FAILED)
+    codes = {errors.SettingsError: USAGE, errors.BusyError: BUSY}
+    sys.exit(next((code for kind, code in codes.items() if isinstance(error, kind)), FAILED))

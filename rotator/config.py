@@ -27,7 +27,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Plan:
         settings = Settings.model_validate(texts)
     except pydantic.ValidationError as error:
         problems = [_explain(dict(problem), texts) for problem in error.errors(include_url=False, include_input=False)]
-    problems += _gap(texts)
+    problems += _gap(texts) + _too_often(texts)
     if settings is None or problems:
         raise errors.SettingsError(problems)
     return _plan(settings)
@@ -77,6 +77,9 @@ def _plan(settings: Settings) -> Plan:
         # A second firing of the same moment finds a fresh SAS; the next moment of the schedule does not.
         fresh_for=shortest / 2,
         schedule=settings.rotation_schedule,
+        longest=longest,
+        key_rotation_period=settings.key_rotation_period,
+        revoke_grace=settings.revoke_grace,
         client_id=settings.azure_client_id,
         resource_manager=settings.azure_resource_manager,
         warnings=tuple(_warnings(settings, longest)),
@@ -110,6 +113,23 @@ def _gap(given: Mapping[str, str]) -> list[str]:
     return [
         f"SAS_VALIDITY is too short: runs of ROTATION_SCHEDULE are up to {longest} apart, so a SAS must live at least "
         f"{least} or consumers are left without one; for example {isodate.duration_isoformat(longest + least)}"
+    ]
+
+
+def _too_often(given: Mapping[str, str]) -> list[str]:
+    """The problem of keys that would be regenerated while SAS that they signed may live."""
+    try:
+        lifetime = validity(given.get("SAS_VALIDITY", "PT4H"))
+        period = validity(given["KEY_ROTATION_PERIOD"])
+        _, longest = schedule.intervals(given.get("ROTATION_SCHEDULE", schedule.DEFAULT))
+    except (KeyError, ValueError):
+        return []  # off, or reported already
+    least = lifetime + longest + MARGIN
+    if period >= least:
+        return []
+    return [
+        f"KEY_ROTATION_PERIOD is too short: a key may be regenerated only when no SAS that it signed lives any more, "
+        f"with SAS_VALIDITY and ROTATION_SCHEDULE after {least} at the earliest; for example P90D"
     ]
 
 

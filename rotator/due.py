@@ -5,16 +5,27 @@ import datetime
 from rotator import manifest
 from rotator.config import MARGIN
 from rotator.manifest import Held
+from rotator.standing import Standing
 from rotator.targets import Plan, Target
 
 
-def reason(held: Held | None, target: Target, plan: Plan, now: datetime.datetime) -> str | None:
-    """Say why a new SAS is due, or None when the Secret holds a fresh one that is as wanted."""
+def reason(
+    held: Held | None, target: Target, plan: Plan, now: datetime.datetime, standing: Standing | None = None
+) -> str | None:
+    """Say why a new SAS is due, or None when the Secret holds a fresh one that is as wanted.
+
+    With `standing`, one that the active key did not sign is due as well.
+    """
     if held is None:
         return "there is no Secret yet"
     if not held.ours:
         return "the Secret is adopted"
-    return _drift(held, target) or _outdated(held, target, plan) or _old(held, plan, now)
+    return (
+        _drift(held, target)
+        or _outdated(held, target, plan)
+        or _old(held, plan, now)
+        or (_other_key(held, target, standing) if standing else None)
+    )
 
 
 def _drift(held: Held, target: Target) -> str | None:
@@ -46,6 +57,19 @@ def _old(held: Held, plan: Plan, now: datetime.datetime) -> str | None:
     age = now - rotated
     if age >= plan.fresh_for:
         return f"the SAS is {_minutes(age)} old"
+    return None
+
+
+def _other_key(held: Held, target: Target, standing: Standing) -> str | None:
+    """The key that is not active is the next one to be regenerated, and takes its SAS with it."""
+    signer = held.annotations.get(manifest.SIGNING_KEY)
+    if standing.keys is not None:
+        sas = manifest.held_sas(held, target)
+        signer = standing.signer(sas) if sas else None
+        if signer is None:
+            return "the SAS was signed by a key that was regenerated"
+    if signer is not None and standing.active is not None and signer != standing.active:
+        return f"the SAS was signed by {signer}, which is no longer the active key"
     return None
 
 

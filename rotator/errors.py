@@ -33,10 +33,68 @@ class SettingsError(RotatorError):
         self.problems = problems
 
 
+# One at a time
+
+
 class BusyError(RotatorError):
-    """Another run is in progress in this process."""
+    """Another run is in progress; `holder` says which and `since` when, in ISO 8601, where that is known."""
 
     remedy = "Wait for the run in progress to end, then ask again."
+
+    def __init__(self, message: str, *, holder: str = "", since: str = "") -> None:
+        super().__init__(message)
+        self.holder = holder
+        self.since = since
+
+    def as_json(self) -> dict[str, str]:
+        """Give what an answer or `--json` says of this error."""
+        return {**super().as_json(), "holder": self.holder, "since": self.since}
+
+
+class LeaseError(RotatorError):
+    """The lease that keeps runs from meeting each other cannot be relied on."""
+
+
+class LeaseUnavailableError(LeaseError):
+    """The app's own storage gives no lease."""
+
+    remedy = (
+        "Check AzureWebJobsStorage, or AzureWebJobsStorage__blobServiceUri and the identity's role Storage Blob Data "
+        "Owner there. On a workstation where no other run can start, --no-lease does without."
+    )
+
+
+class LeaseLostError(LeaseError):
+    """The lease went to another run, or could not be renewed in time: this run stops before its next change."""
+
+    remedy = "Nothing needs to be done: the next run works out what was done, and finishes it."
+
+
+# Account keys
+
+
+class KeyRotationError(RotatorError):
+    """A key rotation was refused before anything was changed, or cannot be finished as things are."""
+
+
+class KeyInUseError(KeyRotationError):
+    """A SAS that the key signed may still be in use."""
+
+    remedy = "Say force, if those SAS may die at once: the report will say what that cut off."
+
+
+class OwnStorageError(KeyRotationError):
+    """The function app itself runs on the account by connection string, and would die with its key."""
+
+
+class UnfinishedError(KeyRotationError):
+    """Not every target holds a SAS of the new key yet."""
+
+    remedy = "Mend those targets, or take them out of the settings: the next run goes on from here."
+
+
+class ActiveKeyError(KeyRotationError):
+    """The vault's active key is not the one that this step needs."""
 
 
 # Identity and vault
@@ -172,6 +230,12 @@ class StorageError(RotatorError):
 
 class StorageRefusedError(StorageError):
     """Storage refuses the SAS."""
+
+
+class StillAcceptedError(StorageError):
+    """Storage accepts a SAS whose key was regenerated."""
+
+    remedy = "Try the SAS again in some minutes; if it still works, regenerate both keys in Key Vault once more."
 
 
 class StorageUnreachableError(StorageError):

@@ -5,9 +5,8 @@ import datetime
 from collections.abc import Mapping
 from typing import Protocol
 
-import isodate
-
 from rotator import access, pins
+from rotator.managed import Managed
 from rotator.redaction import Secret
 from rotator.resource_id import ResourceId
 from rotator.targets import Cluster
@@ -42,27 +41,6 @@ class AppFacts:
     principals: Mapping[str, str]
     principal: str | None
     settings: Mapping[str, str] = dataclasses.field(repr=False)
-
-
-@dataclasses.dataclass(frozen=True)
-class Managed:
-    """What a vault manages under a name."""
-
-    resource_id: str
-    active_key: str
-    auto_regenerate: bool
-    period: datetime.timedelta | None
-
-    @property
-    def regeneration(self) -> dict[str, object]:
-        """When the vault regenerates keys, as its REST API takes it."""
-        body: dict[str, object] = {"autoRegenerateKey": self.auto_regenerate}
-        return {**body, "regenerationPeriod": isodate.duration_isoformat(self.period)} if self.period else body
-
-    @property
-    def bundle(self) -> dict[str, object]:
-        """All of it, as the vault's REST API takes it."""
-        return {"resourceId": self.resource_id, "activeKeyName": self.active_key, **self.regeneration}
 
 
 class Directory(Protocol):

@@ -10,12 +10,11 @@ import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
-import isodate
 import tenacity
 from azure.core.credentials import TokenCredential
 
 from rotator import errors, vault_client
-from rotator.estate import Managed
+from rotator.managed import Managed, parse
 from rotator.redaction import Secret
 from rotator.targets import ManagedAccount
 
@@ -117,15 +116,7 @@ class Keeper:
 
 
 def _managed(bundle: dict[str, Any] | None) -> Managed | None:
-    if bundle is None:
-        return None
-    period = bundle.get("regenerationPeriod")
-    return Managed(
-        resource_id=str(bundle.get("resourceId", "")),
-        active_key=str(bundle.get("activeKeyName", "")),
-        auto_regenerate=bool(bundle.get("autoRegenerateKey")),
-        period=isodate.parse_duration(period) if period else None,
-    )
+    return None if bundle is None else parse(bundle)
 
 
 def _may_settle(error: BaseException) -> bool:

@@ -11,7 +11,7 @@ import hashlib
 import json
 from typing import Any
 
-from rotator import errors
+from rotator import errors, sas
 from rotator.redaction import Secret
 from rotator.sas import Sas, SasDefinition
 from rotator.targets import Encoding, Target
@@ -24,6 +24,8 @@ FINGERPRINT = "rotator/fingerprint"
 DATA_KEY = "rotator/data-key"
 ENCODING = "rotator/encoding"
 RUN = "rotator/run"
+SIGNING_KEY = "rotator/signing-key"
+KEY_CREATED = "rotator/key-created"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OWNER = "rotator"
 # An older tool's copy of the whole Secret, value included; a stale credential has no place in an annotation.
@@ -72,12 +74,30 @@ class Held:
 
 @dataclasses.dataclass(frozen=True)
 class Order:
-    """What to deliver: a SAS, the definition that it comes from, the run that asks for it and the time of that."""
+    """What to deliver: a SAS, the definition that it comes from, the run that asks for it and the time of that.
+
+    `signing_key` names the account key that signed it and `key_created` says when that was made, where that is known.
+    """
 
     sas: Sas
     definition: SasDefinition
     run: str
     now: datetime.datetime
+    signing_key: str | None = None
+    key_created: datetime.datetime | None = None
+
+    @property
+    def annotations(self) -> dict[str, str | None]:
+        """What the Secret is to say of the SAS; None for what is not known."""
+        return {
+            EXPIRES: moment(self.sas.expiry),
+            ROTATED: moment(self.now),
+            DEFINITION: self.definition.label,
+            FINGERPRINT: self.sas.fingerprint,
+            RUN: self.run,
+            SIGNING_KEY: self.signing_key,
+            KEY_CREATED: moment(self.key_created) if self.key_created else None,
+        }
 
 
 def parse(text: str) -> Held:
@@ -103,6 +123,23 @@ def stored(value: Secret, encoding: Encoding) -> Secret:
     return Secret(base64.b64encode(raw).decode())
 
 
+def held_sas(held: Held, target: Target) -> Sas | None:
+    """Read the SAS that the target's data key holds, in whichever encoding; None when that is no SAS."""
+    value = (held.document.get("data") or {}).get(target.data_key, "")
+    try:
+        text = base64.b64decode(value, validate=True).decode()
+        if "sig=" not in text:
+            text = base64.b64decode(text, validate=True).decode()
+        return sas.parse(Secret(text))
+    except (ValueError, errors.SasError):
+        return None
+
+
+def moment(when: datetime.datetime) -> str:
+    """Write a time as annotations have it: ISO 8601 in UTC, to the second."""
+    return when.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def digest(data_value: Secret) -> str:
     """Identify a data value without telling it: the SHA-256 of its bytes, as `sha256:<hex>`."""
     return _digest(data_value.reveal())
@@ -125,9 +162,8 @@ def check_owner(held: Held, target: Target) -> None:
 
 def compose(target: Target, held: Held | None, order: Order) -> Document:
     """Build the manifest that holds the SAS, with what others put into the held Secret unless told otherwise."""
-    sas = order.sas
     kept = held.document if held and target.keep_foreign else {}
-    value = stored(sas.token, target.encoding)
+    value = stored(order.sas.token, target.encoding)
     metadata = dict(held.metadata if held else {})
     for field in _SERVER_FIELDS:
         metadata.pop(field, None)
@@ -137,16 +173,9 @@ def compose(target: Target, held: Held | None, order: Order) -> Document:
     metadata["annotations"] = {
         name: text for name, text in ((held.annotations if held and kept else {}).items()) if name != LAST_APPLIED
     }
-    metadata["annotations"] |= {
-        EXPIRES: f"{sas.expiry:%Y-%m-%dT%H:%M:%SZ}",
-        ROTATED: f"{order.now:%Y-%m-%dT%H:%M:%SZ}",
-        DIGEST: digest(value),
-        DEFINITION: order.definition.label,
-        FINGERPRINT: sas.fingerprint,
-        DATA_KEY: target.data_key,
-        ENCODING: target.encoding.value,
-        RUN: order.run,
-    }
+    told = {DIGEST: digest(value), DATA_KEY: target.data_key, ENCODING: target.encoding.value, **order.annotations}
+    metadata["annotations"] |= told
+    metadata["annotations"] = {name: text for name, text in metadata["annotations"].items() if text is not None}
     data = dict(kept.get("data") or {})
     if held and held.ours:
         data.pop(held.annotations.get(DATA_KEY, target.data_key), None)  # our own key, perhaps under its former name

@@ -53,6 +53,7 @@ class Choices:
     active_key: str
     auto_regenerate: bool | None
     regeneration_period: datetime.timedelta | None
+    key_rotation: bool
     ssh_key: Path | None
     passphrase_file: Path | None
     unseen_host: bool
@@ -99,9 +100,15 @@ class Choices:
 @click.option(
     "--auto-regenerate/--no-auto-regenerate",
     default=None,
-    help="Whether the vault regenerates keys: yes to begin with.",
+    help="Whether the vault regenerates keys: yes to begin with, unless there is a KEY_ROTATION_PERIOD.",
 )
 @click.option("--regeneration-period", type=_period, metavar="DURATION", help="How often: P30D to begin with.")
+@click.option(
+    "--key-rotation",
+    is_flag=True,
+    envvar="KEY_ROTATION_ENABLED",
+    help="Let the app have keys regenerated; a KEY_ROTATION_PERIOD means so too.",
+)
 @click.option("--ssh-key", type=_FILE, help="A private key's file; without it the vault's, or a new Ed25519 key.")
 @click.option("--passphrase-file", type=_FILE, help="A file with that key's passphrase.")
 @click.option(
@@ -174,6 +181,7 @@ def _wish(choices: Choices, environment: Mapping[str, str]) -> Wish:
         pins=plan.targets[0].cluster.pins if pinned else (),
         settings=own,
         unseen_host=choices.unseen_host,
+        key_rotation=choices.key_rotation or plan.key_rotation_period is not None,
         **_own_key(choices, plan),
     )
 

@@ -17,7 +17,8 @@ from typing import Protocol
 import isodate
 
 from rotator import access, errors, pins
-from rotator.estate import AccountFacts, AppFacts, Directory, Host, Keys, Managed, Store, VaultFacts
+from rotator.estate import AccountFacts, AppFacts, Directory, Host, Keys, Store, VaultFacts
+from rotator.managed import Managed
 from rotator.redaction import Secret
 from rotator.resource_id import ResourceId
 from rotator.targets import Cluster, Plan
@@ -31,8 +32,9 @@ class Wish:
     """What is to be reached.
 
     Key and passphrase are the operator's own, or None for those in the vault or new ones. `auto_regenerate` and
-    `period` are None for what the vault has, or to begin with regeneration every 30 days. With `unseen_host` the
-    master is not asked for its key, which must be pinned then.
+    `period` are None for what the vault has, or to begin with regeneration every 30 days, unless the timer does that.
+    With `unseen_host` the master is not asked for its key, which must be pinned then. With `key_rotation` the app may
+    have keys regenerated.
     """
 
     plan: Plan
@@ -49,6 +51,7 @@ class Wish:
     ssh_key: Secret | None = None
     passphrase: Secret | None = None
     unseen_host: bool = False
+    key_rotation: bool = False
 
     @property
     def cluster(self) -> Cluster:
@@ -197,8 +200,9 @@ class Onboarding:
     def _check_roles(self) -> None:
         command = f"az role assignment create --role {access.KEY_OPERATOR} --scope {self._wish.account}"
         holders = self._directory.key_operators(self._wish.account)
+        principal = self._principal() if self._wish.key_rotation else None
         wanted = self._wish.key_vault_principal
-        if not holders or (wanted and wanted not in holders):
+        if not holders - {principal} or (wanted and wanted not in holders):
             raise errors.MissingRoleError(
                 f"Key Vault's application lacks the role {access.KEY_OPERATOR_NAME!r} on {self._account.name}",
                 remedy=f"{command} --assignee cfa8b339-82a2-471a-a3c9-0fc0be7a4093 (in Azure Government "
@@ -208,6 +212,12 @@ class Onboarding:
             raise errors.MissingRoleError(
                 f"you ({self._operator}) may not list the keys of {self._account.name}, which the vault does for you",
                 remedy=f"{command} --assignee {self._operator}",
+            )
+        if principal and principal not in holders:
+            raise errors.MissingRoleError(
+                f"the app ({principal}) lacks the role {access.KEY_OPERATOR_NAME!r} on {self._account.name}, as whom "
+                "the vault regenerates keys for it",
+                remedy=f"{command} --assignee {principal}",
             )
         which = "Key Vault's application and you" if wanted else "an application (taken for Key Vault's) and you"
         self._announce(Step("roles", Did.CHECKED, f"{which} may handle the account's keys"))
@@ -246,7 +256,8 @@ class Onboarding:
         yield self._management(settling=settling)
         principal = self._principal()
         if principal:
-            yield self._policy("app's access policy", principal, access.APP)
+            more = access.KEY_ROTATION if self._wish.key_rotation else access.Policy()
+            yield self._policy("app's access policy", principal, access.APP.union(more))
         yield from self._ssh_key()
         if self._app and self._wish.function_app:
             yield self._app_settings(self._app, self._wish.function_app)
@@ -296,7 +307,9 @@ class Onboarding:
 
     def _wanted(self, found: Managed | None) -> Managed:
         wish = self._wish
-        automatic, period = (found.auto_regenerate, found.period) if found else (True, _EVERY)
+        # Two that regenerate keys would end each other's SAS early.
+        begin = self._wish.plan.key_rotation_period is None
+        automatic, period = (found.auto_regenerate, found.period) if found else (begin, _EVERY)
         return Managed(
             wish.account.text,
             wish.active_key,

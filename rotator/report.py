@@ -20,6 +20,7 @@ class Rotated:
     digest: str
     previous_digest: str | None
     proof: str
+    signing_key: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Unchanged:
     kind: ClassVar[str] = "unchanged"
     reason: str
     expires: datetime.datetime | None
+    rotated: datetime.datetime | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +66,32 @@ class TargetReport:
 
 
 @dataclasses.dataclass(frozen=True)
+class KeyReport:
+    """What a run did to the account's keys.
+
+    `outcome` is "done", "due" (in a plan), "waiting" (until no SAS of the key lives), "unfinished" (the next run goes
+    on) or "failed". `regenerated` names the keys of this run, `remaining` those to come, `cut_off` what may have died,
+    `proofs` how storage refused what the targets held before.
+    """
+
+    operation: str
+    outcome: str
+    reason: str
+    active_key: str | None = None
+    regenerated: tuple[str, ...] = ()
+    remaining: tuple[str, ...] = ()
+    cut_off: tuple[str, ...] = ()
+    proofs: tuple[str, ...] = ()
+    failure: Failed | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it as JSON values."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        texts = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        return texts | {"failure": dataclasses.asdict(self.failure) if self.failure else None}
+
+
+@dataclasses.dataclass(frozen=True)
 class Report:
     """What one run did, or, as a plan, would do."""
 
@@ -75,16 +103,23 @@ class Report:
     targets: tuple[TargetReport, ...]
     definition_changed: bool = False
     warnings: tuple[str, ...] = ()
+    key: KeyReport | None = None
 
     @property
     def failed(self) -> bool:
+        """Whether any target failed, or what was to be done to the account's keys."""
+        return self.targets_failed or bool(self.key and self.key.outcome in {"unfinished", "failed"})
+
+    @property
+    def targets_failed(self) -> bool:
         """Whether any target failed."""
         return any(isinstance(target.outcome, Failed) for target in self.targets)
 
     def counts(self) -> str:
         """Say how many targets came out how, for a log line or an exception."""
         kinds = [target.outcome.kind for target in self.targets]
-        return ", ".join(f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds)))
+        counted = [f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds))]
+        return ", ".join([*counted, f"{self.key.operation} {self.key.outcome}"] if self.key else counted)
 
     def as_json(self) -> dict[str, Any]:
         """Give the report as JSON values; times are ISO 8601 in UTC."""
@@ -97,6 +132,7 @@ class Report:
             "failed": self.failed,
             "definition_changed": self.definition_changed,
             "warnings": list(self.warnings),
+            "key": self.key.as_json() if self.key else None,
             "targets": [_target(target) for target in self.targets],
         }
 

@@ -27,12 +27,18 @@ from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 from azure.mgmt.keyvault import KeyVaultManagementClient
 from azure.mgmt.storage import StorageManagementClient
 
-from rotator import access, errors, identity, patience
+from rotator import access, errors, identity, patience, resource_id
 from rotator.estate import AccountFacts, AppFacts, VaultFacts
+from rotator.keys import AccountKey, AccountKeys
+from rotator.redaction import Secret
 from rotator.resource_id import ResourceId
 
 _AUTHORIZATION_VERSION = "2022-04-01"
 _SITES_VERSION = "2024-04-01"
+_MAY_LIST = (
+    "Give the app's identity the role 'Storage Account Key Operator Service Role' on the account, and wait some "
+    "minutes: az role assignment create --role 81a9662b-bebf-436f-a333-f67b29880f12 --assignee … --scope {}"
+)
 _DAYS = re.compile(r"(?:(\d+)\.)?(\d+):(\d+):(\d+)")
 
 
@@ -78,12 +84,7 @@ class ResourceManager:
 
     def account(self, resource: ResourceId) -> AccountFacts:
         """Read what a storage account says about SAS."""
-        with (
-            self._translated(f"storage account {resource.name!r}"),
-            contextlib.closing(
-                StorageManagementClient(self._credential, resource.subscription, **self._options())
-            ) as client,
-        ):
+        with self._translated(f"storage account {resource.name!r}"), self._storage(resource) as client:
             found = client.storage_accounts.get_properties(resource.group, resource.name)
         limit = found.sas_policy.sas_expiration_period if found.sas_policy else None
         endpoint = str(found.primary_endpoints.blob or "").rstrip("/") if found.primary_endpoints else ""
@@ -92,6 +93,19 @@ class ResourceManager:
             blob_endpoint=endpoint or None,
             shared_key=found.allow_shared_key_access is not False,
             sas_limit=_timespan(limit),
+        )
+
+    def keys(self, account_id: str) -> AccountKeys:
+        """List a storage account's keys; raises ResourceManagerForbiddenError where that is not allowed."""
+        resource = _account_id(account_id)
+        try:
+            with self._translated(f"keys of storage account {resource.name!r}"), self._storage(resource) as client:
+                found = client.storage_accounts.list_keys(resource.group, resource.name).keys_property or []
+        except errors.ResourceManagerForbiddenError as error:
+            raise errors.ResourceManagerForbiddenError(str(error), remedy=_MAY_LIST.format(resource)) from error
+        return AccountKeys(
+            resource.name,
+            tuple(AccountKey(str(key.key_name), Secret(key.value or ""), key.creation_time) for key in found),
         )
 
     def may(self, resource: ResourceId, action: str) -> bool:
@@ -150,6 +164,9 @@ class ResourceManager:
             "read_timeout": patience.READ_SECONDS,
         }
 
+    def _storage(self, resource: ResourceId) -> contextlib.closing[StorageManagementClient]:
+        return contextlib.closing(StorageManagementClient(self._credential, resource.subscription, **self._options()))
+
     def _vaults(self, resource: ResourceId) -> contextlib.closing[KeyVaultManagementClient]:
         return contextlib.closing(KeyVaultManagementClient(self._credential, resource.subscription, **self._options()))
 
@@ -203,6 +220,13 @@ class ResourceManager:
 def _retries() -> patience.BoundedRetryPolicy:
     """A policy belongs to one pipeline: it knows the next one there."""
     return patience.BoundedRetryPolicy(retry_total=4)
+
+
+def _account_id(text: str) -> ResourceId:
+    try:
+        return ResourceId.parse(text, resource_id.STORAGE_ACCOUNT)
+    except ValueError as error:
+        raise errors.ResourceManagerError(f"the vault names no storage account that it manages: {error}") from error
 
 
 def _verbs(found: object) -> frozenset[str]:

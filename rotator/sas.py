@@ -62,11 +62,11 @@ class SasDefinition:
     def same_template(self, template_uri: str) -> bool:
         """Whether another template grants the same; signatures, times and the order of letters do not count."""
         try:
-            fields = _fields(template_uri.partition("?")[2] or template_uri)
+            found = fields(template_uri.partition("?")[2] or template_uri)
         except ValueError:
             return False
-        wanted = _fields(self.template)
-        return all(_normal(name, fields.get(name, "")) == _normal(name, wanted[name]) for name in wanted)
+        wanted = fields(self.template)
+        return all(_normal(name, found.get(name, "")) == _normal(name, wanted[name]) for name in wanted)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,22 +93,22 @@ def parse(token: Secret) -> Sas:
     """The SAS that a token text is; raises SasError when it is none. A leading `?` is dropped."""
     text = token.reveal().strip().lstrip("?")
     try:
-        fields = _fields(text)
+        found = fields(text)
     except ValueError:
         raise errors.SasError("the issued SAS is not a query string") from None
-    missing = [name for name in ("sv", "ss", "srt", "sp", "se", "sig") if not fields.get(name)]
+    missing = [name for name in ("sv", "ss", "srt", "sp", "se", "sig") if not found.get(name)]
     if missing:
         raise errors.SasError(f"the issued SAS lacks {', '.join(missing)}")
     return Sas(
         token=Secret(text),
-        version=fields["sv"],
-        services=fields["ss"],
-        resource_types=fields["srt"],
-        permissions=fields["sp"],
-        protocol=fields.get("spr", "https,http"),
-        start=_moment("st", fields["st"]) if "st" in fields else None,
-        expiry=_moment("se", fields["se"]),
-        fingerprint=_fingerprint(fields["sig"]),
+        version=found["sv"],
+        services=found["ss"],
+        resource_types=found["srt"],
+        permissions=found["sp"],
+        protocol=found.get("spr", "https,http"),
+        start=_moment("st", found["st"]) if "st" in found else None,
+        expiry=_moment("se", found["se"]),
+        fingerprint=_fingerprint(found["sig"]),
     )
 
 
@@ -151,12 +151,13 @@ def _rounded(duration: datetime.timedelta) -> datetime.timedelta:
     return datetime.timedelta(seconds=round(duration.total_seconds()))
 
 
-def _fields(query: str) -> dict[str, str]:
+def fields(query: str) -> dict[str, str]:
+    """The fields of a query string; raises ValueError when it is none or a field stands twice."""
     pairs = urllib.parse.parse_qsl(query, keep_blank_values=True, strict_parsing=True)
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
+    found = dict(pairs)
+    if len(found) != len(pairs):
         raise ValueError("a field stands twice")
-    return fields
+    return found
 
 
 def _normal(name: str, value: str) -> str:

@@ -58,16 +58,29 @@ def _protocol(text: str) -> str:
     return protocol
 
 
-def validity(text: object) -> datetime.timedelta:
-    """An ISO 8601 duration of fixed length; raises ValueError."""
+def _duration(text: object) -> datetime.timedelta:
     try:
         duration = isodate.parse_duration(str(text))
     except (isodate.ISO8601Error, OverflowError):
         raise ValueError("it must be an ISO 8601 duration") from None
     if not isinstance(duration, datetime.timedelta):
         raise ValueError("it must not count in months or years, which differ in length")  # noqa: TRY004
+    return duration
+
+
+def validity(text: object) -> datetime.timedelta:
+    """An ISO 8601 duration of fixed length; raises ValueError."""
+    duration = _duration(text)
     if duration <= datetime.timedelta(0):
         raise ValueError("it must be longer than nothing")
+    return duration
+
+
+def grace(text: object) -> datetime.timedelta:
+    """An ISO 8601 duration that a run can wait for, perhaps none; raises ValueError."""
+    duration = _duration(text)
+    if not datetime.timedelta(0) <= duration <= LONGEST_GRACE:
+        raise ValueError("it must be between PT0S and PT3M: an HTTP request is cut off after 230 seconds")
     return duration
 
 
@@ -103,6 +116,7 @@ def _storage(text: str) -> str:
 VaultName = Annotated[str, _pattern(r"[0-9a-zA-Z]{1,127}", "Key Vault allows letters and digits only here")]
 VaultSecretName = Annotated[str, _pattern(r"[0-9a-zA-Z-]{1,127}", "it must be the name of a vault secret")]
 HttpsUrl = Annotated[str, AfterValidator(_https_url)]
+LONGEST_GRACE = datetime.timedelta(minutes=3)
 _PART = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 
@@ -244,6 +258,18 @@ class Settings(pydantic.BaseModel):
         description="whether each SAS is tried on storage",
         examples=["true"],
     )
+    key_rotation_period: Annotated[datetime.timedelta, pydantic.BeforeValidator(validity)] | None = Field(
+        default=None,
+        alias="KEY_ROTATION_PERIOD",
+        description="how old the active account key may get until the timer has the other one regenerated",
+        examples=["P90D"],
+    )
+    revoke_grace: Annotated[datetime.timedelta, pydantic.BeforeValidator(grace)] = Field(
+        default=datetime.timedelta(minutes=2),
+        alias="REVOKE_GRACE",
+        description="how long a revocation gives consumers to see the new SAS before the old key dies",
+        examples=["PT2M"],
+    )
     azure_resource_manager: HttpsUrl = Field(
         default="https://management.azure.com",
         alias="AZURE_RESOURCE_MANAGER",
@@ -264,6 +290,12 @@ class Settings(pydantic.BaseModel):
             description="the app's own storage, by identity",
             examples=["myappstorage"],
         )
+    )
+    app_storage_client: Annotated[str, AfterValidator(_guid)] | None = Field(
+        default=None,
+        alias="AzureWebJobsStorage__clientId",
+        description="the identity for the app's own storage, where it is another one",
+        examples=["00000000-0000-0000-0000-000000000000"],
     )
     app_storage_blobs: HttpsUrl | None = Field(
         default=None,

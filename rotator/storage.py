@@ -34,10 +34,14 @@ _REMEDY = (
 )
 
 
-class Prover:
-    """Tries SAS on storage. For so many `seconds` a refused signature is tried again.
+_Client = PipelineClient[HttpRequest, HttpResponse]
+_Act = Callable[[_Client, Sas, str], str]
 
-    A new credential was seen to be refused for some ten seconds after it was made.
+
+class Prover:
+    """Tries SAS on storage. For so many `seconds` an answer that is not the expected one is asked for again.
+
+    A new credential was seen to be refused for some ten seconds after it was made, and an old key may live as long.
     """
 
     def __init__(self, *, seconds: float = 30.0, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -46,18 +50,32 @@ class Prover:
 
     def prove(self, sas: Sas, endpoint: str) -> str:
         """Say how storage accepted the SAS; raises StorageRefusedError or StorageUnreachableError."""
+        return self._until(errors.StorageRefusedError, self._try, sas, endpoint)
+
+    def refused(self, sas: Sas, endpoint: str) -> str:
+        """Say how storage refused the SAS; raises StillAcceptedError or StorageUnreachableError."""
+        return self._until(errors.StillAcceptedError, self._try_refusal, sas, endpoint)
+
+    def _until(self, again: type[errors.StorageError], act: _Act, sas: Sas, endpoint: str) -> str:
         attempts = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(errors.StorageRefusedError),
+            retry=tenacity.retry_if_exception_type(again),
             wait=tenacity.wait_exponential(multiplier=0.5, max=8),
             stop=tenacity.stop_before_delay(self._seconds),
             sleep=self._sleep,
             reraise=True,
         )
-        client: PipelineClient[HttpRequest, HttpResponse]
+        client: _Client
         with PipelineClient(endpoint, policies=[patience.BoundedRetryPolicy(retry_total=3)]) as client:
-            return attempts(self._try, client, sas, endpoint)
+            return attempts(act, client, sas, endpoint)
 
-    def _try(self, client: PipelineClient[HttpRequest, HttpResponse], sas: Sas, endpoint: str) -> str:
+    def _try_refusal(self, client: _Client, sas: Sas, endpoint: str) -> str:
+        try:
+            self._try(client, sas, endpoint)
+        except errors.StorageRefusedError as refusal:
+            return str(refusal).partition(" for ")[0]
+        raise errors.StillAcceptedError(f"{endpoint} still accepts {sas}")
+
+    def _try(self, client: _Client, sas: Sas, endpoint: str) -> str:
         # Get Blob Service Properties changes nothing, needs no container, and is answered with little.
         url = f"{endpoint}/?restype=service&comp=properties&{sas.token.reveal()}"
         try:

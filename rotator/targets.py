@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import enum
+import urllib.parse
 
 from rotator.pins import Pin
 from rotator.sas import SasDefinition
@@ -28,6 +29,11 @@ class ManagedAccount:
 
     vault_url: str
     name: str
+
+    @property
+    def host(self) -> str:
+        """The vault's host name."""
+        return urllib.parse.urlsplit(self.vault_url).hostname or ""
 
     def sas_secret(self, definition: SasDefinition) -> str:
         """The name of the vault secret that mints a SAS at each read."""
@@ -69,7 +75,11 @@ class Target:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """Everything that a run needs to know. A SAS younger than `fresh_for` is left alone unless forced."""
+    """Everything that a run needs to know. A SAS younger than `fresh_for` is left alone unless forced.
+
+    Runs are `longest` apart at most. `key_rotation_period` is the age at which the timer has a key regenerated, and
+    `revoke_grace` what consumers get to see a new SAS before a revocation ends the old ones.
+    """
 
     account: ManagedAccount
     definition: SasDefinition
@@ -78,6 +88,9 @@ class Plan:
     blob_endpoint: str | None
     fresh_for: datetime.timedelta
     schedule: str
+    longest: datetime.timedelta = datetime.timedelta(minutes=30)
+    key_rotation_period: datetime.timedelta | None = None
+    revoke_grace: datetime.timedelta = datetime.timedelta(minutes=2)
     client_id: str | None = None
     resource_manager: str = "https://management.azure.com"
     warnings: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 Operations: https://learn.microsoft.com/rest/api/keyvault/ (SAS definitions: Set/Get/Recover).
 """
 
+import datetime
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -12,19 +13,14 @@ import isodate
 import tenacity
 from azure.core.credentials import TokenCredential
 
-from rotator import errors, vault_client
+from rotator import errors, managed, vault_client
+from rotator.managed import Managed
 from rotator.redaction import Secret
 from rotator.sas import SasDefinition
+from rotator.standing import Stored
 from rotator.targets import ManagedAccount
 
 logger = logging.getLogger(__name__)
-
-# Where blobs are, by the vault's cloud (https://learn.microsoft.com/azure/storage/common/storage-account-overview).
-_BLOB_SUFFIXES = {
-    "vault.azure.net": "blob.core.windows.net",
-    "vault.usgovcloudapi.net": "blob.core.usgovcloudapi.net",
-    "vault.azure.cn": "blob.core.chinacloudapi.cn",
-}
 
 
 class Vault:
@@ -55,44 +51,62 @@ class Vault:
                 f"{self._client.host} mints no SAS under {name!r}", remedy=self._client.onboard()
             ) from error
 
-    def definition_differs(self, definition: SasDefinition) -> bool:
-        """Tell whether the vault's definition is missing or grants something else; changes nothing."""
-        found = self._client.get(
-            self._definition_path(definition), "storage getsas", f"SAS definition {definition.name!r}"
-        )
+    def stored(self, definition: SasDefinition) -> Stored:
+        """Read the SAS definition of that name; one that is missing differs."""
+        what = f"SAS definition {definition.name!r}"
+        found = self._client.get(self._definition_path(definition), "storage getsas", what)
         if found is None:
-            return True
+            return Stored(differs=True, tags={}, validity=None)
+        lifetime = _duration(found.get("validityPeriod"))
         same = found.get("sasType") == "account" and definition.same_template(str(found.get("templateUri", "")))
-        return not (same and _enabled(found) and _duration(found.get("validityPeriod")) == definition.validity)
+        return Stored(
+            differs=not (same and _enabled(found) and lifetime == definition.validity),
+            tags=dict(found.get("tags") or {}),
+            validity=lifetime,
+        )
 
-    def ensure_definition(self, definition: SasDefinition) -> bool:
-        """Set the definition when it differs from the wanted one; tells whether anything was changed."""
-        if not self.definition_differs(definition):
-            return False
-        self._set_definition(definition)
+    def store(self, definition: SasDefinition, tags: Mapping[str, str]) -> None:
+        """Set the SAS definition, with these tags and no others."""
+        self._set_definition(definition, tags)
         logger.info("SAS definition %s of %s set to %s", definition.name, self._account.name, definition.label)
-        return True
 
-    def blob_endpoint(self) -> str | None:
-        """Give the managed account's blob endpoint, or None where this identity may not read the account."""
-        what = f"managed account {self._account.name!r}"
-        try:
-            found = self._client.get(f"/storage/{self._account.name}", "storage get", what)
-        except errors.VaultForbiddenError:
-            return None
-        suffix = _BLOB_SUFFIXES.get(self._client.host.partition(".")[2])
-        account = str((found or {}).get("resourceId", "")).rpartition("/")[2]
-        return f"https://{account}.{suffix}" if account and suffix else None
+    def managed(self) -> Managed:
+        """Read what the vault says of the managed account; raises VaultForbiddenError where that may not be read."""
+        found = self._client.get(self._path, "storage get", self._what)
+        if found is None:
+            missing = f"{self._client.host} knows no {self._what}"
+            raise errors.ManagedAccountNotFoundError(missing, remedy=self._client.onboard())
+        return managed.parse(found)
+
+    def regenerate(self, key: str) -> None:
+        """Have a key regenerated and made the active one; asked once, as a second time would kill what is new.
+
+        On behalf of the caller, who needs Storage Account Key Operator too
+        (https://learn.microsoft.com/rest/api/keyvault/, RegenerateStorageAccountKey).
+        """
+        body = {"keyName": key}
+        self._client.send(
+            "POST", f"{self._path}/regeneratekey", "storage regeneratekey", f"{key} of {self._what}", body, once=True
+        )
+
+    @property
+    def _path(self) -> str:
+        return f"/storage/{self._account.name}"
+
+    @property
+    def _what(self) -> str:
+        return f"managed account {self._account.name!r}"
 
     def _definition_path(self, definition: SasDefinition) -> str:
-        return f"/storage/{self._account.name}/sas/{definition.name}"
+        return f"{self._path}/sas/{definition.name}"
 
-    def _set_definition(self, definition: SasDefinition) -> None:
+    def _set_definition(self, definition: SasDefinition, tags: Mapping[str, str]) -> None:
         body = {
             "templateUri": definition.template,
             "sasType": "account",
             "validityPeriod": definition.validity_period,
             "attributes": {"enabled": True},
+            "tags": dict(tags),
         }
         what = f"SAS definition {definition.name!r}"
         # A recovery takes the vault some seconds, in which the name can be neither read nor written.
@@ -121,8 +135,9 @@ def _enabled(bundle: Mapping[str, Any]) -> bool:
     return (bundle.get("attributes") or {}).get("enabled") is not False
 
 
-def _duration(text: object) -> object:
+def _duration(text: object) -> datetime.timedelta | None:
     try:
-        return isodate.parse_duration(str(text))
+        found = isodate.parse_duration(str(text))
     except isodate.ISO8601Error:
         return None
+    return found if isinstance(found, datetime.timedelta) else None

@@ -6,7 +6,6 @@ https://learn.microsoft.com/rest/api/keyvault/
 
 import contextlib
 import json
-import urllib.parse
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -27,6 +26,7 @@ from rotator.targets import ManagedAccount
 
 # Newer service versions carry the storage operations too, but the SDK's own default need not.
 _API_VERSION = "7.4"
+_RETRIES = 4
 _SCOPE = "https://vault.azure.net/.default"
 # What the vault does with the account's keys through Resource Manager, as itself and on behalf of the caller.
 _ON_BEHALF = ("storage set", "storage regeneratekey")
@@ -42,13 +42,13 @@ class VaultClient:
 
     def __init__(self, account: ManagedAccount, credential: TokenCredential) -> None:
         self.account = account
-        self.host = urllib.parse.urlsplit(account.vault_url).hostname or ""
+        self.host = account.host
         self._credential = credential
         self._client = SecretClient(
             account.vault_url,
             credential,
             api_version=_API_VERSION,
-            retry_policy=patience.BoundedRetryPolicy(retry_total=4),
+            retry_policy=patience.BoundedRetryPolicy(retry_total=_RETRIES),
             connection_timeout=patience.CONNECT_SECONDS,
             read_timeout=patience.READ_SECONDS,
         )
@@ -77,13 +77,23 @@ class VaultClient:
             self._client.begin_recover_deleted_secret(name)
 
     def send(
-        self, method: str, path: str, permission: str, what: str, body: Mapping[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        permission: str,
+        what: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        once: bool = False,
     ) -> dict[str, Any]:
-        """Make one call of managed storage; `permission` and `what` are for the error's text."""
+        """Make one call of managed storage; `permission` and `what` are for the error's text.
+
+        With `once` it is not sent again, whatever comes back: for what must not be done twice.
+        """
         separator = "&" if "?" in path else "?"
         request = HttpRequest(method, f"{path}{separator}api-version={_API_VERSION}", json=body)
         with self._translated(permission, what):
-            response = self._client.send_request(request)
+            response = self._client.send_request(request, retry_total=0 if once else _RETRIES)
             response.raise_for_status()
             return dict(response.json())
 

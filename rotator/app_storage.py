@@ -1,0 +1,113 @@
+"""The function app's own storage: where it is, and which settings would stop the app with an account's keys."""
+
+import dataclasses
+import urllib.parse
+from collections.abc import Iterator, Mapping
+
+from rotator import errors
+from rotator.redaction import Secret
+
+_SETTING = "AzureWebJobsStorage"
+_PARTS = ("", "__accountName", "__blobServiceUri", "__clientId")
+_ENDPOINTS = ("blobendpoint", "queueendpoint", "tableendpoint", "fileendpoint")
+# App Service gives the process each app setting twice, and each of its connection strings under a prefix.
+# https://learn.microsoft.com/azure/app-service/reference-app-settings
+_AS_APP_SETTING = "APPSETTING_"
+_AS_CONNECTION_STRING = "CUSTOMCONNSTR_"
+_WITHOUT_PREFIX = {
+    _SETTING: (
+        "set AzureWebJobsStorage__accountName=<account> in its place, and give the app's identity the role Storage "
+        "Blob Data Owner there"
+    ),
+    "WEBSITE_CONTENTAZUREFILECONNECTIONSTRING": (
+        "it has no identity-based form: use another storage account for it, or a Flex Consumption plan"
+    ),
+    "DEPLOYMENT_STORAGE_CONNECTION_STRING": (
+        "let the deployment storage be read by managed identity (az functionapp deployment config set "
+        "--deployment-storage-auth-type …)"
+    ),
+    "WEBSITE_RUN_FROM_PACKAGE": (
+        "give the package's URL without a SAS, and let the app's identity read it "
+        "(WEBSITE_RUN_FROM_PACKAGE_BLOB_MI_RESOURCE_ID)"
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class AppStorage:
+    """Blob storage by connection string, or by URL and identity; one of the two is there."""
+
+    connection_string: Secret | None
+    blob_url: str | None
+    client_id: str | None
+
+
+def find(environment: Mapping[str, str], blob_suffix: str = "blob.core.windows.net") -> AppStorage | None:
+    """Find the storage in the settings; of several, the one that the Functions host takes.
+
+    It prefers the setting of that very name, a connection string, to those that begin with it, and among these the
+    account's name: https://learn.microsoft.com/azure/azure-functions/functions-reference#connections
+    """
+    found = {name: environment.get(_SETTING + name, "").strip() for name in _PARTS}
+    client_id = found["__clientId"] or None
+    if found[""]:
+        return AppStorage(Secret(found[""]), None, client_id)
+    if found["__accountName"]:
+        return AppStorage(None, f"https://{found['__accountName']}.{blob_suffix}", client_id)
+    if found["__blobServiceUri"]:
+        return AppStorage(None, found["__blobServiceUri"].rstrip("/"), client_id)
+    return None
+
+
+def endangered(environment: Mapping[str, str], account: str) -> tuple[str, ...]:
+    """Name the settings that open this storage account with a key, or with a SAS that a key signed."""
+    names = {
+        name.removeprefix(_AS_APP_SETTING) for name, text in environment.items() if account.lower() in _opens(text)
+    }
+    return tuple(sorted(names))
+
+
+def check(environment: Mapping[str, str], account: str) -> None:
+    """Raise OwnStorageError when this process lives on the account by its keys."""
+    names = endangered(environment, account)
+    if names:
+        raise errors.OwnStorageError(
+            f"the app itself uses the storage account {account!r} with its keys, and would stop with them: "
+            + ", ".join(names),
+            remedy="; ".join(f"{name}: {_remedy(name)}" for name in names) + ".",
+        )
+
+
+def _remedy(name: str) -> str:
+    plain = name.removeprefix(_AS_CONNECTION_STRING)
+    return _WITHOUT_PREFIX.get(plain, f"set {plain}__blobServiceUri (or …__queueServiceUri, …) in its place")
+
+
+def _opens(text: str) -> frozenset[str]:
+    """Name the storage accounts that a setting's value opens by key or SAS."""
+    try:
+        return frozenset(name.lower() for name in _accounts(text) if name)
+    except ValueError:  # no URL after all
+        return frozenset()
+
+
+def _accounts(text: str) -> Iterator[str]:
+    if text.startswith(("https://", "http://")):
+        if "sig=" in text:
+            yield from _in_url(text)
+        return
+    pairs = (part.partition("=") for part in text.split(";"))
+    fields = {name.strip().lower(): value.strip() for name, _, value in pairs}
+    if fields.get("usedevelopmentstorage", "").lower() == "true":
+        yield "devstoreaccount1"
+    elif fields.get("accountkey") or fields.get("sharedaccesssignature"):
+        yield fields.get("accountname", "")
+        for endpoint in _ENDPOINTS:
+            yield from _in_url(fields.get(endpoint, ""))
+
+
+def _in_url(url: str) -> Iterator[str]:
+    """Name what may be the account: the host's first label, or in path style the path's first segment."""
+    parts = urllib.parse.urlsplit(url)
+    yield (parts.hostname or "").partition(".")[0]
+    yield parts.path.strip("/").partition("/")[0]

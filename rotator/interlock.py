@@ -1,0 +1,73 @@
+"""Whether a key may be regenerated: which SAS that it signed may still be in use, where, and until when."""
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+
+from rotator import manifest
+from rotator.manifest import Held
+from rotator.report import Failed
+from rotator.sas import CLOCK_SKEW
+from rotator.standing import Standing
+from rotator.targets import Plan, Target
+
+Sighting = Mapping[Target, Held | Failed | None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Obstacle:
+    """Somebody who may depend on the key; `until` is None where nobody can tell."""
+
+    who: str
+    why: str
+    until: datetime.datetime | None
+
+    def __str__(self) -> str:
+        return f"{self.who} {self.why}" + (f", until {manifest.moment(self.until)}" if self.until else "")
+
+
+def in_targets(name: str, standing: Standing, sighting: Sighting, now: datetime.datetime) -> tuple[Obstacle, ...]:
+    """Name the targets that hold a SAS which the key signed, or that cannot be seen to hold none."""
+    found = (_in_target(name, standing, target, held, now) for target, held in sighting.items())
+    return tuple(obstacle for obstacle in found if obstacle)
+
+
+def elsewhere(name: str, standing: Standing, plan: Plan, now: datetime.datetime) -> Obstacle | None:
+    """Say until when a SAS may live that was issued while the key was the active one, whoever has it now."""
+    last = _last_active(name, standing)
+    if last is None:
+        return None
+    lifetime = max(plan.definition.validity, standing.stored.validity or plan.definition.validity)
+    until = last + lifetime + CLOCK_SKEW
+    if until <= now:
+        return None
+    return Obstacle("whoever got one", f"may use a SAS that {name} signed before {manifest.moment(last)}", until)
+
+
+def _in_target(
+    name: str, standing: Standing, target: Target, held: Held | Failed | None, now: datetime.datetime
+) -> Obstacle | None:
+    if isinstance(held, Failed):
+        return Obstacle(str(target), f"cannot be looked at ({held.message})", None)
+    if held is None or target.data_key not in held.digests:
+        return None
+    sas = manifest.held_sas(held, target)
+    if sas is None:
+        return Obstacle(str(target), "holds something that is no account SAS", None)
+    if sas.expiry + CLOCK_SKEW <= now or standing.signer(sas) != name:
+        return None
+    return Obstacle(str(target), f"holds a SAS that {name} signed", sas.expiry)
+
+
+def _last_active(name: str, standing: Standing) -> datetime.datetime | None:
+    """The last moment at which the key that is not active may have been; None if it never was, as far as is known.
+
+    The other one became active when it was made, or when the vault's record was last changed.
+    """
+    if standing.keys is None or standing.managed is None or standing.active_key is None:
+        return None
+    made, active = standing.keys.named(name).created, standing.active_key.created
+    moments = [active] if active and (made is None or active > made) else []
+    if standing.managed.updated and standing.managed.updated != standing.managed.created:
+        moments.append(standing.managed.updated)
+    return max(moments, default=None)

@@ -1,0 +1,252 @@
+"""Key rotation that breaks no consumer: which key, whether it may be, and the order in which it is done.
+
+    look at all targets ─► remember in the vault ─► regenerate the other key ─► issue, prove, deliver, confirm ─► forget
+    revoke goes on before it forgets:  ─► give consumers time ─► regenerate the old key ─► see old SAS refused
+
+What is remembered makes each step one that any later run can go on from: see `pending`.
+"""
+
+import dataclasses
+import datetime
+import logging
+from collections.abc import Collection, Iterable, Iterator
+
+from rotator import errors, interlock, keys, manifest, outlook, pending, report
+from rotator.interlock import Obstacle, Sighting
+from rotator.manifest import Held
+from rotator.pending import Operation, Pending
+from rotator.regeneration import Regeneration, listed
+from rotator.report import KeyReport, Report, Unchanged
+from rotator.rotation import Run
+from rotator.sas import Sas
+from rotator.services import Services
+from rotator.standing import Standing
+from rotator.targets import Plan
+
+logger = logging.getLogger(__name__)
+
+
+class KeyRotation:
+    """What one run does to the account's keys, around what it does to the targets."""
+
+    def __init__(self, plan: Plan, services: Services, run: Run) -> None:
+        self._plan = plan
+        self._services = services
+        self._run = run
+        self._operation = Operation.REGENERATE
+        self._reason = "asked for"
+        self._regeneration = Regeneration(plan, services, run.issuing)
+        self._former: dict[str, Sas] = {}
+        self._obstacles: tuple[Obstacle, ...] = ()
+
+    def perform(self, operation: Operation, *, forced: bool) -> Report:
+        """Do what was asked for, after finishing what an earlier run began; a begun one is not begun again.
+
+        Raises KeyInUseError, OwnStorageError or another error of ours when it is refused before anything was changed.
+        """
+        standing = self._run.issuing.with_keys()
+        before = pending.of(standing.stored.tags)
+        if before is None or not _begun(before, standing):
+            revoking = Operation.REVOKE in (operation, before and before.operation)
+            return self._begin(Operation.REVOKE if revoking else operation, forced=forced)
+        resumed = self._resume(dataclasses.replace(before, forced=before.forced or forced))
+        stronger = operation is Operation.REVOKE and before.operation is Operation.REGENERATE
+        if not stronger or (resumed.failed and not forced):
+            return resumed
+        return self._begin(operation, forced=forced)
+
+    def accompany(self, *, scheduled: bool) -> Report:
+        """Rotate what is due, and finish what an earlier run began; a scheduled run looks at the keys' age too.
+
+        What stands in the way of the keys is in the report, and keeps no target from its SAS.
+        """
+        try:
+            text = self._run.issuing.standing().stored.tags.get(pending.TAG)
+        except errors.RotatorError:
+            return self._run.rotate()  # which reports it for each target
+        if not text and not (scheduled and self._plan.key_rotation_period):
+            return self._run.rotate()
+        try:
+            return (self._go_on() if text else self._renew_aged()) or self._run.rotate()
+        except errors.RotatorError as error:
+            logger.warning("the account's keys were left as they are: %s. %s", error, error.remedy)
+            outcome = "waiting" if isinstance(error, errors.KeyInUseError) else "failed"
+            key = KeyReport(str(self._operation), outcome, self._reason, failure=report.failure(error))
+        self._run.issuing.without_keys()
+        return dataclasses.replace(self._run.rotate(), key=key)
+
+    def _go_on(self) -> Report | None:
+        standing = self._run.issuing.with_keys()
+        before = pending.of(standing.stored.tags)
+        if before is None:
+            return None
+        self._operation = before.operation
+        if _begun(before, standing):
+            return self._resume(before)
+        self._reason = f"run {before.run} asked for it"
+        return self._begin(before.operation, forced=before.forced)
+
+    def _renew_aged(self) -> Report | None:
+        standing = self._run.issuing.with_keys()
+        age = outlook.aged(self._plan, standing, self._services.clock())
+        if age is None:
+            return None
+        self._reason = age
+        return self._begin(Operation.REGENERATE, forced=False)
+
+    def _resume(self, before: Pending) -> Report:
+        self._reason = f"goes on with what run {before.run} began"
+        logger.info("%s %s", before.operation, self._reason)
+        if before.operation is Operation.REVOKE:
+            standing = self._run.issuing.standing()
+            dying = before.remaining(listed(standing))
+            self._former = _held_sas(self._run.observe(), standing, dying)
+        return self._finish(before)
+
+    def _begin(self, operation: Operation, *, forced: bool) -> Report:
+        standing = self._run.issuing.standing()
+        self._services.admit(listed(standing).account)
+        sighting = self._run.observe()
+        if operation is Operation.REVOKE and self._holders(standing, sighting):
+            self._run.rotate()
+            sighting = self._run.observe()
+            standing = self._run.issuing.refreshed()
+        first = keys.other(standing.active or "")
+        self._obstacles = self._in_the_way(operation, first, standing, sighting)
+        if self._obstacles and not forced:
+            raise _refusal(operation, first, self._obstacles)
+        for obstacle in self._obstacles:
+            logger.warning("%s goes on by force: %s", operation, obstacle)
+        if operation is Operation.REVOKE and interlock.elsewhere(first, standing, self._plan, self._services.clock()):
+            # Consumers may not have seen yet that their target was moved off this key.
+            self._give_time(_moments(sighting))
+        self._former = _held_sas(sighting, standing, keys.NAMES)
+        plan = pending.begun(operation, first, listed(standing), forced=forced, run=self._run.name)
+        self._regeneration.remember(plan)
+        return self._finish(plan)
+
+    def _holders(self, standing: Standing, sighting: Sighting) -> tuple[Obstacle, ...]:
+        other = keys.other(standing.active or "")
+        return interlock.in_targets(other, standing, _seen(sighting), self._services.clock())
+
+    def _in_the_way(
+        self, operation: Operation, first: str, standing: Standing, sighting: Sighting
+    ) -> tuple[Obstacle, ...]:
+        now = self._services.clock()
+        elsewhere = interlock.elsewhere(first, standing, self._plan, now)
+        if operation is Operation.REVOKE:
+            # What was issued before is to die. A target that cannot be seen can hold a SAS of this key only if the key
+            # was the active one within a SAS' life.
+            return interlock.in_targets(first, standing, sighting if elsewhere else _seen(sighting), now)
+        return interlock.in_targets(first, standing, sighting, now) + ((elsewhere,) if elsewhere else ())
+
+    def _finish(self, plan: Pending) -> Report:
+        """From here on failures are in the report: the vault remembers, and the next run goes on."""
+        failure: errors.RotatorError | None = None
+        try:
+            self._regeneration.regenerate(plan, plan.first)
+        except errors.VaultForbiddenError:
+            raise  # nothing was regenerated, and nothing is remembered any more
+        except errors.RotatorError as error:
+            failure = error
+        delivered = self._run.rotate()
+        try:
+            if failure is None:
+                self._complete(plan, delivered)
+        except errors.RotatorError as error:
+            failure = error
+        return dataclasses.replace(delivered, key=self._told(plan, failure), finished=self._services.clock())
+
+    def _complete(self, plan: Pending, delivered: Report) -> None:
+        standing = self._run.issuing.standing()
+        left = plan.remaining(listed(standing))
+        behind = f"not every target holds a SAS of {standing.active} yet"
+        if left and delivered.targets_failed and not plan.forced:
+            raise errors.UnfinishedError(f"{behind}; {left[0]} was left as it is")
+        if left:
+            self._note_cut_off(delivered)
+        for name in left:
+            self._give_time(_delivered_at(each.outcome, delivered) for each in delivered.targets)
+            self._regeneration.regenerate(plan, name)
+        if delivered.targets_failed:
+            raise errors.UnfinishedError(behind)  # remembered until each has one: its present SAS may be dead
+        self._regeneration.forget()
+
+    def _note_cut_off(self, delivered: Report) -> None:
+        failed = [each for each in delivered.targets if isinstance(each.outcome, report.Failed)]
+        found = [Obstacle(each.target, "could not be given another SAS before", None) for each in failed]
+        self._obstacles = tuple({obstacle.who: obstacle for obstacle in (*self._obstacles, *found)}.values())
+
+    def _give_time(self, deliveries: Iterable[datetime.datetime]) -> None:
+        """Wait until consumers can have seen the newest SAS: a volume shows it after up to 90 s."""
+        now = self._services.clock()
+        newest = max(deliveries, default=now)
+        left = min(newest + self._plan.revoke_grace - now, self._plan.revoke_grace).total_seconds()
+        if left > 0:
+            logger.info("giving consumers %.0f s to see the new SAS", left)
+            self._services.sleep(left)
+
+    def _told(self, plan: Pending, failure: errors.RotatorError | None) -> KeyReport:
+        standing = self._run.issuing.latest()
+        told = KeyReport(
+            operation=str(plan.operation),
+            outcome="unfinished" if failure else "done",
+            reason=self._reason,
+            active_key=standing.active,
+            regenerated=tuple(self._regeneration.done),
+            remaining=plan.remaining(listed(standing)),
+            cut_off=tuple(str(obstacle) for obstacle in self._obstacles),
+        )
+        try:
+            if failure is None and plan.operation is Operation.REVOKE:
+                return dataclasses.replace(told, proofs=self._proofs())
+        except errors.StorageError as error:
+            failure, told = error, dataclasses.replace(told, outcome="failed")
+        if failure is None:
+            return told
+        logger.error("%s is %s: %s. %s", plan.operation, told.outcome, failure, failure.remedy)
+        return dataclasses.replace(told, failure=report.failure(failure))
+
+    def _proofs(self) -> tuple[str, ...]:
+        """See storage refuse what the targets held before."""
+        endpoint = self._run.issuing.endpoint()
+        if endpoint is None or not self._plan.prove:
+            return ()
+        refused = self._services.prover.refused
+        return tuple(f"{fingerprint}: {refused(sas, endpoint)}" for fingerprint, sas in self._former.items())
+
+
+def _begun(plan: Pending, standing: Standing) -> bool:
+    return plan.regenerated(plan.first, listed(standing))
+
+
+def _seen(sighting: Sighting) -> Sighting:
+    return {target: held for target, held in sighting.items() if not isinstance(held, report.Failed)}
+
+
+def _held_sas(sighting: Sighting, standing: Standing, signers: Collection[str]) -> dict[str, Sas]:
+    """Give the SAS that targets hold and that one of these keys signed, by fingerprint."""
+    found = (manifest.held_sas(held, target) for target, held in sighting.items() if isinstance(held, Held))
+    return {sas.fingerprint: sas for sas in found if sas and standing.signer(sas) in signers}
+
+
+def _moments(sighting: Sighting) -> Iterator[datetime.datetime]:
+    """Give when the SAS that targets hold were delivered, where they say so."""
+    found = (held.moment(manifest.ROTATED) for held in sighting.values() if isinstance(held, Held))
+    return (moment for moment in found if moment)
+
+
+def _delivered_at(outcome: report.Outcome, delivered: Report) -> datetime.datetime:
+    if isinstance(outcome, Unchanged) and outcome.rotated:
+        return outcome.rotated
+    return delivered.finished
+
+
+def _refusal(operation: Operation, first: str, obstacles: tuple[Obstacle, ...]) -> errors.KeyInUseError:
+    lines = "".join(f"\n  - {obstacle}" for obstacle in obstacles)
+    known = [obstacle.until for obstacle in obstacles if obstacle.until]
+    wait = f"Wait until {manifest.moment(max(known))}" if len(known) == len(obstacles) else "Mend those targets first"
+    return errors.KeyInUseError(
+        f"{operation} was refused, nothing was changed: {first} may be in use:{lines}",
+        remedy=f"{wait}; or, if those SAS may die at once, ask again with force: the report says what that cut off.",
+    )

@@ -1,0 +1,70 @@
+"""A storage account's two keys: when each was made, and which of them signed a SAS.
+
+https://learn.microsoft.com/rest/api/storageservices/create-account-sas#construct-the-signature-string
+"""
+
+import base64
+import binascii
+import dataclasses
+import datetime
+import hashlib
+import hmac
+
+from rotator import sas
+from rotator.redaction import Secret
+from rotator.sas import Sas
+
+NAMES = ("key1", "key2")
+_SIGNED = ("sp", "ss", "srt", "st", "se", "sip", "spr", "sv")
+_SCOPE_SINCE = "2020-12-06"  # from this version on, the encryption scope is signed as well
+
+
+@dataclasses.dataclass(frozen=True)
+class AccountKey:
+    """One key; `created` is None where Azure never recorded it, which began in 2021."""
+
+    name: str
+    value: Secret
+    created: datetime.datetime | None
+
+    @property
+    def stamp(self) -> str:
+        """The time of its making as a text to compare: another one means another key."""
+        return self.created.isoformat() if self.created else "unknown"
+
+
+@dataclasses.dataclass(frozen=True)
+class AccountKeys:
+    """The keys of a storage account at one time."""
+
+    account: str
+    keys: tuple[AccountKey, ...]
+
+    def named(self, name: str) -> AccountKey:
+        """The key with this name; raises KeyError."""
+        return {key.name: key for key in self.keys}[name]
+
+    def signer(self, token: Sas) -> AccountKey | None:
+        """Find the key that signed the SAS; None when neither did, so that storage refuses it."""
+        return next((key for key in self.keys if _signed_with(token, self.account, key.value)), None)
+
+
+def other(name: str) -> str:
+    """The name of the other key; raises ValueError for one that is none."""
+    if name not in NAMES:
+        raise ValueError(f"an account has no key {name!r}")
+    return NAMES[1 - NAMES.index(name)]
+
+
+def _signed_with(token: Sas, account: str, key: Secret) -> bool:
+    fields = sas.fields(token.token.reveal())
+    lines = [account, *(fields.get(name, "") for name in _SIGNED)]
+    if fields.get("sv", "") >= _SCOPE_SINCE:
+        lines.append(fields.get("ses", ""))
+    text = "\n".join(lines) + "\n"
+    try:
+        raw = base64.b64decode(key.reveal(), validate=True)
+    except binascii.Error:
+        return False
+    signature = base64.b64encode(hmac.digest(raw, text.encode(), hashlib.sha256))
+    return hmac.compare_digest(signature, fields.get("sig", "").encode())

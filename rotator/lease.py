@@ -1,0 +1,67 @@
+"""The lease that lets one run act at a time: who holds it, and the fence before a step that cannot be undone."""
+
+import dataclasses
+import datetime
+import urllib.parse
+from collections.abc import Mapping
+from typing import Protocol, Self
+
+from rotator import errors
+
+
+@dataclasses.dataclass(frozen=True)
+class Holder:
+    """The run that holds the lease, what started it, where it runs and since when."""
+
+    run: str
+    trigger: str
+    host: str
+    since: datetime.datetime
+
+    def __str__(self) -> str:
+        return f"{self.name} since {_text(self.since)}"
+
+    @property
+    def name(self) -> str:
+        """Which run it is, for a person."""
+        return f"run {self.run} ({self.trigger}) on host {self.host}"
+
+    def as_metadata(self) -> dict[str, str]:
+        """Give it as a blob's metadata: text that may stand in HTTP headers."""
+        texts = {"run": self.run, "trigger": self.trigger, "host": self.host, "since": _text(self.since)}
+        return {name: urllib.parse.quote(text, safe=":") for name, text in texts.items()}
+
+    @classmethod
+    def from_metadata(cls, metadata: Mapping[str, str]) -> Self | None:
+        """Read what `as_metadata` gave; None for anything else. A service may change the names' letter case."""
+        texts = {name.lower(): urllib.parse.unquote(text) for name, text in metadata.items()}
+        try:
+            since = datetime.datetime.fromisoformat(texts["since"]).astimezone(datetime.UTC)
+            return cls(texts["run"], texts["trigger"], texts["host"], since)
+        except (KeyError, ValueError, OverflowError):
+            return None
+
+
+def busy(holder: Holder | None) -> errors.BusyError:
+    """Word the refusal of a second run."""
+    if holder is None:
+        return errors.BusyError("a run is in progress; which one is not known")
+    return errors.BusyError(f"a run is in progress: {holder}", holder=holder.name, since=_text(holder.since))
+
+
+class Lease(Protocol):
+    """What a run asks before each step that cannot be undone."""
+
+    def fence(self) -> None:
+        """Raise LeaseLostError unless this run still is the one that may act."""
+
+
+class NoLease:
+    """For runs without storage: nothing keeps another run from acting."""
+
+    def fence(self) -> None:
+        """Let the run go on."""
+
+
+def _text(moment: datetime.datetime) -> str:
+    return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

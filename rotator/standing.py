@@ -1,0 +1,42 @@
+"""What vault and storage account say at one time: the SAS definition, the active key, the account's keys."""
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+
+from rotator.keys import AccountKey, AccountKeys
+from rotator.managed import Managed
+from rotator.sas import Sas
+
+
+@dataclasses.dataclass(frozen=True)
+class Stored:
+    """The SAS definition as the vault has it: whether it is not as wanted, its tags, how long its SAS live."""
+
+    differs: bool
+    tags: Mapping[str, str]
+    validity: datetime.timedelta | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Standing:
+    """One reading; `managed` is None where the identity may not read it, `keys` where they were not listed."""
+
+    stored: Stored
+    managed: Managed | None
+    keys: AccountKeys | None = None
+
+    @property
+    def active(self) -> str | None:
+        """The name of the key that the vault signs with, where that may be known."""
+        return self.managed.active_key if self.managed else None
+
+    @property
+    def active_key(self) -> AccountKey | None:
+        """That key itself, where keys were listed."""
+        return self.keys.named(self.active) if self.keys and self.active else None
+
+    def signer(self, token: Sas) -> str | None:
+        """The name of the key that signed the SAS, by its signature; None when neither did or keys were not listed."""
+        key = self.keys.signer(token) if self.keys else None
+        return key.name if key else None

@@ -1,0 +1,114 @@
+"""A run's turn: nobody else's at the same time, in this process by a lock, beyond it by a lease on a blob."""
+
+import contextlib
+import dataclasses
+import datetime
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from rotator import app_storage, errors, lease, rotation
+from rotator.lease import Holder, Lease, NoLease
+from rotator.managed import blob_suffix
+from rotator.targets import Plan
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
+
+    from rotator.app_storage import AppStorage
+
+logger = logging.getLogger(__name__)
+
+
+class _Place:
+    """The one run of this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holder: Holder | None = None
+
+    @contextlib.contextmanager
+    def held_by(self, holder: Holder) -> Iterator[None]:
+        """Be the only run while inside; raises BusyError when there is one."""
+        if not self._lock.acquire(blocking=False):
+            raise lease.busy(self._holder)
+        self._holder = holder
+        try:
+            yield
+        finally:
+            self._holder = None
+            self._lock.release()
+
+
+_place = _Place()
+
+
+@dataclasses.dataclass(frozen=True)
+class Turn:
+    """Leave to act. Without a lease `obstacle` says why, and keys stay as they are."""
+
+    holder: Holder
+    environment: Mapping[str, str] = dataclasses.field(repr=False)
+    lease: Lease = dataclasses.field(default_factory=NoLease)
+    obstacle: errors.LeaseUnavailableError | None = None
+
+    @property
+    def fence(self) -> Callable[[], None]:
+        """What raises LeaseLostError once another run may have begun."""
+        return self.lease.fence
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the report is to say of a run without a lease."""
+        return (f"{self.obstacle}: nothing keeps another run from starting meanwhile",) if self.obstacle else ()
+
+    def admit(self, account: str) -> None:
+        """Raise unless this account's keys may be regenerated from here; names the remedy."""
+        app_storage.check(self.environment, account)
+        if self.obstacle:
+            raise self.obstacle
+
+
+@contextlib.contextmanager
+def take(
+    plan: Plan, trigger: str, environment: Mapping[str, str], credential: "TokenCredential", *, leased: bool
+) -> Iterator[Turn]:
+    """Take the turn, and give it back; raises BusyError that says who has it since when."""
+    now = datetime.datetime.now(datetime.UTC)
+    holder = Holder(run=rotation.name_at(now), trigger=trigger, host=socket.gethostname(), since=now)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_place.held_by(holder))
+        turn = Turn(holder, environment)
+        if leased:
+            turn = _leased(plan, turn, credential, stack)
+        for warning in turn.warnings:
+            logger.warning("%s", warning)
+        yield turn
+
+
+def _leased(plan: Plan, turn: Turn, credential: "TokenCredential", stack: contextlib.ExitStack) -> Turn:
+    storage = app_storage.find(turn.environment, blob_suffix(plan.account.host) or "blob.core.windows.net")
+    if storage is None:
+        nowhere = errors.LeaseUnavailableError("no storage of the app's own is set (AzureWebJobsStorage) for a lease")
+        return dataclasses.replace(turn, obstacle=nowhere)
+    from rotator.blob_lease import BlobLease
+
+    name = f"{plan.account.host}/{plan.account.name}".lower()
+    signed_in = _credential(storage, plan, credential, stack)
+    try:
+        taken = stack.enter_context(BlobLease(storage, name, turn.holder, signed_in))
+    except errors.LeaseUnavailableError as error:
+        return dataclasses.replace(turn, obstacle=error)
+    return dataclasses.replace(turn, lease=taken)
+
+
+def _credential(
+    storage: "AppStorage", plan: Plan, credential: "TokenCredential", stack: contextlib.ExitStack
+) -> "TokenCredential":
+    if storage.client_id in (None, plan.client_id):
+        return credential
+    from rotator import identity
+
+    return stack.enter_context(contextlib.closing(identity.credential(storage.client_id)))
