@@ -11,7 +11,7 @@ from rotator import errors, onboard_command
 from rotator.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ["README.md", "docs/deploy.md", "docs/upgrade.md", "infra/master/README.md"]
+DOCUMENTS = ["README.md", "docs/deploy.md", "docs/key-rotation.md", "docs/upgrade.md", "infra/master/README.md"]
 NAME = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
 
 each = pytest.mark.parametrize("document", DOCUMENTS)
