@@ -4,6 +4,7 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection
 """
 
 import asyncio
+import contextlib
 import json
 import time
 from typing import TYPE_CHECKING
@@ -31,9 +32,10 @@ async def stream(
     def shown(secret: Document) -> bool:
         return namespace in ("", secret["metadata"]["namespace"]) and kubernetes_lists.selected(secret, query)
 
-    with api.watching() as queue:
+    # A client that has left is noticed by the next write to it.
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    with api.watching() as queue, contextlib.suppress(ConnectionResetError):
         missed = _missed(api, query)  # before anything is awaited: no change is lost or sent twice
-        response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         for kind, secret in missed:
             if shown(secret):
