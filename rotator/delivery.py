@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import secrets
+from collections.abc import Callable
 from typing import Protocol
 
 from rotator import errors, kubectl, manifest
@@ -54,6 +55,10 @@ class Delivery:
     warnings: tuple[str, ...] = ()
 
 
+def _unfenced() -> None:
+    """Nobody else can write."""
+
+
 def observe(shell: Shell, target: Target) -> Held | None:
     """Read what the cluster holds under the target's name; None if there is no such Secret.
 
@@ -67,15 +72,18 @@ def observe(shell: Shell, target: Target) -> Held | None:
     return _checked(result.stdout, target)
 
 
-def deliver(shell: Shell, target: Target, held: Held | None, order: Order) -> Delivery:
+def deliver(
+    shell: Shell, target: Target, held: Held | None, order: Order, fence: Callable[[], None] = _unfenced
+) -> Delivery:
     """Put the SAS into the Secret and confirm it; `held` is what was observed before.
 
-    Raises a DeliveryError that says what the cluster now holds, or an SshError.
+    `fence` is called right before each write, and what it raises keeps that from happening. Raises a DeliveryError that
+    says what the cluster now holds, or an SshError.
     """
     for attempt in range(1, _ATTEMPTS + 1):
         act = _choose(target, held)
         try:
-            return _attempt(shell, target, act, order)
+            return _attempt(shell, target, act, order, fence)
         except _Changed as change:
             logger.info("Secret %s changed meanwhile (attempt %d of %d)", target, attempt, _ATTEMPTS)
             held = change.held
@@ -88,7 +96,7 @@ class _Changed(Exception):  # noqa: N818  # not an error: the caller looks again
         self.held = held
 
 
-def _attempt(shell: Shell, target: Target, act: Act, order: Order) -> Delivery:
+def _attempt(shell: Shell, target: Target, act: Act, order: Order, fence: Callable[[], None]) -> Delivery:
     mark = f"rotator-{secrets.token_hex(8)}"
     running = shell.start(kubectl.act(target, act, mark), seconds=_ACT_SECONDS)
     before = kubectl.parse(running.wait_for(f"{mark} {kubectl.READY}"), mark)
@@ -97,6 +105,7 @@ def _attempt(shell: Shell, target: Target, act: Act, order: Order) -> Delivery:
         raise kubectl.explain(result.status, result.stderr, target, "nothing was changed")
     try:
         change = _merge(before, target, act, order)
+        fence()
     except BaseException:
         running.finish()  # an empty stdin is no manifest: the remote command ends without a change
         raise

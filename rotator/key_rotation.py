@@ -66,6 +66,7 @@ class KeyRotation:
             return self._run.rotate()  # which reports it for each target
         if not text and not (scheduled and self._plan.key_rotation_period):
             return self._run.rotate()
+        self._reason = "an earlier run asked for it" if text else "KEY_ROTATION_PERIOD is set"
         try:
             return (self._go_on() if text else self._renew_aged()) or self._run.rotate()
         except errors.RotatorError as error:
@@ -107,7 +108,8 @@ class KeyRotation:
         standing = self._run.issuing.standing()
         self._services.admit(listed(standing).account)
         sighting = self._run.observe()
-        if operation is Operation.REVOKE and self._holders(standing, sighting):
+        moved = operation is Operation.REVOKE and bool(self._holders(standing, sighting))
+        if moved:
             self._run.rotate()
             sighting = self._run.observe()
             standing = self._run.issuing.refreshed()
@@ -117,7 +119,8 @@ class KeyRotation:
             raise _refusal(operation, first, self._obstacles)
         for obstacle in self._obstacles:
             logger.warning("%s goes on by force: %s", operation, obstacle)
-        if operation is Operation.REVOKE and interlock.elsewhere(first, standing, self._plan, self._services.clock()):
+        lately = interlock.elsewhere(first, standing, self._plan, self._services.clock())
+        if operation is Operation.REVOKE and (moved or lately):
             # Consumers may not have seen yet that their target was moved off this key.
             self._give_time(_moments(sighting))
         self._former = _held_sas(sighting, standing, keys.NAMES)
@@ -145,9 +148,9 @@ class KeyRotation:
         failure: errors.RotatorError | None = None
         try:
             self._regeneration.regenerate(plan, plan.first)
-        except errors.VaultForbiddenError:
-            raise  # nothing was regenerated, and nothing is remembered any more
         except errors.RotatorError as error:
+            if self._regeneration.forgotten:
+                raise  # nothing was regenerated, and nothing is to be finished
             failure = error
         delivered = self._run.rotate()
         try:
@@ -208,12 +211,17 @@ class KeyRotation:
         return dataclasses.replace(told, failure=report.failure(failure))
 
     def _proofs(self) -> tuple[str, ...]:
-        """See storage refuse what the targets held before."""
+        """See storage refuse what the targets held before, where it can be reached."""
         endpoint = self._run.issuing.endpoint()
         if endpoint is None or not self._plan.prove:
             return ()
-        refused = self._services.prover.refused
-        return tuple(f"{fingerprint}: {refused(sas, endpoint)}" for fingerprint, sas in self._former.items())
+        return tuple(f"{fingerprint}: {self._proof(sas, endpoint)}" for fingerprint, sas in self._former.items())
+
+    def _proof(self, sas: Sas, endpoint: str) -> str:
+        try:
+            return self._services.prover.refused(sas, endpoint)
+        except errors.StorageUnreachableError as error:
+            return f"not tried: {error}"
 
 
 def _begun(plan: Pending, standing: Standing) -> bool:

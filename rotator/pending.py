@@ -62,9 +62,9 @@ def of(tags: Mapping[str, str]) -> Pending | None:
 
 def parse(text: str) -> Pending:
     """Read a tag's value; raises KeyRotationError."""
-    operation, *pairs = text.split()
-    fields = dict(pair.partition("=")[::2] for pair in pairs)
     try:
+        operation, *pairs = text.split()
+        fields = dict(pair.partition("=")[::2] for pair in pairs)
         found = Pending(
             operation=Operation(operation),
             first=fields["first"],

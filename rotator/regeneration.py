@@ -14,16 +14,21 @@ logger = logging.getLogger(__name__)
 
 
 class Regeneration:
-    """The changes of one run to the account's keys; `done` names those that it had regenerated."""
+    """The changes of one run to the account's keys; `done` names those that it had regenerated.
+
+    Once `forgotten` is set, no later run has anything to finish.
+    """
 
     def __init__(self, plan: Plan, services: Services, issuing: Issuing) -> None:
         self._definition = plan.definition
         self._services = services
         self._issuing = issuing
         self.done: list[str] = []
+        self.forgotten = False
 
     def remember(self, plan: Pending) -> None:
         """Write into the vault what is to be done, for whichever run will finish it."""
+        self.forgotten = False
         tags = self._issuing.standing().stored.tags
         self._services.fence()
         self._services.issuer.store(self._definition, {**tags, pending.TAG: plan.text()})
@@ -34,6 +39,7 @@ class Regeneration:
         tags.pop(pending.TAG, None)
         self._services.fence()
         self._services.issuer.store(self._definition, tags)
+        self.forgotten = True
 
     def regenerate(self, plan: Pending, name: str) -> None:
         """Have a key regenerated and made the active one, unless that has happened already.

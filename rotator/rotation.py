@@ -151,8 +151,7 @@ class Run:
         issued = self.issuing.issue(seconds)
         order = self._order(issued)
         with seconds.step("deliver"):
-            self._services.fence()
-            done = delivery.deliver(shell, target, held, order)
+            done = delivery.deliver(shell, target, held, order, self._services.fence)
         logger.info("%s rotated (%s): %s, %s", target, done.act.value, issued.sas, issued.proof)
         outcome = Rotated(
             reason=why,

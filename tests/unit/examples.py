@@ -8,12 +8,14 @@ import urllib.parse
 from typing import Any
 
 from rotator import manifest, pins, sas
+from rotator.lease import Holder
 from rotator.manifest import Document, Held, Order
 from rotator.redaction import Secret
 from rotator.sas import SasDefinition
 from rotator.targets import Cluster, ManagedAccount, Plan, Target
 
 NOW = datetime.datetime(2026, 7, 1, 12, 0, 0, tzinfo=datetime.UTC)
+LONG_AGO = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 DEFINITION = SasDefinition("blobrwu4hours", "b", "sco", "rwu", "https", datetime.timedelta(hours=4))
 LABEL = "blobrwu4hours@e995dd1560ef"
 CLUSTER = Cluster(
@@ -27,6 +29,19 @@ CLUSTER = Cluster(
 )
 TARGET = Target(CLUSTER, "default", "storage-sas", "secretKey")
 ACCOUNT = ManagedAccount("https://myvault.vault.azure.net", "mystorage")
+RESOURCE_ID = (
+    "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/mygroup/providers/Microsoft.Storage"
+    "/storageAccounts/mystorage"
+)
+
+HOLDER = Holder(run="20260701T115900Z-0d1e2f", trigger="timer", host="worker-1", since=NOW)
+BUSY = {
+    "error": "BusyError",
+    "message": "a run is in progress: run 20260701T115900Z-0d1e2f (timer) on host worker-1 since 2026-07-01T12:00:00Z",
+    "remedy": "Wait for the run in progress to end, then ask again.",
+    "holder": "run 20260701T115900Z-0d1e2f (timer) on host worker-1",
+    "since": "2026-07-01T12:00:00Z",
+}
 
 # A SAS until 16:00 on the day of NOW, as it is and as a Secret's data holds it.
 TOKEN = (

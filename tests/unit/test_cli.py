@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from rotator import app, cli
+from rotator import cli, turn
 from rotator.settings import Settings
+from tests.unit.examples import BUSY, HOLDER
 from tests.unit.test_config import SAMPLE
 
 NOTHING = {str(field.alias): None for field in Settings.model_fields.values()}
@@ -28,11 +29,11 @@ def invoke(*arguments: str, **settings: str) -> Result:
 @pytest.fixture
 def busy() -> Iterator[None]:
     """A run in progress."""
-    with app._running:
+    with turn._place.held_by(HOLDER):
         yield
 
 
-@pytest.mark.parametrize("command", ["rotate", "plan"])
+@pytest.mark.parametrize("command", ["rotate", "revoke", "plan"])
 def test_bad_settings_are_told_on_stderr_with_exit_code_2(command: str) -> None:
     done = invoke(command)
     assert done.exit_code == 2
@@ -43,7 +44,7 @@ def test_bad_settings_are_told_on_stderr_with_exit_code_2(command: str) -> None:
     assert lines[-1] == "Correct these app settings; nothing was changed."
 
 
-@pytest.mark.parametrize("command", ["rotate", "plan"])
+@pytest.mark.parametrize("command", ["rotate", "revoke", "plan"])
 def test_bad_settings_are_told_as_json_with_exit_code_2(command: str) -> None:
     done = invoke(command, "--json")
     assert done.exit_code == 2
@@ -70,14 +71,12 @@ def test_secret_in_a_wrong_setting_is_not_printed(json_too: list[str]) -> None:
 
 
 @pytest.mark.usefixtures("busy")
-def test_run_in_progress_is_a_failure_with_exit_code_1() -> None:
-    done = invoke("rotate", "--json", **SAMPLE)
-    assert done.exit_code == 1
-    assert json.loads(done.stdout) == {
-        "error": "BusyError",
-        "message": "a rotation is running already",
-        "remedy": "Wait for the run in progress to end, then ask again.",
-    }
+@pytest.mark.parametrize("command", [["rotate"], ["rotate", "--regenerate-key"], ["revoke"], ["rotate", "--no-lease"]])
+def test_run_in_progress_is_told_with_exit_code_3_who_it_is_and_since_when(command: list[str]) -> None:
+    done = invoke(*command, "--json", **SAMPLE)
+    assert done.exit_code == 3
+    assert json.loads(done.stdout) == BUSY
+    assert done.stderr == f"{BUSY['message']}\n{BUSY['remedy']}\n"
 
 
 @pytest.mark.parametrize("arguments", [["--nonsense"], ["nonsense"], ["rotate", "--nonsense"], ["rotate", "extra"]])
@@ -88,5 +87,25 @@ def test_wrong_usage_has_exit_code_2(arguments: list[str]) -> None:
 def test_help_tells_the_exit_codes() -> None:
     done = invoke("--help")
     assert done.exit_code == 0
-    assert "0 done, 1 a target failed, 2 bad settings or usage" in " ".join(done.stdout.split())
+    assert (
+        "0 done, 1 something failed or was refused, 2 bad settings or usage, 3 another run is in progress"
+        in " ".join(done.stdout.split())
+    )
     assert invoke("rotate", "-h").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("rotate", ["--regenerate-key", "--force", "--no-lease", "--json", "--verbose"]),
+        ("revoke", ["--force", "--no-lease", "--json", "--verbose"]),
+        ("plan", ["--json", "--force", "--verbose"]),
+    ],
+)
+def test_help_of_a_command_tells_its_options(command: str, options: list[str]) -> None:
+    shown = invoke(command, "--help").stdout
+    assert [option for option in options if option not in shown] == []
+
+
+def test_plan_takes_no_turn() -> None:
+    assert invoke("plan", "--no-lease").exit_code == 2

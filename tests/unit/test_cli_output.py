@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rotator import cli, errors
-from rotator.report import Due, Failed, Outcome, Report, Unchanged
+from rotator.report import Due, Failed, KeyReport, Outcome, Report, Unchanged
 from tests.unit.examples import NOW
-from tests.unit.test_report import ROTATED, report_of
+from tests.unit.test_report import KEY, ROTATED, report_of
 
 
 def run(act: Callable[[], Report], *, as_json: bool = False) -> Result:
@@ -81,3 +81,63 @@ def test_failure_of_the_whole_run_has_exit_code_1_and_its_remedy() -> None:
     done = run(act)
     assert done.exit_code == 1
     assert done.stderr == "no permission\naz keyvault set-policy …\n"
+
+
+def lines_of(key: KeyReport) -> list[str]:
+    shown = dataclasses.replace(report_of(ROTATED), key=key)
+    return [" ".join(line.split()) for line in run(lambda: shown).stdout.splitlines()]
+
+
+def test_key_rotation_is_told_below_the_targets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    lines = lines_of(KEY)
+    begin = lines.index("revoke done: asked for")
+    assert lines[begin : begin + 5] == [
+        "revoke done: asked for",
+        "regenerated: key2, key1",
+        "active key: key1",
+        "cut off: default/s0@m could not be given another SAS before",
+        "the former SAS 3eb1bd439947eb76: storage answered 403",
+    ]
+    assert lines[-1] == "run 20260701T120000Z-abc123: 1 rotated, revoke done in 2.0 s"
+
+
+def test_unfinished_key_rotation_says_what_is_left_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    failure = Failed("UnfinishedError", "not every target holds a SAS of key2 yet", "Mend those targets.")
+    lines = lines_of(KeyReport("revoke", "unfinished", "asked for", "key2", ("key2",), ("key1",), failure=failure))
+    begin = lines.index("revoke unfinished: asked for")
+    assert lines[begin + 1 : begin + 6] == [
+        "regenerated: key2",
+        "to be regenerated: key1",
+        "active key: key2",
+        "not every target holds a SAS of key2 yet",
+        "Mend those targets.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"), [("done", 0), ("due", 0), ("waiting", 0), ("unfinished", 1), ("failed", 1)]
+)
+def test_exit_code_tells_whether_the_key_rotation_failed(outcome: str, code: int) -> None:
+    shown = dataclasses.replace(report_of(ROTATED), key=dataclasses.replace(KEY, outcome=outcome))
+    assert run(lambda: shown).exit_code == code
+    assert run(lambda: shown, as_json=True).exit_code == code
+
+
+def test_run_in_progress_has_exit_code_3() -> None:
+    def act() -> Report:
+        raise errors.BusyError("a run is in progress: run 1")
+
+    done = run(act)
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert done.stderr == "a run is in progress: run 1\nWait for the run in progress to end, then ask again.\n"
+
+
+def test_refused_key_rotation_has_exit_code_1_and_says_until_when() -> None:
+    def act() -> Report:
+        raise errors.KeyInUseError("key2 may be in use:\n  - s@m holds a SAS, until then", remedy="Wait.")
+
+    done = run(act)
+    assert done.exit_code == 1
+    assert done.stderr == "key2 may be in use:\n  - s@m holds a SAS, until then\nWait.\n"

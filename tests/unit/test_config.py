@@ -46,6 +46,9 @@ def test_defaults_are_those_that_the_readme_tells() -> None:
     assert (target.adopt, target.keep_foreign) == (False, True)
     assert (plan.prove, plan.blob_endpoint, plan.client_id) == (True, None, None)
     assert plan.fresh_for == datetime.timedelta(minutes=15)
+    assert plan.longest == datetime.timedelta(minutes=30)
+    assert plan.key_rotation_period is None
+    assert plan.revoke_grace == datetime.timedelta(minutes=2)
     assert plan.warnings == ()
 
 
@@ -170,3 +173,24 @@ def test_freshness_is_half_of_the_shortest_interval() -> None:
 def test_plan_shows_no_value_of_the_app_storage() -> None:
     connection = "DefaultEndpointsProtocol=https;AccountName=app;AccountKey=c2VjcmV0LXNlY3JldA=="
     assert "c2VjcmV0" not in repr(config.load({**SAMPLE, "AzureWebJobsStorage": connection}))
+
+
+def test_keys_may_be_regenerated_once_no_sas_that_they_signed_can_live() -> None:
+    plan = config.load({**SAMPLE, "KEY_ROTATION_PERIOD": "PT4H40M"})
+    assert plan.key_rotation_period == datetime.timedelta(hours=4, minutes=40)
+
+
+def test_key_rotation_period_in_which_a_sas_may_still_live_is_refused() -> None:
+    assert problems(KEY_ROTATION_PERIOD="PT4H39M59S") == [
+        "KEY_ROTATION_PERIOD is too short: a key may be regenerated only when no SAS that it signed lives any more, "
+        "with SAS_VALIDITY and ROTATION_SCHEDULE after 4:40:00 at the earliest; for example P90D"
+    ]
+
+
+def test_key_rotation_period_that_is_no_duration_is_told_once() -> None:
+    (problem,) = problems(KEY_ROTATION_PERIOD="90 days")
+    assert problem.startswith("KEY_ROTATION_PERIOD is wrong (90 days)")
+
+
+def test_revocation_may_do_without_a_grace() -> None:
+    assert config.load({**SAMPLE, "REVOKE_GRACE": "PT0S"}).revoke_grace == datetime.timedelta(0)

@@ -4,9 +4,13 @@ from collections.abc import Mapping
 
 import pytest
 
-from rotator import due
+from rotator import due, manifest
+from rotator.keys import AccountKeys
+from rotator.managed import Managed
+from rotator.standing import Standing, Stored
 from rotator.targets import Encoding, Strategy
-from tests.unit.examples import DEFINITION, NOW, TARGET, delivered, document, held, plan
+from tests.unit.examples import DEFINITION, NOW, RESOURCE_ID, TARGET, delivered, document, held, order, plan, token
+from tests.unit.test_keys import KEYS, SIGNATURE
 
 SECOND = datetime.timedelta(seconds=1)
 MINUTE = datetime.timedelta(minutes=1)
@@ -98,3 +102,49 @@ def test_other_encoding_is_due() -> None:
 
 def test_other_strategy_alone_makes_nothing_due() -> None:
     assert due.reason(held(delivered()), dataclasses.replace(TARGET, strategy=Strategy.APPLY), plan(), NOW) is None
+
+
+def standing(active: str | None, keys: AccountKeys | None = None) -> Standing:
+    managed = Managed(RESOURCE_ID, active, auto_regenerate=False, period=None) if active else None
+    return Standing(Stored(differs=False, tags={}, validity=None), managed, keys)
+
+
+def by_key(signer: str | None, active: str | None) -> str | None:
+    """Why a Secret that says that this key signed its SAS is due while another one is active."""
+    found = held(delivered(**{"rotator/signing-key": signer}))
+    return due.reason(found, TARGET, plan(), NOW + MINUTE, standing(active))
+
+
+def test_sas_of_a_key_that_is_no_longer_active_is_due_by_what_the_secret_says() -> None:
+    assert by_key("key1", "key2") == "the SAS was signed by key1, which is no longer the active key"
+    assert by_key("key2", "key2") is None
+
+
+@pytest.mark.parametrize(("signer", "active"), [(None, "key2"), ("key1", None), (None, None)])
+def test_nothing_is_due_by_its_key_where_one_of_them_is_not_known(signer: str | None, active: str | None) -> None:
+    assert by_key(signer, active) is None
+
+
+def by_signature(keys: AccountKeys, *, active: str, says: str) -> str | None:
+    """Why a Secret with a SAS that key1 signed is due where keys are listed, whatever it says itself."""
+    composed = manifest.compose(TARGET, None, order(token(sig=SIGNATURE)))
+    composed["metadata"]["annotations"]["rotator/signing-key"] = says
+    return due.reason(held(composed), TARGET, plan(), NOW + MINUTE, standing(active, keys))
+
+
+def test_signature_counts_where_keys_are_listed_and_not_what_the_secret_says() -> None:
+    assert by_signature(KEYS, active="key1", says="key2") is None
+    assert by_signature(KEYS, active="key2", says="key2") == (
+        "the SAS was signed by key1, which is no longer the active key"
+    )
+
+
+def test_sas_of_a_key_that_is_gone_is_due() -> None:
+    assert by_signature(AccountKeys("mystorage", KEYS.keys[1:]), active="key2", says="key2") == (
+        "the SAS was signed by a key that was regenerated"
+    )
+
+
+def test_other_reasons_come_before_the_key() -> None:
+    old = held(delivered(**{"rotator/signing-key": "key1"}))
+    assert due.reason(old, TARGET, plan(), NOW + 20 * MINUTE, standing("key2")) == "the SAS is 20 min old"

@@ -52,7 +52,26 @@ def test_settings_error_lists_its_problems_line_by_line() -> None:
         (errors.ConnectionLostError, errors.CommandError),
         (errors.CommandError, errors.SshError),
         (errors.NotOursError, errors.DeliveryError),
+        (errors.KeyInUseError, errors.KeyRotationError),
+        (errors.OwnStorageError, errors.KeyRotationError),
+        (errors.LeaseLostError, errors.LeaseError),
+        (errors.KeyAccessForbiddenError, errors.VaultForbiddenError),
+        (errors.StillAcceptedError, errors.StorageError),
     ],
 )
 def test_errors_can_be_caught_by_their_step(kind: type[RotatorError], family: type[RotatorError]) -> None:
     assert issubclass(kind, family)
+
+
+def test_error_as_json_has_its_kind_its_words_and_its_remedy() -> None:
+    assert errors.KeyInUseError("key2 may be in use", remedy="Wait.").as_json() == {
+        "error": "KeyInUseError",
+        "message": "key2 may be in use",
+        "remedy": "Wait.",
+    }
+
+
+def test_busy_error_as_json_says_who_and_since_when_too() -> None:
+    told = errors.BusyError("a run is in progress", holder="run 1", since="2026-07-01T12:00:00Z").as_json()
+    assert (told["holder"], told["since"]) == ("run 1", "2026-07-01T12:00:00Z")
+    assert set(told) == {"error", "message", "remedy", "holder", "since"}

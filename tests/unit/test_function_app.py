@@ -12,8 +12,9 @@ import azure.functions as func
 import pytest
 
 import function_app
-from rotator import app, errors
+from rotator import errors, turn
 from rotator.settings import Settings
+from tests.unit.examples import BUSY, HOLDER
 from tests.unit.test_config import SAMPLE
 
 ROOT = Path(function_app.__file__).parent
@@ -45,17 +46,19 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def busy() -> Iterator[None]:
     """A run in progress."""
-    with app._running:
+    with turn._place.held_by(HOLDER):
         yield
 
 
-def post(body: bytes = b"") -> tuple[int, dict[str, Any]]:
-    request = func.HttpRequest("POST", "https://myapp.azurewebsites.net/api/rotate", body=body)
-    answer = user_function(function_app.rotate_now)(request)
+def post(body: bytes = b"", route: str = "rotate") -> tuple[int, dict[str, Any]]:
+    request = func.HttpRequest("POST", f"https://myapp.azurewebsites.net/api/{route}", body=body)
+    trigger = {"rotate": function_app.rotate_now, "revoke": function_app.revoke_now}[route]
+    answer = user_function(trigger)(request)
     assert answer.mimetype == "application/json"
     return answer.status_code, json.loads(answer.get_body())
 
 
+@pytest.mark.parametrize("route", ["rotate", "revoke"])
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
@@ -65,27 +68,83 @@ def post(body: bytes = b"") -> tuple[int, dict[str, Any]]:
         (b'"now"', "the body must be empty or a JSON object"),
         (b"\xff\xfe\xfd", "the body must be empty or a JSON object"),
         (b"{", "the body must be empty or a JSON object"),
+        (b"[" * 100_000, "the body must be empty or a JSON object"),
         (b'{"b": 1, "a": 2}', "the body has unknown fields: a, b"),
+        (b'{"Force": true}', "the body has unknown fields: Force"),
+        (b'{"force": "true"}', "the fields force must be true or false"),
+        (b'{"force": 1}', "the fields force must be true or false"),
+        (b'{"force": null}', "the fields force must be true or false"),
     ],
 )
 @pytest.mark.usefixtures("settings", "busy")
-def test_bad_body_is_answered_400_before_anything_is_looked_at(body: bytes, problem: str) -> None:
+def test_bad_body_is_answered_400_before_anything_is_looked_at(route: str, body: bytes, problem: str) -> None:
+    assert post(body, route) == (400, {"error": "BadRequest", "message": problem})
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (
+            b'{"force": true}',
+            "force goes with regenerate_key; every other rotation by HTTP is a forced one",
+        ),
+        (
+            b'{"regenerate_key": false, "force": true}',
+            "force goes with regenerate_key; every other rotation by HTTP is a forced one",
+        ),
+        (b'{"regenerate_key": "yes"}', "the fields regenerate_key must be true or false"),
+    ],
+)
+@pytest.mark.usefixtures("settings", "busy")
+def test_force_belongs_to_an_operation_on_the_keys(body: bytes, problem: str) -> None:
     assert post(body) == (400, {"error": "BadRequest", "message": problem})
 
 
+@pytest.mark.usefixtures("settings", "busy")
+def test_revocation_takes_no_other_operation() -> None:
+    refusal = {"error": "BadRequest", "message": "the body has unknown fields: regenerate_key"}
+    assert post(b'{"regenerate_key": true}', "revoke") == (400, refusal)
+
+
+@pytest.mark.parametrize("route", ["rotate", "revoke"])
 @pytest.mark.parametrize("body", [b"", b"{}", b" {} \n"])
-def test_settings_errors_are_answered_500_with_each_problem(body: bytes) -> None:
-    status, answer = post(body)
+def test_settings_errors_are_answered_500_with_each_problem(route: str, body: bytes) -> None:
+    status, answer = post(body, route)
     assert status == 500
     assert answer["error"] == "SettingsError"
     assert all(name in answer["message"] for name in SAMPLE)
     assert answer["remedy"] == "Correct these app settings; nothing was changed."
 
 
+@pytest.mark.parametrize(
+    ("route", "body"),
+    [
+        ("rotate", b""),
+        ("rotate", b'{"regenerate_key": true}'),
+        ("rotate", b'{"regenerate_key": true, "force": true}'),
+        ("rotate", b'{"regenerate_key": false}'),
+        ("revoke", b""),
+        ("revoke", b'{"force": true}'),
+    ],
+)
 @pytest.mark.usefixtures("settings", "busy")
-def test_rotation_while_one_is_running_is_answered_409() -> None:
-    status, answer = post()
-    assert (status, answer["error"]) == (409, "BusyError")
+def test_second_run_is_answered_409_with_who_is_first_and_since_when(route: str, body: bytes) -> None:
+    assert post(body, route) == (409, BUSY)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (errors.KeyInUseError("key2 may be in use"), 412),
+        (errors.OwnStorageError("the app would stop"), 412),
+        (errors.LeaseUnavailableError("no storage"), 412),
+        (errors.LeaseLostError("another run has it"), 412),
+        (errors.VaultForbiddenError("no permission"), 500),
+        (errors.ResourceManagerForbiddenError("no role"), 500),
+    ],
+)
+def test_refusal_is_told_apart_from_trouble_by_its_status(error: errors.RotatorError, status: int) -> None:
+    assert function_app._status(error) == status
 
 
 def test_settings_errors_are_told_even_while_a_run_is_in_progress(busy: None) -> None:
@@ -105,7 +164,7 @@ def test_settings_errors_fail_the_timers_invocation() -> None:
 @pytest.mark.usefixtures("settings", "busy")
 def test_timer_leaves_the_work_to_the_run_in_progress(caplog: pytest.LogCaptureFixture) -> None:
     user_function(function_app.rotate_on_schedule)(Timer())
-    assert "a rotation is running already: this firing is left to it" in caplog.text
+    assert f"{BUSY['message']}: this firing is left to it" in caplog.text
 
 
 @pytest.mark.usefixtures("settings", "busy")
@@ -167,5 +226,6 @@ def test_routes_methods_and_access_are_as_documented() -> None:
     assert fresh(code).splitlines() == [
         "rotate_on_schedule timerTrigger None None",
         "rotate_now httpTrigger rotate FUNCTION POST",
+        "revoke_now httpTrigger revoke FUNCTION POST",
         "health httpTrigger health ANONYMOUS GET",
     ]

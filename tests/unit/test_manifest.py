@@ -1,5 +1,6 @@
 import base64
 import dataclasses
+import datetime
 import json
 
 from rotator import manifest
@@ -173,3 +174,33 @@ def test_manifest_with_line_breaks_in_it_is_still_one_line() -> None:
     found = document({"secretKey": "old"}, annotations={"note": "two\nlines\u2028and more"})
     text = manifest.text(manifest.compose(TARGET, held(found), order())).reveal()
     assert len(text.splitlines()) == 1
+
+
+def test_secret_says_which_key_signed_and_when_that_was_made() -> None:
+    made = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone(datetime.timedelta(hours=1)))
+    signed = dataclasses.replace(order(), signing_key="key2", key_created=made)
+    annotations = manifest.compose(TARGET, None, signed)["metadata"]["annotations"]
+    assert annotations["rotator/signing-key"] == "key2"
+    assert annotations["rotator/key-created"] == "2025-12-31T23:00:00Z"
+
+
+def test_what_was_known_of_the_former_key_does_not_stay_when_nothing_is_known_of_the_new_one() -> None:
+    found = delivered(**{"rotator/signing-key": "key1", "rotator/key-created": "2026-01-01T00:00:00Z", "note": "x"})
+    annotations = manifest.compose(TARGET, held(found), order())["metadata"]["annotations"]
+    assert {"rotator/signing-key", "rotator/key-created"}.isdisjoint(annotations)
+    assert annotations["note"] == "x"
+
+
+def test_sas_is_read_back_in_either_encoding() -> None:
+    for encoding in Encoding:
+        target = dataclasses.replace(TARGET, encoding=encoding)
+        found = manifest.held_sas(held(manifest.compose(target, None, order())), TARGET)
+        assert found is not None
+        assert (found.token.reveal(), found.fingerprint) == (TOKEN, FINGERPRINT)
+
+
+def test_what_is_no_sas_is_read_as_none() -> None:
+    for text in ("hunter2", "", "sig=", "AccountName=a;AccountKey=b", TOKEN.replace("se=", "es="), "\u00e9", "c2ln"):
+        assert manifest.held_sas(held(document({"secretKey": text})), TARGET) is None
+    assert manifest.held_sas(held(document({"another": TOKEN})), TARGET) is None
+    assert manifest.held_sas(held({**document({}), "data": None}), TARGET) is None

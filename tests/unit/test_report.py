@@ -2,9 +2,11 @@ import dataclasses
 import datetime
 import json
 
+import pytest
+
 from rotator import errors, report
 from rotator.redaction import Secret
-from rotator.report import Due, Failed, Outcome, Report, Rotated, TargetReport, Unchanged
+from rotator.report import Due, Failed, KeyReport, Outcome, Report, Rotated, TargetReport, Unchanged
 from rotator.targets import Strategy
 from tests.unit.examples import DIGEST, FINGERPRINT, LABEL, NOW
 
@@ -17,6 +19,16 @@ ROTATED = Rotated(
     digest=DIGEST,
     previous_digest=None,
     proof="accepted",
+)
+
+KEY = KeyReport(
+    operation="revoke",
+    outcome="done",
+    reason="asked for",
+    active_key="key1",
+    regenerated=("key2", "key1"),
+    cut_off=("default/s0@m could not be given another SAS before",),
+    proofs=(f"{FINGERPRINT}: storage answered 403",),
 )
 
 
@@ -45,6 +57,7 @@ def test_report_of_a_rotation_as_json() -> None:
         "failed": False,
         "definition_changed": False,
         "warnings": ["pin the SHA256 fingerprint"],
+        "key": None,
         "targets": [
             {
                 "target": "default/s0@m",
@@ -58,6 +71,7 @@ def test_report_of_a_rotation_as_json() -> None:
                 "digest": DIGEST,
                 "previous_digest": None,
                 "proof": "accepted",
+                "signing_key": None,
                 "warnings": ["mind"],
                 "seconds": {"connect": 0.123},
             }
@@ -134,3 +148,34 @@ def test_words_of_our_own_failure_are_scrubbed_too() -> None:
     secret = Secret("hunter2-hunter2")
     assert report.failure(errors.SshError("no hunter2-hunter2")).message == "no [secret]"
     assert secret.reveal() == "hunter2-hunter2"
+
+
+def test_report_of_a_revocation_as_json() -> None:
+    shown = dataclasses.replace(report_of(ROTATED), key=KEY).as_json()
+    assert json.loads(json.dumps(shown))["key"] == {
+        "operation": "revoke",
+        "outcome": "done",
+        "reason": "asked for",
+        "active_key": "key1",
+        "regenerated": ["key2", "key1"],
+        "remaining": [],
+        "cut_off": ["default/s0@m could not be given another SAS before"],
+        "proofs": ["3eb1bd439947eb76: storage answered 403"],
+        "failure": None,
+    }
+
+
+def test_failure_of_a_key_rotation_is_in_its_report() -> None:
+    failed = dataclasses.replace(KEY, outcome="unfinished", remaining=("key1",), failure=Failed("E", "m", "r"))
+    shown = dataclasses.replace(report_of(ROTATED), key=failed).as_json()["key"]
+    assert shown["failure"] == {"error": "E", "message": "m", "remedy": "r"}
+    assert shown["remaining"] == ["key1"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "failed"), [("done", False), ("due", False), ("waiting", False), ("unfinished", True), ("failed", True)]
+)
+def test_report_failed_when_what_was_to_be_done_to_the_keys_did(outcome: str, *, failed: bool) -> None:
+    found = dataclasses.replace(report_of(ROTATED), key=dataclasses.replace(KEY, outcome=outcome))
+    assert (found.failed, found.targets_failed) == (failed, False)
+    assert found.counts() == f"1 rotated, revoke {outcome}"

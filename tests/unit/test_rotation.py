@@ -1,43 +1,10 @@
 import dataclasses
 import datetime
-import json
 
 from rotator import errors, report
 from rotator.report import Due, Failed, Rotated, Unchanged
-from rotator.rotation import Run, Services
-from rotator.targets import Plan, Target
 from tests.unit.examples import CLUSTER, DEFINITION, LABEL, NOW, TARGET, TOKEN, delivered, plan
-from tests.unit.fake_master import Master
-from tests.unit.fakes import Clock, Network, Storage, Vault
-
-HOST = "master.example.com"
-
-
-class World:
-    """A vault, storage and one master, with the clock at NOW."""
-
-    def __init__(self, *targets: Target, **masters: Master) -> None:
-        self.targets = targets
-        self.vault = Vault()
-        self.storage = Storage()
-        self.network = Network(**(masters or {HOST: Master(*targets)}))
-        self.clock = Clock()
-        self.plan: Plan = plan(*targets)
-
-    @property
-    def master(self) -> Master:
-        return self.network.masters[HOST]
-
-    def run(self, *, forced: bool = False) -> Run:
-        services = Services(self.vault, self.storage, self.network, self.clock)
-        return Run(self.plan, services, trigger="test", forced=forced)
-
-    def rotate(self, *, forced: bool = False) -> report.Report:
-        found = self.run(forced=forced).rotate()
-        assert self.network.open == 0
-        assert "c2lnbmF0dXJl" not in json.dumps(found.as_json())  # how every signature of the fake vault begins
-        assert "the private key" not in json.dumps(found.as_json())
-        return found
+from tests.unit.world import FAR, HOST, World
 
 
 def outcome(found: report.Report, number: int = 0) -> report.Outcome:
@@ -54,7 +21,7 @@ def test_first_run_sets_the_definition_and_creates_the_secret() -> None:
     assert done.expires == datetime.datetime(2026, 7, 1, 16, tzinfo=datetime.UTC)
     assert found.definition_changed
     assert not found.failed
-    assert world.master.value().startswith("sv=2018-03-28&ss=b&srt=sco&sp=rwu&se=2026-07-01T16%3A00%3A00Z")
+    assert world.master.value().startswith("sv=2018-03-28&ss=b&srt=sco&sp=rwu&spr=https&se=2026-07-01T16%3A00%3A00Z&")
     assert world.storage.tried == [(done.fingerprint, "https://mystorage.blob.core.windows.net")]
     assert world.network.connections == [(HOST, "the private key", None)]
 
@@ -70,9 +37,10 @@ def test_second_run_at_once_changes_nothing_and_mints_nothing() -> None:
     world.rotate()
     before = world.master.value()
     found = world.rotate()
-    assert outcome(found) == Unchanged("its SAS is fresh", datetime.datetime(2026, 7, 1, 16, tzinfo=datetime.UTC))
+    until = datetime.datetime(2026, 7, 1, 16, tzinfo=datetime.UTC)
+    assert outcome(found) == Unchanged("its SAS is fresh", until, NOW)
     assert world.master.value() == before
-    assert (world.vault.minted, world.vault.writes, len(world.storage.tried)) == (1, 1, 1)
+    assert (len(world.vault.minted), world.vault.writes, len(world.storage.tried)) == (1, 1, 1)
     assert not found.definition_changed
 
 
@@ -80,6 +48,7 @@ def test_forced_run_rotates_a_fresh_secret_too() -> None:
     world = World()
     world.rotate()
     before = world.master.value()
+    world.clock.forward(seconds=1)
     done = outcome(world.rotate(forced=True))
     assert isinstance(done, Rotated)
     assert (done.reason, done.act) == ("asked for", "recreate")
@@ -97,8 +66,7 @@ def test_forced_run_of_a_due_secret_tells_why_it_was_due() -> None:
 def test_next_run_of_the_schedule_rotates() -> None:
     world = World()
     world.rotate()
-    world.clock.now = NOW + datetime.timedelta(minutes=30)
-    world.vault.grants = {"se": "2026-07-01T16:30:00Z"}
+    world.clock.forward(minutes=30)
     done = outcome(world.rotate())
     assert isinstance(done, Rotated)
     assert done.reason == "the SAS is 30 min old"
@@ -135,29 +103,85 @@ def test_several_targets_of_one_cluster_share_one_connection_and_one_sas() -> No
     assert [target.target for target in found.targets] == [f"default/storage-sas@{HOST}", f"default/other-sas@{HOST}"]
     assert found.counts() == "2 rotated"
     assert world.master.value("storage-sas") == world.master.value("other-sas")
-    assert (world.vault.minted, len(world.storage.tried), len(world.network.connections)) == (1, 1, 1)
+    assert (len(world.vault.minted), len(world.storage.tried), len(world.network.connections)) == (1, 1, 1)
+
+
+def test_secret_says_which_key_signed_its_sas() -> None:
+    world = World()
+    done = outcome(world.rotate())
+    assert isinstance(done, Rotated)
+    annotations = world.master.secrets["storage-sas"]["metadata"]["annotations"]
+    assert done.signing_key == annotations["rotator/signing-key"] == "key1"
+    assert "rotator/key-created" not in annotations
+
+
+def test_secret_says_when_the_key_was_made_where_keys_were_listed() -> None:
+    world = World()
+    run = world.run()
+    run.issuing.with_keys()
+    run.rotate()
+    annotations = world.master.secrets["storage-sas"]["metadata"]["annotations"]
+    assert annotations["rotator/key-created"] == "2026-01-01T00:00:00Z"
+
+
+def test_signing_key_is_left_out_where_the_active_key_may_not_be_read() -> None:
+    world = World()
+    world.vault.may_read = False
+    done = outcome(world.rotate())
+    assert isinstance(done, Rotated)
+    assert done.signing_key is None
+    assert "rotator/signing-key" not in world.master.secrets["storage-sas"]["metadata"]["annotations"]
+
+
+def test_plain_rotation_lists_no_keys() -> None:
+    world = World()
+    world.rotate()
+    assert "keys" not in world.calls.names
+
+
+def test_tags_of_others_stay_on_a_definition_that_is_set_anew() -> None:
+    world = World()
+    world.vault.tags = {"team": "blue"}
+    assert world.rotate().definition_changed
+    assert world.vault.tags == {"team": "blue"}
+
+
+def test_each_change_comes_right_after_a_look_at_the_lease() -> None:
+    world = World()
+    world.rotate()
+    names = world.calls.names
+    assert [names[names.index(change) - 1] for change in ("store", "write")] == ["fence", "fence"]
+
+
+def test_sas_of_a_key_that_is_no_longer_active_is_replaced() -> None:
+    world = World()
+    world.rotate()
+    world.vault.turn_to("key2")
+    world.clock.forward(minutes=1)
+    done = outcome(world.rotate())
+    assert isinstance(done, Rotated)
+    assert done.reason == "the SAS was signed by key1, which is no longer the active key"
+    assert world.signers() == ["key2"]
 
 
 def test_targets_of_several_clusters_get_the_same_sas_over_their_own_connections() -> None:
-    far = dataclasses.replace(TARGET, cluster=dataclasses.replace(CLUSTER, host="far"))
-    world = World(TARGET, far, **{HOST: Master(TARGET), "far": Master(far)})
+    world = World(TARGET, FAR)
     assert world.rotate().counts() == "2 rotated"
-    assert world.master.value() == world.network.masters["far"].value()
-    assert world.vault.minted == 1
+    assert world.master.value() == world.value(FAR)
+    assert len(world.vault.minted) == 1
     assert [host for host, _, _ in world.network.connections] == [HOST, "far"]
 
 
 def test_cluster_gets_one_connection_per_run_in_whatever_order_its_targets_stand() -> None:
-    far = dataclasses.replace(TARGET, cluster=dataclasses.replace(CLUSTER, host="far"))
     other = dataclasses.replace(TARGET, secret="other-sas")
-    world = World(TARGET, far, other, **{HOST: Master(TARGET, other), "far": Master(far)})
+    world = World(TARGET, FAR, other)
     world.rotate()
     assert sorted(host for host, _, _ in world.network.connections) == ["far", HOST]
 
 
 def test_fresh_and_due_targets_are_told_apart() -> None:
     other = dataclasses.replace(TARGET, secret="other-sas")
-    world = World(TARGET, other, **{HOST: Master(TARGET, other, held=delivered())})
+    world = World(TARGET, other, held=delivered())
     found = world.rotate()
     assert found.counts() == "1 rotated, 1 unchanged"
     assert world.master.value("storage-sas") == TOKEN
@@ -169,7 +193,7 @@ def test_plan_tells_what_is_due_and_changes_nothing() -> None:
     assert outcome(found) == Due("there is no Secret yet")
     assert found.definition_changed
     assert (world.master.secrets, world.master.acts, world.vault.definitions) == ({}, [], {})
-    assert {"mint", "ensure_definition"}.isdisjoint(world.vault.calls)
+    assert {"mint", "store", "fence"}.isdisjoint(world.calls.names)
 
 
 def test_plan_of_a_fresh_secret_says_so_unless_forced() -> None:
@@ -197,8 +221,7 @@ def test_definition_in_the_vault_that_differs_is_set_and_told() -> None:
     world.vault.definitions[DEFINITION.name] = dataclasses.replace(DEFINITION, permissions="r")
     assert world.rotate().definition_changed
     assert world.vault.definitions[DEFINITION.name] == DEFINITION
-    world.clock.now = NOW + datetime.timedelta(minutes=20)
-    world.vault.grants = {"se": "2026-07-01T16:20:00Z"}
+    world.clock.forward(minutes=20)
     assert not world.rotate().definition_changed
 
 

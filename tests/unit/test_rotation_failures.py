@@ -9,16 +9,15 @@ import pytest
 from rotator import errors, report
 from rotator.report import Failed, Rotated
 from rotator.targets import Target
-from tests.unit.examples import CLUSTER, TARGET, TOKEN, delivered, document, plan
-from tests.unit.fake_master import Master
-from tests.unit.test_rotation import HOST, World, outcome
+from tests.unit.examples import TARGET, TOKEN, delivered, document, plan
+from tests.unit.test_rotation import outcome
+from tests.unit.world import FAR, HOST, World
 
 OTHER = dataclasses.replace(TARGET, secret="other-sas")
-FAR = dataclasses.replace(TARGET, cluster=dataclasses.replace(CLUSTER, host="far"))
 
 
 def two_clusters() -> World:
-    return World(FAR, TARGET, **{"far": Master(FAR), HOST: Master(TARGET)})
+    return World(FAR, TARGET)
 
 
 def failed(found: report.Report, number: int = 0) -> Failed:
@@ -30,7 +29,7 @@ def failed(found: report.Report, number: int = 0) -> Failed:
 
 def test_failing_target_does_not_stop_the_next_on_the_same_connection() -> None:
     theirs = document({"password": "hunter2"}, labels={"app.kubernetes.io/managed-by": "Helm"})
-    world = World(TARGET, OTHER, **{HOST: Master(TARGET, OTHER, held=theirs)})
+    world = World(TARGET, OTHER, held=theirs)
     found = world.rotate()
     assert failed(found).error == "NotOursError"
     assert isinstance(outcome(found, 1), Rotated)
@@ -61,7 +60,7 @@ def test_unreachable_cluster_fails_each_of_its_targets() -> None:
     world.network.failing[HOST] = errors.UnreachableError("no answer", remedy="Check it.")
     found = world.rotate()
     assert [failed(found, number) for number in (0, 1)] == [Failed("UnreachableError", "no answer", "Check it.")] * 2
-    assert "mint" not in world.vault.calls
+    assert "mint" not in world.calls.names
 
 
 def test_unexpected_exception_at_the_connection_does_not_stop_the_next_cluster() -> None:
@@ -95,26 +94,26 @@ def test_connection_that_breaks_at_one_target_leaves_what_was_done_reported() ->
     assert failed(found, 1).error == "ConnectionLostError"
 
 
-@pytest.mark.parametrize("method", ["ensure_definition", "mint"])
+@pytest.mark.parametrize("method", ["stored", "managed", "store", "mint"])
 def test_failing_issue_is_tried_once_and_fails_every_due_target(method: str) -> None:
     world = World(TARGET, OTHER)
-    world.vault.failing[method] = errors.VaultThrottledError("the vault answered 429")
+    world.calls.failing[method] = errors.VaultThrottledError("the vault answered 429")
     found = world.rotate()
     assert [failed(found, number).error for number in (0, 1)] == ["VaultThrottledError"] * 2
-    assert world.vault.calls.count(method) == 1
+    assert world.calls.names.count(method) == 1
     assert world.master.acts == []
 
 
 def test_failing_issue_leaves_fresh_targets_unchanged() -> None:
-    world = World(OTHER, TARGET, **{HOST: Master(TARGET, OTHER, held=delivered())})
-    world.vault.failing["mint"] = errors.VaultUnreachableError("no answer")
+    world = World(OTHER, TARGET, held=delivered())
+    world.calls.failing["mint"] = errors.VaultUnreachableError("no answer")
     assert world.rotate().counts() == "1 failed, 1 unchanged"
     assert world.master.value() == TOKEN
 
 
 def test_missing_private_key_fails_before_any_connection() -> None:
     world = World()
-    world.vault.failing["secret"] = errors.VaultSecretNotFoundError("secret 'privatekey' is not in the vault")
+    world.calls.failing["secret"] = errors.VaultSecretNotFoundError("secret 'privatekey' is not in the vault")
     assert failed(world.rotate()).error == "VaultSecretNotFoundError"
     assert world.network.connections == []
 
@@ -131,7 +130,7 @@ def test_missing_private_key_fails_before_any_connection() -> None:
 def test_sas_that_is_not_what_was_asked_for_is_neither_tried_nor_delivered(
     grants: dict[str, str | None], problem: str
 ) -> None:
-    world = World(TARGET, **{HOST: Master(held=delivered(**{"rotator/rotated": "2026-07-01T11:00:00Z"}))})
+    world = World(TARGET, held=delivered(**{"rotator/rotated": "2026-07-01T11:00:00Z"}))
     world.vault.grants = grants
     done = failed(world.rotate())
     assert done.error == "SasError"
@@ -142,8 +141,8 @@ def test_sas_that_is_not_what_was_asked_for_is_neither_tried_nor_delivered(
 
 
 def test_sas_that_storage_refuses_is_never_delivered() -> None:
-    world = World(TARGET, OTHER, **{HOST: Master(TARGET, OTHER, held=delivered())})
-    world.storage.failing = errors.StorageRefusedError("storage answered 403", remedy="Check the keys.")
+    world = World(TARGET, OTHER, held=delivered())
+    world.calls.failing["prove"] = errors.StorageRefusedError("storage answered 403", remedy="Check the keys.")
     found = world.rotate(forced=True)
     assert [failed(found, number).error for number in (0, 1)] == ["StorageRefusedError"] * 2
     assert failed(found).remedy == "Check the keys."
@@ -153,7 +152,7 @@ def test_sas_that_storage_refuses_is_never_delivered() -> None:
 
 def test_storage_that_does_not_answer_at_the_given_endpoint_stops_the_delivery() -> None:
     world = World()
-    world.storage.failing = errors.StorageUnreachableError("storage does not answer")
+    world.calls.failing["prove"] = errors.StorageUnreachableError("storage does not answer")
     assert failed(world.rotate()).error == "StorageUnreachableError"
     assert world.master.secrets == {}
 
@@ -161,8 +160,7 @@ def test_storage_that_does_not_answer_at_the_given_endpoint_stops_the_delivery()
 def test_storage_that_does_not_answer_at_a_concluded_endpoint_is_a_warning() -> None:
     world = World()
     world.plan = plan(blob_endpoint=None)
-    world.vault.endpoint = "https://mystorage.blob.core.windows.net"
-    world.storage.failing = errors.StorageUnreachableError("storage does not answer")
+    world.calls.failing["prove"] = errors.StorageUnreachableError("storage does not answer")
     found = world.rotate()
     done = outcome(found)
     assert isinstance(done, Rotated)
@@ -173,6 +171,7 @@ def test_storage_that_does_not_answer_at_a_concluded_endpoint_is_a_warning() -> 
 def test_proof_is_left_out_with_a_warning_when_no_endpoint_is_known() -> None:
     world = World()
     world.plan = plan(blob_endpoint=None)
+    world.vault.may_read = False
     found = world.rotate()
     done = outcome(found)
     assert isinstance(done, Rotated)
@@ -190,7 +189,6 @@ def test_proof_is_left_out_without_a_warning_when_told_so() -> None:
     assert done.proof == "left out: ROTATION_PROVE is false"
     assert found.targets[0].warnings == ()
     assert world.storage.tried == []
-    assert "blob_endpoint" not in world.vault.calls
 
 
 def test_failed_delivery_is_repaired_by_the_next_run() -> None:
@@ -213,12 +211,12 @@ def test_log_of_a_run_holds_no_secret(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_plan_stops_at_a_vault_that_refuses_as_nothing_could_be_told() -> None:
     world = World()
-    world.vault.failing["definition_differs"] = errors.VaultForbiddenError("no permission")
+    world.calls.failing["stored"] = errors.VaultForbiddenError("no permission")
     with pytest.raises(errors.VaultForbiddenError):
         world.run().plan()
 
 
 def test_target_names_itself_in_reports_by_namespace_name_and_host() -> None:
     far: Target = dataclasses.replace(FAR, namespace="shop")
-    world = World(far, far=Master(far))
+    world = World(far)
     assert world.rotate().targets[0].target == "shop/storage-sas@far"
