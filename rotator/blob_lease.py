@@ -4,6 +4,7 @@ https://learn.microsoft.com/rest/api/storageservices/lease-blob
 """
 
 import logging
+import re
 import threading
 import time
 from http import HTTPStatus
@@ -25,6 +26,7 @@ _API_VERSION = "2023-11-03"
 # An answer takes milliseconds; a mute storage is found out after 5 + 1 + 5 seconds.
 _ANSWER_SECONDS = 5
 _PAUSE_SECONDS = 1
+_HOST = re.compile(r"[a-z0-9.-]+(:\d+)?(/[a-z0-9]+)?")
 _TROUBLE = (AzureError, ValueError)  # a token's source may answer with what is no JSON
 _EXISTS = (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
 _REFUSED = (*_EXISTS, HTTPStatus.NOT_FOUND)  # not found: the blob was deleted, and the lease with it
@@ -178,13 +180,19 @@ def _container(storage: AppStorage, credential: TokenCredential) -> ContainerCli
         "connection_timeout": _ANSWER_SECONDS,
         "read_timeout": _ANSWER_SECONDS,
     }
+    unusable = errors.LeaseUnavailableError("AzureWebJobsStorage is not a storage's connection string or URL")
     try:
         if storage.connection_string is None:
-            return ContainerClient(storage.blob_url or "", CONTAINER, credential, **options)
-        text = storage.connection_string.reveal()
-        return ContainerClient.from_connection_string(text, CONTAINER, **options)
+            container = ContainerClient(storage.blob_url or "", CONTAINER, credential, **options)
+        else:
+            text = storage.connection_string.reveal()
+            container = ContainerClient.from_connection_string(text, CONTAINER, **options)
     except ValueError:
-        raise errors.LeaseUnavailableError("AzureWebJobsStorage is not a storage's connection string or URL") from None
+        raise unusable from None
+    # With another separator than a semicolon, what is taken for the host's name holds the key as well.
+    if not _HOST.fullmatch(container.primary_hostname or ""):
+        raise unusable
+    return container
 
 
 def _code(error: HttpResponseError) -> str:
