@@ -38,7 +38,7 @@ def elsewhere(name: str, standing: Standing, plan: Plan, now: datetime.datetime)
     if last is None:
         return None
     lifetime = max(plan.definition.validity, standing.stored.validity or plan.definition.validity)
-    until = last + lifetime + CLOCK_SKEW
+    until = max(last + lifetime, standing.stored.sas_until or last) + CLOCK_SKEW
     if until <= now:
         return None
     return Obstacle("whoever got one", f"may use a SAS that {name} signed before {manifest.moment(last)}", until)
@@ -49,7 +49,7 @@ def _in_target(
 ) -> Obstacle | None:
     if isinstance(held, Failed):
         return Obstacle(str(target), f"cannot be looked at ({held.message})", None)
-    if held is None or target.data_key not in held.digests:
+    if held is None or not {target.data_key, held.annotations.get(manifest.DATA_KEY)} & set(held.digests):
         return None
     sas = manifest.held_sas(held, target)
     if sas is None:

@@ -78,8 +78,10 @@ class Issuing:
         return Standing(stored, managed, self._services.ring.keys(managed.resource_id) if self._keyed else None)
 
     def forget(self) -> None:
-        """Have the next SAS minted anew."""
+        """Have the next SAS minted anew, and what could not be read tried again."""
         self._issued = None
+        if isinstance(self._standing, errors.RotatorError):
+            self._standing = None
 
     def issue(self, seconds: Stopwatch) -> Issued:
         """Issue and prove one SAS for all targets of the run; its failure is theirs too."""
@@ -96,8 +98,9 @@ class Issuing:
         definition = self._plan.definition
         with seconds.step("issue"):
             if self.standing().stored.differs:
+                tags = self.standing().stored.tags_for(definition, self._services.clock())
                 self._services.fence()
-                self._services.issuer.store(definition, self.standing().stored.tags)
+                self._services.issuer.store(definition, tags)
                 self.definition_changed = True
             issued, signer = self._mint()
         logger.info("issued %s from %s, signed by %s", issued, definition.label, signer or "a key not known")

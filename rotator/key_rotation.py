@@ -40,20 +40,24 @@ class KeyRotation:
         self._obstacles: tuple[Obstacle, ...] = ()
 
     def perform(self, operation: Operation, *, forced: bool) -> Report:
-        """Do what was asked for, after finishing what an earlier run began; a begun one is not begun again.
+        """Do what was asked for, or go on with it where an earlier run began it; what has begun is not begun again.
 
-        Raises KeyInUseError, OwnStorageError or another error of ours when it is refused before anything was changed.
+        A revocation takes the place of a lesser operation, and no other takes its place. Raises KeyInUseError,
+        OwnStorageError or another error of ours when it is refused before a key was regenerated.
         """
         standing = self._run.issuing.with_keys()
         before = pending.of(standing.stored.tags)
-        if before is None or not _begun(before, standing):
-            revoking = Operation.REVOKE in (operation, before and before.operation)
-            return self._begin(Operation.REVOKE if revoking else operation, forced=forced)
-        resumed = self._resume(dataclasses.replace(before, forced=before.forced or forced))
-        stronger = operation is Operation.REVOKE and before.operation is Operation.REGENERATE
-        if not stronger or (resumed.failed and not forced):
-            return resumed
-        return self._begin(operation, forced=forced)
+        if before is None:
+            self._regeneration.may_forget = True
+            return self._begin(operation, forced=forced)
+        if operation is Operation.REVOKE and before.operation is Operation.REGENERATE:
+            return self._begin(operation, forced=forced)
+        forced = before.forced or (forced and operation is before.operation)
+        if _begun(before, standing):
+            return self._resume(dataclasses.replace(before, forced=forced))
+        if operation is not before.operation:
+            self._reason = f"run {before.run} asked for it"
+        return self._begin(before.operation, forced=forced)
 
     def accompany(self, *, scheduled: bool) -> Report:
         """Rotate what is due, and finish what an earlier run began; a scheduled run looks at the keys' age too.
@@ -93,6 +97,7 @@ class KeyRotation:
         if age is None:
             return None
         self._reason = age
+        self._regeneration.may_forget = True
         return self._begin(Operation.REGENERATE, forced=False)
 
     def _resume(self, before: Pending) -> Report:
@@ -119,13 +124,13 @@ class KeyRotation:
             raise _refusal(operation, first, self._obstacles)
         for obstacle in self._obstacles:
             logger.warning("%s goes on by force: %s", operation, obstacle)
+        self._former = _held_sas(sighting, standing, keys.NAMES)
+        plan = pending.begun(operation, first, listed(standing), forced=forced, run=self._run.name)
+        self._regeneration.remember(plan)
         lately = interlock.elsewhere(first, standing, self._plan, self._services.clock())
         if operation is Operation.REVOKE and (moved or lately):
             # Consumers may not have seen yet that their target was moved off this key.
             self._give_time(_moments(sighting))
-        self._former = _held_sas(sighting, standing, keys.NAMES)
-        plan = pending.begun(operation, first, listed(standing), forced=forced, run=self._run.name)
-        self._regeneration.remember(plan)
         return self._finish(plan)
 
     def _holders(self, standing: Standing, sighting: Sighting) -> tuple[Obstacle, ...]:
@@ -172,7 +177,10 @@ class KeyRotation:
             self._give_time(_delivered_at(each.outcome, delivered) for each in delivered.targets)
             self._regeneration.regenerate(plan, name)
         if delivered.targets_failed:
-            raise errors.UnfinishedError(behind)  # remembered until each has one: its present SAS may be dead
+            # Remembered until each has one, as its present SAS may be dead; but no revocation is under way any more.
+            rest = dataclasses.replace(plan, operation=Operation.REGENERATE, first=plan.names[-1], forced=False)
+            self._regeneration.remember(rest)
+            raise errors.UnfinishedError(behind)
         self._regeneration.forget()
 
     def _note_cut_off(self, delivered: Report) -> None:
@@ -197,7 +205,7 @@ class KeyRotation:
             reason=self._reason,
             active_key=standing.active,
             regenerated=tuple(self._regeneration.done),
-            remaining=plan.remaining(listed(standing)),
+            remaining=tuple(name for name in plan.remaining(listed(standing)) if name not in self._regeneration.done),
             cut_off=tuple(str(obstacle) for obstacle in self._obstacles),
         )
         try:
@@ -255,6 +263,6 @@ def _refusal(operation: Operation, first: str, obstacles: tuple[Obstacle, ...]) 
     known = [obstacle.until for obstacle in obstacles if obstacle.until]
     wait = f"Wait until {manifest.moment(max(known))}" if len(known) == len(obstacles) else "Mend those targets first"
     return errors.KeyInUseError(
-        f"{operation} was refused, nothing was changed: {first} may be in use:{lines}",
+        f"{operation} was refused, no key was regenerated: {first} may be in use:{lines}",
         remedy=f"{wait}; or, if those SAS may die at once, ask again with force: the report says what that cut off.",
     )

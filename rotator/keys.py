@@ -10,7 +10,7 @@ import datetime
 import hashlib
 import hmac
 
-from rotator import sas
+from rotator import errors, sas
 from rotator.redaction import Secret
 from rotator.sas import Sas
 
@@ -50,9 +50,12 @@ class AccountKeys:
 
 
 def other(name: str) -> str:
-    """The name of the other key; raises ValueError for one that is none."""
+    """The name of the other key; raises ActiveKeyError for one that is none."""
     if name not in NAMES:
-        raise ValueError(f"an account has no key {name!r}")
+        raise errors.ActiveKeyError(
+            f"an account has {' and '.join(NAMES)}, not {name!r}",
+            remedy="Make key1 or key2 the vault's active key (PATCH /storage/<name> with activeKeyName).",
+        )
     return NAMES[1 - NAMES.index(name)]
 
 

@@ -52,7 +52,7 @@ def parse(bundle: Mapping[str, Any]) -> Managed:
     period = bundle.get("regenerationPeriod")
     return Managed(
         resource_id=str(bundle.get("resourceId", "")),
-        active_key=str(bundle.get("activeKeyName", "")),
+        active_key=str(bundle.get("activeKeyName", "")).lower(),
         auto_regenerate=bool(bundle.get("autoRegenerateKey")),
         period=isodate.parse_duration(period) if period else None,
         created=_moment(attributes.get("created")),

@@ -124,8 +124,9 @@ def stored(value: Secret, encoding: Encoding) -> Secret:
 
 
 def held_sas(held: Held, target: Target) -> Sas | None:
-    """Read the SAS that the target's data key holds, in whichever encoding; None when that is no SAS."""
-    value = (held.document.get("data") or {}).get(target.data_key, "")
+    """Read the SAS that the target's data key holds, perhaps under its former name; None when that is no SAS."""
+    data = held.document.get("data") or {}
+    value = data.get(target.data_key) or data.get(held.annotations.get(DATA_KEY, ""), "")
     try:
         text = base64.b64decode(value, validate=True).decode()
         if "sig=" not in text:

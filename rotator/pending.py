@@ -73,7 +73,7 @@ def parse(text: str) -> Pending:
             stamps={name: fields[name] for name in keys.NAMES},
         )
         keys.other(found.first)
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, errors.ActiveKeyError) as error:
         raise errors.KeyRotationError(
             f"the tag {TAG} on the SAS definition is not one that this version writes",
             remedy=f"Finish with the version that wrote it, or remove the tag {TAG} from the SAS definition.",

@@ -16,7 +16,8 @@ logger = logging.getLogger(__name__)
 class Regeneration:
     """The changes of one run to the account's keys; `done` names those that it had regenerated.
 
-    Once `forgotten` is set, no later run has anything to finish.
+    With `may_forget`, as nobody asked before this run, what the vault's permissions do not allow is not left to later
+    runs; once `forgotten` is set, they have nothing to finish.
     """
 
     def __init__(self, plan: Plan, services: Services, issuing: Issuing) -> None:
@@ -24,18 +25,19 @@ class Regeneration:
         self._services = services
         self._issuing = issuing
         self.done: list[str] = []
+        self.may_forget = False
         self.forgotten = False
 
     def remember(self, plan: Pending) -> None:
         """Write into the vault what is to be done, for whichever run will finish it."""
         self.forgotten = False
-        tags = self._issuing.standing().stored.tags
+        tags = self._issuing.standing().stored.tags_for(self._definition, self._services.clock())
         self._services.fence()
         self._services.issuer.store(self._definition, {**tags, pending.TAG: plan.text()})
 
     def forget(self) -> None:
         """Take it out again."""
-        tags = dict(self._issuing.refreshed().stored.tags)
+        tags = self._issuing.refreshed().stored.tags_for(self._definition, self._services.clock())
         tags.pop(pending.TAG, None)
         self._services.fence()
         self._services.issuer.store(self._definition, tags)
@@ -59,19 +61,21 @@ class Regeneration:
         self._services.fence()
         try:
             self._services.issuer.regenerate(name)
+            self.done.append(name)
         except errors.VaultError as error:
             if not plan.regenerated(name, listed(self._issuing.refreshed())):
-                if isinstance(error, errors.VaultForbiddenError) and name == plan.first:
+                if isinstance(error, errors.VaultForbiddenError) and name == plan.first and self.may_forget:
                     self.forget()  # nothing has begun, and no later run could do it either
                 raise
+            self.done.append(name)
             logger.warning("%s was regenerated, although the vault answered: %s", name, error)
         after = self._issuing.refreshed()
         if not plan.regenerated(name, listed(after)):
+            self.done.remove(name)
             raise errors.KeyRotationError(
                 f"the vault says that it regenerated {name}, but the account has the same key as before",
                 remedy="Wait some minutes; the next run looks again by itself.",
             )
-        self.done.append(name)
         logger.warning("%s of %s was regenerated", name, listed(after).account)
         return after
 

@@ -107,12 +107,6 @@ def _guid(text: str) -> str:
         raise ValueError("it must be a client id, which is a GUID") from None
 
 
-def _storage(text: str) -> str:
-    if text != "UseDevelopmentStorage=true" and not re.search(r"(?i)(AccountName|BlobEndpoint)=[^;]+", text):
-        raise ValueError("it must be a storage connection string, or be left out for AzureWebJobsStorage__accountName")
-    return text
-
-
 VaultName = Annotated[str, _pattern(r"[0-9a-zA-Z]{1,127}", "Key Vault allows letters and digits only here")]
 VaultSecretName = Annotated[str, _pattern(r"[0-9a-zA-Z-]{1,127}", "it must be the name of a vault secret")]
 HttpsUrl = Annotated[str, AfterValidator(_https_url)]
@@ -276,7 +270,7 @@ class Settings(pydantic.BaseModel):
         description="Resource Manager's URL",
         examples=["https://management.azure.com"],
     )
-    app_storage: Annotated[str, AfterValidator(_storage)] | None = Field(
+    app_storage: str | None = Field(
         default=None,
         alias="AzureWebJobsStorage",
         description="the app's own storage, by connection string",

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from rotator.keys import AccountKey, AccountKeys
 from rotator.managed import Managed
-from rotator.sas import Sas
+from rotator.sas import Sas, SasDefinition
+
+UNTIL = "rotator-sas-until"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,6 +18,24 @@ class Stored:
     differs: bool
     tags: Mapping[str, str]
     validity: datetime.timedelta | None
+
+    @property
+    def sas_until(self) -> datetime.datetime | None:
+        """Until when SAS may live that were issued when they lived longer than now; None where that is not told."""
+        try:
+            return datetime.datetime.fromisoformat(self.tags[UNTIL])
+        except (KeyError, ValueError):
+            return None
+
+    def tags_for(self, definition: SasDefinition, now: datetime.datetime) -> dict[str, str]:
+        """The tags to set with the wanted definition: these, and how long SAS may live that lived longer before."""
+        told = dict(self.tags)
+        until = self.sas_until
+        if until and until <= now:
+            del told[UNTIL]
+        if self.validity and self.validity > definition.validity:
+            told[UNTIL] = f"{now + self.validity:%Y-%m-%dT%H:%M:%SZ}"
+        return told
 
 
 @dataclasses.dataclass(frozen=True)

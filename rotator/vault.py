@@ -101,7 +101,7 @@ class Vault:
         return f"{self._path}/sas/{definition.name}"
 
     def _set_definition(self, definition: SasDefinition, tags: Mapping[str, str]) -> None:
-        body = {
+        body: dict[str, object] = {
             "templateUri": definition.template,
             "sasType": "account",
             "validityPeriod": definition.validity_period,
@@ -122,13 +122,16 @@ class Vault:
                 try:
                     self._client.send("PUT", self._definition_path(definition), "storage setsas", what, body)
                 except vault_client.SoftDeletedError:
-                    self._recover(definition, what)
+                    recovered = self._recover(definition, what)
+                    body["tags"] = {**recovered, **tags}  # what is pending is a tag
                     raise errors.VaultConflictError(f"{what} is being recovered in {self._client.host}") from None
 
-    def _recover(self, definition: SasDefinition, what: str) -> None:
+    def _recover(self, definition: SasDefinition, what: str) -> dict[str, str]:
+        """Begin to bring it back; gives its tags."""
         logger.info("%s is soft-deleted: recovering it", what)
         path = f"/deletedstorage/{self._account.name}/sas/{definition.name}/recover"
-        self._client.send("POST", path, "storage recover", f"soft-deleted {what}")
+        found = self._client.send("POST", path, "storage recover", f"soft-deleted {what}")
+        return dict(found.get("tags") or {})
 
 
 def _enabled(bundle: Mapping[str, Any]) -> bool:

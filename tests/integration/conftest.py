@@ -4,6 +4,7 @@ import base64
 import contextlib
 import copy
 import dataclasses
+import datetime
 import os
 import re
 import subprocess
@@ -15,16 +16,20 @@ from typing import Any
 
 import pytest
 
-from rotator import app
+from rotator import app, pending
+from rotator.pending import Operation
 from rotator.report import Report
-from sandbox import parts
+from sandbox import accounts, parts
+from sandbox.journal import Event
 from sandbox.kubernetes import KubernetesApi
+from sandbox.managed_storage import ManagedAccount
 from sandbox.master import Master
 from sandbox.world import KEY_SECRET, SECRET_NAME, Options, World
 from tests import surroundings
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKING = 200
+REFUSED = 403
 STACKS = ["sandbox", "sshd", "envtest", "azurite"]
 
 
@@ -83,6 +88,58 @@ class Cluster:
         return False
 
 
+@dataclasses.dataclass
+class Keys:
+    """What the tests look at and do in the vault's record of the account, and in the account's keys."""
+
+    world: World
+
+    @property
+    def record(self) -> ManagedAccount:
+        return self.world.vault.storage.accounts[self.world.account.name]
+
+    @property
+    def active(self) -> str:
+        return self.record.active_key
+
+    def pending(self) -> str | None:
+        """What the vault remembers of a key rotation that is not done."""
+        found = (definition.tags.get(pending.TAG) for definition in self.record.definitions.values())
+        return next(filter(None, found), None)
+
+    def age(self, days: float) -> None:
+        """Make both keys so old, and the vault's record as old as them."""
+        made = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=days)
+        self.world.account.key_created.update(dict.fromkeys(accounts.KEY_NAMES, made))
+        self.record.created = self.record.updated = int(made.timestamp())
+
+    def settle(self) -> None:
+        """Nothing has ever been regenerated, and nothing is pending."""
+        self.age(days=365)
+        self.record.active_key, self.record.enabled = "key1", True
+        self.record.auto_regenerate, self.record.regeneration_period = True, "P30D"
+        for definition in self.record.definitions.values():
+            definition.tags.clear()
+
+    def regenerated(self, before: "KeyValues") -> list[str]:
+        """Name the keys that were regenerated since, each as often as it was."""
+        gone = self.world.account.retired_keys[before.retired :]
+        names = {value: name for name, value in before.values.items()}
+        return sorted(names.get(value, "a key that was new already") for value in gone)
+
+    def values(self) -> "KeyValues":
+        """What to compare with later."""
+        return KeyValues(dict(self.world.account.keys), len(self.world.account.retired_keys))
+
+
+@dataclasses.dataclass(frozen=True)
+class KeyValues:
+    """The account's keys at one time, and how many there had been before."""
+
+    values: dict[str, str] = dataclasses.field(repr=False)
+    retired: int
+
+
 Rotate = Callable[..., Report]
 
 
@@ -98,12 +155,20 @@ def any_world(request: pytest.FixtureRequest) -> Iterator[World]:
         yield running
 
 
+@pytest.fixture(scope="module", params=["sandbox", "azurite"])
+def any_storage_world(request: pytest.FixtureRequest) -> Iterator[World]:
+    with World(options_for(request.param)) as running:
+        yield running
+
+
 @contextlib.contextmanager
 def unspoilt(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A world without a Secret, in which nothing goes wrong, and which is so again afterwards."""
     surroundings.enter(world, monkeypatch)
     Cluster(world).kubectl("delete", "secret", "--all")
     before = [(part, copy.copy(vars(part))) for part in (world.vault, world.blob, world.identity)]
+    roles = list(world.resource_manager.role_assignments)
+    Keys(world).settle()
     permissions = set(world.vault.permissions)
     world.vault.secrets.put(KEY_SECRET, world.key_pair.private_text)
     definitions = dict(world.vault.storage.accounts[world.account.name].definitions)
@@ -115,6 +180,9 @@ def unspoilt(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     world.vault.storage.accounts[world.account.name].definitions.update(definitions)
     world.vault.faults.clear()
     world.blob.faults.clear()
+    world.blob.expire_leases()
+    world.resource_manager.faults.clear()
+    world.resource_manager.role_assignments[:] = roles
     if isinstance(world.cluster, KubernetesApi):
         world.cluster.faults.clear()
         world.cluster.denied.clear()
@@ -140,10 +208,36 @@ def stack(any_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield clean
 
 
-def rotate(world: World, *, forced: bool = False, **settings: str) -> Report:
+@pytest.fixture
+def storage(any_storage_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """The sandbox's own blob service and real Azurite in turn, with everything else its own."""
+    with unspoilt(any_storage_world, monkeypatch) as clean:
+        yield clean
+
+
+def rotate(world: World, *, forced: bool = False, trigger: str = "test", **settings: str) -> Report:
     """One run in this process."""
-    environment = {**world.settings, **settings}
-    return app.rotate(trigger="test", forced=forced, environment=environment)
+    return app.rotate(trigger=trigger, forced=forced, environment=settings_for(world, **settings))
+
+
+def regenerate(world: World, *, forced: bool = False, **settings: str) -> Report:
+    """A key rotation in this process."""
+    return _on_keys(world, Operation.REGENERATE, forced, settings)
+
+
+def revoke(world: World, *, forced: bool = False, **settings: str) -> Report:
+    """A revocation in this process."""
+    return _on_keys(world, Operation.REVOKE, forced, settings)
+
+
+def _on_keys(world: World, operation: Operation, forced: bool, settings: dict[str, str]) -> Report:
+    environment = settings_for(world, **settings)
+    return app.rotate(trigger="http", forced=forced, operation=operation, environment=environment)
+
+
+def settings_for(world: World, **settings: str) -> dict[str, str]:
+    """The world's settings and these. A revocation gives consumers no time, unless told to."""
+    return {**world.settings, "REVOKE_GRACE": "PT0S", **settings}
 
 
 def outcome(report: Report) -> dict[str, Any]:
@@ -155,7 +249,7 @@ def outcome(report: Report) -> dict[str, Any]:
 
 def environment(world: World, **settings: str) -> dict[str, str]:
     """What a process of the rotator's gets."""
-    return {**os.environ, **world.settings, **settings}
+    return {**os.environ, **settings_for(world, **settings)}
 
 
 def command_line(world: World, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -169,6 +263,21 @@ def command_line(world: World, *arguments: str, **settings: str) -> subprocess.C
         timeout=120,
         check=False,
     )
+
+
+def refused_soon(world: World, sas: str, seconds: float = 5.0) -> bool:
+    """Whether storage refuses a SAS. Azurite learns of a new key a moment later."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if world.blob_status(sas) == REFUSED:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def happened(world: World, action: str, since: int = 0) -> list[Event]:
+    """Requests of this kind that were carried out, among the events from this one on."""
+    return [event for event in world.journal.events()[since:] if (event.action, event.phase) == (action, "after")]
 
 
 def plain(text: str) -> str:

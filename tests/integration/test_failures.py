@@ -16,7 +16,9 @@ import pytest
 from rotator import app, config, errors, identity, vault
 from rotator.delivery import Result
 from rotator.redaction import Secret
-from rotator.rotation import Run, Services
+from rotator.resource_manager import ResourceManager
+from rotator.rotation import Run
+from rotator.services import Services
 from rotator.ssh import Limits, Ssh
 from rotator.storage import Prover
 from sandbox import keypair
@@ -196,8 +198,12 @@ def test_a_sas_that_is_not_what_was_asked_for_is_not_delivered(
 def test_a_sas_that_storage_refuses_is_not_delivered(world: World, held: str) -> None:
     world.vault.tamper = changed("sig", "Zm9yZ2VkIHNpZ25hdHVyZSB0aGF0IGlzIG5vdCByaWdodA==")
     plan = config.load(world.settings)
-    with contextlib.closing(vault.Vault(plan.account, identity.credential(None))) as issuer:
-        services = Services(issuer, Prover(seconds=1.0), Ssh())
+    credential = identity.credential(None)
+    with (
+        contextlib.closing(vault.Vault(plan.account, credential)) as issuer,
+        contextlib.closing(ResourceManager(plan.resource_manager, credential)) as ring,
+    ):
+        services = Services(issuer, Prover(seconds=1.0), Ssh(), ring)
         failed = outcome(Run(plan, services, trigger="test", forced=True).rotate())
 
     assert failed["error"] == "StorageRefusedError"

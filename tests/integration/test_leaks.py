@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import dataclasses
 import functools
 import logging
 import threading
@@ -11,12 +12,24 @@ from pathlib import Path
 
 import pytest
 
+from rotator.report import Report
 from sandbox.faults import Fault
 from sandbox.functions_host import FunctionsHost
+from sandbox.journal import Event
 from sandbox.kubernetes import KubernetesApi, KubernetesFault
-from sandbox.world import Options, World
+from sandbox.world import ACCOUNT, APP_ACCOUNT, World
 from tests import secrets_in, surroundings
-from tests.integration.conftest import ROOT, Cluster, command_line, environment, options_for, rotate
+from tests.integration.conftest import (
+    ROOT,
+    Cluster,
+    Keys,
+    command_line,
+    environment,
+    options_for,
+    regenerate,
+    revoke,
+    rotate,
+)
 
 
 class ProcessList:
@@ -58,8 +71,7 @@ def test_the_search_for_leaks_finds_what_leaks(world: World) -> None:
 def test_no_run_emits_a_secret(
     options: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    chosen = options_for(options)
-    key = Options(sshd=chosen.sshd, passphrase=True, directory=tmp_path)
+    key = dataclasses.replace(options_for(options), passphrase=True, directory=tmp_path)
     processes = ProcessList()
     with World(key) as world, processes.watching():
         surroundings.enter(world, monkeypatch)
@@ -73,6 +85,20 @@ def test_no_run_emits_a_secret(
         assert secrets_in.found(world, on_disk) == []
     assert any("kubectl" in line and "create" in line for line in processes.seen)
     assert len(secrets) > 10
+
+
+@pytest.mark.parametrize("options", ["sandbox", "azurite"])
+def test_nothing_that_is_done_to_keys_emits_a_secret(
+    options: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with World(options_for(options)) as world, keeping(world) as kept:
+        surroundings.enter(world, monkeypatch)
+        emitted = "".join((*on_keys(world), *talkative(caplog, regenerate, world), *talkative(caplog, revoke, world)))
+        assert "listKeys" in emitted
+        assert secrets_in.found(world, emitted) == []
+        assert secrets_in.found(world, "".join(kept)) == []
+        assert len(world.account.retired_keys) >= 6
+    assert any("rotator-pending" in each for each in kept)
 
 
 def scenario(world: World, caplog: pytest.LogCaptureFixture) -> Iterator[str]:
@@ -89,13 +115,67 @@ def scenario(world: World, caplog: pytest.LogCaptureFixture) -> Iterator[str]:
             yield str(host.request("rotate_now", "POST", "/api/rotate"))
             recover(world)
         yield "\n".join(host.log)
-    # With every library at its most talkative: urllib3 logs request lines, and with them the SAS that is tried.
+    yield from talkative(caplog, rotate, world)
+
+
+def talkative(caplog: pytest.LogCaptureFixture, act: Callable[..., Report], world: World) -> Iterator[str]:
+    """With every library at its most talkative: urllib3 logs request lines, and with them the SAS that is tried."""
     with contextlib.ExitStack() as stack:
         for name in (None, "azure.core.pipeline.policies.http_logging_policy", "azure.identity", "paramiko"):
             stack.enter_context(caplog.at_level(logging.DEBUG, name))
-        rotate(world, forced=True)
+        act(world, forced=True)
     assert "urllib3" in caplog.text
     yield caplog.text
+
+
+def on_keys(world: World) -> Iterator[str]:
+    """Everything that is said of keys, when they are regenerated and when that is refused."""
+    rotate(world)
+    Keys(world).age(days=1)
+    own, lease = ({"AzureWebJobsStorage": connection_string(world, account)} for account in (ACCOUNT, APP_ACCOUNT))
+    spoilt = {"AzureWebJobsStorage": lease["AzureWebJobsStorage"].replace(";", "&")}
+    for code, arguments, settings in (
+        (0, ("rotate", "--regenerate-key", "--json", "-v"), {}),
+        (1, ("rotate", "--regenerate-key", "-v"), {}),
+        (0, ("revoke", "-v"), {}),
+        (1, ("revoke", "--json", "-v"), own),
+        (1, ("revoke", "-v"), spoilt),
+        (0, ("rotate", "--force", "-v"), spoilt),
+        (0, ("plan", "--json", "-v"), lease),
+    ):
+        done = command_line(world, *arguments, **settings)
+        assert done.returncode == code, done.stderr
+        yield done.stdout + done.stderr
+    with FunctionsHost(ROOT, environment(world, PYTHON_ENABLE_DEBUG_LOGGING="1")) as host:
+        for function, body in (("rotate_now", '{"regenerate_key": true}'), ("revoke_now", "")):
+            yield str(host.request(function, "POST", "/api/", body))
+        world.vault.faults.append(Fault(method="POST", status=503, code="Unavailable", carried_out=True))
+        yield str(host.request("revoke_now", "POST", "/api/revoke"))
+        yield "\n".join(host.log)
+
+
+def connection_string(world: World, account: str) -> str:
+    if world.azurite:
+        return world.azurite.connection_string(account)
+    key = world.storage[account].keys["key1"]
+    return f"AccountName={account};AccountKey={key};BlobEndpoint={world.blob.url(account)}"
+
+
+@contextlib.contextmanager
+def keeping(world: World) -> Iterator[list[str]]:
+    """What the services keep of each run beside what they are asked to: tags, and the lease's metadata."""
+    kept: list[str] = []
+
+    def look(event: Event) -> None:
+        if event.action in {"set-definition", "set-metadata"} and event.phase == "after":
+            kept.append(str(Keys(world).record.definitions))
+            kept.append(str(world.blob.containers.get(APP_ACCOUNT)))
+
+    cancel = world.journal.subscribe(look)
+    try:
+        yield kept
+    finally:
+        cancel()
 
 
 def failures(world: World) -> Iterator[Callable[[], None]]:

@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rotator import app, cli, errors, identity
-from rotator.estate import Managed
 from rotator.keeper import Keeper
+from rotator.managed import Managed
 from rotator.targets import ManagedAccount
 from sandbox import keypair, resource_roles
 from sandbox.accounts import StorageAccount
@@ -160,6 +160,45 @@ def test_key_vault_without_its_role_is_refused(empty: World) -> None:
     ]
     said = refused(empty, "--yes")
     assert "az role assignment create --role 81a9662b-bebf-436f-a333-f67b29880f12" in said
+
+
+def test_an_app_that_rotates_keys_gets_what_that_needs(empty: World) -> None:
+    role = resource_roles.Assignment(empty.account.resource_id, resource_roles.KEY_OPERATOR, empty.app_object_id)
+    empty.resource_manager.role_assignments.append(role)
+
+    assert onboard("--yes", "--key-rotation").exit_code == 0
+
+    assert empty.vault.policies[empty.app_object_id] >= {"storage/regeneratekey", "storage/get"}
+
+
+def test_a_period_means_key_rotation_and_that_the_vault_leaves_keys_alone(
+    empty: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEY_ROTATION_PERIOD", "P90D")
+    role = resource_roles.Assignment(empty.account.resource_id, resource_roles.KEY_OPERATOR, empty.app_object_id)
+    empty.resource_manager.role_assignments.append(role)
+
+    assert onboard("--yes").exit_code == 0
+
+    assert "storage/regeneratekey" in empty.vault.policies[empty.app_object_id]
+    assert not empty.vault.storage.accounts[empty.account.name].auto_regenerate
+
+
+def test_an_app_without_the_role_for_key_rotation_is_refused(empty: World) -> None:
+    said = refused(empty, "--yes", "--key-rotation")
+    assert empty.app_object_id in said
+    assert "az role assignment create" in said
+
+
+def test_the_apps_role_is_not_taken_for_key_vaults(empty: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KEY_VAULT_SERVICE_PRINCIPAL_ID", raising=False)
+    operators = (empty.identity.object_id, empty.vault.service_principal_id)
+    manager = empty.resource_manager
+    group = [one for one in manager.role_assignments if one.scope != empty.account.resource_id]
+    assert all(one.principal_id in operators for one in manager.role_assignments if one not in group)
+    role = resource_roles.Assignment(empty.account.resource_id, resource_roles.KEY_OPERATOR, empty.app_object_id)
+    manager.role_assignments[:] = [*(dataclasses.replace(one, principal_type="User") for one in group), role]
+    assert "Key Vault's application lacks" in refused(empty, "--yes", "--key-rotation")
 
 
 def test_an_operator_who_may_not_list_keys_is_refused(empty: World) -> None:

@@ -26,7 +26,8 @@ ORIGINAL = (
 )
 # The sample connected to port 22 always; the sandbox's master cannot listen there.
 UNAVOIDABLE = ("KUBERNETES_SSH_PORT",)
-PLATFORM = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER", "REQUESTS_CA_BUNDLE")
+# A function app has storage of its own always.
+PLATFORM = ("IDENTITY_ENDPOINT", "IDENTITY_HEADER", "REQUESTS_CA_BUNDLE", "AzureWebJobsStorage__blobServiceUri")
 FORMER = base64.b64encode(b"?sv=2017-11-09&ss=b&srt=sco&sp=rwu&sig=former").decode()
 
 

@@ -57,6 +57,25 @@ def test_sas_in_the_encoding_of_the_original_sample_is_read_too() -> None:
     assert in_target(holding(encoded)) == in_target(holding(SIGNED))
 
 
+def test_sas_under_the_data_keys_former_name_counts_too() -> None:
+    renamed = dataclasses.replace(TARGET, data_key="renamed")
+    found = held(document({"secretKey": SIGNED}, annotations={"rotator/data-key": "secretKey"}))
+    (obstacle,) = interlock.in_targets("key1", standing(), {renamed: found}, NOW)
+    assert obstacle.until == UNTIL
+
+
+def test_sas_that_lived_longer_before_are_waited_for() -> None:
+    told = standing(second=NOW - 10 * MINUTES)
+    longer = dataclasses.replace(told.stored, validity=datetime.timedelta(days=7))
+    tags = longer.tags_for(DEFINITION, NOW)
+    assert tags == {"rotator-sas-until": "2026-07-08T12:00:00Z"}
+    kept = dataclasses.replace(told, stored=dataclasses.replace(told.stored, tags=tags))
+    obstacle = interlock.elsewhere("key1", kept, plan(), NOW + datetime.timedelta(days=1))
+    assert obstacle
+    assert obstacle.until == datetime.datetime(2026, 7, 8, 12, 5, tzinfo=datetime.UTC)
+    assert kept.stored.tags_for(DEFINITION, NOW + datetime.timedelta(days=8)) == {}
+
+
 def test_sas_that_the_other_key_or_none_signed_does_not() -> None:
     assert in_target(holding(SIGNED), key="key2") is None
     assert in_target(holding(token())) is None

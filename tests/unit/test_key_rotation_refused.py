@@ -22,7 +22,7 @@ def test_target_that_holds_a_sas_of_that_key_is_named_with_its_expiry() -> None:
     with pytest.raises(errors.KeyInUseError) as caught:
         world.perform(REGENERATE)
     assert str(caught.value) == (
-        "regenerate was refused, nothing was changed: key2 may be in use:\n"
+        "regenerate was refused, no key was regenerated: key2 may be in use:\n"
         f"  - default/storage-sas@{HOST} holds a SAS that key2 signed, until 2026-07-01T16:00:00Z\n"
         "  - default/storage-sas@far holds a SAS that key2 signed, until 2026-07-01T16:00:00Z"
     )
@@ -41,7 +41,7 @@ def test_sas_that_was_issued_elsewhere_is_waited_for_by_the_definitions_validity
     with pytest.raises(errors.KeyInUseError) as caught:
         world.perform(REGENERATE)
     assert str(caught.value) == (
-        "regenerate was refused, nothing was changed: key1 may be in use:\n"
+        "regenerate was refused, no key was regenerated: key1 may be in use:\n"
         "  - whoever got one may use a SAS that key1 signed before 2026-07-01T13:00:00Z, until 2026-07-01T17:05:00Z"
     )
     assert (world.calls.made("store", "regenerate"), world.account.regenerated) == ([], ["key2"])

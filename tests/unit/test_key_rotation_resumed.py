@@ -13,7 +13,7 @@ REGENERATE, REVOKE = Operation.REGENERATE, Operation.REVOKE
 UNREACHABLE = errors.UnreachableError("far does not answer")
 
 
-def test_regeneration_that_is_pending_is_finished_and_then_both_keys_are_revoked() -> None:
+def test_revocation_moves_what_a_pending_regeneration_left_behind_and_takes_its_place() -> None:
     world = World(TARGET, FAR).settled()
     world.network.failing["far"] = UNREACHABLE
     world.perform(REGENERATE, forced=True)
@@ -24,12 +24,58 @@ def test_regeneration_that_is_pending_is_finished_and_then_both_keys_are_revoked
     assert None not in world.signers()
 
 
-def test_revocation_is_not_begun_while_the_pending_regeneration_cannot_be_finished() -> None:
+def test_revocation_is_refused_while_a_target_of_the_pending_regeneration_cannot_be_looked_at() -> None:
     world = World(TARGET, FAR).settled()
     world.network.failing["far"] = UNREACHABLE
     world.perform(REGENERATE, forced=True)
-    found = world.perform(REVOKE)
-    assert (key_of(found).operation, key_of(found).outcome) == ("regenerate", "unfinished")
+    with pytest.raises(errors.KeyInUseError, match="revoke was refused, no key was regenerated"):
+        world.perform(REVOKE)
+    assert world.account.regenerated == ["key2"]
+
+
+def test_forced_revocation_that_left_a_target_behind_does_not_stand_in_for_the_next_one() -> None:
+    world = World(TARGET, FAR).settled()
+    world.network.failing["far"] = UNREACHABLE
+    world.perform(REVOKE, forced=True)
+    assert world.account.regenerated == ["key2", "key1"]
+    found = world.perform(REVOKE, forced=True)
+    assert key_of(found).regenerated == ("key2", "key1")
+    world.network.failing.clear()
+    assert key_of(world.timer()).outcome == "done"
+    assert world.account.regenerated == ["key2", "key1"] * 2
+    assert set(world.signers()) == {"key1"}
+
+
+def test_revocation_that_ends_while_it_gives_consumers_time_for_its_first_key_is_not_lost() -> None:
+    world = World().settled()
+    world.perform(REGENERATE)
+    world.calls.meddle("before", "sleep", end_the_process)
+    with pytest.raises(KeyboardInterrupt):
+        world.perform(REVOKE)
+    world.again()
+    found = key_of(world.timer())
+    assert (found.operation, found.outcome) == ("revoke", "done")
+
+
+def test_permission_that_is_missing_for_a_moment_does_not_make_a_revocation_forgotten() -> None:
+    world = World().settled()
+    world.calls.failing["regenerate"] = errors.VaultUnavailableError("down")
+    assert key_of(world.perform(REVOKE)).outcome == "unfinished"
+    world.again()
+    world.calls.failing["regenerate"] = errors.VaultForbiddenError("no permission yet")
+    assert key_of(world.timer()).outcome == "unfinished"
+    world.again()
+    world.calls.failing.clear()
+    found = key_of(world.timer())
+    assert (found.operation, found.outcome) == ("revoke", "done")
+
+
+def test_force_for_one_key_does_not_force_the_revocation_that_is_pending() -> None:
+    world = World(TARGET, FAR).settled()
+    world.network.failing["far"] = UNREACHABLE
+    world.perform(REVOKE)
+    found = world.perform(REGENERATE, forced=True)
+    assert (key_of(found).operation, key_of(found).outcome) == ("revoke", "unfinished")
     assert world.account.regenerated == ["key2"]
 
 

@@ -151,7 +151,7 @@ def test_first_key_is_left_when_a_target_that_holds_its_sas_cannot_be_mended() -
     with pytest.raises(errors.KeyInUseError) as caught:
         world.perform(REVOKE)
     assert str(caught.value) == (
-        "revoke was refused, nothing was changed: key2 may be in use:\n"
+        "revoke was refused, no key was regenerated: key2 may be in use:\n"
         "  - default/storage-sas@far holds a SAS that key2 signed, until 2026-07-01T16:00:00Z"
     )
     assert world.account.regenerated == []

@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from rotator import keys, sas
+from rotator import errors, keys, sas
 from rotator.keys import AccountKey, AccountKeys
 from rotator.redaction import Secret
 from tests.unit.examples import LONG_AGO, token
@@ -103,5 +103,5 @@ def test_other_key_is_the_other_of_two() -> None:
 
 @pytest.mark.parametrize("name", ["key3", "Key1", "", "primary"])
 def test_what_is_no_key_has_no_other(name: str) -> None:
-    with pytest.raises(ValueError, match="an account has no key"):
+    with pytest.raises(errors.ActiveKeyError, match="an account has key1 and key2, not"):
         keys.other(name)

@@ -123,7 +123,6 @@ BAD: list[tuple[str, str, str]] = [
     ("REVOKE_GRACE", "PT3M1S", "between PT0S and PT3M"),
     ("REVOKE_GRACE", "-PT1S", "between PT0S and PT3M"),
     ("AZURE_RESOURCE_MANAGER", "management.azure.com", "must be an https:// URL"),
-    ("AzureWebJobsStorage", "myappstorage", "must be a storage connection string"),
     ("AzureWebJobsStorage__accountName", "My-App", "must be a storage account's name"),
     ("AzureWebJobsStorage__blobServiceUri", "http://a", "must be an https:// URL"),
     ("AzureWebJobsStorage__clientId", "my-identity", "which is a GUID"),
@@ -152,7 +151,8 @@ def test_bad_value_is_refused_with_its_name_the_reason_and_an_example(name: str,
 def test_every_setting_has_good_and_bad_values_here() -> None:
     names = {info.alias for info in Settings.model_fields.values()}
     assert {name for name, _, _ in GOOD} == names - {"KUBERNETES_SSH_FINGERPRINT"}
-    assert {name for name, _, _ in BAD} == names
+    # What is wrong with the app's own storage keeps no rotation from going on, with a warning.
+    assert {name for name, _, _ in BAD} == names - {"AzureWebJobsStorage"}
 
 
 @pytest.mark.parametrize("field", list(Settings.model_fields.values()), ids=lambda field: field.alias)

@@ -1,0 +1,88 @@
+"""A consumer that reads a blob all the time with its Secret's SAS notices neither a key rotation nor a revocation."""
+
+import contextlib
+import dataclasses
+import datetime
+import time
+
+import pytest
+
+from rotator import app, config
+from rotator.pending import Operation
+from rotator.report import Report
+from rotator.targets import Plan, Strategy
+from sandbox.world import World
+from tests.integration.conftest import (
+    WORKING,
+    Cluster,
+    Keys,
+    refused_soon,
+    regenerate,
+    revoke,
+    rotate,
+)
+from tests.integration.consumer import Consumer
+
+NAMES = ("storage-sas", "storage-sas-2", "storage-sas-3")
+# What a node takes to show a change, and what it is left, both shortened. A Secret tells its SAS' age to the second.
+LATE, GRACE = 0.5, "PT3S"
+
+
+def three(world: World, strategy: str) -> Plan:
+    """Three Secrets in one cluster, whose consumers get no time at all before a key dies."""
+    found = config.load(world.settings)
+    only = dataclasses.replace(found.targets[0], strategy=Strategy(strategy))
+    targets = tuple(dataclasses.replace(only, secret=name) for name in NAMES)
+    return dataclasses.replace(found, targets=targets, revoke_grace=datetime.timedelta(0))
+
+
+def perform(world: World, plan: Plan, operation: Operation | None = None) -> Report:
+    report = app.perform(plan, trigger="test", operation=operation, environment=world.settings)
+    assert not report.failed, report.as_json()
+    return report
+
+
+@pytest.mark.parametrize("strategy", ["recreate", "apply"])
+def test_no_read_is_refused_through_a_key_rotation_and_a_revocation(storage: World, strategy: str) -> None:
+    plan = three(storage, strategy)
+    perform(storage, plan)
+    first, before = Cluster(storage).value(), Keys(storage).values()
+    consumers = [Consumer(storage, name) for name in NAMES]
+
+    with contextlib.ExitStack() as stack:
+        for consumer in consumers:
+            stack.enter_context(consumer.reading())
+        perform(storage, plan, Operation.REGENERATE)
+        after_the_key_rotation = storage.blob_status(first)
+        second = Cluster(storage).value()
+        perform(storage, plan, Operation.REVOKE)
+
+    assert [consumer.refusals for consumer in consumers] == [[], [], []]
+    assert min(consumer.reads for consumer in consumers) >= 20
+    assert Keys(storage).regenerated(before) == ["a key that was new already", "key1", "key2"]
+    assert after_the_key_rotation == WORKING
+    assert refused_soon(storage, first)
+    assert refused_soon(storage, second)
+
+
+def test_consumers_that_see_a_change_late_are_not_refused_within_the_grace(storage: World) -> None:
+    rotate(storage)
+    consumer = Consumer(storage, late=LATE)
+
+    with consumer.reading():
+        assert not regenerate(storage).failed
+        assert not revoke(storage, REVOKE_GRACE=GRACE).failed
+
+    assert consumer.refusals == []
+    assert consumer.reads >= 100
+
+
+def test_without_the_grace_they_are(storage: World) -> None:
+    rotate(storage)
+    first, consumer = Cluster(storage).value(), Consumer(storage, late=5.0)
+
+    with consumer.reading():
+        assert not revoke(storage, REVOKE_GRACE="PT0S").failed
+        assert refused_soon(storage, first)
+        time.sleep(0.2)
+    assert consumer.refusals

@@ -1,0 +1,151 @@
+"""Each call of a key rotation fails in turn; one further run finishes it, and no key is regenerated twice."""
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from aiohttp import web
+
+from rotator import errors
+from rotator.report import Report
+from sandbox.faults import Fault
+from sandbox.journal import Event
+from sandbox.master import Master
+from sandbox.world import World
+from tests.integration.conftest import regenerate, revoke, rotate
+from tests.integration.interrupted import BOTH, Beginning, Ending
+from tests.integration.killing import Step, numbered, wait_for_commands
+
+SERVICES = ("vault", "resource_manager", "blob")
+
+
+@dataclasses.dataclass
+class Nth(Fault):
+    """A fault of one request to a service, in the order in which they come; of that one sent again also, if lasting."""
+
+    number: int = 0
+    lasting: bool = True
+    seen: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    hit: bool = False
+
+    def matches(self, request: web.BaseRequest) -> bool:
+        again = self.hit and self.lasting and self.seen[-1] == (request.method, request.path_qs)
+        self.seen.append((request.method, request.path_qs))
+        self.hit = again or len(self.seen) == self.number
+        return self.hit
+
+
+def aged(world: World) -> Report:
+    """A firing of the timer that finds an old key."""
+    return rotate(world, trigger="timer", KEY_ROTATION_PERIOD="P90D")
+
+
+FIRST: dict[str, Callable[[World], Report]] = {
+    "by hand, then the timer": regenerate,
+    "by the timer, then by hand": aged,
+    "revoked, then the timer": revoke,
+}
+THEN = {
+    "by hand, then the timer": Ending(regenerate, by_timer=True, regenerated=["key2"]),
+    "by the timer, then by hand": Ending(regenerate, by_timer=False, regenerated=["key2"]),
+    "revoked, then the timer": Ending(revoke, by_timer=True, regenerated=BOTH),
+}
+EACH = pytest.mark.parametrize("order", FIRST)
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing waits long before it tries again: patience has its own tests."""
+    sleep = time.sleep
+    monkeypatch.setattr(time, "sleep", lambda seconds: sleep(min(seconds, 0.01)))
+
+
+def fail_and_finish(world: World, order: str, beginning: Beginning, fault: object) -> None:
+    """Have the first run fail as was prepared, and a further one finish."""
+    with contextlib.suppress(errors.RotatorError):
+        FIRST[order](world)
+    wait_for_commands(world)
+    mend(world)
+    THEN[order].reach(world, beginning, fault)
+
+
+def mend(world: World) -> None:
+    for service in SERVICES:
+        getattr(world, service).faults.clear()
+    world.blob.expire_leases()
+
+
+def requests(world: World, order: str) -> Iterator[tuple[str, int, bool]]:
+    """The service, the number and whether it changes something, of each request of a run that nothing disturbs."""
+    seen = {service: Nth() for service in SERVICES}
+    for service, fault in seen.items():
+        getattr(world, service).faults.append(fault)
+    assert not FIRST[order](world).failed
+    mend(world)
+    for service, fault in seen.items():
+        for number, (method, path) in enumerate(fault.seen, start=1):
+            yield service, number, method != "GET" and "listKeys" not in path
+
+
+def faults_of(number: int, *, changes: bool) -> Iterator[Nth]:
+    """An outage; and for a change also that nobody can tell whether it was done."""
+    for carried_out in (False, True)[: 1 + changes]:
+        for status in (503, 0)[: 1 + changes]:
+            yield Nth(
+                number=number,
+                status=status,
+                code="ServiceUnavailable",
+                headers={"retry-after-ms": "1"},
+                carried_out=carried_out,
+                lasting=not carried_out,
+            )
+
+
+@EACH
+@pytest.mark.timeout(300)
+def test_after_any_request_that_fails_one_further_run_finishes(world: World, hasty: None, order: str) -> None:
+    beginning = Beginning(world)
+    beginning.again()
+    everything = list(requests(world, order))
+    assert {service for service, *_ in everything} == set(SERVICES)
+    for service, number, changes in everything:
+        for fault in faults_of(number, changes=changes):
+            beginning.again()
+            getattr(world, service).faults.append(fault)
+            fail_and_finish(world, order, beginning, (service, fault))
+            assert len(fault.seen) >= number
+
+
+@pytest.mark.timeout(300)
+def test_after_any_loss_of_the_connection_to_the_master_one_further_run_finishes(world: World) -> None:
+    order = "revoked, then the timer"  # which does what a key rotation does, and more
+    beginning = Beginning(world)
+    beginning.again()
+    seen = len(world.journal.events())
+    FIRST[order](world)
+    step = numbered()
+    steps = [step(event) for event in world.journal.events()[seen:]]
+    for at in steps:
+        if at.service in {"master", "cluster"}:
+            beginning.again()
+            with connection_lost_at(world, at):
+                fail_and_finish(world, order, beginning, at)
+
+
+@contextlib.contextmanager
+def connection_lost_at(world: World, at: Step) -> Iterator[None]:
+    master = world.master
+    assert isinstance(master, Master)
+    step = numbered()
+
+    def watch(event: Event) -> None:
+        if step(event) == at:
+            master.drop_connections()
+
+    cancel = world.journal.subscribe(watch)
+    try:
+        yield
+    finally:
+        cancel()

@@ -1,0 +1,97 @@
+"""Processes of the rotator that start at once: each is forked from one that has imported everything and done nothing.
+
+A fresh interpreter takes a second to import Azure's SDKs, which is more than a run takes, and they are killed by
+the hundred here.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import traceback
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+TIMER = "timer"
+
+
+class Warm:
+    """A context manager; inside of it `start` gives a process, and `wait` how the last one ended.
+
+    `words` are those of the command line, or TIMER alone for what the timer does.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+
+    def __enter__(self) -> Self:
+        """Import everything, in a process of its own."""
+        command = [sys.executable, "-m", __name__]
+        pipe = subprocess.PIPE
+        self._server = subprocess.Popen(command, env=self._environment, stdin=pipe, stdout=pipe, text=True)
+        assert self._line() == "warm"
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End it; no process that it started is left by then, or the test has failed."""
+        with self._server:
+            pass  # it ends with its input
+
+    def start(self, *words: str, **settings: str) -> int:
+        """Start a process; its id."""
+        assert self._server.stdin
+        self._server.stdin.write(json.dumps({"words": words, "settings": settings}) + "\n")
+        self._server.stdin.flush()
+        return int(self._line())
+
+    def wait(self) -> int:
+        """Wait for its end; the exit code, negative for a signal."""
+        return int(self._line())
+
+    def _line(self) -> str:
+        assert self._server.stdout
+        return self._server.stdout.readline().strip()
+
+
+def _serve() -> None:
+    from rotator import blob_lease, cli, config, identity, resource_manager, ssh, storage, vault  # noqa: F401
+
+    print("warm", flush=True)  # noqa: T201
+    for line in sys.stdin:
+        asked = json.loads(line)
+        pid = os.fork()  # nothing has started a thread by then
+        if not pid:
+            _run(asked["words"], asked["settings"])
+        print(pid, flush=True)  # noqa: T201
+        _, status = os.waitpid(pid, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201
+
+
+def _run(words: list[str], settings: dict[str, str]) -> None:
+    """Be the process, to its end."""
+    from rotator import app, cli
+
+    os.environ.update(settings)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1):
+        os.dup2(nowhere, stream)
+    code = 1
+    try:
+        if words == [TIMER]:
+            code = int(app.rotate(trigger=TIMER).failed)
+        else:
+            cli.main(words, prog_name="rotator")
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except BaseException:  # noqa: BLE001  # a fork must not go on with its parent's work
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    _serve()
