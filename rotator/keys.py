@@ -41,8 +41,11 @@ class AccountKeys:
     keys: tuple[AccountKey, ...]
 
     def named(self, name: str) -> AccountKey:
-        """The key with this name; raises KeyError."""
-        return {key.name: key for key in self.keys}[name]
+        """The key with this name; raises ActiveKeyError."""
+        found = next((key for key in self.keys if key.name == name), None)
+        if found is None:
+            raise _unknown(name)
+        return found
 
     def signer(self, token: Sas) -> AccountKey | None:
         """Find the key that signed the SAS; None when neither did, so that storage refuses it."""
@@ -52,11 +55,15 @@ class AccountKeys:
 def other(name: str) -> str:
     """The name of the other key; raises ActiveKeyError for one that is none."""
     if name not in NAMES:
-        raise errors.ActiveKeyError(
-            f"an account has {' and '.join(NAMES)}, not {name!r}",
-            remedy="Make key1 or key2 the vault's active key (PATCH /storage/<name> with activeKeyName).",
-        )
+        raise _unknown(name)
     return NAMES[1 - NAMES.index(name)]
+
+
+def _unknown(name: str) -> errors.ActiveKeyError:
+    return errors.ActiveKeyError(
+        f"an account has {' and '.join(NAMES)}, not {name!r}",
+        remedy="Make key1 or key2 the vault's active key (PATCH /storage/<name> with activeKeyName).",
+    )
 
 
 def _signed_with(token: Sas, account: str, key: Secret) -> bool:

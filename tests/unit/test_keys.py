@@ -83,7 +83,7 @@ def test_key_that_is_no_base64_signed_nothing() -> None:
 
 def test_key_is_found_by_its_name() -> None:
     assert (KEYS.named("key2"), KEYS.named("key1")) == (SECOND, FIRST)
-    with pytest.raises(KeyError):
+    with pytest.raises(errors.ActiveKeyError):
         KEYS.named("key3")
 
 
