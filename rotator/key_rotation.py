@@ -166,11 +166,9 @@ class KeyRotation:
         return dataclasses.replace(delivered, key=self._told(plan, failure), finished=self._services.clock())
 
     def _complete(self, plan: Pending, delivered: Report) -> None:
-        standing = self._run.issuing.standing()
-        left = plan.remaining(listed(standing))
-        behind = f"not every target holds a SAS of {standing.active} yet"
+        left = plan.remaining(listed(self._run.issuing.standing()))
         if left and delivered.targets_failed and not plan.forced:
-            raise errors.UnfinishedError(f"{behind}; {left[0]} was left as it is")
+            raise self._behind(f"; {left[0]} was left as it is")
         if left:
             self._note_cut_off(delivered)
         for name in left:
@@ -180,8 +178,12 @@ class KeyRotation:
             # Remembered until each has one, as its present SAS may be dead; but no revocation is under way any more.
             rest = dataclasses.replace(plan, operation=Operation.REGENERATE, first=plan.names[-1], forced=False)
             self._regeneration.remember(rest)
-            raise errors.UnfinishedError(behind)
+            raise self._behind()
         self._regeneration.forget()
+
+    def _behind(self, more: str = "") -> errors.UnfinishedError:
+        active = self._run.issuing.standing().active
+        return errors.UnfinishedError(f"not every target holds a SAS of {active} yet{more}")
 
     def _note_cut_off(self, delivered: Report) -> None:
         failed = [each for each in delivered.targets if isinstance(each.outcome, report.Failed)]

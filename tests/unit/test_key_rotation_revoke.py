@@ -124,7 +124,7 @@ def test_what_was_cut_off_is_remembered_until_it_has_a_sas_again() -> None:
     world.network.failing["far"] = UNREACHABLE
     found = world.perform(REVOKE, forced=True)
     assert (key_of(found).outcome, pending.TAG in world.vault.tags) == ("unfinished", True)
-    assert failure_of(found).message == "not every target holds a SAS of key2 yet"
+    assert failure_of(found).message == "not every target holds a SAS of key1 yet"
     world.network.failing.clear()
     assert key_of(world.timer()).outcome == "done"
     assert (world.signers(), world.account.regenerated) == (["key1", "key1"], ["key2", "key1"])
