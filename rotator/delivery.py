@@ -55,7 +55,7 @@ class Delivery:
     warnings: tuple[str, ...] = ()
 
 
-def _unfenced() -> None:
+def unfenced() -> None:
     """Nobody else can write."""
 
 
@@ -73,7 +73,7 @@ def observe(shell: Shell, target: Target) -> Held | None:
 
 
 def deliver(
-    shell: Shell, target: Target, held: Held | None, order: Order, fence: Callable[[], None] = _unfenced
+    shell: Shell, target: Target, held: Held | None, order: Order, fence: Callable[[], None] = unfenced
 ) -> Delivery:
     """Put the SAS into the Secret and confirm it; `held` is what was observed before.
 

@@ -4,7 +4,7 @@ import dataclasses
 import datetime
 from collections.abc import Mapping
 
-from rotator import manifest
+from rotator import manifest, moments
 from rotator.manifest import Held
 from rotator.report import Failed
 from rotator.sas import CLOCK_SKEW
@@ -23,7 +23,7 @@ class Obstacle:
     until: datetime.datetime | None
 
     def __str__(self) -> str:
-        return f"{self.who} {self.why}" + (f", until {manifest.moment(self.until)}" if self.until else "")
+        return f"{self.who} {self.why}" + (f", until {moments.text(self.until)}" if self.until else "")
 
 
 def in_targets(name: str, standing: Standing, sighting: Sighting, now: datetime.datetime) -> tuple[Obstacle, ...]:
@@ -41,7 +41,7 @@ def elsewhere(name: str, standing: Standing, plan: Plan, now: datetime.datetime)
     until = max(last + lifetime, standing.stored.sas_until or last) + CLOCK_SKEW
     if until <= now:
         return None
-    return Obstacle("whoever got one", f"may use a SAS that {name} signed before {manifest.moment(last)}", until)
+    return Obstacle("whoever got one", f"may use a SAS that {name} signed before {moments.text(last)}", until)
 
 
 def _in_target(

@@ -11,7 +11,7 @@ import datetime
 import logging
 from collections.abc import Collection, Iterable, Iterator
 
-from rotator import errors, interlock, keys, manifest, outlook, pending, report
+from rotator import errors, interlock, keys, manifest, moments, outlook, pending, report
 from rotator.interlock import Obstacle, Sighting
 from rotator.manifest import Held
 from rotator.pending import Operation, Pending
@@ -52,12 +52,9 @@ class KeyRotation:
             return self._begin(operation, forced=forced)
         if operation is Operation.REVOKE and before.operation is Operation.REGENERATE:
             return self._begin(operation, forced=forced)
-        forced = before.forced or (forced and operation is before.operation)
-        if _begun(before, standing):
-            return self._resume(dataclasses.replace(before, forced=forced))
         if operation is not before.operation:
             self._reason = f"run {before.run} asked for it"
-        return self._begin(before.operation, forced=forced)
+        return self._continue(before, standing, forced=forced and operation is before.operation)
 
     def accompany(self, *, scheduled: bool) -> Report:
         """Rotate what is due, and finish what an earlier run began; a scheduled run looks at the keys' age too.
@@ -86,9 +83,14 @@ class KeyRotation:
         if before is None:
             return None
         self._operation = before.operation
+        self._reason = f"run {before.run} asked for it"
+        return self._continue(before, standing, forced=False)
+
+    def _continue(self, before: Pending, standing: Standing, *, forced: bool) -> Report:
+        """Go on with what is pending, by force if that was said then or is now."""
+        before = dataclasses.replace(before, forced=before.forced or forced)
         if _begun(before, standing):
             return self._resume(before)
-        self._reason = f"run {before.run} asked for it"
         return self._begin(before.operation, forced=before.forced)
 
     def _renew_aged(self) -> Report | None:
@@ -263,7 +265,7 @@ def _delivered_at(outcome: report.Outcome, delivered: Report) -> datetime.dateti
 def _refusal(operation: Operation, first: str, obstacles: tuple[Obstacle, ...]) -> errors.KeyInUseError:
     lines = "".join(f"\n  - {obstacle}" for obstacle in obstacles)
     known = [obstacle.until for obstacle in obstacles if obstacle.until]
-    wait = f"Wait until {manifest.moment(max(known))}" if len(known) == len(obstacles) else "Mend those targets first"
+    wait = f"Wait until {moments.text(max(known))}" if len(known) == len(obstacles) else "Mend those targets first"
     return errors.KeyInUseError(
         f"{operation} was refused, no key was regenerated: {first} may be in use:{lines}",
         remedy=f"{wait}; or, if those SAS may die at once, ask again with force: the report says what that cut off.",

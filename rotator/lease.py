@@ -6,7 +6,7 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Protocol, Self
 
-from rotator import errors
+from rotator import errors, moments
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Holder:
     since: datetime.datetime
 
     def __str__(self) -> str:
-        return f"{self.name} since {_text(self.since)}"
+        return f"{self.name} since {moments.text(self.since)}"
 
     @property
     def name(self) -> str:
@@ -28,7 +28,7 @@ class Holder:
 
     def as_metadata(self) -> dict[str, str]:
         """Give it as a blob's metadata: text that may stand in HTTP headers."""
-        texts = {"run": self.run, "trigger": self.trigger, "host": self.host, "since": _text(self.since)}
+        texts = {"run": self.run, "trigger": self.trigger, "host": self.host, "since": moments.text(self.since)}
         return {name: urllib.parse.quote(text, safe=":") for name, text in texts.items()}
 
     @classmethod
@@ -46,7 +46,7 @@ def busy(holder: Holder | None) -> errors.BusyError:
     """Word the refusal of a second run."""
     if holder is None:
         return errors.BusyError("a run is in progress; which one is not known")
-    return errors.BusyError(f"a run is in progress: {holder}", holder=holder.name, since=_text(holder.since))
+    return errors.BusyError(f"a run is in progress: {holder}", holder=holder.name, since=moments.text(holder.since))
 
 
 class Lease(Protocol):
@@ -61,7 +61,3 @@ class NoLease:
 
     def fence(self) -> None:
         """Let the run go on."""
-
-
-def _text(moment: datetime.datetime) -> str:
-    return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -11,7 +11,7 @@ import hashlib
 import json
 from typing import Any
 
-from rotator import errors, sas
+from rotator import errors, moments, sas
 from rotator.redaction import Secret
 from rotator.sas import Sas, SasDefinition
 from rotator.targets import Encoding, Target
@@ -90,13 +90,13 @@ class Order:
     def annotations(self) -> dict[str, str | None]:
         """What the Secret is to say of the SAS; None for what is not known."""
         return {
-            EXPIRES: moment(self.sas.expiry),
-            ROTATED: moment(self.now),
+            EXPIRES: moments.text(self.sas.expiry),
+            ROTATED: moments.text(self.now),
             DEFINITION: self.definition.label,
             FINGERPRINT: self.sas.fingerprint,
             RUN: self.run,
             SIGNING_KEY: self.signing_key,
-            KEY_CREATED: moment(self.key_created) if self.key_created else None,
+            KEY_CREATED: moments.text(self.key_created) if self.key_created else None,
         }
 
 
@@ -134,11 +134,6 @@ def held_sas(held: Held, target: Target) -> Sas | None:
         return sas.parse(Secret(text))
     except (ValueError, errors.SasError):
         return None
-
-
-def moment(when: datetime.datetime) -> str:
-    """Write a time as annotations have it: ISO 8601 in UTC, to the second."""
-    return when.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def digest(data_value: Secret) -> str:

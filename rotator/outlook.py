@@ -4,7 +4,7 @@ import datetime
 
 import isodate
 
-from rotator import errors, manifest, pending, periods
+from rotator import errors, moments, pending, periods
 from rotator.issuing import Issuing
 from rotator.report import KeyReport
 from rotator.standing import Standing
@@ -34,7 +34,7 @@ def aged(plan: Plan, standing: Standing, now: datetime.datetime) -> str | None:
     if now - key.created < plan.key_rotation_period:
         return None
     period = isodate.duration_isoformat(plan.key_rotation_period)
-    return f"{key.name} was made at {manifest.moment(key.created)}, more than {period} ago"
+    return f"{key.name} was made at {moments.text(key.created)}, more than {period} ago"
 
 
 def _reading(issuing: Issuing) -> Standing:

@@ -4,7 +4,7 @@ import dataclasses
 import datetime
 from typing import Any, ClassVar
 
-from rotator import errors, redaction
+from rotator import errors, moments, redaction
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,5 +161,5 @@ def _target(target: TargetReport) -> dict[str, Any]:
 
 def _text(value: object) -> object:
     if isinstance(value, datetime.datetime):
-        return value.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return moments.text(value)
     return value

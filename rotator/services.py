@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from rotator.delivery import Shell
+from rotator.delivery import Shell, unfenced
 from rotator.keys import AccountKeys
 from rotator.managed import Managed
 from rotator.redaction import Secret
@@ -66,10 +66,6 @@ def _utc_now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
-def _unfenced() -> None:
-    """Nothing else can run."""
-
-
 def _admit_all(_account: str) -> None:
     """Any account's keys may be regenerated."""
 
@@ -88,5 +84,5 @@ class Services:
     ring: Ring
     clock: Callable[[], datetime.datetime] = _utc_now
     sleep: Callable[[float], None] = time.sleep
-    fence: Callable[[], None] = _unfenced
+    fence: Callable[[], None] = unfenced
     admit: Callable[[str], None] = _admit_all

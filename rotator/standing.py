@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 from collections.abc import Mapping
 
+from rotator import moments
 from rotator.keys import AccountKey, AccountKeys
 from rotator.managed import Managed
 from rotator.sas import Sas, SasDefinition
@@ -34,7 +35,7 @@ class Stored:
         if until and until <= now:
             del told[UNTIL]
         if self.validity and self.validity > definition.validity:
-            told[UNTIL] = f"{now + self.validity:%Y-%m-%dT%H:%M:%SZ}"
+            told[UNTIL] = moments.text(now + self.validity)
         return told
 
 

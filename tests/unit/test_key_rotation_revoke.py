@@ -10,11 +10,10 @@ from rotator.report import KeyReport
 from rotator.sas import Sas
 from tests.unit.examples import LONG_AGO, TARGET, plan
 from tests.unit.fakes import Storage
-from tests.unit.test_key_rotation import failure_of, key_of
+from tests.unit.test_key_rotation import STEPS, failure_of, key_of
 from tests.unit.world import FAR, World
 
 REGENERATE, REVOKE = Operation.REGENERATE, Operation.REVOKE
-STEPS = ("admit", "store", "regenerate", "mint", "prove", "wait for", "sleep", "refused")
 UNREACHABLE = errors.UnreachableError("far does not answer")
 
 
