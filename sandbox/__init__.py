@@ -1,1 +1,1 @@
-"""What the rotator talks to, on loopback: managed identity, Key Vault, blob storage, SSH master, Kubernetes API."""
+"""What the rotator talks to, on loopback: Azure's services, an SSH master, a Kubernetes API, and who is notified."""

@@ -23,6 +23,7 @@ class StorageAccount:
     """An account with both of its keys; `retired_keys` are those that a regeneration replaced.
 
     `observers` are called after each regeneration, in the thread that asked for it.
+    `firewall` has the addresses and networks that are let through, None for every one.
     `sas_policy` is written as Resource Manager does: sasExpirationPeriod and expirationAction.
     """
 
@@ -40,6 +41,7 @@ class StorageAccount:
     kind: str = "StorageV2"
     minimum_tls_version: str = "TLS1_2"
     allow_shared_key_access: bool = True
+    firewall: set[str] | None = None
     sas_policy: dict[str, str] | None = None
     key_expiration_days: int | None = None
     observers: list[Callable[[], None]] = dataclasses.field(default_factory=list, repr=False, compare=False)

@@ -1,6 +1,7 @@
 """Blob storage over HTTPS in path style, which lets a request in by its account SAS or its bearer token."""
 
 import collections
+import datetime
 from collections.abc import Callable
 
 from aiohttp import web
@@ -13,6 +14,7 @@ from sandbox import (
     blob_xml,
     certificates,
     faults,
+    firewall,
     identity,
     journal,
     loopback,
@@ -26,6 +28,7 @@ class BlobService:
     `tokens` checks bearer tokens, and `authorizes` says whether their object id may take a data action at an
     account's scope. Tests turn `faults`, `refuse_all` (no SAS is accepted), and `warm_up_requests`: how often a
     signature that wasn't seen before is refused, because new credentials can take a while to be known everywhere.
+    `clock_skew` is how far its clock is ahead.
     """
 
     def __init__(
@@ -37,13 +40,14 @@ class BlobService:
     ) -> None:
         self._journal = record
         self._identity = tokens
-        self._server = loopback.Loopback(self._answer, authority.server_context())
+        self._server = loopback.Loopback(self._answer, authority.server_context(), lambda: self.clock_skew)
         self._uses: collections.Counter[str] = collections.Counter()
         self.accounts = known
         self.containers: dict[str, dict[str, blob_store.Container]] = {}
         self.faults: list[faults.Fault] = []
         self.warm_up_requests = 0
         self.refuse_all = False
+        self.clock_skew = datetime.timedelta()
         self.authorizes: Callable[[str, str, str], bool] = lambda _object_id, _action, _scope: True
 
     @property
@@ -106,7 +110,9 @@ class BlobService:
         return response
 
     def _admit(self, request: web.Request, account: accounts.StorageAccount, needed: blob_access.Needed) -> None:
-        """Judge authentication before authorisation, as the real service does."""
+        """Judge the address, then authentication, then authorisation, as the real service does."""
+        if not firewall.admits(account.firewall, request.remote or ""):
+            raise BlobError(403, "AuthorizationFailure")
         if "sig" in request.query:
             self._admit_sas(request, account, needed)
         elif "Authorization" in request.headers and self._identity is not None:
@@ -119,6 +125,8 @@ class BlobService:
     def _admit_sas(self, request: web.Request, account: accounts.StorageAccount, needed: blob_access.Needed) -> None:
         if self.refuse_all:
             raise BlobError(403, "AuthenticationFailed", "The sandbox was told to refuse every SAS.")
+        if not account.allow_shared_key_access:
+            raise BlobError(403, "KeyBasedAuthenticationNotPermitted")
         blob_access.authenticate(account, request.query, request.remote or "")
         signature = request.query["sig"]
         self._uses[signature] += 1

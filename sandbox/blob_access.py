@@ -29,6 +29,8 @@ _VERBS = {"r": "read", "l": "read", "c": "write", "w": "write", "d": "delete"}
 MESSAGES = {
     "AuthenticationFailed": "Server failed to authenticate the request. Make sure the "
     "value of Authorization header is formed correctly including the signature.",
+    "AuthorizationFailure": "This request is not authorized to perform this operation.",
+    "KeyBasedAuthenticationNotPermitted": "Key based authentication is not permitted on this storage account.",
     "AuthorizationPermissionMismatch": _MISMATCH.format("permission"),
     "AuthorizationResourceTypeMismatch": _MISMATCH.format("resource type"),
     "AuthorizationServiceMismatch": _MISMATCH.format("service"),

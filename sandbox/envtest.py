@@ -30,6 +30,11 @@ class EnvtestApi:
         return self.kubeconfig_for(ADMINISTRATOR)
 
     @property
+    def administrator_kubeconfig(self) -> Path:
+        """The same one: here the master's user is the administrator."""
+        return self.kubeconfig
+
+    @property
     def limited_kubeconfig(self) -> Path:
         """Of a user who may do nothing but look at the API's shape."""
         return self.kubeconfig_for(LIMITED)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+import urllib.parse
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -38,9 +39,19 @@ class FunctionsHost:
         """Invoke a timer function; the result has `ok`, and `exception` when it failed."""
         return self._invoke({"function": function, "timer": {"past_due": past_due}})
 
-    def request(self, function: str, method: str, path: str, body: str = "") -> dict[str, Any]:
-        """Invoke an HTTP function; the result has `status` and `body`."""
-        asked = {"method": method, "url": f"http://localhost:7071{path}", "body": body}
+    def request(
+        self,
+        function: str,
+        method: str,
+        path: str,
+        body: str = "",
+        *,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """Invoke an HTTP function; the result has `status`, `headers` by their names in lower case, and `body`."""
+        url = f"http://localhost:7071{path}{'?' if query else ''}{urllib.parse.urlencode(query or {})}"
+        asked = {"method": method, "url": url, "headers": dict(headers or {}), "body": body}
         return self._invoke({"function": function, "http": asked})
 
     def stop(self) -> None:

@@ -11,6 +11,8 @@ import json
 import logging
 import sys
 import types
+import urllib.parse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -47,6 +49,7 @@ class ProgrammingModel:
     def invoke(self, invocation: Invocation) -> Result:
         """Run one function; an exception is a failed invocation."""
         from azure.functions import HttpRequest
+        from azure.functions.http import HttpResponseConverter
         from azure.functions.timer import TimerRequest
 
         function = self._functions[invocation["function"]]
@@ -55,12 +58,14 @@ class ProgrammingModel:
                 function(TimerRequest(past_due=invocation["timer"]["past_due"], schedule_status={}))
                 return {"ok": True}
             asked = invocation["http"]
-            request = HttpRequest(asked["method"], asked["url"], headers={}, params={}, body=asked["body"].encode())
-            answer = function(request)
+            sent = {"headers": asked["headers"], "params": _query(asked["url"]), "body": asked["body"].encode()}
+            answer = function(HttpRequest(asked["method"], asked["url"], **sent))
         except Exception as error:  # as the worker does
             logging.getLogger("worker").exception("invocation failed")
             return {"ok": False, "exception": str(error)}
-        return {"ok": True, "status": answer.status_code, "body": answer.get_body().decode()}
+        encoded = HttpResponseConverter.encode(answer, expected_type=None).value
+        headers = {name: datum.value for name, datum in encoded["headers"].items()}
+        return _answered(answer.status_code, headers, answer.get_body())
 
 
 class Runtime:
@@ -105,7 +110,7 @@ class Runtime:
         if response.return_value is None or response.return_value.http is None:
             return {"ok": True}
         answer = response.return_value.http
-        return {"ok": True, "status": int(answer.status_code), "body": answer.body.bytes.decode()}
+        return _answered(int(answer.status_code), answer.headers, answer.body.bytes)
 
     def _call(self, what: str, **request: Any) -> Any:
         message = _Bag(request=_Bag(**request), properties={"host": "127.0.0.1", "protos": _PROTOS})
@@ -145,9 +150,17 @@ def _timer(invocation: Invocation) -> Any:
 def _http(invocation: Invocation) -> Any:
     asked = invocation["http"]
     body = _PROTOS.TypedData(bytes=asked["body"].encode())
-    return _PROTOS.TypedData(
-        http=_Bag(method=asked["method"], url=asked["url"], headers={}, params={}, query={}, body=body)
-    )
+    parts = {"headers": asked["headers"], "params": {}, "query": _query(asked["url"]), "body": body}
+    return _PROTOS.TypedData(http=_Bag(method=asked["method"], url=asked["url"], **parts))
+
+
+def _query(url: str) -> dict[str, str]:
+    return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query, keep_blank_values=True))
+
+
+def _answered(status: int, headers: Mapping[str, str], body: bytes) -> Result:
+    lower = {name.lower(): text for name, text in headers.items()}
+    return {"ok": True, "status": status, "headers": lower, "body": body.decode()}
 
 
 def main(directory: Path) -> None:

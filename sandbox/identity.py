@@ -4,6 +4,7 @@ https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-end
 """
 
 import base64
+import datetime
 import enum
 import hashlib
 import hmac
@@ -43,12 +44,13 @@ class Identity:
     """Issues tokens to whoever knows the identity header; the sandbox's other services check them here.
 
     The system-assigned identity has `client_id` and `object_id`; `user_assigned` maps further client ids to
-    object ids. While `fail_with` is set, every request is answered with that status.
+    object ids. While `fail_with` is set, every request is answered with that status. `clock_skew` is
+    how far its clock is ahead.
     """
 
     def __init__(self, record: journal.Journal) -> None:
         self._journal = record
-        self._server = loopback.Loopback(self._answer)
+        self._server = loopback.Loopback(self._answer, clock_skew=lambda: self.clock_skew)
         self._signing_key = secrets.token_bytes(32)
         self.header = secrets.token_hex(16)
         self.tenant_id = str(uuid.uuid4())
@@ -58,6 +60,7 @@ class Identity:
         self.audiences: set[str] = set(AZURE_AUDIENCES)
         self.lifetime = 24 * 3600
         self.fail_with: int | None = None
+        self.clock_skew = datetime.timedelta()
         self.issued: list[str] = []
 
     @property

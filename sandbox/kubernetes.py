@@ -1,4 +1,4 @@
-"""A Kubernetes API for Secrets and Namespaces: its state, what it remembers, and the knobs that tests turn."""
+"""A Kubernetes API for Secrets and Namespaces, and the roles for them: its state, its memory, and its knobs."""
 
 import asyncio
 import collections
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from sandbox import kubeconfig, kubernetes_fields, kubernetes_http, loopback
+from sandbox import kubeconfig, kubernetes_fields, kubernetes_http, kubernetes_rbac, loopback
 from sandbox.certificates import Authority
 from sandbox.journal import Journal
 from sandbox.kubernetes_rules import Document
@@ -64,19 +64,25 @@ class WatchEvent:
 class KubernetesApi:
     """The API server. `secrets` holds each Secret as the API shows it, `history` every persisted change.
 
-    Knobs: `denied` has verbs that RBAC refuses on Secrets; `quota` is count/secrets per namespace, and with
+    Knobs: `denied` has verbs that RBAC refuses to `user` on Secrets, or on another resource as in "get namespaces",
+    until a role is bound that grants them (`access` has both, by resource; only the administrator writes them, who
+    has a kubeconfig of their own and is refused nothing); `quota` is count/secrets per namespace, and with
     `quota_lags` a deleted Secret still counts, as until the real quota controller catches up; `faults` are used up
     in order; `down` drops every connection without an answer; `delay` is in seconds, before each request.
     """
 
     def __init__(self, journal: Journal, authority: Authority, directory: Path) -> None:
         self.user = "rotator"
+        self.administrator = "administrator"
         self.journal = journal
         self.token = secrets.token_urlsafe(24)
+        self.administrator_token = secrets.token_urlsafe(24)
         self.kubeconfig = directory / "kubeconfig"
+        self.administrator_kubeconfig = directory / "administrator.kubeconfig"
         self.secrets: dict[Key, Document] = {}
         self.namespaces: set[str] = {"default"}
         self.denied: set[str] = set()
+        self.access: dict[str, dict[Key, Document]] = {resource: {} for resource in kubernetes_rbac.KINDS}
         self.quota: int | None = None
         self.quota_lags = False
         self.faults: list[KubernetesFault] = []
@@ -107,15 +113,23 @@ class KubernetesApi:
         return str(self._version)
 
     async def start(self) -> None:
-        """Listen, and write the kubeconfig."""
+        """Listen, and write the kubeconfigs."""
         await self._server.start()
-        kubeconfig.write(self.kubeconfig, self.url, self._authority.ca_path, self.user, self.token)
+        for path, user, token in (
+            (self.kubeconfig, self.user, self.token),
+            (self.administrator_kubeconfig, self.administrator, self.administrator_token),
+        ):
+            kubeconfig.write(path, self.url, self._authority.ca_path, user, token)
 
     async def stop(self) -> None:
         """End the watches and stop listening."""
         for watcher in self._watchers:
             watcher.put_nowait(None)
         await self._server.stop()
+
+    def caller(self, token: str) -> str | None:
+        """Return the user whose token this is."""
+        return {self.token: self.user, self.administrator_token: self.administrator}.get(token)
 
     def used_quota(self, namespace: str) -> int:
         """Count a namespace's Secrets as the quota does at this moment."""

@@ -1,14 +1,10 @@
-"""What kubectl asks a server about itself: version, resources, schemas, and what the caller may do.
+"""What kubectl asks a server about itself: version, resources and schemas.
 
 https://kubernetes.io/docs/concepts/overview/kubernetes-api/
 """
 
-from typing import Any
-
-from sandbox import kubernetes_manifest
 from sandbox.kubernetes_rules import Document
 
-ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 HEALTH = frozenset({"/readyz", "/livez", "/healthz"})
 
 # kubectl reads /openapi/v2 as protobuf only: a Document whose first field, swagger, is "2.0", and nothing else.
@@ -25,9 +21,25 @@ _VERSION = {
     "compiler": "",
     "platform": "linux/amd64",
 }
-_GROUP_VERSION = {"groupVersion": "authorization.k8s.io/v1", "version": "v1"}
-_GROUP: Document = {"name": "authorization.k8s.io", "versions": [_GROUP_VERSION], "preferredVersion": _GROUP_VERSION}
 _SECRET = {"group": "", "version": "v1", "kind": "Secret"}
+
+_WRITABLE = ["create", "delete", "get", "list"]
+
+
+def _resource(name: str, kind: str, verbs: list[str], *, namespaced: bool) -> Document:
+    return {"name": name, "singularName": kind.lower(), "namespaced": namespaced, "kind": kind, "verbs": verbs}
+
+
+_GROUPS: dict[str, list[Document]] = {
+    "authentication.k8s.io": [_resource("selfsubjectreviews", "SelfSubjectReview", ["create"], namespaced=False)],
+    "authorization.k8s.io": [
+        _resource("selfsubjectaccessreviews", "SelfSubjectAccessReview", ["create"], namespaced=False)
+    ],
+    "rbac.authorization.k8s.io": [
+        _resource("roles", "Role", _WRITABLE, namespaced=True),
+        _resource("rolebindings", "RoleBinding", _WRITABLE, namespaced=True),
+    ],
+}
 
 
 def document(path: str, host: str) -> Document | None:
@@ -37,24 +49,20 @@ def document(path: str, host: str) -> Document | None:
         "/version": _VERSION,
         "/api": {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": addresses},
         "/api/v1": _resources("v1", _core()),
-        "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_GROUP]},
-        "/apis/authorization.k8s.io": {"kind": "APIGroup", "apiVersion": "v1", **_GROUP},
-        "/apis/authorization.k8s.io/v1": _resources("authorization.k8s.io/v1", _authorization()),
+        "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(name) for name in _GROUPS]},
         "/openapi/v2": {"swagger": "2.0", "info": {"title": "Kubernetes", "version": "v1.32.4"}, "paths": {}},
         "/openapi/v3": {"paths": {"api/v1": {"serverRelativeURL": "/openapi/v3/api/v1?hash=1"}}},
         "/openapi/v3/api/v1": _schema(),
     }
+    for name, resources in _GROUPS.items():
+        documents[f"/apis/{name}"] = {"kind": "APIGroup", "apiVersion": "v1", **_group(name)}
+        documents[f"/apis/{name}/v1"] = _resources(f"{name}/v1", resources)
     return documents.get(path.rstrip("/"))
 
 
-def review(body: bytes, denied: set[str]) -> Document:
-    """Answer a SelfSubjectAccessReview, which is what `kubectl auth can-i` sends."""
-    asked = kubernetes_manifest.parse(body, "SelfSubjectAccessReview", "authorization.k8s.io/v1")
-    attributes: dict[str, Any] = asked.get("spec", {}).get("resourceAttributes") or {}
-    verb, resource = attributes.get("verb", ""), attributes.get("resource", "")
-    on_secrets = resource in ("secrets", "*") and attributes.get("group", "") in ("", "*")
-    refused = on_secrets and (verb in denied or (verb == "*" and bool(denied)))
-    return {**asked, "metadata": {"creationTimestamp": None}, "status": {"allowed": not refused}}
+def _group(name: str) -> Document:
+    version = {"groupVersion": f"{name}/v1", "version": "v1"}
+    return {"name": name, "versions": [version], "preferredVersion": version}
 
 
 def _resources(group_version: str, resources: list[Document]) -> Document:
@@ -67,17 +75,11 @@ def _resources(group_version: str, resources: list[Document]) -> Document:
 
 
 def _core() -> list[Document]:
-    secrets = {"name": "secrets", "singularName": "secret", "namespaced": True, "kind": "Secret"}
-    namespaces = {"name": "namespaces", "singularName": "namespace", "namespaced": False, "kind": "Namespace"}
+    namespaces = _resource("namespaces", "Namespace", ["create", "get", "list"], namespaced=False)
     return [
-        {**namespaces, "verbs": ["create", "get", "list"], "shortNames": ["ns"]},
-        {**secrets, "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"]},
+        {**namespaces, "shortNames": ["ns"]},
+        _resource("secrets", "Secret", [*_WRITABLE, "patch", "update", "watch"], namespaced=True),
     ]
-
-
-def _authorization() -> list[Document]:
-    reviews: Document = {"name": "selfsubjectaccessreviews", "singularName": "selfsubjectaccessreview"}
-    return [{**reviews, "namespaced": False, "kind": "SelfSubjectAccessReview", "verbs": ["create"]}]
 
 
 def _schema() -> Document:

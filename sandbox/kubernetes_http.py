@@ -12,6 +12,8 @@ from sandbox import (
     kubernetes_lists,
     kubernetes_manifest,
     kubernetes_operations,
+    kubernetes_rbac,
+    kubernetes_reviews,
     kubernetes_rules,
     kubernetes_watch,
 )
@@ -26,8 +28,9 @@ _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """One authorised request for Secrets or Namespaces; `name` is empty for a whole collection."""
+    """One request of a known user for Secrets or Namespaces; `name` is empty for a whole collection."""
 
+    user: str
     verb: str
     resource: str
     namespace: str
@@ -42,6 +45,11 @@ class Call:
     def action(self) -> str:
         """The journal's word for it."""
         return f"dry-run-{self.verb}" if self.dry_run else self.verb
+
+    def check(self, api: "KubernetesApi") -> None:
+        """Refuse what the user may not do; a selector for one name counts as the name."""
+        name = self.name or kubernetes_lists.selected_name(self.query)
+        kubernetes_rbac.check(api, kubernetes_rbac.Asked(self.user, self.verb, self.resource, self.namespace, name))
 
     def write(self) -> kubernetes_operations.Write:
         """Where this request writes."""
@@ -65,32 +73,42 @@ async def answer(api: "KubernetesApi", request: web.Request) -> web.StreamRespon
 async def _respond(api: "KubernetesApi", request: web.Request, body: bytes) -> web.StreamResponse:
     if request.path in kubernetes_discovery.HEALTH:
         return web.Response(text="ok")
-    if request.headers.get("Authorization") != f"Bearer {api.token}":
+    user = api.caller(request.headers.get("Authorization", "").removeprefix("Bearer "))
+    if user is None:
         raise RefusedError(401, "Unauthorized", "Unauthorized")
     if request.path == "/openapi/v2" and "protobuf" in request.headers.get("Accept", ""):
         return web.Response(body=kubernetes_discovery.OPENAPI_V2_PROTOBUF, content_type="application/octet-stream")
     document = kubernetes_discovery.document(request.path, request.host)
     if document is not None and request.method == "GET":
         return _json(document)
-    if (request.method, request.path) == ("POST", kubernetes_discovery.ACCESS_REVIEWS):
-        return _json(kubernetes_discovery.review(body, api.denied), 201)
-    call = _call(request, body)
+    return await _served(api, request, body, user)
+
+
+async def _served(api: "KubernetesApi", request: web.Request, body: bytes, user: str) -> web.StreamResponse:
+    review = kubernetes_reviews.REVIEWS.get(request.path)
+    if review is not None and request.method == "POST":
+        return _json(review(api, user, body), 201)
+    place = kubernetes_rbac.place(request.path)
+    if place is not None:
+        return _json(*kubernetes_rbac.respond(api, user, request.method, place, body))
+    call = _call(request, body, user)
+    call.check(api)
     if call.resource == "namespaces":
         return _namespaces(api, call)
     return await _secrets(api, call, request)
 
 
-def _call(request: web.Request, body: bytes) -> Call:
+def _call(request: web.Request, body: bytes, user: str) -> Call:
     query = dict(request.query)
     namespace, resource, name = _place(request.path)
     verb = _VERBS.get(request.method, "")
     if verb == "get" and not name:
         verb = "watch" if query.get("watch") in ("true", "1") else "list"
     if not verb or (verb in ("update", "patch", "delete") and not name) or (verb == "create" and name):
-        raise RefusedError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+        raise kubernetes_rules.not_allowed()
     manager = request.headers.get("User-Agent", "unknown").partition("/")[0]
     dry_run = _dry_run(verb, request.query.getall("dryRun", []))
-    return Call(verb, resource, namespace, name, query, body, request.content_type, manager, dry_run)
+    return Call(user, verb, resource, namespace, name, query, body, request.content_type, manager, dry_run)
 
 
 def _place(path: str) -> tuple[str, str, str]:
@@ -114,8 +132,6 @@ def _dry_run(verb: str, values: list[str]) -> bool:
 
 
 async def _secrets(api: "KubernetesApi", call: Call, request: web.Request) -> web.StreamResponse:
-    if call.verb in api.denied:
-        raise kubernetes_rules.forbidden(api.user, call.verb, "secrets", call.namespace, call.name)
     document: Document = {}
     preconditions: dict[str, str] = {}
     if call.verb == "delete":
@@ -159,8 +175,8 @@ def _patch(api: "KubernetesApi", call: Call, document: Document) -> tuple[Docume
     write = call.write()
     if call.content_type != "application/apply-patch+yaml":
         return kubernetes_operations.patch(api, write, document), 200
-    if "create" in api.denied and write.key not in api.secrets:
-        raise kubernetes_rules.forbidden(api.user, "create", "secrets", call.namespace, call.name)
+    if write.key not in api.secrets:
+        dataclasses.replace(call, verb="create").check(api)
     result, created = kubernetes_operations.apply(api, write, document)
     return result, 201 if created else 200
 
@@ -195,7 +211,7 @@ def _namespaces(api: "KubernetesApi", call: Call) -> web.Response:
             api.namespaces.add(name)
         return _json(kubernetes_lists.namespace(name), 201)
     if call.verb != "get":
-        raise RefusedError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+        raise kubernetes_rules.not_allowed()
     if call.name not in api.namespaces:
         raise kubernetes_rules.not_found("namespaces", call.name)
     return _json(kubernetes_lists.namespace(call.name))

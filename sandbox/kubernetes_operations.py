@@ -5,7 +5,6 @@ A create: namespace, validation, quota, existence; a dry run takes the same way 
 
 import copy
 import dataclasses
-import datetime
 import json
 import secrets
 import uuid
@@ -186,7 +185,7 @@ def _mark_deleted(api: "KubernetesApi", secret: Document, *, dry_run: bool) -> D
     if "deletionTimestamp" in secret["metadata"]:
         return secret
     marked = copy.deepcopy(secret)
-    marked["metadata"] |= {"deletionTimestamp": _now(), "deletionGracePeriodSeconds": 0}
+    marked["metadata"] |= {"deletionTimestamp": kubernetes_rules.now(), "deletionGracePeriodSeconds": 0}
     return marked if dry_run else api.persist(marked)
 
 
@@ -223,12 +222,12 @@ def preconditions(body: bytes) -> tuple[dict[str, str], bool]:
 
 def _newborn(secret: Document, namespace: str) -> Document:
     """Give a Secret what the server fills in at its creation."""
-    metadata = {**secret["metadata"], "namespace": namespace, "uid": str(uuid.uuid4()), "creationTimestamp": _now()}
+    metadata = {
+        **secret["metadata"],
+        "namespace": namespace,
+        "uid": str(uuid.uuid4()),
+        "creationTimestamp": kubernetes_rules.now(),
+    }
     for field in ("deletionTimestamp", "deletionGracePeriodSeconds"):
         metadata.pop(field, None)
     return {**secret, "metadata": metadata}
-
-
-def _now() -> str:
-    """Write the time as the API does, without fractions."""
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,4 +1,4 @@
-"""Kubernetes' protobuf as far as kubectl sends it: `create secret generic`, `create namespace`, `auth can-i`.
+"""Kubernetes' protobuf as far as kubectl sends it: `create` of Secrets, Namespaces, roles and bindings, `auth can-i`.
 
 The numbers are those of generated.proto in k8s.io/api and k8s.io/apimachinery; what isn't named here is skipped.
 https://kubernetes.io/docs/reference/using-api/api-concepts/#protobuf-encoding
@@ -12,7 +12,7 @@ from typing import Any, Literal
 from sandbox.kubernetes_rules import Document, bad_request
 
 MAGIC = b"k8s\x00"
-Kind = Literal["text", "flag", "message", "texts", "text map", "bytes map"]
+Kind = Literal["text", "flag", "message", "texts", "messages", "text map", "bytes map"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +40,15 @@ _METADATA = _Field(
 _ATTRIBUTES = ("namespace", "verb", "group", "version", "resource", "subresource", "name")
 _RESOURCE = _Field("resourceAttributes", "message", {n: _Field(name) for n, name in enumerate(_ATTRIBUTES, 1)})
 _PATH = _Field("nonResourceAttributes", "message", {1: _Field("path"), 2: _Field("verb")})
+_RULES = _Field(
+    "rules",
+    "messages",
+    {n: _Field(name, "texts") for n, name in enumerate(("verbs", "apiGroups", "resources", "resourceNames"), 1)},
+)
+_SUBJECTS = _Field(
+    "subjects", "messages", {n: _Field(name) for n, name in enumerate(("kind", "apiGroup", "name", "namespace"), 1)}
+)
+_ROLE = _Field("roleRef", "message", {n: _Field(name) for n, name in enumerate(("apiGroup", "kind", "name"), 1)})
 _PRECONDITIONS = _Field("preconditions", "message", {1: _Field("uid"), 2: _Field("resourceVersion")})
 _MESSAGES: dict[str, dict[int, _Field]] = {
     "Namespace": {1: _METADATA},
@@ -50,6 +59,9 @@ _MESSAGES: dict[str, dict[int, _Field]] = {
         4: _Field("stringData", "text map"),
         5: _Field("immutable", "flag"),
     },
+    "Role": {1: _METADATA, 2: _RULES},
+    "RoleBinding": {1: _METADATA, 2: _SUBJECTS, 3: _ROLE},
+    "SelfSubjectReview": {1: _METADATA},
     "SelfSubjectAccessReview": {1: _METADATA, 2: _Field("spec", "message", {1: _RESOURCE, 2: _PATH})},
     "DeleteOptions": {2: _PRECONDITIONS, 5: _Field("dryRun", "texts")},
 }
@@ -70,8 +82,8 @@ def _message(data: bytes, fields: dict[int, _Field]) -> Document:
     result: Document = {}
     for number, value in _fields(data):
         field = fields.get(number)
-        # Go writes every string, set or not: an empty one means that there is none.
-        if field is None or value == b"":
+        # Go writes every string, set or not: an empty one means that there is none, unless it is in a list.
+        if field is None or (value == b"" and field.kind != "texts"):
             continue
         if field.kind == "flag":
             result[field.name] = bool(value)
@@ -79,6 +91,8 @@ def _message(data: bytes, fields: dict[int, _Field]) -> Document:
             result.setdefault(field.name, []).append(_bytes(value).decode())
         elif field.kind in ("text map", "bytes map"):
             result.setdefault(field.name, {}).update(_entry(_bytes(value), encoded=field.kind == "bytes map"))
+        elif field.kind == "messages":
+            result.setdefault(field.name, []).append(_message(_bytes(value), field.message))
         elif field.kind == "message":
             result[field.name] = _message(_bytes(value), field.message)
         else:

@@ -4,6 +4,7 @@ https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
 """
 
 import dataclasses
+import datetime
 import json
 import re
 from collections.abc import Sequence
@@ -59,16 +60,22 @@ def bad_request(message: str) -> RefusedError:
     return RefusedError(400, "BadRequest", message)
 
 
-def not_found(kind: str, name: str) -> RefusedError:
+def not_allowed() -> RefusedError:
+    """405: the resource doesn't have this verb."""
+    return RefusedError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
+
+
+def not_found(kind: str, name: str, *, group: str = "") -> RefusedError:
     """404; `kind` is the resource, as in "secrets"."""
-    return RefusedError(404, "NotFound", f"{kind} {quoted(name)} not found", {"name": name, "kind": kind})
+    details = _details(kind, group, name)
+    return RefusedError(404, "NotFound", f"{_qualified(kind, group)} {quoted(name)} not found", details)
 
 
-def already_exists(name: str, kind: str = "secrets", *, terminating: bool = False) -> RefusedError:
+def already_exists(name: str, kind: str = "secrets", *, terminating: bool = False, group: str = "") -> RefusedError:
     """409: the name is taken, possibly by a Secret whose finalizers haven't been dealt with."""
-    message = f"{kind} {quoted(name)} already exists"
+    message = f"{_qualified(kind, group)} {quoted(name)} already exists"
     message = f"object is being deleted: {message}" if terminating else message
-    return RefusedError(409, "AlreadyExists", message, {"name": name, "kind": kind})
+    return RefusedError(409, "AlreadyExists", message, _details(kind, group, name))
 
 
 def conflict(name: str, message: str, kind: str = "secrets") -> RefusedError:
@@ -95,13 +102,12 @@ def _owned_by(manager: str, fields: list[str]) -> str:
     return f"conflicts with {quoted(manager)} using v1:\n" + "\n".join(f"- {field}" for field in fields)
 
 
-def forbidden(user: str, verb: str, kind: str, namespace: str, name: str) -> RefusedError:
+def forbidden(user: str, verb: str, kind: str, namespace: str, name: str, *, group: str = "") -> RefusedError:
     """403 of RBAC. A name is only known when it is in the path."""
     where = f" in the namespace {quoted(namespace)}" if namespace else " at the cluster scope"
-    what = f"User {quoted(user)} cannot {verb} resource {quoted(kind)} in API group {quoted('')}{where}"
-    if not name:
-        return RefusedError(403, "Forbidden", f"{kind} is forbidden: {what}", {"kind": kind})
-    return RefusedError(403, "Forbidden", f"{kind} {quoted(name)} is forbidden: {what}", {"name": name, "kind": kind})
+    what = f"User {quoted(user)} cannot {verb} resource {quoted(kind)} in API group {quoted(group)}{where}"
+    subject = f"{_qualified(kind, group)} {quoted(name)}" if name else _qualified(kind, group)
+    return RefusedError(403, "Forbidden", f"{subject} is forbidden: {what}", _details(kind, group, name))
 
 
 def over_quota(name: str, used: int, limit: int) -> RefusedError:
@@ -118,8 +124,7 @@ def invalid(name: str, causes: Sequence[Cause], kind: str = "Secret", group: str
     details: Document = {"name": name} if name else {}
     details |= {"group": group} if group else {}
     details |= {"kind": kind, "causes": [dataclasses.asdict(cause) for cause in causes]}
-    qualified = f"{kind}.{group}" if group else kind
-    return RefusedError(422, "Invalid", f"{qualified} {quoted(name)} is invalid: {listed}", details)
+    return RefusedError(422, "Invalid", f"{_qualified(kind, group)} {quoted(name)} is invalid: {listed}", details)
 
 
 def check(secret: Document, decoded_bytes: int) -> None:
@@ -165,6 +170,15 @@ def wrong_fields(secret: Document, decoded_bytes: int) -> list[Cause]:
     return causes
 
 
+def _qualified(kind: str, group: str) -> str:
+    return f"{kind}.{group}" if group else kind
+
+
+def _details(kind: str, group: str, name: str) -> Document:
+    details = {"name": name, "group": group, "kind": kind}
+    return {field: text for field, text in details.items() if text}
+
+
 def _wrong_name(name: str) -> list[Cause]:
     if not name:
         text = "Required value: name or generateName is required"
@@ -201,6 +215,11 @@ def _key_complaints(key: str) -> list[str]:
 
 def _wrong(field: str, value: str, words: str) -> Cause:
     return Cause(field, "FieldValueInvalid", f"Invalid value: {quoted(value)}: {words}")
+
+
+def now() -> str:
+    """Write the time as the API does, without fractions."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def quoted(text: str) -> str:

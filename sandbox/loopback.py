@@ -1,6 +1,8 @@
 """An HTTP or HTTPS server on a free port of 127.0.0.1, as each web service of the sandbox uses it."""
 
 import asyncio
+import datetime
+import email.utils
 import json
 import ssl
 import weakref
@@ -15,11 +17,20 @@ MOST_BYTES_PER_REQUEST = 64 * 1024 * 1024  # above what azure-storage-blob sends
 
 
 class Loopback:
-    """One handler for every path: each service routes by itself, some by query or header."""
+    """One handler for every path: each service routes by itself, some by query or header.
 
-    def __init__(self, handler: Handler, tls: ssl.SSLContext | None = None) -> None:
+    `clock_skew` says how far the clock is ahead that the Date header is read from.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        tls: ssl.SSLContext | None = None,
+        clock_skew: Callable[[], datetime.timedelta] = datetime.timedelta,
+    ) -> None:
         self._handler = handler
         self._tls = tls
+        self._clock_skew = clock_skew
         self._runner: web.AppRunner | None = None
         self._transports: weakref.WeakSet[asyncio.BaseTransport] = weakref.WeakSet()
         self.port = 0
@@ -56,7 +67,11 @@ class Loopback:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         if request.transport is not None:
             self._transports.add(request.transport)
-        return await self._handler(request)
+        response = await self._handler(request)
+        if not response.prepared:
+            now = datetime.datetime.now(datetime.UTC) + self._clock_skew()
+            response.headers["Date"] = email.utils.format_datetime(now, usegmt=True)
+        return response
 
 
 async def json_object(request: web.Request) -> dict[str, Any]:

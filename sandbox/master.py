@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import datetime
 import os
 import socket
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import asyncssh
 
-from sandbox import host_keys, journal, remote_command
+from sandbox import host_keys, journal, remote_clock, remote_command
 
 SECONDS_FOR_COMMANDS_TO_END = 1.0
 
@@ -48,6 +49,7 @@ class Master:
         self.exec_delay = 0.0  # seconds
         self.drop_after_stdin_bytes: int | None = None
         self.kubectl: Path | None = None  # a directory that comes first on the commands' PATH
+        self.clock_skew = datetime.timedelta()  # how far ahead `date` is, in whole seconds
 
         self._journal = journal
         self._host_keys: dict[str, asyncssh.SSHKey] = {}
@@ -61,6 +63,7 @@ class Master:
     async def start(self) -> None:
         """Listen; port and host keys stay the same from one start to the next."""
         self.directory.mkdir(parents=True, exist_ok=True)
+        remote_clock.install(self.directory / "clock")
         self._host_keys = {kind: self._host_keys.get(kind) or host_keys.generate(kind) for kind in self.host_key_types}
         self.fingerprints = {kind: key.get_fingerprint() for kind, key in self._host_keys.items()}
         options = asyncssh.SSHServerConnectionOptions(
@@ -98,11 +101,12 @@ class Master:
     def environment(self) -> dict[str, str]:
         """Return everything that a command finds in its environment."""
         path = os.environ.get("PATH", os.defpath)
-        return {
+        environment = {
             "PATH": f"{self.kubectl}{os.pathsep}{path}" if self.kubectl else path,
             "HOME": str(self.directory),
             "KUBECONFIG": str(self.kubeconfig),
         }
+        return remote_clock.skewed(environment, self.directory / "clock", self.clock_skew)
 
     def began(self, command: remote_command.RemoteCommand) -> None:
         """Note a command that is about to run."""

@@ -1,6 +1,7 @@
-"""Resource Manager's answers about access: the caller's own permissions, and who holds which role.
+"""Resource Manager's answers about access: the caller's own permissions, the roles, and who holds which.
 
 https://learn.microsoft.com/rest/api/authorization/permissions
+https://learn.microsoft.com/rest/api/authorization/role-definitions
 https://learn.microsoft.com/rest/api/authorization/role-assignments
 """
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 _PRINCIPAL = re.compile(r"(?:principalId eq |assignedTo\()'([^']+)'\)?")
 _AT_SCOPE = "atScope()"
+_ROLE_NAME = re.compile(r"roleName eq '([^']+)'")
+_DEFINITIONS = "providers/Microsoft.Authorization/roleDefinitions"
 
 
 def list_permissions(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
@@ -45,6 +48,45 @@ def list_role_assignments(manager: "ResourceManager", call: "Call") -> dict[str,
     return {"value": value}
 
 
+def create_role_assignment(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+    """PUT {scope}/…/roleAssignments/{name}: one for each principal, role and scope."""
+    properties = call.body.get("properties") or {}
+    role, principal_id = str(properties.get("roleDefinitionId", "")).rpartition("/")[2], properties.get("principalId")
+    if role not in resource_roles.DEFINITIONS:
+        text = f"The specified role definition with ID '{role}' does not exist."
+        raise resource_errors.ResourceError(404, "RoleDefinitionDoesNotExist", text)
+    if not principal_id:
+        raise resource_errors.bad_request("A role assignment has no principalId.")
+    for one in manager.role_assignments:
+        if (one.scope.lower(), one.role, one.principal_id) == (call.scope.lower(), role, principal_id):
+            raise resource_errors.ResourceError(409, "RoleAssignmentExists", "The role assignment already exists.")
+    kind = properties.get("principalType", "ServicePrincipal")
+    made = resource_roles.Assignment(call.scope, role, principal_id, kind, call.names["name"])
+    manager.role_assignments.append(made)
+    return _assignment(made)
+
+
+def list_role_definitions(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+    """GET {scope}/…/roleDefinitions, all or, with a filter, the one of a name; only built-in ones are here."""
+    del manager
+    text = call.query.get("$filter", "")
+    wanted = _ROLE_NAME.fullmatch(text)
+    if text and wanted is None:
+        raise resource_errors.ResourceError(400, "UnsupportedFilter", f"The filter '{text}' is not supported.")
+    subscription = "/".join(call.scope.split("/")[:3])
+    value = [
+        {
+            "id": f"{subscription}/{_DEFINITIONS}/{role}",
+            "name": role,
+            "type": "Microsoft.Authorization/roleDefinitions",
+            "properties": {"roleName": definition.name, "type": "BuiltInRole"},
+        }
+        for role, definition in resource_roles.DEFINITIONS.items()
+        if wanted is None or wanted[1].lower() == definition.name.lower()
+    ]
+    return {"value": value}
+
+
 def _filter(text: str) -> tuple[bool, str | None]:
     at_scope, principal = False, None
     for term in filter(None, re.split(r"\s+and\s+", text.strip())):
@@ -63,7 +105,7 @@ def _assignment(one: resource_roles.Assignment) -> dict[str, Any]:
         "name": one.name,
         "type": "Microsoft.Authorization/roleAssignments",
         "properties": {
-            "roleDefinitionId": f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/{one.role}",
+            "roleDefinitionId": f"{subscription}/{_DEFINITIONS}/{one.role}",
             "principalId": one.principal_id,
             "principalType": one.principal_type,
             "scope": one.scope,

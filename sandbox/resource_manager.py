@@ -5,7 +5,7 @@ https://learn.microsoft.com/rest/api/azure/
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -90,6 +90,11 @@ class ResourceManager:
         return self._identity.tenant_id
 
     @property
+    def system_assigned(self) -> str:
+        """The object id that a function app's own identity has; there is one for all of them."""
+        return self._identity.object_id
+
+    @property
     def audiences(self) -> frozenset[str]:
         """What a token may be for; SDKs ask with and without a slash at the end."""
         return frozenset(f"{origin}{slash}" for origin in (self.url, AUDIENCE) for slash in ("", "/"))
@@ -106,6 +111,12 @@ class ResourceManager:
     def authorizes(self, object_id: str, action: str, scope: str) -> bool:
         """Whether a role of this object id allows the action at this scope."""
         return any(role.allows(action) for role in resource_roles.held(self.role_assignments, object_id, scope))
+
+    def readable(self, resource_ids: Iterable[str], object_id: str, kind: str) -> Iterator[str]:
+        """Give those of one kind of resource that this object id may read: a list leaves the others out."""
+        for resource_id in resource_ids:
+            if self.authorizes(object_id, f"{kind}/read", resource_id):
+                yield resource_id
 
     def find(self, resources: Mapping[str, Resource], scope: str) -> Resource:
         """Return the resource with this id in any letter case, or a 404."""
@@ -137,7 +148,7 @@ class ResourceManager:
         self._journal.record("resource-manager", route.action, detail)
         answer = route.carry_out(self, call)
         self._journal.record("resource-manager", route.action, detail, "after")
-        return web.json_response(answer)
+        return web.json_response(answer, status=route.status)
 
     def _authenticate(self, request: web.Request) -> dict[str, Any]:
         try:

@@ -18,8 +18,12 @@ CONTAINERS = "Microsoft.Storage/storageAccounts/blobServices/containers"
 
 @dataclasses.dataclass(frozen=True)
 class Definition:
-    """What a role allows; `*` in an action stands for any text. Actions on data are kept apart from the others."""
+    """A built-in role's name, and what it allows; `*` in an action stands for any text.
 
+    Actions on data are kept apart from the others.
+    """
+
+    name: str
     actions: tuple[str, ...]
     not_actions: tuple[str, ...] = ()
     data_actions: tuple[str, ...] = ()
@@ -35,16 +39,21 @@ class Definition:
 
 # https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
 DEFINITIONS = {
-    OWNER: Definition(("*",)),
-    CONTRIBUTOR: Definition(("*",), ("Microsoft.Authorization/*/Delete", "Microsoft.Authorization/*/Write")),
-    READER: Definition(("*/read",)),
+    OWNER: Definition("Owner", ("*",)),
+    CONTRIBUTOR: Definition(
+        "Contributor", ("*",), ("Microsoft.Authorization/*/Delete", "Microsoft.Authorization/*/Write")
+    ),
+    READER: Definition("Reader", ("*/read",)),
     KEY_OPERATOR: Definition(
+        "Storage Account Key Operator Service Role",
         (
             "Microsoft.Storage/storageAccounts/listkeys/action",
             "Microsoft.Storage/storageAccounts/regeneratekey/action",
-        )
+        ),
     ),
-    STORAGE_BLOB_DATA_OWNER: Definition((f"{CONTAINERS}/*",), data_actions=(f"{CONTAINERS}/blobs/*",)),
+    STORAGE_BLOB_DATA_OWNER: Definition(
+        "Storage Blob Data Owner", (f"{CONTAINERS}/*",), data_actions=(f"{CONTAINERS}/blobs/*",)
+    ),
 }
 
 

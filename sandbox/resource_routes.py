@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 Operation = Callable[["ResourceManager", "Call"], dict[str, Any]]
 
 _GROUP = "/subscriptions/[^/]+/resourceGroups/[^/]+"
-_ANY_SCOPE = f"/subscriptions/[^/]+|{_GROUP}|{_GROUP}/providers/[^/]+/[^/]+/[^/]+"
+_SUBSCRIPTION = "/subscriptions/[^/]+"
+_ANY_SCOPE = f"{_SUBSCRIPTION}|{_GROUP}|{_GROUP}/providers/[^/]+/[^/]+/[^/]+"
 _VAULT = f"{_GROUP}/providers/Microsoft.KeyVault/vaults/[^/]+"
 _ACCOUNT = f"{_GROUP}/providers/Microsoft.Storage/storageAccounts/[^/]+"
 _SITE = f"{_GROUP}/providers/Microsoft.Web/sites/[^/]+"
@@ -22,22 +23,30 @@ _AUTHORIZATION = "/providers/Microsoft.Authorization"
 
 @dataclasses.dataclass(frozen=True)
 class Route:
-    """One call; `permission` None is for what everybody may ask, and `action` is what the journal says."""
+    """One call; `permission` None is for what everybody may ask, and `action` is what the journal says.
+
+    `status` is that of success.
+    """
 
     method: str
     path: re.Pattern[str]
     permission: str | None
     action: str
     carry_out: Operation
+    status: int = 200
 
 
-def _route(method: str, scope: str, path: str, permission: str | None, carry_out: Operation) -> Route:
+def _route(
+    method: str, scope: str, path: str, permission: str | None, carry_out: Operation, *, status: int = 200
+) -> Route:
     pattern = re.compile(f"(?P<scope>{scope}){path}/?", re.IGNORECASE)
-    return Route(method, pattern, permission, carry_out.__name__.replace("_", "-"), carry_out)
+    return Route(method, pattern, permission, carry_out.__name__.replace("_", "-"), carry_out, status)
 
 
 ROUTES = (
+    _route("GET", _SUBSCRIPTION, "/providers/Microsoft.KeyVault/vaults", None, resource_vaults.list_vaults),
     _route("GET", _VAULT, "", "Microsoft.KeyVault/vaults/read", resource_vaults.get_vault),
+    _route("PATCH", _VAULT, "", "Microsoft.KeyVault/vaults/write", resource_vaults.update_vault),
     _route(
         "PUT",
         _VAULT,
@@ -45,7 +54,9 @@ ROUTES = (
         "Microsoft.KeyVault/vaults/accessPolicies/write",
         resource_vaults.update_access_policies,
     ),
+    _route("GET", _SUBSCRIPTION, "/providers/Microsoft.Storage/storageAccounts", None, resource_storage.list_accounts),
     _route("GET", _ACCOUNT, "", "Microsoft.Storage/storageAccounts/read", resource_storage.get_account),
+    _route("PATCH", _ACCOUNT, "", "Microsoft.Storage/storageAccounts/write", resource_storage.update_account),
     _route(
         "POST", _ACCOUNT, "/listKeys", "Microsoft.Storage/storageAccounts/listkeys/action", resource_storage.list_keys
     ),
@@ -57,6 +68,7 @@ ROUTES = (
         resource_storage.regenerate_key,
     ),
     _route("GET", _SITE, "", "Microsoft.Web/sites/read", resource_sites.get_site),
+    _route("PATCH", _SITE, "", "Microsoft.Web/sites/write", resource_sites.update_site),
     _route(
         "POST",
         _SITE,
@@ -75,6 +87,15 @@ ROUTES = (
         "Microsoft.Authorization/roleAssignments/read",
         resource_access.list_role_assignments,
     ),
+    _route(
+        "PUT",
+        _ANY_SCOPE,
+        f"{_AUTHORIZATION}/roleAssignments/(?P<name>[^/]+)",
+        "Microsoft.Authorization/roleAssignments/write",
+        resource_access.create_role_assignment,
+        status=201,
+    ),
+    _route("GET", _ANY_SCOPE, f"{_AUTHORIZATION}/roleDefinitions", None, resource_access.list_role_definitions),
 )
 
 

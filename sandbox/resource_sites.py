@@ -49,6 +49,15 @@ def get_site(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
     return {**answer, "identity": identity} if identity else answer
 
 
+def update_site(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+    """PATCH {site}: gives it a system-assigned identity; nothing else can be changed here."""
+    site, wanted = manager.find(manager.sites, call.scope), (call.body.get("identity") or {}).get("type", "")
+    if set(call.body) != {"identity"} or "SystemAssigned" not in wanted.replace(" ", "").split(","):
+        raise resource_errors.bad_request("Only a system-assigned identity can be given to a site here.")
+    site.principal_id = manager.system_assigned
+    return get_site(manager, call)
+
+
 def list_app_settings(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
     """POST {site}/config/appsettings/list."""
     return _app_settings(manager.find(manager.sites, call.scope))

@@ -1,24 +1,48 @@
-"""Storage accounts in Resource Manager: their properties and their keys.
+"""Storage accounts in Resource Manager: their properties, firewall and keys.
 
 https://learn.microsoft.com/rest/api/storagerp/storage-accounts
 """
 
 from typing import TYPE_CHECKING, Any
 
-from sandbox import accounts, resource_errors
+from sandbox import accounts, firewall, resource_errors
 
 if TYPE_CHECKING:
     from sandbox.resource_manager import Call, ResourceManager
 
 
+KIND = "Microsoft.Storage/storageAccounts"
+
+
+def list_accounts(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+    """GET {subscription}/…/storageAccounts."""
+    by_id = {account.resource_id: account for account in manager.storage.values()}
+    return {"value": [_answer(manager, by_id[one]) for one in manager.readable(by_id, call.object_id, KIND)]}
+
+
 def get_account(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
     """GET {account}."""
-    account = _account(manager, call)
+    return _answer(manager, _account(manager, call))
+
+
+def update_account(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+    """PATCH {account}: what isn't in the body stays as it is."""
+    account, properties = _account(manager, call), call.body.get("properties") or {}
+    if set(properties) - {"allowSharedKeyAccess", "networkAcls"}:
+        raise resource_errors.bad_request(f"The sandbox cannot change all of {', '.join(properties)}.")
+    account.allow_shared_key_access = bool(properties.get("allowSharedKeyAccess", account.allow_shared_key_access))
+    if "networkAcls" in properties:
+        account.firewall = firewall.read(properties["networkAcls"])
+    return _answer(manager, account)
+
+
+def _answer(manager: "ResourceManager", account: accounts.StorageAccount) -> dict[str, Any]:
     properties: dict[str, Any] = {
         "provisioningState": "Succeeded",
         "allowSharedKeyAccess": account.allow_shared_key_access,
         "keyCreationTime": {name: created.isoformat() for name, created in account.key_created.items()},
         "minimumTlsVersion": account.minimum_tls_version,
+        "networkAcls": firewall.shown(account.firewall),
         "primaryEndpoints": {"blob": f"{manager.blob_endpoint(account.name)}/"},
         "supportsHttpsTrafficOnly": True,
     }
@@ -29,7 +53,7 @@ def get_account(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
     return {
         "id": account.resource_id,
         "name": account.name,
-        "type": "Microsoft.Storage/storageAccounts",
+        "type": KIND,
         "location": account.location,
         "kind": account.kind,
         "sku": {"name": "Standard_LRS", "tier": "Standard"},

@@ -1,4 +1,4 @@
-"""Key vaults in Resource Manager: properties and access policies.
+"""Key vaults in Resource Manager: properties, firewall and access policies.
 
 https://learn.microsoft.com/rest/api/keyvault/keyvault/vaults
 """
@@ -6,11 +6,12 @@ https://learn.microsoft.com/rest/api/keyvault/keyvault/vaults
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from sandbox import resource_errors, vault
+from sandbox import firewall, resource_errors, vault
 
 if TYPE_CHECKING:
     from sandbox.resource_manager import Call, ResourceManager
 
+KIND = "Microsoft.KeyVault/vaults"
 KINDS = ("keys", "secrets", "certificates", "storage")
 
 # Enumerations of the published specification; keys and certificates, which the vault here lacks, go unchecked.
@@ -38,9 +39,29 @@ class VaultResource:
         return self.id.rpartition("/")[2]
 
 
+def list_vaults(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+    """GET {subscription}/…/vaults."""
+    readable = manager.readable(manager.vaults, call.object_id, KIND)
+    return {"value": [_answer(manager, manager.vaults[one]) for one in readable]}
+
+
 def get_vault(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
     """GET {vault}."""
-    found = manager.find(manager.vaults, call.scope)
+    return _answer(manager, manager.find(manager.vaults, call.scope))
+
+
+def update_vault(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+    """PATCH {vault}: what isn't in the body stays as it is."""
+    found, properties = manager.find(manager.vaults, call.scope), call.body.get("properties") or {}
+    if set(properties) - {"enableRbacAuthorization", "networkAcls"}:
+        raise resource_errors.bad_request(f"The sandbox cannot change all of {', '.join(properties)}.")
+    found.service.rbac = bool(properties.get("enableRbacAuthorization", found.service.rbac))
+    if "networkAcls" in properties:
+        found.service.firewall = firewall.read(properties["networkAcls"])
+    return _answer(manager, found)
+
+
+def _answer(manager: "ResourceManager", found: VaultResource) -> dict[str, Any]:
     properties = {
         "tenantId": manager.tenant_id,
         "sku": {"family": "A", "name": "standard"},
@@ -48,6 +69,7 @@ def get_vault(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
         "enableRbacAuthorization": found.service.rbac,
         "enableSoftDelete": found.soft_delete,
         "softDeleteRetentionInDays": 90,
+        "networkAcls": firewall.shown(found.service.firewall),
         "publicNetworkAccess": found.public_network_access,
         "vaultUri": f"{found.service.url}/",
         "provisioningState": "Succeeded",
@@ -57,7 +79,7 @@ def get_vault(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
     return {
         "id": found.id,
         "name": found.name,
-        "type": "Microsoft.KeyVault/vaults",
+        "type": KIND,
         "location": found.location,
         "tags": {},
         "properties": properties,

@@ -51,6 +51,13 @@ def set_secret(vault: "Vault", call: "Call") -> dict[str, Any]:
     return secret_store.bundle(vault.url, call.names[0], version)
 
 
+def update_secret(vault: "Vault", call: "Call") -> dict[str, Any]:
+    """PATCH /secrets/{n}[/{version}]: attributes and tags, never the value."""
+    name, version = call.names[0], call.names[1] if len(call.names) > 1 else ""
+    changed = vault.secrets.update(name, version, call.body)
+    return secret_store.bundle(vault.url, name, changed, with_value=False)
+
+
 def list_versions(vault: "Vault", call: "Call") -> dict[str, Any]:
     """GET /secrets/{n}/versions, without values."""
     name = call.names[0]

@@ -57,13 +57,19 @@ class SecretStore:
 
     def get(self, name: str, version: str = "") -> SecretVersion:
         """Return a version, the current one by default; a disabled one is refused as in the real service."""
-        wanted = [one for one in self.secrets.get(name, []) if version in ("", one.version)]
-        if not wanted:
-            text = f"A secret with (name/id) {name} was not found in this key vault."
-            raise vault_errors.not_found("SecretNotFound", text)
-        if not wanted[-1].enabled:
+        wanted = self._find(name, version)
+        if not wanted.enabled:
             raise vault_errors.disabled()
-        return wanted[-1]
+        return wanted
+
+    def update(self, name: str, version: str, body: Mapping[str, Any]) -> SecretVersion:
+        """Change what a client sent of a version's attributes; a disabled one is enabled this way."""
+        found, attributes = self._find(name, version), body.get("attributes") or {}
+        found.enabled = attributes.get("enabled", found.enabled)
+        found.not_before = attributes.get("nbf", found.not_before)
+        found.expires = attributes.get("exp", found.expires)
+        found.tags = body.get("tags") or found.tags
+        return found
 
     def delete(self, name: str) -> SecretVersion:
         """Soft-delete all versions."""
@@ -77,6 +83,13 @@ class SecretStore:
             raise vault_errors.not_found("SecretNotFound", f"Deleted Secret not found: {name}")
         self.secrets[name] = self.deleted.pop(name)
         return self.secrets[name][-1]
+
+    def _find(self, name: str, version: str) -> SecretVersion:
+        wanted = [one for one in self.secrets.get(name, []) if version in ("", one.version)]
+        if not wanted:
+            text = f"A secret with (name/id) {name} was not found in this key vault."
+            raise vault_errors.not_found("SecretNotFound", text)
+        return wanted[-1]
 
 
 def from_body(body: Mapping[str, Any]) -> SecretVersion:

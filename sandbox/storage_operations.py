@@ -136,7 +136,9 @@ def set_definition(vault: "Vault", call: "Call") -> dict[str, Any]:
     sas_template.validate(body.get("templateUri"), body.get("sasType"), body.get("validityPeriod"))
     definition = managed_storage.SasDefinition(body["templateUri"], body["sasType"], body["validityPeriod"])
     if replaced is not None:
-        definition.created, definition.last_expiry = replaced.created, replaced.last_expiry
+        definition.created = replaced.created
+        if replaced.validity_period == definition.validity_period:
+            definition.last_expiry = replaced.last_expiry
     _common(definition, body)
     managed.definitions[name] = definition
     return definition_bundle(vault, account, name, definition)

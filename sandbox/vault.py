@@ -4,6 +4,7 @@ https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-
 """
 
 import dataclasses
+import datetime
 import re
 import time
 import uuid
@@ -14,6 +15,7 @@ from aiohttp import web
 from sandbox import (
     certificates,
     faults,
+    firewall,
     identity,
     journal,
     loopback,
@@ -24,7 +26,6 @@ from sandbox import (
 )
 
 if TYPE_CHECKING:
-    import datetime
     from collections.abc import Callable
 
 # The versions whose published specification has managed storage; secrets are in others too.
@@ -54,6 +55,7 @@ class Vault:
     """A vault; `policies` are its access policies by object id, each a set as in {"secrets/get"}.
 
     Tests turn `permissions` (the system-assigned identity's policy), `rbac` (nobody has a data role then),
+    `firewall` (the addresses and networks that are let through, None for every one), `clock_skew` (of its clock),
     `policy_delay` (seconds until `set_policy` takes effect), `faults`, `tamper` (applied to each minted SAS),
     `sas_start_offset` (a SAS then has a start time), `recovery_seconds` (how long a recovery takes), and what
     Resource Manager says when the vault goes there for an account's keys: `caller_may_manage_keys`, and
@@ -65,12 +67,14 @@ class Vault:
     def __init__(self, record: journal.Journal, authority: certificates.Authority, tokens: identity.Identity) -> None:
         self._journal = record
         self._identity = tokens
-        self._server = loopback.Loopback(self._answer, authority.server_context())
+        self._server = loopback.Loopback(self._answer, authority.server_context(), lambda: self.clock_skew)
         self.secrets = secret_store.SecretStore()
         self.storage = managed_storage.ManagedStorage()
         self.policies: dict[str, set[str]] = {tokens.object_id: set(SAMPLE_PERMISSIONS)}
         self.policy_delay = 0.0
         self.rbac = False
+        self.firewall: set[str] | None = None
+        self.clock_skew = datetime.timedelta()
         self.service_principal_id = str(uuid.uuid4())
         self.authorizes: Callable[[str, str, str], bool] = lambda _object_id, _action, _scope: True
         self.faults: list[faults.Fault] = []
@@ -126,6 +130,7 @@ class Vault:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         try:
             claims = self._authenticate(request)
+            self._admit(request, claims)
             return await faults.applied(self.faults, request, lambda: self._carry_out(request, claims), _faulty)
         except vault_errors.VaultError as refusal:
             return self._refuse(refusal)
@@ -144,6 +149,11 @@ class Vault:
         answer = route.carry_out(self, call)
         self._journal.record("vault", route.action, detail, "after")
         return web.json_response(answer, headers={"x-ms-keyvault-service-version": "sandbox"})
+
+    def _admit(self, request: web.Request, claims: dict[str, Any]) -> None:
+        address = request.remote or ""
+        if not firewall.admits(self.firewall, address):
+            raise vault_errors.denied_by_firewall(address, claims["appid"], claims["oid"], self.name)
 
     def _authorize(self, permission: str, claims: dict[str, Any]) -> None:
         if self.rbac:

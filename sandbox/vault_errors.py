@@ -74,6 +74,15 @@ def denied_by_role(permission: str, client_id: str, object_id: str, vault: str) 
     return VaultError(403, "Forbidden", text, "ForbiddenByRbac")
 
 
+def denied_by_firewall(address: str, client_id: str, object_id: str, vault: str) -> VaultError:
+    """403: no rule of the vault's firewall has the caller's address."""
+    text = (
+        f"Client address is not authorized and caller is not a trusted service.\r\nClient address: {address}\r\n"
+        f"Caller: appid={client_id};oid={object_id}\r\nVault: {vault};location=westeurope"
+    )
+    return VaultError(403, "Forbidden", text, "ForbiddenByFirewall")
+
+
 def service_denied() -> VaultError:
     """403: Key Vault's own application lacks the role for an account's keys.
 

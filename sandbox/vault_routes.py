@@ -34,6 +34,8 @@ ROUTES = (
     _route("GET", "/secrets/{}", "secrets/get", secret_operations.get_secret),
     _route("GET", "/secrets/{}/{}", "secrets/get", secret_operations.get_secret),
     _route("PUT", "/secrets/{}", "secrets/set", secret_operations.set_secret),
+    _route("PATCH", "/secrets/{}", "secrets/set", secret_operations.update_secret),
+    _route("PATCH", "/secrets/{}/{}", "secrets/set", secret_operations.update_secret),
     _route("DELETE", "/secrets/{}", "secrets/delete", secret_operations.delete_secret),
     _route("GET", "/deletedsecrets/{}", "secrets/get", secret_operations.get_deleted_secret),
     _route("POST", "/deletedsecrets/{}/recover", "secrets/recover", secret_operations.recover_secret),

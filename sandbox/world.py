@@ -15,21 +15,20 @@ from sandbox import (
     background,
     blob,
     certificates,
+    choices,
     identity,
+    insights,
     journal,
     keypair,
-    kubernetes,
-    master,
     picture,
     resource_estate,
     resource_manager,
     vault,
+    webhook,
 )
 
 if TYPE_CHECKING:
     from sandbox.azurite import Azurite
-    from sandbox.envtest import EnvtestApi
-    from sandbox.openssh import OpenSshMaster
 
 ACCOUNT = "sandboxaccount"
 APP_ACCOUNT = "sandboxappstorage"
@@ -48,7 +47,7 @@ class Options:
     `envtest` is a directory with kube-apiserver and etcd. `minimal_permissions` leaves the vault's permissions
     at those of the original sample; otherwise the rotator may read the managed account too, and regenerate its
     keys. Without `onboarded` vault and master are as a deployment leaves them: no managed account, no secret, no
-    access policy, and no key on the master.
+    access policy, and no key on the master. `webhook` and `insights` start what notifications and telemetry go to.
     """
 
     sshd: bool = False
@@ -58,6 +57,8 @@ class Options:
     key_type: keypair.KeyType = "ed25519"
     passphrase: bool = False
     onboarded: bool = True
+    webhook: bool = False
+    insights: bool = False
     directory: Path | None = None
 
 
@@ -82,6 +83,8 @@ class World:
         self.storage = {name: accounts.StorageAccount(name) for name in (ACCOUNT, APP_ACCOUNT)}
         self.settings: dict[str, str] = {}
         self.azurite: Azurite | None = None
+        self.webhook: webhook.Webhook | None = None
+        self.insights: insights.Insights | None = None
         self._background = background.Background()
         self._stack = contextlib.ExitStack()
 
@@ -103,9 +106,13 @@ class World:
         """The storage account that the vault manages."""
         return self.storage[ACCOUNT]
 
+    def blob_endpoint(self, account: str) -> str:
+        """Return where an account's blobs are, without a slash at the end."""
+        return self.azurite.blob_url(account) if self.azurite else self.blob.url(account)
+
     def read_secret(self, namespace: str, name: str) -> dict[str, Any] | None:
         """Read a Secret with kubectl as the cluster's administrator; None when there is none."""
-        command = ["kubectl", "--kubeconfig", str(self.cluster.kubeconfig)]
+        command = ["kubectl", "--kubeconfig", str(self.cluster.administrator_kubeconfig)]
         command += ["--cache-dir", str(self.directory / "kubectl-cache"), "--namespace", namespace]
         command += ["get", "secret", name, "--ignore-not-found", "--output", "json"]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -127,6 +134,7 @@ class World:
         keys = [key for account in self.storage.values() for key in (*account.keys.values(), *account.retired_keys)]
         pem_lines = [line for line in self.key_pair.private_text.splitlines() if not line.startswith("-----")]
         tokens = [*self.vault.minted, *self.identity.issued, self.identity.header]
+        tokens += [self.webhook.token] if self.webhook else []
         signatures = [_signature(token) for token in self.vault.minted]
         quoted = [urllib.parse.quote(signature, safe="") for signature in signatures]
         values = [*keys, *self.vault.secrets.values(), *pem_lines, *tokens, *signatures, *quoted]
@@ -142,6 +150,7 @@ class World:
         self._background.start()
         self._stack.callback(self._background.stop)
         self._start_azure()
+        self._start_listeners()
         self._start_cluster()
         self.settings.update(self._settings())
 
@@ -161,7 +170,7 @@ class World:
 
     def _start_resource_manager(self) -> None:
         self.resource_manager = resource_manager.ResourceManager(
-            self.journal, self.authority, self.identity, self.storage, self._blob_endpoint
+            self.journal, self.authority, self.identity, self.storage, self.blob_endpoint
         )
         estate = resource_estate.Estate(self.identity, self.vault, self.account, self.storage[APP_ACCOUNT])
         estate.register(self.resource_manager, self.blob)
@@ -169,29 +178,21 @@ class World:
         self.app_client_id, self.app_object_id = estate.app_client_id, estate.app_object_id
         self._run(self.resource_manager)
 
+    def _start_listeners(self) -> None:
+        if self.options.webhook:
+            self.webhook = webhook.Webhook(self.authority)
+            self._run(self.webhook)
+        if self.options.insights:
+            self.insights = insights.Insights(self.authority, self.identity)
+            self._run(self.insights)
+
     def _start_cluster(self) -> None:
-        self.cluster = self._cluster()
+        self.cluster = choices.cluster(self)
         self._run(self.cluster)
-        self.master = self._master()
+        self.master = choices.master(self)
         if self.options.onboarded:
             self.master.authorized_keys.append(self.key_pair.public_line)
         self._run(self.master)
-
-    def _cluster(self) -> "kubernetes.KubernetesApi | EnvtestApi":
-        directory = self.directory / "cluster"
-        if self.options.envtest is None:
-            return kubernetes.KubernetesApi(self.journal, self.authority, directory)
-        from sandbox.envtest import EnvtestApi
-
-        return EnvtestApi(directory, self.options.envtest)
-
-    def _master(self) -> "master.Master | OpenSshMaster":
-        directory = self.directory / "master"
-        if not self.options.sshd:
-            return master.Master(self.journal, directory, self.cluster.kubeconfig)
-        from sandbox.openssh import OpenSshMaster
-
-        return OpenSshMaster(directory, self.cluster.kubeconfig)
 
     def _start_azurite(self) -> None:
         from sandbox import azurite, azurite_content
@@ -201,9 +202,6 @@ class World:
         for account in self.storage.values():
             endpoint = self.azurite.blob_url(account.name)
             azurite_content.fill(endpoint, account, self.authority.ca_path, CONTAINER, _content())
-
-    def _blob_endpoint(self, account: str) -> str:
-        return self.azurite.blob_url(account) if self.azurite else self.blob.url(account)
 
     def _fill_vault(self) -> None:
         self.vault.storage.known_accounts |= {account.resource_id: account for account in self.storage.values()}
@@ -236,11 +234,13 @@ class World:
             "KUBERNETES_SSH_USERNAME": self.master.username,
             "KUBERNETES_SSH_FINGERPRINT": f"{HOST_KEY_TYPE} {self.master.fingerprints[HOST_KEY_TYPE]}",
             "KUBERNETES_SECRET_NAME": SECRET_NAME,
-            "STORAGE_BLOB_ENDPOINT": self._blob_endpoint(ACCOUNT),
+            "STORAGE_BLOB_ENDPOINT": self.blob_endpoint(ACCOUNT),
             "AZURE_RESOURCE_MANAGER": self.resource_manager.url,
             "IDENTITY_ENDPOINT": self.identity.url,
             "IDENTITY_HEADER": self.identity.header,
             **self._app_storage(),
+            **(self.webhook.settings if self.webhook else {}),
+            **(self.insights.settings if self.insights else {}),
             "REQUESTS_CA_BUNDLE": str(self.authority.bundle_path),
         }
         if self.key_pair.passphrase is not None:

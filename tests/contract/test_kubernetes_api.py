@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from sandbox import background, certificates, journal, kubernetes
 
 COLLECTION = "/api/v1/namespaces/default/secrets"
 DRY_RUN = f"{COLLECTION}?dryRun=All"
+ROLES = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/"
 _numbers = itertools.count(1)
 
 pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl isn't installed")
@@ -25,10 +27,11 @@ pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl
 
 @dataclasses.dataclass
 class Cluster:
-    """An API server and a fresh Secret name in it; `limited` is a kubeconfig that may not delete."""
+    """An API server and a fresh Secret name in it; `kubeconfig` is the administrator's, `limited` that of `user`."""
 
     kubeconfig: Path
     limited: Path
+    user: str
     cache: Path
     own: kubernetes.KubernetesApi | None
     name: str = ""
@@ -82,7 +85,7 @@ def _own(running: background.Background, directory: Path, stack: contextlib.Exit
     api = kubernetes.KubernetesApi(journal.Journal(), authority, directory / "cluster")
     stack.callback(lambda: running.run(api.stop()))
     running.run(api.start())
-    return Cluster(api.kubeconfig, api.kubeconfig, directory / "cache", api)
+    return Cluster(api.administrator_kubeconfig, api.kubeconfig, api.user, directory / "cache", api)
 
 
 def _real(running: background.Background, directory: Path, stack: contextlib.ExitStack) -> Cluster:
@@ -94,7 +97,7 @@ def _real(running: background.Background, directory: Path, stack: contextlib.Exi
     api = envtest.EnvtestApi(directory / "cluster", Path(assets))
     stack.callback(lambda: running.run(api.stop()))
     running.run(api.start())
-    return Cluster(api.kubeconfig, api.kubeconfig_for(envtest.LIMITED), directory / "cache", None)
+    return Cluster(api.kubeconfig, api.limited_kubeconfig, envtest.LIMITED, directory / "cache", None)
 
 
 @pytest.fixture(scope="module", params=["own", "real"])
@@ -349,6 +352,135 @@ def test_watch_shows_each_change(cluster: Cluster) -> None:
     query = f"watch=true&resourceVersion={version}&fieldSelector=metadata.name%3D{cluster.name}&timeoutSeconds=1"
     lines = cluster.kubectl("get", "--raw", f"{COLLECTION}?{query}").stdout.splitlines()
     assert [json.loads(line)["type"] for line in lines] == ["MODIFIED", "DELETED"]
+
+
+def test_bound_role_lets_a_user_do_what_was_forbidden(cluster: Cluster) -> None:
+    cluster.create()
+    with _without(cluster, "get"):
+        _refused(cluster.kubectl("get", "secret", cluster.name, limited=True), "Forbidden", f'User "{cluster.user}"')
+        _make(cluster, "role", "--verb=get", "--resource=secrets", f"--resource-name={cluster.name}")
+        _make(cluster, "rolebinding", f"--role={cluster.name}", f"--user={cluster.user}")
+        _wait_until_allowed(cluster, "get", f"secrets/{cluster.name}")
+        assert cluster.kubectl("get", "secret", cluster.name, limited=True).returncode == 0
+        assert cluster.kubectl("auth", "can-i", "get", "secrets/another", limited=True).stdout == "no\n"
+        assert cluster.kubectl("auth", "can-i", "get", "secrets", limited=True).stdout == "no\n"
+
+
+def test_role_that_names_a_secret_does_not_let_create_it(cluster: Cluster) -> None:
+    with _without(cluster, "create"), _without(cluster, "get"):
+        _make(cluster, "role", "--verb=create,get", "--resource=secrets", f"--resource-name={cluster.name}")
+        _make(cluster, "rolebinding", f"--role={cluster.name}", f"--user={cluster.user}")
+        _wait_until_allowed(cluster, "get", f"secrets/{cluster.name}")
+        path = ("--raw", COLLECTION, "-f", "-")
+        done = cluster.kubectl("create", *path, stdin=cluster.manifest(), limited=True)
+        _refused(done, "Forbidden", f'secrets is forbidden: User "{cluster.user}" cannot create resource "secrets"')
+
+
+def test_role_and_binding_are_read_back_as_they_were_made(cluster: Cluster) -> None:
+    _make(cluster, "role", "--verb=get,delete", "--resource=secrets", f"--resource-name={cluster.name}")
+    _make(cluster, "rolebinding", f"--role={cluster.name}", "--user=someone", "--serviceaccount=team:robot")
+    role, binding = (
+        json.loads(cluster.kubectl("get", "--raw", f"{ROLES}{kind}/{cluster.name}").stdout)
+        for kind in ("roles", "rolebindings")
+    )
+    rule = {"apiGroups": [""], "resourceNames": [cluster.name], "resources": ["secrets"], "verbs": ["get", "delete"]}
+    assert role["rules"] == [rule]
+    group = {"apiGroup": "rbac.authorization.k8s.io"}
+    assert binding["roleRef"] == {**group, "kind": "Role", "name": cluster.name}
+    robot = {"kind": "ServiceAccount", "name": "robot", "namespace": "team"}
+    assert binding["subjects"] == [{**group, "kind": "User", "name": "someone"}, robot]
+    assert cluster.kubectl("delete", "--raw", f"{ROLES}roles/{cluster.name}").returncode == 0
+    gone = cluster.kubectl("get", "--raw", f"{ROLES}roles/{cluster.name}")
+    _refused(gone, "NotFound", f'roles.rbac.authorization.k8s.io "{cluster.name}" not found')
+
+
+def test_role_is_made_once_and_in_a_namespace_that_is_there(cluster: Cluster) -> None:
+    role = ("create", "role", cluster.name, "--verb=get", "--resource=secrets")
+    assert cluster.kubectl(*role).returncode == 0
+    words = f'roles.rbac.authorization.k8s.io "{cluster.name}" already exists'
+    _refused(cluster.kubectl(*role), "AlreadyExists", words)
+    _refused(cluster.kubectl(*role, "-n", "nowhere"), "NotFound", 'namespaces "nowhere" not found')
+
+
+def test_roles_are_not_everybodys_to_make(cluster: Cluster) -> None:
+    done = cluster.kubectl("create", "role", cluster.name, "--verb=get", "--resource=secrets", limited=True)
+    words = f'roles.rbac.authorization.k8s.io is forbidden: User "{cluster.user}" cannot create resource "roles" in API'
+    assert done.returncode == 1
+    assert f'{words} group "rbac.authorization.k8s.io" in the namespace "default"' in done.stderr
+
+
+def test_namespace_is_looked_up_by_those_who_may(cluster: Cluster) -> None:
+    path = f"/api/v1/namespaces/{cluster.name}"
+    _refused(cluster.kubectl("get", "--raw", path), "NotFound", f'namespaces "{cluster.name}" not found')
+    with _without(cluster, "get namespaces"):
+        words = f'namespaces "{cluster.name}" is forbidden: User "{cluster.user}" cannot get resource "namespaces" in'
+        done = cluster.kubectl("get", "--raw", path, limited=True)
+        _refused(done, "Forbidden", f'{words} API group "" in the namespace "{cluster.name}"')
+
+
+def test_new_namespace_holds_secrets(cluster: Cluster) -> None:
+    assert cluster.kubectl("create", "namespace", cluster.name).stdout == f"namespace/{cluster.name} created\n"
+    assert json.loads(cluster.kubectl("get", "--raw", f"/api/v1/namespaces/{cluster.name}").stdout)["status"] == {
+        "phase": "Active"
+    }
+    made = cluster.kubectl("-n", cluster.name, "create", "secret", "generic", "made", "--from-literal=a=b")
+    assert made.stdout == "secret/made created\n"
+
+
+@pytest.mark.parametrize("limited", [False, True])
+def test_server_says_who_the_caller_is(cluster: Cluster, limited: bool) -> None:
+    if _minor(cluster) < 28:
+        pytest.skip("SelfSubjectReview is there since Kubernetes 1.28")
+    path = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    done = cluster.kubectl("create", "--raw", path, "-f", "-", stdin=review, limited=limited)
+    answer = json.loads(done.stdout)
+    name = cluster.user if limited else "administrator"
+    groups = ["system:authenticated"] if limited else ["system:masters", "system:authenticated"]
+    assert answer["status"]["userInfo"] == {"username": name, "groups": groups}
+    assert name in cluster.kubectl("auth", "whoami", limited=limited).stdout
+
+
+def test_version_is_told_to_everybody(cluster: Cluster) -> None:
+    assert _minor(cluster) > 0
+
+
+def test_dry_run_of_a_delete_changes_nothing(cluster: Cluster) -> None:
+    path = f"{cluster.path}?dryRun=All"
+    _refused(cluster.kubectl("delete", "--raw", path), "NotFound", f'secrets "{cluster.name}" not found')
+    before = cluster.create()
+    assert cluster.kubectl("delete", "--raw", path).returncode == 0
+    assert cluster.read() == before
+
+
+@pytest.mark.parametrize(("verb", "raw"), [("create", "create"), ("update", "replace"), ("delete", "delete")])
+def test_dry_run_is_forbidden_as_the_real_request_is(cluster: Cluster, verb: str, raw: str) -> None:
+    cluster.create()
+    path = DRY_RUN if verb == "create" else f"{cluster.path}?dryRun=All"
+    body = () if verb == "delete" else ("-f", "-")
+    with _without(cluster, verb):
+        done = cluster.kubectl(raw, "--raw", path, *body, stdin=cluster.manifest("two"), limited=True)
+    _refused(done, "Forbidden", f'User "{cluster.user}" cannot {verb} resource "secrets" in API group ""')
+    assert cluster.values() == {"key": "one"}
+
+
+def _make(cluster: Cluster, kind: str, *options: str) -> None:
+    """Create a role or a binding under the Secret's name."""
+    done = cluster.kubectl("create", kind, cluster.name, *options)
+    assert done.stdout == f"{kind}.rbac.authorization.k8s.io/{cluster.name} created\n", done.stderr
+
+
+def _minor(cluster: Cluster) -> int:
+    version = json.loads(cluster.kubectl("get", "--raw", "/version", limited=True).stdout)
+    assert version["gitVersion"].startswith(f"v{version['major']}.{version['minor']}.")
+    return int(version["minor"])
+
+
+def _wait_until_allowed(cluster: Cluster, verb: str, what: str) -> None:
+    """The real server's authorizer learns of a binding by a watch."""
+    deadline = time.monotonic() + 10
+    while cluster.kubectl("auth", "can-i", verb, what, limited=True).stdout != "yes\n":
+        assert time.monotonic() < deadline, f"{verb} {what} is still forbidden"
 
 
 def _encoded(value: str) -> str:

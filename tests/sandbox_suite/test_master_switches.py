@@ -1,5 +1,6 @@
 import contextlib
 import dataclasses
+import datetime
 import io
 import socket
 import stat
@@ -13,6 +14,8 @@ import pytest
 from sandbox import background, journal, keypair, master
 
 SECONDS = 10.0
+SOON = datetime.timedelta(seconds=5)
+AHEAD = datetime.timedelta(minutes=7)
 KEY_PAIR = keypair.generate()
 
 
@@ -187,3 +190,25 @@ def is_running(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return state != "Z"
+
+
+def on_the_master(running: Running, line: str = "date +%s") -> datetime.timedelta:
+    with running.command(line) as channel:
+        seconds = int(channel.makefile().read())
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC) - datetime.datetime.now(datetime.UTC)
+
+
+@pytest.mark.parametrize("skew", [AHEAD, -AHEAD])
+def test_clock_of_the_master_may_be_wrong(running: Running, skew: datetime.timedelta) -> None:
+    assert abs(on_the_master(running)) < SOON
+    running.master.clock_skew = skew
+    assert abs(on_the_master(running) - skew) < SOON
+    assert abs(on_the_master(running, "echo $(date -u +%s)") - skew) < SOON
+    running.master.clock_skew = datetime.timedelta()
+    assert abs(on_the_master(running)) < SOON
+
+
+def test_command_that_names_a_date_gets_that_one(running: Running) -> None:
+    running.master.clock_skew = AHEAD
+    with running.command("date -u -d @86400 +%F") as channel:
+        assert channel.makefile().read() == b"1970-01-02\n"

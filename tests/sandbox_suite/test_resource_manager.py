@@ -375,3 +375,44 @@ def test_a_connection_can_be_cut(running: world.World) -> None:
     running.resource_manager.faults.append(faults.Fault(status=0, times=99))
     with pytest.raises((ServiceRequestError, ServiceResponseError)):
         send(running, "GET", running.vault_id)
+
+
+def test_a_contributor_assigns_no_roles(running: world.World) -> None:
+    scope = running.account.resource_id
+    definition = f"/providers/Microsoft.Authorization/roleDefinitions/{resource_roles.READER}"
+    properties = {"roleDefinitionId": definition, "principalId": running.app_object_id}
+    path = f"{scope}/providers/Microsoft.Authorization/roleAssignments/{STRANGER[1]}"
+    refused = send(running, "PUT", path, {"properties": properties})
+    assert (refused.status_code, refused.json()["error"]["code"]) == (403, "AuthorizationFailed")
+    group = scope.partition("/providers/")[0]
+    owner = resource_roles.Assignment(group, resource_roles.OWNER, running.identity.object_id)
+    running.resource_manager.role_assignments.append(owner)
+    made = send(running, "PUT", path, {"properties": properties})
+    assert (made.status_code, made.json()["name"]) == (201, STRANGER[1])
+    assert send(running, "PUT", path, {"properties": properties}).json()["error"]["code"] == "RoleAssignmentExists"
+    assert running.resource_manager.authorizes(running.app_object_id, "Microsoft.Storage/storageAccounts/read", scope)
+
+
+def test_lists_leave_out_what_the_caller_may_not_read(running: world.World) -> None:
+    subscription = f"/subscriptions/{running.account.subscription_id}/providers"
+    for kind, count in (("Microsoft.KeyVault/vaults", 1), ("Microsoft.Storage/storageAccounts", 2)):
+        assert len(send(running, "GET", f"{subscription}/{kind}").json()["value"]) == count
+        assert send(running, "GET", f"{subscription}/{kind}", client_id=STRANGER[0]).json() == {"value": []}
+
+
+def test_only_what_is_sent_is_changed(running: world.World) -> None:
+    rules = {"defaultAction": "Deny", "ipRules": [{"value": "192.0.2.1"}, {"value": "198.51.100.0/24"}]}
+    for scope in (running.vault_id, running.account.resource_id):
+        changed = send(running, "PATCH", scope, {"properties": {"networkAcls": rules}}).json()["properties"]
+        assert [rule["value"] for rule in changed["networkAcls"]["ipRules"]] == ["192.0.2.1/32", "198.51.100.0/24"]
+    assert (running.vault.rbac, running.account.allow_shared_key_access) == (False, True)
+    open_to_all = {**rules, "defaultAction": "Allow"}
+    send(
+        running,
+        "PATCH",
+        running.vault_id,
+        {"properties": {"networkAcls": open_to_all, "enableRbacAuthorization": True}},
+    )
+    assert (running.vault.rbac, running.vault.firewall) == (True, None)
+    refused = send(running, "PATCH", running.vault_id, {"properties": {"networkAcls": {"ipRules": [{"value": "?"}]}}})
+    assert refused.status_code == 400
