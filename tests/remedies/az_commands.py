@@ -1,0 +1,186 @@
+"""What the commands of `az` do, in the real program's words; each gives what is printed as JSON."""
+
+import argparse
+import base64
+import urllib.parse
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.remedies.session import AzError, Session
+
+Document = dict[str, Any]
+Asked = argparse.Namespace
+
+KINDS = ("keys", "secrets", "certificates", "storage")
+IN_BINARY: dict[str, Callable[[bytes], str]] = {
+    "base64": lambda data: base64.b64encode(data).decode(),
+    "hex": bytes.hex,
+}
+_ROLES = "providers/Microsoft.Authorization/roleDefinitions"
+
+
+def show_subscription(session: Session, _asked: Asked) -> Document:
+    """`az account show`."""
+    return {"id": session.subscription, "tenantId": session.tenant, "state": "Enabled"}
+
+
+def login(session: Session, asked: Asked) -> list[Document]:
+    """`az login`: whoever signed in before stays signed in."""
+    return [show_subscription(session, asked)]
+
+
+def show_vault(session: Session, asked: Asked) -> Document:
+    """Find a vault by its name, or by its host's first label, which is the name in Azure."""
+    vaults = session.manage("GET", f"/subscriptions/{session.subscription}/providers/Microsoft.KeyVault/vaults")
+    for vault in vaults["value"]:
+        host = urllib.parse.urlsplit(vault["properties"]["vaultUri"]).hostname or ""
+        if asked.vault_name in (vault["name"], host.partition(".")[0]):
+            return dict(vault)
+    raise AzError(f"The Vault '{asked.vault_name}' not found within subscription.", 3)
+
+
+def set_policy(session: Session, asked: Asked) -> Document:
+    """`az keyvault set-policy`: a list that is given replaces the former one of that kind, the others stay."""
+    vault = show_vault(session, asked)
+    if vault["properties"]["enableRbacAuthorization"]:
+        raise AzError("Cannot set policies to a vault with '--enable-rbac-authorization' specified")
+    policies = {one["objectId"]: one["permissions"] for one in vault["properties"]["accessPolicies"]}
+    had = policies.get(asked.object_id, {})
+    given = {kind: getattr(asked, f"{kind.removesuffix('s')}_permissions") for kind in KINDS}
+    permissions = {kind: had.get(kind, []) if names is None else names for kind, names in given.items()}
+    entry = {"tenantId": session.tenant, "objectId": asked.object_id, "permissions": permissions}
+    session.manage("PUT", f"{vault['id']}/accessPolicies/replace", {"properties": {"accessPolicies": [entry]}})
+    return show_vault(session, asked)
+
+
+def update_vault(session: Session, asked: Asked) -> Document:
+    """`az keyvault update`."""
+    properties = {"enableRbacAuthorization": asked.enable_rbac_authorization == "true"}
+    return dict(session.manage("PATCH", show_vault(session, asked)["id"], {"properties": properties}))
+
+
+def add_vault_rule(session: Session, asked: Asked) -> Document:
+    """`az keyvault network-rule add`."""
+    return _add_rule(session, show_vault(session, asked), asked.ip_address)
+
+
+def set_secret(session: Session, asked: Asked) -> Document:
+    """`az keyvault secret set`: from a file as it is, down to its last line end."""
+    data = asked.value.encode() if asked.value is not None else Path(asked.file).read_bytes()
+    written = IN_BINARY[asked.encoding](data) if asked.encoding in IN_BINARY else data.decode(asked.encoding)
+    body = {"value": written, "contentType": asked.content_type, "tags": {"file-encoding": asked.encoding}}
+    return dict(session.ask_vault("PUT", _secret(session, asked), body))
+
+
+def recover_secret(session: Session, asked: Asked) -> Document:
+    """`az keyvault secret recover`."""
+    return dict(session.ask_vault("POST", f"{_secret(session, asked, 'deletedsecrets')}/recover"))
+
+
+def set_secret_attributes(session: Session, asked: Asked) -> Document:
+    """`az keyvault secret set-attributes`, of the current version."""
+    body = {"attributes": {"enabled": asked.enabled == "true"}}
+    return dict(session.ask_vault("PATCH", f"{_secret(session, asked)}/", body))
+
+
+def assign_role(session: Session, asked: Asked) -> Document:
+    """`az role assignment create`: one that is there already is no error."""
+    principal = {"principalId": asked.assignee_object_id or _object_id(session, asked.assignee)}
+    if asked.assignee_principal_type:
+        principal["principalType"] = asked.assignee_principal_type
+    properties = {"roleDefinitionId": _role_id(session, asked.role), **principal}
+    assignments = f"{asked.scope}/providers/Microsoft.Authorization/roleAssignments"
+    try:
+        made = session.manage("PUT", f"{assignments}/{uuid.uuid4()}", {"properties": properties})
+    except AzError as error:
+        if error.code != "RoleAssignmentExists":
+            raise
+        there = session.manage("GET", assignments, filter=f"atScope() and principalId eq '{principal['principalId']}'")
+        made = next(
+            one for one in there["value"] if one["properties"]["roleDefinitionId"] == _role_id(session, asked.role)
+        )
+    return dict(made)
+
+
+def show_account(session: Session, asked: Asked) -> Document:
+    """`az storage account show`."""
+    return dict(session.manage("GET", asked.ids)) if asked.ids else _account(session, asked.name)
+
+
+def update_account(session: Session, asked: Asked) -> Document:
+    """`az storage account update`."""
+    properties = {"allowSharedKeyAccess": asked.allow_shared_key_access == "true"}
+    return dict(session.manage("PATCH", show_account(session, asked)["id"], {"properties": properties}))
+
+
+def add_account_rule(session: Session, asked: Asked) -> Document:
+    """`az storage account network-rule add`."""
+    return _add_rule(session, _account(session, asked.account_name), asked.ip_address)
+
+
+def set_app_settings(session: Session, asked: Asked) -> list[Document]:
+    """`az functionapp config appsettings set`: the others stay; it prints no values."""
+    site = _site(session, asked)
+    settings = dict(session.manage("POST", f"{site}/config/appsettings/list")["properties"])
+    for pair in asked.settings:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise AzError(f"Invalid setting '{pair}': it must be NAME=VALUE.", 2)
+        settings[name] = value
+    session.manage("PUT", f"{site}/config/appsettings", {"properties": settings})
+    return [{"name": name, "slotSetting": False, "value": None} for name in settings]
+
+
+def assign_identity(session: Session, asked: Asked) -> Document:
+    """`az functionapp identity assign`: without more, the system-assigned one."""
+    return dict(session.manage("PATCH", _site(session, asked), {"identity": {"type": "SystemAssigned"}})["identity"])
+
+
+def _account(session: Session, name: str) -> Document:
+    """Find an account by its name, which no other in the cloud has."""
+    path = f"/subscriptions/{session.subscription}/providers/Microsoft.Storage/storageAccounts"
+    for account in session.manage("GET", path)["value"]:
+        if account["name"] == name:
+            return dict(account)
+    raise AzError(f"The storage account '{name}' not found within subscription.", 3)
+
+
+def _add_rule(session: Session, resource: Document, addresses: list[str]) -> Document:
+    rules = resource["properties"]["networkAcls"]
+    rules["ipRules"] += [{"value": address} for address in addresses]
+    return dict(session.manage("PATCH", resource["id"], {"properties": {"networkAcls": rules}}))
+
+
+def _secret(session: Session, asked: Asked, collection: str = "secrets") -> str:
+    vault = show_vault(session, asked)["properties"]["vaultUri"].rstrip("/")
+    return f"{vault}/{collection}/{asked.name}"
+
+
+def _site(session: Session, asked: Asked) -> str:
+    if asked.ids:
+        return str(asked.ids)
+    if not (asked.name and asked.resource_group):
+        raise AzError("the following arguments are required: --name/-n, --resource-group/-g", 2)
+    group = f"/subscriptions/{session.subscription}/resourceGroups/{asked.resource_group}"
+    return f"{group}/providers/Microsoft.Web/sites/{asked.name}"
+
+
+def _object_id(session: Session, assignee: str) -> str:
+    found = session.directory.get(assignee)
+    if found is None:
+        raise AzError(f"Cannot find user or service principal in graph database for '{assignee}'.")
+    return found
+
+
+def _role_id(session: Session, role: str) -> str:
+    """A role by its GUID, or by its name."""
+    base = f"/subscriptions/{session.subscription}/{_ROLES}"
+    try:
+        return f"{base}/{uuid.UUID(role)}"
+    except ValueError:
+        found = session.manage("GET", base, filter=f"roleName eq '{role}'")["value"]
+    if not found:
+        raise AzError(f"Role '{role}' doesn't exist.")
+    return str(found[0]["id"])
