@@ -63,6 +63,17 @@ param createCluster bool = false
 @description('SSH public key of the administrator of that machine.')
 param clusterSshPublicKey string = ''
 
+@description('Who is sent the alerts: an address, best of a group; empty sends nothing.')
+param alertEmail string = ''
+
+@description('False where the schedule leaves more than a day between two runs, which is more than the alert for missing runs can see.')
+param watchForRuns bool = true
+
+@minValue(0)
+@maxValue(146000)
+@description('How long nobody may change or delete the report of a run, in days; 0 leaves the policy as it is, which a locked one needs.')
+param reportRetentionDays int = 90
+
 // App settings, under the names that rotator/settings.py gives them. An empty one means the app's default.
 @description('The master: host name or address.')
 param kubernetesDns string
@@ -87,6 +98,9 @@ param rotationProve string = ''
 @description('How old the active account key may get until the timer has the other one regenerated, ISO 8601; empty leaves that to requests.')
 param keyRotationPeriod string = ''
 param revokeGrace string = ''
+@secure()
+@description('Where a chat service takes messages: the URL, or better, a reference to the vault secret that holds it.')
+param notifyWebhookUrl string = ''
 param sasDefinitionName string = ''
 param sasServices string = ''
 param sasResourceTypes string = ''
@@ -171,6 +185,18 @@ module monitoring 'app/monitoring.bicep' = {
   }
 }
 
+module alerts 'app/alerts.bicep' = {
+  name: 'alerts'
+  scope: group
+  params: {
+    location: location
+    tags: tags
+    workspaceId: monitoring.outputs.workspaceId
+    email: alertEmail
+    watchForRuns: watchForRuns
+  }
+}
+
 module network 'app/network.bicep' = if (vnetEnabled) {
   name: 'network'
   scope: group
@@ -190,6 +216,7 @@ module storage 'app/storage.bicep' = {
     tags: tags
     isPrivate: vnetEnabled
     workspaceId: monitoring.outputs.workspaceId
+    reportRetentionDays: reportRetentionDays
   }
 }
 
@@ -338,6 +365,8 @@ module function 'app/function.bicep' = {
       ROTATION_PROVE: rotationProve
       KEY_ROTATION_PERIOD: keyRotationPeriod
       REVOKE_GRACE: revokeGrace
+      REPORT_CONTAINER: storage.outputs.reportContainer
+      NOTIFY_WEBHOOK_URL: notifyWebhookUrl
       SAS_DEFINITION_NAME: sasDefinitionName
       SAS_SERVICES: sasServices
       SAS_RESOURCE_TYPES: sasResourceTypes

@@ -1,4 +1,4 @@
-// The function app on Flex Consumption. It signs in everywhere with its identity; no setting holds a secret.
+// The function app on Flex Consumption. It signs in everywhere with its identity; no setting needs to hold a secret.
 param name string
 param planName string
 param location string
@@ -11,7 +11,8 @@ param insightsName string
 param workspaceId string
 param subnetId string
 
-@description('What rotator/settings.py knows, except what the identity and the storage made here decide.')
+@secure()
+@description('What rotator/settings.py knows, except what the identity and the storage made here decide. Secure for the webhook in it.')
 param settings object
 
 resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
@@ -46,6 +47,8 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
+    // Who reads what a setting refers to with @Microsoft.KeyVault(…); by default an identity that is not there.
+    keyVaultReferenceIdentity: identityId
     virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
     siteConfig: {
       minTlsVersion: '1.2'

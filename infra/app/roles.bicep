@@ -15,7 +15,7 @@ resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
 }
 
 // Storage Blob Data Owner: the Functions host reads the package, takes leases and keeps the timer's state; the app makes
-// a container and takes a lease on a blob in it, so that one run acts at a time.
+// a container and takes a lease on a blob in it, so that one run acts at a time, and keeps each run's report in another.
 resource ownStorage 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(account.id, appPrincipalId, blobDataOwner)
   scope: account

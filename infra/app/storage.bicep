@@ -1,9 +1,11 @@
-// The app's own storage: the deployment package, the leases of host and app, the timer's state. Never the rotated account.
+// The app's own storage: the deployment package, the leases of host and app, the timer's state, the runs' reports.
+// Never the rotated account.
 param name string
 param location string
 param tags object
 param isPrivate bool
 param workspaceId string
+param reportRetentionDays int
 
 resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
   name: name
@@ -35,6 +37,22 @@ resource package 'Microsoft.Storage/storageAccounts/blobServices/containers@2025
   name: 'app-package'
 }
 
+resource reports 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-01-01' = {
+  parent: blobs
+  name: 'rotation-reports'
+}
+
+// Unlocked: an owner may still take it away, and `azd down` may want that. Once it is locked, no template may set it.
+resource reportsImmutability 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2025-01-01' = if (reportRetentionDays > 0) {
+  parent: reports
+  name: 'default'
+  properties: {
+    immutabilityPeriodSinceCreationInDays: reportRetentionDays
+    // Each report is a blob of its own, written once.
+    allowProtectedAppendWrites: false
+  }
+}
+
 resource audit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   name: 'audit'
   scope: blobs
@@ -51,4 +69,5 @@ resource audit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
 output id string = account.id
 output name string = account.name
 output blobs string = account.properties.primaryEndpoints.blob
+output reportContainer string = reports.name
 output packageContainer string = '${account.properties.primaryEndpoints.blob}${package.name}'

@@ -138,6 +138,8 @@ def _declaration(file: str, node: tree_sitter.Node, decorators: tuple[str, ...])
     value = rest[-1] if rest else None
     if value is not None and value.type == "if_statement":
         condition, value = text(value.named_children[0])[1:-1], value.named_children[-1]
+    if value is not None and value.type == "for_statement":
+        value = value.named_children[-1]
     return Declaration(
         file=file,
         kind=_KINDS[node.type],

@@ -99,6 +99,20 @@ def telemetry(template: Template) -> list[str]:
     ]
 
 
+def reports(template: Template) -> list[str]:
+    """What is kept of each run can be neither changed nor deleted for a while."""
+    (policy,) = template.resources("Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies")
+    (container,) = [each for each in template.of("resource", policy.file) if each.name == policy.body["parent"]]
+    wanted: dict[str, Value] = {
+        "immutabilityPeriodSinceCreationInDays": Code("reportRetentionDays"),
+        "allowProtectedAppendWrites": False,
+    }
+    faults = differences(policy, "properties", wanted)
+    if (container.body["name"], policy.condition) != ("rotation-reports", "reportRetentionDays > 0"):
+        faults.append(f"{policy} is for {container.body['name']} if {policy.condition}")
+    return faults
+
+
 def network(template: Template) -> list[str]:
     """With a network, nothing but its own addresses reaches vault and own storage."""
     faults = []
@@ -135,7 +149,9 @@ def keys_in_text(template: Template) -> list[str]:
         for file, root in template.roots.items()
         for found in re.finditer(secret, bicep.text(root))
     ]
-    named = re.compile(r"(?i)(password|passphrase|privatekey|connectionstring|sastoken|accountkey)$")
+    named = re.compile(
+        r"(?i)(password|passphrase|privatekey|connectionstring|sastoken|accountkey|webhookurl|^settings)$"
+    )
     guarded = [each for each in template.of("param") if named.search(each.name) and "@secure()" not in each.decorators]
     return faults + [f"{each} is not @secure()" for each in guarded]
 

@@ -11,8 +11,9 @@ from tests.infra.bicep import Declaration, Template
 
 # Types and API versions that were seen in public templates or in the reference; a new one is looked up first.
 TYPES = frozenset(Path(__file__).with_name("resource_types.txt").read_text().split())
-FUNCTIONS = {"concat", "empty", "environment", "fail", "guid", "loadFileAsBase64", "loadJsonContent", "replace"}
-FUNCTIONS |= {"resourceGroup", "subscription", "subscriptionResourceId", "tenant", "toLower", "union", "uniqueString"}
+FUNCTIONS = {"concat", "empty", "environment", "fail", "guid", "loadFileAsBase64", "loadJsonContent"}
+FUNCTIONS |= {"loadTextContent", "replace", "resourceGroup", "subscription", "subscriptionResourceId", "tenant"}
+FUNCTIONS |= {"toLower", "union", "uniqueString"}
 KEYS = {
     "resource": {"name", "location", "tags", "kind", "sku", "identity", "properties", "parent", "scope", "dependsOn"},
     "module": {"name", "scope", "params", "dependsOn"},
@@ -33,7 +34,7 @@ def unknown_names(template: Template) -> list[str]:
     """Names that nothing in the file declares, and functions that are not known to exist."""
     faults = []
     for file, root in template.roots.items():
-        declared = {each.name for each in template.declarations if each.file == file}
+        declared = {each.name for each in template.declarations if each.file == file} | set(_looped(root))
         faults += [f"{file}: {name} is not declared" for name in _used(root) if name not in declared]
         faults += [f"{file}: {name}() is not a known function" for name in _called(root) if name not in FUNCTIONS]
     return faults
@@ -121,6 +122,13 @@ def _used(root: tree_sitter.Node) -> Iterator[str]:
             naming = node.parent.type == "object_property" or node.parent.type.endswith("_declaration")
             if node.parent.type != "call_expression" and not (first and naming):
                 yield bicep.text(node)
+
+
+def _looped(root: tree_sitter.Node) -> Iterator[str]:
+    """Names that stand for one item after the other."""
+    for node in bicep.walk(root):
+        if node.type == "for_statement":
+            yield bicep.text(node.named_children[0])
 
 
 def _called(root: tree_sitter.Node) -> Iterator[str]:

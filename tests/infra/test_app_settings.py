@@ -82,6 +82,19 @@ def test_the_app_reads_its_storage_by_identity(template: Template) -> None:
     assert settings["AzureWebJobsStorage__clientId"] == settings["AZURE_CLIENT_ID"] == "identityClientId"
 
 
+def test_reports_are_kept_in_the_container_that_is_protected(template: Template) -> None:
+    assert given(template)["REPORT_CONTAINER"] == "storage.outputs.reportContainer"
+    (output,) = [each for each in template.of("output", "app/storage.bicep") if each.name == "reportContainer"]
+    assert output.value == "reports.name"
+
+
+def test_a_setting_may_refer_to_the_vault(template: Template) -> None:
+    (app,) = template.resources("Microsoft.Web/sites")
+    properties = app.body["properties"]
+    assert isinstance(properties, dict)
+    assert properties["keyVaultReferenceIdentity"] == "identityId"
+
+
 def test_a_confirmed_fingerprint_outlives_a_redeployment(template: Template) -> None:
     assert given(template)["KUBERNETES_SSH_FINGERPRINT"] == "kubernetesSshFingerprint"
     assert PARAMETERS["kubernetesSshFingerprint"]["value"] == "${KUBERNETES_SSH_FINGERPRINT=}"
@@ -103,7 +116,7 @@ def test_a_parameter_has_the_same_default_in_both_files(template: Template) -> N
     for each in template.of("param", "main.bicep"):
         _, has_default, default = PARAMETERS[each.name]["value"].rstrip("}").partition("=")
         if has_default:
-            assert default == (str(each.value).lower() if each.target == "bool" else each.value), each
+            assert default == (str(each.value).lower() if each.target in ("bool", "int") else each.value), each
 
 
 def test_azd_finds_what_it_is_promised(template: Template) -> None:

@@ -39,6 +39,7 @@ def test_the_template_has_no_fault(check: Check, template: Template) -> None:
             "identityId: identty.",
             "identty is not declared",
         ),
+        (soundness.unknown_names, "app/alerts.bicep", "alert.severity", "alarm.severity", "alarm is not declared"),
         (soundness.unknown_names, "app/roles.bicep", "name: guid(", "name: giud(", "giud() is not a known function"),
         (
             soundness.declared_twice,

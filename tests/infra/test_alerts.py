@@ -1,0 +1,239 @@
+"""Each alert rule is one that Azure takes, reads what the app writes, and has its run-book."""
+
+import datetime
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from rotator.report import Failed, Report, Rotated, TargetReport
+from tests.infra import alerts, bicep, kusto
+from tests.infra.alerts import Rule
+from tests.infra.bicep import Code, Template
+from tests.infra.edits import edited
+
+ROOT = bicep.FOLDER.parent
+OPERATIONS = (ROOT / "docs/operations.md").read_text()
+SEVERITIES = {"Host key rejected": 0, "SAS expires": 1, "Two failed runs": 2, "No run": 2}
+# https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-create-log-alert-rule
+FREQUENCIES = {"PT1M": "1 minute", "PT5M": "5 minutes", "PT15M": "15 minutes"}
+MINUTES = {"PT1M": 1, "PT5M": 5, "PT15M": 15, "P2D": 2880}
+NOON = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC)
+REJECTED = Failed("HostKeyRejectedError", "the host showed another key", "Compare it with the console.")
+ROTATED = Rotated("it is due", "create", "f" * 16, NOON, "blobrwu4hours", "d" * 64, None, "accepted")
+
+
+@pytest.fixture(scope="module")
+def rules(template: Template) -> list[Rule]:
+    return alerts.rules(template)
+
+
+@pytest.fixture(scope="module")
+def rule(rules: list[Rule]) -> dict[str, Rule]:
+    return {each.title: each for each in rules}
+
+
+@pytest.fixture(scope="module")
+def analysed(rules: list[Rule]) -> dict[str, kusto.Analysis]:
+    return kusto.analyse({each.title: each.query for each in rules})
+
+
+def report(*outcomes: Failed | Rotated, error: Failed | None = None) -> Report:
+    targets = tuple(TargetReport("default/storage-sas@master", "recreate", outcome, {}) for outcome in outcomes)
+    interval = datetime.timedelta(minutes=30)
+    return Report("run-1", "timer", False, NOON, NOON, targets, asked_by="timer", interval=interval, error=error)
+
+
+def section(heading: str) -> str:
+    return OPERATIONS.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+
+
+def runbooks() -> dict[str, str]:
+    headed = re.split(r"^### (.+)$", section("Run-books"), flags=re.MULTILINE)[1:]
+    return dict(zip(headed[::2], headed[1::2], strict=True))
+
+
+def told() -> Iterator[tuple[str, int, str]]:
+    """What the table of alerts says: name, severity, how soon."""
+    for line in re.findall(r"^\| \[.*$", section("Alerts"), re.MULTILINE):
+        name, _, severity, soon = (cell.strip() for cell in line.strip("|").split(" | "))
+        yield name[1:].partition("]")[0], int(severity), soon
+
+
+def test_each_rule_is_as_severe_as_it_is_meant_to_be(rules: list[Rule]) -> None:
+    assert {each.title: each.severity for each in rules} == SEVERITIES
+
+
+def test_the_table_of_alerts_tells_each_rule(rules: list[Rule]) -> None:
+    assert sorted(told()) == sorted((each.title, each.severity, FREQUENCIES[each.frequency]) for each in rules)
+
+
+def test_every_rule_has_a_run_book_and_every_run_book_a_rule(rules: list[Rule]) -> None:
+    assert set(runbooks()) == {each.title for each in rules}
+
+
+@pytest.mark.parametrize("part", ["Means", "Look at", "Do", "Clears"])
+def test_each_run_book_is_complete(part: str) -> None:
+    assert [title for title, text in runbooks().items() if text.count(f"\n**{part}") != 1] == []
+
+
+def test_a_rule_takes_from_the_list_what_the_list_says(template: Template) -> None:
+    shared = alerts.properties(template)
+    taken = {"severity", "enabled", "displayName"}
+    assert {name: shared[name] for name in taken} == {name: f"alert.{name}" for name in taken}
+    assert shared["evaluationFrequency"] == "alert.frequency"
+    assert (shared["windowSize"], shared["overrideQueryTimeRange"]) == ("alert.window", "alert.range")
+    assert shared["criteria"] == {
+        "allOf": [
+            {
+                "query": Code("alert.query"),
+                "timeAggregation": "Count",
+                "operator": "GreaterThan",
+                "threshold": 0,
+                "dimensions": Code("alert.dimensions"),
+                "failingPeriods": {"numberOfEvaluationPeriods": 1, "minFailingPeriodsToAlert": 1},
+            }
+        ]
+    }
+
+
+def test_an_alert_clears_by_itself(template: Template) -> None:
+    shared = alerts.properties(template)
+    assert shared["autoMitigate"] is True
+    assert "muteActionsDuration" not in shared  # Azure takes one of the two
+
+
+def test_somebody_is_told_where_there_is_an_address(template: Template) -> None:
+    (group,) = template.resources("Microsoft.Insights/actionGroups")
+    assert group.condition == "!empty(email)"
+    assert alerts.properties(template)["actions"] == {"actionGroups": "empty(email) ? [] : [operators.id]"}
+
+
+def test_every_rule_is_switched_on_but_one_that_may_be_switched_off(rules: list[Rule]) -> None:
+    assert {each.title: each.enabled for each in rules if each.enabled is not True} == {"No run": "watchForRuns"}
+
+
+def test_no_rule_looks_back_further_or_more_often_than_azure_does(rules: list[Rule]) -> None:
+    for each in rules:
+        assert MINUTES[each.frequency] <= MINUTES[each.window] <= MINUTES[each.range] <= MINUTES["P2D"], each.title
+
+
+def test_no_rule_has_an_operator_that_azure_refuses_in_alerts(rules: list[Rule]) -> None:
+    for each in rules:
+        assert not re.search(r"\b(union|search|take|limit|ingestion_time|adx)\b", code(each.query)), each.title
+
+
+def test_what_is_asked_each_minute_is_one_simple_question(rules: list[Rule]) -> None:
+    (each,) = [each for each in rules if each.frequency == "PT1M"]
+    assert re.findall(r"^(?:\| )?(\w+)", code(each.query), re.MULTILINE) == ["AppTraces", "where", "where"]
+
+
+def test_every_query_is_in_a_rule(rules: list[Rule]) -> None:
+    kept = [path.read_text() for path in (bicep.FOLDER / "app/alerts").iterdir()]
+    assert sorted(kept) == sorted(each.query for each in rules)
+
+
+def code(query: str) -> str:
+    return re.sub(r"//.*", "", query)
+
+
+def test_every_query_is_right_by_kustos_own_parser(analysed: dict[str, kusto.Analysis]) -> None:
+    assert {title: each.diagnostics for title, each in analysed.items() if each.diagnostics} == {}
+
+
+def test_rows_of_two_days_count_as_of_now(rules: list[Rule], analysed: dict[str, kusto.Analysis]) -> None:
+    """With TimeGenerated in the result, Azure would count the rows of the last window only."""
+    timed = {each.title for each in rules if "TimeGenerated" in analysed[each.title].columns}
+    assert timed == {each.title for each in rules if each.range == each.window}
+
+
+def test_rules_split_by_columns_of_text_that_the_result_has(
+    rules: list[Rule], analysed: dict[str, kusto.Analysis]
+) -> None:
+    for each in rules:
+        assert {analysed[each.title].columns[name] for name in each.dimensions} <= {"string"}
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("Message", "Mesage"),
+        ("AppTraces", "AppTrace"),
+        ("startswith", "startswth"),
+        ("where", "were"),
+        ("max(TimeGenerated)", "max(TimeGenerated"),
+    ],
+)
+def test_a_mistake_in_a_query_is_noticed(rule: dict[str, Rule], right: str, wrong: str) -> None:
+    query = rule["No run"].query
+    assert right in query
+    assert kusto.analyse({"it": query.replace(right, wrong)})["it"].diagnostics != []
+
+
+def test_the_run_books_queries_are_right_by_kustos_own_parser() -> None:
+    queries = re.findall(r'^logs "(.+)"$', section("Run-books"), re.MULTILINE)
+    assert len(queries) > 3
+    found = kusto.analyse({query: query.replace('\\"', '"') for query in queries})
+    assert {query: each.diagnostics for query, each in found.items() if each.diagnostics} == {}
+
+
+def test_the_queries_read_what_a_report_has(rules: list[Rule]) -> None:
+    texts = " ".join(each.query for each in rules)
+    written = report(ROTATED).as_json()
+    read = set(re.findall(r"\b(?:Report|Message, 7\)\))\.(\w+)", texts))
+    assert read == {"run", "trigger", "failed", "interval_seconds", "targets"}
+    assert read <= set(written)
+    read_of_targets = set(re.findall(r"\bOutcome\.(\w+)", texts))
+    assert read_of_targets == {"target", "expires"}
+    assert read_of_targets <= set(written["targets"][0])
+
+
+def test_times_and_intervals_in_a_report_are_what_the_queries_take_them_for() -> None:
+    written = report(ROTATED).as_json()
+    assert written["interval_seconds"] == 1800
+    assert datetime.datetime.fromisoformat(written["targets"][0]["expires"]) == NOON
+    assert (written["trigger"], written["failed"]) == ("timer", False)
+
+
+def test_the_queries_find_the_line_that_a_run_writes(rules: list[Rule]) -> None:
+    assert any('"report %s"' in path.read_text() for path in (ROOT / "rotator").glob("*.py"))
+    for each in rules:
+        assert "AppTraces\n" in each.query
+        assert set(re.findall(r"startswith '(.*?)'", each.query)) == {"report {"}
+        assert set(re.findall(r"substring\(Message, (\d+)\)", each.query)) <= {str(len("report "))}
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+@pytest.mark.parametrize("rejected", [report(ROTATED, REJECTED), report(error=REJECTED)])
+def test_a_rejected_host_key_is_found(rule: dict[str, Rule], rejected: Report, separators: tuple[str, str]) -> None:
+    assert host_key(rule).search(json.dumps(rejected.as_json(), separators=separators))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [report(ROTATED), report(Failed("UnreachableError", "unlike HostKeyRejectedError, no answer", "Wait."))],
+)
+def test_nothing_else_is_taken_for_a_rejected_host_key(rule: dict[str, Rule], other: Report) -> None:
+    assert not host_key(rule).search(json.dumps(other.as_json()))
+
+
+def host_key(rule: dict[str, Rule]) -> re.Pattern[str]:
+    (found,) = re.findall(r"matches regex '(.+)'", rule["Host key rejected"].query)
+    return re.compile(found)
+
+
+def test_a_killed_run_is_known_by_the_name_of_the_timers_function(rule: dict[str, Rule]) -> None:
+    (name,) = re.findall(r"Name == '(\w+)'", rule["Two failed runs"].query)
+    assert f'@app.function_name("{name}")\n@app.timer_trigger' in (ROOT / "function_app.py").read_text()
+
+
+def test_no_line_that_an_alert_needs_is_left_out_by_sampling() -> None:
+    host = json.loads((ROOT / "host.json").read_text())
+    kept = host["logging"]["applicationInsights"]["samplingSettings"]["excludedTypes"]
+    assert {"Trace", "Request"} <= set(kept.split(";"))
+
+
+def test_a_rule_that_is_less_severe_is_noticed() -> None:
+    changed = alerts.rules(edited(alerts.FILE, "severity: 0", "severity: 3"))
+    assert {each.title: each.severity for each in changed} != SEVERITIES
