@@ -1,12 +1,13 @@
-"""The triggers, and nothing more: timer, manual rotation, revocation, health.
+"""The triggers, and nothing more: timer, manual rotation, revocation, check, status, health.
 
 Only azure.functions is imported here; the SDKs come with the first run, which keeps indexing and cold start short.
 """
 
+import datetime
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
@@ -34,7 +35,7 @@ def rotate_on_schedule(timer: func.TimerRequest) -> None:
     if timer.past_due:
         logger.warning("the timer is past due: a run was missed or comes late")
     try:
-        report = rotator.rotate(trigger="timer", forced=False)
+        report = rotator.rotate(trigger="timer", asked_by="timer")
     except errors.BusyError as error:
         logger.warning("%s: this firing is left to it", error)
         return
@@ -46,14 +47,51 @@ def rotate_on_schedule(timer: func.TimerRequest) -> None:
 @app.route(route="rotate", methods=["POST"])
 def rotate_now(req: func.HttpRequest) -> func.HttpResponse:
     """Force a rotation; with `{"regenerate_key": true}` a key rotation, which `"force": true` pushes through."""
-    return _carry_out(req.get_body(), {"regenerate_key", "force"}, _rotation)
+    return _carry_out(req, {"regenerate_key", "force"}, _rotation)
 
 
 @app.function_name("revoke_now")
 @app.route(route="revoke", methods=["POST"])
 def revoke_now(req: func.HttpRequest) -> func.HttpResponse:
     """Regenerate both keys after a leak; with `{"force": true}` also if a target cannot be reached."""
-    return _carry_out(req.get_body(), {"force"}, _revocation)
+    return _carry_out(req, {"force"}, _revocation)
+
+
+@app.function_name("check")
+@app.route(route="check", methods=["POST"])
+def check(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001  # the binding's name must be a parameter
+    """Look at every step of a rotation: 200, or 502 when one would fail, 500 for bad settings."""
+    from rotator import app as rotator
+    from rotator import errors
+
+    try:
+        checkup = rotator.check()
+    except errors.RotatorError as error:
+        return _answer(500, error.as_json())
+    return _answer(502 if checkup.failed else 200, checkup.as_json())
+
+
+@app.function_name("status")
+@app.route(route="status", methods=["GET"])
+def status(req: func.HttpRequest) -> func.HttpResponse:
+    """Say what every target holds: 200, or 503 when one needs attention; `?format=html` is for people, and 200."""
+    from rotator import app as rotator
+    from rotator import errors, report, status_page
+
+    if req.params.get("format", "json") not in {"json", "html"}:
+        return _answer(400, {"error": "BadRequest", "message": "format must be json or html"})
+    html = req.params.get("format") == "html"
+    try:
+        found = rotator.status()
+    except errors.RotatorError as error:
+        if not html:
+            return _answer(500, error.as_json())
+        page = status_page.render_failure(report.failure(error), datetime.datetime.now(datetime.UTC))
+        return func.HttpResponse(page.body, status_code=500, headers=page.headers, mimetype="text/html")
+    if not html:
+        return _answer(200 if found.well else 503, found.as_json())
+    page = status_page.render(found)
+    return func.HttpResponse(page.body, status_code=200, headers=page.headers, mimetype="text/html")
 
 
 @app.function_name("health")
@@ -67,12 +105,14 @@ class _BadRequestError(Exception):
     """The body is not one that the endpoint takes; the text is for the caller."""
 
 
-def _carry_out(body: bytes, known: set[str], act: "Callable[[dict[str, bool]], Report]") -> func.HttpResponse:
+def _carry_out(
+    req: func.HttpRequest, known: set[str], act: "Callable[[dict[str, bool], str], Report]"
+) -> func.HttpResponse:
     """Answer 200 done, 400 bad body, 409 one is running, 412 refused, 500 settings or vault, 502 something failed."""
     from rotator import errors
 
     try:
-        report = act(_wish(body, known))
+        report = act(_wish(req.get_body(), known), _asker(req.headers))
     except _BadRequestError as error:
         return _answer(400, {"error": "BadRequest", "message": str(error)})
     except errors.RotatorError as error:
@@ -80,22 +120,30 @@ def _carry_out(body: bytes, known: set[str], act: "Callable[[dict[str, bool]], R
     return _answer(502 if report.failed else 200, report.as_json())
 
 
-def _rotation(wish: dict[str, bool]) -> "Report":
+def _asker(headers: "Mapping[str, str]") -> str:
+    """Name who asks. Only App Service's own authentication keeps callers from writing this header themselves."""
+    signed_in = os.environ.get("WEBSITE_AUTH_ENABLED", "").lower() == "true"
+    name = headers.get("X-MS-CLIENT-PRINCIPAL-NAME") if signed_in else None
+    return name[:200] if name else "a function key"
+
+
+def _rotation(wish: dict[str, bool], asker: str) -> "Report":
     from rotator import app as rotator
     from rotator.pending import Operation
 
+    force = wish.get("force", False)
     if wish.get("regenerate_key"):
-        return rotator.rotate(trigger="http", operation=Operation.REGENERATE, forced=wish.get("force", False))
+        return rotator.rotate(trigger="http", asked_by=asker, operation=Operation.REGENERATE, forced=force)
     if "force" in wish:
         raise _BadRequestError("force goes with regenerate_key; every other rotation by HTTP is a forced one")
-    return rotator.rotate(trigger="http", forced=True)
+    return rotator.rotate(trigger="http", asked_by=asker, forced=True)
 
 
-def _revocation(wish: dict[str, bool]) -> "Report":
+def _revocation(wish: dict[str, bool], asker: str) -> "Report":
     from rotator import app as rotator
     from rotator.pending import Operation
 
-    return rotator.rotate(trigger="http", operation=Operation.REVOKE, forced=wish.get("force", False))
+    return rotator.rotate(trigger="http", asked_by=asker, operation=Operation.REVOKE, forced=wish.get("force", False))
 
 
 def _wish(body: bytes, known: set[str]) -> dict[str, bool]:

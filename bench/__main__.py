@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import gap, imports, key_rotation, package, shapes
+from bench import gap, imports, key_rotation, operate, package, shapes
 from bench.shapes import NAME, Bench
 from rotator import app, config
 from rotator.targets import Strategy
@@ -39,6 +39,7 @@ def main() -> None:
         delivery(bench, chosen.rounds, chosen.ansible)
         gaps(bench, chosen.rounds)
         key_rotation.show(world)
+        operate.show(world, chosen.rounds)
     cold_start()
     with tempfile.TemporaryDirectory() as directory:
         package.show(Path(directory))

@@ -13,6 +13,7 @@ from bench.consumer import APART, Consumer
 from rotator import app, config, identity, vault
 from rotator.pending import Operation
 from rotator.report import Report
+from rotator.request import Request
 from rotator.targets import Plan
 from sandbox.master import Master
 from sandbox.world import World
@@ -75,7 +76,7 @@ def ways(world: World, targets: int) -> dict[str, Way]:
 
 def performed(world: World, plan: Plan, operation: Operation | None) -> Report:
     """Do it with the product; raises RuntimeError when that fails, as the figures would mean nothing."""
-    report = app.perform(plan, trigger="bench", forced=True, operation=operation, environment=world.settings)
+    report = app.perform(plan, Request("bench", "bench", forced=True, operation=operation), world.settings)
     if report.failed:
         raise RuntimeError(report.counts())
     return report

@@ -52,6 +52,9 @@ def rotate_twice(world: World, host: FunctionsHost) -> int:
     console.print(f"  the Secret changed: {'yes' if changed else '[red]no[/]'}")
     worked += [answer["status"] == 200, changed, uses(world, new)]
 
+    step("GET /api/status says what the cluster holds, POST /api/check whether all is well")
+    worked += [well(host, "status", "GET"), well(host, "check", "POST")]
+
     step("The sandbox stops; nothing is left behind")
     return 0 if all(worked) else 1
 
@@ -67,6 +70,17 @@ def uses(world: World, sas: str) -> bool:
     status = world.blob_status(sas)
     console.print(f"  reading pictures/hello.png with the SAS from the Secret: HTTP {status}")
     return status == 200
+
+
+def well(host: FunctionsHost, function: str, method: str) -> bool:
+    """Ask, and print what is told of the target, or how many checks came out how."""
+    answer = host.request(function, method, f"/api/{function}")
+    body = json.loads(answer["body"])
+    levels = [finding["level"] for finding in body.get("findings", [])]
+    told = [f"{levels.count(level)} {level}" for level in dict.fromkeys(levels)]
+    told += [f"{each['target']} {each['state']}, for {each['seconds_to_expiry']} s" for each in body.get("targets", [])]
+    console.print(f"  HTTP {answer['status']}: {', '.join(told)}")
+    return bool(answer["status"] == 200)
 
 
 def report_of(log: list[str]) -> dict[str, Any]:

@@ -2,4 +2,4 @@
 
 from rotator import cli
 
-cli.main(prog_name="python -m rotator")
+cli.main(prog_name="python -m rotator", complete_var="_ROTATOR_COMPLETE")

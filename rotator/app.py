@@ -2,19 +2,20 @@
 
 import contextlib
 import dataclasses
-import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from rotator import config, outlook, redaction
+from rotator import config, decisions, errors, outlook, preflight, publishing, redaction, survey
+from rotator.findings import Checkup
 from rotator.key_rotation import KeyRotation
-from rotator.keys import AccountKeys
 from rotator.pending import Operation
 from rotator.report import Report
+from rotator.request import Request
 from rotator.rotation import Run
 from rotator.services import Services
+from rotator.status import Status
 from rotator.targets import Plan
 from rotator.turn import Turn, take
 
@@ -23,58 +24,63 @@ if TYPE_CHECKING:
 
     from rotator.onboarding import Onboarding, Step, Wish
 
-logger = logging.getLogger(__name__)
-
 
 def rotate(
     *,
     trigger: str,
+    asked_by: str = "",
     forced: bool = False,
     operation: Operation | None = None,
     lease: bool = True,
     environment: Mapping[str, str] = os.environ,
 ) -> Report:
-    """Run a rotation, or what is to be done to the account's keys; `forced` is for whichever of them was asked for.
+    """Run a rotation, or what is to be done to the account's keys: see `Request`.
 
     Raises SettingsError or BusyError before anything is done, and an error of ours when an operation on the keys is
-    refused. Other failures are in the report. Without `lease` nobody is kept from running at the same time.
+    refused. Other failures are in the report.
     """
     _prepare_logs()
-    plan = config.load(environment)
-    return perform(plan, trigger=trigger, forced=forced, operation=operation, lease=lease, environment=environment)
+    request = Request(trigger, asked_by or trigger, forced, operation, lease)
+    try:
+        plan = config.load(environment)
+    except errors.SettingsError as error:
+        publishing.log(request.refused(error))
+        raise
+    return perform(plan, request, environment)
 
 
-def perform(
-    plan: Plan,
-    *,
-    trigger: str,
-    forced: bool = False,
-    operation: Operation | None = None,
-    lease: bool = True,
-    environment: Mapping[str, str] = os.environ,
-) -> Report:
+def perform(plan: Plan, request: Request, environment: Mapping[str, str] = os.environ) -> Report:
     """Do the same for a plan."""
     with (
+        decisions.of_run(request.run),
+        _reporting(request.trigger, "rotate", environment),
         _credential(plan) as credential,
-        take(plan, trigger, environment, credential, leased=lease) as turn,
-        _services(plan, credential, turn) as services,
     ):
+        try:
+            report = _run(plan, request, environment, credential)
+        except errors.BusyError:
+            raise
+        except Exception as error:
+            publishing.publish(request.refused(error, plan.longest), plan, environment, credential)
+            raise
+        return publishing.publish(report, plan, environment, credential)
+
+
+def _run(plan: Plan, request: Request, environment: Mapping[str, str], credential: "TokenCredential") -> Report:
+    with take(plan, request, environment, credential) as turn, _services(plan, credential, turn) as services:
         run = Run(
             plan,
             services,
-            trigger=trigger,
-            forced=forced and operation is None,
-            name=turn.holder.run,
+            trigger=request.trigger,
+            asked_by=request.asked_by,
+            forced=request.forced and request.operation is None,
+            name=request.run,
             warnings=turn.warnings,
         )
         keys = KeyRotation(plan, services, run)
-        if operation is None:
-            report = keys.accompany(scheduled=trigger == "timer")
-        else:
-            report = dataclasses.replace(keys.perform(operation, forced=forced), forced=forced)
-    level = logging.ERROR if report.failed else logging.INFO
-    logger.log(level, "report %s", json.dumps(report.as_json(), separators=(",", ":")))
-    return report
+        if request.operation is None:
+            return keys.accompany(scheduled=request.trigger == "timer")
+        return dataclasses.replace(keys.perform(request.operation, forced=request.forced), forced=request.forced)
 
 
 def plan(*, forced: bool = False, environment: Mapping[str, str] = os.environ) -> Report:
@@ -86,6 +92,34 @@ def plan(*, forced: bool = False, environment: Mapping[str, str] = os.environ) -
         key, warnings = outlook.outlook(found, run.issuing, services.clock())
         report = run.plan()
     return dataclasses.replace(report, key=key, warnings=report.warnings + warnings)
+
+
+def status(*, environment: Mapping[str, str] = os.environ) -> Status:
+    """Look at what every target holds, changing nothing; raises SettingsError."""
+    _prepare_logs()
+    found = config.load(environment)
+    with (
+        _reporting("status", "status", environment),
+        _credential(found) as credential,
+        _services(found, credential) as services,
+    ):
+        return survey.survey(found, services)
+
+
+def check(*, announce: preflight.Announce | None = None, environment: Mapping[str, str] = os.environ) -> Checkup:
+    """Look at every step of a rotation, changing nothing; raises SettingsError."""
+    _prepare_logs()
+    found = config.load(environment)
+    from rotator import checking
+
+    with _reporting("check", "check", environment), _credential(found) as credential:
+        return checking.check(found, credential, environment, announce or preflight.Silent())
+
+
+def _reporting(trigger: str, act: str, environment: Mapping[str, str]) -> contextlib.AbstractContextManager[None]:
+    from rotator import azure_monitor
+
+    return azure_monitor.reporting(environment, trigger=trigger, act=act)
 
 
 @contextlib.contextmanager
@@ -114,27 +148,12 @@ def _credential(plan: Plan) -> "Iterator[TokenCredential]":
 
 @contextlib.contextmanager
 def _services(plan: Plan, credential: "TokenCredential", turn: Turn | None = None) -> Iterator[Services]:
-    from rotator import ssh, storage, vault
+    from rotator import ring, ssh, storage, vault
 
     leave: dict[str, Any] = {"fence": turn.fence, "admit": turn.admit} if turn else {}
     with contextlib.closing(vault.Vault(plan.account, credential)) as issuer:
-        ring = _Ring(plan, credential)
-        yield Services(issuer=issuer, prover=storage.Prover(), connector=ssh.Ssh(), ring=ring, **leave)
-
-
-class _Ring:
-    """Resource Manager's list of keys; its SDKs are imported by the runs that need it only."""
-
-    def __init__(self, plan: Plan, credential: "TokenCredential") -> None:
-        self._url = plan.resource_manager
-        self._credential = credential
-
-    def keys(self, account_id: str) -> AccountKeys:
-        """List an account's keys."""
-        from rotator.resource_manager import ResourceManager
-
-        with contextlib.closing(ResourceManager(self._url, self._credential)) as manager:
-            return manager.keys(account_id)
+        keys = ring.Ring(plan.resource_manager, credential)
+        yield Services(issuer=issuer, prover=storage.Prover(), connector=ssh.Ssh(), ring=keys, **leave)
 
 
 def _prepare_logs() -> None:

@@ -3,33 +3,26 @@
 https://learn.microsoft.com/rest/api/storageservices/lease-blob
 """
 
+import contextlib
+import dataclasses
 import logging
-import re
 import threading
 import time
 from http import HTTPStatus
-from typing import Any, Self
+from typing import Self
 
 from azure.core.credentials import TokenCredential
-from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
-from azure.storage.blob import BlobLeaseClient, ContainerClient, LinearRetry
+from azure.core.exceptions import HttpResponseError
+from azure.storage.blob import BlobLeaseClient
 
-from rotator import errors, lease
+from rotator import app_blobs, errors, lease
 from rotator.app_storage import AppStorage
 from rotator.lease import Holder
 
 logger = logging.getLogger(__name__)
 
 CONTAINER = "rotator-leases"
-# Older than the SDK's own choice, which an Azurite of some months ago refuses.
-_API_VERSION = "2023-11-03"
-# An answer takes milliseconds; a mute storage is found out after 5 + 1 + 5 seconds.
-_ANSWER_SECONDS = 5
-_PAUSE_SECONDS = 1
-_HOST = re.compile(r"[a-z0-9.-]+(:\d+)?(/[a-z0-9]+)?")
-_TROUBLE = (AzureError, ValueError)  # a token's source may answer with what is no JSON
-_EXISTS = (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
-_REFUSED = (*_EXISTS, HTTPStatus.NOT_FOUND)  # not found: the blob was deleted, and the lease with it
+_REFUSED = (*app_blobs.EXISTS, HTTPStatus.NOT_FOUND)  # not found: the blob was deleted, and the lease with it
 
 
 class BlobLease:
@@ -53,7 +46,7 @@ class BlobLease:
         self._holder = holder
         self._seconds = seconds
         self._renew_every = renew_every
-        self._container = _container(storage, credential)
+        self._container = app_blobs.container(storage, CONTAINER, credential, errors.LeaseUnavailableError)
         self._blob = self._container.get_blob_client(name)
         self._lease = BlobLeaseClient(self._blob)
         self._ends = 0.0
@@ -66,7 +59,7 @@ class BlobLease:
         """Acquire the lease, and say in the blob's metadata who has it."""
         try:
             self._acquire()
-        except _TROUBLE as error:
+        except app_blobs.TROUBLE as error:
             self._container.close()
             # Not chained: the foreign message may quote a URL, and with it a SAS.
             raise errors.LeaseUnavailableError(self._said(error)) from None
@@ -100,7 +93,7 @@ class BlobLease:
                 self._lease.acquire(self._seconds)
                 break
             except HttpResponseError as error:
-                if _code(error) == "LeaseAlreadyPresent":
+                if app_blobs.code(error) == "LeaseAlreadyPresent":
                     raise lease.busy(self._present_holder()) from None
                 if error.status_code != HTTPStatus.NOT_FOUND or not missing:
                     raise
@@ -108,7 +101,7 @@ class BlobLease:
         self._ends = asked + self._seconds
         try:
             self._blob.set_blob_metadata(self._holder.as_metadata(), lease=self._lease)
-        except _TROUBLE as error:
+        except app_blobs.TROUBLE as error:
             logger.warning("others are not told who has the lease %s: %s", self._name, self._said(error))
 
     def _make_blob(self) -> None:
@@ -116,7 +109,7 @@ class BlobLease:
             try:
                 make()
             except HttpResponseError as error:  # another run may do the same at this moment
-                if error.status_code not in _EXISTS:
+                if error.status_code not in app_blobs.EXISTS:
                     raise
 
     def _keep(self) -> None:
@@ -128,14 +121,14 @@ class BlobLease:
                 trouble = self._renew(last=False)
             if trouble:
                 logger.warning("%s", trouble)
-            pause = _PAUSE_SECONDS if trouble else self._renew_every
+            pause = app_blobs.PAUSE_SECONDS if trouble else self._renew_every
 
     def _renew(self, *, last: bool) -> str:
         """Renew and say what went wrong. A refusal loses the lease; other trouble does when it's the last try."""
         asked = time.monotonic()
         try:
             self._lease.renew()
-        except _TROUBLE as error:
+        except app_blobs.TROUBLE as error:
             if isinstance(error, HttpResponseError) and error.status_code in _REFUSED:
                 self._lost = self._taken(error)
             elif last or time.monotonic() >= self._ends:
@@ -148,7 +141,7 @@ class BlobLease:
         try:
             self._blob.set_blob_metadata({}, lease=self._lease)
             self._lease.release()
-        except _TROUBLE as error:
+        except app_blobs.TROUBLE as error:
             logger.warning("the lease %s could not be given back, and will expire: %s", self._name, self._said(error))
 
     def _taken(self, error: Exception) -> str:
@@ -161,39 +154,30 @@ class BlobLease:
         time.sleep(0.3)  # whoever has it since a moment ago may not have said so yet
         try:
             return Holder.from_metadata(self._blob.get_blob_properties().metadata)
-        except _TROUBLE:
+        except app_blobs.TROUBLE:
             return None
 
     def _said(self, error: Exception) -> str:
-        place = f"the app's own storage {self._container.primary_hostname}"
-        if isinstance(error, HttpResponseError) and error.response is not None:
-            return f"{place} answered {error.status_code} {_code(error)}".rstrip()
-        if isinstance(error, ClientAuthenticationError):
-            return f"nothing to sign in with to {place} could be had ({type(error).__name__})"
-        return f"{place} does not answer ({type(error).__name__})"
+        return app_blobs.said(self._container, error)
 
 
-def _container(storage: AppStorage, credential: TokenCredential) -> ContainerClient:
-    options: dict[str, Any] = {
-        "api_version": _API_VERSION,
-        "retry_policy": LinearRetry(backoff=_PAUSE_SECONDS, retry_total=1, random_jitter_range=0),
-        "connection_timeout": _ANSWER_SECONDS,
-        "read_timeout": _ANSWER_SECONDS,
-    }
-    unusable = errors.LeaseUnavailableError("AzureWebJobsStorage is not a storage's connection string or URL")
-    try:
-        if storage.connection_string is None:
-            container = ContainerClient(storage.blob_url or "", CONTAINER, credential, **options)
-        else:
-            text = storage.connection_string.reveal()
-            container = ContainerClient.from_connection_string(text, CONTAINER, **options)
-    except ValueError:
-        raise unusable from None
-    # With another separator than a semicolon, what is taken for the host's name holds the key as well.
-    if not _HOST.fullmatch(container.primary_hostname or ""):
-        raise unusable
-    return container
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """Whether a lease is held, and by whom, as far as its holder has said so."""
+
+    held: bool
+    holder: Holder | None = None
 
 
-def _code(error: HttpResponseError) -> str:
-    return str(getattr(error.response, "headers", {}).get("x-ms-error-code", ""))
+def look(storage: AppStorage, name: str, credential: TokenCredential) -> Seen:
+    """See who holds the lease on the blob `name`; takes and makes nothing. Raises LeaseUnavailableError."""
+    container = app_blobs.container(storage, CONTAINER, credential, errors.LeaseUnavailableError)
+    with contextlib.closing(container):
+        try:
+            blob = container.get_blob_client(name).get_blob_properties()
+        except app_blobs.TROUBLE as error:
+            if app_blobs.is_absent(error):
+                return Seen(held=False)
+            raise errors.LeaseUnavailableError(app_blobs.said(container, error)) from None
+    held = blob.lease.status == "locked"
+    return Seen(held, Holder.from_metadata(blob.metadata) if held else None)

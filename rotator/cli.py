@@ -4,16 +4,27 @@ Exit codes: 0 done, 1 something failed or was refused, 2 bad settings or usage, 
 """
 
 import json
-import logging
+import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
-from rotator import __version__, app, complaint, errors, onboard_command
+from rotator import (
+    __version__,
+    app,
+    check_command,
+    complaint,
+    completion_command,
+    history_command,
+    onboard_command,
+    status_command,
+    terminal,
+)
 from rotator.pending import Operation
 from rotator.report import Due, Failed, KeyReport, Report, Rotated, TargetReport, Unchanged
+from rotator.terminal import Manner
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,90 +39,111 @@ _COLOURS = {
     "unfinished": "bold red",
 }
 
-_as_json = click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 _no_lease = click.option("--no-lease", is_flag=True, help="Trust that no other run starts meanwhile.")
 _force = click.option("--force", is_flag=True, help="Also for a Secret that holds a fresh SAS.")
-_verbose = click.option("-v", "--verbose", is_flag=True, help="Log each decision to standard error.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(version)s")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Keep the storage credentials in Kubernetes Secrets short-lived and fresh.
 
     Settings come from environment variables, as the app settings in Azure do.
     Exit codes: 0 done, 1 something failed or was refused, 2 bad settings or usage, 3 another run is in progress.
-    """
+
+    \b
+    Examples:
+      python -m rotator check       is everything in place for a rotation?
+      python -m rotator plan        what would a rotation do?
+      python -m rotator rotate      do it
+      python -m rotator status      what do the clusters hold?
+      python -m rotator history     what did earlier runs do?
+    """  # noqa: D301  # click takes the backspace itself for "do not wrap"
+    if os.environ.get("NO_COLOR"):
+        context.color = False
 
 
 @main.command()
 @click.option("--regenerate-key", is_flag=True, help="Have the account key that is not in use regenerated, and use it.")
 @click.option("--force", is_flag=True, help="Also where a SAS is fresh, or where that key may still be in use.")
 @_no_lease
-@_as_json
-@_verbose
-def rotate(*, regenerate_key: bool, force: bool, no_lease: bool, as_json: bool, verbose: bool) -> None:
-    """Issue, prove and deliver a SAS where one is due."""
+@terminal.mannered
+def rotate(*, regenerate_key: bool, force: bool, no_lease: bool, manner: Manner) -> None:
+    """Issue, prove and deliver a SAS where one is due.
+
+    \b
+    Examples:
+      python -m rotator rotate
+      python -m rotator rotate --force --json | jq -r '.targets[].expires'
+      python -m rotator rotate --regenerate-key
+    """  # noqa: D301
     operation = Operation.REGENERATE if regenerate_key else None
-    _act(operation, forced=force, leased=not no_lease, as_json=as_json, verbose=verbose)
+    _run(_rotation(operation, forced=force, leased=not no_lease), manner)
 
 
 @main.command()
 @click.option("--force", is_flag=True, help="Also if a target cannot be reached, whose SAS then dies.")
 @_no_lease
-@_as_json
-@_verbose
-def revoke(*, force: bool, no_lease: bool, as_json: bool, verbose: bool) -> None:
+@terminal.mannered
+def revoke(*, force: bool, no_lease: bool, manner: Manner) -> None:
     """After a leak: have both account keys regenerated, so that nothing issued before works.
 
     Every target gets a SAS of a new key before the key of its old one dies.
-    """
-    _act(Operation.REVOKE, forced=force, leased=not no_lease, as_json=as_json, verbose=verbose)
+
+    \b
+    Examples:
+      python -m rotator revoke
+      python -m rotator revoke --force
+    """  # noqa: D301
+    _run(_rotation(Operation.REVOKE, forced=force, leased=not no_lease), manner)
 
 
 @main.command()
-@_as_json
 @_force
-@_verbose
-def plan(*, as_json: bool, force: bool, verbose: bool) -> None:
-    """Say what `rotate` would do; changes nothing."""
-    _run(lambda: app.plan(forced=force), as_json=as_json, verbose=verbose)
+@terminal.mannered
+def plan(*, force: bool, manner: Manner) -> None:
+    """Say what `rotate` would do; changes nothing.
+
+    \b
+    Examples:
+      python -m rotator plan
+      python -m rotator plan --json | jq -r '.targets[] | "\\(.target): \\(.reason)"'
+    """  # noqa: D301
+    _run(lambda: app.plan(forced=force), manner)
 
 
-main.add_command(onboard_command.onboard)
+for command in (
+    check_command.check,
+    status_command.status,
+    history_command.history,
+    onboard_command.onboard,
+    completion_command.completion,
+):
+    main.add_command(command)
 
 
-def _act(operation: Operation | None, *, forced: bool, leased: bool, as_json: bool, verbose: bool) -> None:
-    _run(
-        lambda: app.rotate(trigger="cli", forced=forced, operation=operation, lease=leased),
-        as_json=as_json,
-        verbose=verbose,
+def _rotation(operation: Operation | None, *, forced: bool, leased: bool) -> Callable[[], Report]:
+    return lambda: app.rotate(
+        trigger="cli", asked_by=terminal.asked_by(), forced=forced, operation=operation, lease=leased
     )
 
 
-def _run(act: Callable[[], Report], *, as_json: bool, verbose: bool) -> None:
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.CRITICAL,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    try:
+def _run(act: Callable[[], Report], manner: Manner) -> None:
+    with terminal.telling(manner):
         report = act()
-    except errors.RotatorError as error:
-        complaint.stop(error, as_json=as_json, indent=2)
-    if as_json:
-        click.echo(json.dumps(report.as_json(), indent=2))
-    else:
-        _show(report)
+        if manner.as_json:
+            click.echo(json.dumps(report.as_json(), indent=2))
+        else:
+            _show(report)
     sys.exit(complaint.FAILED if report.failed else 0)
 
 
 def _show(report: Report) -> None:
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
+    console = terminal.console()
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("TARGET", "OUTCOME", "SAS UNTIL", "WHY"):
         table.add_column(heading, overflow="fold")

@@ -16,6 +16,7 @@ from rotator.targets import Cluster, ManagedAccount, Plan, Target
 # What a SAS must live beyond the next run: a Secret takes up to 90 s into a pod, clocks differ, a run takes time.
 MARGIN = datetime.timedelta(minutes=10)
 _LONGEST_SHOWN = 100
+_NEVER_SHOWN = ("AZURE_CLIENT_ID", "NOTIFY_WEBHOOK_URL")
 
 
 def load(environment: Mapping[str, str] = os.environ) -> Plan:
@@ -30,7 +31,7 @@ def load(environment: Mapping[str, str] = os.environ) -> Plan:
     problems += _gap(texts) + _too_often(texts)
     if settings is None or problems:
         raise errors.SettingsError(problems)
-    return _plan(settings)
+    return _plan(settings, texts)
 
 
 def given(environment: Mapping[str, str]) -> dict[str, str]:
@@ -39,7 +40,7 @@ def given(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: text.strip() for name, text in environment.items() if name in names and text.strip()}
 
 
-def _plan(settings: Settings) -> Plan:
+def _plan(settings: Settings, texts: Mapping[str, str]) -> Plan:
     cluster = Cluster(
         host=settings.kubernetes_dns,
         port=settings.kubernetes_ssh_port,
@@ -80,9 +81,11 @@ def _plan(settings: Settings) -> Plan:
         longest=longest,
         key_rotation_period=settings.key_rotation_period,
         revoke_grace=settings.revoke_grace,
+        report_container=settings.report_container,
+        webhook=settings.notify_webhook_url,
         client_id=settings.azure_client_id,
         resource_manager=settings.azure_resource_manager,
-        warnings=tuple(_warnings(settings, longest)),
+        warnings=tuple(_warnings(settings, longest) + _unresolved(settings, texts)),
     )
 
 
@@ -98,6 +101,13 @@ def _warnings(settings: Settings, longest: datetime.timedelta) -> list[str]:
             f"with runs up to {longest} apart"
         )
     return warnings
+
+
+def _unresolved(settings: Settings, texts: Mapping[str, str]) -> list[str]:
+    """App Service hands on as it is a Key Vault reference that it cannot resolve; no rotation is to fail for that."""
+    if settings.notify_webhook_url is None and "NOTIFY_WEBHOOK_URL" in texts:
+        return ["NOTIFY_WEBHOOK_URL is a Key Vault reference that App Service could not resolve: nobody is notified"]
+    return []
 
 
 def _gap(given: Mapping[str, str]) -> list[str]:
@@ -141,7 +151,7 @@ def _explain(problem: dict[str, Any], given: Mapping[str, str]) -> str:
         return f"{name} is missing: {field.description}; {example}"
     reason = str(problem["ctx"]["error"]) if "error" in problem.get("ctx", {}) else problem["msg"]
     # These are where a passphrase or a client secret is put by mistake.
-    shown = "" if name.endswith("_SECRET") or name == "AZURE_CLIENT_ID" else _shown(given.get(name, ""))
+    shown = "" if name.endswith("_SECRET") or name in _NEVER_SHOWN else _shown(given.get(name, ""))
     return f"{name} is wrong{shown}: {reason[:1].lower()}{reason[1:]}; {example}"
 
 

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 from typing import Protocol
 
-from rotator import errors, kubectl, manifest
+from rotator import decisions, errors, kubectl, manifest
 from rotator.kubectl import Act, Answer
 from rotator.manifest import Held, Order
 from rotator.redaction import Secret
@@ -85,7 +85,7 @@ def deliver(
         try:
             return _attempt(shell, target, act, order, fence)
         except _Changed as change:
-            logger.info("Secret %s changed meanwhile (attempt %d of %d)", target, attempt, _ATTEMPTS)
+            decisions.tell(logger, logging.INFO, "changed meanwhile", target=target, attempt=attempt)
             held = change.held
     raise errors.ConflictError(f"Secret {target} changed {_ATTEMPTS} times while it was to be written")
 

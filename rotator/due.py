@@ -2,7 +2,7 @@
 
 import datetime
 
-from rotator import manifest
+from rotator import delivered, manifest
 from rotator.config import MARGIN
 from rotator.manifest import Held
 from rotator.standing import Standing
@@ -14,18 +14,25 @@ def reason(
 ) -> str | None:
     """Say why a new SAS is due, or None when the Secret holds a fresh one that is as wanted.
 
-    With `standing`, one that the active key did not sign is due as well.
+    With `standing`, one that the active key did not sign is due as well, and one that was deleted is told from one
+    that there never was.
     """
+    known = standing is not None and delivered.before(standing.stored.tags, target)
     if held is None:
-        return "there is no Secret yet"
+        return "drift: somebody deleted the Secret" if known else "there is no Secret yet"
     if not held.ours:
-        return "the Secret is adopted"
+        return "drift: somebody replaced the Secret" if known else "the Secret is adopted"
     return (
         _drift(held, target)
         or _outdated(held, target, plan)
         or _old(held, plan, now)
         or (_other_key(held, target, standing) if standing else None)
     )
+
+
+def is_drift(reason: str) -> bool:
+    """Whether it is due because somebody else changed or deleted the Secret."""
+    return reason.startswith("drift")
 
 
 def _drift(held: Held, target: Target) -> str | None:
@@ -49,7 +56,7 @@ def _outdated(held: Held, target: Target, plan: Plan) -> str | None:
 def _old(held: Held, plan: Plan, now: datetime.datetime) -> str | None:
     rotated, expires = held.moment(manifest.ROTATED), held.moment(manifest.EXPIRES)
     if rotated is None or expires is None:
-        return "the Secret does not say how old its SAS is"
+        return "drift: the Secret does not say how old its SAS is"
     if expires <= now:
         return f"the SAS expired at {expires:%Y-%m-%dT%H:%M:%SZ}"
     if expires <= now + MARGIN:

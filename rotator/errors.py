@@ -33,6 +33,10 @@ class SettingsError(RotatorError):
         self.problems = problems
 
 
+class UnexpectedError(RotatorError):
+    """A defect of this program: an error that is none of its own."""
+
+
 # One at a time
 
 
@@ -70,6 +74,18 @@ class LeaseLostError(LeaseError):
     remedy = "Nothing needs to be done: the next run works out what was done, and finishes it."
 
 
+# The archive of reports
+
+
+class ArchiveError(RotatorError):
+    """A report could not be kept, or not be read again."""
+
+    remedy = (
+        "Check REPORT_CONTAINER, AzureWebJobsStorage, or AzureWebJobsStorage__blobServiceUri and the identity's role "
+        "Storage Blob Data Owner there."
+    )
+
+
 # Account keys
 
 
@@ -95,6 +111,12 @@ class UnfinishedError(KeyRotationError):
 
 class ActiveKeyError(KeyRotationError):
     """The vault's active key is not the one that this step needs."""
+
+
+class NoAnswerError(RotatorError):
+    """Nothing answers at a URL."""
+
+    remedy = "Check the address in the settings, name resolution, and the firewalls and private endpoints in between."
 
 
 # Identity and vault
@@ -124,12 +146,16 @@ class VaultForbiddenError(VaultError):
 
 
 class VaultFirewallError(VaultError):
-    """The vault refuses the network that the request came from."""
+    """The vault refuses the network that the request came from; `address` is that which it saw, where it says so."""
 
     remedy = (
         "Let this network through the vault's firewall (az keyvault network-rule add --ip-address …), or run it "
         "inside the vault's private network; for the function app, check its network integration."
     )
+
+    def __init__(self, message: str, *, address: str = "") -> None:
+        super().__init__(message)
+        self.address = address
 
 
 class RbacVaultError(VaultForbiddenError):
@@ -160,6 +186,10 @@ class VaultThrottledError(VaultError):
 
 class VaultSecretNotFoundError(VaultError):
     """A secret is not in the vault."""
+
+
+class VaultDisabledError(VaultError):
+    """A secret, or a managed account, is there but disabled."""
 
 
 class ManagedAccountNotFoundError(VaultError):
@@ -362,3 +392,15 @@ class RotationFailedError(RotatorError):
     """At least one target failed; the report has the details."""
 
     remedy = "See the report in the log."
+
+
+# Telling somebody
+
+
+class WebhookError(RotatorError):
+    """The chat service did not take a message; what the message is about is done all the same."""
+
+    remedy = (
+        "Check NOTIFY_WEBHOOK_URL, which the chat service may have withdrawn, and the network path there; the run's "
+        "report is in the log."
+    )

@@ -9,7 +9,7 @@ from azure import identity
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import ClientAuthenticationError
 
-from rotator import patience
+from rotator import errors, patience
 
 Credential = identity.ManagedIdentityCredential | identity.DefaultAzureCredential
 
@@ -24,6 +24,15 @@ def credential(client_id: str | None, environment: Mapping[str, str] = os.enviro
             read_timeout=patience.READ_SECONDS,
         )
     return identity.DefaultAzureCredential(managed_identity_client_id=client_id)
+
+
+def whoami(token_source: TokenCredential, scope: str) -> tuple[str, str]:
+    """Name the identity as `describe` does; raises IdentityError when there is none."""
+    try:
+        token_source.get_token(scope)
+    except ClientAuthenticationError as error:
+        raise errors.IdentityError(f"no token could be had ({type(error).__name__})") from error
+    return describe(token_source, scope)
 
 
 def describe(token_source: TokenCredential, scope: str) -> tuple[str, str]:

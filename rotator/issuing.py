@@ -3,13 +3,13 @@
 import dataclasses
 import logging
 
-from rotator import errors, sas
+from rotator import decisions, delivered, errors, sas
 from rotator.managed import blob_suffix
 from rotator.sas import Sas
 from rotator.services import Services
-from rotator.standing import Standing
+from rotator.standing import Standing, Stored
 from rotator.stopwatch import Stopwatch
-from rotator.targets import Plan
+from rotator.targets import Plan, Target
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +77,30 @@ class Issuing:
             return Standing(stored, None)
         return Standing(stored, managed, self._services.ring.keys(managed.resource_id) if self._keyed else None)
 
+    def note_delivery(self, target: Target) -> tuple[str, ...]:
+        """Note in the vault that this target has a SAS now, once; gives a warning where that did not succeed."""
+        if delivered.before(self.latest().stored.tags, target):
+            return ()
+        definition = self._plan.definition
+        try:
+            stored = self._services.issuer.stored(definition)
+            tags = delivered.noted(stored.tags_for(definition, self._services.clock()), target)
+            if tags == dict(stored.tags):
+                return ()
+            self._services.fence()
+            self._services.issuer.store(definition, tags)
+        except errors.RotatorError as error:
+            return (f"that {target} has a SAS was not noted, so its deletion will not be told as drift: {error}",)
+        self._keep(dataclasses.replace(stored, differs=False, tags=tags, validity=definition.validity))
+        return ()
+
+    def _keep(self, stored: Stored) -> None:
+        """Go on with what was just stored, without reading it again."""
+        if isinstance(self._standing, Standing):
+            self._standing = dataclasses.replace(self._standing, stored=stored)
+        if self._latest:
+            self._latest = dataclasses.replace(self._latest, stored=stored)
+
     def forget(self) -> None:
         """Have the next SAS minted anew, and what could not be read tried again."""
         self._issued = None
@@ -103,7 +127,15 @@ class Issuing:
                 self._services.issuer.store(definition, tags)
                 self.definition_changed = True
             issued, signer = self._mint()
-        logger.info("issued %s from %s, signed by %s", issued, definition.label, signer or "a key not known")
+        decisions.tell(
+            logger,
+            logging.INFO,
+            "issued",
+            fingerprint=issued.fingerprint,
+            expires=issued.expiry,
+            definition=definition.label,
+            signing_key=signer,
+        )
         with seconds.step("prove"):
             proof, warnings = self._prove(issued)
         return Issued(issued, signer, proof, warnings)
@@ -144,7 +176,13 @@ class Issuing:
             warning = (
                 "the SAS was not tried on storage: set STORAGE_BLOB_ENDPOINT, or let the identity read the account"
             )
-            logger.warning("%s (vault permission 'storage get')", warning)
+            decisions.tell(
+                logger,
+                logging.WARNING,
+                "not proved",
+                reason=warning,
+                remedy="Give the identity the vault permission 'storage get', or set STORAGE_BLOB_ENDPOINT.",
+            )
             return "left out: no STORAGE_BLOB_ENDPOINT", (warning,)
         try:
             return self._services.prover.prove(issued, endpoint), ()
@@ -153,5 +191,5 @@ class Issuing:
                 raise
             # An endpoint that was only concluded from the account's name may not be how storage is reached from here.
             warning = f"the SAS was not tried on storage: {error}"
-            logger.warning("%s. %s", warning, error.remedy)
+            decisions.tell(logger, logging.WARNING, "not proved", reason=warning, remedy=error.remedy)
             return "left out: the concluded endpoint does not answer", (warning,)

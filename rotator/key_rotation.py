@@ -11,7 +11,7 @@ import datetime
 import logging
 from collections.abc import Collection, Iterable, Iterator
 
-from rotator import errors, interlock, keys, manifest, moments, outlook, pending, report
+from rotator import decisions, errors, interlock, keys, manifest, moments, outlook, pending, report
 from rotator.interlock import Obstacle, Sighting
 from rotator.manifest import Held
 from rotator.pending import Operation, Pending
@@ -71,7 +71,7 @@ class KeyRotation:
         try:
             return (self._go_on() if text else self._renew_aged()) or self._run.rotate()
         except errors.RotatorError as error:
-            logger.warning("the account's keys were left as they are: %s. %s", error, error.remedy)
+            decisions.tell(logger, logging.WARNING, "keys left as they are", reason=error, remedy=error.remedy)
             outcome = "waiting" if isinstance(error, errors.KeyInUseError) else "failed"
             key = KeyReport(str(self._operation), outcome, self._reason, failure=report.failure(error))
         self._run.issuing.without_keys()
@@ -104,7 +104,7 @@ class KeyRotation:
 
     def _resume(self, before: Pending) -> Report:
         self._reason = f"goes on with what run {before.run} began"
-        logger.info("%s %s", before.operation, self._reason)
+        decisions.tell(logger, logging.INFO, before.operation, reason=self._reason)
         if before.operation is Operation.REVOKE:
             standing = self._run.issuing.standing()
             dying = before.remaining(listed(standing))
@@ -125,7 +125,7 @@ class KeyRotation:
         if self._obstacles and not forced:
             raise _refusal(operation, first, self._obstacles)
         for obstacle in self._obstacles:
-            logger.warning("%s goes on by force: %s", operation, obstacle)
+            decisions.tell(logger, logging.WARNING, "goes on by force", operation=operation, cut_off=obstacle)
         self._former = _held_sas(sighting, standing, keys.NAMES)
         plan = pending.begun(operation, first, listed(standing), forced=forced, run=self._run.name)
         self._regeneration.remember(plan)
@@ -198,7 +198,7 @@ class KeyRotation:
         newest = max(deliveries, default=now)
         left = min(newest + self._plan.revoke_grace - now, self._plan.revoke_grace).total_seconds()
         if left > 0:
-            logger.info("giving consumers %.0f s to see the new SAS", left)
+            decisions.tell(logger, logging.INFO, "waiting", seconds=round(left), reason="consumers are to see the SAS")
             self._services.sleep(left)
 
     def _told(self, plan: Pending, failure: errors.RotatorError | None) -> KeyReport:
@@ -219,7 +219,15 @@ class KeyRotation:
             failure, told = error, dataclasses.replace(told, outcome="failed")
         if failure is None:
             return told
-        logger.error("%s is %s: %s. %s", plan.operation, told.outcome, failure, failure.remedy)
+        decisions.tell(
+            logger,
+            logging.ERROR,
+            told.outcome,
+            operation=plan.operation,
+            error=failure.kind,
+            message=failure,
+            remedy=failure.remedy,
+        )
         return dataclasses.replace(told, failure=report.failure(failure))
 
     def _proofs(self) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ class Answer:
 
 def observe(target: Target) -> str:
     """Give the command that prints the Secret as JSON."""
-    return f"env {_SHORT_LIVED} {_words(target.cluster)} get --raw {_path(target)}/{target.secret}"
+    return f"{command_line(target.cluster)} get --raw {_path(target)}/{target.secret}"
 
 
 def act(target: Target, what: Act, mark: str) -> str:
@@ -54,7 +54,7 @@ def act(target: Target, what: Act, mark: str) -> str:
     start, carry_out = _ACTS[what]
     script = _SCRIPT.format(
         environment=_SHORT_LIVED,
-        kubectl=_words(target.cluster),
+        kubectl=_bounded(target.cluster),
         path=_path(target),
         name=target.secret,
         reference=_reference(target),
@@ -110,7 +110,12 @@ def quote(stderr: str) -> str:
     return words if len(words) <= _LONGEST_QUOTE else f"{words[:_LONGEST_QUOTE]}…"
 
 
-def _words(cluster: Cluster) -> str:
+def command_line(cluster: Cluster) -> str:
+    """Give kubectl's command line, short-lived and with a bound on each request."""
+    return f"env {_SHORT_LIVED} {_bounded(cluster)}"
+
+
+def _bounded(cluster: Cluster) -> str:
     return f"{shlex.join(cluster.kubectl)} --request-timeout={_REQUEST_TIMEOUT}"
 
 

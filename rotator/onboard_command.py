@@ -11,11 +11,12 @@ from pathlib import Path
 
 import click
 
-from rotator import app, complaint, config, errors, pins, resource_id
+from rotator import app, config, errors, pins, resource_id, terminal
 from rotator.onboarding import Did, Step, Wish
 from rotator.redaction import Secret
 from rotator.settings import validity
 from rotator.targets import Plan, Strategy
+from rotator.terminal import Manner
 
 _COLOURS = {Did.CHECKED: "cyan", Did.UNCHANGED: "cyan", Did.WOULD: "yellow", Did.DONE: "green"}
 _FINGERPRINT = "KUBERNETES_SSH_FINGERPRINT"
@@ -96,7 +97,13 @@ class Choices:
     metavar="ID",
     help="The object id of Key Vault's application, to check its role.",
 )
-@click.option("--active-key", type=click.Choice(["key1", "key2"]), default="key1", show_default=True)
+@click.option(
+    "--active-key",
+    type=click.Choice(["key1", "key2"]),
+    default="key1",
+    show_default=True,
+    help="The key that the vault signs with to begin with.",
+)
 @click.option(
     "--auto-regenerate/--no-auto-regenerate",
     default=None,
@@ -124,8 +131,8 @@ class Choices:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the confirmed settings there as NAME=value, none of them secret.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print each step as a line of JSON.")
-def onboard(**options: object) -> None:
+@terminal.mannered
+def onboard(*, manner: Manner, **options: object) -> None:
     """Bring vault, app and master together: what no template can do.
 
     \b
@@ -134,13 +141,18 @@ def onboard(**options: object) -> None:
       2. lets the vault manage the storage account
       3. puts an SSH key into the vault, and prints its public half
       4. writes the app settings
+
     Done twice it changes nothing. Settings come from environment variables, as in `azd env get-values`.
+
+    \b
+    Examples:
+      set -a; eval "$(azd env get-values)"; set +a
+      python -m rotator onboard --dry-run
+      python -m rotator onboard --ssh-key id_ed25519 --yes
     """  # noqa: D301  # click takes the backspace itself for "do not wrap"
-    choices = Choices(**options)  # type: ignore[arg-type]  # click gives each option its type
-    try:
+    choices = Choices(**options, as_json=manner.as_json)  # type: ignore[arg-type]  # click gives each its type
+    with terminal.telling(manner, indent=None):  # each step is a line of JSON
         _onboard(choices, os.environ)
-    except errors.RotatorError as error:
-        complaint.stop(error, as_json=choices.as_json)
 
 
 def _onboard(choices: Choices, environment: Mapping[str, str]) -> None:

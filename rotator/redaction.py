@@ -2,6 +2,7 @@
 
 import base64
 import hmac
+import json
 import logging
 import re
 import traceback
@@ -69,7 +70,7 @@ def _forms(value: str) -> tuple[str, ...]:
     for raw in {value, *lines}:
         encoded = raw.encode()
         found |= {raw, urllib.parse.quote(raw, safe=""), urllib.parse.quote(raw), urllib.parse.quote_plus(raw)}
-        found.add(repr(raw)[1:-1])
+        found |= {repr(raw)[1:-1], json.dumps(raw)[1:-1], json.dumps(raw, ensure_ascii=False)[1:-1]}
         found |= {base64.b64encode(encoded).decode(), base64.urlsafe_b64encode(encoded).decode().rstrip("=")}
     return tuple(form for form in found if len(form) >= _MINIMUM_LENGTH)
 
@@ -96,7 +97,10 @@ class _ScrubbedRecord(logging.LogRecord):
             message = f"{self.msg} {self.args!r}"
         self.msg, self.args = scrub(message), None
         if self.exc_info and self.exc_info[1] is not None:
-            self.exc_text = scrub("".join(traceback.format_exception(self.exc_info[1])).rstrip("\n"))
+            kind, error, _ = self.exc_info
+            self.exc_text = scrub("".join(traceback.format_exception(error)).rstrip("\n"))
+            # For a handler that reads the exception itself, as OpenTelemetry's does.
+            self.exc_info = (kind, Exception(scrub(str(error))), None)
 
 
 def install() -> None:

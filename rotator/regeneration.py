@@ -2,7 +2,7 @@
 
 import logging
 
-from rotator import errors, pending
+from rotator import decisions, errors, pending
 from rotator.issuing import Issuing
 from rotator.keys import AccountKeys
 from rotator.pending import Pending
@@ -68,7 +68,7 @@ class Regeneration:
                     self.forget()  # nothing has begun, and no later run could do it either
                 raise
             self.done.append(name)
-            logger.warning("%s was regenerated, although the vault answered: %s", name, error)
+            decisions.tell(logger, logging.WARNING, "regenerated all the same", key=name, answer=error)
         after = self._issuing.refreshed()
         if not plan.regenerated(name, listed(after)):
             self.done.remove(name)
@@ -76,7 +76,7 @@ class Regeneration:
                 f"the vault says that it regenerated {name}, but the account has the same key as before",
                 remedy="Wait some minutes; the next run looks again by itself.",
             )
-        logger.warning("%s of %s was regenerated", name, listed(after).account)
+        decisions.tell(logger, logging.WARNING, "regenerated", key=name, account=listed(after).account)
         return after
 
 

@@ -9,7 +9,7 @@ from rotator import errors, moments, redaction
 
 @dataclasses.dataclass(frozen=True)
 class Rotated:
-    """The target holds a new SAS, read back and compared."""
+    """The target holds a new SAS, read back and compared; `drift`: somebody had changed or deleted the Secret."""
 
     kind: ClassVar[str] = "rotated"
     reason: str
@@ -21,6 +21,7 @@ class Rotated:
     previous_digest: str | None
     proof: str
     signing_key: str | None = None
+    drift: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Due:
 
     kind: ClassVar[str] = "due"
     reason: str
+    drift: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +95,11 @@ class KeyReport:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What one run did, or, as a plan, would do."""
+    """What one run did, or, as a plan, would do.
+
+    `asked_by` says who or what started it, `interval` how far apart the schedule's runs are at most. With `error` the
+    run was refused or broke off before any target had its turn.
+    """
 
     run: str
     trigger: str
@@ -104,11 +110,15 @@ class Report:
     definition_changed: bool = False
     warnings: tuple[str, ...] = ()
     key: KeyReport | None = None
+    asked_by: str = ""
+    interval: datetime.timedelta | None = None
+    error: Failed | None = None
 
     @property
     def failed(self) -> bool:
-        """Whether any target failed, or what was to be done to the account's keys."""
-        return self.targets_failed or bool(self.key and self.key.outcome in {"unfinished", "failed"})
+        """Whether any target failed, or what was to be done to the account's keys, or the run as a whole."""
+        keys_failed = bool(self.key and self.key.outcome in {"unfinished", "failed"})
+        return self.error is not None or self.targets_failed or keys_failed
 
     @property
     def targets_failed(self) -> bool:
@@ -119,6 +129,8 @@ class Report:
         """Say how many targets came out how, for a log line or an exception."""
         kinds = [target.outcome.kind for target in self.targets]
         counted = [f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds))]
+        if self.error:
+            return self.error.error
         return ", ".join([*counted, f"{self.key.operation} {self.key.outcome}"] if self.key else counted)
 
     def as_json(self) -> dict[str, Any]:
@@ -126,10 +138,13 @@ class Report:
         return {
             "run": self.run,
             "trigger": self.trigger,
+            "asked_by": self.asked_by,
             "forced": self.forced,
             "started": _text(self.started),
             "finished": _text(self.finished),
+            "interval_seconds": self.interval.total_seconds() if self.interval else None,
             "failed": self.failed,
+            "error": dataclasses.asdict(self.error) if self.error else None,
             "definition_changed": self.definition_changed,
             "warnings": list(self.warnings),
             "key": self.key.as_json() if self.key else None,

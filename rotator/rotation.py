@@ -2,13 +2,11 @@
 
 import contextlib
 import dataclasses
-import datetime
 import itertools
 import logging
-import secrets
 from collections.abc import Callable, Iterator
 
-from rotator import delivery, due, errors, manifest, report
+from rotator import decisions, delivery, due, errors, manifest, report, request, telemetry
 from rotator.delivery import Shell
 from rotator.interlock import Sighting
 from rotator.issuing import Issued, Issuing
@@ -24,11 +22,6 @@ logger = logging.getLogger(__name__)
 _Act = Callable[[Target, Shell, Stopwatch], TargetReport]
 
 
-def name_at(moment: datetime.datetime) -> str:
-    """Give a name for a run that begins at this time."""
-    return f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-
-
 class Run:
     """One run over a plan's targets. `forced`: whether fresh targets are rotated too."""
 
@@ -39,16 +32,18 @@ class Run:
         *,
         trigger: str,
         forced: bool,
+        asked_by: str = "",
         name: str | None = None,
         warnings: tuple[str, ...] = (),
     ) -> None:
         self._plan = plan
         self._services = services
         self._trigger = trigger
+        self._asked_by = asked_by
         self._forced = forced
         self._warnings = plan.warnings + warnings
         self._started = services.clock()
-        self.name = name or name_at(self._started)
+        self.name = name or request.name_at(self._started)
         self.issuing = Issuing(plan, services)
 
     def rotate(self) -> Report:
@@ -84,6 +79,8 @@ class Run:
         return Report(
             run=self.name,
             trigger=self._trigger,
+            asked_by=self._asked_by,
+            interval=self._plan.longest,
             forced=self._forced,
             started=self._started,
             finished=self._services.clock(),
@@ -123,21 +120,29 @@ class Run:
 
     def _guarded(self, target: Target, shell: Shell, act: _Act, seconds: Stopwatch) -> TargetReport:
         try:
-            return act(target, shell, seconds)
+            with telemetry.span("rotator.target", target=str(target)):
+                return act(target, shell, seconds)
         except Exception as error:  # noqa: BLE001  # whatever befalls one target, the others get their turn
             return self._failed(target, error, seconds)
 
     def _failed(self, target: Target, error: Exception, seconds: Stopwatch) -> TargetReport:
         outcome = report.failure(error)
         expected = isinstance(error, errors.RotatorError)
-        logger.error("%s failed: %s. %s", target, outcome.message, outcome.remedy, exc_info=None if expected else error)
+        decisions.tell(
+            logger,
+            logging.ERROR,
+            "failed",
+            target=target,
+            **dataclasses.asdict(outcome),
+            exc_info=None if expected else error,
+        )
         return TargetReport(str(target), target.strategy, outcome, seconds.laps)
 
     def _look(self, target: Target, shell: Shell, seconds: Stopwatch) -> TargetReport:
         with seconds.step("observe"):
             held = delivery.observe(shell, target)
         why = self._why(held, target)
-        outcome = Due(why) if why else _unchanged(held)
+        outcome = Due(why, due.is_drift(why)) if why else _unchanged(held)
         return TargetReport(str(target), target.strategy, outcome, seconds.laps)
 
     def _rotate(self, target: Target, shell: Shell, seconds: Stopwatch) -> TargetReport:
@@ -145,14 +150,18 @@ class Run:
             held = delivery.observe(shell, target)
         why = self._why(held, target)
         if why is None:
-            logger.info("%s unchanged: its SAS is fresh", target)
-            return TargetReport(str(target), target.strategy, _unchanged(held), seconds.laps)
-        logger.info("%s is due: %s", target, why)
+            unchanged = _unchanged(held)
+            decisions.tell(
+                logger, logging.INFO, "unchanged", target=target, reason=unchanged.reason, expires=unchanged.expires
+            )
+            warnings = self.issuing.note_delivery(target)  # where a run was killed before it could
+            return TargetReport(str(target), target.strategy, unchanged, seconds.laps, warnings)
+        drift = due.is_drift(why)
+        decisions.tell(logger, logging.WARNING if drift else logging.INFO, "due", target=target, reason=why)
         issued = self.issuing.issue(seconds)
         order = self._order(issued)
         with seconds.step("deliver"):
             done = delivery.deliver(shell, target, held, order, self._services.fence)
-        logger.info("%s rotated (%s): %s, %s", target, done.act.value, issued.sas, issued.proof)
         outcome = Rotated(
             reason=why,
             act=done.act.value,
@@ -163,8 +172,21 @@ class Run:
             previous_digest=done.previous.digests.get(target.data_key) if done.previous else None,
             proof=issued.proof,
             signing_key=issued.signer,
+            drift=drift,
         )
-        return TargetReport(str(target), target.strategy, outcome, seconds.laps, issued.warnings + done.warnings)
+        decisions.tell(
+            logger,
+            logging.INFO,
+            "rotated",
+            target=target,
+            reason=why,
+            act=outcome.act,
+            fingerprint=outcome.fingerprint,
+            expires=outcome.expires,
+            proof=outcome.proof,
+        )
+        warnings = issued.warnings + done.warnings + self.issuing.note_delivery(target)
+        return TargetReport(str(target), target.strategy, outcome, seconds.laps, warnings)
 
     def _order(self, issued: Issued) -> manifest.Order:
         keys = self.issuing.standing().keys

@@ -5,24 +5,22 @@ Six fields with seconds first; where both days are restricted, both must fit, un
 """
 
 import datetime
+import functools
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 DEFAULT = "0 */30 * * * *"
-_DAYS = 366 * 8 + 2  # every pairing of day of month, month and weekday that recurs at least each leap cycle
+_DAYS = 366 * 28 + 2  # after which the weekdays fall on the same dates again
 _SECONDS_PER_DAY = 86_400
+_FIRST = datetime.date(2024, 1, 1)
 
 
+@functools.cache
 def intervals(expression: str) -> tuple[datetime.timedelta, datetime.timedelta]:
     """The shortest and the longest time between two runs; raises ValueError for a bad schedule."""
-    second, minute, hour, day, month, weekday = _fields(expression)
-    moments = sorted(h * 3600 + m * 60 + s for h in hour for m in minute for s in second)
-    days = [
-        number
-        for number, date in enumerate(_calendar())
-        if date.day in day and date.month in month and date.isoweekday() % 7 in weekday
-    ]
+    moments, on = _parsed(expression)
+    days = [number for number, date in enumerate(_calendar(_FIRST)) if on(date)]
     if len(days) < 2:  # noqa: PLR2004  # an interval has two ends
         raise ValueError("it hardly ever fires")
     gaps = {later - earlier for earlier, later in itertools.pairwise(moments)}
@@ -31,9 +29,31 @@ def intervals(expression: str) -> tuple[datetime.timedelta, datetime.timedelta]:
     return datetime.timedelta(seconds=min(gaps)), datetime.timedelta(seconds=max(gaps))
 
 
-def _calendar() -> list[datetime.date]:
-    first = datetime.date(2024, 1, 1)
-    return [first + datetime.timedelta(days=number) for number in range(_DAYS)]
+def following(expression: str, now: datetime.datetime) -> datetime.datetime:
+    """When the schedule fires next after `now`; raises ValueError for a bad schedule."""
+    moments, on = _parsed(expression)
+    for date in filter(on, _calendar(now.date())):
+        midnight = datetime.datetime.combine(date, datetime.time(), datetime.UTC)
+        for seconds in moments:
+            found = midnight + datetime.timedelta(seconds=seconds)
+            if found > now:
+                return found
+    raise ValueError("it hardly ever fires")
+
+
+def _parsed(expression: str) -> tuple[list[int], Callable[[datetime.date], bool]]:
+    """Give the seconds of a day at which it fires, and whether it does on a date."""
+    second, minute, hour, day, month, weekday = _fields(expression)
+    moments = sorted(h * 3600 + m * 60 + s for h in hour for m in minute for s in second)
+
+    def on(date: datetime.date) -> bool:
+        return date.day in day and date.month in month and date.isoweekday() % 7 in weekday
+
+    return moments, on
+
+
+def _calendar(first: datetime.date) -> Iterator[datetime.date]:
+    return (first + datetime.timedelta(days=number) for number in range(_DAYS))
 
 
 def _fields(expression: str) -> list[set[int]]:

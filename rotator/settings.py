@@ -12,6 +12,7 @@ import pydantic
 from pydantic import AfterValidator, Field
 
 from rotator import pins, sas, schedule
+from rotator.redaction import Secret
 from rotator.targets import Encoding, Strategy
 
 
@@ -25,6 +26,19 @@ def _https_url(text: str) -> str:
     if parts.query or parts.fragment or parts.username:
         raise ValueError("it must be a plain URL, without query, fragment or user")
     return text.rstrip("/")
+
+
+def _webhook(text: str) -> Secret | None:
+    """A URL that is as good as a password: whoever has it can post. None for a reference that was not resolved."""
+    if text.startswith("@Microsoft.KeyVault("):
+        return None
+    try:
+        parts = urllib.parse.urlsplit(text)
+    except ValueError:
+        parts = urllib.parse.SplitResult("", "", "", "", "")
+    if parts.scheme != "https" or not parts.hostname or parts.username:
+        raise ValueError("it must be an https:// URL, as the chat service gives it for incoming webhooks")
+    return Secret(text)
 
 
 def _host(text: str) -> str:
@@ -118,7 +132,9 @@ _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 class Settings(pydantic.BaseModel):
     """All settings; a field's `description` and `examples` go into error texts."""
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = pydantic.ConfigDict(
+        frozen=True, extra="ignore", hide_input_in_errors=True, arbitrary_types_allowed=True
+    )
 
     keyvault_baseurl: HttpsUrl = Field(
         alias="KEYVAULT_BASEURL", description="the vault's URL", examples=["https://myvault.vault.azure.net"]
@@ -263,6 +279,20 @@ class Settings(pydantic.BaseModel):
         alias="REVOKE_GRACE",
         description="how long a revocation gives consumers to see the new SAS before the old key dies",
         examples=["PT2M"],
+    )
+    report_container: (
+        Annotated[str, _pattern(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*", "it must be a blob container's name")] | None
+    ) = Field(
+        default=None,
+        alias="REPORT_CONTAINER",
+        description="the container in the app's own storage that keeps each run's report",
+        examples=["rotation-reports"],
+    )
+    notify_webhook_url: Annotated[Secret | None, pydantic.PlainValidator(_webhook)] = Field(
+        default=None,
+        alias="NOTIFY_WEBHOOK_URL",
+        description="where a chat service takes messages about what needs somebody's attention",
+        examples=["https://hooks.slack.com/services/…"],
     )
     azure_resource_manager: HttpsUrl = Field(
         default="https://management.azure.com",

@@ -4,9 +4,11 @@ import contextlib
 import time
 from collections.abc import Iterator
 
+from rotator import telemetry
+
 
 class Stopwatch:
-    """Adds up how long each step took, in seconds."""
+    """Adds up how long each step took, in seconds; each is a span, and counts in the metric of steps."""
 
     def __init__(self, laps: dict[str, float] | None = None) -> None:
         self.laps = dict(laps or {})
@@ -16,9 +18,12 @@ class Stopwatch:
         """Count what is done inside as this step."""
         began = time.perf_counter()
         try:
-            yield
+            with telemetry.span(f"rotator.{name}"):
+                yield
         finally:
-            self.laps[name] = self.laps.get(name, 0.0) + time.perf_counter() - began
+            seconds = time.perf_counter() - began
+            self.laps[name] = self.laps.get(name, 0.0) + seconds
+            telemetry.measure(telemetry.STEP_DURATION, seconds, step=name)
 
     def forked(self) -> "Stopwatch":
         """Go on from here on another watch."""

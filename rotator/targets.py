@@ -6,6 +6,7 @@ import enum
 import urllib.parse
 
 from rotator.pins import Pin
+from rotator.redaction import Secret
 from rotator.sas import SasDefinition
 
 
@@ -78,7 +79,8 @@ class Plan:
     """Everything that a run needs to know. A SAS younger than `fresh_for` is left alone unless forced.
 
     Runs are `longest` apart at most. `key_rotation_period` is the age at which the timer has a key regenerated, and
-    `revoke_grace` what consumers get to see a new SAS before a revocation ends the old ones.
+    `revoke_grace` what consumers get to see a new SAS before a revocation ends the old ones. Reports are kept in
+    `report_container`, and what needs attention is told to `webhook`.
     """
 
     account: ManagedAccount
@@ -91,6 +93,8 @@ class Plan:
     longest: datetime.timedelta = datetime.timedelta(minutes=30)
     key_rotation_period: datetime.timedelta | None = None
     revoke_grace: datetime.timedelta = datetime.timedelta(minutes=2)
+    report_container: str | None = None
+    webhook: Secret | None = None
     client_id: str | None = None
     resource_manager: str = "https://management.azure.com"
     warnings: tuple[str, ...] = ()

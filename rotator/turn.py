@@ -2,22 +2,20 @@
 
 import contextlib
 import dataclasses
-import datetime
 import logging
-import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from rotator import app_storage, errors, lease, rotation
+from rotator import app_storage, errors, lease, telemetry
 from rotator.lease import Holder, Lease, NoLease
 from rotator.managed import blob_suffix
+from rotator.request import Request
 from rotator.targets import Plan
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
-
-    from rotator.app_storage import AppStorage
 
 logger = logging.getLogger(__name__)
 
@@ -72,20 +70,22 @@ class Turn:
 
 
 @contextlib.contextmanager
-def take(
-    plan: Plan, trigger: str, environment: Mapping[str, str], credential: "TokenCredential", *, leased: bool
-) -> Iterator[Turn]:
+def take(plan: Plan, request: Request, environment: Mapping[str, str], credential: "TokenCredential") -> Iterator[Turn]:
     """Take the turn, and give it back; raises BusyError that says who has it since when."""
-    now = datetime.datetime.now(datetime.UTC)
-    holder = Holder(run=rotation.name_at(now), trigger=trigger, host=socket.gethostname(), since=now)
+    holder = request.holder
     with contextlib.ExitStack() as stack:
         stack.enter_context(_place.held_by(holder))
         turn = Turn(holder, environment)
-        if leased:
+        if request.lease:
             turn = _leased(plan, turn, credential, stack)
         for warning in turn.warnings:
             logger.warning("%s", warning)
         yield turn
+
+
+def lease_name(plan: Plan) -> str:
+    """The blob on which the runs of an account take their turns."""
+    return f"{plan.account.host}/{plan.account.name}".lower()
 
 
 def _leased(plan: Plan, turn: Turn, credential: "TokenCredential", stack: contextlib.ExitStack) -> Turn:
@@ -93,22 +93,28 @@ def _leased(plan: Plan, turn: Turn, credential: "TokenCredential", stack: contex
     if storage is None:
         nowhere = errors.LeaseUnavailableError("no storage of the app's own is set (AzureWebJobsStorage) for a lease")
         return dataclasses.replace(turn, obstacle=nowhere)
+    from rotator import app_blobs
     from rotator.blob_lease import BlobLease
 
-    name = f"{plan.account.host}/{plan.account.name}".lower()
-    signed_in = _credential(storage, plan, credential, stack)
+    signed_in = stack.enter_context(app_blobs.signed_in(storage, plan.client_id, credential))
     try:
-        taken = stack.enter_context(BlobLease(storage, name, turn.holder, signed_in))
+        with _measured():
+            taken = stack.enter_context(BlobLease(storage, lease_name(plan), turn.holder, signed_in))
     except errors.LeaseUnavailableError as error:
         return dataclasses.replace(turn, obstacle=error)
     return dataclasses.replace(turn, lease=taken)
 
 
-def _credential(
-    storage: "AppStorage", plan: Plan, credential: "TokenCredential", stack: contextlib.ExitStack
-) -> "TokenCredential":
-    if storage.client_id in (None, plan.client_id):
-        return credential
-    from rotator import identity
-
-    return stack.enter_context(contextlib.closing(identity.credential(storage.client_id)))
+@contextlib.contextmanager
+def _measured() -> Iterator[None]:
+    """Measure how long it takes to get the lease, or to learn that it cannot be had."""
+    began, outcome = time.perf_counter(), "unavailable"
+    try:
+        with telemetry.span("rotator.lease"):
+            yield
+        outcome = "acquired"
+    except errors.BusyError:
+        outcome = "busy"
+        raise
+    finally:
+        telemetry.measure(telemetry.LEASE_WAIT, time.perf_counter() - began, outcome=outcome)

@@ -3,6 +3,7 @@
 Operations: https://learn.microsoft.com/rest/api/keyvault/ (SAS definitions: Set/Get/Recover).
 """
 
+import contextlib
 import datetime
 import logging
 import time
@@ -13,7 +14,7 @@ import isodate
 import tenacity
 from azure.core.credentials import TokenCredential
 
-from rotator import errors, managed, vault_client
+from rotator import decisions, errors, managed, vault_client
 from rotator.managed import Managed
 from rotator.redaction import Secret
 from rotator.sas import SasDefinition
@@ -68,7 +69,7 @@ class Vault:
     def store(self, definition: SasDefinition, tags: Mapping[str, str]) -> None:
         """Set the SAS definition, with these tags and no others."""
         self._set_definition(definition, tags)
-        logger.info("SAS definition %s of %s set to %s", definition.name, self._account.name, definition.label)
+        decisions.tell(logger, logging.INFO, "definition set", account=self._account.name, definition=definition.label)
 
     def managed(self) -> Managed:
         """Read what the vault says of the managed account; raises VaultForbiddenError where that may not be read."""
@@ -88,6 +89,16 @@ class Vault:
         self._client.send(
             "POST", f"{self._path}/regeneratekey", "storage regeneratekey", f"{key} of {self._what}", body, once=True
         )
+
+    def may_store(self, definition: SasDefinition) -> None:
+        """Raise VaultForbiddenError unless SAS definitions may be set; changes nothing."""
+        what = f"SAS definition {definition.name!r}"
+        with contextlib.suppress(errors.VaultConflictError):  # it is soft-deleted, which `store` mends
+            self._client.would("PUT", self._definition_path(definition), "storage setsas", what)
+
+    def may_regenerate(self) -> None:
+        """Raise VaultForbiddenError unless keys may be regenerated; changes nothing."""
+        self._client.would("POST", f"{self._path}/regeneratekey", "storage regeneratekey", f"keys of {self._what}")
 
     @property
     def _path(self) -> str:
@@ -128,7 +139,7 @@ class Vault:
 
     def _recover(self, definition: SasDefinition, what: str) -> dict[str, str]:
         """Begin to bring it back; gives its tags."""
-        logger.info("%s is soft-deleted: recovering it", what)
+        decisions.tell(logger, logging.INFO, "recovering", what=what, reason="it is soft-deleted")
         path = f"/deletedstorage/{self._account.name}/sas/{definition.name}/recover"
         found = self._client.send("POST", path, "storage recover", f"soft-deleted {what}")
         return dict(found.get("tags") or {})

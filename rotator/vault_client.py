@@ -6,6 +6,8 @@ https://learn.microsoft.com/rest/api/keyvault/
 
 import contextlib
 import json
+import re
+import urllib.parse
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -17,20 +19,25 @@ from azure.core.exceptions import (
     ServiceRequestError,
     ServiceResponseError,
 )
-from azure.core.rest import HttpRequest
+from azure.core.pipeline import PipelineResponse
+from azure.core.rest import HttpRequest, HttpResponse
 from azure.keyvault.secrets import SecretClient
 
-from rotator import errors, identity, patience
+from rotator import errors, identity, patience, telemetry
 from rotator.redaction import Secret
 from rotator.targets import ManagedAccount
 
 # Newer service versions carry the storage operations too, but the SDK's own default need not.
 _API_VERSION = "7.4"
 _RETRIES = 4
-_SCOPE = "https://vault.azure.net/.default"
 # What the vault does with the account's keys through Resource Manager, as itself and on behalf of the caller.
 _ON_BEHALF = ("storage set", "storage regeneratekey")
+_CHECK_SETTINGS = "Check KEYVAULT_BASEURL, KEYVAULT_STORAGE_NAME and the SAS_* settings."
 _BY_NETWORK = ("ForbiddenByFirewall", "ForbiddenByConnection", "ForbiddenByPolicy")
+
+
+class RefusedAsBadError(errors.VaultError):
+    """The request is not one that the vault can carry out."""
 
 
 class SoftDeletedError(errors.VaultConflictError):
@@ -51,6 +58,7 @@ class VaultClient:
             retry_policy=patience.BoundedRetryPolicy(retry_total=_RETRIES),
             connection_timeout=patience.CONNECT_SECONDS,
             read_timeout=patience.READ_SECONDS,
+            raw_response_hook=_count,
         )
         self._name = self.host.partition(".")[0]
 
@@ -97,6 +105,17 @@ class VaultClient:
             response.raise_for_status()
             return dict(response.json())
 
+    def would(self, method: str, path: str, permission: str, what: str) -> None:
+        """Raise VaultForbiddenError unless the identity may do this. Asked with an empty body, so nothing is done.
+
+        The vault judges who asks before it judges what is asked for, which lacks all that is required.
+        """
+        try:
+            self.send(method, path, permission, what, {}, once=True)
+        except RefusedAsBadError:
+            return
+        raise errors.VaultError(f"{self.host} took an empty request for {what}", remedy=_CHECK_SETTINGS)
+
     def get(self, path: str, permission: str, what: str) -> dict[str, Any] | None:
         """Read an object of managed storage; None when there is none."""
         try:
@@ -129,7 +148,7 @@ class VaultClient:
         status, codes = error.status_code or 0, _codes(error)
         said = f"{self.host} answered {status} ({', '.join(codes) or 'no code'}) for {what}"
         if status == HTTPStatus.FORBIDDEN:
-            return self._forbidden(said, codes, permission)
+            return self._forbidden(said, codes, permission, _address(error))
         if status == HTTPStatus.NOT_FOUND:
             return self._not_found(permission, what)
         if status == HTTPStatus.CONFLICT:
@@ -139,7 +158,8 @@ class VaultClient:
             return errors.VaultThrottledError(said)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return errors.VaultUnavailableError(said)
-        return errors.VaultError(said, remedy="Check KEYVAULT_BASEURL, KEYVAULT_STORAGE_NAME and the SAS_* settings.")
+        bad = RefusedAsBadError if status == HTTPStatus.BAD_REQUEST else errors.VaultError
+        return bad(said, remedy=_CHECK_SETTINGS)
 
     def _not_found(self, permission: str, what: str) -> errors.VaultError:
         if permission.startswith("secrets"):
@@ -148,14 +168,17 @@ class VaultClient:
         missing = f"{self.host} knows no {what} of a managed account {self.account.name!r}"
         return errors.ManagedAccountNotFoundError(missing, remedy=self.onboard())
 
-    def _forbidden(self, said: str, codes: list[str], permission: str) -> errors.VaultError:
+    def _forbidden(self, said: str, codes: list[str], permission: str, address: str) -> errors.VaultError:
+        if "SecretDisabled" in codes:
+            remedy = f"az keyvault secret set-attributes --vault-name {self._name} --name … --enabled true"
+            return errors.VaultDisabledError(f"{said}: it is disabled", remedy=remedy)
         if any(code.startswith(_BY_NETWORK) for code in codes):
-            return errors.VaultFirewallError(said)
+            return errors.VaultFirewallError(said, address=address)
         if "ForbiddenByRbac" in codes:
             return errors.RbacVaultError(f"{said}: it is in RBAC mode", remedy=rbac_remedy(self._name))
         if permission in _ON_BEHALF and "AccessDenied" not in codes:
             return errors.KeyAccessForbiddenError(f"{said}: Resource Manager refuses it the account's keys")
-        who, object_id = identity.describe(self._credential, _SCOPE)
+        who, object_id = identity.describe(self._credential, scope(self.host))
         kind, _, verb = permission.partition(" ")
         return errors.VaultForbiddenError(
             f"{said}: {who} lacks the permission {permission!r}",
@@ -171,9 +194,21 @@ class VaultClient:
         )
 
 
+def scope(host: str) -> str:
+    """What a token for this vault is asked for, in whichever cloud it is."""
+    domain = host.partition(".")[2]
+    return f"https://{domain if domain.startswith('vault.') else 'vault.azure.net'}/.default"
+
+
 def rbac_remedy(vault: str) -> str:
     """Say how a vault gets into access-policy mode."""
     return f"Managed storage needs access policies: az keyvault update --name {vault} --enable-rbac-authorization false"
+
+
+def _address(error: HttpResponseError) -> str:
+    """The caller's address as the vault saw it, which it tells when its firewall refuses that."""
+    found = re.search(r"Client address: ([0-9a-fA-F.:]+)", error.response.text() if error.response else "")
+    return found[1].rstrip(".") if found else ""
 
 
 def _codes(error: HttpResponseError) -> list[str]:
@@ -187,3 +222,16 @@ def _codes(error: HttpResponseError) -> list[str]:
         codes.append(str(found.get("code", "")))
         found = found.get("innererror")
     return [code for code in codes if code]
+
+
+def _count(answer: PipelineResponse[HttpRequest, HttpResponse]) -> None:
+    """Count an answer by what was asked for: the method, and the path without the objects' names.
+
+    Each try counts, and so does the 401 with which the vault says whose token it wants.
+    """
+    request, status = answer.http_request, answer.http_response.status_code
+    kinds = urllib.parse.urlsplit(request.url).path.strip("/").split("/")[::2]
+    operation = f"{request.method} {'/'.join(kinds)}"
+    telemetry.count(telemetry.VAULT_CALLS, operation=operation, status=status)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        telemetry.count(telemetry.VAULT_THROTTLES, operation=operation)

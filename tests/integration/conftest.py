@@ -172,7 +172,12 @@ def unspoilt(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     permissions = set(world.vault.permissions)
     world.vault.secrets.put(KEY_SECRET, world.key_pair.private_text)
     definitions = dict(world.vault.storage.accounts[world.account.name].definitions)
+    site = world.resource_manager.sites[world.function_app_id]
+    app_settings, principal = dict(site.app_settings), site.principal_id
     yield world
+    site.app_settings, site.principal_id = app_settings, principal
+    for account in world.storage.values():
+        account.allow_shared_key_access, account.firewall = True, None
     for part, attributes in before:
         vars(part).update(attributes)
     world.vault.permissions = permissions
@@ -189,8 +194,12 @@ def unspoilt(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         world.cluster.down = False
         world.cluster.delay = 0.0
         world.cluster.quota, world.cluster.quota_lags = None, False
+        world.cluster.namespaces, world.cluster.user = {"default"}, "rotator"
+        for kind in world.cluster.access.values():
+            kind.clear()
     if isinstance(world.master, Master):
         world.master.accept_auth, world.master.mute = True, False
+        world.master.clock_skew = datetime.timedelta()
         world.master.drop_after_stdin_bytes, world.master.kubectl, world.master.exec_delay = None, None, 0.0
 
 

@@ -10,6 +10,7 @@ import pytest
 from rotator import app, config
 from rotator.pending import Operation
 from rotator.report import Report
+from rotator.request import Request
 from rotator.targets import Plan, Strategy
 from sandbox.world import World
 from tests.integration.conftest import (
@@ -37,7 +38,7 @@ def three(world: World, strategy: str) -> Plan:
 
 
 def perform(world: World, plan: Plan, operation: Operation | None = None) -> Report:
-    report = app.perform(plan, trigger="test", operation=operation, environment=world.settings)
+    report = app.perform(plan, Request("test", "test", operation=operation), world.settings)
     assert not report.failed, report.as_json()
     return report
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rotator.report import Report
+from rotator import app
 from sandbox.faults import Fault
 from sandbox.functions_host import FunctionsHost
 from sandbox.journal import Event
@@ -29,7 +29,10 @@ from tests.integration.conftest import (
     regenerate,
     revoke,
     rotate,
+    settings_for,
 )
+
+CONTAINER = "rotation-reports"
 
 
 class ProcessList:
@@ -71,9 +74,10 @@ def test_the_search_for_leaks_finds_what_leaks(world: World) -> None:
 def test_no_run_emits_a_secret(
     options: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    key = dataclasses.replace(options_for(options), passphrase=True, directory=tmp_path)
+    everything = dataclasses.replace(options_for(options), passphrase=True, webhook=True, directory=tmp_path)
     processes = ProcessList()
-    with World(key) as world, processes.watching():
+    with World(everything) as world, processes.watching():
+        world.settings["REPORT_CONTAINER"] = CONTAINER
         surroundings.enter(world, monkeypatch)
         emitted = "".join(scenario(world, caplog))
         on_disk = written(tmp_path / "master")
@@ -102,23 +106,73 @@ def test_nothing_that_is_done_to_keys_emits_a_secret(
 
 
 def scenario(world: World, caplog: pytest.LogCaptureFixture) -> Iterator[str]:
-    """Everything that rotations say in all their ways, when they work and when they don't."""
+    """Everything that rotations and looks say in all their ways, when they work and when they don't."""
     for arguments in (["rotate"], ["plan", "--json"], ["rotate", "--force", "--json", "-v"], ["rotate", "--force"]):
-        done = command_line(world, *arguments)
-        assert done.returncode == 0, done.stderr
-        yield done.stdout + done.stderr
+        yield said(world, *arguments)
+    for arguments in (["check", "-v"], ["status", "-v"], ["history", "-v"]):
+        yield said(world, *arguments)
     with FunctionsHost(ROOT, environment(world, PYTHON_ENABLE_DEBUG_LOGGING="1")) as host:
         yield str(host.fire_timer("rotate_on_schedule"))
         yield str(host.request("rotate_now", "POST", "/api/rotate"))
+        yield from looks(host)
+        world.vault.faults.append(Fault(path="/secrets/", status=403, code="Forbidden", times=99))
+        yield from looks(host)
+        recover(world)
         for spoil in failures(world):
             spoil()
             yield str(host.request("rotate_now", "POST", "/api/rotate"))
             recover(world)
         yield "\n".join(host.log)
     yield from talkative(caplog, rotate, world)
+    yield from talkative(caplog, look, world)
+    yield from debugging(world)
+    yield said(world, "history", "--json")
+    yield from told(world)
 
 
-def talkative(caplog: pytest.LogCaptureFixture, act: Callable[..., Report], world: World) -> Iterator[str]:
+def said(world: World, *arguments: str, code: int = 0, **settings: str) -> str:
+    done = command_line(world, *arguments, **settings)
+    assert done.returncode == code, done.stderr
+    return done.stdout + done.stderr
+
+
+def looks(host: FunctionsHost) -> Iterator[str]:
+    """What a check and the status answer, the page too."""
+    yield str(host.request("check", "POST", "/api/check"))
+    yield str(host.request("status", "GET", "/api/status"))
+    yield str(host.request("status", "GET", "/api/status", query={"format": "html"}))
+
+
+def look(world: World, *, forced: bool) -> None:
+    app.check(environment=settings_for(world))
+    app.status(environment=settings_for(world))
+
+
+def debugging(world: World) -> Iterator[str]:
+    """Tracebacks: of a vault that refuses, of an archive that does not know, of settings."""
+    world.vault.permissions.discard("storage/get")
+    for arguments, settings in (
+        (("revoke", "--no-lease"), {}),
+        (("history", "20261124T043505Z-ec886b"), {}),
+        (("history",), {"AzureWebJobsStorage": connection_string(world, APP_ACCOUNT).replace(";", "&")}),
+    ):
+        shown = said(world, *arguments, "--debug", code=1, **settings)
+        assert "Traceback" in shown
+        yield shown
+    world.vault.permissions.add("storage/get")
+
+
+def told(world: World) -> Iterator[str]:
+    """What stays with others: messages in the chat, reports in the archive."""
+    assert world.webhook
+    assert len(world.webhook.received) >= 3
+    kept = world.blob.containers[APP_ACCOUNT][CONTAINER].blobs
+    assert len(kept) >= 8
+    yield str(world.webhook.received)
+    yield "".join(f"{name} {blob.metadata} {blob.data.decode()}" for name, blob in kept.items())
+
+
+def talkative(caplog: pytest.LogCaptureFixture, act: Callable[..., object], world: World) -> Iterator[str]:
     """With every library at its most talkative: urllib3 logs request lines, and with them the SAS that is tried."""
     with contextlib.ExitStack() as stack:
         for name in (None, "azure.core.pipeline.policies.http_logging_policy", "azure.identity", "paramiko"):
@@ -143,9 +197,7 @@ def on_keys(world: World) -> Iterator[str]:
         (0, ("rotate", "--force", "-v"), spoilt),
         (0, ("plan", "--json", "-v"), lease),
     ):
-        done = command_line(world, *arguments, **settings)
-        assert done.returncode == code, done.stderr
-        yield done.stdout + done.stderr
+        yield said(world, *arguments, code=code, **settings)
     with FunctionsHost(ROOT, environment(world, PYTHON_ENABLE_DEBUG_LOGGING="1")) as host:
         for function, body in (("rotate_now", '{"regenerate_key": true}'), ("revoke_now", "")):
             yield str(host.request(function, "POST", "/api/", body))

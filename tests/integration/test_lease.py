@@ -22,9 +22,10 @@ from azure.storage.blob import BlobClient, BlobLeaseClient, ContainerClient
 
 from rotator import app_storage, errors, identity
 from rotator.app_storage import AppStorage
-from rotator.blob_lease import CONTAINER, BlobLease
+from rotator.blob_lease import CONTAINER, BlobLease, Seen, look
 from rotator.lease import Holder
 from rotator.redaction import Secret
+from sandbox.blob_store import Container
 from sandbox.faults import Fault
 from sandbox.journal import Event
 from sandbox.world import ACCOUNT, APP_ACCOUNT, World
@@ -44,6 +45,9 @@ class Place:
     storage: AppStorage
     credential: TokenCredential
     name: str
+
+    def look(self) -> Seen:
+        return look(self.storage, self.name, self.credential)
 
     def lease(self, run: str, *, seconds: int = 60, renew_every: float = NEVER) -> BlobLease:
         return BlobLease(
@@ -441,6 +445,76 @@ def test_a_malformed_connection_string_gives_no_lease(place: Place, text: str) -
         BlobLease(AppStorage(Secret(text), None, None), "n", holder("r1"), place.credential).__enter__()
     assert "c2VjcmV0" not in told(raised.value)
     assert "not/base64" not in told(raised.value)
+
+
+# To look takes nothing
+
+
+def test_a_look_tells_who_holds_the_lease_and_leaves_it_to_them(anywhere: Place) -> None:
+    with anywhere.lease("r1") as held:
+        assert anywhere.look() == Seen(
+            held=True, holder=dataclasses.replace(holder("r1"), since=SINCE.replace(microsecond=0))
+        )
+        held.fence()
+    assert anywhere.look() == Seen(held=False)
+    assert anywhere.state() == "available"
+
+
+def test_where_no_run_ever_was_a_look_makes_nothing(place: Place) -> None:
+    assert place.look() == Seen(held=False)
+    assert not place.world.blob.containers.get(APP_ACCOUNT, {}).get(CONTAINER, Container()).blobs.get(place.name)
+    containers = place.world.blob.containers.pop(APP_ACCOUNT, {})
+    assert place.look() == Seen(held=False)
+    assert not place.world.blob.containers[APP_ACCOUNT]
+    place.world.blob.containers[APP_ACCOUNT] = containers
+
+
+@on_azurite
+def test_what_is_missing_on_real_storage_is_free(anywhere: Place) -> None:
+    assert anywhere.look() == Seen(held=False)
+
+
+def test_a_lease_that_ran_out_is_free_whoever_had_it(place: Place) -> None:
+    with place.lease("r1"):
+        place.world.blob.expire_leases()
+        assert place.look() == Seen(held=False)
+
+
+def test_a_lease_of_an_unknown_holder_is_held(anywhere: Place) -> None:
+    with anywhere.lease("r0"):
+        pass
+    with anywhere.blob() as blob:
+        lease = blob.acquire_lease(15)
+        assert anywhere.look() == Seen(held=True)
+        lease.release()
+
+
+def test_a_look_at_a_mute_storage_takes_bounded_time(place: Place) -> None:
+    with mute() as port:
+        assert "does not answer" in unseen(place, by_key(port, place.world.account.keys["key1"]))
+
+
+def test_an_identity_without_a_role_cannot_look(place: Place) -> None:
+    place.world.blob.authorizes = lambda *_asked: False
+    assert "answered 403" in unseen(place, place.storage)
+
+
+def test_an_identity_without_a_token_cannot_look(place: Place) -> None:
+    place.world.identity.fail_with = 400
+    assert "nothing to sign in with" in unseen(place, place.storage)
+
+
+def test_settings_that_lead_nowhere_cannot_be_looked_at(place: Place) -> None:
+    assert "is not a storage's connection string" in unseen(place, AppStorage(Secret("nonsense"), None, None))
+
+
+def unseen(place: Place, storage: AppStorage) -> str:
+    started = time.monotonic()
+    with pytest.raises(errors.LeaseUnavailableError) as raised:
+        dataclasses.replace(place, storage=storage).look()
+    assert time.monotonic() - started < BOUND
+    assert_no_secret(place, raised.value)
+    return str(raised.value)
 
 
 # Processes

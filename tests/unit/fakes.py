@@ -5,7 +5,7 @@ import dataclasses
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 
-from rotator import errors
+from rotator import delivered, errors
 from rotator.delivery import Result, Running, Shell
 from rotator.keys import AccountKey, AccountKeys
 from rotator.managed import Managed
@@ -99,6 +99,11 @@ class Vault:
         with self._calls.call("stored"):
             found = self.definitions.get(definition.name)
             return Stored(found != definition, dict(self.tags), found.validity if found else None)
+
+    @property
+    def told(self) -> dict[str, str]:
+        """The tags but that which says what was delivered before."""
+        return {name: text for name, text in self.tags.items() if name != delivered.TAG}
 
     def store(self, definition: SasDefinition, tags: Mapping[str, str]) -> None:
         with self._calls.call("store"):

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from rotator import cli, errors
 from rotator.report import Due, Failed, KeyReport, Outcome, Report, Unchanged
+from rotator.terminal import Manner
 from tests.unit.examples import NOW
 from tests.unit.test_report import KEY, ROTATED, report_of
 
@@ -19,7 +20,7 @@ from tests.unit.test_report import KEY, ROTATED, report_of
 def run(act: Callable[[], Report], *, as_json: bool = False) -> Result:
     @click.command()
     def command() -> None:
-        cli._run(act, as_json=as_json, verbose=False)
+        cli._run(act, Manner(as_json=as_json))
 
     return CliRunner().invoke(command)
 

@@ -11,7 +11,15 @@ from rotator import errors, onboard_command
 from rotator.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = ["README.md", "docs/deploy.md", "docs/key-rotation.md", "docs/upgrade.md", "infra/master/README.md"]
+DOCUMENTS = [
+    "README.md",
+    "docs/deploy.md",
+    "docs/key-rotation.md",
+    "docs/operations.md",
+    "docs/upgrade.md",
+    "docs/schema/README.md",
+    "infra/master/README.md",
+]
 NAME = re.compile(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b")
 
 each = pytest.mark.parametrize("document", DOCUMENTS)
@@ -73,7 +81,7 @@ def test_deploy_explains_each_option_of_onboarding() -> None:
     known = {name for option in onboard_command.onboard.params for name in (*option.opts, *option.secondary_opts)}
     explained = set(re.findall(r"--[a-z-]+", "".join(re.findall(r"^\| (`--.*?) \|", table, re.MULTILINE))))
     assert explained <= known
-    assert known - explained <= {"-y", "--auto-regenerate"}
+    assert known - explained <= {"-y", "--auto-regenerate", "-v", "--verbose", "--debug"}
 
 
 def test_troubleshooting_names_errors_that_there_are() -> None:

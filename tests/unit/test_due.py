@@ -57,7 +57,7 @@ def test_clock_that_went_back_makes_nothing_due() -> None:
 @pytest.mark.parametrize("name", ["rotator/rotated", "rotator/expires"])
 @pytest.mark.parametrize("text", [None, "", "yesterday", "2026-07-01T12:00:00"])
 def test_secret_that_does_not_tell_its_age_is_due(name: str, text: str | None) -> None:
-    assert reason({name: text}) == "the Secret does not say how old its SAS is"
+    assert reason({name: text}) == "drift: the Secret does not say how old its SAS is"
 
 
 def test_changed_value_is_due() -> None:

@@ -227,5 +227,7 @@ def test_routes_methods_and_access_are_as_documented() -> None:
         "rotate_on_schedule timerTrigger None None",
         "rotate_now httpTrigger rotate FUNCTION POST",
         "revoke_now httpTrigger revoke FUNCTION POST",
+        "check httpTrigger check FUNCTION POST",
+        "status httpTrigger status FUNCTION GET",
         "health httpTrigger health ANONYMOUS GET",
     ]

@@ -169,7 +169,7 @@ def test_definition_is_set_with_the_tags_that_it_has() -> None:
     world.vault.tags = {"team": "blue", pending.TAG: "later"}
     made = issuing(world)
     made.issue(Stopwatch())
-    assert (made.definition_changed, world.vault.tags) == (True, {"team": "blue", pending.TAG: "later"})
+    assert (made.definition_changed, world.vault.told) == (True, {"team": "blue", pending.TAG: "later"})
 
 
 def test_lost_lease_keeps_the_definition_as_it_was() -> None:

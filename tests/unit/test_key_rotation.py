@@ -81,24 +81,24 @@ def test_what_is_to_be_done_is_in_the_vault_until_it_is_done() -> None:
     run = world.perform(REGENERATE).run
     stamps = "key1=2026-01-01T00:00:00+00:00 key2=2026-01-01T00:00:00+00:00"
     assert seen == [f"regenerate first=key2 forced=false run={run} {stamps}"] * 2
-    assert world.vault.tags == {}
+    assert world.vault.told == {}
 
 
 def test_tags_of_others_on_the_definition_are_kept() -> None:
     world = World().settled()
     world.vault.tags = {"team": "blue"}
     seen: list[str] = []
-    world.calls.meddle("before", "regenerate", lambda: seen.extend(world.vault.tags))
+    world.calls.meddle("before", "regenerate", lambda: seen.extend(world.vault.told))
     world.perform(REGENERATE)
     assert seen == ["team", pending.TAG]
-    assert world.vault.tags == {"team": "blue"}
+    assert world.vault.told == {"team": "blue"}
 
 
 def test_tag_that_somebody_sets_meanwhile_is_kept_too() -> None:
     world = World().settled()
     world.calls.meddle("before", "prove", lambda: world.vault.tags.update(team="blue"))
     world.perform(REGENERATE)
-    assert world.vault.tags == {"team": "blue"}
+    assert world.vault.told == {"team": "blue"}
 
 
 def test_definition_that_differs_is_set_with_what_is_remembered() -> None:
@@ -144,7 +144,7 @@ def test_failing_target_leaves_it_unfinished_and_the_next_run_goes_on() -> None:
     again = world.timer()
     assert (key_of(again).outcome, key_of(again).regenerated) == ("done", ())
     assert key_of(again).reason == f"goes on with what run {found.run} began"
-    assert (world.signers(), world.account.regenerated, world.vault.tags) == (["key2", "key2"], ["key2"], {})
+    assert (world.signers(), world.account.regenerated, world.vault.told) == (["key2", "key2"], ["key2"], {})
 
 
 def test_asking_again_for_what_is_unfinished_finishes_it_and_begins_no_other() -> None:

@@ -165,7 +165,7 @@ def test_tag_that_cannot_be_read_is_told_and_stops_the_keys_only(look: Look, tex
     found = look(world)
     assert isinstance(outcome(found), Rotated)
     assert (key_of(found).outcome, failure_of(found).message, found.failed) == ("failed", UNREADABLE, True)
-    assert (world.account.regenerated, world.vault.tags) == ([], {pending.TAG: text, "team": "blue"})
+    assert (world.account.regenerated, world.vault.told) == ([], {pending.TAG: text, "team": "blue"})
 
 
 @pytest.mark.parametrize("operation", Operation)
@@ -188,7 +188,7 @@ def test_run_without_permission_to_regenerate_leaves_the_plain_rotation_and_says
     world.calls.failing["regenerate"] = errors.KeyAccessForbiddenError("the caller may not")
     found = world.timer()
     assert isinstance(outcome(found), Rotated)
-    assert (key_of(found).outcome, failure_of(found).error, world.vault.tags) == (
+    assert (key_of(found).outcome, failure_of(found).error, world.vault.told) == (
         "failed",
         "KeyAccessForbiddenError",
         {},

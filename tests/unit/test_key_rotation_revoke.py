@@ -57,7 +57,7 @@ def test_nothing_that_was_issued_before_works_and_every_target_does() -> None:
         regenerated=("key2", "key1"),
         proofs=(f"{printed}: storage answered 403",),
     )
-    assert (found.failed, world.vault.tags) == (False, {})
+    assert (found.failed, world.vault.told) == (False, {})
 
 
 def test_no_target_ever_holds_a_sas_that_storage_refuses() -> None:
@@ -186,7 +186,7 @@ def test_former_sas_that_storage_still_accepts_is_a_failure() -> None:
     found = world.perform(REVOKE)
     assert (key_of(found).outcome, key_of(found).regenerated, found.failed) == ("failed", ("key2", "key1"), True)
     assert failure_of(found).error == "StillAcceptedError"
-    assert world.vault.tags == {}
+    assert world.vault.told == {}
 
 
 def test_refusal_is_not_tried_where_proofs_are_off() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rotator import errors, pending, rotation
+from rotator import errors, pending, request
 from rotator.keys import AccountKey, AccountKeys
 from rotator.pending import Operation, Pending
 from rotator.redaction import Secret
@@ -45,7 +45,7 @@ def test_what_is_written_is_read_again(
     made: datetime.datetime | None,
     too: datetime.datetime | None,
 ) -> None:
-    begun = pending.begun(operation, first, keys(made, too), forced=forced, run=rotation.name_at(NOW))
+    begun = pending.begun(operation, first, keys(made, too), forced=forced, run=request.name_at(NOW))
     assert pending.parse(begun.text()) == begun
     assert len(begun.text()) <= 256
     assert begun.remaining(keys(made, too)) == begun.names

@@ -51,10 +51,13 @@ def test_report_of_a_rotation_as_json() -> None:
     assert json.loads(json.dumps(report_of(ROTATED).as_json())) == {
         "run": "20260701T120000Z-abc123",
         "trigger": "timer",
+        "asked_by": "",
         "forced": False,
         "started": "2026-07-01T12:00:00Z",
         "finished": "2026-07-01T12:00:02Z",
+        "interval_seconds": None,
         "failed": False,
+        "error": None,
         "definition_changed": False,
         "warnings": ["pin the SHA256 fingerprint"],
         "key": None,
@@ -72,6 +75,7 @@ def test_report_of_a_rotation_as_json() -> None:
                 "previous_digest": None,
                 "proof": "accepted",
                 "signing_key": None,
+                "drift": False,
                 "warnings": ["mind"],
                 "seconds": {"connect": 0.123},
             }

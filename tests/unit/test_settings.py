@@ -4,11 +4,17 @@ import pydantic
 import pytest
 
 from rotator import config, errors
+from rotator.redaction import Secret
 from rotator.settings import Settings
 from tests.unit.test_config import SAMPLE, problems
 
+HOOK = "https://prod-1.westeurope.logic.azure.com/workflows/0123/triggers/manual/paths/invoke"
+
 # What each setting takes, as it is written, and the value that comes of it.
 GOOD: list[tuple[str, str, object]] = [
+    ("REPORT_CONTAINER", "rotation-reports", "rotation-reports"),
+    ("NOTIFY_WEBHOOK_URL", f"{HOOK}?api-version=1&sig=x", Secret(f"{HOOK}?api-version=1&sig=x")),
+    ("NOTIFY_WEBHOOK_URL", "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/hook)", None),
     ("KEYVAULT_BASEURL", "https://myvault.vault.azure.net/", "https://myvault.vault.azure.net"),
     ("KEYVAULT_BASEURL", "https://localhost:8443", "https://localhost:8443"),
     ("KEYVAULT_STORAGE_NAME", "Account1", "Account1"),
@@ -62,6 +68,12 @@ GOOD: list[tuple[str, str, object]] = [
 
 # What each setting refuses, and words of the reason.
 BAD: list[tuple[str, str, str]] = [
+    ("REPORT_CONTAINER", "Reports", "a blob container's name"),
+    ("REPORT_CONTAINER", "no--double", "a blob container's name"),
+    ("REPORT_CONTAINER", "ab", "a blob container's name"),
+    ("NOTIFY_WEBHOOK_URL", "http://hooks.example.com/x", "https:// URL"),
+    ("NOTIFY_WEBHOOK_URL", "https://", "https:// URL"),
+    ("NOTIFY_WEBHOOK_URL", "https://[half", "https:// URL"),
     ("KEYVAULT_BASEURL", "http://myvault.vault.azure.net", "must be an https:// URL"),
     ("KEYVAULT_BASEURL", "myvault.vault.azure.net", "must be an https:// URL"),
     ("KEYVAULT_BASEURL", "https://", "must be an https:// URL"),

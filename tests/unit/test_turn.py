@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 import pytest
 
 from rotator import errors, turn
+from rotator.request import Request
 from tests.unit.examples import plan
 
 STORAGE = "DefaultEndpointsProtocol=https;AccountName=mystorage;AccountKey=c2VjcmV0LXNlY3JldA==;"
@@ -21,7 +22,7 @@ class Credential:
 
 
 def take(*, leased: bool = False, **environment: str) -> AbstractContextManager[turn.Turn]:
-    return turn.take(plan(), "cli", environment, Credential(), leased=leased)  # type: ignore[arg-type]
+    return turn.take(plan(), Request("cli", "me", lease=leased), environment, Credential())  # type: ignore[arg-type]
 
 
 def test_second_turn_is_refused_with_who_has_the_first_and_since_when() -> None:

@@ -1,0 +1,194 @@
+"""The archive: each run's report as a blob in the app's own storage, written once and never changed.
+
+Blobs are named by the run, whose name begins with its time in UTC, in a folder for the day:
+2026/11/24/20261124T043505Z-ec886b.json
+"""
+
+import contextlib
+import datetime
+import itertools
+import json
+import re
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import HttpResponseError
+from azure.storage.blob import ContentSettings
+
+from rotator import app_blobs, app_storage, errors, managed, redaction
+from rotator.app_storage import AppStorage
+from rotator.report import Report
+from rotator.targets import Plan
+
+# How far back `recent` goes at most: it asks for each day.
+LONGEST = datetime.timedelta(days=366)
+_RUN = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T[0-9]{6}Z-[0-9a-f]+")
+_LARGEST = 1_000_000  # bytes; a report has some thousands
+_LISTED = "`python -m rotator history` lists the runs whose reports are kept."
+_STRANGER = "Find out what else writes into the container that REPORT_CONTAINER names."
+_SHAPE = {
+    "run": str,
+    "started": str,
+    "failed": bool,
+    "targets": list,
+    "warnings": list,
+    "error": dict | None,
+    "key": dict | None,
+}
+
+
+class Archive:
+    """The reports in one container, which is made when it is missing. All of it raises ArchiveError."""
+
+    def __init__(self, storage: AppStorage, container: str, credential: TokenCredential) -> None:
+        self._container = app_blobs.container(storage, container, credential, errors.ArchiveError, retries=3)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._container.close()
+
+    def keep(self, report: Report) -> str:
+        """Write a report, and give its blob's name; what is there under that name already stays as it is."""
+        name, content = _name(report.run), _json(report)
+        with self._told():
+            try:
+                self._upload(name, content, _metadata(report))
+            except HttpResponseError as error:
+                if error.status_code not in app_blobs.EXISTS:
+                    raise
+                # An upload whose answer got lost was sent again.
+                if self._read(name) != content:
+                    raise errors.ArchiveError(f"something else is kept as {name} already", remedy=_STRANGER) from None
+        return name
+
+    def recent(self, limit: int, since: datetime.datetime) -> list[dict[str, Any]]:
+        """Read the newest reports, newest first; a blob that is none is told by `blob` and `problem`."""
+        with self._told():
+            return [
+                _report(name, self._read(name)) or {"blob": name, "problem": "this is no report of a run"}
+                for name in itertools.islice(self._newest(since), limit)
+            ]
+
+    def find(self, run: str) -> dict[str, Any]:
+        """Read the report of one run."""
+        name = _name(run)
+        with self._told():
+            try:
+                report = _report(name, self._read(name))
+            except HttpResponseError as error:
+                if not app_blobs.is_absent(error):
+                    raise
+                raise errors.ArchiveError(f"no report of a run {run} is kept", remedy=_LISTED) from None
+        if report is None:
+            raise errors.ArchiveError(f"what is kept as {name} is no report", remedy=_STRANGER)
+        return report
+
+    def _upload(self, name: str, content: bytes, metadata: dict[str, str]) -> None:
+        def put() -> None:
+            kind = ContentSettings(content_type="application/json")
+            self._container.upload_blob(name, content, overwrite=False, metadata=metadata, content_settings=kind)
+
+        try:
+            put()
+        except HttpResponseError as error:
+            if not app_blobs.is_absent(error):
+                raise
+            self._make_container()
+            put()
+
+    def _make_container(self) -> None:
+        try:
+            self._container.create_container()
+        except HttpResponseError as error:  # another run may do the same at this moment
+            if error.status_code not in app_blobs.EXISTS:
+                raise
+
+    def _newest(self, since: datetime.datetime) -> Iterator[str]:
+        """Name the blobs since then, newest first; a day is asked for when it is its turn."""
+        now = datetime.datetime.now(datetime.UTC)
+        since = max(since.astimezone(datetime.UTC), now - LONGEST)
+        oldest = f"{since:%Y/%m/%d/%Y%m%dT%H%M%SZ}"
+        for back in range((now.date() - since.date()).days + 1):
+            day = now - datetime.timedelta(days=back)
+            yield from sorted((name for name in self._names(f"{day:%Y/%m/%d/}") if name >= oldest), reverse=True)
+
+    def _names(self, prefix: str) -> list[str]:
+        try:
+            return list(self._container.list_blob_names(name_starts_with=prefix))
+        except HttpResponseError as error:
+            if app_blobs.is_absent(error):  # nothing was ever kept
+                return []
+            raise
+
+    def _read(self, name: str) -> bytes:
+        try:
+            return bytes(self._container.download_blob(name, offset=0, length=_LARGEST).readall())
+        except HttpResponseError as error:
+            if app_blobs.code(error) == "InvalidRange":  # there is no first byte
+                return b""
+            raise
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except app_blobs.TROUBLE as error:
+            # Not chained: the foreign message may quote a URL, and with it a SAS.
+            raise errors.ArchiveError(app_blobs.said(self._container, error)) from None
+
+
+@contextlib.contextmanager
+def opened(plan: Plan, environment: Mapping[str, str], credential: TokenCredential) -> Iterator[Archive]:
+    """Give the archive that the settings name; raises SettingsError when they name none."""
+    storage = app_storage.find(environment, managed.blob_suffix(plan.account.host) or "blob.core.windows.net")
+    problems = []
+    if plan.report_container is None:
+        problems.append("REPORT_CONTAINER is missing: the container that keeps each run's report")
+    if storage is None:
+        problems.append("AzureWebJobsStorage__accountName is missing: the app's own storage, which has that container")
+    if plan.report_container is None or storage is None:
+        raise errors.SettingsError(problems)
+    with (
+        app_blobs.signed_in(storage, plan.client_id, credential) as own,
+        contextlib.closing(Archive(storage, plan.report_container, own)) as archive,
+    ):
+        yield archive
+
+
+def _name(run: str) -> str:
+    day = _RUN.fullmatch(run)
+    if day is None:
+        raise errors.ArchiveError(f"{run[:80]!r} is no run's name", remedy=_LISTED)
+    return f"{'/'.join(day.groups())}/{run}.json"
+
+
+def _json(report: Report) -> bytes:
+    return json.dumps(_scrubbed(report.as_json()), indent=2).encode()
+
+
+def _scrubbed(value: Any) -> Any:
+    """Mask what should not be in a report anyway: what is kept here may be nobody's to delete."""
+    if isinstance(value, dict):
+        return {name: _scrubbed(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_scrubbed(each) for each in value]
+    return redaction.scrub(value) if isinstance(value, str) else value
+
+
+def _metadata(report: Report) -> dict[str, str]:
+    texts = {"run": report.run, "trigger": report.trigger, "outcome": "failed" if report.failed else "done"}
+    return {name: urllib.parse.quote(text, safe=":") for name, text in texts.items()}
+
+
+def _report(name: str, content: bytes) -> dict[str, Any] | None:
+    """Read a report; None for what somebody else put there."""
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(value, dict) or not name.endswith(f"/{value.get('run')}.json"):
+        return None
+    fits = all(isinstance(value.get(field), kind) for field, kind in _SHAPE.items())
+    return value if fits and all(isinstance(target, dict) for target in value["targets"]) else None

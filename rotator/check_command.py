@@ -1,0 +1,118 @@
+"""`python -m rotator check`: every step of a rotation looked at, live in a terminal, with the remedies."""
+
+import json
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import click
+
+from rotator import app, complaint, terminal
+from rotator.findings import Checkup, Finding, Level
+from rotator.terminal import Manner
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from rich.live import Live
+
+_STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILURE: "bold red", Level.SKIPPED: "dim"}
+
+
+@click.command()
+@terminal.mannered
+def check(*, manner: Manner) -> None:
+    """Look at every step of a rotation, and change nothing.
+
+    Identity, vault and its permissions, SAS definition, SSH key, master and host key, kubectl and what it may do,
+    storage, clocks, lease: each with ok, warning or failure, and with the command that mends it.
+
+    Exit codes: 0 nothing would fail, 1 something would, 2 bad settings or usage.
+
+    \b
+    Examples:
+      python -m rotator check
+      python -m rotator check --json | jq -r '.findings[] | select(.level == "failure") | .command'
+    """  # noqa: D301  # click takes the backspace itself for "do not wrap"
+    with terminal.telling(manner):
+        checkup = _json() if manner.as_json else _live(terminal.console())
+    sys.exit(complaint.FAILED if checkup.failed else 0)
+
+
+def _json() -> Checkup:
+    checkup = app.check()
+    click.echo(json.dumps(checkup.as_json(), indent=2))
+    return checkup
+
+
+def _live(console: "Console") -> Checkup:
+    # Not the console's own idea of it, which FORCE_COLOR changes.
+    if not (sys.stdout.isatty() and console.is_terminal):
+        checkup = app.check()
+        console.print(_table(checkup.findings))
+    else:
+        from rich.live import Live
+
+        with Live(console=console, refresh_per_second=12) as live:
+            checkup = app.check(announce=_Watcher(live))
+            live.update(_table(checkup.findings))
+    for finding in checkup.findings:
+        _mend(console, finding)
+    console.print(terminal.text(checkup.counts(), "dim"))
+    return checkup
+
+
+def _mend(console: "Console", finding: Finding) -> None:
+    """Say what to do. Not wrapped, so that a command can be copied in one piece."""
+    if finding.remedy or finding.command:
+        console.print(terminal.text(f"\n{finding.check}: {finding.text}", _STYLES[finding.level]), soft_wrap=True)
+    if finding.remedy:
+        console.print(terminal.text(f"  {finding.remedy}"), soft_wrap=True)
+    if finding.command:
+        console.print(terminal.text(f"  $ {finding.command}", "bold"), soft_wrap=True)
+
+
+class _Watcher:
+    """Shows what is being looked at, and what was found so far."""
+
+    def __init__(self, live: "Live") -> None:
+        self._live = live
+        self._lock = threading.Lock()
+        self._findings: list[Finding] = []
+        self._under_way: list[str] = []
+
+    def began(self, check: str) -> None:
+        """Show that a look has begun."""
+        with self._lock:
+            self._under_way.append(check)
+            self._show()
+
+    def found(self, finding: Finding) -> None:
+        """Show what it found."""
+        with self._lock:
+            self._findings.append(finding)
+            if finding.check in self._under_way:
+                self._under_way.remove(finding.check)
+            self._show()
+
+    def _show(self) -> None:
+        from rich.console import Group
+        from rich.spinner import Spinner
+
+        waiting = Spinner("line", terminal.text(", ".join(self._under_way), "dim"))
+        self._live.update(Group(_table(tuple(self._findings)), waiting))
+
+
+def _table(findings: tuple[Finding, ...]) -> "RenderableType":
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    before = ""
+    for finding in findings:
+        name = "" if finding.check == before else finding.check
+        style = _STYLES[finding.level]
+        table.add_row(terminal.text(finding.level, style), terminal.text(name), terminal.text(finding.text))
+        before = finding.check
+    return table

@@ -1,0 +1,226 @@
+"""Looks at the way to a target: the SSH key, the master and its host key, kubectl there, and what it may do."""
+
+import contextlib
+import datetime
+from collections.abc import Callable
+from typing import Protocol
+
+from rotator import clock_checks, delivery, due, errors, kubectl, kubectl_probe, manifest, pins, remedies
+from rotator.delivery import Result, Shell
+from rotator.findings import Level
+from rotator.manifest import Held
+from rotator.patient_shell import PatientShell
+from rotator.preflight import Known, Look, OverError, Say
+from rotator.redaction import Secret
+from rotator.remedies import Remedies
+from rotator.services import Connector
+from rotator.targets import Cluster, Plan, Strategy
+
+_SECONDS = 45.0
+
+
+class Host(Connector, Protocol):
+    """The way to the master; `shown` sends it nothing."""
+
+    def shown(self, cluster: Cluster) -> tuple[pins.HostKey, ...]:
+        """Give the keys that the host shows."""
+
+
+class MasterChecks:
+    """The looks. Connections stay open until `stack` is closed."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        host: Host,
+        *,
+        public_line: Callable[[Secret, Secret | None], str],
+        clock: Callable[[], datetime.datetime],
+        remedies: Callable[[], Remedies],
+        secret_file: Callable[[str], str],
+        stack: contextlib.ExitStack,
+    ) -> None:
+        self._plan = plan
+        self._target = plan.targets[0]
+        self._cluster = self._target.cluster
+        self._host = host
+        self._public_line = public_line
+        self._clock = clock
+        self._remedies = remedies
+        self._secret_file = secret_file
+        self._stack = stack
+        self._user: str | None = None
+
+    def looks(self) -> list[Look]:
+        """Give them in an order in which each comes after those that it needs."""
+        return [
+            Look("SSH key", self._key, self._key_command),
+            Look("master", self._shown),
+            Look("host key", self._pinned),
+            Look("login", self._login),
+            Look("master clock", self._time),
+            Look("kubectl", self._client),
+            Look("API server", self._server),
+            Look("namespace", self._namespace),
+            *(Look(f"kubectl may {verb}", self._can_i(verb)) for verb in kubectl_probe.verbs(self._target)),
+            Look("Secret", self._held, self._held_command),
+            Look("dry run", self._dry_run, self._dry_run_command),
+        ]
+
+    def _phrase(self, known: Known) -> Secret | None:
+        found: Secret | None = known.of("passphrase") if self._cluster.passphrase_secret else None
+        return found
+
+    def _key(self, known: Known, say: Say) -> str:
+        line = self._public_line(known.of("vault permission secrets get"), self._phrase(known))
+        say(Level.OK, f"well-formed: {line.rpartition(' ')[0]}")
+        return line
+
+    def _key_command(self, error: errors.RotatorError) -> str:
+        phrase = self._cluster.passphrase_secret
+        if "has no passphrase" in str(error):
+            return ""
+        if "needs a passphrase" in str(error):
+            return self._remedies().setting("KUBERNETES_SSH_PASSPHRASE_SECRET", "privatekey-passphrase")
+        if "does not open" in str(error):
+            return self._secret_file(phrase or "")
+        return self._secret_file(self._cluster.key_secret)
+
+    def _shown(self, _known: Known, say: Say) -> tuple[pins.HostKey, ...]:
+        found = self._host.shown(self._cluster)
+        say(Level.OK, f"{self._cluster.host}:{self._cluster.port} talks SSH")
+        return found
+
+    def _pinned(self, known: Known, say: Say) -> None:
+        shown: tuple[pins.HostKey, ...] = known.of("master")
+        pinned = ", ".join(map(str, self._cluster.pins))
+        if not any(pin.matches(key.key_type, key.blob) for pin in self._cluster.pins for key in shown):
+            offered = "; ".join(map(str, shown))
+            say(
+                Level.FAILURE,
+                f"pinned is {pinned}, but the host offers {offered}. None of these is trusted",
+                f"Find out whether the host was replaced. Only if {pins.ON_THE_CONSOLE} at the master's console prints "
+                "one of them, set KUBERNETES_SSH_FINGERPRINT to that.",
+            )
+            raise OverError
+        say(Level.OK, f"the host shows the pinned {pinned}")
+
+    def _login(self, known: Known, say: Say) -> Shell:
+        known.of("host key")
+        key, line = known.of("vault permission secrets get"), known.of("SSH key")
+        try:
+            shell = self._stack.enter_context(self._host.connect(self._cluster, key, self._phrase(known)))
+        except errors.AuthenticationRejectedError as error:
+            remedy = f"On the master, this line belongs into the authorized_keys of {self._cluster.user}: {line}"
+            say(Level.FAILURE, str(error), remedy)
+            raise OverError from error
+        say(Level.OK, f"{self._cluster} lets the key in")
+        return PatientShell(shell)
+
+    def _run(self, known: Known, command: str, stdin: Secret | None = None) -> Result:
+        shell: Shell = known.of("login")
+        return shell.start(command, seconds=_SECONDS).finish(stdin)
+
+    def _time(self, known: Known, say: Say) -> None:
+        known.of("login")
+        before = self._clock()
+        said = self._run(known, "date +%s").stdout.strip()
+        theirs = datetime.datetime.fromtimestamp(int(said), datetime.UTC) if said.isdigit() else None
+        # Whole seconds are cut off.
+        half = datetime.timedelta(seconds=0.5)
+        off = clock_checks.ahead(theirs + half if theirs else None, before, self._clock())
+        clock_checks.compare(f"the master {self._cluster.host}", off, say)
+
+    def _client(self, known: Known, say: Say) -> None:
+        result = self._run(known, kubectl_probe.client(self._cluster))
+        found = kubectl_probe.version(result.stdout)
+        if result.status == 0 and found:
+            say(Level.OK, f"kubectl {found}")
+            return
+        error = kubectl.explain(result.status, result.stderr, self._target, "nothing was changed")
+        other = self._run(known, kubectl_probe.PLACES).stdout.partition("\n")[0]
+        command = self._remedies().setting("KUBERNETES_KUBECTL", other) if other else ""
+        say(Level.FAILURE, str(error), errors.KubectlMissingError.remedy, command)
+        raise OverError
+
+    def _server(self, known: Known, say: Say) -> None:
+        known.of("kubectl")
+        result = self._run(known, kubectl_probe.server(self._cluster))
+        # Whoever is refused has been answered.
+        if result.status != 0 and "(Forbidden)" not in result.stderr:
+            raise kubectl.explain(result.status, result.stderr, self._target, "nothing was changed")
+        say(Level.OK, f"the API server answers {kubectl_probe.version(result.stdout)}".rstrip())
+
+    def _namespace(self, known: Known, say: Say) -> None:
+        known.of("API server")
+        result = self._run(known, kubectl_probe.namespace(self._target))
+        name = self._target.namespace
+        if "(NotFound)" in result.stderr:
+            text = f"there is no namespace {name!r}"
+            say(Level.FAILURE, text, errors.NamespaceMissingError.remedy, remedies.namespace(self._target))
+            raise OverError
+        if "(Forbidden)" in result.stderr:
+            say(Level.SKIPPED, f"kubectl's user may not look for namespace {name!r}; a dry run will meet it")
+        elif result.status != 0:
+            raise kubectl.explain(result.status, result.stderr, self._target, "nothing was changed")
+        else:
+            say(Level.OK, f"{name!r} is there")
+
+    def _can_i(self, verb: str) -> Callable[[Known, Say], bool]:
+        def act(known: Known, say: Say) -> bool:
+            known.of("API server")
+            result = self._run(known, kubectl_probe.can_i(self._target, verb))
+            answer = (result.stdout.split() or [""])[0]  # a reason may follow
+            if answer not in {"yes", "no"}:
+                raise kubectl.explain(result.status, result.stderr, self._target, "nothing was changed")
+            if answer == "no":
+                say(
+                    Level.FAILURE, self._refused(verb), errors.KubernetesForbiddenError.remedy, self._grant(known, verb)
+                )
+                raise OverError
+            say(Level.OK, f"auth can-i {verb}: yes")
+            return True
+
+        return act
+
+    def _refused(self, verb: str) -> str:
+        return f"kubectl's user may not {verb} Secret {self._target}"
+
+    def _grant(self, known: Known, verb: str) -> str:
+        """Whom to grant it to is what the API server says when it refuses just that."""
+        command, stdin = kubectl_probe.dry_run(self._target, verb)
+        user = kubectl_probe.user(self._run(known, command, stdin).stderr)
+        return self._remedies().grant(self._target, verb, user)
+
+    def _dry_run(self, known: Known, say: Say) -> None:
+        known.of("kubectl may create")
+        held: Held | None = known.of("Secret")
+        if held and self._target.strategy is Strategy.APPLY:
+            # In place it needs no more room than it has.
+            command, stdin = kubectl_probe.dry_run(self._target, "update", manifest.restorable(held))
+        else:
+            command, stdin = kubectl_probe.dry_run(self._target, "create")
+        result = self._run(known, command, stdin)
+        # A Secret of that name is met only after authorisation, quota and admission have passed.
+        if result.status != 0 and "(AlreadyExists)" not in result.stderr:
+            raise kubectl.explain(result.status, result.stderr, self._target, "nothing was changed")
+        say(Level.OK, "the API server would take the Secret")
+
+    def _dry_run_command(self, error: errors.RotatorError) -> str:
+        return remedies.namespace(self._target) if isinstance(error, errors.NamespaceMissingError) else ""
+
+    def _held(self, known: Known, say: Say) -> Held | None:
+        known.of("kubectl may get")
+        held = delivery.observe(known.of("login"), self._target)
+        why = due.reason(held, self._target, self._plan, self._clock())
+        if held is None:
+            say(Level.WARNING, "there is no Secret yet: the next run makes it", "", "python -m rotator rotate")
+        elif why and due.is_drift(why):
+            say(Level.WARNING, f"{why}: the next run repairs it", "", "python -m rotator rotate")
+        else:
+            say(Level.OK, f"due: {why}" if why else "its SAS is fresh")
+        return held
+
+    def _held_command(self, error: errors.RotatorError) -> str:
+        adopt = isinstance(error, errors.NotOursError)
+        return self._remedies().setting("KUBERNETES_SECRET_ADOPT", "true") if adopt else ""

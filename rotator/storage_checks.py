@@ -1,0 +1,134 @@
+"""Looks at storage: whether it accepts a SAS of the vault's, and whether the app's own has what runs need."""
+
+import datetime
+from collections.abc import Callable
+from typing import Protocol
+
+from rotator import clock_checks, errors, sas
+from rotator.app_storage import AppStorage
+from rotator.findings import Level
+from rotator.issuing import Issuing
+from rotator.lease import Holder
+from rotator.preflight import Known, Look, OverError, Say
+from rotator.remedies import Remedies
+from rotator.sas import Sas
+from rotator.services import Issuer, Prover
+from rotator.targets import Plan
+
+
+class OwnBlobs(Protocol):
+    """The app's own storage, looked at without taking or making anything."""
+
+    def holder(self) -> Holder | str | None:
+        """Who has the lease; raises LeaseUnavailableError."""
+
+    def container(self) -> bool:
+        """Whether the container for reports is there; raises ArchiveError."""
+
+
+class StorageChecks:
+    """The looks. `remedies` gives the commands once the identity is known."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        issuer: Issuer,
+        prover: Prover,
+        issuing: Issuing,
+        *,
+        own: tuple[AppStorage, OwnBlobs] | None,
+        time_at: clock_checks.TimeAt,
+        clock: Callable[[], datetime.datetime],
+        remedies: Callable[[], Remedies],
+    ) -> None:
+        self._plan = plan
+        self._issuer = issuer
+        self._prover = prover
+        self._issuing = issuing
+        self._own = own
+        self._time_at = time_at
+        self._clock = clock
+        self._remedies = remedies
+
+    def looks(self) -> list[Look]:
+        """Give them in an order in which each comes after those that it needs."""
+        looks = [Look("SAS", self._sas), Look("storage", self._storage), Look("lease", self._lease, self._own_command)]
+        if self._plan.report_container:
+            looks.append(Look("reports", self._reports, self._own_command))
+        return looks
+
+    def _sas(self, known: Known, say: Say) -> Sas:
+        known.of("vault permission secrets get")
+        if not known.of("SAS definition"):
+            say(Level.SKIPPED, "there is no SAS definition to mint one from yet")
+            raise OverError
+        differs = known.of("vault permission storage getsas").differs
+        try:
+            issued = sas.parse(self._issuer.mint(self._plan.definition))
+            sas.check(issued, self._plan.definition, self._clock())
+        except (errors.VaultError, errors.SasError) as error:
+            if not differs:
+                raise
+            say(Level.SKIPPED, f"the SAS definition as it is mints none that is wanted: {error}")
+            raise OverError from error
+        say(Level.OK, f"the vault mints {issued} as it should")
+        return issued
+
+    def _storage(self, known: Known, say: Say) -> None:
+        if not self._plan.prove:
+            say(Level.WARNING, "SAS are delivered without a trial: ROTATION_PROVE is false", *self._setting("true"))
+            return
+        issued: Sas = known.of("SAS")
+        endpoint = self._endpoint(say)
+        before = self._clock()
+        theirs = self._time_at(endpoint)
+        clock_checks.compare(endpoint, clock_checks.ahead(theirs, before, self._clock()), say)
+        try:
+            say(Level.OK, f"{endpoint}: {self._prover.prove(issued, endpoint)}")
+        except errors.StorageRefusedError as error:
+            say(Level.FAILURE, str(error), error.remedy, self._unlock(known, error))
+            raise OverError from error
+
+    def _setting(self, value: str) -> tuple[str, str]:
+        return "Set ROTATION_PROVE=true.", self._remedies().setting("ROTATION_PROVE", value)
+
+    def _endpoint(self, say: Say) -> str:
+        found = self._issuing.endpoint()
+        if found is None:
+            command = self._remedies().setting("STORAGE_BLOB_ENDPOINT", "https://<account>.blob.core.windows.net")
+            say(Level.WARNING, "where storage is is not known, so SAS are delivered without a trial", "", command)
+            raise OverError
+        return found
+
+    def _unlock(self, known: Known, error: errors.RotatorError) -> str:
+        if "KeyBasedAuthenticationNotPermitted" not in str(error):
+            return ""
+        return self._remedies().shared_key(known.of("managed account").account)
+
+    def _lease(self, known: Known, say: Say) -> None:
+        known.of("identity")
+        if self._own is None:
+            command = self._remedies().setting("AzureWebJobsStorage__accountName", "<account>")
+            text = "no storage of the app's own is set: nothing keeps two runs from meeting, and keys are left alone"
+            say(Level.WARNING, text, "Set AzureWebJobsStorage__accountName.", command)
+            return
+        holder = self._own[1].holder()
+        if holder:
+            say(Level.WARNING, f"a run is in progress: {holder}", "Wait for it to end.")
+        else:
+            say(Level.OK, "no run is in progress")
+
+    def _reports(self, known: Known, say: Say) -> None:
+        known.of("identity")
+        if self._own is None:
+            command = self._remedies().setting("AzureWebJobsStorage__accountName", "<account>")
+            text = "REPORT_CONTAINER is set, but no storage of the app's own that has it"
+            say(Level.FAILURE, text, "Set AzureWebJobsStorage__accountName.", command)
+            return
+        there = self._own[1].container()
+        say(Level.OK, f"container {self._plan.report_container} {'is there' if there else 'is made by the next run'}")
+
+    def _own_command(self, error: errors.RotatorError) -> str:
+        url = self._own[0].blob_url if self._own else None
+        lacks_role = "AuthorizationPermissionMismatch" in str(error)
+        return self._remedies().blob_owner(url) if url and lacks_role else ""

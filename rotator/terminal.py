@@ -1,0 +1,95 @@
+"""What the commands of the command line share: options, logging, the console, and how an error ends a command."""
+
+import contextlib
+import dataclasses
+import functools
+import getpass
+import logging
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from rotator import complaint, errors, redaction, report
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+_Command = Callable[..., None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Manner:
+    """How a command tells: as JSON, with each decision logged, with the traceback of an error."""
+
+    as_json: bool = False
+    verbose: bool = False
+    debug: bool = False
+
+
+def mannered(command: _Command) -> _Command:
+    """Give a command the options for that, and their values as `manner`."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON, as docs/schema describes it.")
+    @click.option("-v", "--verbose", is_flag=True, help="Log each decision to standard error.")
+    @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+    @functools.wraps(command)
+    def wrapped(*, as_json: bool, verbose: bool, debug: bool, **options: object) -> None:
+        command(manner=Manner(as_json, verbose, debug), **options)
+
+    return wrapped
+
+
+@contextlib.contextmanager
+def telling(manner: Manner, *, indent: int | None = 2) -> Iterator[None]:
+    """Log as asked for, and end the command with words and an exit code when it fails, not with a traceback."""
+    logging.basicConfig(
+        level=logging.INFO if manner.verbose else logging.CRITICAL,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    try:
+        yield
+    except errors.RotatorError as error:
+        _trace(error, manner)
+        complaint.stop(error, as_json=manner.as_json, indent=indent)
+    except (click.exceptions.Exit, click.ClickException, click.Abort):
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever it is, it is told and not thrown at the operator
+        _trace(error, manner)
+        failed = report.failure(error)
+        more = "" if manner.debug else " Run it again with --debug for that."
+        told = errors.UnexpectedError(failed.message, remedy=failed.remedy + more)
+        complaint.stop(told, as_json=manner.as_json, indent=indent)
+
+
+def _trace(error: BaseException, manner: Manner) -> None:
+    if manner.debug:
+        click.echo(redaction.scrub("".join(traceback.format_exception(error))), err=True)
+
+
+def asked_by() -> str:
+    """Say who sits at the terminal, for the report."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):  # a user id without a name
+        user = "somebody"
+    return f"{user}@{socket.gethostname()}"
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """Give what tables are printed on: plain unless it is a terminal, without colour where NO_COLOR is set."""
+    from rich.console import Console
+
+    return Console(highlight=False, stderr=stderr)
+
+
+def text(words: str, style: str = "") -> "Text":
+    """Give words as they are: brackets are no markup, and control characters do nothing to the terminal."""
+    from rich.text import Text
+
+    return Text("".join(each if each.isprintable() or each == "\n" else "�" for each in words), style)

@@ -1,0 +1,215 @@
+"""Looks at identity and vault: who this is, what it may do there, and what the vault has for a rotation."""
+
+import dataclasses
+import datetime
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from rotator import clock_checks, errors, moments, outlook, pending, periods
+from rotator.findings import Level
+from rotator.managed import Managed
+from rotator.preflight import Known, Look, NotKnownError, OverError, Say
+from rotator.redaction import Secret
+from rotator.remedies import Remedies
+from rotator.sas import SasDefinition
+from rotator.services import Issuer, Ring
+from rotator.standing import Standing, Stored
+from rotator.targets import Plan
+
+
+class Vault(Issuer, Protocol):
+    """The vault, which can also be asked whether it would."""
+
+    def may_store(self, definition: SasDefinition) -> None:
+        """Raise VaultForbiddenError unless the definition may be set; changes nothing."""
+
+    def may_regenerate(self) -> None:
+        """Raise VaultForbiddenError unless keys may be regenerated; changes nothing."""
+
+
+class VaultChecks:
+    """The looks, and the `remedies` that know the identity once it is known."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        vault: Vault,
+        ring: Ring,
+        *,
+        whoami: Callable[[], tuple[str, str]],
+        time_at: clock_checks.TimeAt,
+        clock: Callable[[], datetime.datetime],
+        place: Mapping[str, str],
+    ) -> None:
+        self._plan = plan
+        self._vault = vault
+        self._ring = ring
+        self._whoami = whoami
+        self._time_at = time_at
+        self._clock = clock
+        self._unmanaged = False
+        self._resource_id = ""
+        self.remedies = Remedies(plan, place)
+
+    def looks(self) -> list[Look]:
+        """Give them in an order in which each comes after those that it needs."""
+        cluster = self._plan.targets[0].cluster
+        looks = [
+            Look("settings", self._settings),
+            Look("identity", self._identity, lambda _: self.remedies.sign_in()),
+            Look("vault", self._reach),
+            Look(
+                "vault permission secrets get", self._private_key(cluster.key_secret), self._command(cluster.key_secret)
+            ),
+            Look("vault permission storage get", self._managed, self._command(), Level.WARNING),
+            Look("vault permission storage getsas", self._stored, self._command()),
+            Look("vault permission storage setsas", self._may_store, self._command()),
+            Look("managed account", self._account),
+            Look("SAS definition", self._definition),
+        ]
+        if cluster.passphrase_secret:
+            phrase = Look("passphrase", self._passphrase, self._command(cluster.passphrase_secret))
+            looks.append(phrase)
+        if self._plan.key_rotation_period:
+            looks.append(Look("vault permission storage regeneratekey", self._may_regenerate, self._command()))
+            looks.append(Look("account keys", self._keys))
+        return looks
+
+    def _settings(self, _known: Known, say: Say) -> None:
+        for warning in self._plan.warnings:
+            say(Level.WARNING, warning)
+        if not self._plan.warnings:
+            say(Level.OK, "complete and in themselves sound")
+
+    def _identity(self, _known: Known, say: Say) -> str:
+        who, object_id = self._whoami()
+        self.remedies = dataclasses.replace(self.remedies, object_id=object_id)
+        say(Level.OK, f"signs in as {who}")
+        return object_id
+
+    def _reach(self, _known: Known, say: Say) -> None:
+        before = self._clock()
+        theirs = self._time_at(self._plan.account.vault_url)
+        say(Level.OK, f"{self._plan.account.host} answers")
+        clock_checks.compare(self._plan.account.host, clock_checks.ahead(theirs, before, self._clock()), say)
+
+    def _ready(self, known: Known) -> None:
+        known.of("identity")
+        known.of("vault")
+
+    def _private_key(self, name: str) -> Callable[[Known, Say], Secret]:
+        def act(known: Known, say: Say) -> Secret:
+            self._ready(known)
+            found = self._vault.secret(name)
+            say(Level.OK, f"secret {name!r} can be read")
+            return found
+
+        return act
+
+    def _passphrase(self, known: Known, say: Say) -> Secret:
+        self._ready(known)
+        name = self._plan.targets[0].cluster.passphrase_secret or ""
+        found = self._vault.secret(name)
+        say(Level.OK, f"secret {name!r} can be read")
+        return found
+
+    def _managed(self, known: Known, say: Say) -> Managed:
+        self._ready(known)
+        try:
+            found = self._vault.managed()
+        except errors.ManagedAccountNotFoundError as error:
+            self._unmanaged = True
+            say(Level.FAILURE, str(error), error.remedy, self.remedies.onboard())
+            raise OverError from error
+        say(Level.OK, f"the record of {self._plan.account.name!r} can be read")
+        return found
+
+    def _stored(self, known: Known, say: Say) -> Stored:
+        self._ready(known)
+        found = self._vault.stored(self._plan.definition)
+        say(Level.OK, "SAS definitions can be read")
+        return found
+
+    def _may_store(self, known: Known, say: Say) -> None:
+        self._ready(known)
+        self._vault.may_store(self._plan.definition)
+        say(Level.OK, "SAS definitions can be set")
+
+    def _may_regenerate(self, known: Known, say: Say) -> None:
+        self._ready(known)
+        known.over("managed account")
+        self._vault.may_regenerate()
+        say(Level.OK, "keys can be regenerated")
+
+    def _account(self, known: Known, say: Say) -> Managed:
+        found: Managed = known.of("vault permission storage get")
+        self._resource_id = found.resource_id
+        say(Level.OK, f"{found.account} is managed, {found.active_key} signs")
+        for warning in periods.warnings(found, self._plan):
+            say(Level.WARNING, warning)
+        return found
+
+    def _definition(self, known: Known, say: Say) -> bool:
+        """Tell whether there is one to mint a SAS from."""
+        stored: Stored = known.of("vault permission storage getsas")
+        known.over("vault permission storage get")
+        if self._unmanaged:
+            raise NotKnownError("managed account")
+        wanted = self._plan.definition
+        before = pending.of(stored.tags)
+        if before:
+            say(
+                Level.WARNING, f"{before.operation} is not done yet, which run {before.run} began; the next run goes on"
+            )
+        if stored.validity is None:
+            say(Level.WARNING, f"{wanted.name!r} is not there yet: the next rotation sets it", *_by_a_rotation())
+        elif stored.differs:
+            text = f"{wanted.name!r} is not as the settings want it: the next rotation sets it"
+            say(Level.WARNING, text, *_by_a_rotation())
+        else:
+            say(Level.OK, f"{wanted.label} is as the settings want it")
+        return stored.validity is not None
+
+    def _keys(self, known: Known, say: Say) -> None:
+        managed: Managed = known.of("managed account")
+        try:
+            keys = self._ring.keys(managed.resource_id)
+        except errors.ResourceManagerForbiddenError as error:
+            say(Level.FAILURE, str(error), error.remedy, self.remedies.key_operator(managed.resource_id))
+            raise OverError from error
+        aged = outlook.aged(
+            self._plan, Standing(known.of("vault permission storage getsas"), managed, keys), self._clock()
+        )
+        made = ", ".join(f"{key.name} of {moments.text(key.created) if key.created else '?'}" for key in keys.keys)
+        say(Level.OK, f"{made}; {f'due: {aged}' if aged else 'none is due'}")
+
+    def _command(self, secret: str = "") -> Callable[[errors.RotatorError], str]:
+        def command(error: errors.RotatorError) -> str:
+            remedies = self.remedies
+            ways: tuple[tuple[type[errors.RotatorError], Callable[[], str]], ...] = (
+                (errors.RbacVaultError, remedies.access_policies),
+                (errors.KeyAccessForbiddenError, self._key_operator),
+                (errors.VaultForbiddenError, remedies.policy),
+                (errors.VaultFirewallError, lambda: remedies.through_firewall(getattr(error, "address", ""))),
+                (errors.VaultDisabledError, lambda: remedies.enable(secret)),
+                (errors.VaultSecretNotFoundError, lambda: remedies.secret_back(secret, *self._file(secret))),
+                (errors.ManagedAccountNotFoundError, remedies.onboard),
+            )
+            return next((way() for kind, way in ways if isinstance(error, kind)), "")
+
+        return command
+
+    def _key_operator(self) -> str:
+        return self.remedies.key_operator(self._resource_id) if self._resource_id else ""
+
+    def secret_file(self, name: str) -> str:
+        """Give the command that puts the private key, or its passphrase, into the vault."""
+        return self.remedies.secret(name, *self._file(name))
+
+    def _file(self, name: str) -> tuple[str, ...]:
+        is_key = name == self._plan.targets[0].cluster.key_secret
+        return ("id_ed25519", "application/x-pem-file") if is_key else ("passphrase.txt",)
+
+
+def _by_a_rotation() -> tuple[str, str]:
+    return "Nothing needs to be done; or let a rotation do it now.", "python -m rotator rotate --force"

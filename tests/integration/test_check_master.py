@@ -1,0 +1,320 @@
+"""Checks of the way to the Secret, each made to fail: the remedy is shown, and its command ends the failure."""
+
+import datetime
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rotator import app
+from rotator.findings import Level
+from sandbox.envtest import LIMITED, EnvtestApi
+from sandbox.kubernetes import KubernetesApi, KubernetesFault
+from sandbox.master import Master
+from sandbox.openssh import OpenSshMaster
+from sandbox.world import SECRET_NAME, Options, World
+from tests import surroundings
+from tests.integration.checkups import Examiner, examined, levels, only, wrong
+from tests.integration.conftest import Cluster, options_for, rotate
+
+ANOTHER = "ssh-ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
+APPLY = {"KUBERNETES_SECRET_STRATEGY": "apply"}
+MINUTE = datetime.timedelta(minutes=1)
+BEHIND_LOGIN = {"login", "master clock", "kubectl", "API server", "dry run", "Secret"}
+
+
+@pytest.fixture
+def examiner(world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Examiner]:
+    rotate(world)
+    with examined(world, tmp_path, caplog) as one:
+        yield one
+
+
+@pytest.fixture
+def master(examiner: Examiner) -> Master:
+    assert isinstance(examiner.world.master, Master)
+    return examiner.world.master
+
+
+@pytest.fixture
+def cluster(examiner: Examiner) -> KubernetesApi:
+    assert isinstance(examiner.world.cluster, KubernetesApi)
+    return examiner.world.cluster
+
+
+# The host
+
+
+def test_a_host_that_does_not_answer_is_told_with_its_address(examiner: Examiner) -> None:
+    checkup = examiner.check(KUBERNETES_SSH_PORT="9")
+    finding = only(checkup, "master", Level.FAILURE)
+    assert "rotator@127.0.0.1:9" in finding.text
+    assert "KUBERNETES_DNS, KUBERNETES_SSH_PORT" in finding.remedy
+    assert wrong(checkup) == {("master", Level.FAILURE)}
+
+
+def test_a_host_that_does_not_talk_ssh_is_told(examiner: Examiner) -> None:
+    finding = examiner.failing("master", KUBERNETES_SSH_PORT=str(examiner.world.vault.port))
+    assert "does not talk SSH" in finding.text
+
+
+def test_a_wrong_fingerprint_is_told_with_all_that_the_host_offers(examiner: Examiner) -> None:
+    finding = examiner.failing("host key", KUBERNETES_SSH_FINGERPRINT=ANOTHER)
+    for kind, fingerprint in examiner.world.master.fingerprints.items():
+        assert f"{kind} {fingerprint}" in finding.text
+    assert ANOTHER in finding.text
+    assert "None of these is trusted" in finding.text
+    assert "console" in finding.remedy
+    assert finding.command == ""
+
+
+@pytest.mark.parametrize("pinned", [ANOTHER, ANOTHER.partition(" ")[2], ANOTHER.replace("ssh-ed25519", "ssh-rsa")])
+def test_to_a_host_that_is_not_proven_nothing_is_sent(examiner: Examiner, master: Master, pinned: str) -> None:
+    attempts, commands = master.auth_attempts, len(master.commands)
+    seen = len(examiner.world.journal.events())
+    checkup = examiner.check(KUBERNETES_SSH_FINGERPRINT=pinned)
+    assert levels(checkup, "host key") == {Level.FAILURE}
+    assert {one.check for one in checkup.findings if one.level is Level.SKIPPED} >= BEHIND_LOGIN
+    assert (master.auth_attempts, len(master.commands)) == (attempts, commands)
+    at_master = {event.action for event in examiner.world.journal.events()[seen:] if event.service == "master"}
+    assert at_master == {"connect"}
+
+
+def test_any_of_the_host_s_keys_may_be_pinned(examiner: Examiner) -> None:
+    for kind, fingerprint in examiner.world.master.fingerprints.items():
+        assert wrong(examiner.check(KUBERNETES_SSH_FINGERPRINT=f"{ANOTHER}, {kind} {fingerprint}")) == set()
+
+
+def test_a_key_that_is_not_let_in_is_told_with_its_public_line(examiner: Examiner, master: Master) -> None:
+    master.authorized_keys.clear()
+    finding = examiner.failing("login")
+    line = finding.remedy.rpartition(": ")[2]
+    assert line.split()[:2] == examiner.world.key_pair.public_line.split()[:2]
+    assert f"authorized_keys of {master.username}" in finding.remedy
+    master.authorized_keys.append(line)
+    assert wrong(examiner.check()) == set()
+
+
+def test_a_user_whom_the_host_does_not_know_is_told(examiner: Examiner) -> None:
+    finding = examiner.failing("login", KUBERNETES_SSH_USERNAME="somebody")
+    assert "somebody@127.0.0.1" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("minutes", "level"), [(2, Level.WARNING), (-2, Level.WARNING), (10, Level.FAILURE), (-10, Level.FAILURE)]
+)
+def test_a_master_s_clock_that_is_off_is_told(examiner: Examiner, master: Master, minutes: int, level: Level) -> None:
+    master.clock_skew = minutes * MINUTE
+    finding = only(examiner.check(), "master clock", level)
+    assert ("ahead of" if minutes > 0 else "behind") in finding.text
+    assert "timedatectl set-ntp true" in finding.remedy
+    master.clock_skew = datetime.timedelta()
+    assert wrong(examiner.check()) == set()
+
+
+# kubectl and the API server
+
+
+def test_where_kubectl_is_instead_is_set(examiner: Examiner) -> None:
+    examiner.shell.environment["KUBERNETES_KUBECTL"] = "/opt/none/kubectl"
+    finding = examiner.failing("kubectl")
+    assert "/opt/none/kubectl" in finding.text
+    examiner.mended(finding)
+    assert wrong(examiner.check()) == set()
+
+
+def test_an_api_server_that_is_down_is_told(examiner: Examiner, cluster: KubernetesApi) -> None:
+    cluster.down = True
+    finding = examiner.failing("API server")
+    assert finding.remedy.startswith("Check the API server, and the kubeconfig")
+    cluster.down = False
+    assert wrong(examiner.check()) == set()
+
+
+@pytest.mark.parametrize(
+    ("verb", "settings"),
+    [("get", {}), ("create", {}), ("delete", {}), ("get", APPLY), ("create", APPLY), ("update", APPLY)],
+)
+def test_a_verb_that_is_denied_is_granted(
+    examiner: Examiner, cluster: KubernetesApi, verb: str, settings: dict[str, str]
+) -> None:
+    cluster.denied.add(verb)
+    finding = examiner.failing(f"kubectl may {verb}", **settings)
+    assert f"--verb={verb} " in finding.command
+    assert finding.command.endswith("--user=rotator")
+    examiner.mended(finding, **settings)
+    assert wrong(examiner.check(**settings)) == set()
+
+
+def test_all_verbs_are_granted_one_after_the_other(examiner: Examiner, cluster: KubernetesApi) -> None:
+    cluster.denied |= {"get", "create", "delete"}
+    cluster.user = "system:serviceaccount:default:rotator"
+    try:
+        checkup = examiner.check()
+        commands = [one.command for one in checkup.findings if one.level is Level.FAILURE]
+        assert len(commands) == 3
+        for command in commands:
+            assert command.endswith("--serviceaccount=default:rotator")
+            examiner.shell.carry_out(command)
+        assert wrong(examiner.check()) == set()
+        assert examiner.rotates()
+    finally:
+        cluster.user = "rotator"
+
+
+def test_a_missing_namespace_is_made(examiner: Examiner) -> None:
+    elsewhere = {"KUBERNETES_NAMESPACE": "apps"}
+    finding = examiner.failing("dry run", **elsewhere)
+    assert 'namespaces "apps" not found' in finding.text
+    examiner.mended(finding, **elsewhere)
+    assert examiner.rotates(**elsewhere)
+    assert wrong(examiner.check(**elsewhere)) == set()
+    examiner.shell.carry_out(f"kubectl -n apps delete secret {SECRET_NAME}")
+
+
+def test_a_namespace_comes_before_what_is_granted_in_it(examiner: Examiner, cluster: KubernetesApi) -> None:
+    """RBAC refuses before it is seen that there is no such namespace, and no role can be made in it."""
+    elsewhere = {"KUBERNETES_NAMESPACE": "apps"}
+    cluster.denied |= {"get", "create", "delete"}
+    commands = [one.command for one in examiner.check(**elsewhere).findings if one.command]
+    for command in commands:
+        examiner.shell.carry_out(command)
+    assert not examiner.check(**elsewhere).failed
+
+
+def test_a_quota_that_leaves_no_room_is_told(examiner: Examiner, cluster: KubernetesApi) -> None:
+    cluster.quota = 1
+    finding = examiner.failing("dry run", KUBERNETES_SECRET_NAME="another")
+    assert "exceeded quota" in finding.text
+    assert "Raise the quota" in finding.remedy
+    cluster.quota = 2
+    assert not examiner.check(KUBERNETES_SECRET_NAME="another").failed
+
+
+def test_a_full_quota_is_no_failure_where_the_secret_is_changed_in_place(
+    examiner: Examiner, cluster: KubernetesApi
+) -> None:
+    """The remedy of the check says so: use KUBERNETES_SECRET_STRATEGY=apply."""
+    cluster.quota = 1
+    assert "KUBERNETES_SECRET_STRATEGY=apply" in examiner.failing("dry run").remedy
+    checkup = examiner.check(**APPLY)
+    assert examiner.rotates(**APPLY)
+    assert not checkup.failed
+
+
+def test_an_admission_webhook_that_refuses_is_quoted(examiner: Examiner, cluster: KubernetesApi) -> None:
+    words = 'admission webhook "policy.example.com" denied the request: Secrets need an owner'
+    cluster.faults.append(KubernetesFault("create", 403, "Forbidden", words, times=1, dry_run=True))
+    finding = examiner.failing("dry run")
+    assert "Secrets need an owner" in finding.text
+    assert wrong(examiner.check()) == set()
+
+
+# The Secret
+
+
+def test_a_secret_of_somebody_else_is_left_alone_until_it_may_be_adopted(examiner: Examiner) -> None:
+    examiner.shell.carry_out("kubectl create secret generic theirs --from-literal=other=value")
+    examiner.shell.environment["KUBERNETES_SECRET_NAME"] = "theirs"
+    finding = examiner.failing("Secret")
+    assert "was not made by this tool" in finding.text
+    assert finding.command == "export KUBERNETES_SECRET_ADOPT=true"
+    examiner.mended(finding)
+    assert examiner.rotates()
+
+
+def test_a_secret_that_somebody_changed_is_repaired_by_a_run(examiner: Examiner) -> None:
+    patch = '{"data": {"secretKey": "aHVudGVyMg=="}}'
+    examiner.shell.carry_out(f"kubectl patch secret {SECRET_NAME} --type merge --patch '{patch}'")
+    finding = examiner.warning("Secret")
+    assert finding.text.startswith("drift: somebody changed the value")
+    assert finding.command == "python -m rotator rotate"
+    examiner.mended(finding)
+    assert Cluster(examiner.world).works()
+
+
+def test_a_secret_that_somebody_deleted_is_made_by_a_run(examiner: Examiner) -> None:
+    examiner.shell.carry_out(f"kubectl delete secret {SECRET_NAME}")
+    examiner.mended(examiner.warning("Secret"))
+    assert Cluster(examiner.world).works()
+
+
+# The real sshd
+
+
+@pytest.fixture
+def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[World]:
+    """A real sshd that allows so many sessions in one connection."""
+    original = OpenSshMaster._options
+    sessions = f"MaxSessions {request.param}"
+    monkeypatch.setattr(
+        OpenSshMaster,
+        "_options",
+        lambda self, home: [sessions if "MaxSessions" in each else each for each in original(self, home)],
+    )
+    with World(options_for("sshd")) as running:
+        yield surroundings.enter(running, monkeypatch)
+
+
+@pytest.mark.parametrize("few", [10, 2, 1], indirect=True)
+def test_a_check_needs_no_more_sessions_at_once_than_a_rotation(few: World) -> None:
+    assert not rotate(few).failed
+    assert wrong(app.check(environment=few.settings)) == set()
+
+
+# The real API server
+
+
+@pytest.fixture
+def limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[Examiner]:
+    """Real RBAC, and on the master a kubectl whose user may do nothing yet."""
+    options = options_for("envtest")
+    with World(Options(envtest=options.envtest)) as running:
+        surroundings.enter(running, monkeypatch)
+        assert isinstance(running.cluster, EnvtestApi)
+        assert isinstance(running.master, Master)
+        running.master.kubeconfig = running.cluster.limited_kubeconfig
+        with examined(running, tmp_path / "shell", caplog) as one:
+            yield one
+
+
+def test_real_rbac_lets_the_user_in_by_the_commands(limited: Examiner) -> None:
+    checkup = limited.check()
+    refused = [one for one in checkup.findings if one.check.startswith("kubectl may ")]
+    assert {one.level for one in refused} == {Level.FAILURE}
+    for finding in refused:
+        assert finding.command.endswith(f"--user={LIMITED}")
+        limited.mended(finding)
+    assert limited.rotates()
+    assert wrong(limited.check()) == set()
+    apply = only(limited.check(**APPLY), "kubectl may update", Level.FAILURE)
+    limited.mended(apply, **APPLY)
+    assert limited.rotates(**APPLY)
+
+
+def test_real_rbac_may_say_why_it_says_no(limited: Examiner) -> None:
+    """A role that is bound but does not exist makes `auth can-i` add words to its no."""
+    limited.shell.carry_out(f"kubectl create rolebinding dangling --role=missing --user={LIMITED}")
+    finding = limited.failing("kubectl may get")
+    assert f"--user={LIMITED}" in finding.command
+    limited.mended(finding)
+
+
+def test_a_real_api_server_misses_its_namespace(limited: Examiner) -> None:
+    limited.shell.carry_out(f"kubectl create clusterrolebinding all --clusterrole=cluster-admin --user={LIMITED}")
+    elsewhere = {"KUBERNETES_NAMESPACE": "apps"}
+    limited.mended(limited.failing("dry run", **elsewhere), **elsewhere)
+
+
+def test_a_real_service_account_is_bound_as_one(limited: Examiner, tmp_path: Path) -> None:
+    limited.shell.carry_out("kubectl create serviceaccount robot")
+    token = limited.shell.carry_out("kubectl create token robot").strip()
+    assert isinstance(limited.world.master, Master)
+    document = json.loads(limited.world.master.kubeconfig.read_text())
+    document["users"][0]["user"]["token"] = token
+    limited.world.master.kubeconfig = tmp_path / "robot.kubeconfig"
+    limited.world.master.kubeconfig.write_text(json.dumps(document))
+    finding = limited.failing("kubectl may get")
+    assert finding.command.endswith("--serviceaccount=default:robot")
+    limited.mended(finding)

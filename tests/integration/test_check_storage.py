@@ -1,0 +1,236 @@
+"""Checks of storage, lease and reports, each made to fail; and checks at once with others, in their own process."""
+
+import concurrent.futures
+import contextlib
+import datetime
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rotator import app, app_storage, identity
+from rotator.blob_lease import BlobLease
+from rotator.findings import Checkup, Level
+from rotator.lease import Holder
+from sandbox import resource_roles
+from sandbox.journal import Event
+from sandbox.world import ACCOUNT, APP_ACCOUNT, World
+from tests import secrets_in
+from tests.integration.checkups import Examiner, examined, levels, only, state, wrong
+from tests.integration.conftest import Cluster, command_line, outcome, plain, rotate, settings_for
+
+HOLDER = Holder("20261124T120000Z-abcdef", "cli", "laptop", datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC))
+MINUTE = datetime.timedelta(minutes=1)
+OWN = "AzureWebJobsStorage__blobServiceUri"
+REPORTS = {"REPORT_CONTAINER": "reports"}
+WRONG_PIN = {"KUBERNETES_SSH_FINGERPRINT": "ssh-ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"}
+
+
+@pytest.fixture
+def examiner(world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Examiner]:
+    rotate(world)
+    with examined(world, tmp_path, caplog) as one:
+        yield one
+
+
+# Storage
+
+
+def test_storage_that_refuses_the_sas_is_told_with_its_words(examiner: Examiner) -> None:
+    examiner.world.blob.refuse_all = True
+    finding = examiner.failing("storage")
+    assert "answered 403 AuthenticationFailed" in finding.text
+    assert "regenerated outside Key Vault" in finding.remedy
+    examiner.world.blob.refuse_all = False
+    assert wrong(examiner.check()) == set()
+
+
+def test_an_account_that_takes_no_shared_key_is_opened(examiner: Examiner) -> None:
+    examiner.world.account.allow_shared_key_access = False
+    finding = examiner.failing("storage")
+    assert "KeyBasedAuthenticationNotPermitted" in finding.text
+    examiner.mended(finding)
+    assert wrong(examiner.check()) == set()
+
+
+def test_storage_that_does_not_answer_is_told_with_its_address(examiner: Examiner) -> None:
+    finding = examiner.failing("storage", STORAGE_BLOB_ENDPOINT="https://127.0.0.1:9/account")
+    assert "https://127.0.0.1:9/account" in finding.text
+    assert finding.remedy
+
+
+def test_an_unknown_endpoint_is_a_warning_until_it_is_set(examiner: Examiner) -> None:
+    vault = examiner.world.vault
+    vault.permissions = vault.permissions - {"storage/get"}
+    examiner.shell.environment["STORAGE_BLOB_ENDPOINT"] = ""
+    finding = examiner.warning("storage")
+    assert "without a trial" in finding.text
+    # Which account it is only a person knows.
+    endpoint = examiner.world.blob.url(ACCOUNT)
+    examiner.shell.carry_out(finding.command.replace("https://<account>.blob.core.windows.net", endpoint))
+    assert levels(examiner.check(), "storage") == {Level.OK}
+
+
+def test_a_trial_that_is_switched_off_is_a_warning(examiner: Examiner) -> None:
+    examiner.shell.environment["ROTATION_PROVE"] = "false"
+    finding = examiner.warning("storage")
+    assert finding.command == "export ROTATION_PROVE=true"
+    examiner.mended(finding)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "level"), [(2, Level.WARNING), (-2, Level.WARNING), (10, Level.FAILURE), (-10, Level.FAILURE)]
+)
+def test_storage_s_clock_that_is_off_is_told(examiner: Examiner, minutes: int, level: Level) -> None:
+    examiner.world.blob.clock_skew = minutes * MINUTE
+    finding = only(examiner.check(), "storage", level)
+    assert ("ahead of" if minutes > 0 else "behind") in finding.text
+    examiner.world.blob.clock_skew = datetime.timedelta()
+    assert wrong(examiner.check()) == set()
+
+
+def test_a_sas_that_is_not_what_was_asked_for_is_a_failure(examiner: Examiner) -> None:
+    examiner.world.vault.tamper = lambda sas: sas.replace("sp=rwu", "sp=r")
+    finding = examiner.failing("SAS")
+    assert "permissions are 'r' instead of 'rwu'" in finding.text
+
+
+# The app's own storage
+
+
+def without_role(world: World) -> None:
+    roles = world.resource_manager.role_assignments
+    me, owner = world.identity.object_id, resource_roles.STORAGE_BLOB_DATA_OWNER
+    roles[:] = [one for one in roles if not (one.principal_id == me and one.role == owner)]
+
+
+@pytest.mark.parametrize("check", ["lease", "reports"])
+def test_the_role_on_the_app_s_own_storage_is_given(examiner: Examiner, check: str) -> None:
+    without_role(examiner.world)
+    finding = examiner.failing(check, **REPORTS)
+    assert "403" in finding.text
+    assert f"--name {APP_ACCOUNT} " in finding.command
+    examiner.mended(finding, **REPORTS)
+    assert wrong(examiner.check(**REPORTS)) == set()
+
+
+def test_own_storage_that_does_not_answer_is_not_mended_by_a_role(examiner: Examiner) -> None:
+    finding = examiner.failing("lease", **{OWN: "https://127.0.0.1:9/appstorage"})
+    assert "does not answer" in finding.text
+    assert "role assignment" not in finding.command
+
+
+def test_own_storage_behind_a_firewall_is_not_mended_by_a_role(examiner: Examiner) -> None:
+    examiner.world.storage[APP_ACCOUNT].firewall = set()
+    finding = examiner.failing("lease")
+    assert "AuthorizationFailure" in finding.text
+    assert "role assignment" not in finding.command
+
+
+def test_storage_behind_a_firewall_is_told(examiner: Examiner) -> None:
+    examiner.world.account.firewall = set()
+    assert "storage firewall" in examiner.failing("storage").remedy
+
+
+def test_without_own_storage_nothing_keeps_runs_apart(examiner: Examiner) -> None:
+    checkup = examiner.check(**{OWN: ""})
+    finding = only(checkup, "lease", Level.WARNING)
+    assert "AzureWebJobsStorage__accountName" in finding.remedy
+    assert not checkup.failed
+
+
+def test_without_own_storage_reports_have_no_place(examiner: Examiner) -> None:
+    finding = examiner.failing("reports", **({OWN: ""} | REPORTS))
+    assert "REPORT_CONTAINER is set" in finding.text
+
+
+def test_a_container_that_is_not_there_yet_is_not_made(examiner: Examiner) -> None:
+    absent = {"REPORT_CONTAINER": "not-there-yet"}
+    assert only(examiner.check(**absent), "reports", Level.OK).text.endswith("is made by the next run")
+    assert examiner.rotates(**absent)
+    assert only(examiner.check(**absent), "reports", Level.OK).text.endswith("is there")
+
+
+# At once with others
+
+
+@contextlib.contextmanager
+def held(world: World) -> Iterator[None]:
+    """Another run holds the lease."""
+    storage = app_storage.find(world.settings)
+    assert storage
+    with (
+        contextlib.closing(identity.credential(None)) as credential,
+        BlobLease(storage, f"127.0.0.1/{ACCOUNT}", HOLDER, credential),
+    ):
+        yield
+
+
+def test_a_run_in_progress_is_named(examiner: Examiner) -> None:
+    with held(examiner.world):
+        finding = examiner.warning("lease")
+    assert "run 20261124T120000Z-abcdef (cli) on host laptop since 2026-11-24T12:00:00Z" in finding.text
+    assert wrong(examiner.check()) == set()
+
+
+def test_two_checks_at_once_find_the_same(examiner: Examiner) -> None:
+    world, before = examiner.world, state(examiner.world)
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: app.check(environment=settings_for(world)), range(2)))
+    assert [wrong(one) for one in both] == [set(), set()]
+    assert state(world) == before
+
+
+def test_a_check_during_a_rotation_disturbs_neither(examiner: Examiner) -> None:
+    """It begins when the rotation tries its SAS."""
+    world = examiner.world
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        checks: list[concurrent.futures.Future[Checkup]] = []
+
+        def at_the_proof(event: Event) -> None:
+            if event.service == "blob" and event.action == "get-service-properties" and not checks:
+                checks.append(pool.submit(app.check, environment=settings_for(world)))
+
+        cancel = world.journal.subscribe(at_the_proof)
+        try:
+            report = rotate(world, forced=True)
+        finally:
+            cancel()
+        (running,) = checks
+        checkup = running.result(timeout=60)
+    assert outcome(report)["outcome"] == "rotated"
+    assert wrong(checkup) <= {("lease", Level.WARNING), ("Secret", Level.WARNING)}
+    assert Cluster(world).works()
+
+
+# On the command line
+
+
+@pytest.mark.parametrize("words", [("check",), ("check", "-v"), ("check", "--json"), ("check", "--json", "-v")])
+@pytest.mark.parametrize("settings", [{}, WRONG_PIN], ids=["fine", "failing"])
+def test_nothing_printed_holds_a_secret(examiner: Examiner, words: tuple[str, ...], settings: dict[str, str]) -> None:
+    before = state(examiner.world)
+    done = command_line(examiner.world, *words, **settings)
+    assert done.returncode == (1 if settings else 0), done.stderr
+    assert secrets_in.found(examiner.world, done.stdout + done.stderr) == []
+    assert state(examiner.world) == before
+
+
+def test_the_remedy_s_command_is_printed_in_one_piece(examiner: Examiner) -> None:
+    without_role(examiner.world)
+    done = command_line(examiner.world, "check", COLUMNS="60")
+    assert done.returncode == 1
+    (command,) = [line.strip() for line in done.stdout.splitlines() if line.strip().startswith("$ az role")]
+    examiner.shell.carry_out(command.removeprefix("$ "))
+    assert command_line(examiner.world, "check").returncode == 0
+
+
+def test_json_has_what_the_table_has(examiner: Examiner) -> None:
+    found = json.loads(command_line(examiner.world, "check", "--json", **WRONG_PIN).stdout)
+    assert found["failed"]
+    table = plain(command_line(examiner.world, "check", COLUMNS="400", **WRONG_PIN).stdout)
+    assert found["findings"]
+    for finding in found["findings"]:
+        assert finding["check"] in table
+        assert finding["check"] == "SAS" or plain(finding["text"]) in table  # each check mints another

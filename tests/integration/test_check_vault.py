@@ -1,0 +1,378 @@
+"""Checks of identity and vault, each made to fail: the remedy is shown, and its command ends the failure."""
+
+import datetime
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from rotator import app, errors
+from rotator.findings import Finding, Level
+from sandbox import keypair, resource_roles
+from sandbox.faults import Fault
+from sandbox.world import ACCOUNT, KEY_SECRET, World
+from tests.integration.checkups import Examiner, examined, levels, only, state, written, wrong
+from tests.integration.conftest import Cluster, rotate, settings_for
+
+SECRETS_GET = "vault permission secrets get"
+STORAGE_GET = "vault permission storage get"
+PHRASE = "correct horse battery staple"
+ROTATING = {"KEY_ROTATION_PERIOD": "P90D"}
+MINUTE = datetime.timedelta(minutes=1)
+
+
+@pytest.fixture
+def examiner(world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Examiner]:
+    rotate(world)
+    with examined(world, tmp_path, caplog) as one:
+        yield one
+
+
+def test_what_a_rotation_changes_would_be_noticed(examiner: Examiner) -> None:
+    world = examiner.world
+    world.vault.storage.accounts[ACCOUNT].definitions.clear()
+    before, seen = state(world), len(world.journal.events())
+    assert examiner.rotates()
+    after = state(world)
+    assert [part for part in before if before[part] == after[part]] == []
+    actions = {event.action for event in written(world, seen)}
+    assert actions >= {"set-definition", "delete", "create", "acquire-lease", "release-lease"}
+
+
+def test_where_nothing_is_wrong_everything_is_ok(examiner: Examiner) -> None:
+    checkup = examiner.check(REPORT_CONTAINER="reports")
+    assert {finding.level for finding in checkup.findings} == {Level.OK}
+    assert [finding for finding in checkup.findings if finding.remedy or finding.command] == []
+
+
+def test_before_the_first_run_what_is_not_there_yet_is_a_warning(examiner: Examiner) -> None:
+    definitions = examiner.world.vault.storage.accounts[ACCOUNT].definitions
+    definitions.clear()
+    Cluster(examiner.world).kubectl("delete", "secret", "storage-sas")
+    checkup = examiner.check()
+    assert wrong(checkup) == {("SAS definition", Level.WARNING), ("Secret", Level.WARNING)}
+    assert not checkup.failed
+    examiner.mended(only(checkup, "Secret", Level.WARNING))
+
+
+def test_settings_that_are_odd_are_told(examiner: Examiner) -> None:
+    finding = examiner.warning("settings", KUBERNETES_SSH_FINGERPRINT="MD5:" + ":".join(["ab"] * 16))
+    assert "MD5" in finding.text
+
+
+# Identity
+
+
+def test_without_an_identity_only_what_needs_none_is_looked_at(examiner: Examiner) -> None:
+    examiner.world.identity.fail_with = 400
+    checkup = examiner.check()
+    finding = only(checkup, "identity", Level.FAILURE)
+    assert "AZURE_CLIENT_ID" in finding.remedy
+    assert finding.command == "az login"
+    assert {one.check for one in checkup.findings if one.level is Level.OK} == {
+        "settings",
+        "vault",
+        "master",
+        "host key",
+    }
+    examiner.shell.carry_out(finding.command)
+    examiner.world.identity.fail_with = None
+    assert wrong(examiner.check()) == set()
+
+
+def test_an_app_gets_its_identity_by_the_command(examiner: Examiner) -> None:
+    examiner.world.identity.fail_with = 400
+    place = {"WEBSITE_SITE_NAME": "sandboxrotator", "WEBSITE_RESOURCE_GROUP": "sandbox"}
+    finding = examiner.failing("identity", **place)
+    examiner.world.identity.fail_with = None
+    examiner.mended(finding, **place)
+    site = examiner.world.resource_manager.sites[examiner.world.function_app_id]
+    assert site.principal_id == examiner.world.identity.object_id
+
+
+def test_the_identity_is_named_by_its_ids(examiner: Examiner) -> None:
+    finding = only(examiner.check(), "identity", Level.OK)
+    assert examiner.world.identity.object_id in finding.text
+    assert examiner.world.identity.client_id in finding.text
+
+
+# Reaching the vault
+
+
+def test_a_vault_that_does_not_answer_is_told_with_its_address(examiner: Examiner) -> None:
+    checkup = examiner.check(KEYVAULT_BASEURL="https://127.0.0.1:9")
+    finding = only(checkup, "vault", Level.FAILURE)
+    assert "https://127.0.0.1:9" in finding.text
+    assert finding.remedy
+    assert wrong(checkup) == {("vault", Level.FAILURE)}
+
+
+def test_an_address_is_let_through_the_firewall(examiner: Examiner) -> None:
+    examiner.world.vault.firewall = {"192.0.2.0/24"}
+    finding = examiner.failing(SECRETS_GET)
+    assert finding.command == "az keyvault network-rule add --name 127 --ip-address 127.0.0.1"
+    examiner.mended(finding)
+    assert examiner.world.vault.firewall == {"192.0.2.0/24", "127.0.0.1/32"}
+    assert wrong(examiner.check()) == set()
+
+
+@pytest.mark.parametrize(
+    ("minutes", "level"), [(2, Level.WARNING), (-2, Level.WARNING), (10, Level.FAILURE), (-10, Level.FAILURE)]
+)
+def test_a_vault_s_clock_that_is_off_is_told(examiner: Examiner, minutes: int, level: Level) -> None:
+    examiner.world.vault.clock_skew = minutes * MINUTE
+    finding = only(examiner.check(), "vault", level)
+    assert ("ahead of" if minutes > 0 else "behind") in finding.text
+    assert "timedatectl set-ntp true" in finding.remedy
+    examiner.world.vault.clock_skew = datetime.timedelta()
+    assert wrong(examiner.check()) == set()
+
+
+# Permissions
+
+
+def test_a_vault_that_decides_by_roles_is_switched(examiner: Examiner) -> None:
+    examiner.world.vault.rbac = True
+    checkup = examiner.check()
+    finding = only(checkup, SECRETS_GET, Level.FAILURE)
+    assert "RBAC" in finding.text
+    for permission in (STORAGE_GET, "vault permission storage getsas", "vault permission storage setsas"):
+        assert [one.command for one in checkup.findings if one.check == permission] == [finding.command]
+    examiner.mended(finding)
+    assert wrong(examiner.check()) == set()
+
+
+@pytest.mark.parametrize("permission", ["secrets/get", "storage/getsas", "storage/setsas", "storage/regeneratekey"])
+def test_a_permission_that_is_missing_is_granted(examiner: Examiner, permission: str) -> None:
+    vault = examiner.world.vault
+    vault.storage.accounts[ACCOUNT].auto_regenerate = False
+    vault.permissions = vault.permissions - {permission}
+    check = f"vault permission {permission.replace('/', ' ')}"
+    finding = examiner.failing(check, **ROTATING)
+    assert repr(permission.replace("/", " ")) in finding.text
+    assert examiner.world.identity.object_id in finding.command
+    examiner.mended(finding, **ROTATING)
+    assert wrong(examiner.check(**ROTATING)) == set()
+
+
+def test_without_storage_get_a_rotation_works_so_it_is_a_warning(examiner: Examiner) -> None:
+    vault = examiner.world.vault
+    vault.permissions = vault.permissions - {"storage/get"}
+    checkup = examiner.check()
+    assert wrong(checkup) == {(STORAGE_GET, Level.WARNING)}
+    assert levels(checkup, "managed account") == {Level.SKIPPED}
+    examiner.mended(only(checkup, STORAGE_GET, Level.WARNING))
+
+
+def test_what_is_granted_is_what_a_rotation_needs_and_no_more(examiner: Examiner) -> None:
+    vault = examiner.world.vault
+    vault.permissions = set()
+    examiner.shell.carry_out(examiner.failing(SECRETS_GET).command)
+    assert vault.permissions == {"secrets/get", "storage/get", "storage/getsas", "storage/setsas", "storage/recover"}
+    assert wrong(examiner.check()) == set()
+
+
+def test_regeneratekey_is_looked_at_only_where_the_timer_needs_it(examiner: Examiner) -> None:
+    vault = examiner.world.vault
+    vault.permissions = vault.permissions - {"storage/regeneratekey"}
+    assert wrong(examiner.check()) == set()
+
+
+def test_the_role_on_the_account_is_given(examiner: Examiner) -> None:
+    world = examiner.world
+    world.vault.storage.accounts[ACCOUNT].auto_regenerate = False
+    roles = world.resource_manager.role_assignments
+    mine = {resource_roles.KEY_OPERATOR, resource_roles.CONTRIBUTOR}
+    roles[:] = [one for one in roles if not (one.principal_id == world.identity.object_id and one.role in mine)]
+    finding = examiner.failing("account keys", **ROTATING)
+    assert f"--scope {world.account.resource_id}" in finding.command
+    examiner.mended(finding, **ROTATING)
+    assert wrong(examiner.check(**ROTATING)) == set()
+
+
+def test_a_role_that_lacks_for_regenerating_is_given(examiner: Examiner) -> None:
+    """No permission in the vault mends that Resource Manager refuses."""
+    path = f"/storage/{ACCOUNT}/regeneratekey"
+    examiner.world.vault.faults.append(Fault("POST", path, 403, "Forbidden"))
+    finding = examiner.failing("vault permission storage regeneratekey", **ROTATING)
+    assert "Resource Manager refuses" in finding.text
+    assert not finding.command.startswith("az keyvault set-policy")
+
+
+# The managed account and its definition
+
+
+def test_onboarding_lets_the_vault_manage_the_account_once_a_person_confirms_it(examiner: Examiner) -> None:
+    """At a terminal `onboard` asks, and --yes is the answer; else the command is run as it is printed."""
+    accounts = examiner.world.vault.storage.accounts
+    examiner.world.vault.storage.accounts = {}
+    checkup = examiner.check()
+    assert checkup.failed
+    command = unmanaged(checkup.findings).command
+    assert command.startswith("python -m rotator onboard --vault ")
+    examiner.shell.carry_out(f"{command} --yes")
+    assert examiner.world.vault.storage.accounts.keys() == accounts.keys()
+    assert not examiner.check().failed
+
+
+def unmanaged(findings: tuple[Finding, ...]) -> Finding:
+    """The line which says that the vault does not know the account."""
+    return next(one for one in findings if one.check == STORAGE_GET and "knows no managed account" in one.text)
+
+
+def test_an_unknown_account_is_a_failure_in_each_line_that_tells_it(examiner: Examiner) -> None:
+    checkup = examiner.check(KEYVAULT_STORAGE_NAME="another")
+    assert unmanaged(checkup.findings).level is Level.FAILURE
+    assert not any("Nothing needs to be done" in one.remedy for one in checkup.findings)
+
+
+def test_a_missing_definition_is_set_by_a_run(examiner: Examiner) -> None:
+    examiner.world.vault.storage.accounts[ACCOUNT].definitions.clear()
+    checkup = examiner.check()
+    assert wrong(checkup) == {("SAS definition", Level.WARNING)}
+    assert levels(checkup, "storage") == {Level.SKIPPED}
+    examiner.mended(only(checkup, "SAS definition", Level.WARNING))
+
+
+def test_a_definition_that_somebody_changed_is_set_by_a_run(examiner: Examiner) -> None:
+    examiner.world.vault.storage.accounts[ACCOUNT].definitions["blobrwu4hours"].validity_period = "PT1H"
+    checkup = examiner.check()
+    assert not checkup.failed
+    examiner.mended(only(checkup, "SAS definition", Level.WARNING))
+    assert wrong(examiner.check()) == set()
+
+
+def test_a_definition_that_is_wanted_otherwise_is_set_by_a_run(examiner: Examiner) -> None:
+    wanted = {"SAS_PERMISSIONS": "rl"}
+    checkup = examiner.check(**wanted)
+    assert not checkup.failed
+    finding = only(checkup, "SAS definition", Level.WARNING)
+    examiner.shell.environment |= wanted
+    examiner.mended(finding, **wanted)
+    assert wrong(examiner.check(**wanted)) == set()
+
+
+def test_a_definition_that_a_run_would_recover_is_no_failure(examiner: Examiner) -> None:
+    managed = examiner.world.vault.storage.accounts[ACCOUNT]
+    examiner.world.vault.permissions = examiner.world.vault.permissions | {"storage/recover"}
+    managed.delete("blobrwu4hours")
+    checkup = examiner.check()
+    assert examiner.rotates()
+    assert not checkup.failed
+
+
+def test_a_definition_that_a_run_would_enable_is_no_failure(examiner: Examiner) -> None:
+    examiner.world.vault.storage.accounts[ACCOUNT].definitions["blobrwu4hours"].enabled = False
+    checkup = examiner.check()
+    assert examiner.rotates()
+    assert not checkup.failed
+
+
+# The SSH key in the vault
+
+
+def put_key(examiner: Examiner, pair: keypair.KeyPair) -> None:
+    examiner.world.vault.secrets.put(KEY_SECRET, pair.private_text)
+    examiner.world.master.authorized_keys.append(pair.public_line)
+
+
+def save(examiner: Examiner, name: str, text: str) -> None:
+    (examiner.shell.directory / name).write_text(text)
+
+
+def test_a_missing_key_is_put_into_the_vault(examiner: Examiner) -> None:
+    del examiner.world.vault.secrets.secrets[KEY_SECRET]
+    finding = examiner.failing(SECRETS_GET)
+    save(examiner, "id_ed25519", examiner.world.key_pair.private_text)
+    examiner.mended(finding)
+    assert wrong(examiner.check()) == set()
+
+
+def test_a_disabled_key_is_enabled(examiner: Examiner) -> None:
+    versions = examiner.world.vault.secrets.secrets[KEY_SECRET]
+    versions[-1].enabled = False
+    try:
+        finding = examiner.failing(SECRETS_GET)
+        assert "disabled" in finding.text
+        examiner.mended(finding)
+    finally:
+        versions[-1].enabled = True
+
+
+def test_a_deleted_key_is_recovered(examiner: Examiner) -> None:
+    secrets = examiner.world.vault.secrets
+    secrets.delete(KEY_SECRET)
+    save(examiner, "id_ed25519", examiner.world.key_pair.private_text)
+    try:
+        examiner.mended(examiner.failing(SECRETS_GET))
+    finally:
+        secrets.deleted.clear()
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda text: text.replace("\n", " "), "lost its line breaks"),
+        (lambda text: text[:200] + text[210:], "damaged"),
+        (lambda _: keypair.generate("ed25519").public_line, "public half"),
+        (lambda _: "hunter2 hunter2", "holds no SSH private key"),
+    ],
+    ids=["in one line", "cut", "public", "something else"],
+)
+def test_a_damaged_key_is_put_anew(examiner: Examiner, damage: Callable[[str], str], said: str) -> None:
+    examiner.world.vault.secrets.put(KEY_SECRET, damage(examiner.world.key_pair.private_text))
+    finding = examiner.failing("SSH key")
+    assert said in finding.text
+    save(examiner, "id_ed25519", examiner.world.key_pair.private_text)
+    examiner.mended(finding)
+    assert wrong(examiner.check()) == set()
+
+
+def test_a_key_that_needs_a_passphrase_gets_one_by_two_commands(examiner: Examiner) -> None:
+    pair = keypair.generate("ed25519", with_passphrase=True)
+    put_key(examiner, pair)
+    needs = examiner.failing("SSH key")
+    assert needs.command == "export KUBERNETES_SSH_PASSPHRASE_SECRET=privatekey-passphrase"
+    examiner.shell.carry_out(needs.command)
+    lacks = examiner.failing("passphrase")
+    save(examiner, "passphrase.txt", pair.passphrase or "")
+    examiner.mended(lacks)
+    assert wrong(examiner.check()) == set()
+
+
+def test_a_wrong_passphrase_is_replaced(examiner: Examiner) -> None:
+    pair = keypair.generate("ed25519", with_passphrase=True)
+    put_key(examiner, pair)
+    examiner.world.vault.secrets.put("phrase", PHRASE)
+    configured = {"KUBERNETES_SSH_PASSPHRASE_SECRET": "phrase"}
+    finding = examiner.failing("SSH key", **configured)
+    save(examiner, "passphrase.txt", pair.passphrase or "")
+    examiner.mended(finding, **configured)
+    assert wrong(examiner.check(**configured)) == set()
+
+
+def test_a_passphrase_that_the_key_does_not_need_is_told(examiner: Examiner) -> None:
+    examiner.world.vault.secrets.put("phrase", PHRASE)
+    finding = examiner.failing("SSH key", KUBERNETES_SSH_PASSPHRASE_SECRET="phrase")
+    assert "Remove KUBERNETES_SSH_PASSPHRASE_SECRET" in finding.remedy
+    assert wrong(examiner.check()) == set()
+
+
+# In a function app
+
+
+def test_in_an_app_a_setting_is_set_there(examiner: Examiner) -> None:
+    put_key(examiner, keypair.generate("ed25519", with_passphrase=True))
+    place = {"WEBSITE_SITE_NAME": "sandboxrotator", "WEBSITE_RESOURCE_GROUP": "sandbox"}
+    finding = examiner.failing("SSH key", **place)
+    examiner.shell.carry_out(finding.command)
+    settings = examiner.world.resource_manager.sites[examiner.world.function_app_id].app_settings
+    assert settings["KUBERNETES_SSH_PASSPHRASE_SECRET"] == "privatekey-passphrase"
+    assert settings["FOREIGN"] == "stays"
+
+
+def test_bad_settings_are_told_before_anything_is_asked(world: World) -> None:
+    seen = len(world.journal.events())
+    with pytest.raises(errors.SettingsError, match="KEYVAULT_BASEURL"):
+        app.check(environment=settings_for(world, KEYVAULT_BASEURL="nonsense"))
+    assert world.journal.events()[seen:] == []

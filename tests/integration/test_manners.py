@@ -1,0 +1,112 @@
+"""The command line in a real terminal and in a pipe: progress, colour, and none of it where nobody looks."""
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+
+import pytest
+
+from sandbox.world import World
+from tests import secrets_in
+from tests.integration.conftest import ROOT, Cluster, command_line, environment, plain, rotate
+
+CONTROL = re.compile(r"\x1b\[[0-9;?]*([A-Za-z])")
+COLOURED = re.compile(r"\x1b\[(?:[0-9;]*;)?(?:3[0-8]|9[0-7]|4[0-8])(?:;[0-9;]*)?m")
+WIDTH = 140
+
+
+def in_terminal(world: World, *arguments: str, **settings: str) -> tuple[int, str]:
+    """Exit code of the command in a terminal, and everything that was sent to it."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, WIDTH, 0, 0))
+    given = {**environment(world), "TERM": "xterm-256color", **settings}
+    for name in {"COLUMNS", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"} - set(settings):
+        given.pop(name, None)
+    with subprocess.Popen(
+        [sys.executable, "-m", "rotator", *arguments], env=given, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        sent = read_all(ours)
+    os.close(ours)
+    return process.returncode, sent
+
+
+def read_all(terminal: int) -> str:
+    parts = []
+    with contextlib.suppress(OSError):  # Linux says EIO once nobody has the other end any more
+        while part := os.read(terminal, 65536):
+            parts.append(part)
+    return b"".join(parts).decode()
+
+
+def test_a_check_shows_its_progress_in_a_terminal(world: World) -> None:
+    code, sent = in_terminal(world, "check")
+    assert code == 0
+    kinds = set(CONTROL.findall(sent))
+    assert {"A", "K"} <= kinds  # up, and erase: what was shown is replaced
+    assert COLOURED.search(sent)
+    assert sent.rindex("\x1b[?25h") > sent.index("\x1b[?25l")  # the cursor is back in the end
+    assert not secrets_in.found(world, sent)
+
+
+def test_a_check_shows_no_progress_in_a_pipe(world: World) -> None:
+    done = command_line(world, "check")
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+    assert "\r" not in done.stdout
+    assert done.stdout.count("host key") == 1
+
+
+def test_a_check_with_json_shows_no_progress_in_a_terminal_either(world: World) -> None:
+    code, sent = in_terminal(world, "check", "--json")
+    assert code == 0
+    assert "\x1b" not in sent
+
+
+def test_a_command_that_fails_leaves_the_cursor_visible(world: World) -> None:
+    code, sent = in_terminal(world, "check", KUBERNETES_SECRET_NAME="Not_A_Name")
+    assert code == 2
+    assert sent.count("\x1b[?25l") <= sent.count("\x1b[?25h")
+
+
+@pytest.mark.parametrize("command", ["check", "status", "rotate", "plan"])
+def test_no_colour_is_used_where_none_is_wanted(world: World, command: str) -> None:
+    code, sent = in_terminal(world, command, NO_COLOR="1")
+    assert code in {0, 1}
+    assert COLOURED.search(sent) is None
+
+
+def test_an_error_has_no_colour_where_none_is_wanted(world: World) -> None:
+    assert COLOURED.search(in_terminal(world, "status", KUBERNETES_DNS="not a host")[1])
+    assert COLOURED.search(in_terminal(world, "status", KUBERNETES_DNS="not a host", NO_COLOR="1")[1]) is None
+
+
+def test_colour_that_is_forced_brings_no_progress_into_a_pipe(world: World) -> None:
+    done = command_line(world, "check", FORCE_COLOR="1")
+    assert set(CONTROL.findall(done.stdout)) <= {"m"}
+
+
+def test_a_table_is_as_wide_as_the_terminal(world: World) -> None:
+    rotate(world)
+    _, sent = in_terminal(world, "status")
+    lines = CONTROL.sub("", sent).splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= WIDTH
+    assert Cluster(world).annotation("run") in plain(sent)
+
+
+def test_debug_shows_a_traceback_that_holds_no_secret(world: World) -> None:
+    rotate(world)
+    world.vault.permissions.discard("storage/get")
+    asked = ("revoke", "--no-lease")
+    without, shown = command_line(world, *asked), command_line(world, *asked, "--debug")
+    assert without.returncode == shown.returncode == 1
+    assert "Traceback" not in without.stdout + without.stderr
+    assert "Traceback" in shown.stderr
+    assert "VaultForbiddenError" in shown.stderr
+    assert not secrets_in.found(world, shown.stdout + shown.stderr, Cluster(world).value())

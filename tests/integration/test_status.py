@@ -1,0 +1,251 @@
+"""What the clusters hold, told to an operator: each state made to be, and nothing changed by the look."""
+
+import base64
+import datetime
+import json
+from typing import Any
+
+import pytest
+
+from rotator import app, manifest, turn
+from rotator.report import Failed
+from rotator.status import State, Status, TargetStatus
+from sandbox.kubernetes import KubernetesApi
+from sandbox.world import SECRET_NAME, World
+from tests import secrets_in
+from tests.integration.conftest import (
+    Cluster,
+    command_line,
+    outcome,
+    plain,
+    regenerate,
+    rotate,
+    settings_for,
+)
+from tests.unit.examples import HOLDER
+
+HOUR = datetime.timedelta(hours=1)
+WRONG_PIN = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
+CHANGES = {"set-definition", "regenerate-key", "create", "update", "delete", "patch", "put-blob", "acquire-lease"}
+FOREIGN = base64.b64encode(b"somebody else's").decode()
+
+
+def status(world: World, **settings: str) -> Status:
+    return app.status(environment=settings_for(world, **settings))
+
+
+def only(world: World, **settings: str) -> TargetStatus:
+    [target] = status(world, **settings).targets
+    return target
+
+
+def shift(world: World, **annotations: datetime.timedelta) -> None:
+    """Have the Secret say another time than it does."""
+    now = datetime.datetime.now(datetime.UTC)
+    texts = [f"rotator/{name}={now + by:%Y-%m-%dT%H:%M:%SZ}" for name, by in annotations.items()]
+    Cluster(world).kubectl("annotate", "--overwrite", "secret", SECRET_NAME, *texts)
+
+
+def patch(world: World, document: dict[str, Any]) -> None:
+    Cluster(world).kubectl("patch", "secret", SECRET_NAME, "--patch", json.dumps(document))
+
+
+def delete(world: World) -> None:
+    Cluster(world).kubectl("delete", "secret", SECRET_NAME)
+
+
+def replace(world: World) -> None:
+    delete(world)
+    Cluster(world).kubectl("create", "secret", "generic", SECRET_NAME, "--from-literal=secretKey=theirs")
+
+
+@pytest.fixture
+def rotated(world: World) -> World:
+    """The target holds a fresh SAS."""
+    assert not rotate(world).failed
+    return world
+
+
+# What is held
+
+
+def test_after_a_rotation_the_target_is_fresh_with_what_the_report_said(world: World) -> None:
+    report = rotate(world)
+    before, found = datetime.datetime.now(datetime.UTC), status(world)
+    [target] = found.targets
+    told = outcome(report)
+    assert (target.state, target.text) == (State.FRESH, "its SAS is fresh")
+    assert target.as_json(found.now)["expires"] == told["expires"]
+    assert (target.signing_key, target.definition, target.run) == (told["signing_key"], told["definition"], report.run)
+    assert target.rotated
+    assert abs(before - target.rotated) < datetime.timedelta(minutes=1)
+    assert found.well
+    assert found.warnings == ()
+    assert found.next_run
+    assert before < found.next_run <= found.now + found.interval
+
+
+def test_after_a_key_rotation_the_new_signing_key_is_told(rotated: World) -> None:
+    assert only(rotated).signing_key == "key1"
+    assert not regenerate(rotated, forced=True).failed
+    target = only(rotated)
+    assert (target.state, target.signing_key) == (State.FRESH, "key2")
+
+
+def test_before_the_first_rotation_the_secret_is_missing(world: World) -> None:
+    assert only(world) == TargetStatus(outcome(rotate(world))["target"], State.MISSING, "there is no Secret yet")
+
+
+def test_an_expired_sas_is_told_since_when(rotated: World) -> None:
+    shift(rotated, expires=-HOUR, rotated=-5 * HOUR)
+    target = only(rotated)
+    assert target.state is State.EXPIRED
+    assert target.text == f"the SAS expired at {Cluster(rotated).annotation('expires')}"
+
+
+def test_a_secret_that_no_run_replaced_in_time_is_late(rotated: World) -> None:
+    shift(rotated, rotated=-HOUR)
+    target = only(rotated)
+    assert target.state is State.LATE
+    assert target.text == (
+        f"runs are up to 0:30:00 apart, and the last rotation was {Cluster(rotated).annotation('rotated')}"
+    )
+
+
+def test_a_sas_that_hardly_outlives_the_next_run_is_late(rotated: World) -> None:
+    shift(rotated, expires=datetime.timedelta(minutes=9))
+    assert only(rotated).state is State.LATE
+
+
+@pytest.mark.parametrize(
+    ("meddle", "why"),
+    [
+        (delete, "drift: somebody deleted the Secret"),
+        (lambda world: patch(world, {"data": {"secretKey": FOREIGN}}), "drift: somebody changed the value"),
+        (lambda world: patch(world, {"data": {"secretKey": None}}), "drift: somebody removed the data key"),
+        (lambda world: patch(world, {"metadata": {"annotations": None}}), "drift: somebody replaced the Secret"),
+        (replace, "drift: somebody replaced the Secret"),
+    ],
+    ids=["deleted", "changed", "key removed", "annotations stripped", "replaced"],
+)
+def test_what_somebody_did_to_the_secret_is_drift(rotated: World, meddle: Any, why: str) -> None:
+    meddle(rotated)
+    target = only(rotated)
+    assert (target.state, target.text) == (State.DRIFT, why)
+
+
+def test_a_secret_of_others_that_the_next_run_leaves_alone_is_not_said_to_be_taken_over(world: World) -> None:
+    Cluster(world).kubectl("create", "secret", "generic", SECRET_NAME, "--from-literal=secretKey=theirs")
+    Cluster(world).kubectl("label", "secret", SECRET_NAME, f"{manifest.MANAGED_BY}=Helm")
+    target = only(world)
+    assert outcome(rotate(world))["error"] == "NotOursError"
+    assert not target.well
+    assert "takes it over" not in target.text
+
+
+def test_a_secret_that_the_next_run_adopts_is_said_to_be(world: World) -> None:
+    Cluster(world).kubectl("create", "secret", "generic", SECRET_NAME, "--from-literal=secretKey=theirs")
+    target = only(world)
+    assert (target.state, target.text) == (State.MISSING, "the Secret is not ours yet: the next run takes it over")
+    assert outcome(rotate(world))["outcome"] == "rotated"
+
+
+# What cannot be looked at
+
+
+def unknown(world: World, **settings: str) -> Failed:
+    target = only(world, **settings)
+    assert target.state is State.UNKNOWN
+    assert target.failure
+    assert target.failure.remedy
+    return target.failure
+
+
+def test_a_master_out_of_reach_is_unknown(rotated: World) -> None:
+    assert unknown(rotated, KUBERNETES_SSH_PORT="9").error == "UnreachableError"
+
+
+def test_a_host_that_is_not_the_pinned_one_is_unknown_and_told_nothing(rotated: World) -> None:
+    seen = len(rotated.journal.events("master"))
+    assert unknown(rotated, KUBERNETES_SSH_FINGERPRINT=WRONG_PIN).error == "HostKeyRejectedError"
+    assert "auth" not in {event.action for event in rotated.journal.events("master")[seen:]}
+
+
+def test_a_cluster_that_does_not_let_look_is_unknown(rotated: World) -> None:
+    assert isinstance(rotated.cluster, KubernetesApi)
+    rotated.cluster.denied.add("get")
+    assert unknown(rotated).error == "KubernetesForbiddenError"
+
+
+def test_without_the_ssh_key_every_target_is_unknown(rotated: World) -> None:
+    rotated.vault.permissions.discard("secrets/get")
+    assert unknown(rotated).error == "VaultForbiddenError"
+
+
+def test_without_the_definition_the_clusters_are_looked_into_all_the_same(rotated: World) -> None:
+    rotated.vault.permissions.discard("storage/getsas")
+    found = status(rotated)
+    assert [target.state for target in found.targets] == [State.FRESH]
+    [warning] = found.warnings
+    assert warning.startswith("the vault could not be asked: ")
+
+
+# Nothing is changed
+
+
+@pytest.mark.parametrize("meddle", [lambda _: None, delete, replace], ids=["fresh", "deleted", "replaced"])
+def test_a_look_changes_nothing(rotated: World, meddle: Any) -> None:
+    meddle(rotated)
+    held, minted = Cluster(rotated).secret(), len(rotated.vault.minted)
+    seen = len(rotated.journal.events())
+    status(rotated)
+    actions = {event.action for event in rotated.journal.events()[seen:]}
+    assert actions & CHANGES == set()
+    assert "get" in actions
+    assert len(rotated.vault.minted) == minted
+    assert Cluster(rotated).secret() == held
+
+
+def test_a_look_waits_for_no_run_in_progress(rotated: World) -> None:
+    with turn._place.held_by(HOLDER):
+        assert status(rotated).well
+
+
+# The command
+
+
+def test_the_command_tells_a_table_and_ends_with_0_when_all_is_fresh(rotated: World) -> None:
+    done = command_line(rotated, "status", COLUMNS="200")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [plain(line).strip() for line in done.stdout.splitlines()]
+    held = Cluster(rotated)
+    assert lines[0] == "TARGET STATE SAS UNTIL ROTATED SIGNED BY RUN"
+    assert lines[1].startswith(f"default/storage-sas@127.0.0.1 fresh {held.annotation('expires')} (in 3 h 59 min)")
+    assert lines[1].endswith(f"key1 {held.annotation('run')}")
+    assert lines[2] == "default/storage-sas@127.0.0.1: its SAS is fresh"
+    assert lines[3].startswith("next run ")
+    assert not secrets_in.found(rotated, done.stdout)
+
+
+def test_the_command_ends_with_1_when_somebody_must_see_to_it(rotated: World) -> None:
+    delete(rotated)
+    done = command_line(rotated, "status", "--json")
+    assert (done.returncode, done.stderr) == (1, "")
+    told = json.loads(done.stdout)
+    assert (told["well"], told["targets"][0]["state"]) == (False, "drift")
+
+
+def test_the_command_tells_what_to_do_about_a_target_that_is_unknown(rotated: World) -> None:
+    done = command_line(rotated, "status", KUBERNETES_SSH_FINGERPRINT=WRONG_PIN)
+    assert done.returncode == 1
+    assert "unknown" in done.stdout
+    assert "ssh-keygen -lf" in plain(done.stdout)
+    assert rotated.master.fingerprints["ssh-ed25519"] in plain(done.stdout)
+
+
+def test_the_command_ends_with_2_for_bad_settings(world: World) -> None:
+    seen = len(world.journal.events())
+    done = command_line(world, "status", KUBERNETES_SECRET_NAME="Not_A_Name")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "KUBERNETES_SECRET_NAME" in done.stderr
+    assert len(world.journal.events()) == seen

@@ -1,0 +1,271 @@
+"""How a target is, by arithmetic on what its Secret says, each state up to the second at which it changes."""
+
+import dataclasses
+import datetime
+
+import pytest
+
+from rotator import delivered as record
+from rotator import due, errors, manifest, survey
+from rotator.config import MARGIN
+from rotator.manifest import Document
+from rotator.redaction import Secret
+from rotator.report import Failed
+from rotator.standing import Standing, Stored
+from rotator.status import State, TargetStatus
+from tests.unit.examples import CLUSTER, LABEL, NOW, TARGET, TOKEN, delivered, document, held, plan, token
+from tests.unit.fakes import Killed
+from tests.unit.world import FAR, World
+
+SECOND = datetime.timedelta(seconds=1)
+MINUTE = datetime.timedelta(minutes=1)
+HOUR = datetime.timedelta(hours=1)
+EVERY_30_MINUTES = plan()
+EXPIRY = NOW + 4 * HOUR
+KNOWN = Standing(Stored(False, record.noted({}, TARGET), 4 * HOUR), None)
+NEVER = Standing(Stored(False, {}, 4 * HOUR), None)
+RUN = "20260701T120000Z-abc123"
+
+
+def judged(found: Document | None, now: datetime.datetime = NOW, standing: Standing | None = None) -> TargetStatus:
+    return survey.judge(held(found) if found else None, TARGET, EVERY_30_MINUTES, now, standing)
+
+
+def rotated_at(moment: datetime.datetime, expires: datetime.datetime, **changes: str) -> Document:
+    texts = {manifest.ROTATED: moment.isoformat(), manifest.EXPIRES: expires.isoformat(), **changes}
+    return delivered(**texts)
+
+
+def holding(expires: datetime.datetime, rotated: datetime.datetime) -> Document:
+    """A Secret that holds a SAS with this end."""
+    value = token(se=f"{expires:%Y-%m-%dT%H:%M:%SZ}")
+    digest = manifest.digest(manifest.stored(Secret(value), TARGET.encoding))
+    told = rotated_at(rotated, expires, **{manifest.DIGEST: digest})["metadata"]
+    return document({"secretKey": value}) | {"metadata": told}
+
+
+def test_a_secret_that_says_more_than_its_sas_holds_is_not_believed() -> None:
+    found = judged(delivered(**{manifest.EXPIRES: "2030-01-01T00:00:00Z"}), EXPIRY)
+    assert (found.state, found.expires) == (State.EXPIRED, EXPIRY)
+
+
+def test_a_fresh_secret_is_told_with_all_that_it_says() -> None:
+    assert judged(delivered(**{manifest.SIGNING_KEY: "key2"}), NOW + MINUTE) == TargetStatus(
+        target="default/storage-sas@master.example.com",
+        state=State.FRESH,
+        text="its SAS is fresh",
+        expires=EXPIRY,
+        rotated=NOW,
+        signing_key="key2",
+        definition=LABEL,
+        run=RUN,
+    )
+
+
+@pytest.mark.parametrize(
+    ("since", "state"),
+    [
+        (datetime.timedelta(0), State.FRESH),
+        (29 * MINUTE, State.FRESH),
+        (30 * MINUTE + MARGIN, State.FRESH),
+        (30 * MINUTE + MARGIN + SECOND, State.LATE),
+        (3 * HOUR, State.LATE),
+    ],
+)
+def test_it_is_late_once_the_next_rotation_is_ten_minutes_overdue(since: datetime.timedelta, state: State) -> None:
+    assert judged(rotated_at(NOW, NOW + 48 * HOUR), NOW + since).state is state
+
+
+@pytest.mark.parametrize(
+    ("expires", "state"),
+    [
+        (NOW + 30 * MINUTE + MARGIN, State.FRESH),
+        (NOW + 30 * MINUTE + MARGIN - SECOND, State.LATE),
+        (NOW + SECOND, State.LATE),
+        (NOW, State.EXPIRED),
+        (NOW - HOUR, State.EXPIRED),
+    ],
+)
+def test_it_is_late_when_the_sas_hardly_outlives_the_next_run(expires: datetime.datetime, state: State) -> None:
+    assert judged(rotated_at(NOW, expires)).state is state
+
+
+def test_both_ways_to_be_late_say_why() -> None:
+    overdue = judged(rotated_at(NOW, NOW + 48 * HOUR), NOW + HOUR)
+    assert overdue.text == "runs are up to 0:30:00 apart, and the last rotation was 2026-07-01T12:00:00Z"
+    ending = judged(rotated_at(NOW, NOW + 35 * MINUTE))
+    assert ending.text == "the SAS expires at 2026-07-01T12:35:00Z, and the next run is 2026-07-01T12:30:00Z"
+
+
+def test_a_fresh_secret_that_the_next_run_replaces_says_why() -> None:
+    aged = judged(delivered(), NOW + 20 * MINUTE)
+    assert (aged.state, aged.text) == (State.FRESH, "the next run replaces it: the SAS is 20 min old")
+    assert judged(delivered(**{manifest.DEFINITION: "other@1"})).text == (
+        "the next run replaces it: the SAS definition was set anew"
+    )
+
+
+def test_an_expired_sas_is_told_before_anything_else() -> None:
+    expired = judged(document({"secretKey": "changed"}, annotations=delivered()["metadata"]["annotations"]), EXPIRY)
+    assert (expired.state, expired.text) == (State.EXPIRED, "the SAS expired at 2026-07-01T16:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        ({"secretKey": "changed"}, "drift: somebody changed the value"),
+        ({"other": TOKEN}, "drift: somebody removed the data key"),
+        ({}, "drift: somebody removed the data key"),
+    ],
+)
+def test_a_secret_that_somebody_changed_is_drift(data: dict[str, str], why: str) -> None:
+    found = judged(document(data, annotations=delivered()["metadata"]["annotations"]), NOW + MINUTE)
+    assert (found.state, found.text, found.run) == (State.DRIFT, why, RUN)
+
+
+@pytest.mark.parametrize("annotation", [manifest.EXPIRES, manifest.ROTATED])
+@pytest.mark.parametrize("text", [None, "yesterday", "2026-07-01T12:00:00"])
+def test_a_secret_of_ours_that_no_longer_says_how_old_it_is_is_drift(annotation: str, text: str | None) -> None:
+    found = judged(delivered(**{annotation: text}), NOW + MINUTE)
+    assert (found.state, found.text) == (State.DRIFT, "drift: the Secret does not say how old its SAS is")
+
+
+def test_a_missing_secret_is_drift_once_there_was_one() -> None:
+    assert judged(None) == TargetStatus(str(TARGET), State.MISSING, "there is no Secret yet")
+    assert judged(None, standing=NEVER).state is State.MISSING
+    gone = judged(None, standing=KNOWN)
+    assert (gone.state, gone.text) == (State.DRIFT, "drift: somebody deleted the Secret")
+
+
+def test_somebody_elses_secret_is_drift_once_there_was_ours() -> None:
+    foreign = document({"secretKey": "theirs"})
+    assert judged(foreign).state is State.MISSING
+    assert judged(foreign, standing=NEVER).state is State.MISSING
+    replaced = judged(foreign, standing=KNOWN)
+    assert (replaced.state, replaced.text) == (State.DRIFT, "drift: somebody replaced the Secret")
+
+
+def test_a_target_that_cannot_be_looked_at_is_unknown_with_the_remedy() -> None:
+    failure = Failed("UnreachableError", "master.example.com does not answer", "Check the network.")
+    found = survey.judge(failure, TARGET, EVERY_30_MINUTES, NOW)
+    assert found == TargetStatus(str(TARGET), State.UNKNOWN, "the cluster could not be looked into", failure=failure)
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_only_a_fresh_target_is_well(state: State) -> None:
+    assert TargetStatus("default/storage-sas@m", state, "why").well is (state is State.FRESH)
+
+
+def test_what_is_drift_for_a_status_is_drift_for_the_next_run() -> None:
+    for found in (None, document({"secretKey": "theirs"}), document({"secretKey": "x"}, annotations=_annotations())):
+        looked = held(found) if found else None
+        why = due.reason(looked, TARGET, EVERY_30_MINUTES, NOW + MINUTE, KNOWN)
+        assert why
+        assert due.is_drift(why)
+        assert judged(found, NOW + MINUTE, KNOWN).state is State.DRIFT
+
+
+def _annotations() -> dict[str, str]:
+    annotations: dict[str, str] = delivered()["metadata"]["annotations"]
+    return annotations
+
+
+def test_over_a_weekend_without_runs_a_secret_is_fresh_until_monday() -> None:
+    friday = datetime.datetime(2026, 7, 3, 18, tzinfo=datetime.UTC)
+    weekdays = dataclasses.replace(plan(schedule="0 0 18 * * 1-5"), longest=3 * 24 * HOUR)
+    looked = held(holding(friday + 5 * 24 * HOUR, rotated=friday))
+    states = [survey.judge(looked, TARGET, weekdays, friday + hours * HOUR).state for hours in (1, 71, 72, 73)]
+    assert states == [State.FRESH, State.FRESH, State.FRESH, State.LATE]
+
+
+# A whole survey
+
+
+def test_a_survey_tells_each_target_and_the_next_run() -> None:
+    world = World(TARGET, FAR).settled()
+    found = survey.survey(world.plan, world.services)
+    assert [(each.target, each.state) for each in found.targets] == [(str(TARGET), State.LATE), (str(FAR), State.LATE)]
+    assert found.next_run == world.clock() + 30 * MINUTE
+    assert found.interval == 30 * MINUTE
+    assert found.warnings == world.plan.warnings
+
+
+def test_a_survey_changes_nothing() -> None:
+    world = World().settled()
+    before = world.master.secrets["storage-sas"], world.vault.tags
+    survey.survey(world.plan, world.services)
+    assert world.calls.made("store", "mint", "write", "regenerate") == []
+    assert before == (world.master.secrets["storage-sas"], world.vault.tags)
+
+
+def test_one_master_that_is_out_of_reach_hides_no_other() -> None:
+    world = World(TARGET, FAR)
+    assert not world.rotate().failed
+    world.network.failing["far"] = errors.UnreachableError("far does not answer")
+    found = survey.survey(world.plan, world.services)
+    assert [each.state for each in found.targets] == [State.FRESH, State.UNKNOWN]
+    assert found.targets[1].failure == Failed("UnreachableError", "far does not answer", errors.UnreachableError.remedy)
+    assert not found.well
+
+
+def test_what_belongs_to_which_target_is_not_mixed_up() -> None:
+    """Targets of two clusters in turn, looked at cluster by cluster."""
+    second = dataclasses.replace(TARGET, secret="second-sas")
+    world = World(TARGET, FAR, second)
+    assert not world.rotate().failed
+    world.network.failing["far"] = errors.UnreachableError("far does not answer")
+    del world.master.secrets["second-sas"]
+    found = survey.survey(world.plan, world.services)
+    assert [(each.target, each.state) for each in found.targets] == [
+        (str(TARGET), State.FRESH),
+        (str(FAR), State.UNKNOWN),
+        (str(second), State.DRIFT),
+    ]
+
+
+def test_a_vault_that_does_not_tell_keeps_nobody_from_looking_into_the_clusters() -> None:
+    world = World()
+    assert not world.rotate().failed
+    world.calls.failing["stored"] = errors.VaultForbiddenError("no permission 'storage getsas'")
+    found = survey.survey(world.plan, world.services)
+    assert [each.state for each in found.targets] == [State.FRESH]
+    assert found.warnings == (*world.plan.warnings, "the vault could not be asked: no permission 'storage getsas'")
+    assert found.well
+
+
+def test_without_the_vault_a_deleted_secret_is_told_as_missing() -> None:
+    world = World()
+    assert not world.rotate().failed
+    world.master.secrets.clear()
+    assert [each.state for each in survey.survey(world.plan, world.services).targets] == [State.DRIFT]
+    world.calls.failing["stored"] = errors.VaultForbiddenError("no permission 'storage getsas'")
+    assert [each.state for each in survey.survey(world.plan, world.services).targets] == [State.MISSING]
+
+
+def test_without_the_vaults_secrets_every_target_is_unknown() -> None:
+    world = World(TARGET, FAR)
+    world.calls.failing["secret"] = errors.VaultForbiddenError("no permission 'secrets get'")
+    found = survey.survey(world.plan, world.services)
+    assert [each.state for each in found.targets] == [State.UNKNOWN, State.UNKNOWN]
+
+
+def test_a_sas_of_the_other_key_is_fresh_but_to_be_replaced() -> None:
+    world = World()
+    assert not world.rotate().failed
+    world.vault.turn_to("key2")
+    [target] = survey.survey(world.plan, world.services).targets
+    assert target.state is State.FRESH
+    assert target.text == "the next run replaces it: the SAS was signed by key1, which is no longer the active key"
+
+
+def test_the_end_of_the_process_is_not_taken_for_a_cluster_out_of_reach() -> None:
+    world = World()
+    world.calls.failing["connect"] = Killed()
+    with pytest.raises(Killed):
+        survey.survey(world.plan, world.services)
+
+
+def test_another_port_is_another_target() -> None:
+    elsewhere = dataclasses.replace(TARGET, cluster=dataclasses.replace(CLUSTER, port=2222))
+    found = survey.judge(None, elsewhere, EVERY_30_MINUTES, NOW, KNOWN)
+    assert found.state is State.MISSING
