@@ -22,6 +22,7 @@ from rotator.turn import Turn, take
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
+    from rotator.archive import Archive
     from rotator.onboarding import Onboarding, Step, Wish
 
 
@@ -114,6 +115,17 @@ def check(*, announce: preflight.Announce | None = None, environment: Mapping[st
 
     with _reporting("check", "check", environment), _credential(found) as credential:
         return checking.check(found, credential, environment, announce or preflight.Silent())
+
+
+@contextlib.contextmanager
+def archive(*, environment: Mapping[str, str] = os.environ) -> "Iterator[Archive]":
+    """Give the reports that were kept; raises SettingsError when the settings name no place for them."""
+    _prepare_logs()
+    found = config.load(environment)
+    from rotator import archive as adapter
+
+    with _credential(found) as credential, adapter.opened(found, environment, credential) as kept:
+        yield kept
 
 
 def _reporting(trigger: str, act: str, environment: Mapping[str, str]) -> contextlib.AbstractContextManager[None]:

@@ -141,7 +141,6 @@ def _run(act: Callable[[], Report], manner: Manner) -> None:
 
 def _show(report: Report) -> None:
     from rich.table import Table
-    from rich.text import Text
 
     console = terminal.console()
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -150,25 +149,24 @@ def _show(report: Report) -> None:
     for target in report.targets:
         kind = target.outcome.kind
         until, why = _cells(target)
-        # As Text: a message may hold brackets, which are no markup.
-        table.add_row(Text(target.target), Text(kind, style=_COLOURS[kind]), Text(until), Text(why))
+        cells = (target.target, ""), (kind, _COLOURS[kind]), (until, ""), (why, "")
+        table.add_row(*(terminal.text(words, style) for words, style in cells))
     console.print(table)
     for target in report.targets:
         if isinstance(target.outcome, Failed):
-            console.print(Text.assemble((f"{target.target}: ", "bold red"), target.outcome.message))
-            console.print(Text(f"  {target.outcome.remedy}"))
+            console.print(terminal.text(f"{target.target}: ", "bold red") + terminal.text(target.outcome.message))
+            console.print(terminal.text(f"  {target.outcome.remedy}"))
     if report.key:
         _show_key(console, report.key)
     warnings = [*report.warnings, *(warning for target in report.targets for warning in target.warnings)]
     for warning in warnings:
-        console.print(Text(f"warning: {warning}", style="yellow"))
-    console.print(Text(_closing(report), style="dim"))
+        console.print(terminal.text(f"warning: {warning}", "yellow"))
+    console.print(terminal.text(_closing(report), "dim"))
 
 
 def _show_key(console: "Console", key: KeyReport) -> None:
-    from rich.text import Text
-
-    console.print(Text.assemble(f"{key.operation} ", (key.outcome, _COLOURS[key.outcome]), f": {key.reason}"))
+    outcome = terminal.text(key.outcome, _COLOURS[key.outcome])
+    console.print(terminal.text(f"{key.operation} ") + outcome + terminal.text(f": {key.reason}"))
     told = {
         "regenerated": ", ".join(key.regenerated),
         "to be regenerated": ", ".join(key.remaining),
@@ -178,7 +176,7 @@ def _show_key(console: "Console", key: KeyReport) -> None:
     lines += [f"cut off: {each}" for each in key.cut_off] + [f"the former SAS {each}" for each in key.proofs]
     lines += [key.failure.message, key.failure.remedy] if key.failure else []
     for line in lines:
-        console.print(Text(f"  {line}"))
+        console.print(terminal.text(f"  {line}"))
 
 
 def _cells(target: TargetReport) -> tuple[str, str]:

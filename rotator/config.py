@@ -104,9 +104,11 @@ def _warnings(settings: Settings, longest: datetime.timedelta) -> list[str]:
 
 
 def _unresolved(settings: Settings, texts: Mapping[str, str]) -> list[str]:
-    """App Service hands on as it is a Key Vault reference that it cannot resolve; no rotation is to fail for that."""
+    """App Service hands on as it is a Key Vault reference that it cannot resolve."""
     if settings.notify_webhook_url is None and "NOTIFY_WEBHOOK_URL" in texts:
-        return ["NOTIFY_WEBHOOK_URL is a Key Vault reference that App Service could not resolve: nobody is notified"]
+        reference = texts["NOTIFY_WEBHOOK_URL"].startswith("@Microsoft.KeyVault(")
+        what = "a Key Vault reference that App Service could not resolve" if reference else "no https:// URL"
+        return [f"NOTIFY_WEBHOOK_URL is {what}: nobody is notified"]
     return []
 
 

@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import Iterator
 
-from rotator import moments
+from rotator import moments, redaction
 
 _run = contextvars.ContextVar("run", default="")
 
@@ -30,9 +30,15 @@ def tell(
 ) -> None:
     """Log what was decided, with its reason among the fields; None is left out."""
     known = {"event": event, "run": _run.get() or None, **fields}
-    line = {name: value for name, value in known.items() if value is not None}
-    logger.log(level, "%s", json.dumps(line, default=_text, ensure_ascii=False), exc_info=exc_info, stacklevel=2)
+    line = {name: _plain(value) for name, value in known.items() if value is not None}
+    text = json.dumps(line, ensure_ascii=False)
+    # Escaped is only what would act on whoever reads the log in a terminal.
+    shown = "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
+    logger.log(level, "%s", shown, exc_info=exc_info, stacklevel=2)
 
 
-def _text(value: object) -> str:
-    return moments.text(value) if isinstance(value, datetime.datetime) else str(value)
+def _plain(value: object) -> object:
+    """Give a JSON value, scrubbed before it is JSON: the log filter might take half an escape out of the line."""
+    if isinstance(value, datetime.datetime):
+        return moments.text(value)
+    return value if isinstance(value, bool | int | float) else redaction.scrub(str(value))

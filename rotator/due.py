@@ -2,7 +2,7 @@
 
 import datetime
 
-from rotator import delivered, manifest
+from rotator import delivered, manifest, moments, schedule
 from rotator.config import MARGIN
 from rotator.manifest import Held
 from rotator.standing import Standing
@@ -59,8 +59,9 @@ def _old(held: Held, plan: Plan, now: datetime.datetime) -> str | None:
         return "drift: the Secret does not say how old its SAS is"
     if expires <= now:
         return f"the SAS expired at {expires:%Y-%m-%dT%H:%M:%SZ}"
-    if expires <= now + MARGIN:
-        return f"the SAS expires at {expires:%Y-%m-%dT%H:%M:%SZ}"
+    following = schedule.following(plan.schedule, now)
+    if expires < following + MARGIN:
+        return f"the SAS expires at {moments.text(expires)}, and the next run is at {moments.text(following)}"
     age = now - rotated
     if age >= plan.fresh_for:
         return f"the SAS is {_minutes(age)} old"

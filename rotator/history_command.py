@@ -1,22 +1,17 @@
 """`python -m rotator history`: what earlier runs did, from the reports that were kept."""
 
 import collections
-import contextlib
 import datetime
 import json
-import os
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rotator import config, terminal
+from rotator import app, terminal
 from rotator.terminal import Manner
 
 if TYPE_CHECKING:
     from rich.text import Text
-
-    from rotator.archive import Archive
 
 _COLOURS = {
     "rotated": "green",
@@ -47,7 +42,7 @@ def history(*, run: str | None, limit: int, days: int, manner: Manner) -> None:
     """  # noqa: D301  # click takes the backspace itself for "do not wrap"
     since = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=days)
     with terminal.telling(manner):
-        with _archive() as archive:
+        with app.archive() as archive:
             found = {"reports": archive.recent(limit, since)} if run is None else archive.find(run)
         if manner.as_json:
             click.echo(json.dumps(found, indent=2))
@@ -57,18 +52,6 @@ def history(*, run: str | None, limit: int, days: int, manner: Manner) -> None:
             _list(found["reports"])
         else:
             click.echo(f"no report was kept in the last {days} days")
-
-
-@contextlib.contextmanager
-def _archive() -> "Iterator[Archive]":
-    plan = config.load(os.environ)
-    from rotator import archive, identity
-
-    with (
-        contextlib.closing(identity.credential(plan.client_id)) as credential,
-        archive.opened(plan, os.environ, credential) as kept,
-    ):
-        yield kept
 
 
 def _list(reports: list[dict[str, Any]]) -> None:

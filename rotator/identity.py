@@ -7,9 +7,12 @@ from collections.abc import Mapping
 
 from azure import identity
 from azure.core.credentials import TokenCredential
-from azure.core.exceptions import ClientAuthenticationError
+from azure.core.exceptions import AzureError, ClientAuthenticationError
 
 from rotator import errors, patience
+
+# The endpoint is on this very host; a mute one is asked several times, by each of those who need a token.
+_ANSWER_SECONDS = 5
 
 Credential = identity.ManagedIdentityCredential | identity.DefaultAzureCredential
 
@@ -20,8 +23,8 @@ def credential(client_id: str | None, environment: Mapping[str, str] = os.enviro
         return identity.ManagedIdentityCredential(
             client_id=client_id,
             retry_policy=patience.BoundedRetryPolicy(retry_total=3),
-            connection_timeout=patience.CONNECT_SECONDS,
-            read_timeout=patience.READ_SECONDS,
+            connection_timeout=_ANSWER_SECONDS,
+            read_timeout=_ANSWER_SECONDS,
         )
     return identity.DefaultAzureCredential(managed_identity_client_id=client_id)
 
@@ -30,7 +33,7 @@ def whoami(token_source: TokenCredential, scope: str) -> tuple[str, str]:
     """Name the identity as `describe` does; raises IdentityError when there is none."""
     try:
         token_source.get_token(scope)
-    except ClientAuthenticationError as error:
+    except AzureError as error:
         raise errors.IdentityError(f"no token could be had ({type(error).__name__})") from error
     return describe(token_source, scope)
 

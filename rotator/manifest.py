@@ -67,9 +67,9 @@ class Held:
         """The time that an annotation of ours tells, or None where it is absent or malformed."""
         try:
             moment = datetime.datetime.fromisoformat(self.annotations[annotation])
-        except (KeyError, ValueError):
+            return moment.astimezone(datetime.UTC) if moment.tzinfo else None
+        except (KeyError, ValueError, OverflowError):
             return None
-        return moment if moment.tzinfo else None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import re
 from collections.abc import Callable
 from typing import Protocol
 
@@ -10,10 +11,11 @@ from rotator.delivery import Result, Shell
 from rotator.findings import Level
 from rotator.manifest import Held
 from rotator.patient_shell import PatientShell
-from rotator.preflight import Known, Look, OverError, Say
+from rotator.preflight import Known, Look, NotKnownError, OverError, Say
 from rotator.redaction import Secret
 from rotator.remedies import Remedies
 from rotator.services import Connector
+from rotator.standing import Standing
 from rotator.targets import Cluster, Plan, Strategy
 
 _SECONDS = 45.0
@@ -49,7 +51,6 @@ class MasterChecks:
         self._remedies = remedies
         self._secret_file = secret_file
         self._stack = stack
-        self._user: str | None = None
 
     def looks(self) -> list[Look]:
         """Give them in an order in which each comes after those that it needs."""
@@ -125,7 +126,7 @@ class MasterChecks:
         known.of("login")
         before = self._clock()
         said = self._run(known, "date +%s").stdout.strip()
-        theirs = datetime.datetime.fromtimestamp(int(said), datetime.UTC) if said.isdigit() else None
+        theirs = datetime.datetime.fromtimestamp(int(said), datetime.UTC) if re.fullmatch("[0-9]{1,11}", said) else None
         # Whole seconds are cut off.
         half = datetime.timedelta(seconds=0.5)
         off = clock_checks.ahead(theirs + half if theirs else None, before, self._clock())
@@ -212,8 +213,8 @@ class MasterChecks:
     def _held(self, known: Known, say: Say) -> Held | None:
         known.of("kubectl may get")
         held = delivery.observe(known.of("login"), self._target)
-        why = due.reason(held, self._target, self._plan, self._clock())
-        if held is None:
+        why = due.reason(held, self._target, self._plan, self._clock(), _standing(known))
+        if held is None and not (why and due.is_drift(why)):
             say(Level.WARNING, "there is no Secret yet: the next run makes it", "", "python -m rotator rotate")
         elif why and due.is_drift(why):
             say(Level.WARNING, f"{why}: the next run repairs it", "", "python -m rotator rotate")
@@ -224,3 +225,11 @@ class MasterChecks:
     def _held_command(self, error: errors.RotatorError) -> str:
         adopt = isinstance(error, errors.NotOursError)
         return self._remedies().setting("KUBERNETES_SECRET_ADOPT", "true") if adopt else ""
+
+
+def _standing(known: Known) -> Standing | None:
+    """What the vault remembers, where it may be asked."""
+    try:
+        return Standing(known.of("vault permission storage getsas"), None)
+    except NotKnownError:
+        return None

@@ -101,13 +101,15 @@ def run(
 
 def _look(look: Look, known: Known, announce: Announce, findings: list[Finding]) -> Any:
     began = time.perf_counter()
-    announce.began(look.name)
+    with contextlib.suppress(Exception):  # whoever watches may be gone
+        announce.began(look.name)
 
     def say(level: Level, text: str, remedy: str = "", command: str = "") -> None:
         finding = Finding(look.name, level, text, remedy, command, time.perf_counter() - began)
         _tell(finding)
         findings.append(finding)
-        announce.found(finding)
+        with contextlib.suppress(Exception):
+            announce.found(finding)
 
     try:
         return look.act(known, say)

@@ -5,10 +5,12 @@ import dataclasses
 import datetime
 import json
 import logging
+import queue
+import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from rotator import decisions, errors, message, telemetry
+from rotator import decisions, errors, message, redaction, telemetry
 from rotator.redaction import Secret
 from rotator.report import Report
 from rotator.targets import Plan
@@ -18,18 +20,23 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_KEEP_SECONDS = 30.0
+
 
 def log(report: Report) -> None:
     """Write it into the log, in the one line that alerts read."""
     level = logging.ERROR if report.failed else logging.INFO
-    logger.log(level, "report %s", json.dumps(report.as_json(), separators=(",", ":")))
+    # Scrubbed before it is JSON: what the log filter takes out of a line may be half an escape of it.
+    line = redaction.scrubbed(report.as_json())
+    logger.log(level, "report %s", json.dumps(line, separators=(",", ":")))
 
 
 def publish(report: Report, plan: Plan, environment: Mapping[str, str], credential: "TokenCredential") -> Report:
     """Log, keep and tell it; gives it with a warning for what did not succeed."""
     log(report)
-    telemetry.record(report, datetime.datetime.now(datetime.UTC))
     warnings: list[str] = []
+    with _warned("metrics were not recorded", warnings):
+        telemetry.record(report, datetime.datetime.now(datetime.UTC))
     if plan.report_container:
         with _warned("the report was not kept", warnings):
             _keep(report, plan, environment, credential)
@@ -40,10 +47,27 @@ def publish(report: Report, plan: Plan, environment: Mapping[str, str], credenti
 
 
 def _keep(report: Report, plan: Plan, environment: Mapping[str, str], credential: "TokenCredential") -> None:
+    """Keep it, in bounded time: a token that cannot be had is asked for again and again."""
     from rotator import archive
 
-    with archive.opened(plan, environment, credential) as kept:
-        kept.keep(report)
+    outcomes: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+
+    def keep() -> None:
+        try:
+            with archive.opened(plan, environment, credential) as kept:
+                kept.keep(report)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the caller tells it
+            outcomes.put(error)
+        else:
+            outcomes.put(None)
+
+    threading.Thread(target=keep, name="archive", daemon=True).start()
+    try:
+        error = outcomes.get(timeout=_KEEP_SECONDS)
+    except queue.Empty:
+        raise errors.ArchiveError(f"the app's own storage takes more than {_KEEP_SECONDS:.0f} s") from None
+    if error is not None:
+        raise error
 
 
 def _notify(url: Secret, report: Report) -> None:

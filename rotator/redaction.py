@@ -8,12 +8,12 @@ import re
 import traceback
 import urllib.parse
 import weakref
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self
 
 MASK = "[secret]"
 
 # What a SAS or key looks like even when this process never saw it as a Secret: its signature, a PEM body.
-_SIGNATURE = re.compile(r"(?i)(?<![A-Za-z])sig(?:=|%3D)[^&\s\"'<>]+")
+_SIGNATURE = re.compile(r"(?i)(?<![A-Za-z])sig(?:=|%3D)[^&\s\"'<>\\]+")
 _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _MINIMUM_LENGTH = 6  # shorter values would mask ordinary words
 
@@ -81,6 +81,15 @@ def scrub(text: str) -> str:
     for form in sorted(forms, key=len, reverse=True):  # a short one may be the beginning of a longer one
         text = text.replace(form, MASK)
     return _PEM.sub(MASK, _SIGNATURE.sub(f"sig={MASK}", text))
+
+
+def scrubbed(value: Any) -> Any:
+    """JSON values with every text in them scrubbed."""
+    if isinstance(value, dict):
+        return {name: scrubbed(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [scrubbed(each) for each in value]
+    return scrub(value) if isinstance(value, str) else value
 
 
 class _ScrubbedRecord(logging.LogRecord):

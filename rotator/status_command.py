@@ -2,12 +2,16 @@
 
 import json
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from rotator import app, complaint, moments, terminal
 from rotator.status import State, Status, TargetStatus
 from rotator.terminal import Manner
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 _STYLES = {
     State.FRESH: "green",
@@ -63,14 +67,15 @@ def _show(found: Status) -> None:
     console.print(terminal.text(_closing(found), "dim"))
 
 
-def _cells(target: TargetStatus, found: Status) -> list[str]:
+def _cells(target: TargetStatus, found: Status) -> "list[Text]":
     until, since = target.expires, target.rotated
-    return [
+    cells = [
         f"{moments.text(until)} ({moments.relative(until, found.now)})" if until else "",
         moments.relative(since, found.now) if since else "",
         target.signing_key or "",
         target.run or "",
     ]
+    return [terminal.text(cell) for cell in cells]
 
 
 def _closing(found: Status) -> str:

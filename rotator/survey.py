@@ -74,7 +74,8 @@ def _state(
     if expires is None or rotated is None:
         return State.MISSING, "the Secret is not ours yet: the next run takes it over"
     following = schedule.following(plan.schedule, now)
-    if now > rotated + plan.longest + MARGIN:
+    # A firing leaves a SAS that is not half an interval old; the one after it must have come by then.
+    if now - rotated > plan.longest + plan.fresh_for + MARGIN:
         return State.LATE, f"runs are up to {plan.longest} apart, and the last rotation was {moments.text(rotated)}"
     if expires < following + MARGIN:
         return State.LATE, f"the SAS expires at {moments.text(expires)}, and the next run is {moments.text(following)}"

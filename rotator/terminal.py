@@ -69,7 +69,7 @@ def telling(manner: Manner, *, indent: int | None = 2) -> Iterator[None]:
 
 def _trace(error: BaseException, manner: Manner) -> None:
     if manner.debug:
-        click.echo(redaction.scrub("".join(traceback.format_exception(error))), err=True)
+        click.echo(complaint.printable(redaction.scrub("".join(traceback.format_exception(error)))), err=True)
 
 
 def asked_by() -> str:
@@ -92,4 +92,4 @@ def text(words: str, style: str = "") -> "Text":
     """Give words as they are: brackets are no markup, and control characters do nothing to the terminal."""
     from rich.text import Text
 
-    return Text("".join(each if each.isprintable() or each == "\n" else "�" for each in words), style)
+    return Text(complaint.printable(words), style)

@@ -54,22 +54,22 @@ class VaultChecks:
     def looks(self) -> list[Look]:
         """Give them in an order in which each comes after those that it needs."""
         cluster = self._plan.targets[0].cluster
+        # A plain rotation does without; one of the keys does not.
+        optional = Level.FAILURE if self._plan.key_rotation_period else Level.WARNING
         looks = [
             Look("settings", self._settings),
             Look("identity", self._identity, lambda _: self.remedies.sign_in()),
             Look("vault", self._reach),
-            Look(
-                "vault permission secrets get", self._private_key(cluster.key_secret), self._command(cluster.key_secret)
-            ),
-            Look("vault permission storage get", self._managed, self._command(), Level.WARNING),
+            Look("vault permission secrets get", self._secret(cluster.key_secret), self._command(cluster.key_secret)),
+            Look("vault permission storage get", self._managed, self._command(), optional),
             Look("vault permission storage getsas", self._stored, self._command()),
             Look("vault permission storage setsas", self._may_store, self._command()),
             Look("managed account", self._account),
             Look("SAS definition", self._definition),
         ]
         if cluster.passphrase_secret:
-            phrase = Look("passphrase", self._passphrase, self._command(cluster.passphrase_secret))
-            looks.append(phrase)
+            name = cluster.passphrase_secret
+            looks.append(Look("passphrase", self._secret(name), self._command(name)))
         if self._plan.key_rotation_period:
             looks.append(Look("vault permission storage regeneratekey", self._may_regenerate, self._command()))
             looks.append(Look("account keys", self._keys))
@@ -97,7 +97,7 @@ class VaultChecks:
         known.of("identity")
         known.of("vault")
 
-    def _private_key(self, name: str) -> Callable[[Known, Say], Secret]:
+    def _secret(self, name: str) -> Callable[[Known, Say], Secret]:
         def act(known: Known, say: Say) -> Secret:
             self._ready(known)
             found = self._vault.secret(name)
@@ -105,13 +105,6 @@ class VaultChecks:
             return found
 
         return act
-
-    def _passphrase(self, known: Known, say: Say) -> Secret:
-        self._ready(known)
-        name = self._plan.targets[0].cluster.passphrase_secret or ""
-        found = self._vault.secret(name)
-        say(Level.OK, f"secret {name!r} can be read")
-        return found
 
     def _managed(self, known: Known, say: Say) -> Managed:
         self._ready(known)

@@ -40,13 +40,27 @@ def test_secret_is_due_from_half_of_the_schedules_interval_on() -> None:
     assert reason(after=30 * MINUTE) == "the SAS is 30 min old"
 
 
-def test_secret_is_due_ten_minutes_before_its_sas_expires() -> None:
-    assert reason({"rotator/expires": "2026-07-01T12:11:01Z"}) is None
-    assert reason({"rotator/expires": "2026-07-01T12:11:00Z"}) == "the SAS expires at 2026-07-01T12:11:00Z"
+def test_secret_is_due_whose_sas_would_not_outlive_the_next_run_by_ten_minutes() -> None:
+    assert reason({"rotator/expires": "2026-07-01T12:40:00Z"}) is None
+    assert reason({"rotator/expires": "2026-07-01T12:39:59Z"}) == (
+        "the SAS expires at 2026-07-01T12:39:59Z, and the next run is at 2026-07-01T12:30:00Z"
+    )
+
+
+def test_young_sas_that_ends_between_two_runs_far_apart_is_due() -> None:
+    """Issued by hand at noon it is young at midnight, but does not last until the next midnight."""
+    daily = plan(schedule="0 0 0 * * *", fresh_for=datetime.timedelta(hours=12), longest=datetime.timedelta(days=1))
+    noon = NOW + 10 * MINUTE
+    fresh = delivered(**{"rotator/rotated": noon.isoformat(), "rotator/expires": "2026-07-02T12:20:00Z"})
+    midnight = datetime.datetime(2026, 7, 2, tzinfo=datetime.UTC)
+    assert due.reason(held(fresh), TARGET, daily, midnight) is not None
+    assert due.reason(held(fresh), TARGET, daily, noon + MINUTE) is None
 
 
 def test_expired_sas_is_due_as_such() -> None:
-    assert reason({"rotator/expires": "2026-07-01T12:01:01Z"}) == "the SAS expires at 2026-07-01T12:01:01Z"
+    assert reason({"rotator/expires": "2026-07-01T12:01:01Z"}) == (
+        "the SAS expires at 2026-07-01T12:01:01Z, and the next run is at 2026-07-01T12:30:00Z"
+    )
     assert reason({"rotator/expires": "2026-07-01T12:01:00Z"}) == "the SAS expired at 2026-07-01T12:01:00Z"
 
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from rotator import publishing, redaction
+from rotator import decisions, publishing, redaction
 from rotator.report import Failed, Report, Unchanged
 from tests.unit.examples import NOW, TOKEN, plan
 from tests.unit.test_message import report_of
@@ -104,3 +104,15 @@ def test_a_defect_in_keeping_fails_no_run_and_shows_no_secret(log: pytest.LogCap
     assert told.warnings == ("the report was not kept: RuntimeError",)
     assert "Traceback" in log.text
     assert "MDEyMzQ1Njc4OWFi" not in log.text
+
+
+def test_a_log_line_stays_json_whatever_is_taken_out_of_it(caplog: pytest.LogCaptureFixture) -> None:
+    redaction.install()
+    hostile = Failed("ManifestRejectedError", 'webhook "w" denied "https://x/?se=1&sig=zzyyxx" \\ "more"', "Read it.")
+    with caplog.at_level(logging.INFO):
+        publishing.log(report_of(hostile))
+        decisions.tell(logging.getLogger("rotator.test"), logging.INFO, "failed", message=hostile.message)
+    report, decision = caplog.messages
+    assert json.loads(report.removeprefix("report "))["targets"][0]["error"] == "ManifestRejectedError"
+    assert "sig=[secret]" in json.loads(decision)["message"]
+    assert "zzyyxx" not in caplog.text

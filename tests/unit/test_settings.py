@@ -14,6 +14,8 @@ HOOK = "https://prod-1.westeurope.logic.azure.com/workflows/0123/triggers/manual
 GOOD: list[tuple[str, str, object]] = [
     ("REPORT_CONTAINER", "rotation-reports", "rotation-reports"),
     ("NOTIFY_WEBHOOK_URL", f"{HOOK}?api-version=1&sig=x", Secret(f"{HOOK}?api-version=1&sig=x")),
+    ("NOTIFY_WEBHOOK_URL", "http://hooks.example.com/x", None),
+    ("NOTIFY_WEBHOOK_URL", "https://[half", None),
     ("NOTIFY_WEBHOOK_URL", "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/hook)", None),
     ("KEYVAULT_BASEURL", "https://myvault.vault.azure.net/", "https://myvault.vault.azure.net"),
     ("KEYVAULT_BASEURL", "https://localhost:8443", "https://localhost:8443"),
@@ -71,9 +73,6 @@ BAD: list[tuple[str, str, str]] = [
     ("REPORT_CONTAINER", "Reports", "a blob container's name"),
     ("REPORT_CONTAINER", "no--double", "a blob container's name"),
     ("REPORT_CONTAINER", "ab", "a blob container's name"),
-    ("NOTIFY_WEBHOOK_URL", "http://hooks.example.com/x", "https:// URL"),
-    ("NOTIFY_WEBHOOK_URL", "https://", "https:// URL"),
-    ("NOTIFY_WEBHOOK_URL", "https://[half", "https:// URL"),
     ("KEYVAULT_BASEURL", "http://myvault.vault.azure.net", "must be an https:// URL"),
     ("KEYVAULT_BASEURL", "myvault.vault.azure.net", "must be an https:// URL"),
     ("KEYVAULT_BASEURL", "https://", "must be an https:// URL"),
@@ -163,8 +162,21 @@ def test_bad_value_is_refused_with_its_name_the_reason_and_an_example(name: str,
 def test_every_setting_has_good_and_bad_values_here() -> None:
     names = {info.alias for info in Settings.model_fields.values()}
     assert {name for name, _, _ in GOOD} == names - {"KUBERNETES_SSH_FINGERPRINT"}
-    # What is wrong with the app's own storage keeps no rotation from going on, with a warning.
-    assert {name for name, _, _ in BAD} == names - {"AzureWebJobsStorage"}
+    # What is wrong with the app's own storage, or the webhook, keeps no rotation from going on, with a warning.
+    assert {name for name, _, _ in BAD} == names - {"AzureWebJobsStorage", "NOTIFY_WEBHOOK_URL"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("http://hooks.example.com/T0/secret", "is no https:// URL"),
+        ("@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/hook)", "could not resolve"),
+    ],
+)
+def test_a_webhook_that_is_none_is_a_warning_without_its_value(text: str, said: str) -> None:
+    (warning,) = config.load({**SAMPLE, "NOTIFY_WEBHOOK_URL": text}).warnings
+    assert said in warning
+    assert text not in warning
 
 
 @pytest.mark.parametrize("field", list(Settings.model_fields.values()), ids=lambda field: field.alias)
