@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from rotator import config, decisions, errors, outlook, preflight, publishing, redaction, survey
+from rotator import config, decisions, errors, outlook, pending, preflight, publishing, redaction, survey
 from rotator.findings import Checkup
 from rotator.key_rotation import KeyRotation
 from rotator.pending import Operation
@@ -90,8 +90,11 @@ def plan(*, forced: bool = False, environment: Mapping[str, str] = os.environ) -
     found = config.load(environment)
     with _credential(found) as credential, _services(found, credential) as services:
         run = Run(found, services, trigger="plan", forced=forced)
+        tags = run.issuing.standing().stored.tags
+        # Only then does a run look at the keys before it looks at the targets.
+        report = None if tags.get(pending.TAG) or found.key_rotation_period else run.plan()
         key, warnings = outlook.outlook(found, run.issuing, services.clock())
-        report = run.plan()
+        report = report or run.plan()
     return dataclasses.replace(report, key=key, warnings=report.warnings + warnings)
 
 

@@ -81,7 +81,7 @@ def deliver(
     says what the cluster now holds, or an SshError.
     """
     for attempt in range(1, _ATTEMPTS + 1):
-        act = _choose(target, held)
+        act = choose(target, held)
         try:
             return _attempt(shell, target, act, order, fence)
         except _Changed as change:
@@ -126,7 +126,7 @@ class _Change:
 
 def _merge(before: Answer, target: Target, act: Act, order: Order) -> _Change:
     held = _held(before.steps["held"], target)
-    if _choose(target, held) is not act:
+    if choose(target, held) is not act:
         raise _Changed(held)
     document = manifest.compose(target, held, order)
     digests = {name: manifest.digest(Secret(value)) for name, value in document["data"].items()}
@@ -141,7 +141,8 @@ def _merge(before: Answer, target: Target, act: Act, order: Order) -> _Change:
     return _Change(act, held, new, old, digests)
 
 
-def _choose(target: Target, held: Held | None) -> Act:
+def choose(target: Target, held: Held | None) -> Act:
+    """Say what is to be done about the Secret; raises ConflictError when nothing can be."""
     if held is None:
         return Act.CREATE
     if held.metadata.get("deletionTimestamp"):

@@ -8,6 +8,8 @@ from rotator.manifest import Held
 from rotator.standing import Standing
 from rotator.targets import Plan, Target
 
+_DEAD = "the SAS was signed by a key that was regenerated"
+
 
 def reason(
     held: Held | None, target: Target, plan: Plan, now: datetime.datetime, standing: Standing | None = None
@@ -28,6 +30,11 @@ def reason(
         or _old(held, plan, now)
         or (_other_key(held, target, standing) if standing else None)
     )
+
+
+def is_dead(reason: str) -> bool:
+    """Whether storage refuses the SAS, although it has not expired."""
+    return reason == _DEAD
 
 
 def is_drift(reason: str) -> bool:
@@ -75,7 +82,7 @@ def _other_key(held: Held, target: Target, standing: Standing) -> str | None:
         sas = manifest.held_sas(held, target)
         signer = standing.signer(sas) if sas else None
         if signer is None:
-            return "the SAS was signed by a key that was regenerated"
+            return _DEAD
     if signer is not None and standing.active is not None and signer != standing.active:
         return f"the SAS was signed by {signer}, which is no longer the active key"
     return None

@@ -89,7 +89,7 @@ class Issuing:
                 return ()
             self._services.fence()
             self._services.issuer.store(definition, tags)
-        except errors.RotatorError as error:
+        except Exception as error:  # noqa: BLE001  # the delivery is done, and a note of it is not worth a failure
             return (f"that {target} has a SAS was not noted, so its deletion will not be told as drift: {error}",)
         self._keep(dataclasses.replace(stored, differs=False, tags=tags, validity=definition.validity))
         return ()

@@ -6,6 +6,7 @@ Dry runs need the same rights as the real request, and meet quota and admission 
 
 import json
 import re
+import shlex
 
 from rotator import kubectl
 from rotator.manifest import Document
@@ -24,6 +25,14 @@ _PLACES = {
 }
 # Prints, one to a line, the command lines that would work, the best one first.
 PLACES = " ".join(f"command -v {place} >/dev/null && echo '{command}';" for place, command in _PLACES.items()) + " true"
+
+
+# As the delivery's script makes them.
+_PIPES = (
+    "pipes=$(mktemp -d 2>/dev/null || mktemp -d /dev/shm/rotator.XXXXXX) || exit 70; "
+    'mkfifo "$pipes/4"; code=$?; rm -rf "$pipes"; exit $code'
+)
+PIPES = f"exec sh -c {shlex.quote(_PIPES)}"
 
 
 def verbs(target: Target) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Protocol
 from rotator import clock_checks, delivery, due, errors, kubectl, kubectl_probe, manifest, pins, remedies
 from rotator.delivery import Result, Shell
 from rotator.findings import Level
+from rotator.kubectl import Act
 from rotator.manifest import Held
 from rotator.patient_shell import PatientShell
 from rotator.preflight import Known, Look, NotKnownError, OverError, Say
@@ -60,6 +61,7 @@ class MasterChecks:
             Look("host key", self._pinned),
             Look("login", self._login),
             Look("master clock", self._time),
+            Look("remote shell", self._pipes),
             Look("kubectl", self._client),
             Look("API server", self._server),
             Look("namespace", self._namespace),
@@ -132,6 +134,19 @@ class MasterChecks:
         off = clock_checks.ahead(theirs + half if theirs else None, before, self._clock())
         clock_checks.compare(f"the master {self._cluster.host}", off, say)
 
+    def _pipes(self, known: Known, say: Say) -> None:
+        """A delivery holds its kubectl processes ready on named pipes."""
+        result = self._run(known, kubectl_probe.PIPES)
+        if result.status == 0:
+            say(Level.OK, "mktemp and mkfifo work")
+            return
+        said = kubectl.quote(result.stderr) or f"status {result.status}"
+        say(
+            Level.FAILURE,
+            f"no named pipe can be made on {self._cluster}: {said}",
+            "Make room in /tmp or /dev/shm there.",
+        )
+
     def _client(self, known: Known, say: Say) -> None:
         result = self._run(known, kubectl_probe.client(self._cluster))
         found = kubectl_probe.version(result.stdout)
@@ -195,6 +210,7 @@ class MasterChecks:
 
     def _dry_run(self, known: Known, say: Say) -> None:
         known.of("kubectl may create")
+        known.of("namespace")
         held: Held | None = known.of("Secret")
         if held and self._target.strategy is Strategy.APPLY:
             # In place it needs no more room than it has.
@@ -212,7 +228,11 @@ class MasterChecks:
 
     def _held(self, known: Known, say: Say) -> Held | None:
         known.of("kubectl may get")
+        known.of("namespace")
         held = delivery.observe(known.of("login"), self._target)
+        if delivery.choose(self._target, held) is Act.RECREATE and self._target.strategy is Strategy.APPLY:
+            # It is immutable, or of another type: not even `apply` changes it in place.
+            self._can_i("delete")(known, say)
         why = due.reason(held, self._target, self._plan, self._clock(), _standing(known))
         if held is None and not (why and due.is_drift(why)):
             say(Level.WARNING, "there is no Secret yet: the next run makes it", "", "python -m rotator rotate")
@@ -223,13 +243,19 @@ class MasterChecks:
         return held
 
     def _held_command(self, error: errors.RotatorError) -> str:
-        adopt = isinstance(error, errors.NotOursError)
-        return self._remedies().setting("KUBERNETES_SECRET_ADOPT", "true") if adopt else ""
+        if isinstance(error, errors.NotOursError):
+            return self._remedies().setting("KUBERNETES_SECRET_ADOPT", "true")
+        in_place = "KUBERNETES_SECRET_STRATEGY=apply" in error.remedy
+        return self._remedies().setting("KUBERNETES_SECRET_STRATEGY", "apply") if in_place else ""
 
 
 def _standing(known: Known) -> Standing | None:
     """What the vault remembers, where it may be asked."""
     try:
-        return Standing(known.of("vault permission storage getsas"), None)
+        stored = known.of("vault permission storage getsas")
     except NotKnownError:
         return None
+    try:
+        return Standing(stored, known.of("vault permission storage get"))
+    except NotKnownError:
+        return Standing(stored, None)

@@ -13,7 +13,7 @@ from rotator.targets import Plan
 
 def outlook(plan: Plan, issuing: Issuing, now: datetime.datetime) -> tuple[KeyReport | None, tuple[str, ...]]:
     """Say what is pending or due by age, and which SAS would die early; changes nothing."""
-    standing = _reading(issuing)
+    standing = reading(issuing)
     warnings = periods.warnings(standing.managed, plan) if standing.managed else ()
     before = pending.of(standing.stored.tags)
     if before is not None:
@@ -37,7 +37,8 @@ def aged(plan: Plan, standing: Standing, now: datetime.datetime) -> str | None:
     return f"{key.name} was made at {moments.text(key.created)}, more than {period} ago"
 
 
-def _reading(issuing: Issuing) -> Standing:
+def reading(issuing: Issuing) -> Standing:
+    """Read vault and account, with the keys where these may be listed."""
     try:
         return issuing.with_keys()
     except (errors.ResourceManagerError, errors.VaultForbiddenError):

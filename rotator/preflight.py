@@ -119,7 +119,10 @@ def _look(look: Look, known: Known, announce: Announce, findings: list[Finding])
     except OverError:
         raise
     except errors.RotatorError as error:
-        say(look.severity, report.failure(error).message, error.remedy, look.command(error))
+        command = ""
+        with contextlib.suppress(NotKnownError):  # which command it would be depends on what is not known
+            command = look.command(error)
+        say(look.severity, report.failure(error).message, error.remedy, command)
         raise
     except Exception as error:
         failed = report.failure(error)

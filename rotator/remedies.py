@@ -96,7 +96,7 @@ class Remedies:
         kubectl = f"kubectl --namespace {target.namespace} create"
         return (
             f"{kubectl} role {name} --verb={verb} --resource=secrets{only}"
-            f" && {kubectl} rolebinding {name} --role={name} {_subject(user)}"
+            f"; {kubectl} rolebinding {name} --role={name} {_subject(user)}"
         )
 
     def _app(self, app: str | None) -> str:

@@ -4,12 +4,13 @@ import datetime
 from collections.abc import Callable
 from typing import Protocol
 
-from rotator import clock_checks, errors, sas
+from rotator import clock_checks, errors, manifest, sas
 from rotator.app_storage import AppStorage
 from rotator.findings import Level
 from rotator.issuing import Issuing
 from rotator.lease import Holder
-from rotator.preflight import Known, Look, OverError, Say
+from rotator.manifest import Held
+from rotator.preflight import Known, Look, NotKnownError, OverError, Say
 from rotator.remedies import Remedies
 from rotator.sas import Sas
 from rotator.services import Issuer, Prover
@@ -52,7 +53,12 @@ class StorageChecks:
 
     def looks(self) -> list[Look]:
         """Give them in an order in which each comes after those that it needs."""
-        looks = [Look("SAS", self._sas), Look("storage", self._storage), Look("lease", self._lease, self._own_command)]
+        looks = [
+            Look("SAS", self._sas),
+            Look("storage", self._storage),
+            Look("held SAS", self._held),
+            Look("lease", self._lease, self._own_command),
+        ]
         if self._plan.report_container:
             looks.append(Look("reports", self._reports, self._own_command))
         return looks
@@ -65,12 +71,18 @@ class StorageChecks:
         differs = known.of("vault permission storage getsas").differs
         try:
             issued = sas.parse(self._issuer.mint(self._plan.definition))
-            sas.check(issued, self._plan.definition, self._clock())
-        except (errors.VaultError, errors.SasError) as error:
+        except errors.VaultError as error:
             if not differs:
                 raise
-            say(Level.SKIPPED, f"the SAS definition as it is mints none that is wanted: {error}")
+            say(Level.SKIPPED, f"the SAS definition as it is mints none: {error}")
             raise OverError from error
+        try:
+            sas.check(issued, self._plan.definition, self._clock())
+        except errors.SasError as error:
+            if not differs:
+                raise
+            say(Level.SKIPPED, f"the SAS definition as it is mints another than is wanted: {error}")
+            return issued
         say(Level.OK, f"the vault mints {issued} as it should")
         return issued
 
@@ -78,22 +90,46 @@ class StorageChecks:
         if not self._plan.prove:
             say(Level.WARNING, "SAS are delivered without a trial: ROTATION_PROVE is false", *self._setting("true"))
             return
-        issued: Sas = known.of("SAS")
+        if self._plan.blob_endpoint is None:
+            known.of("vault permission storage getsas")
         endpoint = self._endpoint(say)
-        before = self._clock()
-        theirs = self._time_at(endpoint)
-        clock_checks.compare(endpoint, clock_checks.ahead(theirs, before, self._clock()), say)
+        self._reach(endpoint, say)
+        issued: Sas = known.of("SAS")
         try:
             say(Level.OK, f"{endpoint}: {self._prover.prove(issued, endpoint)}")
         except errors.StorageRefusedError as error:
             say(Level.FAILURE, str(error), error.remedy, self._unlock(known, error))
             raise OverError from error
 
+    def _reach(self, endpoint: str, say: Say) -> None:
+        before = self._clock()
+        try:
+            theirs = self._time_at(endpoint)
+        except errors.NoAnswerError as error:
+            # One that is only concluded may not be how storage is reached from here; SAS are then delivered untried.
+            say(Level.FAILURE if self._plan.blob_endpoint else Level.WARNING, str(error), error.remedy)
+            raise OverError from error
+        clock_checks.compare(endpoint, clock_checks.ahead(theirs, before, self._clock()), say)
+
+    def _held(self, known: Known, say: Say) -> None:
+        """Try what consumers use now; a rotation would replace it, whatever storage says of it."""
+        known.of("storage")
+        held: Held | None = known.of("Secret")
+        found = manifest.held_sas(held, self._plan.targets[0]) if held else None
+        if found is None:
+            say(Level.SKIPPED, "the Secret holds no SAS to try")
+            return
+        try:
+            say(Level.OK, f"{found}: {self._prover.prove(found, self._endpoint(say))}")
+        except errors.StorageRefusedError as error:
+            text = str(error).removesuffix("; it was not delivered")
+            say(Level.WARNING, f"consumers are refused: {text}", "Rotate now.", "python -m rotator rotate --force")
+
     def _setting(self, value: str) -> tuple[str, str]:
         return "Set ROTATION_PROVE=true.", self._remedies().setting("ROTATION_PROVE", value)
 
     def _endpoint(self, say: Say) -> str:
-        found = self._issuing.endpoint()
+        found = self._plan.blob_endpoint or self._issuing.endpoint()
         if found is None:
             command = self._remedies().setting("STORAGE_BLOB_ENDPOINT", "https://<account>.blob.core.windows.net")
             say(Level.WARNING, "where storage is is not known, so SAS are delivered without a trial", "", command)
@@ -103,7 +139,10 @@ class StorageChecks:
     def _unlock(self, known: Known, error: errors.RotatorError) -> str:
         if "KeyBasedAuthenticationNotPermitted" not in str(error):
             return ""
-        return self._remedies().shared_key(known.of("managed account").account)
+        try:
+            return self._remedies().shared_key(known.of("managed account").account)
+        except NotKnownError:
+            return self._remedies().shared_key("<the storage account>")
 
     def _lease(self, known: Known, say: Say) -> None:
         known.of("identity")
@@ -116,7 +155,7 @@ class StorageChecks:
         if holder:
             say(Level.WARNING, f"a run is in progress: {holder}", "Wait for it to end.")
         else:
-            say(Level.OK, "no run is in progress")
+            say(Level.OK, "it can be read: no run is in progress")
 
     def _reports(self, known: Known, say: Say) -> None:
         known.of("identity")
@@ -126,7 +165,8 @@ class StorageChecks:
             say(Level.FAILURE, text, "Set AzureWebJobsStorage__accountName.", command)
             return
         there = self._own[1].container()
-        say(Level.OK, f"container {self._plan.report_container} {'is there' if there else 'is made by the next run'}")
+        where = "is there" if there else "is made by the next run"
+        say(Level.OK, f"container {self._plan.report_container} {where}; writing was not tried")
 
     def _own_command(self, error: errors.RotatorError) -> str:
         url = self._own[0].blob_url if self._own else None

@@ -3,7 +3,7 @@
 import datetime
 import logging
 
-from rotator import due, errors, manifest, moments, schedule
+from rotator import due, errors, manifest, moments, outlook, pending, schedule
 from rotator.config import MARGIN
 from rotator.interlock import Sighting
 from rotator.manifest import Held
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 def survey(plan: Plan, services: Services) -> Status:
     """Look at every target; what cannot be looked at is in the status, and fails nothing."""
     run = Run(plan, services, trigger="status", forced=False)
-    standing, warnings = _standing(run)
+    standing, warnings = _standing(run, plan)
     sighting: Sighting = run.observe()
     now = services.clock()
     return Status(
@@ -67,8 +67,9 @@ def _state(
     held: Held, expires: datetime.datetime | None, plan: Plan, now: datetime.datetime, why: str | None
 ) -> tuple[State, str]:
     rotated = held.moment(manifest.ROTATED)
-    if held.ours and expires and expires <= now:
-        return State.EXPIRED, f"the SAS expired at {moments.text(expires)}"
+    dead = why if why and due.is_dead(why) else None
+    if dead or (held.ours and expires and expires <= now):
+        return State.EXPIRED, dead or f"the SAS expired at {moments.text(expires or now)}"
     if why and due.is_drift(why):
         return State.DRIFT, why
     if expires is None or rotated is None:
@@ -82,8 +83,14 @@ def _state(
     return State.FRESH, f"the next run replaces it: {why}" if why else "its SAS is fresh"
 
 
-def _standing(run: Run) -> tuple[Standing | None, tuple[str, ...]]:
+def _standing(run: Run, plan: Plan) -> tuple[Standing | None, tuple[str, ...]]:
     try:
-        return run.issuing.standing(), ()
+        standing = run.issuing.standing()
+        text = standing.stored.tags.get(pending.TAG)
+        # As a run does, the keys are looked at where something was or may be done to them.
+        if text or plan.key_rotation_period:
+            standing = outlook.reading(run.issuing)
     except errors.RotatorError as error:  # the clusters can be looked into all the same
         return None, (f"the vault could not be asked: {error}",)
+    words = f"a key rotation is not finished ({text}): the next run goes on with it"
+    return standing, (words,) if text else ()

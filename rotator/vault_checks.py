@@ -155,7 +155,9 @@ class VaultChecks:
                 Level.WARNING, f"{before.operation} is not done yet, which run {before.run} began; the next run goes on"
             )
         if stored.validity is None:
-            say(Level.WARNING, f"{wanted.name!r} is not there yet: the next rotation sets it", *_by_a_rotation())
+            text = f"{wanted.name!r} is not there: the next rotation sets it"
+            more = "; one that was deleted takes the vault permission 'storage recover', which was not tried"
+            say(Level.WARNING, text + more, *_by_a_rotation())
         elif stored.differs:
             text = f"{wanted.name!r} is not as the settings want it: the next rotation sets it"
             say(Level.WARNING, text, *_by_a_rotation())

@@ -23,7 +23,7 @@ from azure.core.pipeline import PipelineResponse
 from azure.core.rest import HttpRequest, HttpResponse
 from azure.keyvault.secrets import SecretClient
 
-from rotator import errors, identity, patience, telemetry
+from rotator import access, errors, identity, patience, telemetry
 from rotator.redaction import Secret
 from rotator.targets import ManagedAccount
 
@@ -180,10 +180,13 @@ class VaultClient:
             return errors.KeyAccessForbiddenError(f"{said}: Resource Manager refuses it the account's keys")
         who, object_id = identity.describe(self._credential, scope(self.host))
         kind, _, verb = permission.partition(" ")
+        # The list that is given replaces the former one, so it must be whole.
+        app, operator = (getattr(policy, kind) for policy in (access.APP, access.OPERATOR))
+        verbs = (operator if verb in operator - app else app) | {verb}
         return errors.VaultForbiddenError(
             f"{said}: {who} lacks the permission {permission!r}",
             remedy=f"az keyvault set-policy --name {self._name} --object-id {object_id} --{kind.removesuffix('s')}"
-            f"-permissions {verb} (the list that is given replaces the former one).",
+            f"-permissions {' '.join(sorted(verbs))}",
         )
 
     def onboard(self) -> str:

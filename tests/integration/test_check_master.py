@@ -165,12 +165,46 @@ def test_all_verbs_are_granted_one_after_the_other(examiner: Examiner, cluster: 
 
 def test_a_missing_namespace_is_made(examiner: Examiner) -> None:
     elsewhere = {"KUBERNETES_NAMESPACE": "apps"}
-    finding = examiner.failing("dry run", **elsewhere)
-    assert 'namespaces "apps" not found' in finding.text
+    finding = examiner.failing("namespace", **elsewhere)
+    assert "there is no namespace 'apps'" in finding.text
     examiner.mended(finding, **elsewhere)
     assert examiner.rotates(**elsewhere)
     assert wrong(examiner.check(**elsewhere)) == set()
     examiner.shell.carry_out(f"kubectl -n apps delete secret {SECRET_NAME}")
+
+
+def test_a_secret_that_kubectl_cannot_delete_at_once_is_told_before_a_rotation_meets_it(examiner: Examiner) -> None:
+    patch = '{"metadata":{"finalizers":["example.com/keep"]}}'
+    examiner.shell.carry_out(f"kubectl patch secret {SECRET_NAME} --type=merge -p '{patch}'")
+    try:
+        finding = examiner.failing("Secret")
+        assert not examiner.rotates()
+        assert "finalizers" in finding.text
+        assert "KUBERNETES_SECRET_STRATEGY=apply" in finding.command
+    finally:
+        free = '{"metadata":{"finalizers":null}}'
+        examiner.shell.carry_out(f"kubectl patch secret {SECRET_NAME} --type=merge -p '{free}'")
+
+
+def test_an_immutable_secret_takes_the_right_to_delete_with_apply_too(
+    examiner: Examiner, cluster: KubernetesApi
+) -> None:
+    examiner.shell.carry_out(f"kubectl patch secret {SECRET_NAME} -p '{{\"immutable\":true}}'")
+    cluster.denied.add("delete")
+    finding = examiner.failing("Secret", **APPLY)
+    assert "--verb=delete" in finding.command
+    examiner.shell.carry_out(finding.command)
+    assert examiner.rotates(**APPLY)
+
+
+def test_a_master_without_named_pipes_is_told(examiner: Examiner, tmp_path: Path) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "mkfifo").write_text("#!/bin/sh\necho 'mkfifo: no room' >&2; exit 1\n")
+    (programs / "mkfifo").chmod(0o755)
+    assert isinstance(examiner.world.master, Master)
+    examiner.world.master.kubectl = programs
+    assert "no room" in examiner.failing("remote shell").text
 
 
 def test_a_namespace_comes_before_what_is_granted_in_it(examiner: Examiner, cluster: KubernetesApi) -> None:
@@ -304,7 +338,7 @@ def test_real_rbac_may_say_why_it_says_no(limited: Examiner) -> None:
 def test_a_real_api_server_misses_its_namespace(limited: Examiner) -> None:
     limited.shell.carry_out(f"kubectl create clusterrolebinding all --clusterrole=cluster-admin --user={LIMITED}")
     elsewhere = {"KUBERNETES_NAMESPACE": "apps"}
-    limited.mended(limited.failing("dry run", **elsewhere), **elsewhere)
+    limited.mended(limited.failing("namespace", **elsewhere), **elsewhere)
 
 
 def test_a_real_service_account_is_bound_as_one(limited: Examiner, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from tests.integration.conftest import (
     outcome,
     plain,
     regenerate,
+    revoke,
     rotate,
     settings_for,
 )
@@ -249,3 +250,13 @@ def test_the_command_ends_with_2_for_bad_settings(world: World) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert "KUBERNETES_SECRET_NAME" in done.stderr
     assert len(world.journal.events()) == seen
+
+
+def test_a_sas_whose_key_died_in_an_unfinished_revocation_is_not_fresh(rotated: World) -> None:
+    report = revoke(rotated, forced=True, KUBERNETES_SSH_PORT="1")
+    assert report.failed
+    found = status(rotated)
+    assert only(rotated).state is State.EXPIRED
+    assert "a key rotation is not finished" in " ".join(found.warnings)
+    rotate(rotated)
+    assert status(rotated).well

@@ -106,7 +106,7 @@ def test_a_verb_is_granted_on_that_secret_only(verb: str) -> None:
     name = f"rotator-storage-sas-{verb}"
     assert TERMINAL.grant(examples.TARGET, verb, "alice") == (
         f"kubectl --namespace default create role {name} --verb={verb} --resource=secrets --resource-name=storage-sas"
-        f" && kubectl --namespace default create rolebinding {name} --role={name} --user=alice"
+        f"; kubectl --namespace default create rolebinding {name} --role={name} --user=alice"
     )
 
 
@@ -114,7 +114,7 @@ def test_create_is_granted_without_a_name() -> None:
     name = "rotator-storage-sas-create"
     assert TERMINAL.grant(examples.TARGET, "create", "alice") == (
         f"kubectl --namespace default create role {name} --verb=create --resource=secrets"
-        f" && kubectl --namespace default create rolebinding {name} --role={name} --user=alice"
+        f"; kubectl --namespace default create rolebinding {name} --role={name} --user=alice"
     )
 
 
