@@ -74,6 +74,7 @@ def test_without_an_identity_only_what_needs_none_is_looked_at(examiner: Examine
         "vault",
         "master",
         "host key",
+        "storage",
     }
     examiner.shell.carry_out(finding.command)
     examiner.world.identity.fail_with = None
