@@ -38,4 +38,4 @@ def check(world: World, at_once: int) -> None:
     with contextlib.closing(identity.credential(plan.client_id)) as credential:
         checkup = checking.check(plan, credential, world.settings, preflight.Silent(), at_once=at_once)
     if checkup.failed:
-        raise RuntimeError(checkup.counts())
+        raise RuntimeError(checkup.verdict())

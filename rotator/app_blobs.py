@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
+from azure.core import MatchConditions
 from azure.core.credentials import TokenCredential
-from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+from azure.core.exceptions import AzureError, HttpResponseError
 from azure.storage.blob import ContainerClient, LinearRetry
 
 from rotator import errors, identity
 from rotator.app_storage import AppStorage
 
-TROUBLE = (AzureError, ValueError)  # a token's source may answer with what is no JSON
+TROUBLE = (AzureError, errors.IdentityError, ValueError)  # not every malformed connection string is found out before
 EXISTS = (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
 PAUSE_SECONDS = 1
 # Older than the SDK's own choice, which an Azurite of some months ago refuses.
@@ -62,13 +63,27 @@ def signed_in(storage: AppStorage, client_id: str | None, credential: TokenCrede
         yield other
 
 
+def may_write(container: ContainerClient, blob: str) -> None:
+    """Raise HttpResponseError unless blobs may be written there; writes none.
+
+    Asked under a condition that no blob meets, which storage looks at after who asks
+    (https://learn.microsoft.com/rest/api/storageservices/specifying-conditional-headers-for-blob-service-operations).
+    """
+    try:
+        asked = container.get_blob_client(blob)
+        asked.set_blob_metadata({}, etag='"0x0"', match_condition=MatchConditions.IfNotModified)
+    except HttpResponseError as error:
+        if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.PRECONDITION_FAILED):
+            raise
+
+
 def said(asked: ContainerClient, error: Exception) -> str:
     """Word what went wrong. The foreign message is left out: it may quote a URL, and with it a SAS."""
     place = f"the app's own storage {asked.primary_hostname}"
     if isinstance(error, HttpResponseError) and error.response is not None:
         return f"{place} answered {error.status_code} {code(error)}".rstrip()
-    if isinstance(error, ClientAuthenticationError):
-        return f"nothing to sign in with to {place} could be had ({type(error).__name__})"
+    if isinstance(error, errors.IdentityError):
+        return f"nothing to sign in with to {place} could be had: {error}"
     return f"{place} does not answer ({type(error).__name__})"
 
 

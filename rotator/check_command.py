@@ -1,8 +1,10 @@
 """`python -m rotator check`: every step of a rotation looked at, live in a terminal, with the remedies."""
 
 import json
+import os
 import sys
 import threading
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.live import Live
 
+INTERRUPTED = 130  # what a shell makes of SIGINT
 _STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILURE: "bold red", Level.SKIPPED: "dim"}
 
 
@@ -31,10 +34,15 @@ def check(*, manner: Manner) -> None:
     \b
     Examples:
       python -m rotator check
-      python -m rotator check --json | jq -r '.findings[] | select(.level == "failure") | .command'
+      python -m rotator check --json | jq -r '.findings[] | select(.command != "") | .command'
     """  # noqa: D301  # click takes the backspace itself for "do not wrap"
     with terminal.telling(manner):
-        checkup = _json() if manner.as_json else _live(terminal.console())
+        try:
+            checkup = _json() if manner.as_json else _live(terminal.console())
+        except KeyboardInterrupt:
+            click.echo("Interrupted. Nothing was changed.", err=True)
+            sys.stdout.flush()
+            os._exit(INTERRUPTED)  # some looks may still wait for an answer, and nothing of theirs is to be waited for
     sys.exit(complaint.FAILED if checkup.failed else 0)
 
 
@@ -57,7 +65,7 @@ def _live(console: "Console") -> Checkup:
             live.update(_table(checkup.findings))
     for finding in checkup.findings:
         _mend(console, finding)
-    console.print(terminal.text(checkup.counts(), "dim"))
+    console.print(terminal.text(checkup.verdict(), "bold red" if checkup.failed else "bold"))
     return checkup
 
 
@@ -110,9 +118,28 @@ def _table(findings: tuple[Finding, ...]) -> "RenderableType":
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     before = ""
-    for finding in findings:
-        name = "" if finding.check == before else finding.check
-        style = _STYLES[finding.level]
-        table.add_row(terminal.text(finding.level, style), terminal.text(name), terminal.text(finding.text))
-        before = finding.check
+    for level, check, text in _rows(findings):
+        name = "" if check == before else check
+        table.add_row(terminal.text(level, _STYLES[level]), terminal.text(name), terminal.text(text))
+        before = check
     return table
+
+
+def _rows(findings: tuple[Finding, ...]) -> Iterator[tuple[Level, str, str]]:
+    """Give a row for each, but one in all for what was not looked at for the same reason."""
+    skipped: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.level is Level.SKIPPED:
+            skipped.setdefault(finding.text, []).append(finding.check)
+        else:
+            yield finding.level, finding.check, finding.text
+    for text, checks in skipped.items():
+        yield (
+            (Level.SKIPPED, checks[0], text)
+            if len(checks) == 1
+            else (
+                Level.SKIPPED,
+                f"{len(checks)} checks",
+                f"{text}: {', '.join(checks)}",
+            )
+        )

@@ -18,15 +18,15 @@ def ahead(
     return theirs - (before + (after - before) / 2) if theirs else None
 
 
-def compare(whose: str, off: datetime.timedelta | None, say: Say) -> None:
-    """Say how far a clock is ahead of ours. More than CLOCK_SKEW either way is a failure."""
+def compare(whose: str, off: datetime.timedelta | None, say: Say, *, matters: Level = Level.FAILURE) -> None:
+    """Say how far a clock is ahead of ours. What more than CLOCK_SKEW either way does to a rotation is `matters`."""
     if off is None:
         say(Level.WARNING, f"{whose} does not say what time it is")
         return
     if abs(off) <= _NOTICEABLE:
         say(Level.OK, f"the clock of {whose} agrees with ours")
         return
-    level = Level.FAILURE if abs(off) > CLOCK_SKEW else Level.WARNING
+    level = matters if abs(off) > CLOCK_SKEW else Level.WARNING
     where = "ahead of" if off > datetime.timedelta(0) else "behind"
     text = f"the clock of {whose} is {abs(off).total_seconds():.0f} s {where} ours"
     say(level, text, "Have both synchronised by NTP (timedatectl set-ntp true).")

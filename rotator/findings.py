@@ -33,6 +33,11 @@ class Finding:
         return {**dataclasses.asdict(self), "level": self.level.value, "seconds": round(self.seconds, 3)}
 
 
+def _counted(number: int, level: Level) -> str:
+    has_plural = level in (Level.WARNING, Level.FAILURE)
+    return f"{number} {level}{'s' if has_plural and number > 1 else ''}"
+
+
 @dataclasses.dataclass(frozen=True)
 class Checkup:
     """All lines of one preflight."""
@@ -46,10 +51,11 @@ class Checkup:
         """Whether anything would keep a rotation from succeeding."""
         return any(finding.level is Level.FAILURE for finding in self.findings)
 
-    def counts(self) -> str:
-        """Say how many lines came out how."""
+    def verdict(self) -> str:
+        """Say what it comes to, and how many lines came out how."""
         levels = [finding.level for finding in self.findings]
-        return ", ".join(f"{levels.count(level)} {level}" for level in Level if level in levels)
+        counts = ", ".join(_counted(levels.count(level), level) for level in Level if level in levels)
+        return f"{'a rotation would fail' if self.failed else 'nothing would make a rotation fail'}: {counts}"
 
     def as_json(self) -> dict[str, Any]:
         """Give it as JSON values; times are ISO 8601 in UTC."""

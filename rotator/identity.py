@@ -4,21 +4,47 @@ import base64
 import json
 import os
 from collections.abc import Mapping
+from typing import Any
 
 from azure import identity
-from azure.core.credentials import TokenCredential
-from azure.core.exceptions import AzureError, ClientAuthenticationError
+from azure.core.credentials import AccessToken, TokenCredential
+from azure.core.exceptions import AzureError
 
 from rotator import errors, patience
 
 # The endpoint is on this very host; a mute one is asked several times, by each of those who need a token.
 _ANSWER_SECONDS = 5
 
-Credential = identity.ManagedIdentityCredential | identity.DefaultAzureCredential
+
+class Credential:
+    """The SDK's credential, whose every trouble is an IdentityError.
+
+    A client's pipeline would otherwise take a mute identity endpoint for a mute service, and ask again and again.
+    """
+
+    def __init__(self, credential: identity.ManagedIdentityCredential | identity.DefaultAzureCredential) -> None:
+        self._credential = credential
+
+    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        """Give a token; raises IdentityError."""
+        try:
+            return self._credential.get_token(*scopes, **options)
+        except (AzureError, ValueError) as error:  # what answers may be no identity endpoint, nor speak JSON
+            raise errors.IdentityError(f"no token could be had ({type(error).__name__})") from error
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._credential.close()
 
 
 def credential(client_id: str | None, environment: Mapping[str, str] = os.environ) -> Credential:
     """Give the credential for where this runs: in App Service only its managed identity is asked."""
+    return Credential(_for(client_id, environment))
+
+
+def _for(
+    client_id: str | None, environment: Mapping[str, str]
+) -> identity.ManagedIdentityCredential | identity.DefaultAzureCredential:
     if "IDENTITY_ENDPOINT" in environment:
         return identity.ManagedIdentityCredential(
             client_id=client_id,
@@ -31,10 +57,7 @@ def credential(client_id: str | None, environment: Mapping[str, str] = os.enviro
 
 def whoami(token_source: TokenCredential, scope: str) -> tuple[str, str]:
     """Name the identity as `describe` does; raises IdentityError when there is none."""
-    try:
-        token_source.get_token(scope)
-    except AzureError as error:
-        raise errors.IdentityError(f"no token could be had ({type(error).__name__})") from error
+    token_source.get_token(scope)
     return describe(token_source, scope)
 
 
@@ -44,7 +67,7 @@ def describe(token_source: TokenCredential, scope: str) -> tuple[str, str]:
         token = token_source.get_token(scope).token
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except (ClientAuthenticationError, IndexError, ValueError):
+    except (errors.IdentityError, IndexError, ValueError):
         return "the app's identity", "<object id of the app's identity>"
     object_id = str(claims.get("oid", "?"))
     return f"the identity with object id {object_id} and client id {claims.get('appid', '?')}", object_id

@@ -35,10 +35,9 @@ _PIPES = (
 PIPES = f"exec sh -c {shlex.quote(_PIPES)}"
 
 
-def verbs(target: Target) -> tuple[str, ...]:
-    """Name what the strategy does to the Secret."""
-    last = "update" if target.strategy is Strategy.APPLY else "delete"
-    return "get", "create", last
+def writing(target: Target) -> tuple[str, ...]:
+    """Name the verbs with which the strategy changes the Secret."""
+    return "create", "update" if target.strategy is Strategy.APPLY else "delete"
 
 
 def client(cluster: Cluster) -> str:

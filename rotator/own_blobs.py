@@ -1,8 +1,10 @@
 """The app's own storage as a check sees it: who has the lease, and whether reports have a place. Makes nothing."""
 
 import contextlib
+from collections.abc import Iterator
 
 from azure.core.credentials import TokenCredential
+from azure.storage.blob import ContainerClient
 
 from rotator import app_blobs, blob_lease, errors
 from rotator.app_storage import AppStorage
@@ -20,21 +22,30 @@ class OwnBlobs:
         self._credential = credential
 
     def holder(self) -> Holder | str | None:
-        """Say who has the lease; raises LeaseUnavailableError."""
+        """Say who has the lease; raises LeaseUnavailableError, also where it could not be taken."""
         with self._signed_in() as credential:
+            with self._asked(blob_lease.CONTAINER, credential, errors.LeaseUnavailableError) as container:
+                app_blobs.may_write(container, self._lease)
             seen = blob_lease.look(self._storage, self._lease, credential)
         return (seen.holder or "which one is not known") if seen.held else None
 
     def container(self) -> bool:
-        """Tell whether the container for reports is there; raises ArchiveError."""
+        """Tell whether the container for reports is there; raises ArchiveError, also where it could not be written."""
         name = self._plan.report_container or ""
-        with self._signed_in() as credential:
-            container = app_blobs.container(self._storage, name, credential, errors.ArchiveError)
-            with contextlib.closing(container):
-                try:
-                    return container.exists()
-                except app_blobs.TROUBLE as error:
-                    raise errors.ArchiveError(app_blobs.said(container, error)) from None
+        with self._signed_in() as credential, self._asked(name, credential, errors.ArchiveError) as container:
+            app_blobs.may_write(container, "check")
+            return container.exists()
+
+    @contextlib.contextmanager
+    def _asked(
+        self, name: str, credential: TokenCredential, unusable: type[errors.RotatorError]
+    ) -> Iterator[ContainerClient]:
+        container = app_blobs.container(self._storage, name, credential, unusable)
+        with contextlib.closing(container):
+            try:
+                yield container
+            except app_blobs.TROUBLE as error:
+                raise unusable(app_blobs.said(container, error)) from None
 
     def _signed_in(self) -> contextlib.AbstractContextManager[TokenCredential]:
         return app_blobs.signed_in(self._storage, self._plan.client_id, self._credential)

@@ -30,7 +30,7 @@ class Announce(Protocol):
 
 
 class NotKnownError(Exception):
-    """An earlier look did not find what this one needs; `name` is that one's."""
+    """An earlier look did not find what this one needs; `name` is that of the one which was in its way, too."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -51,7 +51,9 @@ class Known:
         """Give what a look found, once it has; raises NotKnownError."""
         try:
             return self._found[name].result()
-        except (KeyError, NotKnownError, OverError, errors.RotatorError):
+        except NotKnownError as missing:
+            raise NotKnownError(missing.name) from None
+        except (KeyError, OverError, errors.RotatorError):
             raise NotKnownError(name) from None
 
     def over(self, name: str) -> None:
@@ -92,10 +94,15 @@ def run(
     """Look at everything. Looks wait for those before them only, so that none waits in vain for a thread."""
     started, known, everything = clock(), Known(), list(looks)
     findings: dict[str, list[Finding]] = {look.name: [] for look in everything}
-    with concurrent.futures.ThreadPoolExecutor(at_once, "check") as pool:
+    pool = concurrent.futures.ThreadPoolExecutor(at_once, "check")
+    try:
         for look in everything:
             context = contextvars.copy_context()
             known.expect(look.name, pool.submit(context.run, _look, look, known, announce, findings[look.name]))
+        pool.shutdown()
+    except BaseException:  # whoever interrupts it does not wait for answers that may never come
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
     return Checkup(started, clock(), tuple(finding for each in findings.values() for finding in each))
 
 

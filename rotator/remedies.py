@@ -28,7 +28,9 @@ class Remedies:
     def sign_in(self) -> str:
         """Give this process an identity."""
         app = self.place.get("WEBSITE_SITE_NAME")
-        return f"az functionapp identity assign {self._app(app)}" if app else "az login"
+        if app:
+            return f"az functionapp identity assign {self._app(app)}"
+        return "" if self.place.get("IDENTITY_ENDPOINT") else "az login"
 
     def setting(self, name: str, value: str) -> str:
         """Set an app setting, or the environment variable that stands for it in a terminal."""

@@ -200,8 +200,6 @@ class ResourceManager:
             raise self._explained(error, what) from error
         except (ServiceRequestError, ServiceResponseError) as error:
             raise errors.ResourceManagerError(f"{self._url} does not answer ({type(error).__name__})") from error
-        except ClientAuthenticationError as error:
-            raise errors.IdentityError(f"no token for {self._url} could be had") from error
         except ValueError as error:
             raise errors.ResourceManagerError(f"{self._url} does not answer as Resource Manager does") from error
 
@@ -209,7 +207,7 @@ class ResourceManager:
         code = error.error.code if error.error else None
         said = f"Resource Manager answered {error.status_code} ({code or 'no code'}) for {what}"
         if isinstance(error, ClientAuthenticationError):
-            return errors.IdentityError(f"no token for {self._url} could be had, or it is refused")
+            return errors.IdentityError(f"{self._url} takes no token of this identity's")
         if error.status_code == HTTPStatus.FORBIDDEN:
             return errors.ResourceManagerForbiddenError(said)
         if error.status_code == HTTPStatus.NOT_FOUND:

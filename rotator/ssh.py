@@ -274,7 +274,8 @@ def _open(cluster: Cluster, seconds: float) -> socket.socket:
             return socket.create_connection((str(address[0]), cluster.port), timeout=left)
         except OSError as error:
             failures.append(f"{address[0]}: {_words(error)}")
-    raise errors.UnreachableError(f"{cluster} does not answer within {seconds:g} s ({'; '.join(failures)})")
+    within = f" within {seconds:g} s" if time.monotonic() >= until else ""
+    raise errors.UnreachableError(f"{cluster} does not answer{within} ({'; '.join(failures)})")
 
 
 def _harden(transport: paramiko.Transport, key_types: list[str]) -> None:
@@ -294,4 +295,5 @@ def _rejected(cluster: Cluster, key: paramiko.PKey, why: str) -> errors.Authenti
 
 
 def _words(error: BaseException) -> str:
-    return f"{error}".strip().rstrip(".") or type(error).__name__
+    said = error.strerror if isinstance(error, OSError) and error.strerror else f"{error}"
+    return said.strip().rstrip(".") or type(error).__name__

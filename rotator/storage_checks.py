@@ -21,10 +21,10 @@ class OwnBlobs(Protocol):
     """The app's own storage, looked at without taking or making anything."""
 
     def holder(self) -> Holder | str | None:
-        """Who has the lease; raises LeaseUnavailableError."""
+        """Who has the lease; raises LeaseUnavailableError, also where it could not be taken."""
 
     def container(self) -> bool:
-        """Whether the container for reports is there; raises ArchiveError."""
+        """Whether the container for reports is there; raises ArchiveError, also where it could not be written."""
 
 
 class StorageChecks:
@@ -53,14 +53,16 @@ class StorageChecks:
 
     def looks(self) -> list[Look]:
         """Give them in an order in which each comes after those that it needs."""
+        rotates_keys = self._plan.key_rotation_period is not None
         looks = [
             Look("SAS", self._sas),
             Look("storage", self._storage),
             Look("held SAS", self._held),
-            Look("lease", self._lease, self._own_command),
+            # A plain rotation goes on without; one of the keys does not.
+            Look("lease", self._lease, self._own_command, Level.FAILURE if rotates_keys else Level.WARNING),
         ]
         if self._plan.report_container:
-            looks.append(Look("reports", self._reports, self._own_command))
+            looks.append(Look("reports", self._reports, self._own_command, Level.WARNING))
         return looks
 
     def _sas(self, known: Known, say: Say) -> Sas:
@@ -149,24 +151,29 @@ class StorageChecks:
         if self._own is None:
             command = self._remedies().setting("AzureWebJobsStorage__accountName", "<account>")
             text = "no storage of the app's own is set: nothing keeps two runs from meeting, and keys are left alone"
-            say(Level.WARNING, text, "Set AzureWebJobsStorage__accountName.", command)
+            say(
+                Level.FAILURE if self._plan.key_rotation_period else Level.WARNING,
+                text,
+                "Set AzureWebJobsStorage__accountName.",
+                command,
+            )
             return
         holder = self._own[1].holder()
         if holder:
             say(Level.WARNING, f"a run is in progress: {holder}", "Wait for it to end.")
         else:
-            say(Level.OK, "it can be read: no run is in progress")
+            say(Level.OK, "it can be taken: no run is in progress")
 
     def _reports(self, known: Known, say: Say) -> None:
         known.of("identity")
         if self._own is None:
             command = self._remedies().setting("AzureWebJobsStorage__accountName", "<account>")
             text = "REPORT_CONTAINER is set, but no storage of the app's own that has it"
-            say(Level.FAILURE, text, "Set AzureWebJobsStorage__accountName.", command)
+            say(Level.WARNING, text, "Set AzureWebJobsStorage__accountName.", command)
             return
         there = self._own[1].container()
         where = "is there" if there else "is made by the next run"
-        say(Level.OK, f"container {self._plan.report_container} {where}; writing was not tried")
+        say(Level.OK, f"container {self._plan.report_container} {where}, and may be written")
 
     def _own_command(self, error: errors.RotatorError) -> str:
         url = self._own[0].blob_url if self._own else None

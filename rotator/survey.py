@@ -38,7 +38,9 @@ def judge(
     """Say how a target is, by what it holds; with `standing`, a Secret that was deleted is told as such."""
     name = str(target)
     if isinstance(held, Failed):
-        return TargetStatus(name, State.UNKNOWN, "the cluster could not be looked into", failure=held)
+        foreign = held.error == errors.NotOursError.__name__
+        text = "the Secret is somebody else's" if foreign else "the cluster could not be looked into"
+        return TargetStatus(name, State.UNKNOWN, text, failure=held)
     why = due.reason(held, target, plan, now, standing)
     if held is None:
         return TargetStatus(name, State.DRIFT if why and due.is_drift(why) else State.MISSING, why or "")

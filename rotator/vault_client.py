@@ -129,20 +129,15 @@ class VaultClient:
             yield
         except HttpResponseError as error:
             if isinstance(error, ClientAuthenticationError):
-                raise self._no_identity(error) from error
+                raise errors.IdentityError(f"{self.host} takes no token of this identity's") from error
             raise self._explained(error, permission, what) from error
         except (ServiceRequestError, ServiceResponseError) as error:
             raise errors.VaultUnreachableError(f"{self.host} does not answer ({type(error).__name__})") from error
-        except ClientAuthenticationError as error:
-            raise self._no_identity(error) from error
         except ValueError as error:  # an answer that is no JSON, or a challenge for another host's token
             raise errors.VaultError(
                 f"{self.host} does not answer {what} as a Key Vault does",
                 remedy="Check KEYVAULT_BASEURL, and for a proxy in between.",
             ) from error
-
-    def _no_identity(self, error: Exception) -> errors.IdentityError:
-        return errors.IdentityError(f"no token for {self.host} could be had ({type(error).__name__})")
 
     def _explained(self, error: HttpResponseError, permission: str, what: str) -> errors.VaultError:
         status, codes = error.status_code or 0, _codes(error)

@@ -13,6 +13,7 @@ CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
 KEY_OPERATOR = "81a9662b-bebf-436f-a333-f67b29880f12"
 STORAGE_BLOB_DATA_OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
+STORAGE_BLOB_DATA_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
 CONTAINERS = "Microsoft.Storage/storageAccounts/blobServices/containers"
 
 
@@ -53,6 +54,9 @@ DEFINITIONS = {
     ),
     STORAGE_BLOB_DATA_OWNER: Definition(
         "Storage Blob Data Owner", (f"{CONTAINERS}/*",), data_actions=(f"{CONTAINERS}/blobs/*",)
+    ),
+    STORAGE_BLOB_DATA_READER: Definition(
+        "Storage Blob Data Reader", (f"{CONTAINERS}/read",), data_actions=(f"{CONTAINERS}/blobs/read",)
     ),
 }
 

@@ -56,8 +56,14 @@ class Examiner:
         }
 
     def failing(self, check: str, **settings: str) -> Finding:
-        """Check; give the failure of this check, which must have one."""
-        return only(self.check(**settings), check, Level.FAILURE)
+        """Check; give the failure of this check, which must have one, and of which a rotation fails, too.
+
+        One of the account's keys would, but isn't due.
+        """
+        finding = only(self.check(**settings), check, Level.FAILURE)
+        if "KEY_ROTATION_PERIOD" not in settings:
+            assert not self.rotates(**settings)
+        return finding
 
     def warning(self, check: str, **settings: str) -> Finding:
         """Check; give the warning of this check, which must have one."""

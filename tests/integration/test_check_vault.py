@@ -68,6 +68,8 @@ def test_without_an_identity_only_what_needs_none_is_looked_at(examiner: Examine
     checkup = examiner.check()
     finding = only(checkup, "identity", Level.FAILURE)
     assert "AZURE_CLIENT_ID" in finding.remedy
+    assert finding.command == ""  # in Azure, an identity that is there but refused is not had by a command
+    finding = only(examiner.check(IDENTITY_ENDPOINT=""), "identity", Level.FAILURE)
     assert finding.command == "az login"
     assert {one.check for one in checkup.findings if one.level is Level.OK} == {
         "settings",
@@ -154,6 +156,21 @@ def test_a_permission_that_is_missing_is_granted(examiner: Examiner, permission:
     assert examiner.world.identity.object_id in finding.command
     examiner.mended(finding, **ROTATING)
     assert wrong(examiner.check(**ROTATING)) == set()
+
+
+@pytest.mark.parametrize("permission", ["secrets/get", "storage/getsas"])
+def test_a_plain_rotation_fails_without_a_permission_too(examiner: Examiner, permission: str) -> None:
+    examiner.world.vault.permissions = examiner.world.vault.permissions - {permission}
+    assert examiner.failing(f"vault permission {permission.replace('/', ' ')}")
+
+
+def test_setsas_is_needed_only_to_change_the_definition(examiner: Examiner) -> None:
+    examiner.world.vault.permissions = examiner.world.vault.permissions - {"storage/setsas"}
+    changed = {"SAS_PERMISSIONS": "r"}
+    assert "setsas" in examiner.failing("vault permission storage setsas", **changed).text
+    finding = examiner.warning("vault permission storage setsas")
+    assert examiner.rotates()
+    examiner.mended(finding)
 
 
 def test_without_storage_get_a_rotation_works_so_it_is_a_warning(examiner: Examiner) -> None:

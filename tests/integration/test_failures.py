@@ -145,6 +145,14 @@ def test_no_identity_is_told(world: World) -> None:
     assert forced(world)["error"] == "IdentityError"
 
 
+def test_an_identity_endpoint_that_does_not_answer_is_told_as_such(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:9/msi/token")
+
+    assert forced(world)["error"] == "IdentityError"
+
+
 def test_the_samples_access_policy_is_enough(world: World) -> None:
     world.vault.permissions = {"secrets/get", "storage/setsas", "storage/getsas"}
 

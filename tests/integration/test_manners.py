@@ -5,6 +5,7 @@ import fcntl
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import termios
 
 import pytest
 
+from sandbox.master import Master
 from sandbox.world import World
 from tests import secrets_in
 from tests.integration.conftest import ROOT, Cluster, command_line, environment, plain, rotate
@@ -53,6 +55,30 @@ def test_a_check_shows_its_progress_in_a_terminal(world: World) -> None:
     assert COLOURED.search(sent)
     assert sent.rindex("\x1b[?25h") > sent.index("\x1b[?25l")  # the cursor is back in the end
     assert not secrets_in.found(world, sent)
+
+
+def test_an_interrupted_check_ends_with_words(world: World) -> None:
+    """It doesn't wait for what does not answer."""
+    master = world.master
+    assert isinstance(master, Master)
+    master.mute = True
+    with subprocess.Popen(
+        [sys.executable, "-m", "rotator", "check", "-v"],
+        env=environment(world),
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr
+        first = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        printed, told = process.communicate(timeout=60)
+    assert "checked" in first
+    assert process.returncode == 130
+    assert "Interrupted. Nothing was changed." in told
+    assert "Traceback" not in told
+    assert printed == ""
 
 
 def test_a_check_shows_no_progress_in_a_pipe(world: World) -> None:

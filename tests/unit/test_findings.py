@@ -27,12 +27,16 @@ def test_nothing_but_a_failure_fails_it(level: Level) -> None:
 
 def test_nothing_found_is_no_failure() -> None:
     assert not checkup().failed
-    assert checkup().counts() == ""
 
 
-def test_counts_name_the_levels_that_occur_from_good_to_bad() -> None:
+def test_the_verdict_names_the_levels_that_occur_from_good_to_bad() -> None:
     found = checkup(Level.SKIPPED, Level.FAILURE, Level.OK, Level.OK)
-    assert found.counts() == "2 ok, 1 failure, 1 skipped"
+    assert found.verdict() == "a rotation would fail: 2 ok, 1 failure, 1 skipped"
+
+
+def test_the_verdict_counts_several_in_the_plural() -> None:
+    found = checkup(Level.WARNING, Level.OK, Level.WARNING)
+    assert found.verdict() == "nothing would make a rotation fail: 1 ok, 2 warnings"
 
 
 def test_json_has_every_line_in_order_and_times_in_utc() -> None:

@@ -22,10 +22,10 @@ FORBIDDEN = (
 
 
 @pytest.mark.parametrize(
-    ("target", "expected"), [(examples.TARGET, ("get", "create", "delete")), (APPLY, ("get", "create", "update"))]
+    ("target", "expected"), [(examples.TARGET, ("create", "delete")), (APPLY, ("create", "update"))]
 )
-def test_verbs_are_those_of_the_strategy(target: Target, expected: tuple[str, ...]) -> None:
-    assert kubectl_probe.verbs(target) == expected
+def test_writing_takes_the_verbs_of_the_strategy(target: Target, expected: tuple[str, ...]) -> None:
+    assert kubectl_probe.writing(target) == expected
 
 
 def test_versions_are_asked_for() -> None:

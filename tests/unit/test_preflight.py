@@ -91,13 +91,13 @@ def test_what_an_earlier_look_did_not_find_is_not_looked_at(error: Exception) ->
     assert lines(checkup)[-1] == ("second", "skipped", "not looked at: that needs 'first'")
 
 
-def test_what_needs_a_skipped_look_is_skipped_for_that_one() -> None:
+def test_what_needs_a_skipped_look_is_skipped_for_what_was_in_that_one_s_way() -> None:
     looks = [Look("first", broken(errors.UnreachableError("no")))]
     looks += [Look("second", needing("first")), Look("third", needing("second"))]
     assert lines(run(*looks)) == [
         ("first", "failure", "no"),
         ("second", "skipped", "not looked at: that needs 'first'"),
-        ("third", "skipped", "not looked at: that needs 'second'"),
+        ("third", "skipped", "not looked at: that needs 'first'"),
     ]
 
 

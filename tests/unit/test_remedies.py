@@ -22,6 +22,7 @@ ROLE += " --assignee-principal-type ServicePrincipal --scope {}"
 
 def test_a_person_signs_in_and_an_app_gets_an_identity() -> None:
     assert TERMINAL.sign_in() == "az login"
+    assert dataclasses.replace(TERMINAL, place={"IDENTITY_ENDPOINT": "http://169.254.129.3/msi/token"}).sign_in() == ""
     assert APP.sign_in() == "az functionapp identity assign --name myrotator --resource-group mygroup"
 
 

@@ -151,6 +151,11 @@ def test_a_target_that_cannot_be_looked_at_is_unknown_with_the_remedy() -> None:
     assert found == TargetStatus(str(TARGET), State.UNKNOWN, "the cluster could not be looked into", failure=failure)
 
 
+def test_a_secret_that_may_not_be_touched_is_told_as_such() -> None:
+    failure = Failed("NotOursError", "it was not made by this tool", "Set KUBERNETES_SECRET_ADOPT=true.")
+    assert survey.judge(failure, TARGET, EVERY_30_MINUTES, NOW).text == "the Secret is somebody else's"
+
+
 @pytest.mark.parametrize("state", list(State))
 def test_only_a_fresh_target_is_well(state: State) -> None:
     assert TargetStatus("default/storage-sas@m", state, "why").well is (state is State.FRESH)
