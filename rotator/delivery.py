@@ -80,14 +80,28 @@ def deliver(
     `fence` is called right before each write, and what it raises keeps that from happening. Raises a DeliveryError that
     says what the cluster now holds, or an SshError.
     """
-    for attempt in range(1, _ATTEMPTS + 1):
-        act = choose(target, held)
+    task = _Task(shell, target, order, fence)
+    try:
+        return _settle(task, held)
+    except _Killed as killed:
+        decisions.tell(logger, logging.WARNING, "remote shell killed", target=target)
         try:
-            return _attempt(shell, target, act, order, fence)
-        except _Changed as change:
-            decisions.tell(logger, logging.INFO, "changed meanwhile", target=target, attempt=attempt)
-            held = change.held
-    raise errors.ConflictError(f"Secret {target} changed {_ATTEMPTS} times while it was to be written")
+            done = _settle(task, observe(shell, target), killed.held)
+        except _Killed:
+            raise errors.CommandKilledError(
+                f"{killed.cause}, and so was another one; what Secret {target} holds now is not known"
+            ) from killed.cause
+        return dataclasses.replace(done, warnings=(*done.warnings, f"{killed.cause}; another one finished"))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Task:
+    """What every attempt at a delivery has in common."""
+
+    shell: Shell
+    target: Target
+    order: Order
+    fence: Callable[[], None]
 
 
 class _Changed(Exception):  # noqa: N818  # not an error: the caller looks again
@@ -96,39 +110,70 @@ class _Changed(Exception):  # noqa: N818  # not an error: the caller looks again
         self.held = held
 
 
-def _attempt(shell: Shell, target: Target, act: Act, order: Order, fence: Callable[[], None]) -> Delivery:
+class _Killed(Exception):  # noqa: N818  # not the end: what it left is looked at
+    """The remote shell was killed, maybe between delete and create; `held` is what the Secret held before."""
+
+    def __init__(self, cause: errors.CommandKilledError, held: Held | None) -> None:
+        super().__init__("the remote shell was killed")
+        self.cause = cause
+        self.held = held
+
+
+def _settle(task: _Task, held: Held | None, lost: Held | None = None) -> Delivery:
+    """Attempt it until nobody else writes at the same time; `lost` is what a killed attempt may have deleted."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        act = choose(task.target, held)
+        try:
+            return _attempt(task, act, lost)
+        except _Changed as change:
+            decisions.tell(logger, logging.INFO, "changed meanwhile", target=task.target, attempt=attempt)
+            held = change.held
+    raise errors.ConflictError(f"Secret {task.target} changed {_ATTEMPTS} times while it was to be written")
+
+
+def _attempt(task: _Task, act: Act, lost: Held | None) -> Delivery:
+    target = task.target
     mark = f"rotator-{secrets.token_hex(8)}"
-    running = shell.start(kubectl.act(target, act, mark), seconds=_ACT_SECONDS)
+    running = task.shell.start(kubectl.act(target, act, mark), seconds=_ACT_SECONDS)
     before = kubectl.parse(running.wait_for(f"{mark} {kubectl.READY}"), mark)
     if not before.has(kubectl.READY):
         result = running.finish()
         raise kubectl.explain(result.status, result.stderr, target, "nothing was changed")
     try:
-        change = _merge(before, target, act, order)
-        fence()
+        change = _merge(before, task, act, lost)
+        task.fence()
     except BaseException:
         running.finish()  # an empty stdin is no manifest: the remote command ends without a change
         raise
-    result = running.finish(kubectl.stdin(mark, change.new, change.old))
+    try:
+        result = running.finish(kubectl.stdin(mark, change.new, change.old))
+    except errors.CommandKilledError as error:
+        raise _Killed(error, change.former) from error
     return _judge(kubectl.parse(result.stdout, mark), result, target, change)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Change:
-    """What one attempt does: the Secret before it, the manifest to write, the one to put back, and the outcome."""
+    """What one attempt does: the Secret before it, the manifest to write, the one to put back, and the outcome.
+
+    `former` is the Secret before it, or the one that an earlier attempt deleted.
+    """
 
     act: Act
     held: Held | None
+    former: Held | None
     new: Secret
     old: Secret | None
     digests: dict[str, str]
 
 
-def _merge(before: Answer, target: Target, act: Act, order: Order) -> _Change:
+def _merge(before: Answer, task: _Task, act: Act, lost: Held | None) -> _Change:
+    target, order = task.target, task.order
     held = _held(before.steps["held"], target)
     if choose(target, held) is not act:
         raise _Changed(held)
-    document = manifest.compose(target, held, order)
+    former = held or lost
+    document = manifest.compose(target, former, order)
     digests = {name: manifest.digest(Secret(value)) for name, value in document["data"].items()}
     new, old = manifest.text(document), None
     if held is not None and act is Act.UPDATE:
@@ -138,7 +183,7 @@ def _merge(before: Answer, target: Target, act: Act, order: Order) -> _Change:
         # A former SAS that has expired is no working credential: then only the new one is worth putting back.
         expired = expires is not None and expires <= order.now
         old = new if expired else manifest.text(manifest.restorable(held))
-    return _Change(act, held, new, old, digests)
+    return _Change(act, held, former, new, old, digests)
 
 
 def choose(target: Target, held: Held | None) -> Act:
@@ -162,7 +207,7 @@ def _judge(answer: Answer, result: Result, target: Target, change: _Change) -> D
     found = _read_back(answer)
     if found is not None and found.digests == change.digests:
         warnings = () if answer.has("done") else (f"kubectl needed a second try: {kubectl.quote(result.stderr)}",)
-        return Delivery(change.act, change.digests[target.data_key], change.held, warnings)
+        return Delivery(change.act, change.digests[target.data_key], change.former, warnings)
     raced = {Act.UPDATE: "(Conflict)", Act.CREATE: "(AlreadyExists)"}.get(change.act)
     if raced and raced in result.stderr:
         raise _Changed(found)

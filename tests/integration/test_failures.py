@@ -625,6 +625,43 @@ exec {real} "$@"
     assert Cluster(world).works()
 
 
+@pytest.mark.parametrize("step", ["delete", "secrets --validate"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_remote_shell_that_is_killed_leaves_the_new_secret_all_the_same(
+    world: World, held: str, tmp_path: Path, step: str, moment: str
+) -> None:
+    """As by the kernel when memory runs out."""
+    own(world).secrets["default", SECRET_NAME]["data"]["theirs"] = base64.b64encode(b"kept").decode()
+    wrapper = tmp_path / "kubectl"
+    kill = "kill -KILL $(ps -o sid= -p $$)"
+    wrapper.write_text(
+        f"""#!/bin/sh
+case "$*" in *dryRun*) ;; *'{step}'*)
+  [ -e {tmp_path}/killed ] || {{
+    : > {tmp_path}/killed
+    input=$(cat)
+    [ {moment} = after ] || {kill}
+    printf %s "$input" | {shutil.which("kubectl")} "$@"
+    {kill}
+    exit 0
+  }}
+esac
+exec {shutil.which("kubectl")} "$@"
+"""
+    )
+    wrapper.chmod(0o700)
+    master(world).kubectl = tmp_path
+
+    delivered = forced(world)
+
+    assert (tmp_path / "killed").exists()
+    assert delivered["outcome"] == "rotated"
+    assert any("ended by a signal" in warning for warning in delivered["warnings"])
+    assert Cluster(world).value() != held
+    assert Cluster(world).value("theirs") == "kept"
+    assert Cluster(world).works()
+
+
 @pytest.mark.timeout(150)
 def test_a_create_that_hangs_is_ended_and_the_former_secret_put_back(world: World, held: str, tmp_path: Path) -> None:
     wrapper = tmp_path / "kubectl"

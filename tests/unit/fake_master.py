@@ -21,6 +21,7 @@ class Master:
     """A Shell that carries out kubectl's part in memory.
 
     `refuse` gives kubectl's words for a step: get, validate, delete, create, replace, put back, confirm.
+    `dies_at` names steps, deleted or created, right after which the remote shell is killed, once each.
     `meddle` runs at a moment, once each: "before" kubectl looks, "after" it has shown the Secret.
     """
 
@@ -33,6 +34,7 @@ class Master:
         self.commands: list[str] = []
         self.acts: list[Act] = []
         self.received: list[str | None] = []
+        self.dies_at: list[str] = []
         self.broken: errors.SshError | Exception | None = None
         self._version = 100
         if held is not None:
@@ -145,6 +147,7 @@ class Acting:
             self._put_back(new, old)
             return
         del self._master.secrets[self._name]
+        self._die("deleted")
         self._say("deleted")
         if self._create(new, "create"):
             self._say("done")
@@ -166,7 +169,13 @@ class Acting:
         self._stderr += words
         if not words:
             self._master.put(self._name, json.loads(body))
+            self._die("created")
         return not words
+
+    def _die(self, step: str) -> None:
+        if step in self._master.dies_at:
+            self._master.dies_at.remove(step)
+            raise errors.CommandKilledError("the command was ended by a signal")
 
     def _replace(self, new: Document) -> None:
         held = self._master.secrets.get(self._name)

@@ -8,7 +8,7 @@ from rotator import delivery, errors, manifest
 from rotator.manifest import Document
 from rotator.targets import Strategy, Target
 from tests.unit.examples import DIGEST, TARGET, TOKEN, delivered, document, order, token
-from tests.unit.fake_master import Master
+from tests.unit.fake_master import Master, changed
 
 APPLY = dataclasses.replace(TARGET, strategy=Strategy.APPLY)
 NEW_TOKEN = token(sig="bmV3IHNpZ25hdHVyZSwgdGhpcnR5LXR3byBieXRlcw==")
@@ -47,6 +47,25 @@ def test_refused_delete_leaves_the_secret() -> None:
     assert isinstance(error, errors.KubernetesForbiddenError)
     assert str(error).endswith("; the Secret holds what it held before")
     assert master.value() == TOKEN
+
+
+@pytest.mark.parametrize("step", ["deleted", "created"])
+def test_what_a_killed_shell_left_undone_is_done_by_another(step: str) -> None:
+    master = Master(held=changed(delivered(), theirs="kept"))
+    master.dies_at = [step]
+    done = deliver(master)
+    assert (master.value(), master.value(key="theirs")) == (NEW_TOKEN, "kept")
+    assert done.previous is not None
+    assert done.warnings == ("the command was ended by a signal; another one finished",)
+
+
+def test_two_killed_shells_are_told() -> None:
+    master = Master(held=delivered())
+    master.dies_at = ["deleted", "created"]
+    error = failure(master)
+    assert isinstance(error, errors.CommandKilledError)
+    assert "what Secret default/storage-sas@master.example.com holds now is not known" in str(error)
+    assert error.remedy
 
 
 def test_failed_create_puts_the_former_secret_back() -> None:
