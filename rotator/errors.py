@@ -342,6 +342,15 @@ class KubectlMissingError(DeliveryError):
     remedy = "Set KUBERNETES_KUBECTL to the command line that works on the master, with an absolute path."
 
 
+class KubeconfigError(DeliveryError):
+    """kubectl's configuration is missing, unreadable for that user, or names no cluster."""
+
+    remedy = (
+        "On the master, let the user read a kubeconfig, and name it where it is not ~/.kube/config: "
+        "KUBERNETES_KUBECTL='kubectl --kubeconfig=/path/to/it'."
+    )
+
+
 class KubernetesForbiddenError(DeliveryError):
     """The master's kubectl user may not do this."""
 

@@ -130,6 +130,12 @@ def _reference(target: Target) -> str:
 
 # The original error words come from k8s.io/apimachinery's StatusReason and from kubectl itself.
 _MEANINGS: tuple[tuple[str, type[errors.RotatorError], str], ...] = (
+    (
+        r'error loading config file|error: stat .*no such file|context "[^"]*" does not exist|no context exists|'
+        r"invalid configuration:|Unable to read /etc/rancher",
+        errors.KubeconfigError,
+        "kubectl has no usable kubeconfig on {target.cluster}",
+    ),
     (r"denied the request", errors.ManifestRejectedError, "an admission webhook refuses {target}"),
     (r"exceeded quota", errors.QuotaExceededError, "a quota forbids Secret {target}"),
     (r'namespaces "[^"]*" not found|because it is being terminated', errors.NamespaceMissingError, "no namespace"),

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import logging
+import secrets
 import select
 import socket
 import threading
@@ -130,9 +131,11 @@ class Session:
     def start(self, command: str, *, seconds: float) -> "Command":
         """Start a command that may take so many seconds until its end; raises SshError."""
         limit = _Limit(self._transport, seconds, f"a command on {self._cluster}").__enter__()
+        # A shell's startup file may greet, on stdout too.
+        beginning = f"rotator-{secrets.token_hex(8)}"
         try:
             channel = self._transport.open_session(timeout=seconds)
-            channel.exec_command(command)
+            channel.exec_command(f"echo {beginning}; {command}")
         except (paramiko.SSHException, EOFError, OSError) as error:
             limit.__exit__(None, None, None)
             limit.check(error)
@@ -140,19 +143,25 @@ class Session:
                 f"{self._cluster} does not run commands: {_words(error)}",
                 remedy="Check authorized_keys (a forced command?), MaxSessions and the user's login shell.",
             ) from error
-        return Command(channel, self._transport, limit, self._cluster)
+        return Command(channel, self._transport, limit, self._cluster, beginning)
 
 
 class Command:
     """A running remote command."""
 
     def __init__(
-        self, channel: paramiko.Channel, transport: paramiko.Transport, limit: "_Limit", cluster: Cluster
+        self,
+        channel: paramiko.Channel,
+        transport: paramiko.Transport,
+        limit: "_Limit",
+        cluster: Cluster,
+        beginning: str,
     ) -> None:
         self._channel = channel
         self._transport = transport
         self._limit = limit
         self._cluster = cluster
+        self._beginning = f"{beginning}\n".encode()
         self._stdout = bytearray()
         self._stderr = bytearray()
 
@@ -161,7 +170,7 @@ class Command:
         wanted = f"{line}\n".encode()
         while wanted not in self._stdout and self._read():
             pass
-        return self._stdout.decode(errors="replace")
+        return self._printed()
 
     def finish(self, stdin: Secret | None = None) -> delivery.Result:
         """Send stdin, close it, and wait for the end; raises CommandKilledError, ConnectionLostError, TimedOutError."""
@@ -177,9 +186,12 @@ class Command:
             self._limit.__exit__(None, None, None)
             self._channel.close()
         self._limit.check(None)
-        return delivery.Result(
-            self._status(), self._stdout.decode(errors="replace"), self._stderr.decode(errors="replace")
-        )
+        return delivery.Result(self._status(), self._printed(), self._stderr.decode(errors="replace"))
+
+    def _printed(self) -> str:
+        """What the command itself printed."""
+        before, beginning, after = self._stdout.partition(self._beginning)
+        return (after if beginning else before).decode(errors="replace")
 
     def _read(self) -> bool:
         """Take what has come on both streams, waiting for some; False at their end."""

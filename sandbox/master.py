@@ -47,6 +47,7 @@ class Master:
         self.accept_auth = True
         self.mute = False  # takes connections and never says a word
         self.exec_delay = 0.0  # seconds
+        self.greeting = ""  # what the login shell's startup file prints before each command
         self.drop_after_stdin_bytes: int | None = None
         self.kubectl: Path | None = None  # a directory that comes first on the commands' PATH
         self.clock_skew = datetime.timedelta()  # how far ahead `date` is, in whole seconds

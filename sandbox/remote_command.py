@@ -6,6 +6,7 @@ https://www.rfc-editor.org/rfc/rfc4254#section-6.5
 import asyncio
 import contextlib
 import os
+import shlex
 import signal
 from pathlib import Path
 from typing import Protocol, cast
@@ -19,6 +20,7 @@ class Host(Protocol):
     """What a command needs of the master that it runs on."""
 
     directory: Path
+    greeting: str
     exec_delay: float
     drop_after_stdin_bytes: int | None
 
@@ -157,11 +159,14 @@ class RemoteCommand(asyncssh.SSHServerSession[bytes]):
         await asyncio.sleep(self._host.exec_delay)
         await asyncio.get_running_loop().subprocess_exec(
             lambda: _Process(self),
-            *("/bin/sh", "-c", self.line),
+            *("/bin/sh", "-c", f"{self._greet()}{self.line}"),
             env=self._host.environment(),
             cwd=self._host.directory,
             start_new_session=True,
         )
+
+    def _greet(self) -> str:
+        return f"printf '%s\\n' {shlex.quote(self._host.greeting)}; " if self._host.greeting else ""
 
     def _write(self, data: bytes) -> None:
         stdin = self._stdin()

@@ -198,7 +198,7 @@ def unspoilt(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         for kind in world.cluster.access.values():
             kind.clear()
     if isinstance(world.master, Master):
-        world.master.accept_auth, world.master.mute = True, False
+        world.master.accept_auth, world.master.mute, world.master.greeting = True, False, ""
         world.master.clock_skew = datetime.timedelta()
         world.master.drop_after_stdin_bytes, world.master.kubectl, world.master.exec_delay = None, None, 0.0
 

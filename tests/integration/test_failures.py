@@ -662,6 +662,22 @@ exec {shutil.which("kubectl")} "$@"
     assert Cluster(world).works()
 
 
+def test_a_startup_file_that_greets_harms_nothing(world: World) -> None:
+    master(world).greeting = 'Welcome to "master 1"!\n{"kind": "Motd"}'
+
+    assert forced(world)["outcome"] == "rotated"
+    assert Cluster(world).works()
+    assert app.status(environment=world.settings).well
+    assert not app.check(environment=world.settings).failed
+
+
+def test_a_kubeconfig_that_is_not_there_is_told(world: World, held: str) -> None:
+    failed = forced(world, KUBERNETES_KUBECTL="kubectl --kubeconfig=/nowhere/config")
+
+    assert failed["error"] == "KubeconfigError"
+    assert Cluster(world).value() == held
+
+
 @pytest.mark.timeout(150)
 def test_a_create_that_hangs_is_ended_and_the_former_secret_put_back(world: World, held: str, tmp_path: Path) -> None:
     wrapper = tmp_path / "kubectl"

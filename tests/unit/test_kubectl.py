@@ -102,6 +102,15 @@ SAID: list[tuple[str, int, str, type[errors.RotatorError]]] = [
     ("env", 127, "env: 'kubectl': No such file or directory", errors.KubectlMissingError),
     ("sudo", 1, "sudo: k3s: command not found", errors.KubectlMissingError),
     ("not executable", 126, "sh: 1: /opt/kubectl: Permission denied", errors.KubectlMissingError),
+    ("kubeconfig missing", 1, "error: stat /etc/kubeconfig: no such file or directory", errors.KubeconfigError),
+    (
+        "kubeconfig unreadable",
+        1,
+        'error: error loading config file "/etc/kubernetes/admin.conf": open /etc/kubernetes/admin.conf: permission '
+        "denied",
+        errors.KubeconfigError,
+    ),
+    ("kubeconfig without context", 1, 'error: context "nope" does not exist', errors.KubeconfigError),
     ("silent 127", 127, "", errors.KubectlMissingError),
     ("silent", 1, "", errors.CommandFailedError),
     ("old kubectl", 1, "Error: unknown flag: --raw", errors.CommandFailedError),
