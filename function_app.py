@@ -36,9 +36,11 @@ def rotate_on_schedule(timer: func.TimerRequest) -> None:
         logger.warning("the timer is past due: a run was missed or comes late")
     try:
         report = rotator.rotate(trigger="timer", asked_by="timer")
-    except errors.BusyError as error:
-        logger.warning("%s: this firing is left to it", error)
-        return
+    except errors.BusyError:
+        return  # this firing is left to the run in progress, as the log says
+    except errors.RotatorError as error:
+        # The host logs an exception with all that it came from, in foreign words.
+        raise error from None
     if report.failed:
         raise errors.RotationFailedError(f"run {report.run}: {report.counts()}; the log holds its report")
 

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rotator import config, decisions, errors, outlook, pending, preflight, publishing, redaction, survey
+from rotator import report as reports
 from rotator.findings import Checkup
 from rotator.key_rotation import KeyRotation
 from rotator.pending import Operation
-from rotator.report import Report
+from rotator.report import Report, TargetReport
 from rotator.request import Request
 from rotator.rotation import Run
 from rotator.services import Services
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     from rotator.archive import Archive
     from rotator.onboarding import Onboarding, Step, Wish
+
+logger = logging.getLogger(__name__)
 
 
 def rotate(
@@ -42,32 +45,50 @@ def rotate(
     """
     _prepare_logs()
     request = Request(trigger, asked_by or trigger, forced, operation, lease)
-    try:
-        plan = config.load(environment)
-    except errors.SettingsError as error:
-        publishing.log(request.refused(error))
-        raise
-    return perform(plan, request, environment)
+    with _under_way(request, environment):
+        try:
+            plan = config.load(environment)
+        except errors.SettingsError as error:
+            publishing.note(request.refused(error))
+            raise
+        return _perform(plan, request, environment)
 
 
 def perform(plan: Plan, request: Request, environment: Mapping[str, str] = os.environ) -> Report:
     """Do the same for a plan."""
-    with (
-        decisions.of_run(request.run),
-        _reporting(request.trigger, "rotate", environment),
-        _credential(plan) as credential,
-    ):
+    with _under_way(request, environment):
+        return _perform(plan, request, environment)
+
+
+@contextlib.contextmanager
+def _under_way(request: Request, environment: Mapping[str, str]) -> Iterator[None]:
+    with decisions.of_run(request.run), _reporting(request.trigger, "rotate", environment), _explained():
+        yield
+
+
+def _perform(plan: Plan, request: Request, environment: Mapping[str, str]) -> Report:
+    told: dict[str, TargetReport] = {}
+    with _credential(plan) as credential:
         try:
-            report = _run(plan, request, environment, credential)
-        except errors.BusyError:
+            report = _run(plan, request, environment, credential, told)
+        except errors.BusyError as error:
+            decisions.tell(logger, logging.WARNING, "left to another run", reason=error)
             raise
-        except Exception as error:
-            publishing.publish(request.refused(error, plan.longest), plan, environment, credential)
+        except BaseException as error:
+            ended = error if isinstance(error, Exception) else errors.InterruptedRunError()
+            refused = request.refused(ended, plan.longest, tuple(told.values()))
+            publishing.publish(refused, plan, environment, credential)
             raise
         return publishing.publish(report, plan, environment, credential)
 
 
-def _run(plan: Plan, request: Request, environment: Mapping[str, str], credential: "TokenCredential") -> Report:
+def _run(
+    plan: Plan,
+    request: Request,
+    environment: Mapping[str, str],
+    credential: "TokenCredential",
+    told: dict[str, TargetReport],
+) -> Report:
     with take(plan, request, environment, credential) as turn, _services(plan, credential, turn) as services:
         run = Run(
             plan,
@@ -77,6 +98,7 @@ def _run(plan: Plan, request: Request, environment: Mapping[str, str], credentia
             forced=request.forced and request.operation is None,
             name=request.run,
             warnings=turn.warnings,
+            told=told,
         )
         keys = KeyRotation(plan, services, run)
         if request.operation is None:
@@ -104,6 +126,7 @@ def status(*, environment: Mapping[str, str] = os.environ) -> Status:
     found = config.load(environment)
     with (
         _reporting("status", "status", environment),
+        _explained(),
         _credential(found) as credential,
         _services(found, credential) as services,
     ):
@@ -116,7 +139,7 @@ def check(*, announce: preflight.Announce | None = None, environment: Mapping[st
     found = config.load(environment)
     from rotator import checking
 
-    with _reporting("check", "check", environment), _credential(found) as credential:
+    with _reporting("check", "check", environment), _explained(), _credential(found) as credential:
         return checking.check(found, credential, environment, announce or preflight.Silent())
 
 
@@ -169,6 +192,19 @@ def _services(plan: Plan, credential: "TokenCredential", turn: Turn | None = Non
     with contextlib.closing(vault.Vault(plan.account, credential)) as issuer:
         keys = ring.Ring(plan.resource_manager, credential)
         yield Services(issuer=issuer, prover=storage.Prover(), connector=ssh.Ssh(), ring=keys, **leave)
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Have whatever goes wrong raised as an error of ours: a foreign one's words may hold a secret."""
+    try:
+        yield
+    except errors.RotatorError:
+        raise
+    except Exception as error:
+        failed = reports.failure(error)
+        decisions.tell(logger, logging.ERROR, "failed", **dataclasses.asdict(failed), exc_info=error)
+        raise errors.UnexpectedError(failed.message, remedy=failed.remedy) from error
 
 
 def _prepare_logs() -> None:

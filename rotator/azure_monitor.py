@@ -104,9 +104,13 @@ def _prepare(environment: Mapping[str, str], *, in_terminal: bool) -> None:
 
     from rotator import instruments
 
-    # The Functions worker has set up OpenTelemetry itself with PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY.
-    if not _is_real(trace.get_tracer_provider()):
+    provider = trace.get_tracer_provider()
+    if not _is_real(provider):
         _configure(environment, in_terminal=in_terminal)
+    elif not environment.get("OTEL_TRACES_SAMPLER"):
+        # The Functions worker has set it up, with PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: five spans a second, and
+        # a run has more.
+        _keep_every_span(provider)
     _disarm()
     telemetry.use(instruments.OpenTelemetry())
 
@@ -138,6 +142,12 @@ def _configure(environment: Mapping[str, str], *, in_terminal: bool) -> None:
     )
     if in_terminal:
         _make_records()
+
+
+def _keep_every_span(provider: Any) -> None:
+    from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+
+    provider.sampler = ALWAYS_ON  # for tracers to come
 
 
 def _credential(environment: Mapping[str, str]) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 Exit codes: 0 done, 1 something failed or was refused, 2 bad settings or usage, 3 another run is in progress.
 """
 
+import contextlib
 import json
 import os
+import signal
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -17,6 +19,7 @@ from rotator import (
     check_command,
     complaint,
     completion_command,
+    errors,
     history_command,
     onboard_command,
     status_command,
@@ -130,13 +133,33 @@ def _rotation(operation: Operation | None, *, forced: bool, leased: bool) -> Cal
 
 
 def _run(act: Callable[[], Report], manner: Manner) -> None:
-    with terminal.telling(manner):
+    with terminal.telling(manner), _interruptible():
         report = act()
         if manner.as_json:
             click.echo(json.dumps(report.as_json(), indent=2))
         else:
             _show(report)
     sys.exit(complaint.FAILED if report.failed else 0)
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Have a signal end the run as a failure does: told, and its lease given back."""
+    ended = int(signal.SIGINT)
+
+    def end(number: int, _frame: object) -> NoReturn:
+        nonlocal ended
+        ended = number
+        raise KeyboardInterrupt
+
+    former = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo(f"Interrupted. {errors.InterruptedRunError.remedy}", err=True)
+        sys.exit(128 + ended)
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 def _show(report: Report) -> None:

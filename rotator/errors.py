@@ -37,6 +37,15 @@ class UnexpectedError(RotatorError):
     """A defect of this program: an error that is none of its own."""
 
 
+class InterruptedRunError(RotatorError):
+    """Somebody, or the system, ended the process in the middle of a run."""
+
+    remedy = "Run it again: a run finishes what an earlier one began, a key rotation that was asked for included."
+
+    def __init__(self) -> None:
+        super().__init__("the run was interrupted")
+
+
 # One at a time
 
 

@@ -9,7 +9,7 @@ from opentelemetry import metrics, trace
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.trace import Span, Status, StatusCode
 
-from rotator import __version__, telemetry
+from rotator import __version__, errors, telemetry
 from rotator.telemetry import Attributes
 
 
@@ -31,6 +31,9 @@ class OpenTelemetry:
         ) as current:
             try:
                 yield
+            except errors.BusyError:  # nothing failed: another run is at it
+                current.set_attribute("outcome", "busy")
+                raise
             except BaseException as error:
                 _fail(current, type(error).__name__)
                 raise

@@ -21,6 +21,7 @@ from rotator.rotation import Run
 from rotator.sas import Sas
 from rotator.services import Services
 from rotator.standing import Standing
+from rotator.stopwatch import Stopwatch
 from rotator.targets import Plan
 
 logger = logging.getLogger(__name__)
@@ -199,7 +200,8 @@ class KeyRotation:
         left = min(newest + self._plan.revoke_grace - now, self._plan.revoke_grace).total_seconds()
         if left > 0:
             decisions.tell(logger, logging.INFO, "waiting", seconds=round(left), reason="consumers are to see the SAS")
-            self._services.sleep(left)
+            with Stopwatch().step("wait"):
+                self._services.sleep(left)
 
     def _told(self, plan: Pending, failure: errors.RotatorError | None) -> KeyReport:
         standing = self._run.issuing.latest()
@@ -235,7 +237,8 @@ class KeyRotation:
         endpoint = self._run.issuing.endpoint()
         if endpoint is None or not self._plan.prove:
             return ()
-        return tuple(f"{fingerprint}: {self._proof(sas, endpoint)}" for fingerprint, sas in self._former.items())
+        with Stopwatch().step("refuse"):
+            return tuple(f"{fingerprint}: {self._proof(sas, endpoint)}" for fingerprint, sas in self._former.items())
 
     def _proof(self, sas: Sas, endpoint: str) -> str:
         try:

@@ -70,7 +70,7 @@ def _headline(report: Report) -> str:
     failed, drifted, key = len(_failed(report)), len(_drifted(report)), _key(report)
     whole = f"of {len(report.targets)} {'target' if len(report.targets) == 1 else 'targets'}"
     told = [
-        "the run failed before any target had its turn" if report.error else "",
+        "the run was refused, or broke off" if report.error else "",
         f"{failed} {whole} failed" if failed else "",
         f"{drifted} {whole} had drifted and {'was' if drifted == 1 else 'were'} repaired" if drifted else "",
         f"{key.operation} of account keys {key.outcome}" if key else "",

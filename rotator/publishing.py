@@ -23,7 +23,16 @@ logger = logging.getLogger(__name__)
 _KEEP_SECONDS = 30.0
 
 
-def log(report: Report) -> None:
+def note(report: Report) -> list[str]:
+    """Log and count it; gives a warning for what did not succeed."""
+    _log(report)
+    warnings: list[str] = []
+    with _warned("metrics were not recorded", warnings):
+        telemetry.record(report, datetime.datetime.now(datetime.UTC))
+    return warnings
+
+
+def _log(report: Report) -> None:
     """Write it into the log, in the one line that alerts read."""
     level = logging.ERROR if report.failed else logging.INFO
     # Scrubbed before it is JSON: what the log filter takes out of a line may be half an escape of it.
@@ -33,10 +42,7 @@ def log(report: Report) -> None:
 
 def publish(report: Report, plan: Plan, environment: Mapping[str, str], credential: "TokenCredential") -> Report:
     """Log, keep and tell it; gives it with a warning for what did not succeed."""
-    log(report)
-    warnings: list[str] = []
-    with _warned("metrics were not recorded", warnings):
-        telemetry.record(report, datetime.datetime.now(datetime.UTC))
+    warnings = note(report)
     if plan.report_container:
         with _warned("the report was not kept", warnings):
             _keep(report, plan, environment, credential)

@@ -8,6 +8,7 @@ from rotator.keys import AccountKeys
 from rotator.pending import Pending
 from rotator.services import Services
 from rotator.standing import Standing
+from rotator.stopwatch import Stopwatch
 from rotator.targets import Plan
 
 logger = logging.getLogger(__name__)
@@ -60,7 +61,8 @@ class Regeneration:
         self._services.admit(listed(standing).account)
         self._services.fence()
         try:
-            self._services.issuer.regenerate(name)
+            with Stopwatch().step("regenerate"):
+                self._services.issuer.regenerate(name)
             self.done.append(name)
         except errors.VaultError as error:
             if not plan.regenerated(name, listed(self._issuing.refreshed())):

@@ -58,13 +58,17 @@ Outcome = Rotated | Unchanged | Due | Failed
 
 @dataclasses.dataclass(frozen=True)
 class TargetReport:
-    """One target's outcome, its warnings, and how long each step took, in seconds."""
+    """One target's outcome, its warnings, and how long each step took, in seconds.
+
+    `expires` is when the SAS that it holds does, as far as was seen: what a failure left there counts down, too.
+    """
 
     target: str
     strategy: str
     outcome: Outcome
     seconds: dict[str, float]
     warnings: tuple[str, ...] = ()
+    expires: datetime.datetime | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +102,7 @@ class Report:
     """What one run did, or, as a plan, would do.
 
     `asked_by` says who or what started it, `interval` how far apart the schedule's runs are at most. With `error` the
-    run was refused or broke off before any target had its turn.
+    run was refused, or broke off; `targets` are then those that had their turn.
     """
 
     run: str
@@ -164,6 +168,8 @@ def failure(error: BaseException) -> Failed:
 
 def _target(target: TargetReport) -> dict[str, Any]:
     outcome = {field.name: _text(getattr(target.outcome, field.name)) for field in dataclasses.fields(target.outcome)}
+    if isinstance(target.outcome, Failed):
+        outcome["expires"] = _text(target.expires)
     return {
         "target": target.target,
         "strategy": target.strategy,

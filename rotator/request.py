@@ -8,7 +8,7 @@ import socket
 from rotator import report
 from rotator.lease import Holder
 from rotator.pending import Operation
-from rotator.report import Report
+from rotator.report import Report, TargetReport
 
 
 def name_at(moment: datetime.datetime) -> str:
@@ -40,15 +40,20 @@ class Request:
         """This run as the holder of the lease."""
         return Holder(run=self.run, trigger=self.trigger, host=socket.gethostname(), since=self.since)
 
-    def refused(self, error: BaseException, interval: datetime.timedelta | None = None) -> Report:
-        """Give the report of a run that did not come to its targets."""
+    def refused(
+        self,
+        error: BaseException,
+        interval: datetime.timedelta | None = None,
+        targets: tuple[TargetReport, ...] = (),
+    ) -> Report:
+        """Give the report of a run that was refused, or broke off after some targets had their turn."""
         return Report(
             run=self.run,
             trigger=self.trigger,
             forced=self.forced,
             started=self.since,
             finished=datetime.datetime.now(datetime.UTC),
-            targets=(),
+            targets=targets,
             asked_by=self.asked_by,
             interval=interval,
             error=report.failure(error),

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import datetime
 import itertools
 import logging
 from collections.abc import Callable, Iterator
@@ -23,7 +24,10 @@ _Act = Callable[[Target, Shell, Stopwatch], TargetReport]
 
 
 class Run:
-    """One run over a plan's targets. `forced`: whether fresh targets are rotated too."""
+    """One run over a plan's targets. `forced`: whether fresh targets are rotated too.
+
+    `told` gets each target's report as soon as there is one, for whoever has to tell of a run that broke off.
+    """
 
     def __init__(
         self,
@@ -35,6 +39,7 @@ class Run:
         asked_by: str = "",
         name: str | None = None,
         warnings: tuple[str, ...] = (),
+        told: dict[str, TargetReport] | None = None,
     ) -> None:
         self._plan = plan
         self._services = services
@@ -42,6 +47,8 @@ class Run:
         self._asked_by = asked_by
         self._forced = forced
         self._warnings = plan.warnings + warnings
+        self._told = told if told is not None else {}
+        self._expires: dict[Target, datetime.datetime | None] = {}  # of the SAS that each was last seen to hold
         self._started = services.clock()
         self.name = name or request.name_at(self._started)
         self.issuing = Issuing(plan, services)
@@ -49,7 +56,9 @@ class Run:
     def rotate(self) -> Report:
         """Bring every target up to date; a failing target stops no other. The report says what was done."""
         self.issuing.forget()
-        return self._each(self._rotate)
+        done = self._each(self._rotate_and_tell)
+        self._told.update({each.target: each for each in done.targets})
+        return done
 
     def plan(self) -> Report:
         """Say what `rotate` would do, changing nothing."""
@@ -108,6 +117,12 @@ class Run:
             reports += [self._failed(target, error, seconds) for target in targets[done:]]
         return reports
 
+    def _rotate_and_tell(self, target: Target, shell: Shell, seconds: Stopwatch) -> TargetReport:
+        each = self._rotate(target, shell, seconds)
+        before = self._told.get(each.target)
+        told = self._told[each.target] = _with_before(each, before) if before else each
+        return told
+
     @contextlib.contextmanager
     def _connect(self, cluster: Cluster, seconds: Stopwatch) -> Iterator[Shell]:
         with seconds.step("vault"):
@@ -136,7 +151,7 @@ class Run:
             **dataclasses.asdict(outcome),
             exc_info=None if expected else error,
         )
-        return TargetReport(str(target), target.strategy, outcome, seconds.laps)
+        return TargetReport(str(target), target.strategy, outcome, seconds.laps, expires=self._expires.get(target))
 
     def _look(self, target: Target, shell: Shell, seconds: Stopwatch) -> TargetReport:
         with seconds.step("observe"):
@@ -148,6 +163,7 @@ class Run:
     def _rotate(self, target: Target, shell: Shell, seconds: Stopwatch) -> TargetReport:
         with seconds.step("observe"):
             held = delivery.observe(shell, target)
+        self._expires[target] = held.moment(manifest.EXPIRES) if held else None
         why = self._why(held, target)
         if why is None:
             unchanged = _unchanged(held)
@@ -162,6 +178,7 @@ class Run:
         order = self._order(issued)
         with seconds.step("deliver"):
             done = delivery.deliver(shell, target, held, order, self._services.fence)
+        self._expires[target] = issued.sas.expiry
         outcome = Rotated(
             reason=why,
             act=done.act.value,
@@ -197,6 +214,20 @@ class Run:
     def _why(self, held: manifest.Held | None, target: Target) -> str | None:
         why = due.reason(held, target, self._plan, self._services.clock(), self.issuing.standing())
         return why or ("asked for" if self._forced else None)
+
+
+def _with_before(each: TargetReport, before: TargetReport) -> TargetReport:
+    """What this very run had given to the target earlier belongs to what it did there in all."""
+    first, last = before.outcome, each.outcome
+    if not isinstance(first, Rotated):
+        return each
+    if isinstance(last, Rotated):
+        reason = first.reason if first.reason == last.reason else f"{first.reason}; then {last.reason}"
+        previous, drift = first.previous_digest, first.drift or last.drift
+        last = dataclasses.replace(last, reason=reason, previous_digest=previous, drift=drift)
+    elif isinstance(last, Unchanged):
+        last = first
+    return dataclasses.replace(each, outcome=last, warnings=before.warnings + each.warnings)
 
 
 def _is_due(each: TargetReport) -> bool:

@@ -105,5 +105,6 @@ def _record(target: TargetReport, trigger: str, now: datetime.datetime) -> None:
     outcome = target.outcome
     named = {"error": outcome.error} if isinstance(outcome, Failed) else {}
     count(ROTATIONS, outcome=outcome.kind, trigger=trigger, **named)
-    if isinstance(outcome, Rotated | Unchanged) and outcome.expires:
-        countdown(SECONDS_TO_EXPIRY, (outcome.expires - now).total_seconds(), target=target.target)
+    expires = outcome.expires if isinstance(outcome, Rotated | Unchanged) else target.expires
+    if expires:
+        countdown(SECONDS_TO_EXPIRY, (expires - now).total_seconds(), target=target.target)

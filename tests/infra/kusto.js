@@ -16,7 +16,7 @@ const globals = GlobalState.Default.WithDatabase(new Symbols.DatabaseSymbol.ctor
 
 const analyse = (text) => {
   const code = KustoCode.ParseAndAnalyze(text, globals);
-  const columns = code.ResultType.Columns ? list(code.ResultType.Columns) : []; // none where it does not parse
+  const columns = code.ResultType?.Columns ? list(code.ResultType.Columns) : []; // none where it does not parse
   return {
     diagnostics: list(code.GetDiagnostics()).map((each) => `${each.Severity}: ${each.Message}`),
     columns: Object.fromEntries(columns.map((each) => [each.Name, each.Type.Name])),

@@ -185,7 +185,7 @@ def test_the_queries_read_what_a_report_has(rules: list[Rule]) -> None:
     assert read == {"run", "trigger", "failed", "interval_seconds", "targets"}
     assert read <= set(written)
     read_of_targets = set(re.findall(r"\bOutcome\.(\w+)", texts))
-    assert read_of_targets == {"target", "expires"}
+    assert read_of_targets == {"target", "outcome", "expires"}
     assert read_of_targets <= set(written["targets"][0])
 
 

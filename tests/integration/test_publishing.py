@@ -3,14 +3,18 @@
 import dataclasses
 import json
 import logging
+import signal
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
-from rotator import app, errors, terminal, turn
+from rotator import app, config, errors, terminal, turn
 from rotator.report import Report
+from rotator.request import Request
 from sandbox.faults import Fault
 from sandbox.functions_host import FunctionsHost
 from sandbox.world import APP_ACCOUNT, World
@@ -177,8 +181,76 @@ def test_a_refused_run_is_logged_kept_and_told_with_its_error(
     assert (report["failed"], report["targets"], report["asked_by"]) == (True, [], "http")
     assert lines(caplog) == [(logging.ERROR, report)]
     [message] = messages(world)
-    assert "the run failed before any target had its turn" in message["text"]
+    assert "the run was refused, or broke off" in message["text"]
     assert error.__name__ in message["text"]
+
+
+def begun(world: World, event: str, *words: str, **settings: str) -> subprocess.Popen[str]:
+    """A command that has come to a decision of this kind."""
+    running = subprocess.Popen(
+        [sys.executable, "-m", "rotator", *words, "-v"],
+        env=environment(world, **settings),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stderr
+    assert next((line for line in running.stderr if f'"event": "{event}"' in line), None), event
+    return running
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_is_kept_with_what_it_did_and_the_next_one_goes_on(
+    world: World, number: signal.Signals, code: int
+) -> None:
+    rotate(world)
+    before = Cluster(world).annotation("digest")
+    with begun(world, "waiting", "revoke", REVOKE_GRACE="PT40S") as running:
+        running.send_signal(number)
+        _, told = running.communicate(timeout=30)
+    assert (running.returncode, told.splitlines()[-1].partition(".")[0]) == (code, "Interrupted")
+    [report] = [each for each in kept(world) if each["error"]]
+    assert report["error"]["error"] == "InterruptedRunError"
+    [target] = report["targets"]
+    assert (target["previous_digest"], target["digest"]) == (before, Cluster(world).annotation("digest"))
+    assert Cluster(world).works()
+
+    finished = rotate(world, REVOKE_GRACE="PT0S")  # no lease is in its way
+    assert finished.key
+    assert (finished.key.outcome, report["run"] in finished.key.reason) == ("done", True)
+
+
+class Hostile(Mapping[str, str]):
+    """Settings of which one cannot be read, for a reason that holds a secret."""
+
+    def __init__(self, settings: Mapping[str, str], secret: str) -> None:
+        self._settings, self._secret = settings, secret
+
+    def __getitem__(self, name: str) -> str:
+        if name.startswith("AzureWebJobsStorage"):
+            raise ValueError(f"odd: {self._secret}")
+        return self._settings[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._settings)
+
+    def __len__(self) -> int:
+        return len(self._settings)
+
+
+def test_a_defects_words_are_scrubbed_in_what_is_raised_and_its_traceback_is_logged(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    rotate(world)
+    settings, sas = settings_for(world), Cluster(world).value()
+    with pytest.raises(errors.UnexpectedError) as raised:
+        app.perform(config.load(settings), Request("timer", "timer"), Hostile(settings, sas))
+    [(_, line)] = decisions(caplog, "failed")
+    assert line["message"] == str(raised.value)
+    assert line["message"].startswith("ValueError: odd: ")
+    assert "Traceback" in caplog.text
+    assert secrets_in.found(world, f"{raised.value}{caplog.text}", sas) == []
 
 
 def test_a_run_that_leaves_the_work_to_another_is_neither_kept_nor_reported(

@@ -93,6 +93,8 @@ def little_is_permitted(world: World) -> Iterator[Output]:
     world.vault.permissions -= {"storage/get"}
     yield printed(world, "report", "rotate", STORAGE_BLOB_ENDPOINT="")
     yield printed(world, "status", "status")
+    world.vault.permissions -= {"storage/getsas"}
+    yield printed(world, "report", "rotate", "--force")
     world.vault.permissions.clear()
     yield printed(world, "status", "status")
     yield printed(world, "check", "check")

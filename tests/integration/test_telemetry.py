@@ -23,7 +23,6 @@ CONNECTION = "APPLICATIONINSIGHTS_CONNECTION_STRING"
 NOBODYS_KEY = "InstrumentationKey=00000000-0000-4000-8000-000000000000"
 INVOCATION = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
 COMPLAINT = "telemetry does not reach Application Insights"
-EVERY_SPAN = {"OTEL_TRACES_SAMPLER": "always_on"}  # by default the distro takes five a second
 OF_THE_TARGET = {"observe", "issue", "prove", "deliver"}
 STEPS = {"lease", "vault", "connect"} | OF_THE_TARGET
 # As the worker does it, with every instrumentation on; and a request, to show that they are.
@@ -186,6 +185,10 @@ def test_a_lease_that_is_not_to_be_had_is_measured_too(world: World) -> None:
     with held(world):
         assert command_line(world, "rotate").returncode == 3
     assert metric(world, "rotator.lease.wait", outcome="busy")
+    for name in ("rotator.lease", "rotator.rotate"):  # nothing failed
+        span = spans(world)[name]["data"]["baseData"]
+        assert (span["success"], span["properties"]["outcome"]) == (True, "busy")
+    assert any('"event": "left to another run"' in message for message in messages(world))
 
     assert command_line(world, "rotate", **DOWN).returncode == 0
     assert metric(world, "rotator.lease.wait", outcome="unavailable")
@@ -210,15 +213,27 @@ def test_the_worker_sends_logs_where_its_host_takes_none(world: World) -> None:
         assert any(message.startswith("report {") for message in messages(world))
 
 
-def test_a_run_is_part_of_its_invocation(world: World) -> None:
-    process(world, LIKE_THE_WORKER, INVOCATION="-".join(("00", *INVOCATION, "01")), **EVERY_SPAN)
+def test_a_run_that_bad_settings_refuse_is_told_too(world: World) -> None:
+    settings = {"PYTHON_ENABLE_OPENTELEMETRY": "true", "KUBERNETES_SSH_FINGERPRINT": "nonsense"}
+    with FunctionsHost(ROOT, environment(world, **settings)) as host:
+        assert not host.fire_timer("rotate_on_schedule")["ok"]
+        assert any("SettingsError" in message for message in messages(world) if message.startswith("report {"))
+        assert metric(world, "rotator.runs", outcome="failed", trigger="timer") == 1
+        assert not spans(world)["rotator.rotate"]["data"]["baseData"]["success"]
 
-    tags = spans(world)["rotator.rotate"]["tags"]
+
+def test_a_run_is_part_of_its_invocation(world: World) -> None:
+    process(world, LIKE_THE_WORKER, INVOCATION="-".join(("00", *INVOCATION, "01")))
+
+    found = spans(world)
+    # All of them, though the distro has five a second kept.
+    assert set(found) >= {f"rotator.{step}" for step in STEPS | {"rotate", "target"}}
+    tags = found["rotator.rotate"]["tags"]
     assert (tags["ai.operation.id"], tags["ai.operation.parentId"]) == INVOCATION
 
 
 def test_what_records_urls_is_switched_off_where_the_worker_switched_it_on(world: World) -> None:
-    process(world, LIKE_THE_WORKER, INVOCATION="", **EVERY_SPAN)
+    process(world, LIKE_THE_WORKER, INVOCATION="", OTEL_TRACES_SAMPLER="always_on")
 
     found = spans(world)
     requests = [span for span in found.values() if span["data"]["baseData"]["type"] == "HTTP"]
@@ -232,12 +247,12 @@ def test_what_records_urls_is_switched_off_where_the_worker_switched_it_on(world
 
 @pytest.mark.skipif(sys.version_info < (3, 13), reason="the worker of earlier Pythons is not published")
 def test_azures_own_worker_may_set_opentelemetry_up(world: World) -> None:
-    settings = {"PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY": "true", **EVERY_SPAN}
-    with FunctionsHost(ROOT, environment(world, **settings)) as host:
+    with FunctionsHost(ROOT, environment(world, PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY="true")) as host:
         assert any("Successfully configured Azure monitor distro" in line for line in host.log)
         assert host.fire_timer("rotate_on_schedule")["ok"]
         assert metric(world, "rotator.rotations", outcome="rotated", trigger="timer") == 1
-        assert not [span for span in spans(world) if not span.startswith("rotator.")]
+        # All of them, though the worker has five a second kept.
+        assert set(spans(world)) == {f"rotator.{step}" for step in STEPS | {"rotate", "target"}}
 
 
 def test_the_words_of_an_unexpected_error_are_scrubbed(world: World) -> None:

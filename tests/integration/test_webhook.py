@@ -104,7 +104,7 @@ def refused(url: str, seconds: float = 1.0) -> errors.WebhookError:
     ("report", "words"),
     [
         (REPORT, "`default/s0@m` failed: KubernetesForbiddenError: `kubectl said: forbidden`"),
-        (report_of(error=FAILED), "the run failed before any target had its turn"),
+        (report_of(error=FAILED), "the run was refused, or broke off"),
         (report_of(DRIFTED), "`default/s0@m` had drifted: `the Secret was changed by hand`"),
         (report_of(UNCHANGED, key=REVOKED), "regenerated `key2, key1`"),
         (report_of(key=KeyReport("revoke", "failed", "it leaked", failure=FAILED)), "revoke failed: Kubernetes"),

@@ -1,16 +1,21 @@
 """Revocation: both keys, in the order that keeps every target working; nothing issued before works at the end."""
 
+import base64
+import contextlib
+import datetime
 import urllib.parse
 
 import pytest
 
-from rotator import errors, pending
+from rotator import errors, manifest, pending
 from rotator.pending import Operation
-from rotator.report import KeyReport
+from rotator.redaction import Secret
+from rotator.report import Failed, KeyReport, Rotated
 from rotator.sas import Sas
-from tests.unit.examples import LONG_AGO, TARGET, plan
+from tests.unit.examples import LONG_AGO, NOW, TARGET, plan
 from tests.unit.fakes import Storage
 from tests.unit.test_key_rotation import STEPS, failure_of, key_of
+from tests.unit.test_rotation import outcome
 from tests.unit.world import FAR, World
 
 REGENERATE, REVOKE = Operation.REGENERATE, Operation.REVOKE
@@ -225,6 +230,52 @@ def test_target_that_holds_something_else_gets_a_sas_before_any_key_dies() -> No
     steps = world.calls.made(*STEPS)
     assert steps.index("wait for") < steps.index("regenerate")
     assert world.signers() == ["key2"]
+
+
+def turned() -> World:
+    """The target holds a SAS of key2, which is not the active one any more, and is to get another before key2 dies."""
+    world = World()
+    world.vault.turn_to("key2")
+    world.settled()
+    world.vault.turn_to("key1")
+    return world
+
+
+def test_all_that_the_run_gave_to_a_target_is_one_outcome() -> None:
+    world = turned()
+    held = world.master.secrets["storage-sas"]
+    held["data"]["secretKey"] = base64.b64encode(b"changed by hand").decode()
+    found = outcome(world.perform(REVOKE))
+    assert isinstance(found, Rotated)
+    assert (
+        found.reason
+        == "drift: somebody changed the value; then the SAS was signed by key1, which is no longer the active key"
+    )
+    assert found.drift
+    assert found.previous_digest == manifest.digest(Secret(held["data"]["secretKey"]))
+
+
+@pytest.mark.parametrize("call", ["store", "regenerate"])
+def test_what_a_refused_revocation_gave_to_a_target_is_told(call: str) -> None:
+    world = turned()
+    before = world.value(TARGET)
+    world.calls.failing[call] = errors.VaultForbiddenError("no permission")
+    with contextlib.suppress(errors.VaultForbiddenError):
+        world.perform(REVOKE)
+    assert world.value(TARGET) != before
+    (told,) = world.told.values()
+    assert isinstance(told.outcome, Rotated)
+    assert told.outcome.reason.startswith("the SAS is 60 min old")
+
+
+def test_a_target_that_fails_in_the_second_round_has_failed() -> None:
+    world = turned()
+    world.calls.meddle("after", "regenerate", lambda: world.calls.failing.update(mint=UNREACHABLE))
+    found = world.perform(REVOKE)
+    (target,) = found.targets
+    assert isinstance(target.outcome, Failed)
+    # What the first round delivered.
+    assert target.expires == NOW + datetime.timedelta(hours=5)
 
 
 def test_refusal_is_seen_for_the_former_sas_and_no_other() -> None:

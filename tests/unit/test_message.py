@@ -88,7 +88,7 @@ def test_failed_target_is_told_with_its_error_its_remedy_and_where_to_look() -> 
 
 def test_refused_run_is_told_with_its_error() -> None:
     assert slack(report_of(error=FAILED)) == [
-        "*Rotator: the run failed before any target had its turn*",
+        "*Rotator: the run was refused, or broke off*",
         "KubernetesForbiddenError: `kubectl said: forbidden` What to do: `Grant the verbs.`",
         WHERE,
     ]

@@ -90,7 +90,7 @@ def test_every_step_is_a_span_that_is_named() -> None:
     steps = constants([call.args[0] for call in calls("step") if call.args])
     named = set(re.findall(r"`(rotator\.\w+)`", section("Metrics and traces"))) - metrics()
     assert {"vault", "deliver"} < steps
-    assert named == {f"rotator.{name}" for name in steps | {"lease", "rotate", "check", "status"}}
+    assert named == {f"rotator.{name}" for name in steps | {"lease", "target", "rotate", "check", "status"}}
 
 
 def test_every_command_is_one() -> None:

@@ -67,7 +67,7 @@ def lines(log: pytest.LogCaptureFixture) -> list[tuple[int, str]]:
 def test_a_report_is_one_line_of_json_at_the_level_of_its_outcome(
     log: pytest.LogCaptureFixture, report: Report, level: int
 ) -> None:
-    publishing.log(report)
+    publishing.note(report)
     [(found, message)] = lines(log)
     assert found == level
     word, _, text = message.partition(" ")
@@ -110,7 +110,7 @@ def test_a_log_line_stays_json_whatever_is_taken_out_of_it(caplog: pytest.LogCap
     redaction.install()
     hostile = Failed("ManifestRejectedError", 'webhook "w" denied "https://x/?se=1&sig=zzyyxx" \\ "more"', "Read it.")
     with caplog.at_level(logging.INFO):
-        publishing.log(report_of(hostile))
+        publishing.note(report_of(hostile))
         decisions.tell(logging.getLogger("rotator.test"), logging.INFO, "failed", message=hostile.message)
     report, decision = caplog.messages
     assert json.loads(report.removeprefix("report "))["targets"][0]["error"] == "ManifestRejectedError"

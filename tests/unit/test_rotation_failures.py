@@ -118,6 +118,14 @@ def test_missing_private_key_fails_before_any_connection() -> None:
     assert world.network.connections == []
 
 
+def test_a_failed_target_tells_until_when_the_sas_lives_that_it_was_seen_to_hold() -> None:
+    world = World(TARGET, FAR, held=delivered(**{"rotator/rotated": "2026-07-01T11:00:00Z"}))
+    world.calls.failing["mint"] = errors.VaultUnreachableError("no answer")
+    world.network.failing["far"] = errors.UnreachableError("far does not answer")
+    found = world.rotate()
+    assert [each["expires"] for each in found.as_json()["targets"]] == ["2026-07-01T16:00:00Z", None]
+
+
 @pytest.mark.parametrize(
     ("grants", "problem"),
     [

@@ -95,6 +95,13 @@ def test_the_seconds_to_expiry_are_told_where_they_are_known(notebook: Notebook)
     assert notebook.named(telemetry.SECONDS_TO_EXPIRY) == [(3600, {"target": "t0"}), (60, {"target": "t1"})]
 
 
+def test_what_a_failed_target_still_holds_counts_down_too(notebook: Notebook) -> None:
+    held = TargetReport("t0", "apply", FAILED, {}, expires=IN_AN_HOUR)
+    telemetry.record(dataclasses.replace(report(), targets=(held,)), NOW)
+
+    assert notebook.named(telemetry.SECONDS_TO_EXPIRY) == [(3600, {"target": "t0"})]
+
+
 @pytest.mark.parametrize(
     ("done", "outcome", "error"),
     [

@@ -8,7 +8,7 @@ from rotator import errors
 from rotator.key_rotation import KeyRotation
 from rotator.manifest import Document
 from rotator.pending import Operation
-from rotator.report import Report
+from rotator.report import Report, TargetReport
 from rotator.rotation import Run
 from rotator.services import Services
 from rotator.targets import Plan, Target
@@ -34,6 +34,7 @@ class World:
         self.network = Network(self.calls, _masters(self.targets, held))
         self.plan: Plan = plan(*self.targets)
         self.slept: list[float] = []
+        self.told: dict[str, TargetReport] = {}
         self._lost: errors.LeaseLostError | None = None
 
     @property
@@ -54,7 +55,8 @@ class World:
         )
 
     def run(self, *, forced: bool = False) -> Run:
-        return Run(self.plan, self.services, trigger="test", forced=forced)
+        self.told = {}
+        return Run(self.plan, self.services, trigger="test", forced=forced, told=self.told)
 
     def rotate(self, *, forced: bool = False) -> Report:
         return self._checked(self.run(forced=forced).rotate())
