@@ -2,27 +2,15 @@
 
 import contextlib
 import dataclasses
-import logging
-import secrets
-import select
 import socket
-import threading
 import time
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Self
 
 import paramiko
 
-from rotator import delivery, errors, pins, privatekey
+from rotator import errors, pins, privatekey, session
 from rotator.redaction import Secret
 from rotator.targets import Cluster
-
-logger = logging.getLogger(__name__)
-
-_CHUNK = 65536
-_BREAK_SEEN_SECONDS = 0.5
-_SETTLE_SECONDS = 0.002
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,13 +29,13 @@ class Ssh:
         self._limits = limits or Limits()
 
     @contextlib.contextmanager
-    def connect(self, cluster: Cluster, key: Secret, passphrase: Secret | None) -> Iterator["Session"]:
+    def connect(self, cluster: Cluster, key: Secret, passphrase: Secret | None) -> Iterator[session.Session]:
         """Give a connection to the proven host; raises SshError of the kind that says what went wrong."""
         private_key = privatekey.load(key, passphrase)
         transport = self._proven(cluster)
         try:
             self._authenticate(transport, cluster, private_key)
-            yield Session(transport, cluster)
+            yield session.Session(transport, cluster)
         finally:
             transport.close()
 
@@ -93,7 +81,7 @@ class Ssh:
         connection = _open(cluster, self._limits.connect)
         transport = paramiko.Transport(_PromptSocket(connection))
         _harden(transport, key_types)
-        with _Limit(transport, self._limits.handshake, f"the SSH handshake with {cluster}") as limit:
+        with session.Limit(transport, self._limits.handshake, f"the SSH handshake with {cluster}") as limit:
             try:
                 transport.start_client(timeout=self._limits.handshake)
             except paramiko.ssh_exception.IncompatiblePeer as error:
@@ -107,145 +95,18 @@ class Ssh:
             except (paramiko.SSHException, EOFError, OSError) as error:
                 transport.close()
                 limit.check(error)
-                raise errors.UnreachableError(f"{cluster} does not talk SSH: {_words(error)}") from error
+                raise errors.UnreachableError(f"{cluster} does not talk SSH: {session.words(error)}") from error
         return transport
 
     def _authenticate(self, transport: paramiko.Transport, cluster: Cluster, key: paramiko.PKey) -> None:
-        with _Limit(transport, self._limits.authenticate, f"authentication on {cluster}") as limit:
+        with session.Limit(transport, self._limits.authenticate, f"authentication on {cluster}") as limit:
             try:
                 more = transport.auth_publickey(cluster.user, key)
             except (paramiko.SSHException, EOFError, OSError) as error:
                 limit.check(error)
-                raise _rejected(cluster, key, _words(error)) from error
+                raise _rejected(cluster, key, session.words(error)) from error
         if more:
             raise _rejected(cluster, key, f"it asks for {', '.join(more)} as well")
-
-
-class Session:
-    """A connection to a proven host, as the user."""
-
-    def __init__(self, transport: paramiko.Transport, cluster: Cluster) -> None:
-        self._transport = transport
-        self._cluster = cluster
-
-    def start(self, command: str, *, seconds: float) -> "Command":
-        """Start a command that may take so many seconds until its end; raises SshError."""
-        limit = _Limit(self._transport, seconds, f"a command on {self._cluster}").__enter__()
-        # A shell's startup file may greet, on stdout too.
-        beginning = f"rotator-{secrets.token_hex(8)}"
-        try:
-            channel = self._transport.open_session(timeout=seconds)
-            channel.exec_command(f"echo {beginning}; {command}")
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            limit.__exit__(None, None, None)
-            limit.check(error)
-            raise errors.CommandError(
-                f"{self._cluster} does not run commands: {_words(error)}",
-                remedy="Check authorized_keys (a forced command?), MaxSessions and the user's login shell.",
-            ) from error
-        return Command(channel, self._transport, limit, self._cluster, beginning)
-
-
-class Command:
-    """A running remote command."""
-
-    def __init__(
-        self,
-        channel: paramiko.Channel,
-        transport: paramiko.Transport,
-        limit: "_Limit",
-        cluster: Cluster,
-        beginning: str,
-    ) -> None:
-        self._channel = channel
-        self._transport = transport
-        self._limit = limit
-        self._cluster = cluster
-        self._beginning = f"{beginning}\n".encode()
-        self._stdout = bytearray()
-        self._stderr = bytearray()
-
-    def wait_for(self, line: str) -> str:
-        """Give stdout up to `line`, or all of it if the command ends without it."""
-        wanted = f"{line}\n".encode()
-        while wanted not in self._stdout and self._read():
-            pass
-        return self._printed()
-
-    def finish(self, stdin: Secret | None = None) -> delivery.Result:
-        """Send stdin, close it, and wait for the end; raises CommandKilledError, ConnectionLostError, TimedOutError."""
-        try:
-            # A command that ends early does not read its stdin: its status says why.
-            with contextlib.suppress(OSError, paramiko.SSHException, EOFError):
-                if stdin is not None:
-                    self._channel.sendall(stdin.reveal().encode())
-                self._channel.shutdown_write()
-            while self._read():
-                pass
-        finally:
-            self._limit.__exit__(None, None, None)
-            self._channel.close()
-        self._limit.check(None)
-        return delivery.Result(self._status(), self._printed(), self._stderr.decode(errors="replace"))
-
-    def _printed(self) -> str:
-        """What the command itself printed."""
-        before, beginning, after = self._stdout.partition(self._beginning)
-        return (after if beginning else before).decode(errors="replace")
-
-    def _read(self) -> bool:
-        """Take what has come on both streams, waiting for some; False at their end."""
-        select.select([self._channel], [], [], 1.0)
-        got = False
-        while self._channel.recv_ready():
-            self._stdout += self._channel.recv(_CHUNK)
-            got = True
-        while self._channel.recv_stderr_ready():
-            self._stderr += self._channel.recv_stderr(_CHUNK)
-            got = True
-        if not got and not self._channel.closed:
-            time.sleep(_SETTLE_SECONDS)  # at the streams' end the select above waits no longer
-        # The exit status may come after the streams' end, and only the channel's close is after everything.
-        return got or not self._channel.closed
-
-    def _status(self) -> int:
-        if self._channel.exit_status >= 0:
-            return self._channel.exit_status
-        # paramiko drops the exit-signal message. A broken connection ends the transport's thread; a signal does not.
-        self._transport.join(_BREAK_SEEN_SECONDS)
-        if self._transport.is_alive():
-            raise errors.CommandKilledError(f"the command on {self._cluster} was ended by a signal")
-        raise errors.ConnectionLostError(
-            f"the connection to {self._cluster} broke before the command's end; with all its input, it finishes alone"
-        )
-
-
-class _Limit:
-    """Closes the transport when a step takes too long, which ends every wait inside paramiko, bounded or not."""
-
-    def __init__(self, transport: paramiko.Transport, seconds: float, step: str) -> None:
-        self._step, self._seconds, self._expired = step, seconds, False
-        self._transport = transport
-        self._timer = threading.Timer(seconds, self._expire)
-        self._timer.daemon = True
-
-    def __enter__(self) -> Self:
-        self._timer.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._timer.cancel()
-
-    def check(self, error: BaseException | None) -> None:
-        """Raise TimedOutError if it was this limit that ended the step."""
-        if self._expired:
-            raise errors.TimedOutError(f"{self._step} took longer than {self._seconds:g} s") from error
-
-    def _expire(self) -> None:
-        self._expired = True
-        self._transport.close()
 
 
 class _PromptSocket(socket.socket):
@@ -277,7 +138,7 @@ def _open(cluster: Cluster, seconds: float) -> socket.socket:
     try:
         found = socket.getaddrinfo(cluster.host, cluster.port, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise errors.UnreachableError(f"{cluster} has no address ({_words(error)})") from error
+        raise errors.UnreachableError(f"{cluster} has no address ({session.words(error)})") from error
     for *_, address in found:
         left = until - time.monotonic()
         if left <= 0:
@@ -285,7 +146,7 @@ def _open(cluster: Cluster, seconds: float) -> socket.socket:
         try:
             return socket.create_connection((str(address[0]), cluster.port), timeout=left)
         except OSError as error:
-            failures.append(f"{address[0]}: {_words(error)}")
+            failures.append(f"{address[0]}: {session.words(error)}")
     within = f" within {seconds:g} s" if time.monotonic() >= until else ""
     raise errors.UnreachableError(f"{cluster} does not answer{within} ({'; '.join(failures)})")
 
@@ -304,8 +165,3 @@ def _rejected(cluster: Cluster, key: paramiko.PKey, why: str) -> errors.Authenti
         f"{cluster} does not accept the key {key.get_name()} {key.fingerprint}: {why}",
         remedy="Check KUBERNETES_SSH_USERNAME and that this key stands in the user's authorized_keys on the master.",
     )
-
-
-def _words(error: BaseException) -> str:
-    said = error.strerror if isinstance(error, OSError) and error.strerror else f"{error}"
-    return said.strip().rstrip(".") or type(error).__name__

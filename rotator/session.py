@@ -1,0 +1,152 @@
+"""A session on a proven host: remote commands, their streams and their end, each bounded in time."""
+
+import contextlib
+import secrets
+import select
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+import paramiko
+
+from rotator import delivery, errors
+from rotator.redaction import Secret
+from rotator.targets import Cluster
+
+_CHUNK = 65536
+_BREAK_SEEN_SECONDS = 0.5
+_SETTLE_SECONDS = 0.002
+
+
+class Session:
+    """A connection to a proven host, as the user."""
+
+    def __init__(self, transport: paramiko.Transport, cluster: Cluster) -> None:
+        self._transport = transport
+        self._cluster = cluster
+
+    def start(self, command: str, *, seconds: float) -> "Command":
+        """Start a command that may take so many seconds until its end; raises SshError."""
+        limit = Limit(self._transport, seconds, f"a command on {self._cluster}").__enter__()
+        # A shell's startup file may greet, on stdout too.
+        beginning = f"rotator-{secrets.token_hex(8)}"
+        try:
+            channel = self._transport.open_session(timeout=seconds)
+            channel.exec_command(f"echo {beginning}; {command}")
+        except (paramiko.SSHException, EOFError, OSError) as error:
+            limit.__exit__(None, None, None)
+            limit.check(error)
+            raise errors.CommandError(
+                f"{self._cluster} does not run commands: {words(error)}",
+                remedy="Check authorized_keys (a forced command?), MaxSessions and the user's login shell.",
+            ) from error
+        return Command(channel, self._transport, limit, self._cluster, beginning)
+
+
+class Command:
+    """A running remote command."""
+
+    def __init__(
+        self,
+        channel: paramiko.Channel,
+        transport: paramiko.Transport,
+        limit: "Limit",
+        cluster: Cluster,
+        beginning: str,
+    ) -> None:
+        self._channel = channel
+        self._transport = transport
+        self._limit = limit
+        self._cluster = cluster
+        self._beginning = f"{beginning}\n".encode()
+        self._stdout = bytearray()
+        self._stderr = bytearray()
+
+    def wait_for(self, line: str) -> str:
+        """Give stdout up to `line`, or all of it if the command ends without it."""
+        wanted = f"{line}\n".encode()
+        while wanted not in self._stdout and self._read():
+            pass
+        return self._printed()
+
+    def finish(self, stdin: Secret | None = None) -> delivery.Result:
+        """Send stdin, close it, and wait for the end; raises CommandKilledError, ConnectionLostError, TimedOutError."""
+        try:
+            # A command that ends early does not read its stdin: its status says why.
+            with contextlib.suppress(OSError, paramiko.SSHException, EOFError):
+                if stdin is not None:
+                    self._channel.sendall(stdin.reveal().encode())
+                self._channel.shutdown_write()
+            while self._read():
+                pass
+        finally:
+            self._limit.__exit__(None, None, None)
+            self._channel.close()
+        self._limit.check(None)
+        return delivery.Result(self._status(), self._printed(), self._stderr.decode(errors="replace"))
+
+    def _printed(self) -> str:
+        """What the command itself printed."""
+        before, beginning, after = self._stdout.partition(self._beginning)
+        return (after if beginning else before).decode(errors="replace")
+
+    def _read(self) -> bool:
+        """Take what has come on both streams, waiting for some; False at their end."""
+        select.select([self._channel], [], [], 1.0)
+        got = False
+        while self._channel.recv_ready():
+            self._stdout += self._channel.recv(_CHUNK)
+            got = True
+        while self._channel.recv_stderr_ready():
+            self._stderr += self._channel.recv_stderr(_CHUNK)
+            got = True
+        if not got and not self._channel.closed:
+            time.sleep(_SETTLE_SECONDS)  # at the streams' end the select above waits no longer
+        # The exit status may come after the streams' end, and only the channel's close is after everything.
+        return got or not self._channel.closed
+
+    def _status(self) -> int:
+        if self._channel.exit_status >= 0:
+            return self._channel.exit_status
+        # paramiko drops the exit-signal message. A broken connection ends the transport's thread; a signal does not.
+        self._transport.join(_BREAK_SEEN_SECONDS)
+        if self._transport.is_alive():
+            raise errors.CommandKilledError(f"the command on {self._cluster} was ended by a signal")
+        raise errors.ConnectionLostError(
+            f"the connection to {self._cluster} broke before the command's end; with all its input, it finishes alone"
+        )
+
+
+class Limit:
+    """Closes the transport when a step takes too long, which ends every wait inside paramiko, bounded or not."""
+
+    def __init__(self, transport: paramiko.Transport, seconds: float, step: str) -> None:
+        self._step, self._seconds, self._expired = step, seconds, False
+        self._transport = transport
+        self._timer = threading.Timer(seconds, self._expire)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+
+    def check(self, error: BaseException | None) -> None:
+        """Raise TimedOutError if it was this limit that ended the step."""
+        if self._expired:
+            raise errors.TimedOutError(f"{self._step} took longer than {self._seconds:g} s") from error
+
+    def _expire(self) -> None:
+        self._expired = True
+        self._transport.close()
+
+
+def words(error: BaseException) -> str:
+    """Give what an error of the connection says, without its number and full stop."""
+    said = error.strerror if isinstance(error, OSError) and error.strerror else f"{error}"
+    return said.strip().rstrip(".") or type(error).__name__
