@@ -1,5 +1,6 @@
 """`python -m rotator`."""
 
-from rotator import cli
+from rotator import cli, terminal
 
+terminal.forgiving()
 cli.main(prog_name="python -m rotator", complete_var="_ROTATOR_COMPLETE")

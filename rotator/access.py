@@ -15,6 +15,23 @@ KEY_ROLES = frozenset(
     }
 )
 LIST_KEYS = "Microsoft.Storage/storageAccounts/listkeys/action"
+# https://learn.microsoft.com/azure/key-vault/secrets/overview-storage-keys#service-principal-application-id
+_KEY_VAULT = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093"
+_KEY_VAULT_OF_GOVERNMENT = "7e7c393b-45d0-48b1-a35e-2905ddf8183c"
+
+
+def key_vault_application(host: str) -> str:
+    """Give the application id of Key Vault itself, in the cloud that a vault's host is in."""
+    return _KEY_VAULT_OF_GOVERNMENT if host.endswith(".usgovcloudapi.net") else _KEY_VAULT
+
+
+@dataclasses.dataclass(frozen=True)
+class Principal:
+    """Whom permissions are given to; `kind` is User or ServicePrincipal, or empty where that is not known."""
+
+    object_id: str = "<object id of the identity>"
+    kind: str = ""
+    name: str = "the app's identity"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,3 +65,18 @@ KEY_ROTATION = Policy(storage=frozenset({"regeneratekey"}))
 OPERATOR = Policy(
     frozenset({"get", "set", "recover"}), frozenset({"get", "getsas", "list", "set", "update", "recover"})
 )
+
+
+def addition(vault: str, object_id: str, wanted: Policy) -> str:
+    """Give the command that adds these permissions to those that an identity has there already.
+
+    az replaces each list that is given, so what is there is given with it
+    (https://learn.microsoft.com/cli/azure/keyvault#az-keyvault-set-policy).
+    """
+    lists = "".join(
+        f" --{kind.removesuffix('s')}-permissions {' '.join(sorted(verbs))} $(az keyvault show --name {vault} --query "
+        f"\"properties.accessPolicies[?objectId=='{object_id}'].permissions.{kind}[]\" --output tsv)"
+        for kind, verbs in (("secrets", wanted.secrets), ("storage", wanted.storage))
+        if verbs
+    )
+    return f"az keyvault set-policy --name {vault} --object-id {object_id}{lists}"

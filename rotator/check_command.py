@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rotator import app, complaint, terminal
+from rotator import app, complaint, tables, terminal
 from rotator.findings import Checkup, Finding, Level
 from rotator.terminal import Manner
 
@@ -38,7 +38,7 @@ def check(*, manner: Manner) -> None:
     """  # noqa: D301  # click takes the backspace itself for "do not wrap"
     with terminal.telling(manner):
         try:
-            checkup = _json() if manner.as_json else _live(terminal.console())
+            checkup = _json() if manner.as_json else _told(terminal.console(), verbose=manner.verbose)
         except KeyboardInterrupt:
             click.echo("Interrupted. Nothing was changed.", err=True)
             sys.stdout.flush()
@@ -52,20 +52,25 @@ def _json() -> Checkup:
     return checkup
 
 
-def _live(console: "Console") -> Checkup:
-    # Not the console's own idea of it, which FORCE_COLOR changes.
-    if not (sys.stdout.isatty() and console.is_terminal):
-        checkup = app.check()
-        console.print(_table(checkup.findings))
+def _told(console: "Console", *, verbose: bool) -> Checkup:
+    # Not the console's own idea of a terminal, which FORCE_COLOR changes; and lines of the log would tear what is live.
+    if sys.stdout.isatty() and console.is_terminal and not verbose:
+        checkup = _live(console)
     else:
-        from rich.live import Live
-
-        with Live(console=console, refresh_per_second=12) as live:
-            checkup = app.check(announce=_Watcher(live))
-            live.update(_table(checkup.findings))
+        checkup = app.check()
+        tables.show(console, _table(checkup.findings, narrow=tables.is_narrow(console)))
     for finding in checkup.findings:
         _mend(console, finding)
     console.print(terminal.text(checkup.verdict(), "bold red" if checkup.failed else "bold"))
+    return checkup
+
+
+def _live(console: "Console") -> Checkup:
+    from rich.live import Live
+
+    with Live(console=console, refresh_per_second=12) as live:
+        checkup = app.check(announce=_Watcher(live))
+        live.update(_table(checkup.findings, narrow=tables.is_narrow(console)))
     return checkup
 
 
@@ -107,21 +112,17 @@ class _Watcher:
         from rich.spinner import Spinner
 
         waiting = Spinner("line", terminal.text(", ".join(self._under_way), "dim"))
-        self._live.update(Group(_table(tuple(self._findings)), waiting))
+        self._live.update(Group(_table(tuple(self._findings), narrow=tables.is_narrow(self._live.console)), waiting))
 
 
-def _table(findings: tuple[Finding, ...]) -> "RenderableType":
-    from rich.table import Table
+def _table(findings: tuple[Finding, ...], *, narrow: bool) -> "RenderableType":
+    """Show each finding in a row, its text beside the check's name or, in a narrow terminal, under it."""
+    from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    before = ""
+    table = tables.plain(narrow=narrow)
     for level, check, text in _rows(findings):
-        name = "" if check == before else check
-        table.add_row(terminal.text(level, _STYLES[level]), terminal.text(name), terminal.text(text))
-        before = check
+        cells = [terminal.text(check), terminal.text(text)]
+        table.add_row(terminal.text(level, _STYLES[level]), *([Text("\n").join(cells)] if narrow else cells))
     return table
 
 

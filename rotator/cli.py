@@ -23,6 +23,7 @@ from rotator import (
     history_command,
     onboard_command,
     status_command,
+    tables,
     terminal,
 )
 from rotator.pending import Operation
@@ -163,18 +164,13 @@ def _interruptible() -> Iterator[None]:
 
 
 def _show(report: Report) -> None:
-    from rich.table import Table
-
-    console = terminal.console()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("TARGET", "OUTCOME", "SAS UNTIL", "WHY"):
-        table.add_column(heading, overflow="fold")
+    console, rows = terminal.console(), []
     for target in report.targets:
         kind = target.outcome.kind
         until, why = _cells(target)
         cells = (target.target, ""), (kind, _COLOURS[kind]), (until, ""), (why, "")
-        table.add_row(*(terminal.text(words, style) for words, style in cells))
-    console.print(table)
+        rows.append([terminal.text(words, style) for words, style in cells])
+    tables.show(console, tables.headed(console, ("TARGET", "OUTCOME", "SAS UNTIL", "WHY"), rows))
     for target in report.targets:
         if isinstance(target.outcome, Failed):
             console.print(terminal.text(f"{target.target}: ", "bold red") + terminal.text(target.outcome.message))

@@ -167,6 +167,10 @@ class VaultFirewallError(VaultError):
         self.address = address
 
 
+class VaultPrivateError(VaultError):
+    """The vault takes requests through its private endpoints only."""
+
+
 class RbacVaultError(VaultForbiddenError):
     """The vault decides by Azure roles, with which managed storage does not work."""
 
@@ -357,6 +361,24 @@ class KubeconfigError(DeliveryError):
     remedy = (
         "On the master, let the user read a kubeconfig, and name it where it is not ~/.kube/config: "
         "KUBERNETES_KUBECTL='kubectl --kubeconfig=/path/to/it'."
+    )
+
+
+class SudoError(DeliveryError):
+    """sudo asks for a password, or does not let the user run kubectl."""
+
+    remedy = (
+        "On the master, let the user run it without a password, by a line in /etc/sudoers.d: "
+        "<user> ALL=(root) NOPASSWD: <kubectl with its absolute path>"
+    )
+
+
+class KubernetesUnauthorizedError(DeliveryError):
+    """The API server does not take the credential in kubectl's kubeconfig."""
+
+    remedy = (
+        "Renew the credential in the kubeconfig that kubectl uses on the master: its token or client certificate has "
+        "expired, or was withdrawn."
     )
 
 

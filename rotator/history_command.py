@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rotator import app, terminal
+from rotator import app, tables, terminal
 from rotator.terminal import Manner
 
 if TYPE_CHECKING:
@@ -55,22 +55,13 @@ def history(*, run: str | None, limit: int, days: int, manner: Manner) -> None:
 
 
 def _list(reports: list[dict[str, Any]]) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("WHEN", "RUN", "ASKED BY", "OUTCOME", "WHAT"):
-        # A run's name is to be copied as a whole.
-        table.add_column(heading, overflow="fold", no_wrap=heading in {"RUN", "OUTCOME"})
+    console, rows = terminal.console(), []
     for report in reports:
-        when, run, asked_by, outcome, what = _cells(report)
-        table.add_row(
-            terminal.text(when),
-            terminal.text(run),
-            terminal.text(asked_by),
-            _outcome_text(outcome),
-            terminal.text(what),
-        )
-    terminal.console().print(table)
+        *before, outcome, what = _cells(report)
+        rows.append([*map(terminal.text, before), _outcome_text(outcome), terminal.text(what)])
+    headings = ("WHEN", "RUN", "ASKED BY", "OUTCOME", "WHAT")
+    # A run's name is to be copied as a whole.
+    tables.show(console, tables.headed(console, headings, rows, whole={"RUN", "OUTCOME"}))
 
 
 def _cells(report: dict[str, Any]) -> tuple[str, str, str, str, str]:
@@ -124,7 +115,7 @@ def _section(title: object, outcome: object, facts: dict[str, Any], *told: str) 
         for each in value if isinstance(value, list) else [value]:
             if each and name not in told:
                 table.add_row(terminal.text(name.replace("_", " ")), terminal.text(_words(each)))
-    console.print(table)
+    tables.show(console, table)
 
 
 def _words(value: object) -> str:

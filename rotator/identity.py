@@ -11,6 +11,7 @@ from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.exceptions import AzureError
 
 from rotator import errors, patience
+from rotator.access import Principal
 
 # The endpoint is on this very host; a mute one is asked several times, by each of those who need a token.
 _ANSWER_SECONDS = 5
@@ -55,19 +56,25 @@ def _for(
     return identity.DefaultAzureCredential(managed_identity_client_id=client_id)
 
 
-def whoami(token_source: TokenCredential, scope: str) -> tuple[str, str]:
+def whoami(token_source: TokenCredential, scope: str) -> Principal:
     """Name the identity as `describe` does; raises IdentityError when there is none."""
     token_source.get_token(scope)
     return describe(token_source, scope)
 
 
-def describe(token_source: TokenCredential, scope: str) -> tuple[str, str]:
-    """Name the identity for a person, and give its object id, as the token's claims tell (not verified)."""
+def describe(token_source: TokenCredential, scope: str) -> Principal:
+    """Say who the identity is, as the token's claims tell (not verified)."""
     try:
         token = token_source.get_token(scope).token
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     except (errors.IdentityError, IndexError, ValueError):
-        return "the app's identity", "<object id of the app's identity>"
+        return Principal()
     object_id = str(claims.get("oid", "?"))
-    return f"the identity with object id {object_id} and client id {claims.get('appid', '?')}", object_id
+    name = f"the identity with object id {object_id} and client id {claims.get('appid', '?')}"
+    return Principal(object_id, _kind(claims), name)
+
+
+def _kind(claims: Mapping[str, Any]) -> str:
+    # https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference: only a person's has scopes.
+    return "User" if claims.get("idtyp") == "user" or "scp" in claims else "ServicePrincipal"

@@ -131,6 +131,12 @@ def _reference(target: Target) -> str:
 # The original error words come from k8s.io/apimachinery's StatusReason and from kubectl itself.
 _MEANINGS: tuple[tuple[str, type[errors.RotatorError], str], ...] = (
     (
+        r"sudo: (a password is|a terminal is|no tty|sorry, you must)|is not in the sudoers file|"
+        r"Sorry, user .* is not allowed to",
+        errors.SudoError,
+        "sudo does not run kubectl for {target.cluster.user}",
+    ),
+    (
         r'error loading config file|error: stat .*no such file|context "[^"]*" does not exist|no context exists|'
         r"invalid configuration:|Unable to read /etc/rancher",
         errors.KubeconfigError,
@@ -139,7 +145,12 @@ _MEANINGS: tuple[tuple[str, type[errors.RotatorError], str], ...] = (
     (r"denied the request", errors.ManifestRejectedError, "an admission webhook refuses {target}"),
     (r"exceeded quota", errors.QuotaExceededError, "a quota forbids Secret {target}"),
     (r'namespaces "[^"]*" not found|because it is being terminated', errors.NamespaceMissingError, "no namespace"),
-    (r"\((Forbidden|Unauthorized)\)|must be logged in", errors.KubernetesForbiddenError, "not allowed on {target}"),
+    (
+        r"\(Unauthorized\)|must be logged in|getting credentials: ",
+        errors.KubernetesUnauthorizedError,
+        "the API server does not know who kubectl is on {target.cluster}",
+    ),
+    (r"\(Forbidden\)", errors.KubernetesForbiddenError, "not allowed on {target}"),
     (r"\((Conflict|AlreadyExists)\)|has been modified", errors.ConflictError, "Secret {target} changed meanwhile"),
     (
         r"connection refused|was refused|Unable to connect|ServiceUnavailable|InternalError|etcdserver|i/o timeout|"

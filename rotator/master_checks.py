@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import re
+import shlex
 from collections.abc import Callable
 from typing import Protocol
 
@@ -156,10 +157,14 @@ class MasterChecks:
             say(Level.OK, f"kubectl {found}")
             return
         error = kubectl.explain(result.status, result.stderr, self._target, "nothing was changed")
-        other = self._run(known, kubectl_probe.PLACES).stdout.partition("\n")[0]
-        command = self._remedies().setting("KUBERNETES_KUBECTL", other) if other else ""
-        say(Level.FAILURE, str(error), errors.KubectlMissingError.remedy, command)
+        command = self._other_kubectl(known) if isinstance(error, errors.KubectlMissingError) else ""
+        say(Level.FAILURE, str(error), error.remedy, command)
         raise OverError
+
+    def _other_kubectl(self, known: Known) -> str:
+        found = self._run(known, kubectl_probe.PLACES).stdout.splitlines()
+        others = [line for line in found if line != shlex.join(self._cluster.kubectl)]
+        return self._remedies().setting("KUBERNETES_KUBECTL", others[0]) if others else ""
 
     def _server(self, known: Known, say: Say) -> None:
         known.of("kubectl")

@@ -205,8 +205,7 @@ class Onboarding:
         if not holders - {principal} or (wanted and wanted not in holders):
             raise errors.MissingRoleError(
                 f"Key Vault's application lacks the role {access.KEY_OPERATOR_NAME!r} on {self._account.name}",
-                remedy=f"{command} --assignee cfa8b339-82a2-471a-a3c9-0fc0be7a4093 (in Azure Government "
-                "7e7c393b-45d0-48b1-a35e-2905ddf8183c)",
+                remedy=f"{command} --assignee {access.key_vault_application(self._wish.plan.account.host)}",
             )
         if not self._directory.may(self._wish.account, access.LIST_KEYS):
             raise errors.MissingRoleError(

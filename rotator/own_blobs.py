@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from azure.core.credentials import TokenCredential
 from azure.storage.blob import ContainerClient
 
-from rotator import app_blobs, blob_lease, errors
+from rotator import app_blobs, blob_lease, errors, identity
+from rotator.access import Principal
 from rotator.app_storage import AppStorage
 from rotator.lease import Holder
 from rotator.targets import Plan
+
+_SCOPE = "https://storage.azure.com/.default"  # in every cloud
 
 
 class OwnBlobs:
@@ -28,6 +31,11 @@ class OwnBlobs:
                 app_blobs.may_write(container, self._lease)
             seen = blob_lease.look(self._storage, self._lease, credential)
         return (seen.holder or "which one is not known") if seen.held else None
+
+    def whoami(self) -> Principal:
+        """Say who opens it, which need not be the vault's identity."""
+        with self._signed_in() as credential:
+            return identity.describe(credential, _SCOPE)
 
     def container(self) -> bool:
         """Tell whether the container for reports is there; raises ArchiveError, also where it could not be written."""

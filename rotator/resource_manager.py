@@ -61,7 +61,7 @@ class ResourceManager:
     def operator(self) -> str:
         """Give the object id of whoever is signed in."""
         with self._translated("a token"):
-            _, object_id = identity.describe(self._credential, self._scope)
+            object_id = identity.describe(self._credential, self._scope).object_id
         if object_id.startswith("<"):
             raise errors.IdentityError(f"no token for {self._url} could be had")
         return object_id

@@ -37,6 +37,10 @@ class Session:
         except (paramiko.SSHException, EOFError, OSError) as error:
             limit.__exit__(None, None, None)
             limit.check(error)
+            if not self._transport.is_active():
+                raise errors.ConnectionLostError(
+                    f"the connection to {self._cluster} broke before a command could be started: {words(error)}"
+                ) from error
             raise errors.CommandError(
                 f"{self._cluster} does not run commands: {words(error)}",
                 remedy="Check authorized_keys (a forced command?), MaxSessions and the user's login shell.",

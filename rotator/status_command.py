@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rotator import app, complaint, moments, terminal
+from rotator import app, complaint, moments, tables, terminal
 from rotator.status import State, Status, TargetStatus
 from rotator.terminal import Manner
 
@@ -46,17 +46,10 @@ def status(*, manner: Manner) -> None:
 
 
 def _show(found: Status) -> None:
-    from rich.table import Table
-
     console = terminal.console()
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("TARGET", "STATE", "SAS UNTIL", "ROTATED", "SIGNED BY", "RUN"):
-        table.add_column(heading, overflow="fold", no_wrap=heading in {"STATE", "RUN"})
-    for target in found.targets:
-        table.add_row(
-            terminal.text(target.target), terminal.text(target.state, _STYLES[target.state]), *_cells(target, found)
-        )
-    console.print(table)
+    headings = ("TARGET", "STATE", "SAS UNTIL", "ROTATED", "SIGNED BY", "RUN")
+    rows = [_cells(target, found) for target in found.targets]
+    tables.show(console, tables.headed(console, headings, rows, whole={"STATE", "RUN"}))
     for target in found.targets:
         console.print(terminal.text(f"{target.target}: {target.text}", "" if target.well else "bold"))
         if target.failure:
@@ -69,13 +62,14 @@ def _show(found: Status) -> None:
 
 def _cells(target: TargetStatus, found: Status) -> "list[Text]":
     until, since = target.expires, target.rotated
-    cells = [
+    more = [
         f"{moments.text(until)} ({moments.relative(until, found.now)})" if until else "",
         moments.relative(since, found.now) if since else "",
         target.signing_key or "",
         target.run or "",
     ]
-    return [terminal.text(cell) for cell in cells]
+    state = terminal.text(target.state, _STYLES[target.state])
+    return [terminal.text(target.target), state, *map(terminal.text, more)]
 
 
 def _closing(found: Status) -> str:

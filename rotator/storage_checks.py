@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from rotator import clock_checks, errors, manifest, sas
+from rotator.access import Principal
 from rotator.app_storage import AppStorage
 from rotator.findings import Level
 from rotator.issuing import Issuing
@@ -16,9 +17,14 @@ from rotator.sas import Sas
 from rotator.services import Issuer, Prover
 from rotator.targets import Plan
 
+_BY_FIREWALL = "AuthorizationFailure"
+
 
 class OwnBlobs(Protocol):
     """The app's own storage, looked at without taking or making anything."""
+
+    def whoami(self) -> Principal:
+        """Who opens it, which need not be the vault's identity."""
 
     def holder(self) -> Holder | str | None:
         """Who has the lease; raises LeaseUnavailableError, also where it could not be taken."""
@@ -100,7 +106,7 @@ class StorageChecks:
         try:
             say(Level.OK, f"{endpoint}: {self._prover.prove(issued, endpoint)}")
         except errors.StorageRefusedError as error:
-            say(Level.FAILURE, str(error), error.remedy, self._unlock(known, error))
+            say(Level.FAILURE, str(error), error.remedy, self._unlock(known, error, endpoint))
             raise OverError from error
 
     def _reach(self, endpoint: str, say: Say) -> None:
@@ -138,7 +144,9 @@ class StorageChecks:
             raise OverError
         return found
 
-    def _unlock(self, known: Known, error: errors.RotatorError) -> str:
+    def _unlock(self, known: Known, error: errors.RotatorError, endpoint: str) -> str:
+        if _BY_FIREWALL in str(error):
+            return self._remedies().through_storage_firewall(endpoint)
         if "KeyBasedAuthenticationNotPermitted" not in str(error):
             return ""
         try:
@@ -177,5 +185,9 @@ class StorageChecks:
 
     def _own_command(self, error: errors.RotatorError) -> str:
         url = self._own[0].blob_url if self._own else None
+        if self._own is None or url is None:
+            return ""
+        if _BY_FIREWALL in str(error):
+            return self._remedies().through_storage_firewall(url)
         lacks_role = "AuthorizationPermissionMismatch" in str(error)
-        return self._remedies().blob_owner(url) if url and lacks_role else ""
+        return self._remedies().blob_owner(url, self._own[1].whoami()) if lacks_role else ""

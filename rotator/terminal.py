@@ -4,7 +4,9 @@ import contextlib
 import dataclasses
 import functools
 import getpass
+import io
 import logging
+import os
 import socket
 import sys
 import traceback
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _Command = Callable[..., None]
+_ENDLESS = 1_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,11 +84,22 @@ def asked_by() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def console(*, stderr: bool = False) -> "Console":
-    """Give what tables are printed on: plain unless it is a terminal, without colour where NO_COLOR is set."""
+def forgiving() -> None:
+    """Have standard output and standard error show a question mark for what their encoding lacks, and not fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def console() -> "Console":
+    """Give what is printed on: plain unless it is a terminal, without colour where NO_COLOR is set.
+
+    What goes into a pipe or a file is searched line by line, so nothing is folded there, unless COLUMNS says where.
+    """
     from rich.console import Console
 
-    return Console(highlight=False, stderr=stderr)
+    folded = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(highlight=False, width=None if folded else _ENDLESS)
 
 
 def text(words: str, style: str = "") -> "Text":

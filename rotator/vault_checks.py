@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from rotator import clock_checks, errors, moments, outlook, pending, periods
+from rotator.access import Principal
 from rotator.findings import Level
 from rotator.managed import Managed
 from rotator.preflight import Known, Look, NotKnownError, OverError, Say
@@ -36,7 +37,7 @@ class VaultChecks:
         vault: Vault,
         ring: Ring,
         *,
-        whoami: Callable[[], tuple[str, str]],
+        whoami: Callable[[], Principal],
         time_at: clock_checks.TimeAt,
         clock: Callable[[], datetime.datetime],
         place: Mapping[str, str],
@@ -81,11 +82,11 @@ class VaultChecks:
         if not self._plan.warnings:
             say(Level.OK, "complete and in themselves sound")
 
-    def _identity(self, _known: Known, say: Say) -> str:
-        who, object_id = self._whoami()
-        self.remedies = dataclasses.replace(self.remedies, object_id=object_id)
-        say(Level.OK, f"signs in as {who}")
-        return object_id
+    def _identity(self, _known: Known, say: Say) -> Principal:
+        who = self._whoami()
+        self.remedies = dataclasses.replace(self.remedies, who=who)
+        say(Level.OK, f"signs in as {who.name}")
+        return who
 
     def _reach(self, _known: Known, say: Say) -> None:
         before = self._clock()
@@ -197,7 +198,7 @@ class VaultChecks:
             remedies = self.remedies
             ways: tuple[tuple[type[errors.RotatorError], Callable[[], str]], ...] = (
                 (errors.RbacVaultError, remedies.access_policies),
-                (errors.KeyAccessForbiddenError, self._key_operator),
+                (errors.KeyAccessForbiddenError, self._key_operators),
                 (errors.VaultForbiddenError, remedies.policy),
                 (errors.VaultFirewallError, lambda: remedies.through_firewall(getattr(error, "address", ""))),
                 (errors.VaultDisabledError, lambda: remedies.enable(secret)),
@@ -208,8 +209,8 @@ class VaultChecks:
 
         return command
 
-    def _key_operator(self) -> str:
-        return self.remedies.key_operator(self._resource_id) if self._resource_id else ""
+    def _key_operators(self) -> str:
+        return self.remedies.key_operators(self._resource_id or "<resource id of the storage account>")
 
     def secret_file(self, name: str) -> str:
         """Give the command that puts the private key, or its passphrase, into the vault."""

@@ -33,7 +33,7 @@ _RETRIES = 4
 # What the vault does with the account's keys through Resource Manager, as itself and on behalf of the caller.
 _ON_BEHALF = ("storage set", "storage regeneratekey")
 _CHECK_SETTINGS = "Check KEYVAULT_BASEURL, KEYVAULT_STORAGE_NAME and the SAS_* settings."
-_BY_NETWORK = ("ForbiddenByFirewall", "ForbiddenByConnection", "ForbiddenByPolicy")
+_BY_NETWORK = ("ForbiddenByFirewall", "ForbiddenByPolicy")
 
 
 class RefusedAsBadError(errors.VaultError):
@@ -167,21 +167,23 @@ class VaultClient:
         if "SecretDisabled" in codes:
             remedy = f"az keyvault secret set-attributes --vault-name {self._name} --name … --enabled true"
             return errors.VaultDisabledError(f"{said}: it is disabled", remedy=remedy)
+        if "ForbiddenByConnection" in codes:
+            return errors.VaultPrivateError(
+                f"{said}: it takes no requests from public networks", remedy=_private_remedy(self._name)
+            )
         if any(code.startswith(_BY_NETWORK) for code in codes):
             return errors.VaultFirewallError(said, address=address)
         if "ForbiddenByRbac" in codes:
             return errors.RbacVaultError(f"{said}: it is in RBAC mode", remedy=rbac_remedy(self._name))
         if permission in _ON_BEHALF and "AccessDenied" not in codes:
             return errors.KeyAccessForbiddenError(f"{said}: Resource Manager refuses it the account's keys")
-        who, object_id = identity.describe(self._credential, scope(self.host))
+        who = identity.describe(self._credential, scope(self.host))
         kind, _, verb = permission.partition(" ")
-        # The list that is given replaces the former one, so it must be whole.
         app, operator = (getattr(policy, kind) for policy in (access.APP, access.OPERATOR))
-        verbs = (operator if verb in operator - app else app) | {verb}
+        wanted = access.Policy(**{kind: (operator if verb in operator - app else app) | {verb}})
         return errors.VaultForbiddenError(
-            f"{said}: {who} lacks the permission {permission!r}",
-            remedy=f"az keyvault set-policy --name {self._name} --object-id {object_id} --{kind.removesuffix('s')}"
-            f"-permissions {' '.join(sorted(verbs))}",
+            f"{said}: {who.name} lacks the permission {permission!r}",
+            remedy=access.addition(self._name, who.object_id, wanted),
         )
 
     def onboard(self) -> str:
@@ -201,6 +203,14 @@ def scope(host: str) -> str:
 def rbac_remedy(vault: str) -> str:
     """Say how a vault gets into access-policy mode."""
     return f"Managed storage needs access policies: az keyvault update --name {vault} --enable-rbac-authorization false"
+
+
+def _private_remedy(vault: str) -> str:
+    return (
+        "Run it where a private endpoint of the vault is reached, and the vault's name leads there (for the function "
+        "app: network integration and private DNS); or let public networks in, as far as the vault's firewall does: "
+        f"az keyvault update --name {vault} --public-network-access Enabled"
+    )
 
 
 def _address(error: HttpResponseError) -> str:

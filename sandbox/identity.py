@@ -44,8 +44,8 @@ class Identity:
     """Issues tokens to whoever knows the identity header; the sandbox's other services check them here.
 
     The system-assigned identity has `client_id` and `object_id`; `user_assigned` maps further client ids to
-    object ids. While `fail_with` is set, every request is answered with that status. `clock_skew` is
-    how far its clock is ahead.
+    object ids; the client ids in `unassigned` are not the app's yet. While `fail_with` is set, every request is
+    answered with that status. `clock_skew` is how far its clock is ahead.
     """
 
     def __init__(self, record: journal.Journal) -> None:
@@ -57,6 +57,7 @@ class Identity:
         self.client_id = str(uuid.uuid4())
         self.object_id = str(uuid.uuid4())
         self.user_assigned: dict[str, str] = {}
+        self.unassigned: set[str] = set()
         self.audiences: set[str] = set(AZURE_AUDIENCES)
         self.lifetime = 24 * 3600
         self.fail_with: int | None = None
@@ -86,8 +87,8 @@ class Identity:
         """Stop listening."""
         await self._server.stop()
 
-    def issue(self, audience: str, client_id: str | None = None, lifetime: int | None = None) -> str:
-        """Return a token for the audience; `lifetime` is in seconds and may be negative."""
+    def issue(self, audience: str, client_id: str | None = None, lifetime: int | None = None, **more: str) -> str:
+        """Return a token for the audience; `lifetime` is in seconds and may be negative, `more` are further claims."""
         now = int(time.time())
         client = client_id or self.client_id
         claims = {
@@ -99,6 +100,7 @@ class Identity:
             "iat": now,
             "nbf": now - 300,
             "exp": now + (self.lifetime if lifetime is None else lifetime),
+            **more,
         }
         token = self._sign(claims)
         self.issued.append(token)
@@ -174,6 +176,7 @@ class Identity:
                 400,
                 "No identity has this client_id.",
             ),
+            ((client or self.client_id) in self.unassigned, 400, "Unable to load the proper Managed Identity."),
         )
         return next(((status, text) for wrong, status, text in problems if wrong), None)
 

@@ -81,6 +81,9 @@ def respond(api: "KubernetesApi", user: str, method: str, where: Place, body: by
         case "GET", named:
             check(api, Asked(user, "get" if named else "list", where.resource, where.namespace, where.name))
             return read(api, where), 200
+        case "PUT", True:
+            check(api, Asked(user, "update", where.resource, where.namespace, where.name))
+            return replace(api, where, body), 200
         case "DELETE", True:
             check(api, Asked(user, "delete", where.resource, where.namespace, where.name))
             return delete(api, where), 200
@@ -99,6 +102,17 @@ def create(api: "KubernetesApi", where: Place, body: bytes) -> Document:
     own = {"namespace": where.namespace, "uid": str(uuid.uuid4()), "creationTimestamp": kubernetes_rules.now()}
     made = {**document, "metadata": {**document["metadata"], **own, "resourceVersion": api.version}}
     known[where.namespace, name] = made
+    return made
+
+
+def replace(api: "KubernetesApi", where: Place, body: bytes) -> Document:
+    """Write one anew; what a binding binds stays the same."""
+    document, before = kubernetes_manifest.parse(body, where.kind, f"{GROUP}/v1"), read(api, where)
+    if document.get("roleRef") != before.get("roleRef"):
+        raise kubernetes_rules.bad_request("roleRef: Invalid value: cannot change roleRef")
+    known = {name: before["metadata"][name] for name in ("namespace", "uid", "creationTimestamp")}
+    made = {**document, "metadata": {**document["metadata"], **known, "resourceVersion": api.version}}
+    api.access[where.resource][where.namespace, where.name] = made
     return made
 
 

@@ -60,7 +60,11 @@ def create_role_assignment(manager: "ResourceManager", call: "Call") -> dict[str
     for one in manager.role_assignments:
         if (one.scope.lower(), one.role, one.principal_id) == (call.scope.lower(), role, principal_id):
             raise resource_errors.ResourceError(409, "RoleAssignmentExists", "The role assignment already exists.")
-    kind = properties.get("principalType", "ServicePrincipal")
+    kind = "User" if principal_id in manager.people else "ServicePrincipal"
+    said = properties.get("principalType", kind)
+    if said != kind:
+        text = f"The PrincipalId '{principal_id}' has type '{kind}', which is different from specified type '{said}'."
+        raise resource_errors.ResourceError(400, "UnmatchedPrincipalType", text)
     made = resource_roles.Assignment(call.scope, role, principal_id, kind, call.names["name"])
     manager.role_assignments.append(made)
     return _assignment(made)

@@ -42,12 +42,14 @@ class Estate:
         self.function_app_id = f"{self.group_id}/providers/Microsoft.Web/sites/{FUNCTION_APP}"
         self.app_client_id = str(uuid.uuid4())
         self.app_object_id = str(uuid.uuid4())
+        self._identity_id = f"{self.group_id}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{FUNCTION_APP}"
         tokens.user_assigned[self.app_client_id] = self.app_object_id
 
     def register(self, manager: resource_manager.ResourceManager, blobs: blob.BlobService) -> None:
         """Make all of it known to Resource Manager, and its role assignments to the vault and the blob service."""
         manager.vaults[self.vault_id] = resource_vaults.VaultResource(self.vault_id, self._service)
         manager.sites[self.function_app_id] = self._function_app()
+        manager.identities[self._identity_id] = (self.app_client_id, self.app_object_id)
         manager.role_assignments += self._role_assignments()
         self._service.authorizes = manager.authorizes
         blobs.authorizes = lambda object_id, action, scope: resource_roles.opens_data(
@@ -63,7 +65,6 @@ class Estate:
             yield resource_roles.Assignment(self._app_storage.resource_id, role, owner)
 
     def _function_app(self) -> resource_sites.Site:
-        identity_id = f"{self.group_id}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{FUNCTION_APP}"
         settings = {
             "AZURE_CLIENT_ID": self.app_client_id,
             "AzureWebJobsStorage__accountName": self._app_storage.name,
@@ -71,6 +72,6 @@ class Estate:
         }
         return resource_sites.Site(
             self.function_app_id,
-            user_assigned={identity_id: (self.app_client_id, self.app_object_id)},
+            user_assigned={self._identity_id: (self.app_client_id, self.app_object_id)},
             app_settings=settings,
         )

@@ -53,7 +53,8 @@ class Call:
 class ResourceManager:
     """Vaults and function apps by their ids, storage accounts by name, and the role assignments.
 
-    Tests change all of these, and `faults`. `blob_endpoint` gives an account's, without a trailing slash.
+    Of `identities` it has client id and object id; `people` are object ids that are no service's. Tests change all of
+    these, and `faults`. `blob_endpoint` gives an account's, without a trailing slash.
     """
 
     def __init__(
@@ -71,6 +72,8 @@ class ResourceManager:
         self.blob_endpoint = blob_endpoint
         self.vaults: dict[str, resource_vaults.VaultResource] = {}
         self.sites: dict[str, resource_sites.Site] = {}
+        self.identities: dict[str, tuple[str, str]] = {}
+        self.people: set[str] = set()
         self.role_assignments: list[resource_roles.Assignment] = []
         self.faults: list[faults.Fault] = []
 
@@ -89,10 +92,16 @@ class ResourceManager:
         """The tenant of every resource."""
         return self._identity.tenant_id
 
-    @property
-    def system_assigned(self) -> str:
-        """The object id that a function app's own identity has; there is one for all of them."""
+    def assign_own(self) -> str:
+        """Have the app sign in as its own identity, of which there is one for all; gives its object id."""
+        self._identity.unassigned.discard(self._identity.client_id)
         return self._identity.object_id
+
+    def assign(self, identity_id: str) -> tuple[str, str]:
+        """Have the app sign in as a user-assigned identity; gives its client id and object id."""
+        client_id, object_id = self.find(self.identities, identity_id)
+        self._identity.unassigned.discard(client_id)
+        return client_id, object_id
 
     @property
     def audiences(self) -> frozenset[str]:

@@ -67,6 +67,13 @@ ROUTES = (
         "Microsoft.Storage/storageAccounts/regeneratekey/action",
         resource_storage.regenerate_key,
     ),
+    _route(
+        "GET",
+        _SUBSCRIPTION,
+        "/providers/Microsoft.ManagedIdentity/userAssignedIdentities",
+        None,
+        resource_sites.list_identities,
+    ),
     _route("GET", _SITE, "", "Microsoft.Web/sites/read", resource_sites.get_site),
     _route("PATCH", _SITE, "", "Microsoft.Web/sites/write", resource_sites.update_site),
     _route(

@@ -50,12 +50,34 @@ def get_site(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
 
 
 def update_site(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
-    """PATCH {site}: gives it a system-assigned identity; nothing else can be changed here."""
-    site, wanted = manager.find(manager.sites, call.scope), (call.body.get("identity") or {}).get("type", "")
-    if set(call.body) != {"identity"} or "SystemAssigned" not in wanted.replace(" ", "").split(","):
-        raise resource_errors.bad_request("Only a system-assigned identity can be given to a site here.")
-    site.principal_id = manager.system_assigned
+    """PATCH {site}: gives it identities; nothing else can be changed, and none be taken away here."""
+    site, wanted = manager.find(manager.sites, call.scope), call.body.get("identity") or {}
+    kinds = set(str(wanted.get("type", "")).replace(" ", "").split(","))
+    if set(call.body) != {"identity"} or not kinds <= {"SystemAssigned", "UserAssigned"}:
+        raise resource_errors.bad_request("Only identities can be given to a site here.")
+    if "SystemAssigned" in kinds:
+        site.principal_id = manager.assign_own()
+    if "UserAssigned" in kinds:
+        given = {one: manager.assign(one) for one in wanted.get("userAssignedIdentities") or {}}
+        site.user_assigned = {**site.user_assigned, **given}
     return get_site(manager, call)
+
+
+def list_identities(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+    """GET {subscription}/…/userAssignedIdentities."""
+    kind = "Microsoft.ManagedIdentity/userAssignedIdentities"
+    known = manager.identities
+    return {
+        "value": [
+            {
+                "id": one,
+                "name": one.rpartition("/")[2],
+                "type": kind,
+                "properties": {"clientId": known[one][0], "principalId": known[one][1], "tenantId": manager.tenant_id},
+            }
+            for one in manager.readable(known, call.object_id, kind)
+        ]
+    }
 
 
 def list_app_settings(manager: "ResourceManager", call: "Call") -> dict[str, Any]:

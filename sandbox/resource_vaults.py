@@ -31,7 +31,6 @@ class VaultResource:
     location: str = "westeurope"
     soft_delete: bool = True
     purge_protection: bool = True
-    public_network_access: str = "Enabled"
 
     @property
     def name(self) -> str:
@@ -53,12 +52,17 @@ def get_vault(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
 def update_vault(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
     """PATCH {vault}: what isn't in the body stays as it is."""
     found, properties = manager.find(manager.vaults, call.scope), call.body.get("properties") or {}
-    if set(properties) - {"enableRbacAuthorization", "networkAcls"}:
+    if set(properties) - {"enableRbacAuthorization", "networkAcls", "publicNetworkAccess"}:
         raise resource_errors.bad_request(f"The sandbox cannot change all of {', '.join(properties)}.")
     found.service.rbac = bool(properties.get("enableRbacAuthorization", found.service.rbac))
+    found.service.private = properties.get("publicNetworkAccess", _access(found)) == "Disabled"
     if "networkAcls" in properties:
         found.service.firewall = firewall.read(properties["networkAcls"])
     return _answer(manager, found)
+
+
+def _access(found: VaultResource) -> str:
+    return "Disabled" if found.service.private else "Enabled"
 
 
 def _answer(manager: "ResourceManager", found: VaultResource) -> dict[str, Any]:
@@ -70,7 +74,7 @@ def _answer(manager: "ResourceManager", found: VaultResource) -> dict[str, Any]:
         "enableSoftDelete": found.soft_delete,
         "softDeleteRetentionInDays": 90,
         "networkAcls": firewall.shown(found.service.firewall),
-        "publicNetworkAccess": found.public_network_access,
+        "publicNetworkAccess": _access(found),
         "vaultUri": f"{found.service.url}/",
         "provisioningState": "Succeeded",
     }

@@ -109,6 +109,8 @@ def recover_account(vault: "Vault", call: "Call") -> dict[str, Any]:
 def regenerate_key(vault: "Vault", call: "Call") -> dict[str, Any]:
     """POST /storage/{a}/regeneratekey: the caller needs `regeneratekey` on the account as well."""
     managed = vault.storage.account(call.names[0])
+    if vault.asks_first:
+        _on_behalf(vault, call, "regeneratekey", managed.account)
     key_name = _key_name(call.body, "keyName")
     _on_behalf(vault, call, "regeneratekey", managed.account)
     managed.regenerate(key_name)

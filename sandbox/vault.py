@@ -55,11 +55,13 @@ class Vault:
     """A vault; `policies` are its access policies by object id, each a set as in {"secrets/get"}.
 
     Tests turn `permissions` (the system-assigned identity's policy), `rbac` (nobody has a data role then),
-    `firewall` (the addresses and networks that are let through, None for every one), `clock_skew` (of its clock),
+    `firewall` (the addresses and networks that are let through, None for every one), `private` (it then takes
+    requests through private endpoints only, of which there are none here), `clock_skew` (of its clock),
     `policy_delay` (seconds until `set_policy` takes effect), `faults`, `tamper` (applied to each minted SAS),
     `sas_start_offset` (a SAS then has a start time), `recovery_seconds` (how long a recovery takes), and what
     Resource Manager says when the vault goes there for an account's keys: `caller_may_manage_keys`, and
-    `authorizes` with an object id, an action and a scope. `minted` lists every SAS handed out.
+    `authorizes` with an object id, an action and a scope; with `asks_first` it goes there before it looks at the
+    request's body, which no source says. `minted` lists every SAS handed out.
     """
 
     name = "sandbox"
@@ -74,6 +76,7 @@ class Vault:
         self.policy_delay = 0.0
         self.rbac = False
         self.firewall: set[str] | None = None
+        self.private = False
         self.clock_skew = datetime.timedelta()
         self.service_principal_id = str(uuid.uuid4())
         self.authorizes: Callable[[str, str, str], bool] = lambda _object_id, _action, _scope: True
@@ -82,6 +85,7 @@ class Vault:
         self.sas_start_offset: datetime.timedelta | None = None
         self.recovery_seconds = 0.0
         self.caller_may_manage_keys = True
+        self.asks_first = False
         self.minted: list[str] = []
         self._outdated: dict[str, tuple[float, set[str]]] = {}
 
@@ -152,6 +156,8 @@ class Vault:
 
     def _admit(self, request: web.Request, claims: dict[str, Any]) -> None:
         address = request.remote or ""
+        if self.private:
+            raise vault_errors.denied_by_connection(claims["appid"], claims["oid"], self.name)
         if not firewall.admits(self.firewall, address):
             raise vault_errors.denied_by_firewall(address, claims["appid"], claims["oid"], self.name)
 

@@ -83,6 +83,15 @@ def denied_by_firewall(address: str, client_id: str, object_id: str, vault: str)
     return VaultError(403, "Forbidden", text, "ForbiddenByFirewall")
 
 
+def denied_by_connection(client_id: str, object_id: str, vault: str) -> VaultError:
+    """403: the vault takes no requests from public networks."""
+    text = (
+        "Public network access is disabled and request is not from a trusted service nor via an approved private "
+        f"link.\r\nCaller: appid={client_id};oid={object_id}\r\nVault: {vault};location=westeurope"
+    )
+    return VaultError(403, "Forbidden", text, "ForbiddenByConnection")
+
+
 def service_denied() -> VaultError:
     """403: Key Vault's own application lacks the role for an account's keys.
 

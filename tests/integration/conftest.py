@@ -173,9 +173,9 @@ def unspoilt(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     world.vault.secrets.put(KEY_SECRET, world.key_pair.private_text)
     definitions = dict(world.vault.storage.accounts[world.account.name].definitions)
     site = world.resource_manager.sites[world.function_app_id]
-    app_settings, principal = dict(site.app_settings), site.principal_id
+    app_settings, principal, assigned = dict(site.app_settings), site.principal_id, site.user_assigned
     yield world
-    site.app_settings, site.principal_id = app_settings, principal
+    site.app_settings, site.principal_id, site.user_assigned = app_settings, principal, assigned
     for account in world.storage.values():
         account.allow_shared_key_access, account.firewall = True, None
     for part, attributes in before:

@@ -122,6 +122,55 @@ def test_where_kubectl_is_instead_is_set(examiner: Examiner) -> None:
     assert wrong(examiner.check()) == set()
 
 
+def install(master: Master, directory: Path, program: str, words: str) -> None:
+    """Put a program that fails in these words first on the master's path."""
+    directory.mkdir()
+    (directory / program).write_text(f"#!/bin/sh\necho '{words}' >&2; exit 1\n")
+    (directory / program).chmod(0o755)
+    master.kubectl = directory
+
+
+def test_a_kubectl_that_is_there_but_broken_is_not_suggested_again(
+    examiner: Examiner, master: Master, tmp_path: Path
+) -> None:
+    install(master, tmp_path / "programs", "kubectl", "kubectl: GLIBC_2.34 not found")
+    finding = examiner.failing("kubectl")
+    assert "GLIBC_2.34" in finding.text
+    assert (finding.remedy, finding.command) == ("Run kubectl on the master as that user.", "")
+
+
+@pytest.mark.skipif(
+    not any(Path(place, "kubectl").exists() for place in ("/usr/local/bin", "/usr/bin", "/snap/bin")),
+    reason="kubectl is in none of the usual places",
+)
+def test_another_kubectl_than_the_one_that_cannot_be_run_is_suggested(
+    examiner: Examiner, master: Master, tmp_path: Path
+) -> None:
+    install(master, tmp_path / "programs", "kubectl", "kubectl: cannot execute: No such file or directory")
+    finding = examiner.failing("kubectl")
+    assert finding.command not in {"", "export KUBERNETES_KUBECTL=kubectl"}
+    examiner.mended(finding)
+
+
+def test_a_sudo_that_wants_a_password_is_told_with_what_takes_it_away(
+    examiner: Examiner, master: Master, tmp_path: Path
+) -> None:
+    install(master, tmp_path / "programs", "sudo", "sudo: a password is required")
+    finding = examiner.failing("kubectl", KUBERNETES_KUBECTL="sudo kubectl")
+    assert "NOPASSWD" in finding.remedy
+    assert finding.command == ""
+
+
+def test_a_credential_that_has_expired_is_no_lack_of_rights(examiner: Examiner, cluster: KubernetesApi) -> None:
+    token, cluster.token = cluster.token, "another"
+    try:
+        finding = examiner.failing("API server")
+    finally:
+        cluster.token = token
+    assert finding.remedy.startswith("Renew the credential in the kubeconfig")
+    assert wrong(examiner.check()) == set()
+
+
 def test_an_api_server_that_is_down_is_told(examiner: Examiner, cluster: KubernetesApi) -> None:
     cluster.down = True
     finding = examiner.failing("API server")
@@ -140,9 +189,23 @@ def test_a_verb_that_is_denied_is_granted(
     cluster.denied.add(verb)
     finding = examiner.failing(f"kubectl may {verb}", **settings)
     assert f"--verb={verb} " in finding.command
-    assert finding.command.endswith("--user=rotator")
+    assert " --user=rotator " in finding.command
     examiner.mended(finding, **settings)
     assert wrong(examiner.check(**settings)) == set()
+
+
+def test_a_verb_is_granted_once_more_when_kubectl_has_another_user_and_the_first_keeps_it(
+    examiner: Examiner, cluster: KubernetesApi
+) -> None:
+    cluster.denied.add("get")
+    examiner.mended(examiner.failing("kubectl may get"))
+    cluster.user = "another"
+    finding = examiner.failing("kubectl may get")
+    assert " --user=another " in finding.command
+    examiner.mended(finding)
+    examiner.shell.carry_out(finding.command)
+    cluster.user = "rotator"
+    assert wrong(examiner.check()) == set()
 
 
 def test_a_secret_that_is_changed_in_place_needs_not_be_created(examiner: Examiner, cluster: KubernetesApi) -> None:
@@ -170,7 +233,7 @@ def test_all_verbs_are_granted_one_after_the_other(examiner: Examiner, cluster: 
         commands = [one.command for one in checkup.findings if one.level is Level.FAILURE]
         assert len(commands) == 3
         for command in commands:
-            assert command.endswith("--serviceaccount=default:rotator")
+            assert " --serviceaccount=default:rotator " in command
             examiner.shell.carry_out(command)
         assert wrong(examiner.check()) == set()
         assert examiner.rotates()
@@ -188,14 +251,27 @@ def test_a_missing_namespace_is_made(examiner: Examiner) -> None:
     examiner.shell.carry_out(f"kubectl -n apps delete secret {SECRET_NAME}")
 
 
+def test_a_missing_namespace_that_kubectl_may_not_look_for_is_made_once_the_dry_run_met_it(
+    examiner: Examiner, cluster: KubernetesApi
+) -> None:
+    cluster.denied.add("get namespaces")
+    elsewhere = {"KUBERNETES_NAMESPACE": "apps"}
+    finding = examiner.failing("dry run", **elsewhere)
+    assert finding.command == "kubectl create namespace apps"
+    examiner.mended(finding, **elsewhere)
+    assert examiner.rotates(**elsewhere)
+    examiner.shell.carry_out(f"kubectl -n apps delete secret {SECRET_NAME}")
+
+
 def test_a_secret_that_kubectl_cannot_delete_at_once_is_told_before_a_rotation_meets_it(examiner: Examiner) -> None:
     patch = '{"metadata":{"finalizers":["example.com/keep"]}}'
     examiner.shell.carry_out(f"kubectl patch secret {SECRET_NAME} --type=merge -p '{patch}'")
     try:
         finding = examiner.failing("Secret")
-        assert not examiner.rotates()
         assert "finalizers" in finding.text
-        assert "KUBERNETES_SECRET_STRATEGY=apply" in finding.command
+        assert finding.command == "export KUBERNETES_SECRET_STRATEGY=apply"
+        examiner.mended(finding)
+        assert examiner.rotates()
     finally:
         free = '{"metadata":{"finalizers":null}}'
         examiner.shell.carry_out(f"kubectl patch secret {SECRET_NAME} --type=merge -p '{free}'")
@@ -212,13 +288,8 @@ def test_an_immutable_secret_takes_the_right_to_delete_with_apply_too(
     assert examiner.rotates(**APPLY)
 
 
-def test_a_master_without_named_pipes_is_told(examiner: Examiner, tmp_path: Path) -> None:
-    programs = tmp_path / "programs"
-    programs.mkdir()
-    (programs / "mkfifo").write_text("#!/bin/sh\necho 'mkfifo: no room' >&2; exit 1\n")
-    (programs / "mkfifo").chmod(0o755)
-    assert isinstance(examiner.world.master, Master)
-    examiner.world.master.kubectl = programs
+def test_a_master_without_named_pipes_is_told(examiner: Examiner, master: Master, tmp_path: Path) -> None:
+    install(master, tmp_path / "programs", "mkfifo", "mkfifo: no room")
     assert "no room" in examiner.failing("remote shell").text
 
 
@@ -333,8 +404,9 @@ def test_real_rbac_lets_the_user_in_by_the_commands(limited: Examiner) -> None:
     refused = [one for one in checkup.findings if one.check.startswith("kubectl may ")]
     assert {one.level for one in refused} == {Level.FAILURE}
     for finding in refused:
-        assert finding.command.endswith(f"--user={LIMITED}")
+        assert f" --user={LIMITED} " in finding.command
         limited.mended(finding)
+        limited.shell.carry_out(finding.command)
     assert limited.rotates()
     assert wrong(limited.check()) == set()
     apply = only(limited.check(**APPLY), "kubectl may update", Level.FAILURE)
@@ -346,7 +418,7 @@ def test_real_rbac_may_say_why_it_says_no(limited: Examiner) -> None:
     """A role that is bound but does not exist makes `auth can-i` add words to its no."""
     limited.shell.carry_out(f"kubectl create rolebinding dangling --role=missing --user={LIMITED}")
     finding = limited.failing("kubectl may get")
-    assert f"--user={LIMITED}" in finding.command
+    assert f" --user={LIMITED} " in finding.command
     limited.mended(finding)
 
 
@@ -365,5 +437,5 @@ def test_a_real_service_account_is_bound_as_one(limited: Examiner, tmp_path: Pat
     limited.world.master.kubeconfig = tmp_path / "robot.kubeconfig"
     limited.world.master.kubeconfig.write_text(json.dumps(document))
     finding = limited.failing("kubectl may get")
-    assert finding.command.endswith("--serviceaccount=default:robot")
+    assert " --serviceaccount=default:robot " in finding.command
     limited.mended(finding)

@@ -9,6 +9,7 @@ import dataclasses
 import itertools
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -38,8 +39,8 @@ def _option(*flags: str, **traits: Any) -> Option:
     return Option(flags, traits)
 
 
-def _switch(flag: str) -> Option:
-    return _option(flag, choices=("false", "true"), nargs="?", const="true", required=True)
+def _switch(flag: str, *, required: bool = True) -> Option:
+    return _option(flag, choices=("false", "true"), nargs="?", const="true", required=required)
 
 
 GLOBAL = (
@@ -57,17 +58,28 @@ ADDRESS = _option("--ip-address", nargs="+", required=True)
 PERMISSIONS = tuple(
     _option(f"--{kind.removesuffix('s')}-permissions", nargs="*", default=None) for kind in az_commands.KINDS
 )
+FILTER = re.compile(r"\[\?(?P<name>\w+)=='(?P<value>[^']*)'\]")
 ENCODINGS = ("utf-8", "utf-16le", "utf-16be", "ascii", *az_commands.IN_BINARY)
 PRINCIPALS = ("ForeignGroup", "Group", "ServicePrincipal", "User")
 
 COMMANDS = {
     "login": Command(az_commands.login),
     "account show": Command(az_commands.show_subscription),
+    "account get-access-token": Command(
+        az_commands.get_token, (_option("--resource", required=True), _option("--tenant"))
+    ),
     "keyvault show": Command(az_commands.show_vault, (VAULT,)),
     "keyvault set-policy": Command(
         az_commands.set_policy, (VAULT, _option("--object-id", required=True), *PERMISSIONS)
     ),
-    "keyvault update": Command(az_commands.update_vault, (VAULT, _switch("--enable-rbac-authorization"))),
+    "keyvault update": Command(
+        az_commands.update_vault,
+        (VAULT,),
+        (
+            _switch("--enable-rbac-authorization", required=False),
+            _option("--public-network-access", choices=("Disabled", "Enabled")),
+        ),
+    ),
     "keyvault network-rule add": Command(az_commands.add_vault_rule, (VAULT, ADDRESS)),
     "keyvault secret set": Command(
         az_commands.set_secret,
@@ -101,7 +113,10 @@ COMMANDS = {
     "functionapp config appsettings set": Command(
         az_commands.set_app_settings, (*SITE, _option("--settings", nargs="+", required=True))
     ),
-    "functionapp identity assign": Command(az_commands.assign_identity, SITE),
+    "functionapp identity assign": Command(
+        az_commands.assign_identity, (*SITE, _option("--identities", nargs="*", default=["[system]"]))
+    ),
+    "identity list": Command(az_commands.list_identities),
 }
 
 
@@ -113,7 +128,8 @@ def main(arguments: Sequence[str]) -> int:
         return _failed(f"'{' '.join(words)}' is misspelled or not recognized by the stand-in.", 2)
     asked = _parser(command, words).parse_args(arguments[len(words) :])
     try:
-        result = command.carry_out(session.read(os.environ.get(session.VARIABLE, "")), asked)
+        read = session.read(os.environ.get(session.VARIABLE, ""), signing_in=words == ["login"])
+        result = command.carry_out(read, asked)
         _show(_chosen(result, asked.query), asked.output)
     except AzError as error:
         return _failed(str(error), error.status)
@@ -132,8 +148,22 @@ def _parser(command: Command, words: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _chosen(result: Any, query: str) -> Any:
-    """Of JMESPath this knows names with dots between them."""
-    for name in filter(None, query.split(".")):
+    """Of JMESPath this knows names with dots between them, of which one may be for those in a list that have a value.
+
+    https://jmespath.org/specification.html
+    """
+    if found := FILTER.search(query):
+        after = query[found.end() :]
+        listed = _member(result, query[: found.start()], query) or []
+        chosen = [one for one in listed if one.get(found["name"]) == found["value"]]
+        each = [_member(one, after.removesuffix("[]"), query) for one in chosen]
+        kept = [one for one in each if one is not None]
+        return list(itertools.chain(*kept)) if after.endswith("[]") else kept
+    return _member(result, query, query)
+
+
+def _member(result: Any, path: str, query: str) -> Any:
+    for name in filter(None, path.split(".")):
         if not name.isidentifier():
             raise AzError(f"argument --query: the stand-in does not know {query!r}", 2)
         result = result.get(name) if isinstance(result, dict) else None
@@ -143,8 +173,10 @@ def _chosen(result: Any, query: str) -> Any:
 def _show(result: Any, output: str) -> None:
     if output == "none" or result is None:
         return
-    text = result if output == "tsv" and isinstance(result, str) else json.dumps(result, indent=2)
-    sys.stdout.write(f"{text}\n")
+    lines = result if isinstance(result, list) else [result]
+    plain = output == "tsv" and all(isinstance(line, str) for line in lines)
+    for line in lines if plain else [json.dumps(result, indent=2)]:
+        sys.stdout.write(f"{line}\n")
 
 
 def _failed(message: str, status: int) -> int:

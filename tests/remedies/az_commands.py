@@ -2,6 +2,7 @@
 
 import argparse
 import base64
+import time
 import urllib.parse
 import uuid
 from collections.abc import Callable
@@ -27,8 +28,17 @@ def show_subscription(session: Session, _asked: Asked) -> Document:
 
 
 def login(session: Session, asked: Asked) -> list[Document]:
-    """`az login`: whoever signed in before stays signed in."""
+    """`az login`."""
+    Path(session.profile).touch()
     return [show_subscription(session, asked)]
+
+
+def get_token(session: Session, asked: Asked) -> Document:
+    """`az account get-access-token`."""
+    token = session.tokens.get(asked.resource)
+    if token is None:
+        raise AzError(f"AADSTS500011: The resource principal named {asked.resource} was not found in the tenant.")
+    return {"accessToken": token, "expires_on": int(time.time()) + 3600, "tokenType": "Bearer"}
 
 
 def show_vault(session: Session, asked: Asked) -> Document:
@@ -49,7 +59,7 @@ def set_policy(session: Session, asked: Asked) -> Document:
     policies = {one["objectId"]: one["permissions"] for one in vault["properties"]["accessPolicies"]}
     had = policies.get(asked.object_id, {})
     given = {kind: getattr(asked, f"{kind.removesuffix('s')}_permissions") for kind in KINDS}
-    permissions = {kind: had.get(kind, []) if names is None else names for kind, names in given.items()}
+    permissions = {kind: had.get(kind, []) if names is None else [*set(names)] for kind, names in given.items()}
     entry = {"tenantId": session.tenant, "objectId": asked.object_id, "permissions": permissions}
     session.manage("PUT", f"{vault['id']}/accessPolicies/replace", {"properties": {"accessPolicies": [entry]}})
     return show_vault(session, asked)
@@ -57,7 +67,11 @@ def set_policy(session: Session, asked: Asked) -> Document:
 
 def update_vault(session: Session, asked: Asked) -> Document:
     """`az keyvault update`."""
-    properties = {"enableRbacAuthorization": asked.enable_rbac_authorization == "true"}
+    properties = (
+        {"publicNetworkAccess": asked.public_network_access}
+        if asked.public_network_access
+        else {"enableRbacAuthorization": asked.enable_rbac_authorization == "true"}
+    )
     return dict(session.manage("PATCH", show_vault(session, asked)["id"], {"properties": properties}))
 
 
@@ -134,8 +148,20 @@ def set_app_settings(session: Session, asked: Asked) -> list[Document]:
 
 
 def assign_identity(session: Session, asked: Asked) -> Document:
-    """`az functionapp identity assign`: without more, the system-assigned one."""
-    return dict(session.manage("PATCH", _site(session, asked), {"identity": {"type": "SystemAssigned"}})["identity"])
+    """`az functionapp identity assign`: without more, the system-assigned one; those of before stay."""
+    given = [one for one in asked.identities if one != "[system]"]
+    if not all(given):
+        raise AzError("argument --identities: an identity is named by its resource id", 2)
+    kinds = [*(["SystemAssigned"] if "[system]" in asked.identities else []), *(["UserAssigned"] if given else [])]
+    wanted = {"type": ", ".join(kinds), **({"userAssignedIdentities": {one: {} for one in given}} if given else {})}
+    return dict(session.manage("PATCH", _site(session, asked), {"identity": wanted})["identity"])
+
+
+def list_identities(session: Session, _asked: Asked) -> list[Document]:
+    """`az identity list`: the properties stand beside the id."""
+    kind = "providers/Microsoft.ManagedIdentity/userAssignedIdentities"
+    found = session.manage("GET", f"/subscriptions/{session.subscription}/{kind}")["value"]
+    return [{**one, **one["properties"]} for one in found]
 
 
 def _account(session: Session, name: str) -> Document:

@@ -7,6 +7,7 @@ import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 VARIABLE = "AZ_SESSION"
@@ -14,6 +15,7 @@ VAULT_API = "7.4"
 APIS = {
     "Microsoft.Authorization": "2022-04-01",
     "Microsoft.KeyVault": "2024-11-01",
+    "Microsoft.ManagedIdentity": "2023-01-31",
     "Microsoft.Storage": "2024-01-01",
     "Microsoft.Web": "2024-04-01",
 }
@@ -30,14 +32,19 @@ class AzError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Session:
-    """Where the services are, and a token for each; `directory` has object ids by application ids and names."""
+    """Where the services are, and a token for each audience; `directory` has object ids by application ids and names.
+
+    While there is no file `profile`, nobody is signed in.
+    """
 
     resource_manager: str
     subscription: str
     tenant: str
     certificate_authority: str
-    management_token: str = dataclasses.field(repr=False)
-    vault_token: str = dataclasses.field(repr=False)
+    profile: str
+    management_audience: str
+    vault_audience: str
+    tokens: dict[str, str] = dataclasses.field(repr=False)
     directory: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def as_text(self) -> str:
@@ -49,11 +56,11 @@ class Session:
         provider = path.rpartition("/providers/")[2].partition("/")[0]
         parameters = {"api-version": APIS[provider]} | {f"${name}": text for name, text in query.items()}
         url = f"{self.resource_manager}{path}?{urllib.parse.urlencode(parameters)}"
-        return self._send(method, url, self.management_token, body)
+        return self._send(method, url, self.tokens[self.management_audience], body)
 
     def ask_vault(self, method: str, url: str, body: Any = None) -> Any:
         """Ask a vault's data plane."""
-        return self._send(method, f"{url}?api-version={VAULT_API}", self.vault_token, body)
+        return self._send(method, f"{url}?api-version={VAULT_API}", self.tokens[self.vault_audience], body)
 
     def _send(self, method: str, url: str, token: str, body: Any) -> Any:
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
@@ -75,11 +82,12 @@ class Session:
         )
 
 
-def read(text: str) -> Session:
-    """Read the variable; without one nobody is signed in."""
-    if not text:
+def read(text: str, *, signing_in: bool) -> Session:
+    """Read the variable; raises AzError while nobody is signed in, unless that is what somebody is about to do."""
+    found = Session(**json.loads(text)) if text else None
+    if found is None or not (signing_in or Path(found.profile).exists()):
         raise AzError("Please run 'az login' to setup account.")
-    return Session(**json.loads(text))
+    return found
 
 
 def _explained(status: int, body: bytes) -> AzError:

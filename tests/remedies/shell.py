@@ -30,16 +30,21 @@ class Shell:
     """Runs lines in `directory` with /bin/sh, where az and kubectl find the world's services.
 
     Its administrator is Owner of the subscription, has every permission in the vault, and is not the identity that
-    the rotator runs as. What a line exports is there for the next one.
+    the rotator runs as. Until `sign_out` they are signed in. What a line exports is there for the next one.
     """
 
     def __init__(self, world: World, directory: Path) -> None:
         self._world = world
         self.directory = directory
         self.environment = self._surroundings()
-        self._client_id, self._object_id = str(uuid.uuid4()), str(uuid.uuid4())
+        self._client_id, self.object_id = str(uuid.uuid4()), str(uuid.uuid4())
         self._appoint()
         self._install()
+        self._profile.touch()
+
+    def sign_out(self) -> None:
+        """`az logout`."""
+        self._profile.unlink()
 
     def run(self, line: str, stdin: str = "") -> Done:
         """Run a command line, with pipes, substitutions and chains as in any shell."""
@@ -81,6 +86,10 @@ class Shell:
         return {**self._world.settings, **own}
 
     @property
+    def _profile(self) -> Path:
+        return self.directory / "signed-in"
+
+    @property
     def _tools(self) -> Path:
         return self.directory / "bin"
 
@@ -92,22 +101,28 @@ class Shell:
 
     def _appoint(self) -> None:
         world = self._world
-        world.identity.user_assigned[self._client_id] = self._object_id
+        world.identity.user_assigned[self._client_id] = self.object_id
+        world.resource_manager.people.add(self.object_id)
         subscription = f"/subscriptions/{world.account.subscription_id}"
-        owner = resource_roles.Assignment(subscription, resource_roles.OWNER, self._object_id, "User")
+        owner = resource_roles.Assignment(subscription, resource_roles.OWNER, self.object_id, "User")
         world.resource_manager.role_assignments.append(owner)
-        world.vault.policies[self._object_id] = {"secrets/all", "storage/all"}
+        world.vault.policies[self.object_id] = {"secrets/all", "storage/all"}
 
     def _signed_in(self) -> session.Session:
         world = self._world
-        issue = world.identity.issue
+        tokens = {
+            audience: world.identity.issue(audience, self._client_id, scp="user_impersonation")
+            for audience in world.identity.audiences
+        }
         return session.Session(
             resource_manager=world.resource_manager.url,
             subscription=world.account.subscription_id,
             tenant=world.identity.tenant_id,
             certificate_authority=str(world.authority.ca_path),
-            management_token=issue(resource_manager.AUDIENCE, self._client_id),
-            vault_token=issue(world.vault.resource, self._client_id),
+            profile=str(self._profile),
+            management_audience=resource_manager.AUDIENCE,
+            vault_audience=world.vault.resource,
+            tokens=tokens,
             directory=self._directory(),
         )
 

@@ -22,7 +22,19 @@ SAID: list[tuple[str, int, str, type[errors.RotatorError]]] = [
         "unauthorized",
         1,
         "error: You must be logged in to the server (Unauthorized)",
-        errors.KubernetesForbiddenError,
+        errors.KubernetesUnauthorizedError,
+    ),
+    (
+        "no credentials",
+        1,
+        "error: You must be logged in to the server (the server has asked for the client to provide credentials)",
+        errors.KubernetesUnauthorizedError,
+    ),
+    (
+        "credential plugin",
+        1,
+        "Unable to connect to the server: getting credentials: exec: executable aws failed with exit code 255",
+        errors.KubernetesUnauthorizedError,
     ),
     (
         "quota",
@@ -114,7 +126,27 @@ SAID: list[tuple[str, int, str, type[errors.RotatorError]]] = [
     ("silent 127", 127, "", errors.KubectlMissingError),
     ("silent", 1, "", errors.CommandFailedError),
     ("old kubectl", 1, "Error: unknown flag: --raw", errors.CommandFailedError),
-    ("sudo password", 1, "sudo: a password is required", errors.CommandFailedError),
+    ("sudo password", 1, "sudo: a password is required", errors.SudoError),
+    (
+        "sudo terminal",
+        1,
+        "sudo: a terminal is required to read the password; either use the -S option to read from standard input or "
+        "configure an askpass helper",
+        errors.SudoError,
+    ),
+    (
+        "sudo tty",
+        1,
+        "sudo: sorry, you must have a tty to run sudo",
+        errors.SudoError,
+    ),
+    ("sudoers", 1, "rotator is not in the sudoers file.", errors.SudoError),
+    (
+        "sudo command",
+        1,
+        "Sorry, user rotator is not allowed to execute '/usr/bin/kubectl get' as root on master.",
+        errors.SudoError,
+    ),
 ]
 
 
