@@ -12,7 +12,7 @@ import pytest
 
 from rotator import app, app_storage, identity
 from rotator.blob_lease import BlobLease
-from rotator.findings import Checkup, Level
+from rotator.findings import Checkup, Finding, Level
 from rotator.lease import Holder
 from sandbox import resource_roles
 from sandbox.journal import Event
@@ -134,16 +134,38 @@ def test_own_storage_that_does_not_answer_is_not_mended_by_a_role(examiner: Exam
     assert "role assignment" not in finding.command
 
 
-def test_own_storage_behind_a_firewall_is_not_mended_by_a_role(examiner: Examiner) -> None:
+def with_this_network(finding: Finding) -> Finding:
+    """Fill in what storage tells nobody."""
+    command = finding.command.replace("<address of this network>", "127.0.0.1")
+    assert command != finding.command
+    return dataclasses.replace(finding, command=command)
+
+
+@pytest.mark.parametrize("check", ["lease", "reports"])
+def test_own_storage_behind_a_firewall_is_mended_by_a_rule_and_not_by_a_role(examiner: Examiner, check: str) -> None:
     examiner.world.storage[APP_ACCOUNT].firewall = set()
-    finding = examiner.warning("lease")
+    finding = examiner.warning(check, **REPORTS)
     assert "AuthorizationFailure" in finding.text
     assert "role assignment" not in finding.command
+    examiner.mended(with_this_network(finding), **REPORTS)
 
 
 def test_storage_behind_a_firewall_is_told(examiner: Examiner) -> None:
     examiner.world.account.firewall = set()
-    assert "storage firewall" in examiner.failing("storage").remedy
+    finding = examiner.failing("storage")
+    assert "storage firewall" in finding.remedy
+    examiner.mended(with_this_network(finding))
+
+
+def test_the_role_is_given_to_the_identity_that_opens_the_app_s_own_storage(examiner: Examiner) -> None:
+    """It need not be the one that opens the vault."""
+    world = examiner.world
+    other = {"AzureWebJobsStorage__clientId": world.app_client_id}
+    roles = world.resource_manager.role_assignments
+    roles[:] = [one for one in roles if one.principal_id != world.app_object_id]
+    finding = examiner.warning("lease", **other)
+    assert f"--assignee-object-id {world.app_object_id} " in finding.command
+    examiner.mended(finding, **other)
 
 
 def test_without_own_storage_nothing_keeps_runs_apart(examiner: Examiner) -> None:
@@ -151,11 +173,21 @@ def test_without_own_storage_nothing_keeps_runs_apart(examiner: Examiner) -> Non
     finding = only(checkup, "lease", Level.WARNING)
     assert "AzureWebJobsStorage__accountName" in finding.remedy
     assert not checkup.failed
+    assert own_storage_by(examiner, finding) == f"https://{APP_ACCOUNT}.blob.core.windows.net"
+
+
+def own_storage_by(examiner: Examiner, finding: Finding) -> str | None:
+    """Where the app's own storage is after the command, with its name filled in; that is not in the sandbox."""
+    before = {name: text for name, text in examiner.shell.environment.items() if not name.startswith("AzureWebJobs")}
+    done = examiner.shell.run(finding.command.replace("<account>", APP_ACCOUNT))
+    storage = app_storage.find(before | done.exported)
+    return storage.blob_url if storage else None
 
 
 def test_without_own_storage_reports_have_no_place(examiner: Examiner) -> None:
     finding = examiner.warning("reports", **({OWN: ""} | REPORTS))
     assert "REPORT_CONTAINER is set" in finding.text
+    assert own_storage_by(examiner, finding) == f"https://{APP_ACCOUNT}.blob.core.windows.net"
 
 
 def test_a_container_that_is_not_there_yet_is_not_made(examiner: Examiner) -> None:
@@ -291,4 +323,7 @@ def test_an_endpoint_is_tried_before_there_is_a_definition(examiner: Examiner) -
 def test_consumers_that_are_refused_now_are_told_though_a_rotation_would_work(examiner: Examiner) -> None:
     assert examiner.rotates()
     examiner.world.account.regenerate("key1")
-    assert "consumers are refused" in examiner.warning("held SAS").text
+    finding = examiner.warning("held SAS")
+    assert "consumers are refused" in finding.text
+    examiner.mended(finding)
+    assert Cluster(examiner.world).works()

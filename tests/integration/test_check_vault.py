@@ -1,18 +1,20 @@
 """Checks of identity and vault, each made to fail: the remedy is shown, and its command ends the failure."""
 
+import dataclasses
 import datetime
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from rotator import app, errors
+from rotator import access, app, errors
 from rotator.findings import Finding, Level
 from sandbox import keypair, resource_roles
-from sandbox.faults import Fault
 from sandbox.world import ACCOUNT, KEY_SECRET, World
 from tests.integration.checkups import Examiner, examined, levels, only, state, written, wrong
 from tests.integration.conftest import Cluster, rotate, settings_for
+from tests.remedies.shell import Shell
 
 SECRETS_GET = "vault permission secrets get"
 STORAGE_GET = "vault permission storage get"
@@ -69,8 +71,6 @@ def test_without_an_identity_only_what_needs_none_is_looked_at(examiner: Examine
     finding = only(checkup, "identity", Level.FAILURE)
     assert "AZURE_CLIENT_ID" in finding.remedy
     assert finding.command == ""  # in Azure, an identity that is there but refused is not had by a command
-    finding = only(examiner.check(IDENTITY_ENDPOINT=""), "identity", Level.FAILURE)
-    assert finding.command == "az login"
     assert {one.check for one in checkup.findings if one.level is Level.OK} == {
         "settings",
         "vault",
@@ -78,19 +78,53 @@ def test_without_an_identity_only_what_needs_none_is_looked_at(examiner: Examine
         "host key",
         "storage",
     }
-    examiner.shell.carry_out(finding.command)
     examiner.world.identity.fail_with = None
     assert wrong(examiner.check()) == set()
 
 
+def told(shell: Shell) -> dict[str, dict[str, str]]:
+    """What a check in that shell finds, by the check."""
+    found = json.loads(shell.run("python -m rotator check --json").output)
+    return {finding["check"]: finding for finding in found["findings"]}
+
+
+def test_a_person_signs_in_by_the_command_and_is_given_roles_as_a_person(examiner: Examiner) -> None:
+    shell = examiner.shell
+    for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER"):
+        del shell.environment[name]
+    shell.environment["AZURE_TOKEN_CREDENTIALS"] = "AzureCliCredential"  # else it looks for others, in the network too
+    shell.sign_out()
+    finding = told(shell)["identity"]
+    assert (finding["level"], finding["command"]) == ("failure", "az login")
+    shell.carry_out(finding["command"])
+    found = told(shell)
+    assert found["identity"]["level"] == "ok"
+    assert f"{shell.object_id} --assignee-principal-type User" in found["lease"]["command"]
+    shell.carry_out(found["lease"]["command"])
+    assert told(shell)["lease"]["level"] == "ok"
+
+
+PLACE = {"WEBSITE_SITE_NAME": "sandboxrotator", "WEBSITE_RESOURCE_GROUP": "sandbox"}
+
+
 def test_an_app_gets_its_identity_by_the_command(examiner: Examiner) -> None:
-    examiner.world.identity.fail_with = 400
-    place = {"WEBSITE_SITE_NAME": "sandboxrotator", "WEBSITE_RESOURCE_GROUP": "sandbox"}
-    finding = examiner.failing("identity", **place)
-    examiner.world.identity.fail_with = None
-    examiner.mended(finding, **place)
-    site = examiner.world.resource_manager.sites[examiner.world.function_app_id]
-    assert site.principal_id == examiner.world.identity.object_id
+    world = examiner.world
+    world.identity.unassigned = {world.identity.client_id}
+    examiner.mended(examiner.failing("identity", **PLACE), **PLACE)
+    site = world.resource_manager.sites[world.function_app_id]
+    assert site.principal_id == world.identity.object_id
+    assert wrong(examiner.check(**PLACE)) == set()
+
+
+def test_an_app_gets_the_very_identity_that_it_is_to_use_by_the_command(examiner: Examiner) -> None:
+    world = examiner.world
+    site = world.resource_manager.sites[world.function_app_id]
+    world.identity.unassigned, site.user_assigned = {world.app_client_id}, {}
+    place = PLACE | {"AZURE_CLIENT_ID": world.app_client_id}
+    examiner.mended(examiner.failing("identity", **place), **place)
+    assert list(site.user_assigned.values()) == [(world.app_client_id, world.app_object_id)]
+    assert site.principal_id is None
+    assert wrong(examiner.check(**place)) == set()
 
 
 def test_the_identity_is_named_by_its_ids(examiner: Examiner) -> None:
@@ -116,6 +150,15 @@ def test_an_address_is_let_through_the_firewall(examiner: Examiner) -> None:
     assert finding.command == "az keyvault network-rule add --name 127 --ip-address 127.0.0.1"
     examiner.mended(finding)
     assert examiner.world.vault.firewall == {"192.0.2.0/24", "127.0.0.1/32"}
+    assert wrong(examiner.check()) == set()
+
+
+def test_a_vault_without_public_networks_is_not_said_to_need_another_rule(examiner: Examiner) -> None:
+    examiner.world.vault.private = True
+    finding = examiner.failing(SECRETS_GET)
+    assert "private endpoint" in finding.remedy
+    assert finding.command == ""  # whether a vault is to be opened to the world is for a person to decide
+    examiner.shell.carry_out(finding.remedy.rpartition(": ")[2])
     assert wrong(examiner.check()) == set()
 
 
@@ -190,6 +233,18 @@ def test_what_is_granted_is_what_a_rotation_needs_and_no_more(examiner: Examiner
     assert wrong(examiner.check()) == set()
 
 
+@pytest.mark.parametrize("by", ["command", "remedy"])
+def test_what_is_granted_takes_nothing_away(examiner: Examiner, by: str) -> None:
+    """An operator's own identity may have more than a rotation needs."""
+    vault = examiner.world.vault
+    before = vault.permissions | {"secrets/list", "secrets/set", "storage/regeneratekey", "storage/list"}
+    vault.permissions = before - {"storage/getsas"}
+    finding = examiner.failing("vault permission storage getsas")
+    examiner.shell.carry_out(getattr(finding, by))
+    assert vault.permissions == before | {"storage/recover"}
+    assert wrong(examiner.check()) == set()
+
+
 def test_regeneratekey_is_looked_at_only_where_the_timer_needs_it(examiner: Examiner) -> None:
     vault = examiner.world.vault
     vault.permissions = vault.permissions - {"storage/regeneratekey"}
@@ -208,29 +263,44 @@ def test_the_role_on_the_account_is_given(examiner: Examiner) -> None:
     assert wrong(examiner.check(**ROTATING)) == set()
 
 
-def test_a_role_that_lacks_for_regenerating_is_given(examiner: Examiner) -> None:
+@pytest.mark.parametrize("whose", ["the identity's", "Key Vault's own"])
+@pytest.mark.parametrize("may_read", [True, False])
+def test_a_role_that_lacks_for_regenerating_is_given(examiner: Examiner, whose: str, may_read: bool) -> None:
     """No permission in the vault mends that Resource Manager refuses."""
-    path = f"/storage/{ACCOUNT}/regeneratekey"
-    examiner.world.vault.faults.append(Fault("POST", path, 403, "Forbidden"))
+    world = examiner.world
+    world.vault.asks_first, world.vault.storage.accounts[ACCOUNT].auto_regenerate = True, False
+    lacking = world.identity.object_id if whose == "the identity's" else world.vault.service_principal_id
+    roles = world.resource_manager.role_assignments
+    roles[:] = [one for one in roles if one.principal_id != lacking or one.role not in access.KEY_ROLES]
+    if not may_read:
+        world.vault.permissions = world.vault.permissions - {"storage/get"}
     finding = examiner.failing("vault permission storage regeneratekey", **ROTATING)
     assert "Resource Manager refuses" in finding.text
-    assert not finding.command.startswith("az keyvault set-policy")
+    command = finding.command.replace("<resource id of the storage account>", world.account.resource_id)
+    assert (command == finding.command) is may_read
+    examiner.mended(dataclasses.replace(finding, command=command), **ROTATING)
 
 
 # The managed account and its definition
 
 
-def test_onboarding_lets_the_vault_manage_the_account_once_a_person_confirms_it(examiner: Examiner) -> None:
-    """At a terminal `onboard` asks, and --yes is the answer; else the command is run as it is printed."""
-    accounts = examiner.world.vault.storage.accounts
+@pytest.mark.parametrize("name", [ACCOUNT, "another"])
+def test_onboarding_lets_the_vault_manage_the_account_once_a_person_confirms_it(examiner: Examiner, name: str) -> None:
+    """At a terminal `onboard` asks, and --yes is the answer; else the command is run as it is printed.
+
+    What the vault calls the account need not be its own name.
+    """
     examiner.world.vault.storage.accounts = {}
-    checkup = examiner.check()
+    called = {"KEYVAULT_STORAGE_NAME": name}
+    checkup = examiner.check(**called)
     assert checkup.failed
     command = unmanaged(checkup.findings).command
     assert command.startswith("python -m rotator onboard --vault ")
+    examiner.shell.environment |= called
     examiner.shell.carry_out(f"{command} --yes")
-    assert examiner.world.vault.storage.accounts.keys() == accounts.keys()
-    assert not examiner.check().failed
+    accounts = examiner.world.vault.storage.accounts
+    assert {known: one.account for known, one in accounts.items()} == {name: examiner.world.account}
+    assert not examiner.check(**called).failed
 
 
 def unmanaged(findings: tuple[Finding, ...]) -> Finding:
@@ -358,6 +428,15 @@ def test_a_key_that_needs_a_passphrase_gets_one_by_two_commands(examiner: Examin
     assert wrong(examiner.check()) == set()
 
 
+def test_a_disabled_passphrase_is_enabled(examiner: Examiner) -> None:
+    pair = keypair.generate("ed25519", with_passphrase=True)
+    put_key(examiner, pair)
+    examiner.world.vault.secrets.put("phrase", pair.passphrase or "").enabled = False
+    configured = {"KUBERNETES_SSH_PASSPHRASE_SECRET": "phrase"}
+    examiner.mended(examiner.failing("passphrase", **configured), **configured)
+    assert wrong(examiner.check(**configured)) == set()
+
+
 def test_a_wrong_passphrase_is_replaced(examiner: Examiner) -> None:
     pair = keypair.generate("ed25519", with_passphrase=True)
     put_key(examiner, pair)
@@ -381,8 +460,7 @@ def test_a_passphrase_that_the_key_does_not_need_is_told(examiner: Examiner) -> 
 
 def test_in_an_app_a_setting_is_set_there(examiner: Examiner) -> None:
     put_key(examiner, keypair.generate("ed25519", with_passphrase=True))
-    place = {"WEBSITE_SITE_NAME": "sandboxrotator", "WEBSITE_RESOURCE_GROUP": "sandbox"}
-    finding = examiner.failing("SSH key", **place)
+    finding = examiner.failing("SSH key", **PLACE)
     examiner.shell.carry_out(finding.command)
     settings = examiner.world.resource_manager.sites[examiner.world.function_app_id].app_settings
     assert settings["KUBERNETES_SSH_PASSPHRASE_SECRET"] == "privatekey-passphrase"
