@@ -258,7 +258,8 @@ def outcome(report: Report) -> dict[str, Any]:
 
 def environment(world: World, **settings: str) -> dict[str, str]:
     """What a process of the rotator's gets."""
-    return {**os.environ, **settings_for(world, **settings)}
+    here = {name: text for name, text in os.environ.items() if name != "COLUMNS"}
+    return {**here, **settings_for(world, **settings)}
 
 
 def command_line(world: World, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:

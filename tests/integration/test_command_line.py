@@ -12,7 +12,10 @@ def test_rotate_prints_a_table_and_ends_with_0(world: World) -> None:
     done = command_line(world, "rotate")
 
     assert done.returncode == 0, done.stderr
-    assert "rotated" in done.stdout
+    lines = done.stdout.splitlines()
+    assert " rotated " in lines[1]
+    assert lines[1].endswith("there is no Secret yet; create; proof: accepted")
+    assert [line for line in lines if line != line.rstrip()] == []
     assert "\x1b[" not in done.stdout  # no colour where there is no terminal
     assert Cluster(world).works()
 

@@ -345,6 +345,8 @@ def test_status_signal_and_lost_connection_are_told_apart(world: World, connecti
         threading.Timer(0.3, master(world).drop_connections).start()
         with pytest.raises(errors.ConnectionLostError):
             running.finish()
+        with pytest.raises(errors.ConnectionLostError, match="before a command could be started"):
+            shell.start("true", seconds=10)
 
 
 def test_much_output_on_both_streams_is_drained(connection: Callable[..., Any]) -> None:

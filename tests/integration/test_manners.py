@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import pty
 import re
@@ -79,6 +80,40 @@ def test_an_interrupted_check_ends_with_words(world: World) -> None:
     assert "Interrupted. Nothing was changed." in told
     assert "Traceback" not in told
     assert printed == ""
+
+
+def test_a_check_that_logs_shows_no_progress_which_its_lines_would_tear(world: World) -> None:
+    code, sent = in_terminal(world, "check", "-v")
+    assert code == 0
+    assert set(CONTROL.findall(sent)) <= {"m"}
+    logged = [line for line in sent.splitlines() if "INFO rotator." in line]
+    assert len(logged) > 20
+    assert [line for line in logged if not re.match(r"\d{4}-\d\d-\d\d ", line)] == []
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_what_the_output_cannot_show_is_replaced_and_nothing_else_is_lost(world: World, encoding: str) -> None:
+    world.vault.firewall = {"192.0.2.0/24"}
+    done = command_line(world, "check", PYTHONIOENCODING=encoding)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "(az keyvault network-rule add --ip-address ?)" in done.stdout
+    assert "$ az keyvault network-rule add --name 127 --ip-address 127.0.0.1\n" in done.stdout
+    assert done.stdout.rstrip().splitlines()[-1].startswith("a rotation would fail: ")
+
+
+@pytest.mark.parametrize("command", ["rotate", "status"])
+def test_each_command_says_its_words_on_an_output_that_cannot_show_them_all(world: World, command: str) -> None:
+    done = command_line(world, command, PYTHONIOENCODING="ascii", KUBERNETES_DNS="bücher…")
+    assert done.returncode == 2
+    assert "KUBERNETES_DNS" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_json_is_plain_ascii_whatever_it_tells(world: World) -> None:
+    world.vault.firewall = {"192.0.2.0/24"}
+    done = command_line(world, "check", "--json", PYTHONIOENCODING="ascii")
+    (remedy,) = {one["remedy"] for one in json.loads(done.stdout)["findings"] if "network-rule" in one["command"]}
+    assert "…" in remedy
 
 
 def test_a_check_shows_no_progress_in_a_pipe(world: World) -> None:
