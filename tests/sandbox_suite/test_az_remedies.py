@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from azure.core.rest import HttpRequest, HttpResponse
-from azure.identity import ManagedIdentityCredential
+from azure.identity import CredentialUnavailableError, ManagedIdentityCredential
 from azure.keyvault.secrets import SecretClient
 
 from sandbox import faults, resource_roles, world
@@ -77,6 +77,17 @@ def test_policy_lists_that_are_given_replace_the_former_ones(running: world.Worl
     assert policies["someone"] == {"storage/getsas", "storage/setsas"}
 
 
+def test_list_that_is_asked_for_first_is_kept(running: world.World, shell: Shell) -> None:
+    running.vault.policies["someone"] = {"secrets/get", "secrets/list"}
+    query = "properties.accessPolicies[?objectId=='someone'].permissions.secrets[]"
+    there = f'az keyvault show --name sandbox --query "{query}" --output tsv'
+    assert shell.carry_out(there) == "get\nlist\n"
+    line = "az keyvault set-policy --name sandbox --object-id"
+    shell.carry_out(f"{line} someone --secret-permissions get set $({there})")
+    assert running.vault.policies["someone"] == {"secrets/get", "secrets/list", "secrets/set"}
+    assert shell.carry_out(there.replace("someone", "nobody")) == ""
+
+
 def test_unknown_permission_is_refused_and_changes_nothing(running: world.World, shell: Shell) -> None:
     before = dict(running.vault.policies)
     done = shell.run("az keyvault set-policy --name sandbox --object-id someone --storage-permissions fly")
@@ -136,6 +147,13 @@ def test_disabled_secret_is_enabled(running: world.World, shell: Shell) -> None:
     assert ask_vault(running, "/secrets/off").json()["value"] == "value"
 
 
+def test_public_networks_are_let_in(running: world.World, shell: Shell) -> None:
+    running.vault.private = True
+    assert inner_code(ask_vault(running, f"/secrets/{world.KEY_SECRET}")) == "ForbiddenByConnection"
+    shell.carry_out("az keyvault update --name sandbox --public-network-access Enabled")
+    assert ask_vault(running, f"/secrets/{world.KEY_SECRET}").status_code == 200
+
+
 @pytest.mark.parametrize("role", ["'Storage Blob Data Owner'", resource_roles.STORAGE_BLOB_DATA_OWNER])
 def test_role_opens_an_account_s_blobs(running: world.World, shell: Shell, role: str) -> None:
     assignments = running.resource_manager.role_assignments
@@ -160,6 +178,16 @@ def test_key_vault_goes_by_its_application_id(running: world.World, shell: Shell
     action = "Microsoft.Storage/storageAccounts/listkeys/action"
     assert running.resource_manager.authorizes(key_vault, action, scope)
     assert "Cannot find user or service principal" in shell.run(f"{line} nobody").complaint
+
+
+def test_role_is_given_to_a_principal_as_what_it_is(running: world.World, shell: Shell) -> None:
+    line = f"az role assignment create --role Reader --scope {running.account.resource_id}"
+    person = f"{line} --assignee-object-id {shell.object_id}"
+    assert "UnmatchedPrincipalType" in shell.run(f"{person} --assignee-principal-type ServicePrincipal").complaint
+    made = json.loads(shell.carry_out(person))
+    assert made["properties"]["principalType"] == "User"
+    service = f"{line} --assignee-object-id {running.app_object_id}"
+    assert "UnmatchedPrincipalType" in shell.run(f"{service} --assignee-principal-type User").complaint
 
 
 def test_role_that_does_not_exist_is_an_error(running: world.World, shell: Shell) -> None:
@@ -207,6 +235,33 @@ def test_app_gets_an_identity(running: world.World, shell: Shell) -> None:
     assert identity["principalId"] == running.identity.object_id
     assert running.resource_manager.sites[running.function_app_id].principal_id == running.identity.object_id
     assert running.app_client_id in json.dumps(identity["userAssignedIdentities"])
+
+
+def test_app_gets_an_identity_that_goes_by_its_client_id(running: world.World, shell: Shell) -> None:
+    site = running.resource_manager.sites[running.function_app_id]
+    (known,), site.user_assigned, site.principal_id = site.user_assigned, {}, None
+    running.identity.unassigned.add(running.app_client_id)
+    with ManagedIdentityCredential(client_id=running.app_client_id) as credential:
+        with pytest.raises(CredentialUnavailableError):
+            credential.get_token("https://vault.azure.net/.default")
+        listed = f"az identity list --query \"[?clientId=='{running.app_client_id}'].id\" --output tsv"
+        assert shell.carry_out(listed) == f"{known}\n"
+        line = "az functionapp identity assign --name sandboxrotator --resource-group sandbox --identities"
+        assert shell.run(f'{line} ""').status == 2
+        shell.carry_out(f'{line} "$({listed})"')
+        assert credential.get_token("https://vault.azure.net/.default").token
+    assert list(site.user_assigned) == [known]
+    assert site.principal_id is None
+
+
+def test_nobody_is_signed_in_before_login(running: world.World, shell: Shell) -> None:
+    ask = "az account get-access-token --resource https://vault.azure.net"
+    shell.sign_out()
+    assert "Please run 'az login'" in shell.run(ask).complaint
+    shell.carry_out("az login")
+    claims = running.identity.claims(json.loads(shell.carry_out(ask))["accessToken"]) or {}
+    assert (claims["oid"], claims["aud"]) == (shell.object_id, "https://vault.azure.net")
+    assert shell.run("az account get-access-token --resource https://example.com").status == 1
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,17 @@ def test_bound_role_takes_the_denial_away(cluster: kubernetes.KubernetesApi, she
     assert as_user(cluster, shell, f"delete secret {SECRET}")[0] == 0
 
 
+def test_reconciled_binding_gets_one_user_more(cluster: kubernetes.KubernetesApi, shell: Shell) -> None:
+    cluster.denied.add("get")
+    shell.carry_out(f"{GRANT} --user=somebody")
+    assert not may(cluster, shell, "get")
+    make = f"kubectl -n default create rolebinding rotator --role=rotator --user={USER} --dry-run=client -o yaml"
+    shell.carry_out(f"{make} | kubectl -n default auth reconcile -f -")
+    assert may(cluster, shell, "get")
+    (binding,) = cluster.access["rolebindings"].values()
+    assert [subject["name"] for subject in binding["subjects"]] == ["somebody", USER]
+
+
 def test_role_grants_its_verbs_on_its_secret_in_its_namespace(cluster: kubernetes.KubernetesApi, shell: Shell) -> None:
     cluster.denied |= {"get", "update"}
     shell.carry_out(f"kubectl create namespace team && {GRANT} --user={USER}")
