@@ -28,7 +28,7 @@ class BlobService:
     `tokens` checks bearer tokens, and `authorizes` says whether their object id may take a data action at an
     account's scope. Tests turn `faults`, `refuse_all` (no SAS is accepted), and `warm_up_requests`: how often a
     signature that wasn't seen before is refused, because new credentials can take a while to be known everywhere.
-    `clock_skew` is how far its clock is ahead.
+    `clock_skew` is how far its clock is ahead, by which it judges a SAS too.
     """
 
     def __init__(
@@ -127,7 +127,8 @@ class BlobService:
             raise BlobError(403, "AuthenticationFailed", "The sandbox was told to refuse every SAS.")
         if not account.allow_shared_key_access:
             raise BlobError(403, "KeyBasedAuthenticationNotPermitted")
-        blob_access.authenticate(account, request.query, request.remote or "")
+        now = datetime.datetime.now(datetime.UTC) + self.clock_skew
+        blob_access.authenticate(account, request.query, request.remote or "", now)
         signature = request.query["sig"]
         self._uses[signature] += 1
         if self._uses[signature] <= self.warm_up_requests:

@@ -96,7 +96,9 @@ class Needed:
         return f"Microsoft.Storage/storageAccounts/blobServices/containers/blobs/{verb}"
 
 
-def authenticate(account: accounts.StorageAccount, fields: Mapping[str, str], source: str) -> None:
+def authenticate(
+    account: accounts.StorageAccount, fields: Mapping[str, str], source: str, now: datetime.datetime
+) -> None:
     """Check signature, time window, address and protocol; BlobError unless all fit. We serve HTTPS only."""
     for name in MANDATORY:
         if not fields.get(name):
@@ -106,7 +108,7 @@ def authenticate(account: accounts.StorageAccount, fields: Mapping[str, str], so
     if not any(account_sas.is_signed_by(account.name, key, fields) for key in account.keys.values()):
         signed = account_sas.string_to_sign(account.name, fields)
         raise _unauthentic(f"Signature did not match. String to sign used was {signed}")
-    _check_window(fields)
+    _check_window(fields, now)
     if fields.get("sip") and not _in_range(source, fields["sip"]):
         raise BlobError(403, "AuthorizationSourceIPMismatch")
     if fields.get("spr") and "https" not in fields["spr"].split(","):
@@ -135,8 +137,7 @@ def _unauthentic(detail: str) -> BlobError:
     return BlobError(403, "AuthenticationFailed", detail)
 
 
-def _check_window(fields: Mapping[str, str]) -> None:
-    now = datetime.datetime.now(datetime.UTC)
+def _check_window(fields: Mapping[str, str], now: datetime.datetime) -> None:
     try:
         start = account_sas.parse_time(fields["st"]) if fields.get("st") else now
         expiry = account_sas.parse_time(fields["se"])

@@ -67,8 +67,9 @@ class KubernetesApi:
     Knobs: `denied` has verbs that RBAC refuses to `user` on Secrets, or on another resource as in "get namespaces",
     until a role is bound that grants them (`access` has both, by resource; only the administrator writes them, who
     has a kubeconfig of their own and is refused nothing); `quota` is count/secrets per namespace, and with
-    `quota_lags` a deleted Secret still counts, as until the real quota controller catches up; `faults` are used up
-    in order; `down` drops every connection without an answer; `delay` is in seconds, before each request.
+    `quota_lags` a deleted Secret still counts, as until the real quota controller catches up; `required_labels` are
+    those without which an admission webhook lets no Secret be written; `faults` are used up in order; `down` drops
+    every connection without an answer; `delay` is in seconds, before each request.
     """
 
     def __init__(self, journal: Journal, authority: Authority, directory: Path) -> None:
@@ -85,6 +86,7 @@ class KubernetesApi:
         self.access: dict[str, dict[Key, Document]] = {resource: {} for resource in kubernetes_rbac.KINDS}
         self.quota: int | None = None
         self.quota_lags = False
+        self.required_labels: set[str] = set()
         self.faults: list[KubernetesFault] = []
         self.down = False
         self.delay = 0.0

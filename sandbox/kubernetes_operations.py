@@ -1,6 +1,6 @@
 """What each verb does to Secrets, with the checks in the real server's order.
 
-A create: namespace, validation, quota, existence; a dry run takes the same way up to the write.
+A create: namespace, validation, webhooks, quota, existence; a dry run takes the same way up to the write.
 """
 
 import copy
@@ -141,6 +141,7 @@ def _create(api: "KubernetesApi", write: Write, secret: Document, manager: Manag
     if write.namespace not in api.namespaces:
         raise kubernetes_rules.not_found("namespaces", write.namespace)
     kubernetes_rules.check(secret, kubernetes_manifest.decoded_bytes(secret))
+    kubernetes_rules.check_labels(secret, api.required_labels)
     used = api.used_quota(write.namespace)
     if api.quota is not None and used + 1 > api.quota:
         raise kubernetes_rules.over_quota(name, used, api.quota)
@@ -170,6 +171,7 @@ def _update(
     metadata |= {field: old[field] for field in kept if field in old} | {"resourceVersion": old["resourceVersion"]}
     new = {**secret, "metadata": metadata}
     kubernetes_rules.check_change(current, new, kubernetes_manifest.decoded_bytes(new))
+    kubernetes_rules.check_labels(new, api.required_labels)
     if write.dry_run or new == current:
         return new
     if manager is not None:

@@ -149,6 +149,14 @@ def check_change(old: Document, new: Document, decoded_bytes: int) -> None:
         raise invalid(new["metadata"]["name"], causes)
 
 
+def check_labels(secret: Document, required: set[str]) -> None:
+    """Refuse a Secret without one of these labels, as an admission webhook does that insists on them."""
+    missing = sorted(required - set(secret["metadata"].get("labels") or {}))
+    if missing:
+        text = f'admission webhook "policy.example.com" denied the request: {", ".join(missing)} must be labelled'
+        raise RefusedError(403, "Forbidden", text, {})
+
+
 def wrong_fields(secret: Document, decoded_bytes: int) -> list[Cause]:
     """List what is wrong with a Secret, in the order in which the real server does."""
     metadata, data = secret["metadata"], secret.get("data", {})

@@ -29,6 +29,7 @@ class SasDefinition:
     created: int = dataclasses.field(default_factory=_seconds)
     updated: int = dataclasses.field(default_factory=_seconds)
     recovered_at: float = 0.0
+    last_minted: datetime.datetime = EPOCH
     last_expiry: datetime.datetime = EPOCH
 
     @property
@@ -94,17 +95,20 @@ class ManagedAccount:
         self.active_key = key_name
         self.updated = _seconds()
 
-    def mint(self, name: str, start_offset: datetime.timedelta | None) -> tuple[str, int]:
+    def mint(
+        self, name: str, now: datetime.datetime, start_offset: datetime.timedelta | None = None
+    ) -> tuple[str, int]:
         """Return a fresh SAS signed with the active key, and its expiry in unix seconds."""
         definition = self.definition(name)
         if not (self.enabled and definition.enabled):
             raise vault_errors.disabled()
         fields = sas_template.fields(definition.template_uri)
-        now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+        now = now.replace(microsecond=0)
         expiry = now + sas_template.duration(definition.validity_period)
         # Two reads within a second would otherwise give one token, and nobody could tell that it is fresh.
-        expiry = max(expiry, definition.last_expiry + datetime.timedelta(seconds=1))
-        definition.last_expiry = expiry
+        if now >= definition.last_minted:  # the clock was not set back
+            expiry = max(expiry, definition.last_expiry + datetime.timedelta(seconds=1))
+        definition.last_minted, definition.last_expiry = now, expiry
         fields["se"] = account_sas.format_time(expiry)
         if start_offset is not None:
             fields["st"] = account_sas.format_time(now + start_offset)

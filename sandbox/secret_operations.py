@@ -31,7 +31,7 @@ def get_secret(vault: "Vault", call: "Call") -> dict[str, Any]:
     if managed is None:
         return secret_store.bundle(vault.url, name, vault.secrets.get(name, version))
     account, definition = managed
-    token, expiry = account.mint(definition, vault.sas_start_offset)
+    token, expiry = account.mint(definition, vault.now(), vault.sas_start_offset)
     value = vault.tamper(token) if vault.tamper else token
     vault.minted.extend(dict.fromkeys((token, value)))
     return {

@@ -140,7 +140,7 @@ def set_definition(vault: "Vault", call: "Call") -> dict[str, Any]:
     if replaced is not None:
         definition.created = replaced.created
         if replaced.validity_period == definition.validity_period:
-            definition.last_expiry = replaced.last_expiry
+            definition.last_minted, definition.last_expiry = replaced.last_minted, replaced.last_expiry
     _common(definition, body)
     managed.definitions[name] = definition
     return definition_bundle(vault, account, name, definition)

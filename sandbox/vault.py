@@ -56,7 +56,8 @@ class Vault:
 
     Tests turn `permissions` (the system-assigned identity's policy), `rbac` (nobody has a data role then),
     `firewall` (the addresses and networks that are let through, None for every one), `private` (it then takes
-    requests through private endpoints only, of which there are none here), `clock_skew` (of its clock),
+    requests through private endpoints only, of which there are none here), `clock_skew` (how far its clock is
+    ahead, by which it mints too),
     `policy_delay` (seconds until `set_policy` takes effect), `faults`, `tamper` (applied to each minted SAS),
     `sas_start_offset` (a SAS then has a start time), `recovery_seconds` (how long a recovery takes), and what
     Resource Manager says when the vault goes there for an account's keys: `caller_may_manage_keys`, and
@@ -107,6 +108,10 @@ class Vault:
         has no domain, so it is cut at its first dot: "0.0.1:port" fits "127.0.0.1:port"; nobody contacts it.
         """
         return f"https://0.0.1:{self.port}"
+
+    def now(self) -> datetime.datetime:
+        """The time by its clock."""
+        return datetime.datetime.now(datetime.UTC) + self.clock_skew
 
     @property
     def permissions(self) -> set[str]:

@@ -194,6 +194,7 @@ def unspoilt(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         world.cluster.down = False
         world.cluster.delay = 0.0
         world.cluster.quota, world.cluster.quota_lags = None, False
+        world.cluster.required_labels.clear()
         world.cluster.namespaces, world.cluster.user = {"default"}, "rotator"
         for kind in world.cluster.access.values():
             kind.clear()

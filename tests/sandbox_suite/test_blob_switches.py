@@ -1,5 +1,6 @@
 """What the sandbox's blob service does beyond the contract with Azurite."""
 
+import datetime
 import http.client
 
 import pytest
@@ -37,6 +38,11 @@ def test_codes_are_azure_s(azure: Azure) -> None:
     assert get_with(azure, "sv=2018-03-28&ss=b&srt=sco&sp=r&se=2099-01-01&sig=AAAA") == (403, "AuthenticationFailed")
     assert get_with(azure, "") == (401, "NoAuthenticationInformation")
     assert get(azure, spr="http") == (403, "AuthorizationProtocolMismatch")
+
+
+def test_a_sas_is_judged_by_the_service_s_clock(azure: Azure) -> None:
+    azure.blob.clock_skew = datetime.timedelta(days=100 * 365)
+    assert get(azure) == (403, "AuthenticationFailed")
 
 
 @pytest.mark.parametrize(

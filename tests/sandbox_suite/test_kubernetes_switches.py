@@ -76,6 +76,15 @@ def test_lagging_quota_still_counts_what_was_deleted(client: Client) -> None:
     assert client.ask("POST", SECRETS, MANIFEST)[0] == 201
 
 
+def test_a_webhook_refuses_what_lacks_a_label_in_dry_runs_too(client: Client) -> None:
+    client.api.required_labels.add("team")
+    assert "team must be labelled" in client.ask("POST", DRY_RUN, MANIFEST)[1]["message"]
+    labelled = {**MANIFEST, "metadata": {"name": "storage-sas", "labels": {"team": "a"}}}
+    assert client.ask("POST", SECRETS, labelled)[0] == 201
+    assert client.ask("PUT", f"{SECRETS}/storage-sas", MANIFEST)[0] == 403
+    assert client.ask("PATCH", f"{SECRETS}/storage-sas", {"metadata": {"labels": {"b": "c"}}})[0] == 200
+
+
 def test_faults_are_used_up_in_order_and_tell_dry_runs_apart(client: Client) -> None:
     client.api.faults += [
         kubernetes.KubernetesFault("create", dry_run=False),

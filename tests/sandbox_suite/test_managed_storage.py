@@ -65,6 +65,15 @@ def test_each_read_mints_a_sas_signed_with_the_active_key(azure: Azure, client: 
     assert read_sas(client)["se"] > sas["se"]
 
 
+def test_a_sas_lives_by_the_vault_s_clock(azure: Azure, client: SecretClient) -> None:
+    send(client, "PUT", PATH, DEFINITION)
+    azure.vault.clock_skew = datetime.timedelta(minutes=10)
+    ahead = account_sas.parse_time(read_sas(client)["se"])
+    azure.vault.clock_skew = datetime.timedelta()
+    right = account_sas.parse_time(read_sas(client)["se"])
+    assert abs(ahead - right - datetime.timedelta(minutes=10)) < datetime.timedelta(seconds=5)
+
+
 def test_a_start_time_is_minted_when_wanted(azure: Azure, client: SecretClient) -> None:
     azure.vault.sas_start_offset = datetime.timedelta(minutes=-15)
     send(client, "PUT", PATH, DEFINITION)
