@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 from rotator.findings import Level
 from rotator.preflight import Say
-from rotator.sas import CLOCK_SKEW
 
 TimeAt = Callable[[str], datetime.datetime | None]
 _NOTICEABLE = datetime.timedelta(minutes=1)
@@ -18,15 +17,17 @@ def ahead(
     return theirs - (before + (after - before) / 2) if theirs else None
 
 
-def compare(whose: str, off: datetime.timedelta | None, say: Say, *, matters: Level = Level.FAILURE) -> None:
-    """Say how far a clock is ahead of ours. What more than CLOCK_SKEW either way does to a rotation is `matters`."""
+def compare(
+    whose: str, off: datetime.timedelta | None, say: Say, *, bound: datetime.timedelta = datetime.timedelta.max
+) -> None:
+    """Say how far a clock is ahead of ours; more than `bound` either way makes a rotation fail."""
     if off is None:
         say(Level.WARNING, f"{whose} does not say what time it is")
         return
     if abs(off) <= _NOTICEABLE:
         say(Level.OK, f"the clock of {whose} agrees with ours")
         return
-    level = matters if abs(off) > CLOCK_SKEW else Level.WARNING
     where = "ahead of" if off > datetime.timedelta(0) else "behind"
     text = f"the clock of {whose} is {abs(off).total_seconds():.0f} s {where} ours"
+    level = Level.FAILURE if abs(off) > bound else Level.WARNING
     say(level, text, "Have both synchronised by NTP (timedatectl set-ntp true).")

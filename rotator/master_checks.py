@@ -135,7 +135,7 @@ class MasterChecks:
         half = datetime.timedelta(seconds=0.5)
         off = clock_checks.ahead(theirs + half if theirs else None, before, self._clock())
         # Nothing of a rotation is decided by it; whatever runs on the master may come to judge the SAS by it.
-        clock_checks.compare(f"the master {self._cluster.host}", off, say, matters=Level.WARNING)
+        clock_checks.compare(f"the master {self._cluster.host}", off, say)
 
     def _pipes(self, known: Known, say: Say) -> None:
         """A delivery holds its kubectl processes ready on named pipes."""

@@ -112,6 +112,11 @@ def parse(token: Secret) -> Sas:
     )
 
 
+def tolerance(validity: datetime.timedelta) -> datetime.timedelta:
+    """How far a SAS' life may be from what was asked for, and with it the vault's clock from ours."""
+    return min(CLOCK_SKEW, validity / 4)
+
+
 def check(sas: Sas, definition: SasDefinition, now: datetime.datetime) -> None:
     """Raise SasError unless `sas` grants exactly what `definition` asks for and lives as long as it should."""
     problems = [
@@ -139,10 +144,9 @@ def _window_problems(sas: Sas, validity: datetime.timedelta, now: datetime.datet
     problems = []
     if sas.start is not None and sas.start > now + CLOCK_SKEW:
         problems.append(f"it is not valid before {sas.start:%Y-%m-%dT%H:%M:%SZ}")
-    tolerance = min(CLOCK_SKEW, validity / 4)
-    if left < validity - tolerance:
+    if left < validity - tolerance(validity):
         problems.append(f"it lives for {_rounded(left)} instead of {validity}")
-    if left > validity + tolerance:
+    if left > validity + tolerance(validity):
         problems.append(f"it lives for {_rounded(left)}, longer than {validity}")
     return problems
 

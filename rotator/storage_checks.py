@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Callable
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from rotator import clock_checks, errors, manifest, sas
 from rotator.access import Principal
@@ -18,6 +18,8 @@ from rotator.services import Issuer, Prover
 from rotator.targets import Plan
 
 _BY_FIREWALL = "AuthorizationFailure"
+# Why storage refuses any SAS, whatever the definition lets it grant.
+_WHATEVER_IT_GRANTS = ("KeyBasedAuthenticationNotPermitted", "AuthorizationFailure", "answered 404")
 
 
 class OwnBlobs(Protocol):
@@ -63,7 +65,7 @@ class StorageChecks:
         looks = [
             Look("SAS", self._sas),
             Look("storage", self._storage),
-            Look("held SAS", self._held),
+            Look("held SAS", self._held, severity=Level.WARNING),
             # A plain rotation goes on without; one of the keys does not.
             Look("lease", self._lease, self._own_command, Level.FAILURE if rotates_keys else Level.WARNING),
         ]
@@ -76,10 +78,10 @@ class StorageChecks:
         if not known.of("SAS definition"):
             say(Level.SKIPPED, "there is no SAS definition to mint one from yet")
             raise OverError
-        differs = known.of("vault permission storage getsas").differs
+        differs = self._differs(known)
         try:
             issued = sas.parse(self._issuer.mint(self._plan.definition))
-        except errors.VaultError as error:
+        except (errors.VaultError, errors.SasError) as error:
             if not differs:
                 raise
             say(Level.SKIPPED, f"the SAS definition as it is mints none: {error}")
@@ -94,6 +96,10 @@ class StorageChecks:
         say(Level.OK, f"the vault mints {issued} as it should")
         return issued
 
+    def _differs(self, known: Known) -> bool:
+        """Whether a rotation sets the definition before it mints from it."""
+        return bool(known.of("vault permission storage getsas").differs)
+
     def _storage(self, known: Known, say: Say) -> None:
         if not self._plan.prove:
             say(Level.WARNING, "SAS are delivered without a trial: ROTATION_PROVE is false", *self._setting("true"))
@@ -105,7 +111,13 @@ class StorageChecks:
         issued: Sas = known.of("SAS")
         try:
             say(Level.OK, f"{endpoint}: {self._prover.prove(issued, endpoint)}")
+        except errors.StorageUnreachableError as error:
+            self._unreachable(error, say)
         except errors.StorageRefusedError as error:
+            if self._differs(known) and not any(code in str(error) for code in _WHATEVER_IT_GRANTS):
+                text = f"{_told(error)}; the next rotation sets the SAS definition, and tries what that mints"
+                say(Level.WARNING, text, "Let a rotation do it now.", "python -m rotator rotate --force")
+                return
             say(Level.FAILURE, str(error), error.remedy, self._unlock(known, error, endpoint))
             raise OverError from error
 
@@ -114,13 +126,20 @@ class StorageChecks:
         try:
             theirs = self._time_at(endpoint)
         except errors.NoAnswerError as error:
-            # One that is only concluded may not be how storage is reached from here; SAS are then delivered untried.
-            say(Level.FAILURE if self._plan.blob_endpoint else Level.WARNING, str(error), error.remedy)
-            raise OverError from error
+            self._unreachable(error, say)
+        # Whether it makes storage refuse a SAS is seen by trying one.
         clock_checks.compare(endpoint, clock_checks.ahead(theirs, before, self._clock()), say)
+
+    def _unreachable(self, error: errors.RotatorError, say: Say) -> NoReturn:
+        # One that is only concluded may not be how storage is reached from here; SAS are then delivered untried.
+        say(Level.FAILURE if self._plan.blob_endpoint else Level.WARNING, str(error), error.remedy)
+        raise OverError from error
 
     def _held(self, known: Known, say: Say) -> None:
         """Try what consumers use now; a rotation would replace it, whatever storage says of it."""
+        if not self._plan.prove:
+            say(Level.SKIPPED, "ROTATION_PROVE is false")
+            return
         known.of("storage")
         held: Held | None = known.of("Secret")
         found = manifest.held_sas(held, self._plan.targets[0]) if held else None
@@ -130,8 +149,8 @@ class StorageChecks:
         try:
             say(Level.OK, f"{found}: {self._prover.prove(found, self._endpoint(say))}")
         except errors.StorageRefusedError as error:
-            text = str(error).removesuffix("; it was not delivered")
-            say(Level.WARNING, f"consumers are refused: {text}", "Rotate now.", "python -m rotator rotate --force")
+            text = f"consumers are refused: {_told(error)}"
+            say(Level.WARNING, text, "Rotate now.", "python -m rotator rotate --force")
 
     def _setting(self, value: str) -> tuple[str, str]:
         return "Set ROTATION_PROVE=true.", self._remedies().setting("ROTATION_PROVE", value)
@@ -191,3 +210,7 @@ class StorageChecks:
             return self._remedies().through_storage_firewall(url)
         lacks_role = "AuthorizationPermissionMismatch" in str(error)
         return self._remedies().blob_owner(url, self._own[1].whoami()) if lacks_role else ""
+
+
+def _told(error: errors.RotatorError) -> str:
+    return str(error).removesuffix("; it was not delivered")

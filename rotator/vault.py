@@ -6,6 +6,7 @@ Operations: https://learn.microsoft.com/rest/api/keyvault/ (SAS definitions: Set
 import contextlib
 import datetime
 import logging
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -90,11 +91,26 @@ class Vault:
             "POST", f"{self._path}/regeneratekey", "storage regeneratekey", f"{key} of {self._what}", body, once=True
         )
 
-    def may_store(self, definition: SasDefinition) -> None:
-        """Raise VaultForbiddenError unless SAS definitions may be set; changes nothing."""
+    def may_store(self, definition: SasDefinition) -> bool:
+        """Raise VaultForbiddenError unless the SAS definition may be set; changes nothing.
+
+        True if it is soft-deleted, and may be recovered, as `store` does first.
+        """
         what = f"SAS definition {definition.name!r}"
-        with contextlib.suppress(errors.VaultConflictError):  # it is soft-deleted, which `store` mends
+        try:
             self._client.would("PUT", self._definition_path(definition), "storage setsas", what)
+        except vault_client.SoftDeletedError:
+            self._may_recover(what)
+            return True
+        except errors.VaultConflictError:  # it is being recovered, which `store` waits for
+            pass
+        return False
+
+    def _may_recover(self, what: str) -> None:
+        """Ask for one that nobody has deleted: who may not is told so before it is looked for."""
+        path = f"/deletedstorage/{self._account.name}/sas/nothing{secrets.token_hex(8)}/recover"
+        with contextlib.suppress(errors.ManagedAccountNotFoundError):
+            self._client.send("POST", path, "storage recover", f"soft-deleted {what}", once=True)
 
     def may_regenerate(self) -> None:
         """Raise VaultForbiddenError unless keys may be regenerated; changes nothing."""

@@ -5,7 +5,7 @@ import datetime
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from rotator import clock_checks, errors, moments, outlook, pending, periods
+from rotator import app_storage, clock_checks, errors, moments, outlook, pending, periods, sas
 from rotator.access import Principal
 from rotator.findings import Level
 from rotator.managed import Managed
@@ -21,8 +21,8 @@ from rotator.targets import Plan
 class Vault(Issuer, Protocol):
     """The vault, which can also be asked whether it would."""
 
-    def may_store(self, definition: SasDefinition) -> None:
-        """Raise VaultForbiddenError unless the definition may be set; changes nothing."""
+    def may_store(self, definition: SasDefinition) -> bool:
+        """Tell whether it must be recovered first; raises VaultForbiddenError unless it may be set so."""
 
     def may_regenerate(self) -> None:
         """Raise VaultForbiddenError unless keys may be regenerated; changes nothing."""
@@ -48,6 +48,7 @@ class VaultChecks:
         self._whoami = whoami
         self._time_at = time_at
         self._clock = clock
+        self._place = place
         self._unmanaged = False
         self._resource_id = ""
         self.remedies = Remedies(plan, place)
@@ -55,14 +56,12 @@ class VaultChecks:
     def looks(self) -> list[Look]:
         """Give them in an order in which each comes after those that it needs."""
         cluster = self._plan.targets[0].cluster
-        # A plain rotation does without; one of the keys does not.
-        optional = Level.FAILURE if self._plan.key_rotation_period else Level.WARNING
         looks = [
             Look("settings", self._settings),
             Look("identity", self._identity, lambda _: self.remedies.sign_in()),
             Look("vault", self._reach),
             Look("vault permission secrets get", self._secret(cluster.key_secret), self._command(cluster.key_secret)),
-            Look("vault permission storage get", self._managed, self._command(), optional),
+            Look("vault permission storage get", self._managed, self._command()),
             Look("vault permission storage getsas", self._stored, self._command()),
             Look("vault permission storage setsas", self._may_store, self._command()),
             Look("managed account", self._account),
@@ -92,7 +91,9 @@ class VaultChecks:
         before = self._clock()
         theirs = self._time_at(self._plan.account.vault_url)
         say(Level.OK, f"{self._plan.account.host} answers")
-        clock_checks.compare(self._plan.account.host, clock_checks.ahead(theirs, before, self._clock()), say)
+        off = clock_checks.ahead(theirs, before, self._clock())
+        # A SAS lives by the vault's clock, and one that lives too short or too long is not delivered.
+        clock_checks.compare(self._plan.account.host, off, say, bound=sas.tolerance(self._plan.definition.validity))
 
     def _ready(self, known: Known) -> None:
         known.of("identity")
@@ -115,6 +116,12 @@ class VaultChecks:
             self._unmanaged = True
             say(Level.FAILURE, str(error), error.remedy, self.remedies.onboard())
             raise OverError from error
+        except errors.VaultForbiddenError as error:
+            if self._plan.key_rotation_period:
+                raise
+            # A plain rotation does without.
+            say(Level.WARNING, str(error), error.remedy, self._command()(error))
+            raise OverError from error
         say(Level.OK, f"the record of {self._plan.account.name!r} can be read")
         return found
 
@@ -124,17 +131,19 @@ class VaultChecks:
         say(Level.OK, "SAS definitions can be read")
         return found
 
-    def _may_store(self, known: Known, say: Say) -> None:
+    def _may_store(self, known: Known, say: Say) -> bool:
+        """Tell whether the definition must be recovered first."""
         self._ready(known)
         try:
-            self._vault.may_store(self._plan.definition)
+            deleted = self._vault.may_store(self._plan.definition)
         except errors.VaultForbiddenError as error:
             if self._plan.key_rotation_period or self._differs(known):
                 raise
             text = f"{error}; the SAS definition is as it is wanted, but a run could not change it, nor note in it"
             say(Level.WARNING, text, error.remedy, self._command()(error))
             raise OverError from error
-        say(Level.OK, "SAS definitions can be set")
+        say(Level.OK, "SAS definitions can be recovered and set" if deleted else "SAS definitions can be set")
+        return deleted
 
     def _differs(self, known: Known) -> bool:
         try:
@@ -147,14 +156,15 @@ class VaultChecks:
         self._ready(known)
         known.over("managed account")
         self._vault.may_regenerate()
-        say(Level.OK, "keys can be regenerated")
+        say(Level.OK, "the vault would take the request; what Resource Manager says to the vault shows only then")
 
     def _account(self, known: Known, say: Say) -> Managed:
         found: Managed = known.of("vault permission storage get")
         self._resource_id = found.resource_id
         say(Level.OK, f"{found.account} is managed, {found.active_key} signs")
         for warning in periods.warnings(found, self._plan):
-            say(Level.WARNING, warning)
+            switch_off = f"{self.remedies.onboard()} --no-auto-regenerate" if "--no-auto-regenerate" in warning else ""
+            say(Level.WARNING, warning, "", switch_off)
         return found
 
     def _definition(self, known: Known, say: Say) -> bool:
@@ -166,22 +176,28 @@ class VaultChecks:
         wanted = self._plan.definition
         before = pending.of(stored.tags)
         if before:
-            say(
-                Level.WARNING, f"{before.operation} is not done yet, which run {before.run} began; the next run goes on"
-            )
-        if stored.validity is None:
-            text = f"{wanted.name!r} is not there: the next rotation sets it"
-            more = "; one that was deleted takes the vault permission 'storage recover', which was not tried"
-            say(Level.WARNING, text + more, *_by_a_rotation())
-        elif stored.differs:
-            text = f"{wanted.name!r} is not as the settings want it: the next rotation sets it"
-            say(Level.WARNING, text, *_by_a_rotation())
+            text = f"{before.operation} is not done yet, which run {before.run} began; the next run goes on"
+            say(Level.WARNING, f"{text}, for which it needs what a key rotation needs")
+        if stored.differs:
+            self._change(known, say, stored)
         else:
             say(Level.OK, f"{wanted.label} is as the settings want it")
         return stored.validity is not None
 
+    def _change(self, known: Known, say: Say, stored: Stored) -> None:
+        wanting = "is not there" if stored.validity is None else "is not as the settings want it"
+        text = f"{self._plan.definition.name!r} {wanting}"
+        try:
+            then = "recovers and sets it" if known.of("vault permission storage setsas") else "sets it"
+        except NotKnownError:
+            say(Level.WARNING, text)  # what keeps a rotation from setting it has its own line
+            return
+        remedy = "Nothing needs to be done; or let a rotation do it now."
+        say(Level.WARNING, f"{text}: the next rotation {then}", remedy, "python -m rotator rotate --force")
+
     def _keys(self, known: Known, say: Say) -> None:
         managed: Managed = known.of("managed account")
+        app_storage.check(self._place, managed.account)
         try:
             keys = self._ring.keys(managed.resource_id)
         except errors.ResourceManagerForbiddenError as error:
@@ -219,7 +235,3 @@ class VaultChecks:
     def _file(self, name: str) -> tuple[str, ...]:
         is_key = name == self._plan.targets[0].cluster.key_secret
         return ("id_ed25519", "application/x-pem-file") if is_key else ("passphrase.txt",)
-
-
-def _by_a_rotation() -> tuple[str, str]:
-    return "Nothing needs to be done; or let a rotation do it now.", "python -m rotator rotate --force"
