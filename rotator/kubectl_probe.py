@@ -4,13 +4,16 @@ Dry runs need the same rights as the real request, and meet quota and admission 
 (https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run).
 """
 
+import datetime
 import json
 import re
 import shlex
 
-from rotator import kubectl
-from rotator.manifest import Document
+from rotator import kubectl, manifest
+from rotator.kubectl import Act
+from rotator.manifest import Document, Held, Order
 from rotator.redaction import Secret
+from rotator.sas import Sas, SasDefinition
 from rotator.targets import Cluster, Strategy, Target
 
 # Where installations put it that a session without a login shell does not find, and how it is called there.
@@ -35,8 +38,11 @@ _PIPES = (
 PIPES = f"exec sh -c {shlex.quote(_PIPES)}"
 
 
+NEEDED = {Act.CREATE: {"create"}, Act.UPDATE: {"update"}, Act.RECREATE: {"delete", "create"}}
+
+
 def writing(target: Target) -> tuple[str, ...]:
-    """Name the verbs with which the strategy changes the Secret."""
+    """Name the verbs with which the strategy changes the Secret, in the course of time."""
     return "create", "update" if target.strategy is Strategy.APPLY else "delete"
 
 
@@ -57,10 +63,13 @@ def can_i(target: Target, verb: str) -> str:
 
 
 def dry_run(target: Target, verb: str, document: Document | None = None) -> tuple[str, Secret | None]:
-    """Give a command that asks the API server for just that without doing it, and what it reads."""
+    """Give a command that asks the API server for just that without doing it, and what it reads.
+
+    Without a document it only tells who may not: that is judged before what is sent.
+    """
     path = f"/api/v1/namespaces/{target.namespace}/secrets"
     one, options = f"{path}/{target.secret}", f"{kubectl.command_line(target.cluster)}"
-    body = Secret(json.dumps(document or _example(target)))
+    body = Secret(json.dumps(document or {}))
     return {
         "get": (f"{options} get --raw {one}", None),
         "create": (f"{options} create --raw '{path}?dryRun=All' --validate=false -f -", body),
@@ -89,6 +98,17 @@ def namespace(target: Target) -> str:
     return f"{kubectl.command_line(target.cluster)} get --raw /api/v1/namespaces/{target.namespace}"
 
 
-def _example(target: Target) -> dict[str, object]:
-    metadata = {"name": target.secret, "namespace": target.namespace}
-    return {"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "metadata": metadata, "data": {target.data_key: ""}}
+def trial(target: Target, held: Held | None, definition: SasDefinition, now: datetime.datetime) -> Document:
+    """Give what a rotation would write, labels, annotations and all, but with nothing in place of the SAS."""
+    nothing = Sas(
+        token=Secret(""),
+        version="",
+        services="",
+        resource_types="",
+        permissions="",
+        protocol="",
+        start=None,
+        expiry=now + definition.validity,
+        fingerprint="",
+    )
+    return manifest.compose(target, held, Order(nothing, definition, run="check", now=now))

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable
 from typing import Protocol
 
-from rotator import clock_checks, delivery, due, errors, kubectl, kubectl_probe, manifest, pins, remedies
+from rotator import clock_checks, delivery, due, errors, kubectl, kubectl_probe, pins, remedies
 from rotator.delivery import Result, Shell
 from rotator.findings import Level
 from rotator.kubectl import Act
@@ -21,6 +21,12 @@ from rotator.standing import Standing
 from rotator.targets import Cluster, Plan, Strategy
 
 _SECONDS = 45.0
+# What becomes of it when kubectl's user may not do what the next rotation does without.
+_LATER = {
+    "create": "if somebody deletes it, the next run cannot make it again",
+    "delete": "the next run makes it, but later ones cannot replace it",
+    "update": "the next run makes it, but later ones cannot change it",
+}
 
 
 class Host(Connector, Protocol):
@@ -66,9 +72,9 @@ class MasterChecks:
             Look("kubectl", self._client),
             Look("API server", self._server),
             Look("namespace", self._namespace),
-            Look("kubectl may get", self._can_i("get")),
+            Look("kubectl may get", self._may_get),
             Look("Secret", self._held, self._held_command),
-            *(Look(f"kubectl may {verb}", self._can_i(verb)) for verb in kubectl_probe.writing(self._target)),
+            *(Look(f"kubectl may {verb}", self._may_write(verb)) for verb in kubectl_probe.writing(self._target)),
             Look("dry run", self._dry_run, self._dry_run_command),
         ]
 
@@ -189,33 +195,36 @@ class MasterChecks:
         else:
             say(Level.OK, f"{name!r} is there")
 
-    def _can_i(self, verb: str) -> Callable[[Known, Say], bool]:
-        def act(known: Known, say: Say) -> bool:
-            known.of("API server")
-            result = self._run(known, kubectl_probe.can_i(self._target, verb))
-            answer = (result.stdout.split() or [""])[0]  # a reason may follow
-            if answer not in {"yes", "no"}:
-                raise kubectl.explain(result.status, result.stderr, self._target, "nothing was changed")
-            if answer == "yes":
-                say(Level.OK, f"auth can-i {verb}: yes")
-                return True
-            spare = verb == "create" and self._changes_in_place(known)
-            text = f"kubectl's user may not {verb} Secret {self._target}"
-            say(
-                Level.WARNING if spare else Level.FAILURE,
-                f"{text}; if somebody deletes it, the next run cannot make it again" if spare else text,
-                errors.KubernetesForbiddenError.remedy,
-                self._grant(known, verb),
-            )
-            raise OverError
+    def _may_get(self, known: Known, say: Say) -> None:
+        self._may("get", known, say)
+
+    def _may_write(self, verb: str) -> Callable[[Known, Say], None]:
+        def act(known: Known, say: Say) -> None:
+            self._may(verb, known, say, needed=lambda: self._needs(verb, known))
 
         return act
 
-    def _changes_in_place(self, known: Known) -> bool:
+    def _may(self, verb: str, known: Known, say: Say, needed: Callable[[], bool] = lambda: True) -> None:
+        known.of("API server")
+        result = self._run(known, kubectl_probe.can_i(self._target, verb))
+        answer = (result.stdout.split() or [""])[0]  # a reason may follow
+        if answer not in {"yes", "no"}:
+            raise kubectl.explain(result.status, result.stderr, self._target, "nothing was changed")
+        if answer == "yes":
+            say(Level.OK, f"auth can-i {verb}: yes")
+            return
+        level, text = Level.FAILURE, f"kubectl's user may not {verb} Secret {self._target}"
+        if not needed():
+            level, text = Level.WARNING, f"{text}; {_LATER[verb]}"
+        say(level, text, errors.KubernetesForbiddenError.remedy, self._grant(known, verb))
+        raise OverError
+
+    def _needs(self, verb: str, known: Known) -> bool:
+        """Whether the next rotation does that; where what the cluster holds is not known, it may."""
         try:
-            return self._target.strategy is Strategy.APPLY and known.of("Secret") is not None
+            return verb in kubectl_probe.NEEDED[delivery.choose(self._target, known.of("Secret"))]
         except NotKnownError:
-            return False
+            return True
 
     def _grant(self, known: Known, verb: str) -> str:
         """Whom to grant it to is what the API server says when it refuses just that."""
@@ -226,14 +235,11 @@ class MasterChecks:
     def _dry_run(self, known: Known, say: Say) -> None:
         known.of("namespace")
         held: Held | None = known.of("Secret")
-        if held and self._target.strategy is Strategy.APPLY:
-            # In place it needs no more room than it has.
-            known.of("kubectl may update")
-            command, stdin = kubectl_probe.dry_run(self._target, "update", manifest.restorable(held))
-        else:
-            known.of("kubectl may create")
-            command, stdin = kubectl_probe.dry_run(self._target, "create")
-        result = self._run(known, command, stdin)
+        # In place it needs no more room than it has.
+        verb = "update" if delivery.choose(self._target, held) is Act.UPDATE else "create"
+        known.of(f"kubectl may {verb}")
+        document = kubectl_probe.trial(self._target, held, self._plan.definition, self._clock())
+        result = self._run(known, *kubectl_probe.dry_run(self._target, verb, document))
         # A Secret of that name is met only after authorisation, quota and admission have passed.
         if result.status != 0 and "(AlreadyExists)" not in result.stderr:
             raise kubectl.explain(result.status, result.stderr, self._target, "nothing was changed")
@@ -248,7 +254,8 @@ class MasterChecks:
         held = delivery.observe(known.of("login"), self._target)
         if delivery.choose(self._target, held) is Act.RECREATE and self._target.strategy is Strategy.APPLY:
             # It is immutable, or of another type: not even `apply` changes it in place.
-            self._can_i("delete")(known, say)
+            with contextlib.suppress(OverError):
+                self._may("delete", known, say)
         why = due.reason(held, self._target, self._plan, self._clock(), _standing(known))
         if held is None and not (why and due.is_drift(why)):
             say(Level.WARNING, "there is no Secret yet: the next run makes it", "", "python -m rotator rotate")

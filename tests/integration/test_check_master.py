@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rotator import app
+from rotator import app, manifest
 from rotator.findings import Level
 from sandbox.envtest import LIMITED, EnvtestApi
 from sandbox.kubernetes import KubernetesApi, KubernetesFault
@@ -210,11 +210,21 @@ def test_a_verb_is_granted_once_more_when_kubectl_has_another_user_and_the_first
 
 def test_a_secret_that_is_changed_in_place_needs_not_be_created(examiner: Examiner, cluster: KubernetesApi) -> None:
     cluster.denied |= {"create", "delete"}
-    checkup = examiner.check(**APPLY)
-    assert wrong(checkup) == {("kubectl may create", Level.WARNING)}
-    assert levels(checkup, "dry run") == {Level.OK}
-    assert examiner.rotates(**APPLY)
-    examiner.mended(only(checkup, "kubectl may create", Level.WARNING), **APPLY)
+    assert levels(examiner.check(**APPLY), "dry run") == {Level.OK}
+    finding = examiner.sparing("kubectl may create", **APPLY)
+    assert "if somebody deletes it" in finding.text
+    examiner.mended(finding, **APPLY)
+
+
+@pytest.mark.parametrize(("verb", "settings"), [("delete", {}), ("update", APPLY)])
+def test_what_only_later_runs_need_is_a_warning_until_there_is_a_secret(
+    examiner: Examiner, cluster: KubernetesApi, verb: str, settings: dict[str, str]
+) -> None:
+    cluster.denied.add(verb)
+    another = settings | {"KUBERNETES_SECRET_NAME": "another"}
+    finding = examiner.sparing(f"kubectl may {verb}", **another)
+    assert "the next run makes it, but later ones cannot" in finding.text
+    examiner.mended(examiner.failing(f"kubectl may {verb}", **another), **another)
 
 
 def test_a_secret_that_is_not_there_must_be_created_with_apply_too(examiner: Examiner, cluster: KubernetesApi) -> None:
@@ -255,6 +265,7 @@ def test_a_missing_namespace_that_kubectl_may_not_look_for_is_made_once_the_dry_
     examiner: Examiner, cluster: KubernetesApi
 ) -> None:
     cluster.denied.add("get namespaces")
+    assert levels(examiner.check(), "namespace") == {Level.SKIPPED}
     elsewhere = {"KUBERNETES_NAMESPACE": "apps"}
     finding = examiner.failing("dry run", **elsewhere)
     assert finding.command == "kubectl create namespace apps"
@@ -277,15 +288,42 @@ def test_a_secret_that_kubectl_cannot_delete_at_once_is_told_before_a_rotation_m
         examiner.shell.carry_out(f"kubectl patch secret {SECRET_NAME} --type=merge -p '{free}'")
 
 
-def test_an_immutable_secret_takes_the_right_to_delete_with_apply_too(
-    examiner: Examiner, cluster: KubernetesApi
-) -> None:
+def test_a_secret_that_is_being_deleted_is_told(examiner: Examiner) -> None:
+    patch = f'kubectl patch secret {SECRET_NAME} --type=merge -p \'{{"metadata":{{"finalizers":%s}}}}\''
+    examiner.shell.carry_out(patch % '["example.com/keep"]')
+    examiner.shell.carry_out(f"kubectl delete secret {SECRET_NAME} --wait=false")
+    try:
+        assert "is being deleted" in examiner.failing("Secret", **APPLY).text
+    finally:
+        examiner.shell.carry_out(patch % "null")
+
+
+@pytest.fixture
+def immutable(examiner: Examiner) -> Examiner:
+    """Not even `apply` changes the Secret in place."""
     examiner.shell.carry_out(f"kubectl patch secret {SECRET_NAME} -p '{{\"immutable\":true}}'")
-    cluster.denied.add("delete")
-    finding = examiner.failing("Secret", **APPLY)
-    assert "--verb=delete" in finding.command
-    examiner.shell.carry_out(finding.command)
-    assert examiner.rotates(**APPLY)
+    return examiner
+
+
+@pytest.mark.parametrize(("verb", "check"), [("delete", "Secret"), ("create", "kubectl may create")])
+def test_an_immutable_secret_takes_the_rights_to_recreate_it_with_apply_too(
+    immutable: Examiner, cluster: KubernetesApi, verb: str, check: str
+) -> None:
+    cluster.denied.add(verb)
+    finding = immutable.failing(check, **APPLY)
+    assert f"--verb={verb} " in finding.command
+    immutable.shell.carry_out(finding.command)
+    assert immutable.rotates(**APPLY)
+
+
+def test_an_immutable_secret_is_not_updated_with_apply_either(immutable: Examiner, cluster: KubernetesApi) -> None:
+    cluster.denied.add("update")
+    immutable.sparing("kubectl may update", **APPLY)
+
+
+def test_an_immutable_secret_takes_room_with_apply_too(immutable: Examiner, cluster: KubernetesApi) -> None:
+    cluster.quota = 1
+    assert "exceeded quota" in immutable.failing("dry run", **APPLY).text
 
 
 def test_a_master_without_named_pipes_is_told(examiner: Examiner, master: Master, tmp_path: Path) -> None:
@@ -329,6 +367,26 @@ def test_an_admission_webhook_that_refuses_is_quoted(examiner: Examiner, cluster
     finding = examiner.failing("dry run")
     assert "Secrets need an owner" in finding.text
     assert wrong(examiner.check()) == set()
+
+
+def test_a_label_that_is_insisted_on_may_be_one_that_others_gave_the_secret(
+    examiner: Examiner, cluster: KubernetesApi
+) -> None:
+    examiner.shell.carry_out(f"kubectl label secret {SECRET_NAME} team=a")
+    cluster.required_labels.add("team")
+    assert wrong(examiner.check()) == set()
+    assert examiner.rotates()
+    refused = examiner.failing("dry run", KUBERNETES_SECRET_KEEP_FOREIGN="false")
+    assert "team must be labelled" in refused.text
+
+
+def test_a_label_that_is_insisted_on_may_be_one_of_ours(examiner: Examiner, cluster: KubernetesApi) -> None:
+    another = {"KUBERNETES_SECRET_NAME": "another"}
+    cluster.required_labels.add(manifest.MANAGED_BY)
+    assert not examiner.check(**another).failed
+    assert examiner.rotates(**another)
+    cluster.required_labels.add("team")
+    examiner.failing("dry run", KUBERNETES_SECRET_NAME="a-third")
 
 
 # The Secret

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rotator import kubectl_probe
+from rotator import kubectl_probe, manifest
+from rotator.manifest import Document
 from rotator.targets import Strategy, Target
 from tests.unit import examples
 
@@ -63,16 +64,26 @@ def test_trials_are_dry_runs(verb: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize("verb", ["create", "update"])
-def test_a_trial_s_secret_is_like_the_real_one_but_empty(verb: str) -> None:
-    _, body = kubectl_probe.dry_run(examples.TARGET, verb)
+def test_a_trial_s_document_is_what_is_sent(verb: str) -> None:
+    _, body = kubectl_probe.dry_run(examples.TARGET, verb, {"kind": "Secret"})
     assert body
-    assert json.loads(body.reveal()) == {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": "Opaque",
-        "metadata": {"name": "storage-sas", "namespace": "default"},
-        "data": {"secretKey": ""},
-    }
+    assert json.loads(body.reveal()) == {"kind": "Secret"}
+
+
+@pytest.mark.parametrize(
+    "held", [None, examples.delivered(), examples.document({"other": "kept"}, labels={"team": "a"}, annotations={})]
+)
+@pytest.mark.parametrize("keep_foreign", [True, False])
+def test_a_trial_s_secret_is_what_a_rotation_writes_but_empty(held: Document | None, keep_foreign: bool) -> None:
+    target = dataclasses.replace(examples.TARGET, keep_foreign=keep_foreign, adopt=True)
+    before = examples.held(held) if held else None
+    trial = kubectl_probe.trial(target, before, examples.DEFINITION, examples.NOW)
+    written = manifest.compose(target, before, examples.order())
+    assert trial["data"].pop(target.data_key) == ""
+    assert written["data"].pop(target.data_key)
+    told, really = (each["metadata"].pop("annotations") for each in (trial, written))
+    assert told.keys() == really.keys()
+    assert trial == written
 
 
 @pytest.mark.parametrize("verb", ["get", "delete"])
