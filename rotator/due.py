@@ -5,9 +5,12 @@ import datetime
 from rotator import delivered, manifest, moments, schedule
 from rotator.config import MARGIN
 from rotator.manifest import Held
+from rotator.sas import CLOCK_SKEW
 from rotator.standing import Standing
 from rotator.targets import Plan, Target
 
+# What each delivery writes, beside the digest, which tells whose the Secret is, and two times.
+_ALWAYS_TOLD = (manifest.DATA_KEY, manifest.ENCODING, manifest.DEFINITION, manifest.FINGERPRINT, manifest.RUN)
 _DEAD = "the SAS was signed by a key that was regenerated"
 
 
@@ -23,12 +26,13 @@ def reason(
     if held is None:
         return "drift: somebody deleted the Secret" if known else "there is no Secret yet"
     if not held.ours:
-        return "drift: somebody replaced the Secret" if known else "the Secret is adopted"
+        return "drift: somebody replaced the Secret" if known or held.labelled else "the Secret is adopted"
     return (
-        _drift(held, target)
+        _drift(held, target, now)
+        or _dead(held, target, standing)
         or _outdated(held, target, plan)
         or _old(held, plan, now)
-        or (_other_key(held, target, standing) if standing else None)
+        or _other_key(held, target, standing)
     )
 
 
@@ -42,17 +46,35 @@ def is_drift(reason: str) -> bool:
     return reason.startswith("drift")
 
 
-def _drift(held: Held, target: Target) -> str | None:
-    if target.data_key != held.annotations.get(manifest.DATA_KEY):
-        return "the data key was set anew"
-    if target.data_key not in held.digests:
+def _drift(held: Held, target: Target, now: datetime.datetime) -> str | None:
+    """Compare the Secret with what it says itself, whatever the settings want now."""
+    said = held.annotations
+    rotated, expires = held.moment(manifest.ROTATED), held.moment(manifest.EXPIRES)
+    if rotated is None or expires is None:
+        return "drift: the Secret does not say how old its SAS is"
+    for name in _ALWAYS_TOLD:
+        if name not in said:
+            return f"drift: somebody removed the annotation {name}"
+    if said[manifest.DATA_KEY] not in held.digests:
         return "drift: somebody removed the data key"
-    if held.digests[target.data_key] != held.annotations[manifest.DIGEST]:
+    if held.digests[said[manifest.DATA_KEY]] != said[manifest.DIGEST]:
         return "drift: somebody changed the value"
+    sas = manifest.held_sas(held, target)
+    if sas is None or moments.text(sas.expiry) != moments.text(expires) or rotated > now + CLOCK_SKEW:
+        return "drift: somebody changed what the Secret says of its SAS"
     return None
 
 
+def _dead(held: Held, target: Target, standing: Standing | None) -> str | None:
+    if standing is None or standing.keys is None:
+        return None
+    sas = manifest.held_sas(held, target)
+    return None if sas and standing.signer(sas) else _DEAD
+
+
 def _outdated(held: Held, target: Target, plan: Plan) -> str | None:
+    if held.annotations.get(manifest.DATA_KEY) != target.data_key:
+        return "the data key was set anew"
     if held.annotations.get(manifest.DEFINITION) != plan.definition.label:
         return "the SAS definition was set anew"
     if held.annotations.get(manifest.ENCODING) != target.encoding:
@@ -63,7 +85,7 @@ def _outdated(held: Held, target: Target, plan: Plan) -> str | None:
 def _old(held: Held, plan: Plan, now: datetime.datetime) -> str | None:
     rotated, expires = held.moment(manifest.ROTATED), held.moment(manifest.EXPIRES)
     if rotated is None or expires is None:
-        return "drift: the Secret does not say how old its SAS is"
+        return None  # which is drift
     if expires <= now:
         return f"the SAS expired at {expires:%Y-%m-%dT%H:%M:%SZ}"
     following = schedule.following(plan.schedule, now)
@@ -75,14 +97,14 @@ def _old(held: Held, plan: Plan, now: datetime.datetime) -> str | None:
     return None
 
 
-def _other_key(held: Held, target: Target, standing: Standing) -> str | None:
+def _other_key(held: Held, target: Target, standing: Standing | None) -> str | None:
     """The key that is not active is the next one to be regenerated, and takes its SAS with it."""
+    if standing is None:
+        return None
     signer = held.annotations.get(manifest.SIGNING_KEY)
     if standing.keys is not None:
         sas = manifest.held_sas(held, target)
         signer = standing.signer(sas) if sas else None
-        if signer is None:
-            return _DEAD
     if signer is not None and standing.active is not None and signer != standing.active:
         return f"the SAS was signed by {signer}, which is no longer the active key"
     return None

@@ -59,6 +59,11 @@ class Held:
         return DIGEST in self.annotations
 
     @property
+    def labelled(self) -> bool:
+        """Whether its label says that it is ours; that stays where somebody removed the annotations."""
+        return (self.metadata.get("labels") or {}).get(MANAGED_BY) == OWNER
+
+    @property
     def immutable(self) -> bool:
         """Whether the API server refuses to change its data."""
         return self.document.get("immutable") is True
@@ -124,9 +129,9 @@ def stored(value: Secret, encoding: Encoding) -> Secret:
 
 
 def held_sas(held: Held, target: Target) -> Sas | None:
-    """Read the SAS that the target's data key holds, perhaps under its former name; None when that is no SAS."""
+    """Read the SAS that the Secret holds, perhaps under the data key's former name; None when that is no SAS."""
     data = held.document.get("data") or {}
-    value = data.get(target.data_key) or data.get(held.annotations.get(DATA_KEY, ""), "")
+    value = data.get(held.annotations.get(DATA_KEY, "")) or data.get(target.data_key, "")
     try:
         text = base64.b64decode(value, validate=True).decode()
         if "sig=" not in text:
@@ -149,7 +154,7 @@ def check_owner(held: Held, target: Target) -> None:
     remedy = "Choose another KUBERNETES_SECRET_NAME, or set KUBERNETES_SECRET_ADOPT=true to take this Secret over."
     if owner:
         raise errors.NotOursError(f"Secret {target} belongs to {owner}; it was left alone", remedy=remedy)
-    if target.data_key not in (held.document.get("data") or {}):
+    if not held.labelled and target.data_key not in (held.document.get("data") or {}):
         raise errors.NotOursError(
             f"Secret {target} was not made by this tool and has no data key {target.data_key!r}; it was left alone",
             remedy=remedy,

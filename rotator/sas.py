@@ -173,9 +173,9 @@ def _normal(name: str, value: str) -> str:
 def _moment(name: str, text: str) -> datetime.datetime:
     try:
         moment = datetime.datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(datetime.UTC) if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+    except (ValueError, OverflowError):  # the latter at the ends of the calendar
         raise errors.SasError(f"the issued SAS has a malformed time in {name}") from None
-    return moment.astimezone(datetime.UTC) if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
 
 
 def _fingerprint(signature: str) -> str:

@@ -41,6 +41,7 @@ def following(expression: str, now: datetime.datetime) -> datetime.datetime:
     raise ValueError("it hardly ever fires")
 
 
+@functools.cache
 def _parsed(expression: str) -> tuple[list[int], Callable[[datetime.date], bool]]:
     """Give the seconds of a day at which it fires, and whether it does on a date."""
     second, minute, hour, day, month, weekday = _fields(expression)

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
 import tenacity
 from azure.core import PipelineClient
@@ -34,6 +35,8 @@ _REMEDY = (
 )
 
 
+_PATIENT: dict[str, Any] = {"connection_timeout": patience.CONNECT_SECONDS, "read_timeout": patience.READ_SECONDS}
+_IMPATIENT: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 5}
 _Client = PipelineClient[HttpRequest, HttpResponse]
 _Act = Callable[[_Client, Sas, str], str]
 
@@ -42,10 +45,14 @@ class Prover:
     """Tries SAS on storage. For so many `seconds` an answer that is not the expected one is asked for again.
 
     A new credential was seen to be refused for some ten seconds after it was made, and an old key may live as long.
+    One that is not `patient` asks a storage that gives no answer only once.
     """
 
-    def __init__(self, *, seconds: float = 30.0, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, *, seconds: float = 30.0, patient: bool = True, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self._seconds = seconds
+        self._patient = patient
         self._sleep = sleep
 
     def prove(self, sas: Sas, endpoint: str) -> str:
@@ -65,7 +72,9 @@ class Prover:
             reraise=True,
         )
         client: _Client
-        with PipelineClient(endpoint, policies=[patience.BoundedRetryPolicy(retry_total=3)]) as client:
+        with PipelineClient(
+            endpoint, policies=[patience.BoundedRetryPolicy(retry_total=3 if self._patient else 0)]
+        ) as client:
             return attempts(act, client, sas, endpoint)
 
     def _try_refusal(self, client: _Client, sas: Sas, endpoint: str) -> str:
@@ -79,9 +88,7 @@ class Prover:
         # Get Blob Service Properties changes nothing, needs no container, and is answered with little.
         url = f"{endpoint}/?restype=service&comp=properties&{sas.token.reveal()}"
         try:
-            response = client.send_request(
-                HttpRequest("GET", url), connection_timeout=patience.CONNECT_SECONDS, read_timeout=patience.READ_SECONDS
-            )
+            response = client.send_request(HttpRequest("GET", url), **(_PATIENT if self._patient else _IMPATIENT))
             response.read()
         except AzureError as error:
             # Not chained: the foreign message quotes the URL, and with it the SAS.

@@ -1,9 +1,10 @@
-"""The look at all clusters that `status` tells of: what each target holds, judged by the schedule. Changes nothing."""
+"""The look that `status` tells of: what each target holds, judged by the schedule and by storage. Changes nothing."""
 
+import dataclasses
 import datetime
 import logging
 
-from rotator import due, errors, manifest, moments, outlook, pending, schedule
+from rotator import delivered, due, errors, manifest, moments, outlook, pending, schedule, trial
 from rotator.config import MARGIN
 from rotator.interlock import Sighting
 from rotator.manifest import Held
@@ -12,6 +13,7 @@ from rotator.rotation import Run
 from rotator.services import Services
 from rotator.standing import Standing
 from rotator.status import State, Status, TargetStatus
+from rotator.stopwatch import Stopwatch
 from rotator.targets import Plan, Target
 
 logger = logging.getLogger(__name__)
@@ -22,30 +24,45 @@ def survey(plan: Plan, services: Services) -> Status:
     run = Run(plan, services, trigger="status", forced=False)
     standing, warnings = _standing(run, plan)
     sighting: Sighting = run.observe()
+    refused, untried = _tried(run, plan, services, sighting)
     now = services.clock()
     return Status(
         now=now,
         next_run=schedule.following(plan.schedule, now),
         interval=plan.longest,
-        targets=tuple(judge(sighting[target], target, plan, now, standing) for target in plan.targets),
-        warnings=plan.warnings + warnings,
+        targets=tuple(
+            judge(sighting[target], target, plan, now, standing, refused=refused.get(target)) for target in plan.targets
+        ),
+        warnings=plan.warnings + warnings + untried,
     )
 
 
 def judge(
-    held: Held | Failed | None, target: Target, plan: Plan, now: datetime.datetime, standing: Standing | None = None
+    held: Held | Failed | None,
+    target: Target,
+    plan: Plan,
+    now: datetime.datetime,
+    standing: Standing | None = None,
+    *,
+    refused: Failed | None = None,
 ) -> TargetStatus:
-    """Say how a target is, by what it holds; with `standing`, a Secret that was deleted is told as such."""
+    """Say how a target is, by what it holds, and by how storage `refused` that.
+
+    With `standing`, a Secret that was deleted is told as such.
+    """
     name = str(target)
     if isinstance(held, Failed):
-        foreign = held.error == errors.NotOursError.__name__
-        text = "the Secret is somebody else's" if foreign else "the cluster could not be looked into"
-        return TargetStatus(name, State.UNKNOWN, text, failure=held)
+        return _unseen(held, target, standing)
     why = due.reason(held, target, plan, now, standing)
     if held is None:
         return TargetStatus(name, State.DRIFT if why and due.is_drift(why) else State.MISSING, why or "")
     expires = _expiry(held, target)
     state, text = _state(held, expires, plan, now, why)
+    if refused and state is not State.EXPIRED:
+        more = f"; {why}" if why and due.is_drift(why) else ""
+        state, text = State.EXPIRED, f"storage refuses its SAS: rotate now, by HTTP or with --force{more}"
+    else:
+        refused = None
     annotations = held.annotations
     return TargetStatus(
         target=name,
@@ -56,33 +73,81 @@ def judge(
         signing_key=annotations.get(manifest.SIGNING_KEY),
         definition=annotations.get(manifest.DEFINITION),
         run=annotations.get(manifest.RUN),
+        failure=refused,
     )
 
 
+def _unseen(failure: Failed, target: Target, standing: Standing | None) -> TargetStatus:
+    if failure.error != errors.NotOursError.__name__:
+        return TargetStatus(str(target), State.UNKNOWN, "the cluster could not be looked into", failure=failure)
+    if standing is None or not delivered.before(standing.stored.tags, target):
+        return TargetStatus(str(target), State.UNKNOWN, "the Secret is somebody else's", failure=failure)
+    remedy = (
+        "Find out who replaced it. Once it is deleted the next run makes ours anew; "
+        "with KUBERNETES_SECRET_ADOPT=true it takes this one over."
+    )
+    text = "drift: somebody replaced the Secret, by one that runs leave alone"
+    return TargetStatus(str(target), State.DRIFT, text, failure=dataclasses.replace(failure, remedy=remedy))
+
+
 def _expiry(held: Held, target: Target) -> datetime.datetime | None:
-    """When the SAS expires by what the Secret says, or by the SAS itself, where that is earlier."""
-    said, found = held.moment(manifest.EXPIRES), manifest.held_sas(held, target)
-    return min(said, found.expiry) if said and found else said
+    """When the SAS expires by itself; by what the Secret says where it holds none."""
+    found = manifest.held_sas(held, target) if held.ours else None
+    return found.expiry if found else held.moment(manifest.EXPIRES)
 
 
 def _state(
     held: Held, expires: datetime.datetime | None, plan: Plan, now: datetime.datetime, why: str | None
 ) -> tuple[State, str]:
     rotated = held.moment(manifest.ROTATED)
-    dead = why if why and due.is_dead(why) else None
-    if dead or (held.ours and expires and expires <= now):
-        return State.EXPIRED, dead or f"the SAS expired at {moments.text(expires or now)}"
+    if held.ours and expires and expires <= now:
+        return State.EXPIRED, f"the SAS expired at {moments.text(expires)}"
+    if why and due.is_dead(why):
+        return State.EXPIRED, why
     if why and due.is_drift(why):
         return State.DRIFT, why
-    if expires is None or rotated is None:
+    if expires is None or rotated is None or not held.ours:
         return State.MISSING, "the Secret is not ours yet: the next run takes it over"
-    following = schedule.following(plan.schedule, now)
-    # A firing leaves a SAS that is not half an interval old; the one after it must have come by then.
-    if now - rotated > plan.longest + plan.fresh_for + MARGIN:
-        return State.LATE, f"runs are up to {plan.longest} apart, and the last rotation was {moments.text(rotated)}"
-    if expires < following + MARGIN:
-        return State.LATE, f"the SAS expires at {moments.text(expires)}, and the next run is {moments.text(following)}"
+    late = _late(rotated, expires, plan, now)
+    if late:
+        return State.LATE, late
     return State.FRESH, f"the next run replaces it: {why}" if why else "its SAS is fresh"
+
+
+def _late(rotated: datetime.datetime, expires: datetime.datetime, plan: Plan, now: datetime.datetime) -> str | None:
+    # A run leaves alone what is younger than `fresh_for`; the first one after that replaces it.
+    replaced = schedule.following(plan.schedule, rotated + plan.fresh_for)
+    if now > replaced + MARGIN:
+        return f"the run at {moments.text(replaced)} should have replaced the SAS of {moments.text(rotated)}"
+    following = schedule.following(plan.schedule, now)
+    if expires < following + MARGIN:
+        return f"the SAS expires at {moments.text(expires)}, and the next run is {moments.text(following)}"
+    return None
+
+
+def _tried(
+    run: Run, plan: Plan, services: Services, sighting: Sighting
+) -> tuple[dict[Target, Failed], tuple[str, ...]]:
+    """Try on storage what the targets hold, where that is wanted and it is known where storage is."""
+    endpoint = _endpoint(run, plan) if plan.prove else None
+    if endpoint is None:
+        return {}, ()
+    found = {
+        target: manifest.held_sas(held, target)
+        for target, held in sighting.items()
+        if isinstance(held, Held) and held.ours
+    }
+    now = services.clock()
+    living = {target: sas for target, sas in found.items() if sas and sas.expiry > now}
+    with Stopwatch().step("prove"):
+        return trial.refused(living, services.prover, endpoint)
+
+
+def _endpoint(run: Run, plan: Plan) -> str | None:
+    try:
+        return plan.blob_endpoint or run.issuing.endpoint()
+    except errors.RotatorError:  # the vault does not answer, of which there is a warning
+        return None
 
 
 def _standing(run: Run, plan: Plan) -> tuple[Standing | None, tuple[str, ...]]:

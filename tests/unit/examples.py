@@ -109,3 +109,8 @@ def delivered(**changes: Any) -> Document:
     annotations: dict[str, str | None] = {**composed["metadata"]["annotations"], **changes}
     kept = {name: text for name, text in annotations.items() if text is not None}
     return document({"secretKey": TOKEN}, annotations=kept, labels=composed["metadata"]["labels"])
+
+
+def lasting(until: datetime.datetime, since: datetime.datetime = NOW) -> Document:
+    """The Secret as a delivery at `since` left it, of a SAS that ends then."""
+    return manifest.compose(TARGET, None, order(token(se=f"{until:%Y-%m-%dT%H:%M:%SZ}"), since))

@@ -117,9 +117,17 @@ def test_secret_of_another_owner_is_left_alone_even_with_the_data_key(metadata: 
         manifest.check_owner(held(document({"secretKey": "old"}, **metadata)), TARGET)
 
 
-def test_secret_that_was_copied_from_one_of_ours_by_label_alone_counts_as_unmanaged() -> None:
-    labelled = document({"secretKey": "old"}, labels={"app.kubernetes.io/managed-by": "rotator"})
+@pytest.mark.parametrize("data", [{"secretKey": "old"}, {"password": "hunter2"}, {}])
+def test_secret_with_our_label_is_ours_to_write_whatever_else_is_gone(data: dict[str, str]) -> None:
+    labelled = document(data, labels={"app.kubernetes.io/managed-by": "rotator"})
     manifest.check_owner(held(labelled), TARGET)
+
+
+def test_secret_with_our_label_and_an_owner_is_the_owner_s() -> None:
+    owner = [{"kind": "ExternalSecret", "name": "shop"}]
+    labelled = document({}, labels={"app.kubernetes.io/managed-by": "rotator"}, ownerReferences=owner)
+    with pytest.raises(errors.NotOursError, match="belongs to ExternalSecret shop"):
+        manifest.check_owner(held(labelled), TARGET)
 
 
 def test_any_secret_is_taken_over_when_the_operator_says_so() -> None:

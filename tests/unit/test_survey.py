@@ -6,14 +6,14 @@ import datetime
 import pytest
 
 from rotator import delivered as record
-from rotator import due, errors, manifest, survey
+from rotator import due, errors, manifest, schedule, survey
 from rotator.config import MARGIN
 from rotator.manifest import Document
 from rotator.redaction import Secret
 from rotator.report import Failed
 from rotator.standing import Standing, Stored
 from rotator.status import State, TargetStatus
-from tests.unit.examples import CLUSTER, LABEL, NOW, TARGET, TOKEN, delivered, document, held, plan, token
+from tests.unit.examples import CLUSTER, LABEL, NOW, TARGET, TOKEN, delivered, document, held, lasting, plan, token
 from tests.unit.fakes import Killed
 from tests.unit.world import FAR, World
 
@@ -29,19 +29,6 @@ RUN = "20260701T120000Z-abc123"
 
 def judged(found: Document | None, now: datetime.datetime = NOW, standing: Standing | None = None) -> TargetStatus:
     return survey.judge(held(found) if found else None, TARGET, EVERY_30_MINUTES, now, standing)
-
-
-def rotated_at(moment: datetime.datetime, expires: datetime.datetime, **changes: str) -> Document:
-    texts = {manifest.ROTATED: moment.isoformat(), manifest.EXPIRES: expires.isoformat(), **changes}
-    return delivered(**texts)
-
-
-def holding(expires: datetime.datetime, rotated: datetime.datetime) -> Document:
-    """A Secret that holds a SAS with this end."""
-    value = token(se=f"{expires:%Y-%m-%dT%H:%M:%SZ}")
-    digest = manifest.digest(manifest.stored(Secret(value), TARGET.encoding))
-    told = rotated_at(rotated, expires, **{manifest.DIGEST: digest})["metadata"]
-    return document({"secretKey": value}) | {"metadata": told}
 
 
 def test_a_secret_that_says_more_than_its_sas_holds_is_not_believed() -> None:
@@ -67,13 +54,13 @@ def test_a_fresh_secret_is_told_with_all_that_it_says() -> None:
     [
         (datetime.timedelta(0), State.FRESH),
         (29 * MINUTE, State.FRESH),
-        (45 * MINUTE + MARGIN, State.FRESH),
-        (45 * MINUTE + MARGIN + SECOND, State.LATE),
+        (30 * MINUTE + MARGIN, State.FRESH),
+        (30 * MINUTE + MARGIN + SECOND, State.LATE),
         (3 * HOUR, State.LATE),
     ],
 )
 def test_it_is_late_once_the_next_rotation_is_ten_minutes_overdue(since: datetime.timedelta, state: State) -> None:
-    assert judged(rotated_at(NOW, NOW + 48 * HOUR), NOW + since).state is state
+    assert judged(lasting(NOW + 48 * HOUR), NOW + since).state is state
 
 
 @pytest.mark.parametrize(
@@ -87,13 +74,49 @@ def test_it_is_late_once_the_next_rotation_is_ten_minutes_overdue(since: datetim
     ],
 )
 def test_it_is_late_when_the_sas_hardly_outlives_the_next_run(expires: datetime.datetime, state: State) -> None:
-    assert judged(rotated_at(NOW, expires)).state is state
+    assert judged(lasting(expires)).state is state
+
+
+def test_a_run_that_finds_the_sas_fresh_still_need_not_have_replaced_it() -> None:
+    """One that was rotated at 12:16, by HTTP or late, is 14 minutes old at 12:30, and replaced at 13:00."""
+    looked = lasting(NOW + 48 * HOUR, NOW + 16 * MINUTE)
+    assert judged(looked, NOW + HOUR + MARGIN).state is State.FRESH
+    assert judged(looked, NOW + HOUR + MARGIN + SECOND).state is State.LATE
+
+
+@pytest.mark.parametrize("minutes", ["*/30", "5", "0,20", "7-59/13"])
+@pytest.mark.parametrize("hand", [0, 16])
+@pytest.mark.parametrize("jitter", [0, 9])
+def test_no_healthy_schedule_makes_anything_late(minutes: str, hand: int, jitter: int) -> None:
+    """Firings that come up to nine minutes late, after a rotation by hand at any time, looked at each minute."""
+    wanted = plan(schedule=f"0 {minutes} * * * *")
+    shortest, longest = schedule.intervals(wanted.schedule)
+    wanted = dataclasses.replace(wanted, fresh_for=shortest / 2, longest=longest)
+    rotated, now, firing = NOW + hand * MINUTE, NOW + hand * MINUTE, schedule.following(wanted.schedule, NOW)
+    while now < NOW + 4 * HOUR:
+        now += MINUTE
+        looked = held(lasting(rotated + 48 * HOUR, rotated))
+        if now >= firing + jitter * MINUTE:
+            firing = schedule.following(wanted.schedule, now)
+            if due.reason(looked, TARGET, wanted, now):
+                looked, rotated = held(lasting(now + 48 * HOUR, now)), now
+        assert survey.judge(looked, TARGET, wanted, now).state is State.FRESH
+
+
+def test_runs_that_were_missed_are_late_long_before_the_longest_interval_is_over() -> None:
+    """Of the weekdays' runs those of Tuesday and Wednesday did not come."""
+    monday = datetime.datetime(2026, 7, 6, 6, tzinfo=datetime.UTC)
+    weekdays = plan(schedule="0 0 6 * * 1-5", fresh_for=12 * HOUR, longest=72 * HOUR)
+    looked = held(lasting(monday + 80 * HOUR, monday))
+    hours = (24, 25, 54)
+    states = [survey.judge(looked, TARGET, weekdays, monday + after * HOUR).state for after in hours]
+    assert states == [State.FRESH, State.LATE, State.LATE]
 
 
 def test_both_ways_to_be_late_say_why() -> None:
-    overdue = judged(rotated_at(NOW, NOW + 48 * HOUR), NOW + HOUR)
-    assert overdue.text == "runs are up to 0:30:00 apart, and the last rotation was 2026-07-01T12:00:00Z"
-    ending = judged(rotated_at(NOW, NOW + 35 * MINUTE))
+    overdue = judged(lasting(NOW + 48 * HOUR), NOW + HOUR)
+    assert overdue.text == "the run at 2026-07-01T12:30:00Z should have replaced the SAS of 2026-07-01T12:00:00Z"
+    ending = judged(lasting(NOW + 35 * MINUTE))
     assert ending.text == "the SAS expires at 2026-07-01T12:35:00Z, and the next run is 2026-07-01T12:30:00Z"
 
 
@@ -145,6 +168,16 @@ def test_somebody_elses_secret_is_drift_once_there_was_ours() -> None:
     assert (replaced.state, replaced.text) == (State.DRIFT, "drift: somebody replaced the Secret")
 
 
+def test_a_secret_of_somebody_else_s_that_is_left_alone_is_drift_in_the_place_of_ours() -> None:
+    failure = Failed("NotOursError", "it belongs to Helm", "Choose another KUBERNETES_SECRET_NAME.")
+    found = survey.judge(failure, TARGET, EVERY_30_MINUTES, NOW, KNOWN)
+    assert (found.state, found.failure and found.failure.message) == (State.DRIFT, "it belongs to Helm")
+    assert found.failure
+    assert "deleted" in found.failure.remedy
+    assert "KUBERNETES_SECRET_ADOPT=true" in found.failure.remedy
+    assert survey.judge(failure, TARGET, EVERY_30_MINUTES, NOW, NEVER).state is State.UNKNOWN
+
+
 def test_a_target_that_cannot_be_looked_at_is_unknown_with_the_remedy() -> None:
     failure = Failed("UnreachableError", "master.example.com does not answer", "Check the network.")
     found = survey.judge(failure, TARGET, EVERY_30_MINUTES, NOW)
@@ -177,8 +210,8 @@ def _annotations() -> dict[str, str]:
 
 def test_over_a_weekend_without_runs_a_secret_is_fresh_until_monday() -> None:
     friday = datetime.datetime(2026, 7, 3, 18, tzinfo=datetime.UTC)
-    weekdays = dataclasses.replace(plan(schedule="0 0 18 * * 1-5"), longest=3 * 24 * HOUR)
-    looked = held(holding(friday + 5 * 24 * HOUR, rotated=friday))
+    weekdays = plan(schedule="0 0 18 * * 1-5", fresh_for=12 * HOUR, longest=72 * HOUR)
+    looked = held(lasting(friday + 120 * HOUR, friday))
     states = [survey.judge(looked, TARGET, weekdays, friday + hours * HOUR).state for hours in (1, 71, 72, 73)]
     assert states == [State.FRESH, State.FRESH, State.FRESH, State.LATE]
 
@@ -270,10 +303,64 @@ def test_the_end_of_the_process_is_not_taken_for_a_cluster_out_of_reach() -> Non
         survey.survey(world.plan, world.services)
 
 
+@pytest.mark.parametrize(
+    "edited",
+    [
+        {manifest.ROTATED: "2030-01-01T00:00:00Z", manifest.EXPIRES: "2031-01-01T00:00:00Z"},
+        {manifest.ROTATED: "2030-01-01T00:00:00Z"},
+        {manifest.EXPIRES: "2031-01-01T00:00:00Z"},
+    ],
+)
+def test_times_that_somebody_edited_are_repaired_by_the_next_run(edited: dict[str, str]) -> None:
+    world = World()
+    assert not world.rotate().failed
+    world.clock.forward(minutes=5)
+    world.master.secrets["storage-sas"]["metadata"]["annotations"] |= edited
+    assert [each.state for each in survey.survey(world.plan, world.services).targets] == [State.DRIFT]
+    [target] = world.timer().as_json()["targets"]
+    assert (target["outcome"], target["drift"]) == ("rotated", True)
+    assert survey.survey(world.plan, world.services).well
+
+
+def test_a_secret_of_which_only_our_label_is_left_is_drift_that_the_next_run_repairs() -> None:
+    world = World()
+    assert not world.rotate().failed
+    found = world.master.secrets["storage-sas"]
+    del found["metadata"]["annotations"], found["data"]
+    assert [each.state for each in survey.survey(world.plan, world.services).targets] == [State.DRIFT]
+    [target] = world.timer().as_json()["targets"]
+    assert (target["outcome"], target["drift"]) == ("rotated", True)
+    assert survey.survey(world.plan, world.services).well
+
+
+def test_a_secret_that_others_put_in_the_place_of_ours_is_drift_that_runs_leave_alone() -> None:
+    world = World()
+    assert not world.rotate().failed
+    world.master.secrets["storage-sas"] = document({"password": "theirs"})
+    [target] = survey.survey(world.plan, world.services).targets
+    assert (target.state, target.text) == (
+        State.DRIFT,
+        "drift: somebody replaced the Secret, by one that runs leave alone",
+    )
+    assert target.failure
+    assert world.timer().failed
+    del world.master.secrets["storage-sas"]  # as the remedy says
+    assert not world.timer().failed
+    assert survey.survey(world.plan, world.services).well
+
+
 def test_another_port_is_another_target() -> None:
     elsewhere = dataclasses.replace(TARGET, cluster=dataclasses.replace(CLUSTER, port=2222))
     found = survey.judge(None, elsewhere, EVERY_30_MINUTES, NOW, KNOWN)
     assert found.state is State.MISSING
+
+
+def test_a_sas_that_ends_at_the_end_of_the_calendar_harms_nobody() -> None:
+    for text in ("0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00", "9999-12-31T23:59:59Z"):
+        value = token(se=text)
+        digest = manifest.digest(manifest.stored(Secret(value), TARGET.encoding))
+        odd = document({"secretKey": value}) | {"metadata": delivered(**{manifest.DIGEST: digest})["metadata"]}
+        assert judged(odd).state is State.DRIFT
 
 
 @pytest.mark.parametrize("text", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00"])
