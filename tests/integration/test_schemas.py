@@ -114,8 +114,6 @@ def time_passes(world: World) -> Iterator[Output]:
     yield printed(world, "report", "rotate")
     annotate(world, "rotated", LONG_AGO)
     yield printed(world, "status", "status")
-    annotate(world, "expires", LONG_AGO)
-    yield printed(world, "status", "status")
     Cluster(world).kubectl("annotate", "secret", SECRET_NAME, "rotator/expires-")
     yield printed(world, "status", "status")
 
@@ -125,6 +123,12 @@ def the_master_is_not_to_be_had(world: World) -> Iterator[Output]:
         yield printed(world, "report", "rotate", **wrong)
         yield printed(world, "check", "check", **wrong)
         yield printed(world, "status", "status", **wrong)
+
+
+def a_key_is_regenerated_elsewhere(world: World) -> Iterator[Output]:
+    yield printed(world, "report", "rotate")
+    world.account.regenerate("key1")
+    yield printed(world, "status", "status")
 
 
 def keys_are_rotated(world: World) -> Iterator[Output]:
@@ -215,6 +219,7 @@ SCENES: list[Callable[[World], Iterator[Output]]] = [
     little_is_permitted,
     drift,
     time_passes,
+    a_key_is_regenerated_elsewhere,
     the_master_is_not_to_be_had,
     keys_are_rotated,
     a_revocation_is_left_unfinished,

@@ -2,14 +2,19 @@
 
 import base64
 import datetime
+import hashlib
 import json
+import re
+import time
+import urllib.parse
 from typing import Any
 
 import pytest
 
-from rotator import app, manifest, turn
+from rotator import app, manifest, moments, schedule, turn
 from rotator.report import Failed
 from rotator.status import State, Status, TargetStatus
+from sandbox.faults import Fault
 from sandbox.kubernetes import KubernetesApi
 from sandbox.world import SECRET_NAME, World
 from tests import secrets_in
@@ -40,11 +45,20 @@ def only(world: World, **settings: str) -> TargetStatus:
     return target
 
 
-def shift(world: World, **annotations: datetime.timedelta) -> None:
-    """Have the Secret say another time than it does."""
-    now = datetime.datetime.now(datetime.UTC)
-    texts = [f"rotator/{name}={now + by:%Y-%m-%dT%H:%M:%SZ}" for name, by in annotations.items()]
+def annotate(world: World, **annotations: str) -> None:
+    texts = [f"rotator/{name}={text}" for name, text in annotations.items()]
     Cluster(world).kubectl("annotate", "--overwrite", "secret", SECRET_NAME, *texts)
+
+
+def outlived(world: World) -> datetime.datetime:
+    """Have the Secret hold a SAS that expired an hour ago, and say so of it; gives when."""
+    until = datetime.datetime.now(datetime.UTC).replace(microsecond=0) - HOUR
+    fields = dict(urllib.parse.parse_qsl(Cluster(world).value())) | {"se": moments.text(until)}
+    value = urllib.parse.urlencode(fields).encode()
+    patch(world, {"data": {"secretKey": base64.b64encode(value).decode()}})
+    digest = f"sha256:{hashlib.sha256(value).hexdigest()}"
+    annotate(world, expires=moments.text(until), rotated=moments.text(until - 4 * HOUR), digest=digest)
+    return until
 
 
 def patch(world: World, document: dict[str, Any]) -> None:
@@ -98,24 +112,105 @@ def test_before_the_first_rotation_the_secret_is_missing(world: World) -> None:
 
 
 def test_an_expired_sas_is_told_since_when(rotated: World) -> None:
-    shift(rotated, expires=-HOUR, rotated=-5 * HOUR)
+    until = outlived(rotated)
     target = only(rotated)
     assert target.state is State.EXPIRED
-    assert target.text == f"the SAS expired at {Cluster(rotated).annotation('expires')}"
+    assert target.text == f"the SAS expired at {moments.text(until)}"
 
 
 def test_a_secret_that_no_run_replaced_in_time_is_late(rotated: World) -> None:
-    shift(rotated, rotated=-HOUR)
+    before = datetime.datetime.now(datetime.UTC) - HOUR
+    annotate(rotated, rotated=moments.text(before))
+    replaced = schedule.following(schedule.DEFAULT, before.replace(microsecond=0) + datetime.timedelta(minutes=15))
     target = only(rotated)
     assert target.state is State.LATE
     assert target.text == (
-        f"runs are up to 0:30:00 apart, and the last rotation was {Cluster(rotated).annotation('rotated')}"
+        f"the run at {moments.text(replaced)} should have replaced the SAS of {moments.text(before)}"
     )
 
 
-def test_a_sas_that_hardly_outlives_the_next_run_is_late(rotated: World) -> None:
-    shift(rotated, expires=datetime.timedelta(minutes=9))
-    assert only(rotated).state is State.LATE
+def test_a_sas_that_does_not_outlive_the_next_run_is_late(rotated: World) -> None:
+    far = datetime.datetime.now(datetime.UTC) + 12 * HOUR
+    daily = {"ROTATION_SCHEDULE": f"0 0 {far.hour} * * *", "SAS_VALIDITY": "P2D"}
+    target = only(rotated, **daily)
+    assert target.state is State.LATE
+    assert target.text.startswith("the SAS expires at ")
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        {"rotated": "2030-01-01T00:00:00Z", "expires": "2031-01-01T00:00:00Z"},
+        {"expires": "2020-01-01T00:00:00Z"},
+    ],
+    ids=["fresh for ever", "expired long ago"],
+)
+def test_times_that_somebody_edited_are_drift_that_the_next_run_repairs(rotated: World, edited: dict[str, str]) -> None:
+    annotate(rotated, **edited)
+    target = only(rotated)
+    assert (target.state, target.text) == (State.DRIFT, "drift: somebody changed what the Secret says of its SAS")
+    assert outcome(rotate(rotated))["drift"]
+    assert only(rotated).well
+
+
+def test_a_secret_stripped_of_all_but_our_label_is_drift_that_the_next_run_repairs(rotated: World) -> None:
+    patch(rotated, {"metadata": {"annotations": None}, "data": {"secretKey": None}})
+    target = only(rotated)
+    assert (target.state, target.text) == (State.DRIFT, "drift: somebody replaced the Secret")
+    assert outcome(rotate(rotated))["drift"]
+    assert only(rotated).well
+
+
+def test_a_secret_of_others_in_the_place_of_ours_is_drift_until_it_is_deleted(rotated: World) -> None:
+    delete(rotated)
+    Cluster(rotated).kubectl("create", "secret", "generic", SECRET_NAME, "--from-literal=password=theirs")
+    target = only(rotated)
+    assert target.state is State.DRIFT
+    assert target.failure
+    assert "Once it is deleted the next run makes ours anew" in target.failure.remedy
+    assert outcome(rotate(rotated))["error"] == target.failure.error
+    delete(rotated)
+    assert outcome(rotate(rotated))["drift"]
+    assert only(rotated).well
+
+
+# What storage says of it
+
+
+def test_a_sas_whose_key_was_regenerated_elsewhere_is_expired_until_a_rotation(rotated: World) -> None:
+    rotated.account.regenerate("key1")
+    assert not Cluster(rotated).works()
+    done = command_line(rotated, "status")
+    said = plain(done.stdout)
+    assert done.returncode == 1
+    assert "storage refuses its SAS: rotate now, by HTTP or with --force" in said
+    assert re.search(
+        r"StorageRefusedError: https://\S+ answered 403 AuthenticationFailed for SAS \w+ until \S+Z ", said
+    )
+    assert "regenerated outside Key Vault" in said
+    assert not secrets_in.found(rotated, done.stdout)
+    assert not rotate(rotated, forced=True).failed
+    assert status(rotated).well
+
+
+def test_a_storage_that_does_not_answer_is_a_warning_after_seconds(rotated: World) -> None:
+    rotated.blob.faults.append(Fault("GET", delay=30.0, times=99))
+    began = time.monotonic()
+    found = status(rotated)
+    assert time.monotonic() - began < 15
+    assert found.well
+    [warning] = found.warnings
+    assert warning.startswith("what the targets hold was not tried on storage: https://")
+
+
+def test_with_rotation_prove_off_nothing_is_tried(rotated: World) -> None:
+    rotated.account.regenerate("key1")
+    seen = len(rotated.journal.events("blob"))
+    assert only(rotated, ROTATION_PROVE="false").well
+    assert len(rotated.journal.events("blob")) == seen
+
+
+# What somebody did
 
 
 @pytest.mark.parametrize(
