@@ -11,6 +11,7 @@ import json
 import re
 import urllib.parse
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from azure.core.credentials import TokenCredential
@@ -64,12 +65,9 @@ class Archive:
         return name
 
     def recent(self, limit: int, since: datetime.datetime) -> list[dict[str, Any]]:
-        """Read the newest reports, newest first; a blob that is none is told by `blob` and `problem`."""
+        """Read the newest reports, newest first; a blob that gives none is told by `blob` and `problem`."""
         with self._told():
-            return [
-                _report(name, self._read(name)) or {"blob": name, "problem": "this is no report of a run"}
-                for name in itertools.islice(self._newest(since), limit)
-            ]
+            return [self._listed(name) for name in itertools.islice(self._newest(since), limit)]
 
     def find(self, run: str) -> dict[str, Any]:
         """Read the report of one run."""
@@ -84,6 +82,15 @@ class Archive:
         if report is None:
             raise errors.ArchiveError(f"what is kept as {name} is no report", remedy=_STRANGER)
         return report
+
+    def _listed(self, name: str) -> dict[str, Any]:
+        try:
+            report = _report(name, self._read(name))
+        except HttpResponseError as error:
+            if not _is_of_one_blob(error):
+                raise
+            return {"blob": name, "problem": f"it cannot be read: {app_blobs.said(self._container, error)}"}
+        return report or {"blob": name, "problem": "this is no report of a run"}
 
     def _upload(self, name: str, content: bytes, metadata: dict[str, str]) -> None:
         def put() -> None:
@@ -174,10 +181,21 @@ def _metadata(report: Report) -> dict[str, str]:
     return {name: urllib.parse.quote(text, safe=":") for name, text in texts.items()}
 
 
+def _is_of_one_blob(error: HttpResponseError) -> bool:
+    """Whether others may be read all the same: it was deleted meanwhile, is in the archive tier, or the like.
+
+    Who may not read one may read none; and of a storage that is busy or broken each would take its time.
+    """
+    refusals = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
+    status = error.status_code or 0
+    return HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in refusals
+
+
 def _report(name: str, content: bytes) -> dict[str, Any] | None:
     """Read a report; None for what somebody else put there."""
     try:
         value = json.loads(content)
+        json.dumps(value, allow_nan=False)  # Python reads numbers that no JSON has: NaN, 1e999
     except (ValueError, RecursionError):
         return None
     if not isinstance(value, dict) or not name.endswith(f"/{value.get('run')}.json"):

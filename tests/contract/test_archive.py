@@ -171,6 +171,19 @@ def test_what_somebody_else_put_there_is_told_as_no_report(place: Place, content
         place.archive.find(strange.run)
 
 
+@pytest.mark.parametrize("number", [b"NaN", b"-Infinity", b"1e999"])
+def test_a_report_with_what_is_no_number_in_json_is_none(place: Place, number: bytes) -> None:
+    before, one = days(1, 0)
+    place.archive.keep(before)
+    odd = json.dumps(one.as_json() | {"interval_seconds": "?"}).encode().replace(b'"?"', number)
+    place.put(f"{NOW:%Y/%m/%d}/{one.run}.json", odd)
+    found, other = place.archive.recent(20, LONG_AGO)
+    assert found["problem"] == "this is no report of a run"
+    assert other == before.as_json()
+    with pytest.raises(errors.ArchiveError, match="is no report"):
+        place.archive.find(one.run)
+
+
 def test_a_report_under_another_name_is_none(place: Place) -> None:
     one = report()
     place.archive.keep(report(suffix="012345"))
