@@ -60,8 +60,8 @@ def _list(reports: list[dict[str, Any]]) -> None:
         *before, outcome, what = _cells(report)
         rows.append([*map(terminal.text, before), _outcome_text(outcome), terminal.text(what)])
     headings = ("WHEN", "RUN", "ASKED BY", "OUTCOME", "WHAT")
-    # A run's name is to be copied as a whole.
-    tables.show(console, tables.headed(console, headings, rows, whole={"RUN", "OUTCOME"}))
+    # A run's name is to be copied as a whole, and begins with its time.
+    tables.show(console, tables.headed(console, headings, rows, whole=headings[:-1], spare={"WHEN"}))
 
 
 def _cells(report: dict[str, Any]) -> tuple[str, str, str, str, str]:

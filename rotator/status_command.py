@@ -49,7 +49,7 @@ def _show(found: Status) -> None:
     console = terminal.console()
     headings = ("TARGET", "STATE", "SAS UNTIL", "ROTATED", "SIGNED BY", "RUN")
     rows = [_cells(target, found) for target in found.targets]
-    tables.show(console, tables.headed(console, headings, rows, whole={"STATE", "RUN"}))
+    tables.show(console, tables.headed(console, headings, rows, whole=headings))
     for target in found.targets:
         console.print(terminal.text(f"{target.target}: {target.text}", "" if target.well else "bold"))
         if target.failure:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _ROOM = 72  # columns: less makes thin strips of a row's cells
+_LEAST = 20  # columns: words that are folded into less are hard to read
+_GAP = 2  # columns, between two cells
 
 
 def is_narrow(on: "Console") -> bool:
@@ -21,17 +23,23 @@ def is_narrow(on: "Console") -> bool:
 
 
 def headed(
-    on: "Console", headings: Sequence[str], rows: Iterable[Sequence["Text"]], whole: Collection[str] = ()
+    on: "Console",
+    headings: Sequence[str],
+    rows: Iterable[Sequence["Text"]],
+    whole: Collection[str] = (),
+    spare: Collection[str] = (),
 ) -> "RenderableType":
-    """Give rows under their headings, those columns unwrapped that are `whole`; where it is narrow one cell a line."""
-    if is_narrow(on):
-        return _listed(headings, rows)
-    table = _table(show_header=True)
-    for heading in headings:
-        table.add_column(heading, overflow="fold", no_wrap=heading in whole)
-    for row in rows:
-        table.add_row(*row)
-    return table
+    """Give rows under their headings, those columns unwrapped that are `whole`.
+
+    Where that finds no room, columns to `spare` are left out, as others say it too; or it is one cell a line.
+    """
+    everything = list(rows)
+    for left_out in ([], spare):
+        places = [place for place, heading in enumerate(headings) if heading not in left_out]
+        kept, cells = [headings[place] for place in places], [[row[place] for place in places] for row in everything]
+        if not is_narrow(on) and _needed(kept, cells, whole) <= on.width:
+            return _headed(kept, cells, whole)
+    return _listed(headings, everything)
 
 
 def plain(*, narrow: bool) -> "Table":
@@ -57,6 +65,25 @@ def _table(*, show_header: bool) -> "Table":
     from rich.table import Table
 
     return Table(box=None, pad_edge=False, header_style="bold", show_header=show_header)
+
+
+def _needed(headings: Sequence[str], rows: Sequence[Sequence["Text"]], whole: Collection[str]) -> int:
+    """How wide it is with what may be folded as narrow as can be read."""
+    widths = [(len(heading), *(row[place].cell_len for row in rows)) for place, heading in enumerate(headings)]
+    needed = [
+        max(each) if heading in whole else min(max(each), _LEAST)
+        for heading, each in zip(headings, widths, strict=True)
+    ]
+    return sum(needed) + _GAP * (len(headings) - 1)
+
+
+def _headed(headings: Sequence[str], rows: Sequence[Sequence["Text"]], whole: Collection[str]) -> "RenderableType":
+    table = _table(show_header=True)
+    for heading in headings:
+        table.add_column(heading, overflow="fold", no_wrap=heading in whole)
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def _listed(headings: Sequence[str], rows: Iterable[Sequence["Text"]]) -> "RenderableType":

@@ -55,6 +55,52 @@ def test_in_a_narrow_terminal_each_cell_is_a_line_with_its_heading_and_no_word_i
         assert all(cell in told for cell in row)
 
 
+RUN, WHY = "20261124T141636Z-76f557", "the SAS is 30 min old; the SAS definition was set"
+WHOLE = 20 + 2 + 23 + 2 + 7 + 2 + 20  # columns: a run with its reason folded
+
+
+def a_run(width: int) -> list[str]:
+    """A run as the history tells it, with its time to spare."""
+    console, headings = on(width), ("WHEN", "RUN", "OUTCOME", "WHAT")
+    cells = [[terminal.text(cell) for cell in ("2026-11-24 14:16:36Z", RUN, "rotated", WHY)]]
+    console.print(tables.headed(console, headings, cells, whole=headings[:-1], spare={"WHEN"}))
+    return [line.rstrip() for line in printed(console)]
+
+
+def test_words_are_folded_before_a_column_is_left_out() -> None:
+    assert a_run(WHOLE) == [
+        "WHEN                  RUN                      OUTCOME  WHAT",
+        f"2026-11-24 14:16:36Z  {RUN}  rotated  the SAS is 30 min",
+        f"{'':54}  old; the SAS",
+        f"{'':54}  definition was set",
+    ]
+
+
+@pytest.mark.parametrize("width", [WHOLE - 1, 72])
+def test_a_column_to_spare_is_left_out_before_rows_are_taken_apart(width: int) -> None:
+    lines = a_run(width)
+    assert lines[0] == "RUN                      OUTCOME  WHAT"
+    assert lines[1].startswith(f"{RUN}  rotated  the SAS is")
+    assert joined([WHY]) in joined([line[34:] for line in lines])
+
+
+def test_where_cells_do_not_fit_beside_each_other_each_is_a_line_with_all_that_it_says() -> None:
+    """At 80 columns already, where they are long."""
+    console = on(80)
+    rows = [[terminal.text("default/storage-sas@127.0.0.1"), terminal.text("x" * 60), terminal.text(RUN)]]
+    console.print(tables.headed(console, HEADINGS, rows, whole=HEADINGS))
+    assert [line.split() for line in printed(console)] == [
+        ["TARGET", "default/storage-sas@127.0.0.1"],
+        ["STATE", "x" * 60],
+        ["RUN", RUN],
+    ]
+
+
+@pytest.mark.parametrize("width", [34, 40, 60, 80, 100])
+def test_a_name_is_never_folded_from_34_columns_on(width: int) -> None:
+    assert any(RUN in line for line in a_run(width))
+
+
 def checked(width: int) -> list[str]:
     console = on(width)
     console.print(check_command._table(FINDINGS, narrow=tables.is_narrow(console)))
