@@ -35,6 +35,7 @@ from tests.integration.conftest import (
     rotate,
     settings_for,
 )
+from tests.integration.test_manners import CONTROL, in_terminal
 
 CONTAINER = "rotation-reports"
 LONG_AGO = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
@@ -233,6 +234,16 @@ def test_runs_are_listed_with_what_they_did(empty: World) -> None:
     )
 
 
+@pytest.mark.parametrize("width", [40, 80])
+def test_in_a_narrow_terminal_a_run_s_name_is_whole(empty: World, width: int) -> None:
+    report = kept(empty, rotate(empty))
+    _, sent = in_terminal(empty, "history", REPORT_CONTAINER=CONTAINER, COLUMNS=str(width))
+    said = CONTROL.sub("", sent)
+    assert re.search(rf"^(RUN +)?{report.run}\b", said, re.MULTILINE)
+    assert "the SAS definition was" in plain(said)
+    assert max(map(len, said.splitlines())) <= width
+
+
 def test_no_more_are_listed_than_asked_for(empty: World) -> None:
     for _ in range(3):
         kept(empty, rotate(empty))
@@ -268,6 +279,26 @@ def test_what_somebody_else_put_there_is_listed_as_no_report(empty: World) -> No
     assert f"no report {name}: this is no report of a run" in plain(told(empty))
     listed: list[dict[str, Any]] = json.loads(told(empty, "--json"))["reports"]
     assert {"blob": name, "problem": "this is no report of a run"} in listed
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, "BlobNotFound"), (409, "BlobArchived")])
+def test_one_report_that_cannot_be_read_hides_no_other(empty: World, status: int, code: str) -> None:
+    one, other = kept(empty, rotate(empty)), kept(empty, rotate(empty))
+    path = f"{reports_path()}{one.started:%Y/%m/%d}/{one.run}.json"
+    empty.blob.faults.append(Fault("GET", path, status=status, code=code))
+    listed: list[dict[str, Any]] = json.loads(told(empty, "--json"))["reports"]
+    assert other.as_json() in listed
+    [odd] = [each for each in listed if "problem" in each]
+    assert odd["blob"].endswith(f"{one.run}.json")
+    assert odd["problem"].endswith(f" answered {status} {code}")
+
+
+def test_a_storage_that_is_broken_is_told_once(empty: World) -> None:
+    kept(empty, rotate(empty))
+    empty.blob.faults.append(Fault("GET", reports_path(), status=500, code="InternalError", times=99))
+    done = history(empty)
+    assert done.exit_code == 1
+    assert "answered 500 InternalError" in plain(done.stderr)
 
 
 def test_an_unknown_run_is_an_error_with_a_remedy(empty: World) -> None:

@@ -28,6 +28,7 @@ from tests.integration.conftest import (
     rotate,
     settings_for,
 )
+from tests.integration.test_manners import in_terminal
 from tests.unit.examples import HOLDER
 
 HOUR = datetime.timedelta(hours=1)
@@ -321,6 +322,20 @@ def test_the_command_tells_a_table_and_ends_with_0_when_all_is_fresh(rotated: Wo
     assert lines[2] == "default/storage-sas@127.0.0.1: its SAS is fresh"
     assert lines[3].startswith("next run ")
     assert not secrets_in.found(rotated, done.stdout)
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_in_a_narrow_terminal_the_command_tells_a_target_line_by_line(rotated: World, width: int) -> None:
+    _, sent = in_terminal(rotated, "status", COLUMNS=str(width), NO_COLOR="1", TERM="dumb")
+    lines = [line.rstrip() for line in sent.splitlines()]
+    held = Cluster(rotated)
+    for line in (
+        "TARGET     default/storage-sas@127.0.0.1",
+        "STATE      fresh",
+        f"RUN        {held.annotation('run')}",
+    ):
+        assert line in lines
+    assert any(line.startswith(f"SAS UNTIL  {held.annotation('expires')} (in 3 h") for line in lines)
 
 
 def test_the_command_ends_with_1_when_somebody_must_see_to_it(rotated: World) -> None:
