@@ -13,9 +13,9 @@ class State(enum.StrEnum):
     """How a target is."""
 
     FRESH = "fresh"
-    LATE = "late"  # a run should have replaced the SAS, or it expires before the next one has had its chance
+    LATE = "late"  # a run that should have replaced the SAS is over, or it expires before the next has had its chance
     DRIFT = "drift"  # somebody changed or deleted the Secret
-    EXPIRED = "expired"
+    EXPIRED = "expired"  # its time is up, its key is gone, or storage refuses it
     MISSING = "missing"  # there is no Secret, and none was ever delivered
     UNKNOWN = "unknown"  # the cluster could not be looked into
 
