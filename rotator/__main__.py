@@ -3,4 +3,5 @@
 from rotator import cli, terminal
 
 terminal.forgiving()
-cli.main(prog_name="python -m rotator", complete_var="_ROTATOR_COMPLETE")
+with terminal.writing():
+    cli.main(prog_name="python -m rotator", complete_var="_ROTATOR_COMPLETE")

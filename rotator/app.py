@@ -110,7 +110,7 @@ def plan(*, forced: bool = False, environment: Mapping[str, str] = os.environ) -
     """Say what a rotation would do, changing nothing; raises SettingsError or a VaultError."""
     _prepare_logs()
     found = config.load(environment)
-    with _credential(found) as credential, _services(found, credential) as services:
+    with _explained(), _credential(found) as credential, _services(found, credential) as services:
         run = Run(found, services, trigger="plan", forced=forced)
         tags = run.issuing.standing().stored.tags
         # Only then does a run look at the keys before it looks at the targets.
@@ -154,7 +154,7 @@ def archive(*, environment: Mapping[str, str] = os.environ) -> "Iterator[Archive
     found = config.load(environment)
     from rotator import archive as adapter
 
-    with _credential(found) as credential, adapter.opened(found, environment, credential) as kept:
+    with _explained(), _credential(found) as credential, adapter.opened(found, environment, credential) as kept:
         yield kept
 
 
@@ -208,7 +208,7 @@ def _explained() -> Iterator[None]:
     except Exception as error:
         failed = reports.failure(error)
         decisions.tell(logger, logging.ERROR, "failed", **dataclasses.asdict(failed), exc_info=error)
-        raise errors.UnexpectedError(failed.message, remedy=failed.remedy) from error
+        raise errors.UnexpectedError(failed.message) from error
 
 
 def _prepare_logs() -> None:

@@ -64,7 +64,7 @@ def main(context: click.Context) -> None:
       python -m rotator status      what do the clusters hold?
       python -m rotator history     what did earlier runs do?
     """  # noqa: D301  # click takes the backspace itself for "do not wrap"
-    if os.environ.get("NO_COLOR"):
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         context.color = False
 
 

@@ -36,6 +36,8 @@ class SettingsError(RotatorError):
 class UnexpectedError(RotatorError):
     """A defect of this program: an error that is none of its own."""
 
+    remedy = "This is a defect of the rotator: please report it with the log's traceback."
+
 
 class InterruptedRunError(RotatorError):
     """Somebody, or the system, ended the process in the middle of a run."""

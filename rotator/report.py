@@ -161,9 +161,7 @@ def failure(error: BaseException) -> Failed:
     if isinstance(error, errors.RotatorError):
         return Failed(error.kind, redaction.scrub(str(error)), error.remedy)
     words = redaction.scrub(f"{type(error).__name__}: {error}")
-    return Failed(
-        "UnexpectedError", words, "This is a defect of the rotator: please report it with the log's traceback."
-    )
+    return Failed(errors.UnexpectedError.__name__, words, errors.UnexpectedError.remedy)
 
 
 def _target(target: TargetReport) -> dict[str, Any]:

@@ -57,17 +57,19 @@ def telling(manner: Manner, *, indent: int | None = 2) -> Iterator[None]:
     )
     try:
         yield
-    except errors.RotatorError as error:
-        _trace(error, manner)
-        complaint.stop(error, as_json=manner.as_json, indent=indent)
-    except (click.exceptions.Exit, click.ClickException, click.Abort):
-        raise
+    except (click.exceptions.Exit, click.ClickException, click.Abort, OSError):
+        raise  # an OSError is that of the output: what the product meets it raises as its own
     except Exception as error:  # noqa: BLE001  # whatever it is, it is told and not thrown at the operator
         _trace(error, manner)
-        failed = report.failure(error)
-        more = "" if manner.debug else " Run it again with --debug for that."
-        told = errors.UnexpectedError(failed.message, remedy=failed.remedy + more)
-        complaint.stop(told, as_json=manner.as_json, indent=indent)
+        complaint.stop(_explained(error, manner), as_json=manner.as_json, indent=indent)
+
+
+def _explained(error: Exception, manner: Manner) -> errors.RotatorError:
+    if isinstance(error, errors.RotatorError) and not isinstance(error, errors.UnexpectedError):
+        return error
+    failed = report.failure(error)
+    more = "" if manner.debug else " Run it again with --debug for that."
+    return errors.UnexpectedError(failed.message, remedy=failed.remedy + more)
 
 
 def _trace(error: BaseException, manner: Manner) -> None:
@@ -89,6 +91,18 @@ def forgiving() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+@contextlib.contextmanager
+def writing() -> Iterator[None]:
+    """End with words when standard output takes no more; that its reader has gone is click's to handle."""
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        click.echo(f"standard output cannot be written: {error.strerror}", err=True)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left of it fails no more
+        sys.exit(complaint.FAILED)
 
 
 def console() -> "Console":

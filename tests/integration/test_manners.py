@@ -11,6 +11,8 @@ import struct
 import subprocess
 import sys
 import termios
+from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -114,6 +116,41 @@ def test_json_is_plain_ascii_whatever_it_tells(world: World) -> None:
     done = command_line(world, "check", "--json", PYTHONIOENCODING="ascii")
     (remedy,) = {one["remedy"] for one in json.loads(done.stdout)["findings"] if "network-rule" in one["command"]}
     assert "…" in remedy
+
+
+def printing_to(world: World, output: TextIO, *arguments: str) -> tuple[int, str]:
+    """Exit code of a command whose standard output that is, and what it says on standard error."""
+    done = subprocess.run(
+        [sys.executable, "-m", "rotator", *arguments],
+        env=environment(world),
+        cwd=ROOT,
+        stdout=output,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("words", [["status", "--json"], ["status"], ["--help"], ["rotate"]])
+def test_an_output_that_takes_no_more_is_told_in_words(world: World, words: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        told = printing_to(world, full, *words)
+    assert told == (1, "standard output cannot be written: No space left on device\n")
+
+
+def test_a_reader_that_has_gone_is_nobodys_defect(world: World) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as gone:
+        assert printing_to(world, gone, "status") == (1, "")
+
+
+def test_a_dumb_terminal_gets_words_only(world: World) -> None:
+    code, sent = in_terminal(world, "status", TERM="dumb", KUBERNETES_DNS="not a host")
+    assert code == 2
+    assert "\x1b" not in sent
 
 
 def test_a_check_shows_no_progress_in_a_pipe(world: World) -> None:

@@ -117,8 +117,9 @@ def test_a_traceback_holds_no_secret() -> None:
     assert phrase.reveal() not in done.output
 
 
-def test_a_defect_is_told_as_one_and_how_to_learn_more() -> None:
-    done = told(failing(KeyError("targets")))
+@pytest.mark.parametrize("error", [KeyError("targets"), errors.UnexpectedError("KeyError: 'targets'")])
+def test_a_defect_is_told_as_one_and_how_to_learn_more(error: Exception) -> None:
+    done = told(failing(error))
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr.splitlines()[0] == "KeyError: 'targets'"
     assert "please report it" in done.stderr
