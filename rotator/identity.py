@@ -25,6 +25,8 @@ class Credential:
 
     def __init__(self, credential: identity.ManagedIdentityCredential | identity.DefaultAzureCredential) -> None:
         self._credential = credential
+        # Now: threads that ask at the same moment would each open one, and lose all but the last.
+        credential.__enter__()
 
     def get_token(self, *scopes: str, **options: Any) -> AccessToken:
         """Give a token; raises IdentityError."""

@@ -60,6 +60,8 @@ class VaultClient:
             read_timeout=patience.READ_SECONDS,
             raw_response_hook=_count,
         )
+        # Now: threads that ask at the same moment would each open one, and lose all but the last.
+        self._client.__enter__()
         self._name = self.host.partition(".")[0]
 
     def close(self) -> None:
