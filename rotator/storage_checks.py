@@ -18,8 +18,9 @@ from rotator.services import Issuer, Prover
 from rotator.targets import Plan
 
 _BY_FIREWALL = "AuthorizationFailure"
+_WITHOUT_KEYS = "KeyBasedAuthenticationNotPermitted"
 # Why storage refuses any SAS, whatever the definition lets it grant.
-_WHATEVER_IT_GRANTS = ("KeyBasedAuthenticationNotPermitted", "AuthorizationFailure", "answered 404")
+_WHATEVER_IT_GRANTS = (_WITHOUT_KEYS, _BY_FIREWALL, "answered 404")
 
 
 class OwnBlobs(Protocol):
@@ -166,7 +167,7 @@ class StorageChecks:
     def _unlock(self, known: Known, error: errors.RotatorError, endpoint: str) -> str:
         if _BY_FIREWALL in str(error):
             return self._remedies().through_storage_firewall(endpoint)
-        if "KeyBasedAuthenticationNotPermitted" not in str(error):
+        if _WITHOUT_KEYS not in str(error):
             return ""
         try:
             return self._remedies().shared_key(known.of("managed account").account)
