@@ -65,11 +65,18 @@ def _drift(held: Held, target: Target, now: datetime.datetime) -> str | None:
     return None
 
 
+def _signer(held: Held, target: Target, standing: Standing) -> str | None:
+    """Say which key signed the SAS: by the keys where they are listed, else by what the Secret says."""
+    if standing.keys is None:
+        return held.annotations.get(manifest.SIGNING_KEY)
+    sas = manifest.held_sas(held, target)
+    return standing.signer(sas) if sas else None
+
+
 def _dead(held: Held, target: Target, standing: Standing | None) -> str | None:
     if standing is None or standing.keys is None:
         return None
-    sas = manifest.held_sas(held, target)
-    return None if sas and standing.signer(sas) else _DEAD
+    return None if _signer(held, target, standing) else _DEAD
 
 
 def _outdated(held: Held, target: Target, plan: Plan) -> str | None:
@@ -101,10 +108,7 @@ def _other_key(held: Held, target: Target, standing: Standing | None) -> str | N
     """The key that is not active is the next one to be regenerated, and takes its SAS with it."""
     if standing is None:
         return None
-    signer = held.annotations.get(manifest.SIGNING_KEY)
-    if standing.keys is not None:
-        sas = manifest.held_sas(held, target)
-        signer = standing.signer(sas) if sas else None
+    signer = _signer(held, target, standing)
     if signer is not None and standing.active is not None and signer != standing.active:
         return f"the SAS was signed by {signer}, which is no longer the active key"
     return None
