@@ -31,6 +31,12 @@ class Break:
     carried_out: bool
 
 
+def anew(error: BaseException) -> BaseException:
+    """The same exception without where it was raised before: frames that it keeps alive keep their secrets alive."""
+    error.__context__ = error.__cause__ = None
+    return error.with_traceback(None)
+
+
 class Calls:
     """Every call that a run makes, in order. `failing` gives an exception for each call of a name."""
 
@@ -60,15 +66,15 @@ class Calls:
         number = len(self.names)
         self.names.append(name)
         if name in self.failing:
-            raise self.failing[name]
+            raise anew(self.failing[name])
         broken = self.breaking if self.breaking and self.breaking.number == number else None
         if broken and not broken.carried_out:
-            raise broken.error
+            raise anew(broken.error)
         self._meddling.pop(("before", name), lambda: None)()
         yield
         self._meddling.pop(("after", name), lambda: None)()
         if broken:
-            raise broken.error
+            raise anew(broken.error)
 
 
 class Vault:
@@ -198,7 +204,7 @@ class Network:
         with self._calls.call("connect"):
             for name in (cluster.host, str(cluster)):
                 if name in self.failing:
-                    raise self.failing[name]
+                    raise anew(self.failing[name])
         self.open += 1
         try:
             yield _Line(self._calls, self.masters[cluster.host])
