@@ -338,6 +338,15 @@ class ConnectionLostError(CommandError):
     remedy = "Check the network path; the next run reads the cluster's state and repairs what is needed."
 
 
+class OutputUnboundedError(CommandError):
+    """A remote command printed more than anything that it is asked for; it may have gone on."""
+
+    remedy = (
+        "Run kubectl on the master as that user, and look at what prints without end: kubectl, what it is wrapped in, "
+        "or a start-up file of the shell."
+    )
+
+
 class TimedOutError(SshError):
     """A step took longer than it may."""
 

@@ -1,4 +1,4 @@
-"""kubectl on the master: the remote commands, what they answer, and what kubectl's words mean.
+"""kubectl on the master: the remote commands, and what they answer.
 
 The manifest travels on stdin only, in shell variables and pipes, never in arguments or files. `--raw` spares kubectl
 the download of API schemas; GOGC=off and GOMAXPROCS=1 spare it a third of its CPU time.
@@ -10,15 +10,28 @@ import json
 import re
 import shlex
 
-from rotator import errors, redaction
+from rotator.kubectl_words import explain, quote
 from rotator.redaction import Secret
 from rotator.targets import Cluster, Target
 
 _SHORT_LIVED = "GOGC=off GOMEMLIMIT=512MiB GOMAXPROCS=1"
 _REQUEST_TIMEOUT = "15s"
 _PUT_BACK_SECONDS = 120
-_LONGEST_QUOTE = 400
 READY = "ready"
+
+__all__ = [
+    "READY",
+    "Act",
+    "Answer",
+    "act",
+    "command_line",
+    "explain",
+    "not_found",
+    "observe",
+    "parse",
+    "quote",
+    "stdin",
+]
 
 
 class Act(enum.Enum):
@@ -72,42 +85,21 @@ def stdin(mark: str, new: Secret, old: Secret | None) -> Secret:
 
 def parse(stdout: str, mark: str) -> Answer:
     """Split what the remote command printed into its steps."""
-    steps: dict[str, str] = {}
+    steps: dict[str, list[str]] = {}
     step = ""
     # Not splitlines(): a value in the JSON may hold what Unicode takes for the end of a line.
     for line in stdout.removesuffix("\n").split("\n"):
         if line.startswith(f"{mark} "):
             step = line.removeprefix(f"{mark} ")
-            steps[step] = ""
+            steps[step] = []
         else:
-            steps[step] = f"{steps.get(step, '')}{line}\n"
-    return Answer(steps)
+            steps.setdefault(step, []).append(f"{line}\n")
+    return Answer({name: "".join(lines) for name, lines in steps.items()})
 
 
 def not_found(stderr: str) -> bool:
     """Whether kubectl says that the Secret does not exist."""
     return re.search(r'\(NotFound\): secrets "', stderr) is not None
-
-
-def explain(status: int, stderr: str, target: Target, consequence: str) -> errors.RotatorError:
-    """Turn kubectl's failure into our error, with its own words, scrubbed, and what the cluster now holds."""
-    words = quote(stderr)
-    said = f"{words or f'kubectl ended with status {status} and said nothing'}; {consequence}"
-    for pattern, error, what in _MEANINGS:
-        if re.search(pattern, stderr):
-            return error(f"{what.format(target=target)}: {said}")
-    if status in (126, 127):  # the shell's own: not executable, not found
-        return errors.KubectlMissingError(f"no kubectl on {target.cluster}: {said}")
-    return errors.CommandFailedError(
-        f"kubectl failed on {target.cluster}: {said}", status=status, remedy="Run kubectl on the master as that user."
-    )
-
-
-def quote(stderr: str) -> str:
-    """Give kubectl's words in one line without anything that may be a value: a server may quote the manifest."""
-    words = " ".join(redaction.scrub(stderr).split())
-    words = re.sub(r"[A-Za-z0-9+/=_%-]{60,}", redaction.MASK, words)
-    return words if len(words) <= _LONGEST_QUOTE else f"{words[:_LONGEST_QUOTE]}…"
 
 
 def command_line(cluster: Cluster) -> str:
@@ -127,49 +119,6 @@ def _reference(target: Target) -> str:
     metadata = {"name": target.secret, "namespace": target.namespace}
     return json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": metadata}, separators=(",", ":"))
 
-
-# The original error words come from k8s.io/apimachinery's StatusReason and from kubectl itself.
-_MEANINGS: tuple[tuple[str, type[errors.RotatorError], str], ...] = (
-    (
-        r"sudo: (a password is|a terminal is|no tty|sorry, you must)|is not in the sudoers file|"
-        r"Sorry, user .* is not allowed to",
-        errors.SudoError,
-        "sudo does not run kubectl for {target.cluster.user}",
-    ),
-    (
-        r'error loading config file|error: stat .*no such file|context "[^"]*" does not exist|no context exists|'
-        r"invalid configuration:|Unable to read /etc/rancher",
-        errors.KubeconfigError,
-        "kubectl has no usable kubeconfig on {target.cluster}",
-    ),
-    (r"denied the request", errors.ManifestRejectedError, "an admission webhook refuses {target}"),
-    (r"exceeded quota", errors.QuotaExceededError, "a quota forbids Secret {target}"),
-    (r'namespaces "[^"]*" not found|because it is being terminated', errors.NamespaceMissingError, "no namespace"),
-    (
-        r"\(Unauthorized\)|must be logged in|getting credentials: ",
-        errors.KubernetesUnauthorizedError,
-        "the API server does not know who kubectl is on {target.cluster}",
-    ),
-    (r"\(Forbidden\)", errors.KubernetesForbiddenError, "not allowed on {target}"),
-    (r"\((Conflict|AlreadyExists)\)|has been modified", errors.ConflictError, "Secret {target} changed meanwhile"),
-    (
-        r"connection refused|was refused|Unable to connect|ServiceUnavailable|InternalError|etcdserver|i/o timeout|"
-        r"Timeout|TooManyRequests|deadline exceeded|unexpected EOF|: EOF|no such host|connection reset|"
-        r"Error from server:",
-        errors.ApiServerDownError,
-        "the API server does not serve kubectl",
-    ),
-    (
-        r"\((Invalid|BadRequest)\)|is invalid|Error from server",
-        errors.ManifestRejectedError,
-        "the API server refuses {target}",
-    ),
-    (
-        r"(?i)sh: .*not found|command not found|no such file or directory|permission denied",
-        errors.KubectlMissingError,
-        "no usable kubectl on the master",
-    ),
-)
 
 _SCRIPT = r"""
 set -u

@@ -1,4 +1,4 @@
-"""A session on a proven host: remote commands, their streams and their end, each bounded in time."""
+"""A session on a proven host: remote commands, their streams and their end, bounded in time and in size."""
 
 import contextlib
 import secrets
@@ -10,13 +10,20 @@ from typing import Self
 
 import paramiko
 
-from rotator import delivery, errors
+from rotator import delivery, errors, kubectl_words
 from rotator.redaction import Secret
 from rotator.targets import Cluster
 
 _CHUNK = 65536
 _BREAK_SEEN_SECONDS = 0.5
 _SETTLE_SECONDS = 0.002
+# For each stream. A delivery prints a Secret twice, which has up to 1 MiB of data, 256 KiB of annotations, and
+# managedFields that grow when kubectl indents them.
+_MOST_MEBIBYTES = 16
+_NO_COMMANDS = (
+    "Let this user run commands on the master: no forced command (`command=` in authorized_keys, ForceCommand in "
+    "sshd_config), and a login shell such as /bin/sh (usermod --shell)."
+)
 
 
 class Session:
@@ -43,7 +50,7 @@ class Session:
                 ) from error
             raise errors.CommandError(
                 f"{self._cluster} does not run commands: {words(error)}",
-                remedy="Check authorized_keys (a forced command?), MaxSessions and the user's login shell.",
+                remedy=f"{_NO_COMMANDS} Check MaxSessions, too.",
             ) from error
         return Command(channel, self._transport, limit, self._cluster, beginning)
 
@@ -68,14 +75,21 @@ class Command:
         self._stderr = bytearray()
 
     def wait_for(self, line: str) -> str:
-        """Give stdout up to `line`, or all of it if the command ends without it."""
+        """Give stdout up to `line`, or all of it if the command ends without it; raises OutputUnboundedError."""
         wanted = f"{line}\n".encode()
-        while wanted not in self._stdout and self._read():
-            pass
+        searched = 0
+        while self._stdout.find(wanted, max(0, searched - len(wanted))) < 0:
+            searched = len(self._stdout)
+            if not self._read():
+                break
         return self._printed()
 
     def finish(self, stdin: Secret | None = None) -> delivery.Result:
-        """Send stdin, close it, and wait for the end; raises CommandKilledError, ConnectionLostError, TimedOutError."""
+        """Send stdin, close it, and wait for the end.
+
+        Raises CommandKilledError, ConnectionLostError, TimedOutError, OutputUnboundedError, or CommandError where
+        something else ran in place of the command.
+        """
         try:
             # A command that ends early does not read its stdin: its status says why.
             with contextlib.suppress(OSError, paramiko.SSHException, EOFError):
@@ -85,30 +99,66 @@ class Command:
             while self._read():
                 pass
         finally:
-            self._limit.__exit__(None, None, None)
-            self._channel.close()
-        self._limit.check(None)
-        return delivery.Result(self._status(), self._printed(), self._stderr.decode(errors="replace"))
+            self._end()
+        self._check_limit()
+        status = self._status()
+        if not self._has_begun():
+            said = kubectl_words.quote(f"{self._printed()}\n{self._printed_aside()}")
+            raise errors.CommandError(
+                f"{self._cluster} does not run commands: {said or 'it said nothing'}", remedy=_NO_COMMANDS
+            )
+        return delivery.Result(status, self._printed(), self._printed_aside())
+
+    def _has_begun(self) -> bool:
+        return self._beginning in self._stdout
 
     def _printed(self) -> str:
         """What the command itself printed."""
         before, beginning, after = self._stdout.partition(self._beginning)
         return (after if beginning else before).decode(errors="replace")
 
+    def _printed_aside(self) -> str:
+        return self._stderr.decode(errors="replace")
+
     def _read(self) -> bool:
         """Take what has come on both streams, waiting for some; False at their end."""
         select.select([self._channel], [], [], 1.0)
+        # Before the buffers: paramiko's thread may add the last data and the close between two lines of ours.
+        closed = self._channel.closed
         got = False
         while self._channel.recv_ready():
-            self._stdout += self._channel.recv(_CHUNK)
+            self._keep(self._stdout, self._channel.recv(_CHUNK))
             got = True
         while self._channel.recv_stderr_ready():
-            self._stderr += self._channel.recv_stderr(_CHUNK)
+            self._keep(self._stderr, self._channel.recv_stderr(_CHUNK))
             got = True
-        if not got and not self._channel.closed:
+        if not got and not closed:
             time.sleep(_SETTLE_SECONDS)  # at the streams' end the select above waits no longer
         # The exit status may come after the streams' end, and only the channel's close is after everything.
-        return got or not self._channel.closed
+        return got or not closed
+
+    def _keep(self, stream: bytearray, data: bytes) -> None:
+        stream += data
+        if len(stream) > _MOST_MEBIBYTES * 2**20:
+            self._end()
+            raise errors.OutputUnboundedError(
+                f"a command on {self._cluster} printed more than {_MOST_MEBIBYTES} MiB; the rest was not read, and "
+                "what the command did is not known"
+            )
+
+    def _end(self) -> None:
+        self._limit.__exit__(None, None, None)
+        self._channel.close()
+
+    def _check_limit(self) -> None:
+        try:
+            self._limit.check(None)
+        except errors.TimedOutError as error:
+            if self._has_begun():
+                raise
+            # As of internal-sftp, which waits for its client.
+            text = f"{error}, and it printed nothing at all: the account may not run commands"
+            raise errors.TimedOutError(text, remedy=f"{_NO_COMMANDS} {error.remedy}") from error
 
     def _status(self) -> int:
         if self._channel.exit_status >= 0:

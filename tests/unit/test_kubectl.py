@@ -1,5 +1,6 @@
 import base64
 import dataclasses
+import time
 
 import pytest
 
@@ -248,3 +249,46 @@ def test_observation_names_the_target_and_bounds_the_request() -> None:
 def test_line_ends_of_unicode_within_the_json_do_not_break_it() -> None:
     steps = kubectl.parse('m held\n{"note": "caf\u0085e \u2028"}\nm ready\n', "m").steps
     assert steps == {"held": '{"note": "caf\u0085e \u2028"}\n', "ready": ""}
+
+
+# Words without end: what is quadratic in them would take hours
+
+MEBIBYTES = 4 * 2**20
+ENDLESS = [
+    "sh: ",
+    "error: stat ",
+    "Sorry, user ",
+    'context "',
+    'namespaces "',
+    "sig",
+    "-----BEGIN PRIVATE KEY-----",
+    "a",
+    "\n",
+]
+
+
+@pytest.mark.parametrize("words", ENDLESS)
+def test_endless_words_are_explained_in_linear_time(words: str) -> None:
+    began = time.monotonic()
+    error = kubectl.explain(1, words * (MEBIBYTES // len(words)), TARGET, "nothing was changed")
+    assert time.monotonic() - began < 10
+    assert len(str(error)) < 1000
+
+
+def test_what_fails_at_the_end_of_many_words_is_named() -> None:
+    words = "warning: something\n" * 100_000 + "Error from server (ServiceUnavailable): not now\n"
+    assert isinstance(kubectl.explain(1, words, TARGET, "nothing was changed"), errors.ApiServerDownError)
+
+
+def test_a_secret_at_the_edge_of_what_is_cut_off_is_not_quoted_in_part() -> None:
+    secret = Secret("hunter2-" * 4)
+    for before in range(8 * 1024 - 40, 8 * 1024):
+        assert "unter" not in kubectl.quote(" " * before + secret.reveal() + " " * 20_000)
+
+
+@pytest.mark.parametrize("line", ["", "x", "rotator-ffff step"])
+def test_an_answer_of_very_many_lines_is_split_in_linear_time(line: str) -> None:
+    began = time.monotonic()
+    answer = kubectl.parse(f"{line}\n" * 1_000_000, MARK)
+    assert time.monotonic() - began < 10
+    assert answer.steps == {"": f"{line}\n" * 1_000_000}
