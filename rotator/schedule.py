@@ -1,104 +1,94 @@
-"""The timer's NCRONTAB schedule, in UTC, and the times between two of its runs.
-
-Six fields with seconds first; where both days are restricted, both must fit, unlike in Unix cron
-(https://github.com/atifaziz/NCrontab).
-"""
+"""The timer's NCRONTAB schedule, in UTC, and the times between two of its runs."""
 
 import datetime
 import functools
 import itertools
-import re
-from collections.abc import Callable, Iterator, Sequence
+
+from rotator import ncrontab
 
 DEFAULT = "0 */30 * * * *"
-_DAYS = 366 * 28 + 2  # after which the weekdays fall on the same dates again
 _SECONDS_PER_DAY = 86_400
-_FIRST = datetime.date(2024, 1, 1)
+_CYCLE = 400  # years, after which the calendar repeats itself, weekdays included
+_LONGEST_WAIT = 40  # years, from one 29 February on a given weekday to the next, where a century is no leap year
+_FIRST_YEAR = 2000
+_WHOLE = (60, 24, 31, 12, 7, 60)  # how many values minute, hour, day, month, weekday and second have
 
 
 @functools.cache
 def intervals(expression: str) -> tuple[datetime.timedelta, datetime.timedelta]:
-    """The shortest and the longest time between two runs; raises ValueError for a bad schedule."""
-    moments, on = _parsed(expression)
-    days = [number for number, date in enumerate(_calendar(_FIRST)) if on(date)]
-    if len(days) < 2:  # noqa: PLR2004  # an interval has two ends
-        raise ValueError("it hardly ever fires")
-    gaps = {later - earlier for earlier, later in itertools.pairwise(moments)}
+    """The shortest and the longest time between two runs; raises ValueError for a bad schedule.
+
+    Over the calendar's whole cycle. Croniter would take minutes for that: it walks from one firing to the next.
+    """
+    times = ncrontab.parse(expression)
+    moments = [h * 3600 + m * 60 + s for h in times.hour for m in times.minute for s in times.second]
     overnight = moments[0] - moments[-1]
-    gaps |= {(later - earlier) * _SECONDS_PER_DAY + overnight for earlier, later in itertools.pairwise(days)}
+    gaps = {later - earlier for earlier, later in itertools.pairwise(moments)}
+    gaps |= {days * _SECONDS_PER_DAY + overnight for days in _days_apart(times)}
     return datetime.timedelta(seconds=min(gaps)), datetime.timedelta(seconds=max(gaps))
 
 
 def following(expression: str, now: datetime.datetime) -> datetime.datetime:
-    """When the schedule fires next after `now`; raises ValueError for a bad schedule."""
-    moments, on = _parsed(expression)
-    for date in filter(on, _calendar(now.date())):
-        midnight = datetime.datetime.combine(date, datetime.time(), datetime.UTC)
-        for seconds in moments:
-            found = midnight + datetime.timedelta(seconds=seconds)
-            if found > now:
-                return found
-    raise ValueError("it hardly ever fires")
+    """When the schedule fires next after `now`, in UTC; raises ValueError for a bad schedule."""
+    import croniter  # 30 ms that only a run needs
+
+    start = now.astimezone(datetime.UTC).replace(tzinfo=None, microsecond=0)
+    # Both days must match. Croniter stops looking after so many years without a firing.
+    firings = croniter.croniter(_as_cron(expression), start, day_or=False, max_years_between_matches=_LONGEST_WAIT)
+    found: datetime.datetime = firings.get_next(datetime.datetime)
+    return found.replace(tzinfo=datetime.UTC)
 
 
 @functools.cache
-def _parsed(expression: str) -> tuple[list[int], Callable[[datetime.date], bool]]:
-    """Give the seconds of a day at which it fires, and whether it does on a date."""
-    second, minute, hour, day, month, weekday = _fields(expression)
-    moments = sorted(h * 3600 + m * 60 + s for h in hour for m in minute for s in second)
+def _as_cron(expression: str) -> str:
+    """The schedule as croniter means the same by it: seconds last, and lists of numbers only.
 
-    def on(date: datetime.date) -> bool:
-        return date.day in day and date.month in month and date.isoweekday() % 7 in weekday
-
-    return moments, on
-
-
-def _calendar(first: datetime.date) -> Iterator[datetime.date]:
-    return (first + datetime.timedelta(days=number) for number in range(_DAYS))
-
-
-def _fields(expression: str) -> list[set[int]]:
-    import croniter  # 30 ms that only a run needs, and a run without a schedule does not
-
-    words = expression.split()
-    if len(words) == 5:  # noqa: PLR2004  # the Functions host takes five fields too, at second 0
-        words = ["0", *words]
-    if len(words) != 6:  # noqa: PLR2004
-        raise ValueError("it must have six fields: second minute hour day month weekday")
-    if "7" in re.split(r"[,/-]", words[-1]):  # Sunday in croniter, unknown to NCRONTAB
-        raise ValueError("a field holds something that NCRONTAB does not know: weekdays are 0 to 6")
-    for item in (item for word in words for item in word.split(",")):
-        _check_item(item)
-    try:
-        expanded, _ = croniter.croniter.expand(" ".join([*words[1:], words[0]]))
-    except croniter.CroniterError as error:
-        raise ValueError("a field is out of range or malformed") from error
-    minute, hour, day, month, weekday, second = (
-        _numbers(field, whole) for field, whole in zip(expanded, _WHOLE, strict=True)
+    Names, steps and ranges mean other moments to croniter than to NCrontab, or none.
+    """
+    times = ncrontab.parse(expression)
+    fields = (times.minute, times.hour, times.day, times.month, times.weekday, times.second)
+    return " ".join(
+        "*" if len(values) == whole else ",".join(map(str, values))
+        for values, whole in zip(fields, _WHOLE, strict=True)
     )
-    return [second, minute, hour, day, month, {number % 7 for number in weekday}]
 
 
-# croniter takes more than NCRONTAB does: random and nearest days, and ranges that wrap around.
-_ITEM = re.compile(r"(?i)(\*|([0-9]+|[a-z]{3})(-([0-9]+|[a-z]{3}))?)(/[0-9]+)?")
+def _days_apart(times: ncrontab.Times) -> set[int]:
+    """How many days apart are two days, one after the other, on which it fires."""
+    found: set[int] = set()
+    last = None
+    start = datetime.date(_FIRST_YEAR, 1, 1).toordinal()
+    for year in range(_FIRST_YEAR, _FIRST_YEAR + _CYCLE + _LONGEST_WAIT + 1):
+        new_year = datetime.date(year, 1, 1)
+        days = _days_of_year((new_year.replace(year=year + 1) - new_year).days, new_year.weekday(), times)
+        if not days:
+            continue
+        offset = new_year.toordinal() - start
+        if last is not None:
+            found.add(offset + days[0] - last)
+        found |= _gaps(days)
+        last = offset + days[-1]
+    return found
 
 
-def _check_item(item: str) -> None:
-    found = _ITEM.fullmatch(item)
-    if found is None:
-        raise ValueError("a field holds something that NCRONTAB does not know")
-    first, last = found[2] or "", found[4] or ""
-    if first.isdigit() and last.isdigit() and int(first) > int(last):
-        raise ValueError("a range runs backwards")
+@functools.cache
+def _days_of_year(length: int, first_weekday: int, times: ncrontab.Times) -> tuple[int, ...]:
+    """The days on which it fires, numbered from 0, in a year of that length that begins on that weekday."""
+    # Any such year will do: one of the fourteen kinds.
+    year = next(
+        date
+        for number in range(_FIRST_YEAR, _FIRST_YEAR + 28)
+        if (date := datetime.date(number, 1, 1)).weekday() == first_weekday
+        and (date.replace(year=number + 1) - date).days == length
+    )
+    dates = (year + datetime.timedelta(days=number) for number in range(length))
+    return tuple(number for number, date in enumerate(dates) if _fires_on(date, times))
 
 
-_WHOLE = (range(60), range(24), range(1, 32), range(1, 13), range(7), range(60))
+@functools.cache
+def _gaps(days: tuple[int, ...]) -> frozenset[int]:
+    return frozenset(later - earlier for earlier, later in itertools.pairwise(days))
 
 
-def _numbers(field: Sequence[object], whole: range) -> set[int]:
-    if list(field) == ["*"]:
-        return set(whole)
-    numbers = {number for number in field if isinstance(number, int)}
-    if len(numbers) != len(field):
-        raise ValueError("a field holds something that NCRONTAB does not know")
-    return numbers
+def _fires_on(date: datetime.date, times: ncrontab.Times) -> bool:
+    return date.day in times.day and date.month in times.month and date.isoweekday() % 7 in times.weekday

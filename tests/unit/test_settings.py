@@ -94,7 +94,7 @@ BAD: list[tuple[str, str, str]] = [
     ("KUBERNETES_SECRET_NAME", "-a", "lower-case letters"),
     ("KUBERNETES_SECRET_NAME", ".".join(["a" * 50] * 5) + ".", "lower-case letters"),
     ("KUBERNETES_SECRET_NAME", "../../kube-system", "lower-case letters"),
-    ("ROTATION_SCHEDULE", "0 0 25 * * *", "out of range or malformed"),
+    ("ROTATION_SCHEDULE", "0 0 25 * * *", "25 is out of range: the hour is 0 to 23"),
     ("ROTATION_SCHEDULE", "every hour", "six fields"),
     ("SAS_DEFINITION_NAME", "blob-rwu", "letters and digits only"),
     ("SAS_SERVICES", "bx", "letters bfqt once"),
