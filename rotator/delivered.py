@@ -4,12 +4,14 @@ Without it a Secret that somebody deleted would look like one that there never w
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 
 from rotator.targets import Target
 
 TAG = "rotator-delivered"
 _LONGEST = 256  # of a tag's value in Key Vault
+_MARK = re.compile(r"[0-9a-f]{8}")
 
 
 def before(tags: Mapping[str, str], target: Target) -> bool:
@@ -25,8 +27,13 @@ def noted(tags: Mapping[str, str], target: Target) -> dict[str, str]:
     return {**tags, TAG: text}
 
 
+def readable(tags: Mapping[str, str]) -> bool:
+    """Whether the tag holds marks alone; what else is in it counts for nothing."""
+    return len(_marks(tags)) == len(tags.get(TAG, "").split())
+
+
 def _marks(tags: Mapping[str, str]) -> list[str]:
-    return tags.get(TAG, "").split()
+    return [word for word in tags.get(TAG, "").split() if _MARK.fullmatch(word)]
 
 
 def _mark(target: Target) -> str:

@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 
-from rotator import decisions, delivered, errors, sas
+from rotator import decisions, delivered, errors, sas, tags
 from rotator.managed import blob_suffix
 from rotator.sas import Sas
 from rotator.services import Services
@@ -36,6 +36,7 @@ class Issuing:
         self._standing: Standing | errors.RotatorError | None = None
         self._latest: Standing | None = None
         self._keyed = False
+        self._problems: dict[str, None] = {}  # in their order, each once
         self.definition_changed = False
 
     def standing(self) -> Standing:
@@ -58,6 +59,11 @@ class Issuing:
         """Give the last reading that succeeded; raises what the first one raised when there is none."""
         return self._latest or self.standing()
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What of the readings so far could not be read, also where the run has replaced it since."""
+        return tuple(self._problems)
+
     def with_keys(self) -> Standing:
         """From now on the account's keys are listed too."""
         self._keyed = True
@@ -69,6 +75,7 @@ class Issuing:
 
     def _read(self) -> Standing:
         stored = self._services.issuer.stored(self._plan.definition)
+        self._problems |= dict.fromkeys(tags.problems(stored.tags))
         try:
             managed = self._services.issuer.managed()
         except errors.VaultForbiddenError:
@@ -84,14 +91,14 @@ class Issuing:
         definition = self._plan.definition
         try:
             stored = self._services.issuer.stored(definition)
-            tags = delivered.noted(stored.tags_for(definition, self._services.clock()), target)
-            if tags == dict(stored.tags):
+            noted = delivered.noted(stored.tags_for(definition, self._services.clock()), target)
+            if noted == dict(stored.tags):
                 return ()
             self._services.fence()
-            self._services.issuer.store(definition, tags)
+            self._services.issuer.store(definition, noted)
         except Exception as error:  # noqa: BLE001  # the delivery is done, and a note of it is not worth a failure
             return (f"that {target} has a SAS was not noted, so its deletion will not be told as drift: {error}",)
-        self._keep(dataclasses.replace(stored, differs=False, tags=tags, validity=definition.validity))
+        self._keep(dataclasses.replace(stored, differs=False, tags=noted, validity=definition.validity))
         return ()
 
     def _keep(self, stored: Stored) -> None:
@@ -122,9 +129,9 @@ class Issuing:
         definition = self._plan.definition
         with seconds.step("issue"):
             if self.standing().stored.differs:
-                tags = self.standing().stored.tags_for(definition, self._services.clock())
+                kept = self.standing().stored.tags_for(definition, self._services.clock())
                 self._services.fence()
-                self._services.issuer.store(definition, tags)
+                self._services.issuer.store(definition, kept)
                 self.definition_changed = True
             issued, signer = self._mint()
         decisions.tell(

@@ -47,7 +47,7 @@ class KeyRotation:
         OwnStorageError or another error of ours when it is refused before a key was regenerated.
         """
         standing = self._run.issuing.with_keys()
-        before = pending.of(standing.stored.tags)
+        before = _readable(standing)
         if before is None:
             self._regeneration.may_forget = True
             return self._begin(operation, forced=forced)
@@ -58,25 +58,41 @@ class KeyRotation:
         return self._continue(before, standing, forced=forced and operation is before.operation)
 
     def accompany(self, *, scheduled: bool) -> Report:
-        """Rotate what is due, and finish what an earlier run began; a scheduled run looks at the keys' age too.
+        """Rotate the targets that are due. Resume an unfinished key rotation, or start one that is due by age.
 
-        What stands in the way of the keys is in the report, and keeps no target from its SAS.
+        Only a `scheduled` run looks at the age. A problem with the keys, a defect of ours included, is reported and
+        keeps no target from its SAS.
         """
         try:
             text = self._run.issuing.standing().stored.tags.get(pending.TAG)
-        except errors.RotatorError:
-            return self._run.rotate()  # which reports it for each target
+        except Exception:  # noqa: BLE001  # the targets meet it too, and it is reported for each
+            return self._run.rotate()
         if not text and not (scheduled and self._plan.key_rotation_period):
             return self._run.rotate()
         self._reason = "an earlier run asked for it" if text else "KEY_ROTATION_PERIOD is set"
         try:
-            return (self._go_on() if text else self._renew_aged()) or self._run.rotate()
-        except errors.RotatorError as error:
-            decisions.tell(logger, logging.WARNING, "keys left as they are", reason=error, remedy=error.remedy)
-            outcome = "waiting" if isinstance(error, errors.KeyInUseError) else "failed"
-            key = KeyReport(str(self._operation), outcome, self._reason, failure=report.failure(error))
+            done = self._go_on() if text else self._renew_aged()
+        except Exception as error:  # noqa: BLE001  # whatever befalls the keys, the targets get their SAS
+            key = self._left(error)
+        else:
+            return done or self._run.rotate()
         self._run.issuing.without_keys()
         return dataclasses.replace(self._run.rotate(), key=key)
+
+    def _left(self, error: Exception) -> KeyReport:
+        """Log and report what kept the keys as they are."""
+        failure = report.failure(error)
+        expected = isinstance(error, errors.RotatorError)
+        decisions.tell(
+            logger,
+            logging.WARNING if expected else logging.ERROR,
+            "keys left as they are",
+            reason=failure.message,
+            remedy=failure.remedy,
+            exc_info=None if expected else error,
+        )
+        outcome = "waiting" if isinstance(error, errors.KeyInUseError) else "failed"
+        return KeyReport(str(self._operation), outcome, self._reason, failure=failure)
 
     def _go_on(self) -> Report | None:
         standing = self._run.issuing.with_keys()
@@ -153,10 +169,10 @@ class KeyRotation:
 
     def _finish(self, plan: Pending) -> Report:
         """From here on failures are in the report: the vault remembers, and the next run goes on."""
-        failure: errors.RotatorError | None = None
+        failure: Exception | None = None
         try:
             self._regeneration.regenerate(plan, plan.first)
-        except errors.RotatorError as error:
+        except Exception as error:
             if self._regeneration.forgotten:
                 raise  # nothing was regenerated, and nothing is to be finished
             failure = error
@@ -164,7 +180,7 @@ class KeyRotation:
         try:
             if failure is None:
                 self._complete(plan, delivered)
-        except errors.RotatorError as error:
+        except Exception as error:  # noqa: BLE001  # a key may be gone: what the targets got must be reported
             failure = error
         return dataclasses.replace(delivered, key=self._told(plan, failure), finished=self._services.clock())
 
@@ -203,7 +219,7 @@ class KeyRotation:
             with Stopwatch().step("wait"):
                 self._services.sleep(left)
 
-    def _told(self, plan: Pending, failure: errors.RotatorError | None) -> KeyReport:
+    def _told(self, plan: Pending, failure: Exception | None) -> KeyReport:
         standing = self._run.issuing.latest()
         told = KeyReport(
             operation=str(plan.operation),
@@ -221,16 +237,16 @@ class KeyRotation:
             failure, told = error, dataclasses.replace(told, outcome="failed")
         if failure is None:
             return told
+        failed = report.failure(failure)
         decisions.tell(
             logger,
             logging.ERROR,
             told.outcome,
             operation=plan.operation,
-            error=failure.kind,
-            message=failure,
-            remedy=failure.remedy,
+            **dataclasses.asdict(failed),
+            exc_info=None if isinstance(failure, errors.RotatorError) else failure,
         )
-        return dataclasses.replace(told, failure=report.failure(failure))
+        return dataclasses.replace(told, failure=failed)
 
     def _proofs(self) -> tuple[str, ...]:
         """See storage refuse what the targets held before, where it can be reached."""
@@ -245,6 +261,14 @@ class KeyRotation:
             return self._services.prover.refused(sas, endpoint)
         except errors.StorageUnreachableError as error:
             return f"not tried: {error}"
+
+
+def _readable(standing: Standing) -> Pending | None:
+    """Return what is pending; None for a tag that cannot be read, of which the report's warnings tell."""
+    try:
+        return pending.of(standing.stored.tags)
+    except errors.KeyRotationError:
+        return None
 
 
 def _begun(plan: Pending, standing: Standing) -> bool:

@@ -15,6 +15,7 @@ from rotator.redaction import Secret
 from rotator.sas import Sas
 
 NAMES = ("key1", "key2")
+UNKNOWN = "unknown"  # the stamp of a key of which Azure never recorded when it was made
 _SIGNED = ("sp", "ss", "srt", "st", "se", "sip", "spr", "sv")
 _SCOPE_SINCE = "2020-12-06"  # from this version on, the encryption scope is signed as well
 
@@ -30,7 +31,7 @@ class AccountKey:
     @property
     def stamp(self) -> str:
         """The time of its making as a text to compare: another one means another key."""
-        return self.created.isoformat() if self.created else "unknown"
+        return self.created.isoformat() if self.created else UNKNOWN
 
 
 @dataclasses.dataclass(frozen=True)

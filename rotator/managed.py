@@ -10,6 +10,8 @@ from typing import Any
 
 import isodate
 
+from rotator import foreign
+
 # Where blobs are, by the vault's cloud (https://learn.microsoft.com/azure/storage/common/storage-account-overview).
 _BLOB_SUFFIXES = {
     "vault.azure.net": "blob.core.windows.net",
@@ -20,7 +22,11 @@ _BLOB_SUFFIXES = {
 
 @dataclasses.dataclass(frozen=True)
 class Managed:
-    """What a vault manages under a name; `updated` is when the vault's record of it last changed."""
+    """What a vault manages under a name; `updated` is when the vault's record of it last changed.
+
+    `period` is how often at the most the vault regenerates a key: a month counts as short as one can be. `period_text`
+    is that as the vault has it; where it cannot be read, `period` is None.
+    """
 
     resource_id: str
     active_key: str
@@ -28,6 +34,12 @@ class Managed:
     period: datetime.timedelta | None
     created: datetime.datetime | None = None
     updated: datetime.datetime | None = None
+    period_text: str = ""
+
+    @property
+    def every(self) -> str:
+        """How often the vault regenerates a key, as an ISO 8601 duration; "" where it names none."""
+        return self.period_text or (isodate.duration_isoformat(self.period) if self.period else "")
 
     @property
     def account(self) -> str:
@@ -38,7 +50,7 @@ class Managed:
     def regeneration(self) -> dict[str, object]:
         """When the vault regenerates keys, as its REST API takes it."""
         body: dict[str, object] = {"autoRegenerateKey": self.auto_regenerate}
-        return {**body, "regenerationPeriod": isodate.duration_isoformat(self.period)} if self.period else body
+        return {**body, "regenerationPeriod": self.every} if self.every else body
 
     @property
     def bundle(self) -> dict[str, object]:
@@ -48,24 +60,20 @@ class Managed:
 
 def parse(bundle: Mapping[str, Any]) -> Managed:
     """Read a StorageBundle."""
-    attributes = bundle.get("attributes") or {}
+    attributes = foreign.mapping(bundle.get("attributes"))
     period = bundle.get("regenerationPeriod")
+    span = foreign.span(period)
     return Managed(
         resource_id=str(bundle.get("resourceId", "")),
         active_key=str(bundle.get("activeKeyName", "")).lower(),
         auto_regenerate=bool(bundle.get("autoRegenerateKey")),
-        period=isodate.parse_duration(period) if period else None,
-        created=_moment(attributes.get("created")),
-        updated=_moment(attributes.get("updated")),
+        period=span.shortest if span else None,
+        created=foreign.unix_time(attributes.get("created")),
+        updated=foreign.unix_time(attributes.get("updated")),
+        period_text=str(period or ""),
     )
 
 
 def blob_suffix(vault_host: str) -> str | None:
     """Give the domain of blob endpoints in the vault's cloud; None for a cloud that is not known."""
     return _BLOB_SUFFIXES.get(vault_host.partition(".")[2])
-
-
-def _moment(seconds: object) -> datetime.datetime | None:
-    if not isinstance(seconds, int):
-        return None
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC)

@@ -15,7 +15,10 @@ def outlook(plan: Plan, issuing: Issuing, now: datetime.datetime) -> tuple[KeyRe
     """Say what is pending or due by age, and which SAS would die early; changes nothing."""
     standing = reading(issuing)
     warnings = periods.warnings(standing.managed, plan) if standing.managed else ()
-    before = pending.of(standing.stored.tags)
+    try:
+        before = pending.of(standing.stored.tags)
+    except errors.KeyRotationError:
+        return None, warnings  # the keys are left as they are, of which the run's warnings tell
     if before is not None:
         left = before.remaining(standing.keys) if standing.keys else ()
         reason = f"run {before.run} began it"

@@ -8,7 +8,7 @@ import dataclasses
 import enum
 from collections.abc import Mapping
 
-from rotator import errors, keys
+from rotator import errors, foreign, keys
 from rotator.keys import AccountKeys
 
 TAG = "rotator-pending"
@@ -70,7 +70,7 @@ def parse(text: str) -> Pending:
             first=fields["first"],
             forced={"true": True, "false": False}[fields["forced"]],
             run=fields["run"],
-            stamps={name: fields[name] for name in keys.NAMES},
+            stamps={name: _stamp(fields[name]) for name in keys.NAMES},
         )
         keys.other(found.first)
     except (KeyError, ValueError, errors.ActiveKeyError) as error:
@@ -79,3 +79,10 @@ def parse(text: str) -> Pending:
             remedy=f"Finish with the version that wrote it, or remove the tag {TAG} from the SAS definition.",
         ) from error
     return found
+
+
+def _stamp(text: str) -> str:
+    """A key's stamp as `AccountKey.stamp` writes it; any other would make a key look as if it had been regenerated."""
+    if text != keys.UNKNOWN and foreign.moment(text) is None:
+        raise ValueError("no time")
+    return text

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from isodate import duration_isoformat as text
 
+from rotator import foreign
 from rotator.config import MARGIN
 from rotator.managed import Managed
 from rotator.targets import Plan
@@ -20,17 +21,24 @@ def warnings(managed: Managed, plan: Plan) -> tuple[str, ...]:
 
 def _warnings(managed: Managed, plan: Plan) -> Iterator[str]:
     period, validity = managed.period, plan.definition.validity
-    if not managed.auto_regenerate or period is None:
+    if not managed.auto_regenerate:
+        return
+    if period is None:
+        if managed.every:
+            yield (
+                f"the vault's regeneration period ({foreign.one_line(managed.every)}) cannot be read, so whether SAS "
+                "die before their time is not known; set another one (onboard --regeneration-period P90D)"
+            )
         return
     if validity > period:
         yield (
-            f"SAS_VALIDITY ({text(validity)}) is longer than the vault's regeneration period ({text(period)}): a SAS "
+            f"SAS_VALIDITY ({text(validity)}) is longer than the vault's regeneration period ({managed.every}): a SAS "
             f"issued shortly before a regeneration dies up to {text(validity - period)} early, with its key's next turn"
         )
     if plan.longest + MARGIN > period:
         yield (
             f"runs of ROTATION_SCHEDULE are up to {text(plan.longest)} apart and the vault regenerates a key every "
-            f"{text(period)}: the SAS in a Secret may die before the next run replaces it"
+            f"{managed.every}: the SAS in a Secret may die before the next run replaces it"
         )
     if plan.key_rotation_period is not None:
         yield (

@@ -95,7 +95,7 @@ class Run:
             finished=self._services.clock(),
             targets=tuple(targets),
             definition_changed=self.issuing.definition_changed,
-            warnings=self._warnings,
+            warnings=self._warnings + self.issuing.warnings,
         )
 
     def _clusters(self) -> dict[Cluster, list[Target]]:

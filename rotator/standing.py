@@ -4,7 +4,7 @@ import dataclasses
 import datetime
 from collections.abc import Mapping
 
-from rotator import moments
+from rotator import foreign, moments
 from rotator.keys import AccountKey, AccountKeys
 from rotator.managed import Managed
 from rotator.sas import Sas, SasDefinition
@@ -14,7 +14,7 @@ UNTIL = "rotator-sas-until"
 
 @dataclasses.dataclass(frozen=True)
 class Stored:
-    """The SAS definition as the vault has it: whether it is not as wanted, its tags, how long its SAS live."""
+    """The SAS definition as the vault has it: whether it is not as wanted, its tags, how long its SAS live at most."""
 
     differs: bool
     tags: Mapping[str, str]
@@ -23,10 +23,7 @@ class Stored:
     @property
     def sas_until(self) -> datetime.datetime | None:
         """Until when SAS may live that were issued when they lived longer than now; None where that is not told."""
-        try:
-            return datetime.datetime.fromisoformat(self.tags[UNTIL])
-        except (KeyError, ValueError):
-            return None
+        return foreign.moment(self.tags.get(UNTIL))
 
     def tags_for(self, definition: SasDefinition, now: datetime.datetime) -> dict[str, str]:
         """The tags to set with the wanted definition: these, and how long SAS may live that lived longer before."""

@@ -4,7 +4,7 @@ import dataclasses
 import datetime
 import logging
 
-from rotator import delivered, due, errors, manifest, moments, outlook, pending, schedule, trial
+from rotator import delivered, due, errors, foreign, manifest, moments, outlook, pending, schedule, trial
 from rotator.config import MARGIN
 from rotator.interlock import Sighting
 from rotator.manifest import Held
@@ -159,5 +159,5 @@ def _standing(run: Run, plan: Plan) -> tuple[Standing | None, tuple[str, ...]]:
             standing = outlook.reading(run.issuing)
     except errors.RotatorError as error:  # the clusters can be looked into all the same
         return None, (f"the vault could not be asked: {error}",)
-    words = f"a key rotation is not finished ({text}): the next run goes on with it"
-    return standing, (words,) if text else ()
+    unfinished = f"a key rotation is not finished ({foreign.one_line(text)}): the next run goes on with it"
+    return standing, ((unfinished,) if text else ()) + run.issuing.warnings

@@ -4,18 +4,16 @@ Operations: https://learn.microsoft.com/rest/api/keyvault/ (SAS definitions: Set
 """
 
 import contextlib
-import datetime
 import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import isodate
 import tenacity
 from azure.core.credentials import TokenCredential
 
-from rotator import decisions, errors, managed, vault_client
+from rotator import decisions, errors, foreign, managed, vault_client
 from rotator.managed import Managed
 from rotator.redaction import Secret
 from rotator.sas import SasDefinition
@@ -59,12 +57,13 @@ class Vault:
         found = self._client.get(self._definition_path(definition), "storage getsas", what)
         if found is None:
             return Stored(differs=True, tags={}, validity=None)
-        lifetime = _duration(found.get("validityPeriod"))
+        lifetime = foreign.span(found.get("validityPeriod"))
         same = found.get("sasType") == "account" and definition.same_template(str(found.get("templateUri", "")))
+        wanted = foreign.Span(definition.validity, definition.validity)
         return Stored(
-            differs=not (same and _enabled(found) and lifetime == definition.validity),
-            tags=dict(found.get("tags") or {}),
-            validity=lifetime,
+            differs=not (same and _enabled(found) and lifetime == wanted),
+            tags=foreign.texts(found.get("tags")),
+            validity=lifetime.longest if lifetime else None,
         )
 
     def store(self, definition: SasDefinition, tags: Mapping[str, str]) -> None:
@@ -158,16 +157,8 @@ class Vault:
         decisions.tell(logger, logging.INFO, "recovering", what=what, reason="it is soft-deleted")
         path = f"/deletedstorage/{self._account.name}/sas/{definition.name}/recover"
         found = self._client.send("POST", path, "storage recover", f"soft-deleted {what}")
-        return dict(found.get("tags") or {})
+        return foreign.texts(found.get("tags"))
 
 
 def _enabled(bundle: Mapping[str, Any]) -> bool:
-    return (bundle.get("attributes") or {}).get("enabled") is not False
-
-
-def _duration(text: object) -> datetime.timedelta | None:
-    try:
-        found = isodate.parse_duration(str(text))
-    except isodate.ISO8601Error:
-        return None
-    return found if isinstance(found, datetime.timedelta) else None
+    return foreign.mapping(bundle.get("attributes")).get("enabled") is not False

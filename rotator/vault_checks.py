@@ -5,10 +5,11 @@ import datetime
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from rotator import app_storage, clock_checks, errors, moments, outlook, pending, periods, sas
+from rotator import app_storage, clock_checks, errors, moments, outlook, pending, periods, sas, tags
 from rotator.access import Principal
 from rotator.findings import Level
 from rotator.managed import Managed
+from rotator.pending import Pending
 from rotator.preflight import Known, Look, NotKnownError, OverError, Say
 from rotator.redaction import Secret
 from rotator.remedies import Remedies
@@ -174,7 +175,9 @@ class VaultChecks:
         if self._unmanaged:
             raise NotKnownError("managed account")
         wanted = self._plan.definition
-        before = pending.of(stored.tags)
+        for problem in tags.problems(stored.tags):
+            say(Level.WARNING, problem)
+        before = self._pending(stored)
         if before:
             text = f"{before.operation} is not done yet, which run {before.run} began; the next run goes on"
             say(Level.WARNING, f"{text}, for which it needs what a key rotation needs")
@@ -183,6 +186,13 @@ class VaultChecks:
         else:
             say(Level.OK, f"{wanted.label} is as the settings want it")
         return stored.validity is not None
+
+    @staticmethod
+    def _pending(stored: Stored) -> Pending | None:
+        try:
+            return pending.of(stored.tags)
+        except errors.KeyRotationError:  # of which the tags' problems tell
+            return None
 
     def _change(self, known: Known, say: Say, stored: Stored) -> None:
         wanting = "is not there" if stored.validity is None else "is not as the settings want it"

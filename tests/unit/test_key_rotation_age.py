@@ -6,7 +6,6 @@ from collections.abc import Callable
 import pytest
 
 from rotator import errors, pending
-from rotator.pending import Operation
 from rotator.report import KeyReport, Report, Rotated
 from rotator.targets import Target
 from tests.unit.examples import TARGET, plan
@@ -166,15 +165,6 @@ def test_tag_that_cannot_be_read_is_told_and_stops_the_keys_only(look: Look, tex
     assert isinstance(outcome(found), Rotated)
     assert (key_of(found).outcome, failure_of(found).message, found.failed) == ("failed", UNREADABLE, True)
     assert (world.account.regenerated, world.vault.told) == ([], {pending.TAG: text, "team": "blue"})
-
-
-@pytest.mark.parametrize("operation", Operation)
-def test_tag_that_cannot_be_read_refuses_what_is_asked_for(operation: Operation) -> None:
-    world = World().settled()
-    world.vault.tags = {pending.TAG: "regenerate the other one"}
-    with pytest.raises(errors.KeyRotationError, match=UNREADABLE):
-        world.perform(operation, forced=True)
-    assert world.calls.made("store", "regenerate", "wait for") == []
 
 
 def test_tag_without_a_value_means_nothing_is_pending() -> None:

@@ -4,7 +4,9 @@ import dataclasses
 import datetime
 from typing import Any
 
-from rotator import periods
+import pytest
+
+from rotator import managed, periods
 from rotator.managed import Managed
 from tests.unit.examples import DEFINITION, RESOURCE_ID, plan
 
@@ -22,6 +24,23 @@ def test_long_period_fits() -> None:
 def test_vault_that_regenerates_nothing_breaks_nothing() -> None:
     assert warnings(DAY / 24, automatic=False, key_rotation_period=90 * DAY) == ()
     assert warnings(None, key_rotation_period=90 * DAY) == ()
+
+
+@pytest.mark.parametrize(("text", "count"), [("P3M", 0), ("P1Y", 0), ("P1M", 1)])
+def test_period_in_months_counts_as_short_as_it_can_be(text: str, count: int) -> None:
+    found = managed.parse({"autoRegenerateKey": True, "regenerationPeriod": text})
+    lasting = dataclasses.replace(DEFINITION, validity=29 * DAY)
+    said = periods.warnings(found, plan(definition=lasting))
+    assert [text in warning for warning in said] == [True] * count
+
+
+@pytest.mark.parametrize("text", ["every 90 days", "P", "-P1D", "P1X\nERROR all is lost"])
+def test_period_that_cannot_be_read_is_a_warning(text: str) -> None:
+    found = managed.parse({"autoRegenerateKey": True, "regenerationPeriod": text})
+    (warning,) = periods.warnings(found, plan())
+    assert warning.startswith("the vault's regeneration period (")
+    assert warning.isprintable()
+    assert found.regeneration["regenerationPeriod"] == text
 
 
 def test_sas_that_outlives_the_period_dies_early_by_the_difference() -> None:

@@ -6,13 +6,14 @@ from typing import Self
 
 from rotator import errors
 from rotator.key_rotation import KeyRotation
+from rotator.keys import AccountKeys
 from rotator.manifest import Document
 from rotator.pending import Operation
 from rotator.report import Report, TargetReport
 from rotator.rotation import Run
 from rotator.services import Services
 from rotator.targets import Plan, Target
-from tests.unit.examples import CLUSTER, TARGET, plan
+from tests.unit.examples import CLUSTER, RESOURCE_ID, TARGET, plan
 from tests.unit.fake_account import Account, Clock
 from tests.unit.fake_master import Master
 from tests.unit.fakes import Calls, Network, Ring, Storage, Vault
@@ -85,6 +86,10 @@ class World:
         self.calls.forget()
         self._lost = None
         self.slept.clear()
+
+    def keys(self) -> AccountKeys:
+        """The account's keys as they are."""
+        return Ring(Calls(), self.account).keys(RESOURCE_ID)
 
     def value(self, target: Target) -> str:
         """The SAS that a target holds."""
