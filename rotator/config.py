@@ -9,13 +9,17 @@ from typing import Any
 import isodate
 import pydantic
 
-from rotator import errors, redaction, sas, schedule
+from rotator import errors, ncrontab, redaction, sas, schedule, setting_names
 from rotator.settings import Settings, validity
 from rotator.targets import Cluster, ManagedAccount, Plan, Target
 
 # What a SAS must live beyond the next run: a Secret takes up to 90 s into a pod, clocks differ, a run takes time.
 MARGIN = datetime.timedelta(minutes=10)
 _LONGEST_SHOWN = 100
+NAMES = frozenset(str(field.alias) for field in Settings.model_fields.values())
+_TIME_ZONE = "WEBSITE_TIME_ZONE"
+_NO_SHIFT = ("UTC", "ETC/UTC", "GMT", "ETC/GMT")
+_SUMMER_TIME = datetime.timedelta(hours=1)
 _NEVER_SHOWN = ("AZURE_CLIENT_ID", "NOTIFY_WEBHOOK_URL")
 
 
@@ -28,19 +32,23 @@ def load(environment: Mapping[str, str] = os.environ) -> Plan:
         settings = Settings.model_validate(texts)
     except pydantic.ValidationError as error:
         problems = [_explain(dict(problem), texts) for problem in error.errors(include_url=False, include_input=False)]
-    problems += _gap(texts) + _too_often(texts)
+    problems += _gap(texts) + _too_often(texts) + setting_names.unknown(environment, NAMES)
     if settings is None or problems:
         raise errors.SettingsError(problems)
-    return _plan(settings, texts)
+    return _plan(settings, texts, environment.get(_TIME_ZONE, "").strip())
 
 
 def given(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment's settings as they are written; an app setting that was emptied in the portal is none."""
-    names = {field.alias for field in Settings.model_fields.values()}
-    return {name: text.strip() for name, text in environment.items() if name in names and text.strip()}
+    return {
+        # The host reads the schedule as it stands, and takes no blank around it but a space.
+        name: text.strip(" ") if name == "ROTATION_SCHEDULE" else text.strip()
+        for name, text in environment.items()
+        if name in NAMES and text.strip()
+    }
 
 
-def _plan(settings: Settings, texts: Mapping[str, str]) -> Plan:
+def _plan(settings: Settings, texts: Mapping[str, str], time_zone: str) -> Plan:
     cluster = Cluster(
         host=settings.kubernetes_dns,
         port=settings.kubernetes_ssh_port,
@@ -85,7 +93,9 @@ def _plan(settings: Settings, texts: Mapping[str, str]) -> Plan:
         webhook=settings.notify_webhook_url,
         client_id=settings.azure_client_id,
         resource_manager=settings.azure_resource_manager,
-        warnings=tuple(_warnings(settings, longest) + _unresolved(settings, texts)),
+        warnings=tuple(
+            _warnings(settings, longest) + _of_the_clock(settings, longest, time_zone) + _unresolved(settings, texts)
+        ),
     )
 
 
@@ -100,6 +110,24 @@ def _warnings(settings: Settings, longest: datetime.timedelta) -> list[str]:
             f"SAS_VALIDITY ({settings.sas_validity}) outlives one failed run only from {2 * longest + MARGIN} on, "
             f"with runs up to {longest} apart"
         )
+    return warnings
+
+
+def _of_the_clock(settings: Settings, longest: datetime.timedelta, time_zone: str) -> list[str]:
+    """Where the schedule may mean other times to the host than to its reader, or to this app."""
+    swapped = ", ".join(ncrontab.swapped(settings.rotation_schedule))
+    warnings = [f"ROTATION_SCHEDULE: {swapped} runs backwards, and NCRONTAB swaps its ends"] if swapped else []
+    if time_zone and time_zone.upper() not in _NO_SHIFT:
+        # https://learn.microsoft.com/azure/azure-functions/functions-app-settings#website_time_zone
+        words = (
+            f"{_TIME_ZONE} is set, and ROTATION_SCHEDULE is read here in UTC: Flex Consumption and Linux Consumption "
+            "do not support it, and where the host does shift the schedule, the next run is told wrong by as much; "
+            "remove it, and write the schedule in UTC"
+        )
+        least = longest + _SUMMER_TIME + MARGIN
+        if settings.sas_validity < least:
+            words += f". When its clock goes back an hour, SAS_VALIDITY is too short: it should be {least} at least"
+        warnings.append(words)
     return warnings
 
 

@@ -172,7 +172,7 @@ def _wish(choices: Choices, environment: Mapping[str, str]) -> Wish:
     given.setdefault("KEYVAULT_STORAGE_NAME", choices.storage_account.name)
     pinned = _FINGERPRINT in given
     # Everything else is validated before the master is asked for its key.
-    plan = config.load(given if pinned else {**given, _FINGERPRINT: pins.EXAMPLE})
+    plan = config.load({**environment, **given} if pinned else {**environment, **given, _FINGERPRINT: pins.EXAMPLE})
     if choices.regeneration_period and choices.regeneration_period <= plan.definition.validity:
         raise errors.SettingsError(
             [f"--regeneration-period: it must be longer than SAS_VALIDITY ({plan.definition.validity})"]

@@ -160,6 +160,46 @@ def test_example_that_the_gap_error_gives_is_itself_good() -> None:
     assert plan.warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("schedule", "validity"),
+    [("0 0 6 * * MON-SUN", "P3D"), ("0 0 6 * * SUN-SUN", "P3D"), ("0 0 6 1 NOV-FEB *", "P40D")],
+)
+def test_validity_is_checked_against_what_ncrontab_makes_of_a_range(schedule: str, validity: str) -> None:
+    (problem,) = problems(ROTATION_SCHEDULE=schedule, SAS_VALIDITY=validity)
+    assert problem.startswith("SAS_VALIDITY is too short")
+
+
+def test_range_that_runs_backwards_is_a_warning() -> None:
+    plan = config.load({**SAMPLE, "ROTATION_SCHEDULE": "0 0 6 * * MON-SUN", "SAS_VALIDITY": "P14D"})
+    assert plan.warnings == ("ROTATION_SCHEDULE: MON-SUN runs backwards, and NCRONTAB swaps its ends",)
+
+
+@pytest.mark.parametrize("schedule", ["0 */30 * * * *\n", "\t0 */30 * * * *", "0 */30 * * * *\r", "0\t*/30 * * * *"])
+def test_blank_around_the_schedule_that_the_host_does_not_take_is_refused(schedule: str) -> None:
+    (problem,) = problems(ROTATION_SCHEDULE=schedule)
+    assert "must be split at plain spaces" in problem
+
+
+def test_spaces_around_the_schedule_are_taken_as_by_the_host() -> None:
+    assert config.load({**SAMPLE, "ROTATION_SCHEDULE": "  0 */30 * * * *  "}).schedule == "0 */30 * * * *"
+
+
+def test_time_zone_of_the_host_is_a_warning() -> None:
+    (warning,) = config.load({**SAMPLE, "WEBSITE_TIME_ZONE": "Europe/Rome"}).warnings
+    assert warning.startswith("WEBSITE_TIME_ZONE is set, and ROTATION_SCHEDULE is read here in UTC")
+    assert warning.endswith("remove it, and write the schedule in UTC")
+
+
+def test_time_zone_whose_clock_goes_back_needs_a_longer_validity() -> None:
+    settings = {"WEBSITE_TIME_ZONE": "Europe/Rome", "ROTATION_SCHEDULE": "0 0 6 * * *", "SAS_VALIDITY": "P1DT30M"}
+    assert "it should be 1 day, 1:10:00 at least" in config.load({**SAMPLE, **settings}).warnings[-1]
+
+
+@pytest.mark.parametrize("zone", ["", "UTC", "Etc/UTC"])
+def test_time_zone_that_shifts_nothing_is_no_warning(zone: str) -> None:
+    assert config.load({**SAMPLE, "WEBSITE_TIME_ZONE": zone}).warnings == ()
+
+
 def test_default_validity_is_checked_against_a_rare_schedule() -> None:
     (problem,) = problems(ROTATION_SCHEDULE="0 0 */6 * * *")
     assert problem.startswith("SAS_VALIDITY is too short")
