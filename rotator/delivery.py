@@ -174,7 +174,6 @@ def _merge(before: Answer, task: _Task, act: Act, lost: Held | None) -> _Change:
         raise _Changed(held)
     former = held or lost
     document = manifest.compose(target, former, order)
-    digests = {name: manifest.digest(Secret(value)) for name, value in document["data"].items()}
     new, old = manifest.text(document), None
     if held is not None and act is Act.UPDATE:
         new = manifest.text(manifest.pinned(document, held))
@@ -183,7 +182,7 @@ def _merge(before: Answer, task: _Task, act: Act, lost: Held | None) -> _Change:
         # A former SAS that has expired is no working credential: then only the new one is worth putting back.
         expired = expires is not None and expires <= order.now
         old = new if expired else manifest.text(manifest.restorable(held))
-    return _Change(act, held, former, new, old, digests)
+    return _Change(act, held, former, new, old, manifest.digests(document))
 
 
 def choose(target: Target, held: Held | None) -> Act:

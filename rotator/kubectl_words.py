@@ -74,7 +74,7 @@ def explain(status: int, stderr: str, target: Target, consequence: str) -> error
 
 def quote(stderr: str) -> str:
     """Give kubectl's words in one line without anything that may be a value: a server may quote the manifest."""
-    words = " ".join(bounded(redaction.scrub(bounded(stderr, _MOST_SCRUBBED))).split())
+    words = " ".join(bounded(redaction.scrub_quotation(bounded(stderr, _MOST_SCRUBBED))).split())
     words = re.sub(r"[A-Za-z0-9+/=_%-]{60,}", redaction.MASK, words)
     return words if len(words) <= _LONGEST_QUOTE else f"{words[:_LONGEST_QUOTE]}…"
 

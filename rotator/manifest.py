@@ -116,8 +116,8 @@ def parse(text: str) -> Held:
     data = document.get("data") or {}
     if not all(isinstance(value, str) for value in data.values()):
         raise ValueError("data that is not text")
-    secrets = tuple(Secret(value) for value in data.values())
-    return Held(document, secrets, {name: _digest(value) for name, value in data.items()})
+    secrets = tuple(Secret(value, foreign=True) for value in data.values())
+    return Held(document, secrets, digests(document))
 
 
 def stored(value: Secret, encoding: Encoding) -> Secret:
@@ -144,6 +144,11 @@ def held_sas(held: Held, target: Target) -> Sas | None:
 def digest(data_value: Secret) -> str:
     """Identify a data value without telling it: the SHA-256 of its bytes, as `sha256:<hex>`."""
     return _digest(data_value.reveal())
+
+
+def digests(document: Document) -> dict[str, str]:
+    """Identify each data value of a manifest in the same way."""
+    return {name: _digest(value) for name, value in (document.get("data") or {}).items()}
 
 
 def check_owner(held: Held, target: Target) -> None:

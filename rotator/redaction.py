@@ -1,44 +1,56 @@
 """A type for secret values that never shows them, and a log filter that removes them wherever they turn up."""
 
-import base64
+import collections
 import hmac
-import json
+import itertools
 import logging
 import re
 import traceback
-import urllib.parse
-import weakref
 from typing import Any, NoReturn, Self
+
+from rotator import secret_forms
+from rotator.secret_forms import Forms
+from rotator.secret_index import SecretIndex
 
 MASK = "[secret]"
 
-# What a SAS or key looks like even when this process never saw it as a Secret: its signature, a PEM body.
+# What a SAS or key looks like even when this process never saw it as a Secret: a signature, an account key, a PEM body.
 _SIGNATURE = re.compile(r"(?i)(?<![A-Za-z])sig(?:=|%3D)[^&\s\"'<>\\]+")
+_ACCOUNT_KEY = re.compile(r"(?i)(AccountKey|SharedAccessKey)=[A-Za-z0-9+/]{16,}={0,2}")
 _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
-_MINIMUM_LENGTH = 6  # shorter values would mask ordinary words
 
-# By identity, not by value: of two equal secrets, one may die before the other.
-_living: "weakref.WeakValueDictionary[int, Secret]" = weakref.WeakValueDictionary()
+_everywhere = SecretIndex(shortest=6)
+_in_quotations = SecretIndex(shortest=3, words=True)
+# Secrets die whenever the interpreter likes, maybe while this thread holds an index's lock. Appending needs no lock.
+_dead: collections.deque[Forms] = collections.deque()
 
 
 class Secret:
-    """A secret text. Only `reveal()` gives it; repr, str, format, pickle and JSON do not."""
+    """A secret text. Only `reveal()` gives it; repr, str, format, pickle and JSON do not.
 
-    __slots__ = ("__weakref__", "_forms", "_value")
+    As long as it lives, it is masked in whatever is scrubbed. A `foreign` one is a value that others keep beside ours.
+    It may be a password or a word such as `true`: what is no more distinctive than a word is only masked in what a
+    server is quoted with, as only a server could have put it there.
+    """
+
+    __slots__ = ("_forms", "_value")
     __hash__ = None  # type: ignore[assignment]  # nothing should look a secret up by value
 
-    def __init__(self, value: str) -> None:
+    def __init__(self, value: str, *, foreign: bool = False) -> None:
         self._value = value
-        self._forms = _forms(value)
-        _living[id(self)] = self
+        forms = secret_forms.of(value, foreign=foreign)
+        _forget_the_dead()
+        _everywhere.add(forms.everywhere)
+        _in_quotations.add(forms.in_quotations)
+        self._forms = forms
+
+    def __del__(self, bury: Any = _dead.append) -> None:
+        if forms := getattr(self, "_forms", None):
+            bury(forms)
 
     def reveal(self) -> str:
         """The value itself, for the one place that sends it."""
         return self._value
-
-    def forms(self) -> tuple[str, ...]:
-        """The value as it may turn up in a text: raw, URL-quoted, base64, whole and line by line."""
-        return self._forms
 
     def __repr__(self) -> str:
         return "Secret(…)"
@@ -64,23 +76,36 @@ class Secret:
         return self
 
 
-def _forms(value: str) -> tuple[str, ...]:
-    lines = [line for line in value.splitlines() if not line.startswith("-----")]
-    found: set[str] = set()
-    for raw in {value, *lines}:
-        encoded = raw.encode()
-        found |= {raw, urllib.parse.quote(raw, safe=""), urllib.parse.quote(raw), urllib.parse.quote_plus(raw)}
-        found |= {repr(raw)[1:-1], json.dumps(raw)[1:-1], json.dumps(raw, ensure_ascii=False)[1:-1]}
-        found |= {base64.b64encode(encoded).decode(), base64.urlsafe_b64encode(encoded).decode().rstrip("=")}
-    return tuple(form for form in found if len(form) >= _MINIMUM_LENGTH)
+def _forget_the_dead() -> None:
+    while _dead:
+        try:
+            forms = _dead.popleft()
+        except IndexError:  # another thread took it
+            return
+        _everywhere.discard(forms.everywhere)
+        _in_quotations.discard(forms.in_quotations)
 
 
 def scrub(text: str) -> str:
-    """`text` with every living secret, every SAS signature and every PEM key masked."""
-    forms = {form for secret in list(_living.values()) for form in secret.forms() if form in text}
-    for form in sorted(forms, key=len, reverse=True):  # a short one may be the beginning of a longer one
-        text = text.replace(form, MASK)
-    return _PEM.sub(MASK, _SIGNATURE.sub(f"sig={MASK}", text))
+    """`text` with every living secret, every SAS signature, account key and PEM key masked."""
+    return _scrubbed(text, _everywhere)
+
+
+def scrub_quotation(text: str) -> str:
+    """What a server said, scrubbed, and with short and ordinary values masked too where they stand as words."""
+    return _scrubbed(text, _everywhere, _in_quotations)
+
+
+def _scrubbed(text: str, *indexes: SecretIndex) -> str:
+    _forget_the_dead()
+    kept: list[str] = []
+    end = 0
+    for begin, until in sorted(itertools.chain.from_iterable(index.spans(text) for index in indexes)):
+        if begin > end or not kept:
+            kept += [text[end:begin], MASK]
+        end = max(end, until)
+    text = "".join(kept) + text[end:]
+    return _PEM.sub(MASK, _ACCOUNT_KEY.sub(rf"\1={MASK}", _SIGNATURE.sub(f"sig={MASK}", text)))
 
 
 def scrubbed(value: Any) -> Any:

@@ -1,0 +1,163 @@
+"""How a secret may turn up in a text: escaped, encoded, or as the part of it that alone opens something."""
+
+import base64
+import binascii
+import dataclasses
+import html
+import itertools
+import json
+import re
+import urllib.parse
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+_SHORTEST = 6  # of our own; shorter ones would mask ordinary words
+_LONG = 16_384  # characters; of a longer text fewer encodings are looked for
+_MOST_NESTED = 3  # levels of base64 in base64, as a Secret whose value is base64 has
+_LONGEST_NAME = 25
+_ALWAYS_DISTINCTIVE = 16
+
+# The parts that open something by themselves: a SAS' signature, the key in a connection string.
+_OPENERS = re.compile(r"(?i)(?<![A-Za-z])(?:sig|AccountKey|SharedAccessKey)=([^&;\s\"'<>\\]+)|://[^/\s:@]*:([^@\s/]+)@")
+_ASSIGNED = re.compile(r"""(?m)^\s*["']?[\w.-]+["']?\s*[=:](?!//)\s*["']?(.+?)["',;]*\s*$""")
+_PERCENT = re.compile("%[0-9A-F]{2}")
+_GO = {ord(letter): f"\\u{ord(letter):04x}" for letter in "&<>"}  # JSON as kubectl and the API server write it
+_URL_SAFE, _FROM_URL_SAFE = str.maketrans("+/", "-_"), str.maketrans("-_", "+/")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_\s-]{4,}={0,2}\s*")
+# What a Secret holds beside credentials, and what our own lines are full of.
+_ORDINARY = re.compile(
+    r"(?:[a-z][a-z0-9+.-]*://)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+(?::\d+)?/?"  # a host, or a URL without a path
+    r"|(?:/[\w.-]{1,24})+/?"  # a file
+    r"|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"  # an identity, a subscription
+    r"|\d{4}-?\d\d-?\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d)(?:-[0-9a-f]{6})?"  # a time, a run
+)
+_NAME = re.compile(r"[a-z]+(?:[-._/ ][a-z]+)*")
+
+
+@dataclasses.dataclass(frozen=True)
+class Forms:
+    """What to mask in every text, and what only in a text that quotes a server, as it might be an ordinary word."""
+
+    everywhere: tuple[str, ...]
+    in_quotations: tuple[str, ...]
+
+
+def of(value: str, *, foreign: bool) -> Forms:
+    """The forms of a secret of ours, or of a value that others keep beside ours, which may be no secret at all."""
+    own = set() if foreign else _own_texts(value)
+    certain = _forms(own)
+    uncertain = _forms((_foreign_texts(value) if foreign else _less_certain_texts(value)) - own)
+    everywhere = {form for form in certain if len(form) >= _SHORTEST}
+    everywhere |= {form for form in uncertain if distinctive(form)}
+    return Forms(tuple(everywhere), tuple((certain | uncertain) - everywhere))
+
+
+def distinctive(text: str) -> bool:
+    """Whether a text can be taken for a secret wherever it stands.
+
+    It is long and no name, host, path, identifier or time, or it is of 8 characters at least and mixes capitals, small
+    letters and digits. A word, a number or a version would blank the lines that hold it for another reason.
+    """
+    if len(text) < 8 or not text.strip():  # noqa: PLR2004  # as the docstring says
+        return False
+    if len(text) < _ALWAYS_DISTINCTIVE:
+        return _changes(text) >= 4 and all(re.search(kind, text) for kind in ("[a-z]", "[A-Z]", "[0-9]"))  # noqa: PLR2004  # "Password1" has 2
+    return not (_ORDINARY.fullmatch(text) or (len(text) <= _LONGEST_NAME and _NAME.fullmatch(text)))
+
+
+def _changes(text: str) -> int:
+    kinds = [(letter.islower(), letter.isupper(), letter.isdigit()) for letter in text]
+    return sum(before != after for before, after in itertools.pairwise(kinds))
+
+
+def _own_texts(value: str) -> set[str]:
+    """What is masked for certain: the value, what opens something in it, and the lines of a private key."""
+    lines = value.splitlines() if "-----BEGIN" in value else []
+    body = (line for line in lines if not line.startswith("-----"))
+    return {value, value.strip(), value.lstrip("?"), *body, *_openers(value)}
+
+
+def _less_certain_texts(value: str) -> set[str]:
+    inner = set(_decoded(value))
+    return {*value.splitlines(), *inner, *itertools.chain.from_iterable(_openers(text) for text in inner)}
+
+
+def _foreign_texts(value: str) -> set[str]:
+    texts: set[str] = set()
+    for reading in (value, *_decoded(value)):
+        texts |= {reading, reading.strip(), *reading.splitlines(), *_openers(reading), *_ASSIGNED.findall(reading)}
+        for leaf in _leaves(reading):
+            texts |= {leaf, *_decoded(leaf), *_openers(leaf)}
+    return texts
+
+
+def _openers(text: str) -> Iterator[str]:
+    for found in _OPENERS.finditer(text):
+        part = found[1] or found[2]
+        yield part
+        yield urllib.parse.unquote(part)
+
+
+def _decoded(text: str, depth: int = _MOST_NESTED) -> Iterator[str]:
+    """What the text is the base64 of, and what that is, as long as it is printable text."""
+    if not depth or not _BASE64.fullmatch(text):
+        return
+    try:
+        raw = base64.b64decode("".join(text.split()).translate(_FROM_URL_SAFE), validate=True)
+        inner = raw.decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return
+    if inner and all(letter.isprintable() or letter.isspace() for letter in inner):
+        yield inner
+        yield from _decoded(inner, depth - 1)
+
+
+def _leaves(text: str) -> Iterator[str]:
+    """Every text within a JSON document, such as the passwords of a `.dockerconfigjson`."""
+    if not text.lstrip().startswith(("{", "[")):
+        return
+    try:
+        pending: list[Any] = [json.loads(text)]
+    except (ValueError, RecursionError):
+        return
+    while pending:
+        value = pending.pop()
+        if isinstance(value, dict | list):
+            pending += value.values() if isinstance(value, dict) else value
+        elif isinstance(value, str):
+            yield value
+
+
+def _forms(texts: Iterable[str]) -> set[str]:
+    return set(itertools.chain.from_iterable(_encodings(text) for text in texts))
+
+
+def _encodings(text: str) -> Iterator[str]:
+    raw = text.encode(errors="surrogatepass")
+    as_json = json.dumps(text, ensure_ascii=False)[1:-1]
+    yield from (text, as_json, base64.b64encode(raw).decode())
+    if len(text) > _LONG:
+        return
+    yield from _quoted(text, raw)
+    yield from (repr(text)[1:-1], json.dumps(text)[1:-1], html.escape(text), html.escape(text, quote=False))
+    yield as_json.translate(_GO)
+    yield from _within_base64(raw)
+
+
+def _quoted(text: str, raw: bytes) -> Iterator[str]:
+    quoted = urllib.parse.quote(raw)
+    if quoted != text or "/" in text:
+        for form in (quoted, quoted.replace("/", "%2F"), quoted.replace("/", "%2F").replace("%20", "+")):
+            yield form
+            yield _PERCENT.sub(lambda code: code[0].lower(), form)
+
+
+def _within_base64(raw: bytes) -> Iterator[str]:
+    """What stands in the base64 of a longer text that holds this one, for each of the three ways to be aligned."""
+    for before, first in ((0, 0), (1, 2), (2, 3)):
+        encoded = base64.b64encode(bytes(before) + raw).decode()
+        certain = encoded[first : (before + len(raw)) * 8 // 6]
+        for form in (certain, encoded[first:].rstrip("="), encoded[first:]):
+            yield form
+            if "+" in form or "/" in form:
+                yield form.translate(_URL_SAFE)
