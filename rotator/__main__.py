@@ -1,7 +1,40 @@
 """`python -m rotator`."""
 
-from rotator import cli, terminal
+import os
+import signal
+import sys
+import types
+from collections.abc import Callable
 
-terminal.forgiving()
-with terminal.writing():
-    cli.main(prog_name="python -m rotator", complete_var="_ROTATOR_COMPLETE")
+INTERRUPTED = 130  # what a shell makes of SIGINT
+
+
+def _end(_number: int, _frame: types.FrameType | None) -> None:
+    os._exit(INTERRUPTED)
+
+
+def _interrupts(handler: Callable[[int, types.FrameType | None], object]) -> None:
+    """Have Ctrl-C do this, unless whoever started the process had it ignored, as `nohup` does."""
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, handler)
+
+
+def _main() -> None:
+    _interrupts(_end)  # nothing has begun yet, and Python would show a traceback of its imports
+    from rotator import cli, terminal
+
+    terminal.forgiving()
+    _interrupts(signal.default_int_handler)
+    with terminal.writing():
+        try:
+            cli.main(prog_name="python -m rotator", complete_var="_ROTATOR_COMPLETE")
+        except SystemExit as end:
+            sys.stdout.flush()
+            _interrupts(_end)  # all is said
+            if end.code in (INTERRUPTED, 128 + signal.SIGTERM):
+                os._exit(end.code)  # threads that still wait for an answer are not waited for
+            raise
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,6 +1,8 @@
 """Who may do what: access policies of a vault, and the roles that managed storage needs."""
 
 import dataclasses
+import re
+import shlex
 
 KEY_OPERATOR = "81a9662b-bebf-436f-a333-f67b29880f12"
 KEY_OPERATOR_NAME = "Storage Account Key Operator Service Role"
@@ -73,10 +75,17 @@ def addition(vault: str, object_id: str, wanted: Policy) -> str:
     az replaces each list that is given, so what is there is given with it
     (https://learn.microsoft.com/cli/azure/keyvault#az-keyvault-set-policy).
     """
+    name = shlex.quote(vault)
+    query = f"properties.accessPolicies[?objectId=='{object_id}'].permissions"
     lists = "".join(
-        f" --{kind.removesuffix('s')}-permissions {' '.join(sorted(verbs))} $(az keyvault show --name {vault} --query "
-        f"\"properties.accessPolicies[?objectId=='{object_id}'].permissions.{kind}[]\" --output tsv)"
+        f" --{kind.removesuffix('s')}-permissions {' '.join(sorted(verbs))} $(az keyvault show --name {name} --query "
+        f"{_in_double_quotes(f'{query}.{kind}[]')} --output tsv)"
         for kind, verbs in (("secrets", wanted.secrets), ("storage", wanted.storage))
         if verbs
     )
-    return f"az keyvault set-policy --name {vault} --object-id {object_id}{lists}"
+    given = object_id if object_id.startswith("<") else shlex.quote(object_id)  # what is to be filled in stays
+    return f"az keyvault set-policy --name {name} --object-id {given}{lists}"
+
+
+def _in_double_quotes(text: str) -> str:
+    return '"' + re.sub(r'([\\"$`])', r"\\\1", text) + '"'

@@ -1,6 +1,5 @@
 """`python -m rotator check`: every step of a rotation looked at, live in a terminal, with the remedies."""
 
-import json
 import os
 import sys
 import threading
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.live import Live
 
-INTERRUPTED = 130  # what a shell makes of SIGINT
 _STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILURE: "bold red", Level.SKIPPED: "dim"}
 
 
@@ -42,13 +40,15 @@ def check(*, manner: Manner) -> None:
         except KeyboardInterrupt:
             click.echo("Interrupted. Nothing was changed.", err=True)
             sys.stdout.flush()
-            os._exit(INTERRUPTED)  # some looks may still wait for an answer, and nothing of theirs is to be waited for
+            os._exit(
+                complaint.INTERRUPTED
+            )  # some looks may still wait for an answer, and nothing of theirs is to be waited for
     sys.exit(complaint.FAILED if checkup.failed else 0)
 
 
 def _json() -> Checkup:
     checkup = app.check()
-    click.echo(json.dumps(checkup.as_json(), indent=2))
+    click.echo(complaint.json_text(checkup.as_json(), indent=2))
     return checkup
 
 

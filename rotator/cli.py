@@ -1,10 +1,10 @@
 """The command line: the same runs as in Azure, from a terminal.
 
-Exit codes: 0 done, 1 something failed or was refused, 2 bad settings or usage, 3 another run is in progress.
+Exit codes: 0 done, 1 something failed or was refused, 2 bad settings or usage, 3 another run is in progress,
+130 interrupted by Ctrl-C.
 """
 
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -17,6 +17,7 @@ from rotator import (
     __version__,
     app,
     check_command,
+    command_line,
     complaint,
     completion_command,
     errors,
@@ -47,7 +48,7 @@ _no_lease = click.option("--no-lease", is_flag=True, help="Trust that no other r
 _force = click.option("--force", is_flag=True, help="Also for a Secret that holds a fresh SAS.")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=command_line.CommandLine, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(version)s")
 @click.pass_context
 def main(context: click.Context) -> None:
@@ -114,7 +115,7 @@ def plan(*, force: bool, manner: Manner) -> None:
       python -m rotator plan
       python -m rotator plan --json | jq -r '.targets[] | "\\(.target): \\(.reason)"'
     """  # noqa: D301
-    _run(lambda: app.plan(forced=force), manner)
+    _run(lambda: app.plan(forced=force), manner, "Nothing was changed.")
 
 
 for command in (
@@ -133,32 +134,36 @@ def _rotation(operation: Operation | None, *, forced: bool, leased: bool) -> Cal
     )
 
 
-def _run(act: Callable[[], Report], manner: Manner) -> None:
-    with terminal.telling(manner), _interruptible():
+def _run(
+    act: Callable[[], Report], manner: Manner, words: str = f"The run was stopped. {errors.InterruptedRunError.remedy}"
+) -> None:
+    with terminal.telling(manner, interrupted=words), _terminable():
         report = act()
         if manner.as_json:
-            click.echo(json.dumps(report.as_json(), indent=2))
+            click.echo(complaint.json_text(report.as_json(), indent=2))
         else:
             _show(report)
     sys.exit(complaint.FAILED if report.failed else 0)
 
 
 @contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Have a signal end the run as a failure does: told, and its lease given back."""
-    ended = int(signal.SIGINT)
+def _terminable() -> Iterator[None]:
+    """Have SIGTERM end the run as Ctrl-C does: told, and its lease given back; then with 143."""
+    ended = False
 
-    def end(number: int, _frame: object) -> NoReturn:
+    def end(_number: int, _frame: object) -> NoReturn:
         nonlocal ended
-        ended = number
+        ended = True
         raise KeyboardInterrupt
 
     former = signal.signal(signal.SIGTERM, end)
     try:
         yield
     except KeyboardInterrupt:
+        if not ended:
+            raise
         click.echo(f"Interrupted. {errors.InterruptedRunError.remedy}", err=True)
-        sys.exit(128 + ended)
+        sys.exit(128 + signal.SIGTERM)
     finally:
         signal.signal(signal.SIGTERM, former)
 

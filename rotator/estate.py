@@ -67,8 +67,8 @@ class Directory(Protocol):
     def grant(self, resource: ResourceId, tenant: str, object_id: str, policy: access.Policy) -> None:
         """Add to an access policy; takes nothing away."""
 
-    def write_settings(self, resource: ResourceId, settings: Mapping[str, str]) -> None:
-        """Replace all app settings."""
+    def change_settings(self, resource: ResourceId, changes: Mapping[str, str]) -> None:
+        """Set these app settings; the others stay as they are at that moment."""
 
 
 class Store(Protocol):

@@ -2,12 +2,11 @@
 
 import collections
 import datetime
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rotator import app, tables, terminal
+from rotator import app, complaint, tables, terminal
 from rotator.terminal import Manner
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ def history(*, run: str | None, limit: int, days: int, manner: Manner) -> None:
         with app.archive() as archive:
             found = {"reports": archive.recent(limit, since)} if run is None else archive.find(run)
         if manner.as_json:
-            click.echo(json.dumps(found, indent=2))
+            click.echo(complaint.json_text(found, indent=2))
         elif run is not None:
             _show(found)
         elif found["reports"]:

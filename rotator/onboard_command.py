@@ -2,8 +2,8 @@
 
 import dataclasses
 import datetime
-import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from rotator import app, config, errors, pins, resource_id, terminal
+from rotator import app, complaint, config, errors, pins, resource_id, terminal
 from rotator.onboarding import Did, Step, Wish
 from rotator.redaction import Secret
 from rotator.settings import validity
@@ -160,6 +160,10 @@ def _onboard(choices: Choices, environment: Mapping[str, str]) -> None:
     with app.onboarding(wish, lambda step: _tell(step, as_json=choices.as_json)) as onboarding:
         try:
             onboarding.run(lambda unknown, changes: _confirm(choices, unknown, changes), dry_run=choices.dry_run)
+        except KeyboardInterrupt:
+            if not onboarding.confirmed:
+                raise
+            complaint.interrupted("What was done stays as it is; run it again, and it does the rest.")
         finally:
             if choices.save_settings and onboarding.confirmed:
                 choices.save_settings.write_text(f"{_FINGERPRINT}={onboarding.settings[_FINGERPRINT]}\n")
@@ -218,7 +222,7 @@ def _read(path: Path) -> str:
 
 
 def _confirm(choices: Choices, unknown: tuple[pins.HostKey, ...], changes: list[str]) -> bool:
-    interactive = sys.stdin.isatty()
+    interactive, told = sys.stdin.isatty(), [complaint.printable(change) for change in changes]
     if unknown:
         if not interactive:
             raise errors.ConfirmationNeededError(
@@ -226,7 +230,7 @@ def _confirm(choices: Choices, unknown: tuple[pins.HostKey, ...], changes: list[
                 remedy=f"Compare it at the master's console ({pins.ON_THE_CONSOLE}), set {_FINGERPRINT} to it, and say "
                 "--yes.",
             )
-        click.echo("\n".join(["\nTo be changed:", *(f"  - {change}" for change in changes)]), err=True)
+        click.echo("\n".join(["\nTo be changed:", *(f"  - {change}" for change in told)]), err=True)
         click.echo(f"\nCompare at the master's console: {pins.ON_THE_CONSOLE}", err=True)
         return click.confirm(f"Is {unknown[0]} the master's own key, and shall these changes be made?", err=True)
     if choices.yes or not changes:
@@ -235,25 +239,29 @@ def _confirm(choices: Choices, unknown: tuple[pins.HostKey, ...], changes: list[
         raise errors.ConfirmationNeededError(
             "nobody is here to agree to the changes; nothing was changed", remedy="Say --yes, or --dry-run to look."
         )
-    return click.confirm(f"\nMake these {len(changes)} changes?\n  - " + "\n  - ".join(changes) + "\n", err=True)
+    return click.confirm(f"\nMake these {len(changes)} changes?\n  - " + "\n  - ".join(told) + "\n", err=True)
 
 
 def _tell(step: Step, *, as_json: bool) -> None:
     if as_json:
         fields = {"step": step.title, "did": step.did.value, "text": step.text, "equivalent": step.equivalent}
-        click.echo(json.dumps(fields))
+        click.echo(complaint.json_text(fields))
         return
-    click.echo(f"{click.style(f'{step.did.value:<9}', fg=_COLOURS[step.did])} {step.title}: {step.text}")
+    did = click.style(f"{step.did.value:<9}", fg=_COLOURS[step.did])
+    click.echo(f"{did} {step.title}: {complaint.printable(step.text)}")
     if step.equivalent:
-        click.secho(f"          $ {step.equivalent}", dim=True)
+        click.secho(f"          $ {complaint.printable(step.equivalent)}", dim=True)
 
 
 def _close(wish: Wish, public_key: str) -> None:
-    click.echo(
-        "\nOnce, on the master (infra/master/README.md says what it does):\n"
-        f'  ssh -p {wish.cluster.port} <admin>@{wish.cluster.host} "sudo sh -s -- {_setup(wish)} '
-        f"--public-key '{public_key}'\" <infra/master/setup.sh"
-    )
+    remote = f"sudo sh -s -- {_setup(wish)} --public-key {shlex.quote(public_key)}"
+    command = f"ssh -p {wish.cluster.port} <admin>@{wish.cluster.host} {_quoted(remote)} <infra/master/setup.sh"
+    click.echo(f"\nOnce, on the master (infra/master/README.md says what it does):\n  {complaint.printable(command)}")
+
+
+def _quoted(words: str) -> str:
+    """One word for the shell here, in double quotes where these do: it is full of single ones for the shell there."""
+    return shlex.quote(words) if "!" in words else '"' + re.sub(r'([\\"$`])', r"\\\1", words) + '"'
 
 
 def _setup(wish: Wish) -> str:

@@ -10,13 +10,14 @@ import datetime
 import enum
 import json
 import secrets
+import shlex
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 import isodate
 
-from rotator import access, errors, pins
+from rotator import access, errors, pins, secret_settings
 from rotator.estate import AccountFacts, AppFacts, Directory, Host, Keys, Store, VaultFacts
 from rotator.managed import Managed
 from rotator.redaction import Secret
@@ -47,7 +48,7 @@ class Wish:
     auto_regenerate: bool | None
     period: datetime.timedelta | None
     pins: tuple[pins.Pin, ...]
-    settings: Mapping[str, str]
+    settings: Mapping[str, str] = dataclasses.field(repr=False)
     ssh_key: Secret | None = None
     passphrase: Secret | None = None
     unseen_host: bool = False
@@ -120,7 +121,7 @@ class Onboarding:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The app settings that go with this onboarding, none of them secret."""
+        """The app settings that go with this onboarding; `secret_settings` knows which may hold a secret."""
         return {**self._wish.settings, "KUBERNETES_SSH_FINGERPRINT": self._pins}
 
     def run(self, confirm: Confirm, *, dry_run: bool = False) -> None:
@@ -169,8 +170,8 @@ class Onboarding:
         if vault.rbac:
             raise errors.RbacVaultError(
                 f"vault {vault.name} decides by Azure roles (RBAC mode), with which managed storage does not work",
-                remedy=f"az keyvault update --name {vault.name} --enable-rbac-authorization false, after whoever uses "
-                "it by role has an access policy; or take a vault of its own.",
+                remedy=f"az keyvault update --name {shlex.quote(vault.name)} --enable-rbac-authorization false, after "
+                "whoever uses it by role has an access policy; or take a vault of its own.",
             )
         if vault.url.lower() != self._wish.plan.account.vault_url.lower():
             raise errors.OnboardingError(
@@ -185,7 +186,7 @@ class Onboarding:
         if not account.shared_key:
             raise errors.SharedKeyError(
                 f"storage account {account.name} has shared key access switched off: it refuses every SAS of the vault",
-                remedy=f"az storage account update --ids {self._wish.account} --allow-shared-key-access true",
+                remedy=f"az storage account update --ids {_word(self._wish.account)} --allow-shared-key-access true",
             )
         validity = self._wish.plan.definition.validity
         if account.sas_limit and validity > account.sas_limit:
@@ -198,7 +199,7 @@ class Onboarding:
         return account
 
     def _check_roles(self) -> None:
-        command = f"az role assignment create --role {access.KEY_OPERATOR} --scope {self._wish.account}"
+        command = f"az role assignment create --role {access.KEY_OPERATOR} --scope {_word(self._wish.account)}"
         holders = self._directory.key_operators(self._wish.account)
         principal = self._principal() if self._wish.key_rotation else None
         wanted = self._wish.key_vault_principal
@@ -210,13 +211,13 @@ class Onboarding:
         if not self._directory.may(self._wish.account, access.LIST_KEYS):
             raise errors.MissingRoleError(
                 f"you ({self._operator}) may not list the keys of {self._account.name}, which the vault does for you",
-                remedy=f"{command} --assignee {self._operator}",
+                remedy=f"{command} --assignee {shlex.quote(self._operator)}",
             )
         if principal and principal not in holders:
             raise errors.MissingRoleError(
                 f"the app ({principal}) lacks the role {access.KEY_OPERATOR_NAME!r} on {self._account.name}, as whom "
                 "the vault regenerates keys for it",
-                remedy=f"{command} --assignee {principal}",
+                remedy=f"{command} --assignee {shlex.quote(principal)}",
             )
         which = "Key Vault's application and you" if wanted else "an application (taken for Key Vault's) and you"
         self._announce(Step("roles", Did.CHECKED, f"{which} may handle the account's keys"))
@@ -279,8 +280,9 @@ class Onboarding:
         held = self._vault.policies.get(object_id, access.Policy())
         whole = held.union(wanted)
         command = (
-            f"az keyvault set-policy --name {self._vault.name} --object-id {object_id} --secret-permissions "
-            f"{' '.join(sorted(whole.secrets))} --storage-permissions {' '.join(sorted(whole.storage))}"
+            f"az keyvault set-policy --name {shlex.quote(self._vault.name)} --object-id {shlex.quote(object_id)} "
+            f"--secret-permissions {shlex.join(sorted(whole.secrets))} "
+            f"--storage-permissions {shlex.join(sorted(whole.storage))}"
         )
         if held.covers(wanted):
             return _Task(title, f"{object_id} has {wanted}", command, None)
@@ -329,7 +331,7 @@ class Onboarding:
         if other:
             raise errors.AlreadyManagedError(
                 f"{self._vault.name} manages {self._account.name} already, as {other!r}",
-                remedy=f"Set KEYVAULT_STORAGE_NAME={other}; two names would regenerate each other's keys.",
+                remedy=f"Set KEYVAULT_STORAGE_NAME={shlex.quote(other)}; two names would regenerate each other's keys.",
             )
         deleted = self._store.soft_deleted()
         if deleted:
@@ -357,7 +359,8 @@ class Onboarding:
         yield self._upload("SSH key", cluster.key_secret, key, held, self.public_key)
 
     def _upload(self, title: str, name: str, value: Secret, held: Secret | None, what: str) -> _Task:
-        command = f"az keyvault secret set --vault-name {self._vault.name} --name {name} --file <file>"
+        vault = shlex.quote(self._vault.name)
+        command = f"az keyvault secret set --vault-name {vault} --name {shlex.quote(name)} --file <file>"
         if held is not None and held.reveal() == value.reveal():
             return _Task(title, f"{name}: {what}", command, None)
         kind = KEY_TYPE if title == "SSH key" else "text/plain"
@@ -370,29 +373,34 @@ class Onboarding:
         if len(app.principals) == 1 and not app.principal and not app.settings.get("AZURE_CLIENT_ID"):
             (wanted["AZURE_CLIENT_ID"],) = app.principals
         changed = {name: text for name, text in wanted.items() if app.settings.get(name) != text}
-        pairs = " ".join(f"{name}='{text}'" for name, text in (changed or wanted).items())
-        command = f"az functionapp config appsettings set --ids {resource} --settings {pairs}"
         if not changed:
-            return _Task("app settings", f"{app.name} has all of them", command, None)
+            return _Task("app settings", f"{app.name} has all of them", "", None)
+        command = f"az functionapp config appsettings set --ids {_word(resource)} --settings "
         return _Task(
             "app settings",
             f"set {', '.join(changed)} of {app.name}",
-            command,
-            lambda: self._directory.write_settings(resource, {**app.settings, **changed}),
+            command + secret_settings.arguments(changed),
+            lambda: self._directory.change_settings(resource, changed),
         )
 
 
+def _word(resource: ResourceId) -> str:
+    """A resource's id for a shell: a resource group's name may hold parentheses."""
+    return shlex.quote(str(resource))
+
+
 def _scan(cluster: Cluster) -> str:
-    return f"ssh-keyscan -p {cluster.port} {cluster.host} | ssh-keygen -lf -"
+    return f"ssh-keyscan -p {cluster.port} {shlex.quote(cluster.host)} | ssh-keygen -lf -"
 
 
 def _send(method: str, url: str, body: Mapping[str, object]) -> str:
-    return f"{_rest(method, url)} --body '{json.dumps(body)}'"
+    return f"{_rest(method, url)} --body {shlex.quote(json.dumps(body))}"
 
 
 def _rest(method: str, url: str) -> str:
     audience = (urllib.parse.urlsplit(url).hostname or "").partition(".")[2]  # of the vault's cloud
-    return f"az rest --method {method} --resource https://{audience} --url '{url}?api-version=7.4'"
+    resource, whole = shlex.quote(f"https://{audience}"), shlex.quote(f"{url}?api-version=7.4")
+    return f"az rest --method {method} --resource {resource} --url {whole}"
 
 
 def _when(wanted: Managed) -> str:

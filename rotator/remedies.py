@@ -8,7 +8,7 @@ import shlex
 import urllib.parse
 from collections.abc import Mapping
 
-from rotator import access
+from rotator import access, secret_settings
 from rotator.access import Principal
 from rotator.targets import Plan, Target
 
@@ -45,16 +45,18 @@ class Remedies:
     def setting(self, name: str, value: str) -> str:
         """Set an app setting, or the environment variable that stands for it in a terminal."""
         app = self.place.get("WEBSITE_SITE_NAME")
-        given = f"{name}={shlex.quote(value)}"
         if app is None:
-            return f"export {given}"
-        return f"az functionapp config appsettings set {self._app(app)} --settings {given}"
+            secret = secret_settings.may_hold_secret(name, value)
+            return f"export {name}=" + ('"$(cat <file>)"' if secret else shlex.quote(value))
+        return f"az functionapp config appsettings set {self._app(app)} --settings " + secret_settings.arguments(
+            {name: value}
+        )
 
     def policy(self) -> str:
         """Give the identity what this plan needs of the vault, and leave it what it has there."""
         rotates = self.plan.key_rotation_period is not None
         wanted = access.APP.union(access.KEY_ROTATION) if rotates else access.APP
-        return access.addition(self.vault, self.who.object_id, wanted)
+        return access.addition(self.plan.account.host.partition(".")[0], self.who.object_id, wanted)
 
     def access_policies(self) -> str:
         """Have the vault decide by access policies."""

@@ -9,6 +9,7 @@ import fnmatch
 import io
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -102,7 +103,9 @@ class ResourceManager:
             with self._translated(f"keys of storage account {resource.name!r}"), self._storage(resource) as client:
                 found = client.storage_accounts.list_keys(resource.group, resource.name).keys_property or []
         except errors.ResourceManagerForbiddenError as error:
-            raise errors.ResourceManagerForbiddenError(str(error), remedy=_MAY_LIST.format(resource)) from error
+            raise errors.ResourceManagerForbiddenError(
+                str(error), remedy=_MAY_LIST.format(shlex.quote(str(resource)))
+            ) from error
         return AccountKeys(
             resource.name,
             tuple(AccountKey(str(key.key_name), Secret(key.value or ""), key.creation_time) for key in found),
@@ -128,9 +131,7 @@ class ResourceManager:
 
     def function_app(self, resource: ResourceId) -> AppFacts:
         """Read the function app's identity and settings."""
-        what = f"function app {resource.name!r}"
-        site = self._send("GET", str(resource), _SITES_VERSION, what)
-        settings = self._send("POST", f"{resource}/config/appsettings/list", _SITES_VERSION, f"settings of {what}")
+        site = self._send("GET", str(resource), _SITES_VERSION, f"function app {resource.name!r}")
         who = site.get("identity") or {}
         assigned = [one for one in (who.get("userAssignedIdentities") or {}).values() if one]
         own = who.get("principalId")
@@ -138,7 +139,7 @@ class ResourceManager:
             name=resource.name,
             principals={str(one.get("clientId")): str(one.get("principalId")) for one in assigned},
             principal=str(own) if own else None,
-            settings=dict(settings.get("properties") or {}),
+            settings=self._settings(resource),
         )
 
     def grant(self, resource: ResourceId, tenant: str, object_id: str, policy: access.Policy) -> None:
@@ -149,11 +150,20 @@ class ResourceManager:
         with self._translated(f"access policies of vault {resource.name!r}"), self._vaults(resource) as client:
             client.vaults.update_access_policy(resource.group, resource.name, "add", io.BytesIO(body))
 
-    def write_settings(self, resource: ResourceId, settings: Mapping[str, str]) -> None:
-        """Replace all app settings, which is the only way to write one; the app restarts."""
+    def change_settings(self, resource: ResourceId, changes: Mapping[str, str]) -> None:
+        """Set these app settings, and leave the others as they are now; the app restarts.
+
+        Resource Manager writes them all at once, and offers no condition: its operations on app settings have neither
+        an etag nor If-Match, and no PATCH (https://learn.microsoft.com/rest/api/appservice/web-apps). So they are read
+        right before they are written, which leaves others the time of one request to be overwritten in.
+        """
         what = f"settings of function app {resource.name!r}"
-        body = {"properties": dict(settings)}
-        self._send("PUT", f"{resource}/config/appsettings", _SITES_VERSION, what, body)
+        settings = {**self._settings(resource), **changes}
+        self._send("PUT", f"{resource}/config/appsettings", _SITES_VERSION, what, {"properties": settings})
+
+    def _settings(self, resource: ResourceId) -> dict[str, str]:
+        path, what = f"{resource}/config/appsettings/list", f"settings of function app {resource.name!r}"
+        return dict(self._send("POST", path, _SITES_VERSION, what).get("properties") or {})
 
     def _options(self) -> dict[str, Any]:
         return {

@@ -1,6 +1,5 @@
 """`python -m rotator status`: what each target holds, how old and how fresh, and whether somebody must see to it."""
 
-import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -39,7 +38,7 @@ def status(*, manner: Manner) -> None:
     with terminal.telling(manner):
         found = app.status()
         if manner.as_json:
-            click.echo(json.dumps(found.as_json(), indent=2))
+            click.echo(complaint.json_text(found.as_json(), indent=2))
         else:
             _show(found)
     sys.exit(0 if found.well else complaint.FAILED)

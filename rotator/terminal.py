@@ -48,8 +48,11 @@ def mannered(command: _Command) -> _Command:
 
 
 @contextlib.contextmanager
-def telling(manner: Manner, *, indent: int | None = 2) -> Iterator[None]:
-    """Log as asked for, and end the command with words and an exit code when it fails, not with a traceback."""
+def telling(manner: Manner, *, indent: int | None = 2, interrupted: str = "Nothing was changed.") -> Iterator[None]:
+    """Log as asked for, and end the command with words and an exit code when it fails, not with a traceback.
+
+    `interrupted` says what Ctrl-C means for it, which ends it with 130.
+    """
     logging.basicConfig(
         level=logging.INFO if manner.verbose else logging.CRITICAL,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
@@ -57,7 +60,11 @@ def telling(manner: Manner, *, indent: int | None = 2) -> Iterator[None]:
     )
     try:
         yield
-    except (click.exceptions.Exit, click.ClickException, click.Abort, OSError):
+    except (KeyboardInterrupt, click.Abort) as error:
+        if not complaint.is_interrupt(error):
+            raise
+        complaint.interrupted(interrupted)
+    except (click.exceptions.Exit, click.ClickException, OSError):
         raise  # an OSError is that of the output: what the product meets it raises as its own
     except Exception as error:  # noqa: BLE001  # whatever it is, it is told and not thrown at the operator
         _trace(error, manner)

@@ -17,7 +17,7 @@ from sandbox.faults import Fault
 from sandbox.functions_host import FunctionsHost
 from sandbox.journal import Event
 from sandbox.kubernetes import KubernetesApi, KubernetesFault
-from sandbox.world import ACCOUNT, APP_ACCOUNT, World
+from sandbox.world import ACCOUNT, APP_ACCOUNT, PASSPHRASE_SECRET, World
 from tests import secrets_in, surroundings
 from tests.integration.conftest import (
     ROOT,
@@ -103,6 +103,39 @@ def test_nothing_that_is_done_to_keys_emits_a_secret(
         assert secrets_in.found(world, "".join(kept)) == []
         assert len(world.account.retired_keys) >= 6
     assert any("rotator-pending" in each for each in kept)
+
+
+def test_no_onboarding_emits_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = dataclasses.replace(options_for("sandbox"), onboarded=False, passphrase=True, webhook=True)
+    processes = ProcessList()
+    with World(options) as world, processes.watching():
+        surroundings.enter(world, monkeypatch)
+        emitted = "".join(onboardings(world))
+        settings = world.resource_manager.sites[world.function_app_id].app_settings
+        assert world.webhook
+        assert settings["NOTIFY_WEBHOOK_URL"] == world.webhook.url
+        assert PASSPHRASE_SECRET in world.vault.secrets.secrets
+        assert secrets_in.found(world, emitted) == []
+        assert secrets_in.found(world, "\n".join(processes.seen)) == []
+
+
+def onboardings(world: World) -> Iterator[str]:
+    """What onboarding says: of what it would do, does, finds done, does again in part, and of what stops it."""
+    ids = {
+        "STORAGE_ACCOUNT_ID": world.account.resource_id,
+        "KEY_VAULT_ID": world.vault_id,
+        "FUNCTION_APP_ID": world.function_app_id,
+        "AzureWebJobsStorage": connection_string(world, APP_ACCOUNT),
+    }
+    yield said(world, "onboard", "--dry-run", code=0, **ids)
+    yield said(world, "onboard", code=1, **ids)  # nobody is there to agree
+    yield said(world, "onboard", "--yes", "--json", "-v", code=0, **ids)
+    yield said(world, "onboard", "--yes", "--json", code=0, **ids)
+    settings = world.resource_manager.sites[world.function_app_id].app_settings
+    del settings["NOTIFY_WEBHOOK_URL"], settings["KUBERNETES_SECRET_NAME"]
+    yield said(world, "onboard", "--yes", "-v", code=0, **ids)
+    world.resource_manager.faults.append(Fault(status=500, code="Boom", times=99))
+    yield said(world, "onboard", "--yes", "--debug", code=1, **ids)
 
 
 def scenario(world: World, caplog: pytest.LogCaptureFixture) -> Iterator[str]:

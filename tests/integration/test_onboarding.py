@@ -21,6 +21,7 @@ from rotator.targets import ManagedAccount
 from sandbox import keypair, resource_roles
 from sandbox.accounts import StorageAccount
 from sandbox.faults import Fault
+from sandbox.journal import Event
 from sandbox.master import Master
 from sandbox.world import APP_ACCOUNT, KEY_SECRET, PASSPHRASE_SECRET, World
 from tests import secrets_in, surroundings
@@ -139,6 +140,62 @@ def test_each_step_names_a_command_that_does_the_same(empty: World) -> None:
     assert equivalents["SSH key"].startswith("az keyvault secret set --vault-name sandbox --name privatekey")
     assert equivalents["app settings"].startswith("az functionapp config appsettings set --ids /subscriptions/")
     assert "ssh-keyscan" in next(step["equivalent"] for step in steps if step["step"] == "host key")
+
+
+HOOK = "https://hooks.example.com/services/T000/B000/0123456789abcdef"
+
+
+@pytest.mark.parametrize("hook", [HOOK, HOOK.replace("https", "http")])
+def test_a_webhooks_url_is_set_and_told_nowhere(empty: World, monkeypatch: pytest.MonkeyPatch, hook: str) -> None:
+    monkeypatch.setenv("NOTIFY_WEBHOOK_URL", hook)
+    told = [onboard("--dry-run").output, onboard("--yes", "--json", "-v", "--debug").output]
+    settings = empty.resource_manager.sites[empty.function_app_id].app_settings
+    assert settings["NOTIFY_WEBHOOK_URL"] == hook
+    # Done again there is nothing to change, and with another pin only that.
+    told += [onboard("--yes").output, onboard("--yes", "--json").output]
+    settings[FINGERPRINT] = "ssh-ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
+    told.append(onboard("--yes").output)
+    assert "0123456789abcdef" not in "".join(told)
+    assert "'@<JSON file with NOTIFY_WEBHOOK_URL>'" in told[1]
+    assert [line for line in told[4].splitlines() if "appsettings" in line] == [
+        f"          $ az functionapp config appsettings set --ids {empty.function_app_id} --settings "
+        f"'{FINGERPRINT}={empty.settings[FINGERPRINT]}'"
+    ]
+
+
+def test_settings_that_are_as_wanted_need_no_command(empty: World) -> None:
+    onboard("--yes")
+    last = json.loads(onboard("--yes", "--json").output.splitlines()[-1])
+    assert (last["step"], last["did"], last["equivalent"]) == ("app settings", "unchanged", "")
+
+
+def test_settings_that_somebody_changed_meanwhile_stay_as_changed(empty: World) -> None:
+    """Between the question and the writing; only ours are written."""
+    site = empty.resource_manager.sites[empty.function_app_id]
+    site.app_settings |= {"THEIRS": "before", "GONE": "before"}
+
+    def colleague(event: Event) -> None:
+        if (event.service, event.action, event.phase) == ("vault", "set-secret", "after"):
+            del site.app_settings["GONE"]
+            site.app_settings |= {"THEIRS": "after", "NEW": "after", FINGERPRINT: "of another"}
+
+    cancel = empty.journal.subscribe(colleague)
+    assert onboard("--yes").exit_code == 0
+    cancel()
+    assert (site.app_settings["THEIRS"], site.app_settings["NEW"]) == ("after", "after")
+    assert "GONE" not in site.app_settings
+    assert site.app_settings[FINGERPRINT] == empty.settings[FINGERPRINT]
+
+
+def test_a_resource_groups_name_is_one_word_of_each_command(empty: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    empty.account.allow_shared_key_access = False
+    group = empty.account.resource_id.split("/")[4]
+    odd = empty.account.resource_id.replace(f"/{group}/", "/our(own)group/")
+    empty.account.resource_group = "our(own)group"
+    role = resource_roles.Assignment(odd, resource_roles.CONTRIBUTOR, empty.identity.object_id)
+    empty.resource_manager.role_assignments.append(role)
+    monkeypatch.setenv("STORAGE_ACCOUNT_ID", odd)
+    assert f"--ids '{odd}' --allow" in onboard("--yes").output
 
 
 def test_an_access_policy_that_takes_its_time_is_waited_for(empty: World) -> None:

@@ -153,7 +153,7 @@ def test_wrong_usage_is_clicks_to_tell(error: click.ClickException) -> None:
 
 def test_an_interrupted_command_says_so_without_a_traceback() -> None:
     done = told(failing(KeyboardInterrupt()))
-    assert done.exit_code == 1
+    assert (done.exit_code, done.stderr) == (130, "Interrupted. Nothing was changed.\n")
     assert TRACEBACK not in done.output
 
 

@@ -1,0 +1,59 @@
+"""Which settings may hold a secret, and how a command that is shown to somebody sets them.
+
+A command that is shown ends up in a CI log, a shell's history or a chat. It names the settings that it changes; the
+value of one that may be secret is left to a file, which `az` reads by itself.
+"""
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+
+from rotator import redaction
+from rotator.redaction import Secret
+
+# Names as Azure, the Functions host and others use them. Ours that only sound so are names of things, not secrets.
+_NAMES = re.compile(
+    r"(?i)connection_?string|webhook|password|passphrase|passwd|token|client_secret|access_?key|account_?key|api_?key"
+    r"|instrumentationkey|storage_?key|identity_header|webjobs_?storage$|webjobsdashboard$"
+)
+_NO_SECRETS = frozenset({"KUBERNETES_SSH_PASSPHRASE_SECRET", "KUBERNETES_SSH_KEY_SECRET", "KUBERNETES_SECRET_KEY"})
+# A key, token or password inside of a value that is otherwise none: connection strings, URLs, command lines.
+_VALUES = re.compile(
+    r"(?i)(?:account_?key|sharedaccess(?:key|signature)|password|passwd|passphrase|token|secret|api_?key|sig)[= ]\S"
+    r"|://[^/\s@]+@"
+)
+_PART = re.compile(r"(?i)(?:AccountKey|SharedAccessSignature|SharedAccessKey|Password)=([^;]+)")
+_OPTION = re.compile(r"(?i)--(?:token|password)[= ](\S+)")  # of kubectl's
+_SHORTEST = 8  # characters: to mask shorter ones would mask ordinary words
+
+
+def may_hold_secret(name: str, value: str) -> bool:
+    """Whether a setting's value is not to be shown. A reference to Key Vault is no secret, what it leads to is."""
+    if value.startswith("@Microsoft.KeyVault(") and value.endswith(")"):
+        return False
+    named = _NAMES.search(name) is not None and name not in _NO_SECRETS
+    return named or _VALUES.search(value) is not None or redaction.scrub(value) != value
+
+
+def found(environment: Mapping[str, str]) -> tuple[Secret, ...]:
+    """The environment's secrets. While these live, `redaction.scrub` masks them."""
+    texts = {text for name, text in environment.items() if _NAMES.search(name) and may_hold_secret(name, text)}
+    parts = {part for text in texts for part in _PART.findall(text)}
+    parts |= set(_OPTION.findall(environment.get("KUBERNETES_KUBECTL", "")))
+    return tuple(Secret(text) for text in texts | parts if len(text) >= _SHORTEST)
+
+
+def arguments(settings: Mapping[str, str]) -> str:
+    """Words for `az functionapp config appsettings set --settings`, quoted for a shell.
+
+    `az` reads a word that begins with @ from a file of JSON, for example [{"name": "NAME", "value": "…"}]
+    (https://learn.microsoft.com/cli/azure/functionapp/config/appsettings#az-functionapp-config-appsettings-set).
+    """
+    shown = [f"{name}={value}" for name, value in settings.items() if not may_hold_secret(name, value)]
+    secret = [name for name, value in settings.items() if may_hold_secret(name, value)]
+    words = [*shown, *([f"@<JSON file with {_listed(secret)}>"] if secret else [])]
+    return shlex.join(words)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return " and ".join(names)
