@@ -11,21 +11,9 @@ import isodate
 import pydantic
 from pydantic import AfterValidator, Field
 
-from rotator import pins, sas, schedule
+from rotator import addresses, pins, sas, schedule
 from rotator.redaction import Secret
 from rotator.targets import Encoding, Strategy
-
-
-def _https_url(text: str) -> str:
-    try:
-        parts = urllib.parse.urlsplit(text)
-    except ValueError:  # its own words would quote the value
-        raise ValueError("it must be an https:// URL") from None
-    if parts.scheme != "https" or not parts.hostname:
-        raise ValueError("it must be an https:// URL")
-    if parts.query or parts.fragment or parts.username:
-        raise ValueError("it must be a plain URL, without query, fragment or user")
-    return text.rstrip("/")
 
 
 def _webhook(text: str) -> Secret | None:
@@ -35,12 +23,6 @@ def _webhook(text: str) -> Secret | None:
     except ValueError:
         parts = urllib.parse.SplitResult("", "", "", "", "")
     return Secret(text) if parts.scheme == "https" and parts.hostname and not parts.username else None
-
-
-def _host(text: str) -> str:
-    if not re.fullmatch(r"[0-9A-Za-z]([0-9A-Za-z.-]*[0-9A-Za-z])?|\[?[0-9A-Fa-f:]+\]?", text):
-        raise ValueError("it must be a host name or an address, without scheme, user or port")
-    return text.strip("[]")
 
 
 def _pattern(pattern: str, rule: str) -> AfterValidator:
@@ -119,7 +101,8 @@ def _guid(text: str) -> str:
 
 VaultName = Annotated[str, _pattern(r"[0-9a-zA-Z]{1,127}", "Key Vault allows letters and digits only here")]
 VaultSecretName = Annotated[str, _pattern(r"[0-9a-zA-Z-]{1,127}", "it must be the name of a vault secret")]
-HttpsUrl = Annotated[str, AfterValidator(_https_url)]
+ServiceUrl = Annotated[str, AfterValidator(addresses.service_url)]
+BlobUrl = Annotated[str, AfterValidator(addresses.blob_url)]
 LONGEST_GRACE = datetime.timedelta(minutes=3)
 _PART = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
@@ -132,7 +115,7 @@ class Settings(pydantic.BaseModel):
         frozen=True, extra="ignore", hide_input_in_errors=True, arbitrary_types_allowed=True
     )
 
-    keyvault_baseurl: HttpsUrl = Field(
+    keyvault_baseurl: ServiceUrl = Field(
         alias="KEYVAULT_BASEURL", description="the vault's URL", examples=["https://myvault.vault.azure.net"]
     )
     keyvault_storage_name: VaultName = Field(
@@ -140,7 +123,7 @@ class Settings(pydantic.BaseModel):
         description="the managed account's name in the vault",
         examples=["mystorageaccount"],
     )
-    kubernetes_dns: Annotated[str, AfterValidator(_host)] = Field(
+    kubernetes_dns: Annotated[str, AfterValidator(addresses.host)] = Field(
         alias="KUBERNETES_DNS",
         description="the master's host name or address",
         examples=["master.example.com"],
@@ -252,7 +235,7 @@ class Settings(pydantic.BaseModel):
         description="kubectl's command line on the master",
         examples=["sudo k3s kubectl"],
     )
-    storage_blob_endpoint: HttpsUrl | None = Field(
+    storage_blob_endpoint: BlobUrl | None = Field(
         default=None,
         alias="STORAGE_BLOB_ENDPOINT",
         description="where a SAS is tried",
@@ -290,7 +273,7 @@ class Settings(pydantic.BaseModel):
         description="where a chat service takes messages about what needs somebody's attention",
         examples=["https://hooks.slack.com/services/…"],
     )
-    azure_resource_manager: HttpsUrl = Field(
+    azure_resource_manager: ServiceUrl = Field(
         default="https://management.azure.com",
         alias="AZURE_RESOURCE_MANAGER",
         description="Resource Manager's URL",
@@ -317,7 +300,7 @@ class Settings(pydantic.BaseModel):
         description="the identity for the app's own storage, where it is another one",
         examples=["00000000-0000-0000-0000-000000000000"],
     )
-    app_storage_blobs: HttpsUrl | None = Field(
+    app_storage_blobs: BlobUrl | None = Field(
         default=None,
         alias="AzureWebJobsStorage__blobServiceUri",
         description="the app's own blob storage, by identity",
