@@ -306,12 +306,20 @@ class UnreachableError(SshError):
     remedy = "Check KUBERNETES_DNS, KUBERNETES_SSH_PORT, the network path and that sshd runs."
 
 
+class NoHostKeyError(UnreachableError):
+    """The host has no host key of a type that is asked for."""
+
+
 class HostKeyRejectedError(SshError):
     """The host showed no key that is pinned; nothing was sent to it."""
 
 
 class AuthenticationRejectedError(SshError):
     """The host does not accept this user with this key."""
+
+
+class SecondFactorError(AuthenticationRejectedError):
+    """The host accepts the key, but asks this user for something else as well."""
 
 
 class CommandError(SshError):

@@ -5,6 +5,7 @@ import datetime
 import re
 import shlex
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from rotator import clock_checks, delivery, due, errors, kubectl, kubectl_probe, pins, remedies
@@ -16,7 +17,6 @@ from rotator.patient_shell import PatientShell
 from rotator.preflight import Known, Look, NotKnownError, OverError, Say
 from rotator.redaction import Secret
 from rotator.remedies import Remedies
-from rotator.services import Connector
 from rotator.standing import Standing
 from rotator.targets import Cluster, Plan, Strategy
 
@@ -29,11 +29,24 @@ _LATER = {
 }
 
 
-class Host(Connector, Protocol):
-    """The way to the master; `shown` sends it nothing."""
+class Proven(Protocol):
+    """A connection to a proven host on which nobody has logged in yet."""
 
-    def shown(self, cluster: Cluster) -> tuple[pins.HostKey, ...]:
-        """Give the keys that the host shows."""
+    def login(self, key: Secret, passphrase: Secret | None) -> AbstractContextManager[Shell]:
+        """Log in; raises SshError."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+class Host(Protocol):
+    """The way to the master."""
+
+    def look(self, cluster: Cluster) -> tuple[tuple[pins.HostKey, ...], Proven | None]:
+        """Give the keys that the host shows, and the connection on which it shows a pinned one; sends it nothing."""
+
+
+Met = tuple[tuple[pins.HostKey, ...], Proven | None]
 
 
 class MasterChecks:
@@ -64,7 +77,7 @@ class MasterChecks:
         """Give them in an order in which each comes after those that it needs."""
         return [
             Look("SSH key", self._key, self._key_command),
-            Look("master", self._shown),
+            Look("master", self._meet),
             Look("host key", self._pinned),
             Look("login", self._login),
             Look("master clock", self._time),
@@ -97,15 +110,18 @@ class MasterChecks:
             return self._secret_file(phrase or "")
         return self._secret_file(self._cluster.key_secret)
 
-    def _shown(self, _known: Known, say: Say) -> tuple[pins.HostKey, ...]:
-        found = self._host.shown(self._cluster)
+    def _meet(self, _known: Known, say: Say) -> Met:
+        shown, proven = self._host.look(self._cluster)
+        if proven is not None:
+            self._stack.callback(proven.close)
         say(Level.OK, f"{self._cluster.host}:{self._cluster.port} talks SSH")
-        return found
+        return shown, proven
 
-    def _pinned(self, known: Known, say: Say) -> None:
-        shown: tuple[pins.HostKey, ...] = known.of("master")
+    def _pinned(self, known: Known, say: Say) -> Proven:
+        met: Met = known.of("master")
+        shown, proven = met
         pinned = ", ".join(map(str, self._cluster.pins))
-        if not any(pin.matches(key.key_type, key.blob) for pin in self._cluster.pins for key in shown):
+        if proven is None:
             offered = "; ".join(map(str, shown))
             say(
                 Level.FAILURE,
@@ -115,12 +131,15 @@ class MasterChecks:
             )
             raise OverError
         say(Level.OK, f"the host shows the pinned {pinned}")
+        return proven
 
     def _login(self, known: Known, say: Say) -> Shell:
-        known.of("host key")
+        proven: Proven = known.of("host key")
         key, line = known.of("vault permission secrets get"), known.of("SSH key")
         try:
-            shell = self._stack.enter_context(self._host.connect(self._cluster, key, self._phrase(known)))
+            shell = self._stack.enter_context(proven.login(key, self._phrase(known)))
+        except errors.SecondFactorError:
+            raise  # its own remedy: the key is right
         except errors.AuthenticationRejectedError as error:
             remedy = f"On the master, this line belongs into the authorized_keys of {self._cluster.user}: {line}"
             say(Level.FAILURE, str(error), remedy)

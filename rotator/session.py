@@ -191,7 +191,10 @@ class Limit:
         self._timer.cancel()
 
     def check(self, error: BaseException | None) -> None:
-        """Raise TimedOutError if it was this limit that ended the step."""
+        """Raise TimedOutError if it was this limit that ended the step, or why the transport itself ended it."""
+        ended = self._transport.saved_exception
+        if isinstance(ended, errors.SshError):
+            raise ended
         if self._expired:
             raise errors.TimedOutError(f"{self._step} took longer than {self._seconds:g} s") from error
 

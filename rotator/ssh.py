@@ -1,167 +1,196 @@
 """SSH to the master with paramiko: the host key is proven before anything is sent, every step bounded in time."""
 
 import contextlib
-import dataclasses
-import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import paramiko
 
-from rotator import errors, pins, privatekey, session
+from rotator import errors, handshake, pins, privatekey, session, tcp
 from rotator.redaction import Secret
 from rotator.targets import Cluster
+from rotator.transport import Transport, quote
 
-
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """How long each step may take, in seconds."""
-
-    connect: float = 10.0
-    handshake: float = 15.0
-    authenticate: float = 15.0
+Limits = handshake.Limits
 
 
 class Ssh:
-    """Opens connections to masters."""
+    """Opens connections to masters. `resolve` gives a host's addresses, as socket.getaddrinfo does."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        limits: Limits | None = None,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        resolve: tcp.Resolve = tcp.resolve,
+    ) -> None:
         self._limits = limits or Limits()
+        self._handshakes = handshake.Handshakes(self._limits, sleep=sleep, resolve=resolve)
 
     @contextlib.contextmanager
     def connect(self, cluster: Cluster, key: Secret, passphrase: Secret | None) -> Iterator[session.Session]:
         """Give a connection to the proven host; raises SshError of the kind that says what went wrong."""
         private_key = privatekey.load(key, passphrase)
-        transport = self._proven(cluster)
-        try:
-            self._authenticate(transport, cluster, private_key)
-            yield session.Session(transport, cluster)
-        finally:
+        with contextlib.closing(self.proven(cluster)) as transport:
+            yield self.login(transport, cluster, private_key)
+
+    def look(self, cluster: Cluster) -> "tuple[tuple[pins.HostKey, ...], Proven | None]":
+        """Give the keys that the host shows, until a pinned one is, and the connection that shows it; send nothing.
+
+        Raises SshError if the host shows no key at all.
+        """
+        walk = _Walk(self._handshakes, cluster)
+        for key, transport in walk.keys(_pinned_first(cluster)):
+            if _is_pinned(cluster, key):
+                return tuple(walk.shown), Proven(self, cluster, transport)
             transport.close()
+        return walk.strongest_first(), None
 
     def shown(self, cluster: Cluster) -> tuple[pins.HostKey, ...]:
         """Give the host's keys, the strongest first, for a person to compare; nothing is sent to it."""
-        found = []
-        for name in pins.ALGORITHMS:
-            transport = self._handshake(cluster, [name])
-            if transport is not None:
-                with contextlib.closing(transport):
-                    key = transport.get_remote_server_key()
-                found.append(pins.HostKey(key.get_name(), key.asbytes()))
-        if not found:
-            raise errors.UnreachableError(f"{cluster} shows no key of a known type")
-        return tuple(found)
-
-    def _proven(self, cluster: Cluster) -> paramiko.Transport:
-        """Try the host's key types until the pinned key is shown; a pin without type may be of any."""
-        types = {pin.key_type for pin in cluster.pins}
-        untried = [name for name in pins.ALGORITHMS if name in types or None in types]
-        shown = []
-        while untried:
-            transport = self._handshake(cluster, untried)
-            if transport is None:
-                break
-            host_key = transport.get_remote_server_key()
-            name, blob = host_key.get_name(), host_key.asbytes()
-            if any(pin.matches(name, blob) for pin in cluster.pins):
-                return transport
+        walk = _Walk(self._handshakes, cluster)
+        for _, transport in walk.keys(list(pins.ALGORITHMS)):
             transport.close()
-            shown.append(pins.fingerprint(name, blob))
-            untried.remove(name)
-        pinned = ", ".join(map(str, cluster.pins))
-        raise errors.HostKeyRejectedError(
-            f"{cluster} shows {', '.join(shown) or 'no key of a pinned type'}, but pinned is {pinned}; "
-            "nothing was sent to it",
-            remedy="Find out whether the host was replaced. Only if the new key is confirmed at the master's console "
-            f"({pins.ON_THE_CONSOLE}), set KUBERNETES_SSH_FINGERPRINT to it.",
-        )
+        return walk.strongest_first()
 
-    def _handshake(self, cluster: Cluster, key_types: list[str]) -> paramiko.Transport | None:
-        """Exchange keys only; None when the host has no key of these types."""
-        connection = _open(cluster, self._limits.connect)
-        transport = paramiko.Transport(_PromptSocket(connection))
-        _harden(transport, key_types)
-        with session.Limit(transport, self._limits.handshake, f"the SSH handshake with {cluster}") as limit:
-            try:
-                transport.start_client(timeout=self._limits.handshake)
-            except paramiko.ssh_exception.IncompatiblePeer as error:
-                transport.close()
-                if "host key" in str(error):
-                    return None
-                raise errors.UnreachableError(
-                    f"{cluster} and this client have no strong algorithm in common: {error}",
-                    remedy="Bring the master's OpenSSH up to date.",
-                ) from error
-            except (paramiko.SSHException, EOFError, OSError) as error:
-                transport.close()
-                limit.check(error)
-                raise errors.UnreachableError(f"{cluster} does not talk SSH: {session.words(error)}") from error
-        return transport
+    def proven(self, cluster: Cluster) -> Transport:
+        """Connect to the proven host; send nothing. A pin without a type may be of any, and each is tried.
 
-    def _authenticate(self, transport: paramiko.Transport, cluster: Cluster, key: paramiko.PKey) -> None:
-        with session.Limit(transport, self._limits.authenticate, f"authentication on {cluster}") as limit:
+        Raises HostKeyRejectedError if the host shows other keys, whatever becomes of the further connections.
+        """
+        walk = _Walk(self._handshakes, cluster)
+        try:
+            for key, transport in walk.keys(_pinned_first(cluster), only=_pinned_types(cluster)):
+                if _is_pinned(cluster, key):
+                    return transport
+                transport.close()
+        except errors.NoHostKeyError as error:
+            raise _rejected(cluster, f"{error}; pinned is", error.remedy) from error
+        shown = ", ".join(map(str, walk.shown))
+        troubles = f" ({'; '.join(walk.troubles)})" if walk.troubles else ""
+        raise _rejected(cluster, f"{cluster} shows {shown}{troubles}, but pinned is", pins.REPLACED)
+
+    def login(self, transport: Transport, cluster: Cluster, key: paramiko.PKey) -> session.Session:
+        """Log in on a connection to a proven host; raises AuthenticationRejectedError, SecondFactorError."""
+        seconds = self._limits.authenticate
+        transport.auth_timeout = 2 * seconds  # the limit comes first, and says what took so long
+        with session.Limit(transport, seconds, f"authentication on {cluster}") as limit:
             try:
                 more = transport.auth_publickey(cluster.user, key)
-            except (paramiko.SSHException, EOFError, OSError) as error:
+            except errors.SshError:
+                raise
+            except Exception as error:  # paramiko raises whatever it stumbles over in what a host sends
                 limit.check(error)
-                raise _rejected(cluster, key, session.words(error)) from error
+                raise _refused(cluster, key, transport, error) from error
+        limit.check(None)
         if more:
-            raise _rejected(cluster, key, f"it asks for {', '.join(more)} as well")
+            raise _half_accepted(cluster, key, more)
+        return session.Session(transport, cluster)
 
 
-class _PromptSocket(socket.socket):
-    """A socket that sends and acknowledges at once.
+class Proven:
+    """A connection to a proven host on which nobody has logged in yet."""
 
-    Nagle's algorithm on both sides and delayed acknowledgements on ours cost about 40 ms at each small exchange;
-    Linux forgets TCP_QUICKACK, so it is set again after each read.
+    def __init__(self, ssh: Ssh, cluster: Cluster, transport: Transport) -> None:
+        self._ssh = ssh
+        self._cluster = cluster
+        self._transport = transport
+
+    @contextlib.contextmanager
+    def login(self, key: Secret, passphrase: Secret | None) -> Iterator[session.Session]:
+        """Log in, on another connection if the host did not wait (LoginGraceTime); raises SshError."""
+        private_key = privatekey.load(key, passphrase)
+        if not self._transport.is_active():
+            self._transport = self._ssh.proven(self._cluster)
+        with contextlib.closing(self):
+            yield self._ssh.login(self._transport, self._cluster, private_key)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._transport.close()
+
+
+class _Walk:
+    """A walk over a host's keys, with as few connections as that takes: sshd counts those without a login.
+
+    A connection shows one key. The first asks for any type, so that every server goes on; the server's own list says
+    which types it has besides. `shown` are the keys, and `troubles` says why others were not.
     """
 
-    def __init__(self, connection: socket.socket) -> None:
-        seconds = connection.gettimeout()
-        super().__init__(fileno=connection.detach())
-        self.settimeout(seconds)
-        self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._quick = getattr(socket, "TCP_QUICKACK", None)
+    def __init__(self, handshakes: handshake.Handshakes, cluster: Cluster) -> None:
+        self._handshakes = handshakes
+        self._cluster = cluster
+        self.shown: list[pins.HostKey] = []
+        self.troubles: list[str] = []
 
-    def recv(self, size: int, flags: int = 0) -> bytes:
-        data = super().recv(size, flags)
-        if self._quick is not None:
-            with contextlib.suppress(OSError):  # closed meanwhile
-                self.setsockopt(socket.IPPROTO_TCP, self._quick, 1)
-        return data
+    def keys(
+        self, order: Sequence[str], only: Sequence[str] = tuple(pins.ALGORITHMS)
+    ) -> Iterator[tuple[pins.HostKey, Transport]]:
+        """Give each key with its open connection: any of the types in this order, then further ones of `only`.
 
+        Raises SshError of the first connection only: what was shown is not lost by what comes later.
+        """
+        first = self._handshakes.exchange(self._cluster, order)
+        yield self._seen(first), first
+        for kind in [kind for kind in order if kind in only and kind != first.key_type and first.offers(kind)]:
+            try:
+                another = self._handshakes.exchange(self._cluster, [kind])
+            except errors.SshError as error:
+                self.troubles.append(f"its {kind} key was not shown: {error}")
+                if isinstance(error, errors.TimedOutError):
+                    return
+                continue
+            yield self._seen(another), another
 
-def _open(cluster: Cluster, seconds: float) -> socket.socket:
-    """Connect to the first of the host's addresses that answers, within so many seconds for all of them."""
-    until = time.monotonic() + seconds
-    failures: list[str] = []
-    try:
-        found = socket.getaddrinfo(cluster.host, cluster.port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise errors.UnreachableError(f"{cluster} has no address ({session.words(error)})") from error
-    for *_, address in found:
-        left = until - time.monotonic()
-        if left <= 0:
-            break
-        try:
-            return socket.create_connection((str(address[0]), cluster.port), timeout=left)
-        except OSError as error:
-            failures.append(f"{address[0]}: {session.words(error)}")
-    within = f" within {seconds:g} s" if time.monotonic() >= until else ""
-    raise errors.UnreachableError(f"{cluster} does not answer{within} ({'; '.join(failures)})")
+    def strongest_first(self) -> tuple[pins.HostKey, ...]:
+        """Give the keys that were shown in the order of their types."""
+        types = list(pins.ALGORITHMS)
+        return tuple(sorted(self.shown, key=lambda key: types.index(key.key_type)))
 
-
-def _harden(transport: paramiko.Transport, key_types: list[str]) -> None:
-    """Offer only the wanted host key types, and none of the weak algorithms that paramiko keeps for old servers."""
-    options = transport.get_security_options()
-    options.key_types = [name for kind in key_types for name in pins.ALGORITHMS[kind]]
-    options.ciphers = [name for name in options.ciphers if "cbc" not in name and "arcfour" not in name]
-    options.digests = [name for name in options.digests if name.startswith("hmac-sha2-")]
-    options.kex = [name for name in options.kex if not name.endswith("sha1")]
+    def _seen(self, transport: Transport) -> pins.HostKey:
+        key = transport.shown()
+        self.shown.append(key)
+        return key
 
 
-def _rejected(cluster: Cluster, key: paramiko.PKey, why: str) -> errors.AuthenticationRejectedError:
+def _is_pinned(cluster: Cluster, key: pins.HostKey) -> bool:
+    return any(pin.matches(key.key_type, key.blob) for pin in cluster.pins)
+
+
+def _pinned_types(cluster: Cluster) -> list[str]:
+    """Name the types that a pinned key may be of, the strongest first."""
+    types = {pin.key_type for pin in cluster.pins}
+    return [name for name in pins.ALGORITHMS if name in types or None in types]
+
+
+def _pinned_first(cluster: Cluster) -> list[str]:
+    return list(dict.fromkeys([*_pinned_types(cluster), *pins.ALGORITHMS]))
+
+
+def _rejected(cluster: Cluster, why: str, remedy: str) -> errors.HostKeyRejectedError:
+    pinned = ", ".join(map(str, cluster.pins))
+    return errors.HostKeyRejectedError(f"{why} {pinned}; nothing was sent to it", remedy=remedy)
+
+
+def _refused(
+    cluster: Cluster, key: paramiko.PKey, transport: Transport, error: Exception
+) -> errors.AuthenticationRejectedError:
+    why = quote(transport.packetizer.parting or session.words(error))
+    if isinstance(error, paramiko.BadAuthenticationType):
+        return errors.AuthenticationRejectedError(
+            f"{cluster} takes no keys from this user, only {quote(', '.join(error.allowed_types))}",
+            remedy="On the master, let sshd_config have `PubkeyAuthentication yes`, and AuthenticationMethods of this "
+            "user be `publickey` or `any`.",
+        )
     return errors.AuthenticationRejectedError(
         f"{cluster} does not accept the key {key.get_name()} {key.fingerprint}: {why}",
         remedy="Check KUBERNETES_SSH_USERNAME and that this key stands in the user's authorized_keys on the master.",
+    )
+
+
+def _half_accepted(cluster: Cluster, key: paramiko.PKey, more: Sequence[str]) -> errors.SecondFactorError:
+    return errors.SecondFactorError(
+        f"{cluster} accepts the key {key.get_name()} {key.fingerprint}, and then asks for {quote(', '.join(more))} too",
+        remedy="The key is right. Exempt this user from the second factor, by these lines at the end of sshd_config on "
+        f"the master: `Match User {cluster.user}` and `AuthenticationMethods publickey`. Then reload sshd.",
     )

@@ -28,6 +28,7 @@ class Transport:
         self.stdout, self.stderr, self.status = stdout, stderr, status
         self.flood: dict[str, bytes] = {}  # what comes anew on a stream at each round of looks, without end
         self.ended = False
+        self.saved_exception: Exception | None = None  # why paramiko's thread ended
         self.channel = Channel(self)
 
     def open_session(self, timeout: float) -> "Channel":
