@@ -190,12 +190,14 @@ def _credential(plan: Plan) -> "Iterator[TokenCredential]":
 
 @contextlib.contextmanager
 def _services(plan: Plan, credential: "TokenCredential", turn: Turn | None = None) -> Iterator[Services]:
-    from rotator import ring, ssh, storage, vault
+    from rotator import clocks, ring, ssh, storage, vault
 
     leave: dict[str, Any] = {"fence": turn.fence, "admit": turn.admit} if turn else {}
     with contextlib.closing(vault.Vault(plan.account, credential)) as issuer:
         keys = ring.Ring(plan.resource_manager, credential)
-        yield Services(issuer=issuer, prover=storage.Prover(), connector=ssh.Ssh(), ring=keys, **leave)
+        yield Services(
+            issuer=issuer, prover=storage.Prover(), connector=ssh.Ssh(), ring=keys, time_at=clocks.at, **leave
+        )
 
 
 @contextlib.contextmanager

@@ -1,13 +1,12 @@
 """What time it is elsewhere, as each HTTP answer's Date header says; that something answers is shown by the way."""
 
 import datetime
-import email.utils
 
 from azure.core import PipelineClient
 from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest, HttpResponse
 
-from rotator import errors, patience
+from rotator import errors, foreign, patience
 
 _Client = PipelineClient[HttpRequest, HttpResponse]
 
@@ -21,10 +20,7 @@ def at(url: str) -> datetime.datetime | None:
     except (AzureError, ValueError) as error:
         words = f"{type(error).__name__}: {getattr(error, 'inner_exception', None) or error}"
         raise errors.NoAnswerError(f"{url} does not answer ({words[:200]})") from None
-    try:
-        return email.utils.parsedate_to_datetime(text)
-    except ValueError:
-        return None
+    return foreign.http_date(text)
 
 
 def _date(client: _Client, url: str) -> str:

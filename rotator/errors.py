@@ -110,6 +110,15 @@ class KeyInUseError(KeyRotationError):
     remedy = "Say force, if those SAS may die at once: the report will say what that cut off."
 
 
+class ClockSkewError(KeyRotationError):
+    """This host's clock is far from the vault's or storage's: whether a SAS still lives cannot be judged by it."""
+
+    remedy = (
+        "Synchronise this host's clock by NTP (timedatectl set-ntp true), then ask again; a function app's clock is "
+        "Azure's to correct, and a restart moves the app to another host."
+    )
+
+
 class OwnStorageError(KeyRotationError):
     """The function app itself runs on the account by connection string, and would die with its key."""
 

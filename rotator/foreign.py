@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import email.utils
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -31,6 +32,17 @@ def moment(text: object) -> datetime.datetime | None:
         found = datetime.datetime.fromisoformat(text)
         return found.astimezone(datetime.UTC) if found.tzinfo else None
     except (ValueError, OverflowError):  # the latter at the ends of the calendar
+        return None
+
+
+def http_date(text: object) -> datetime.datetime | None:
+    """Read the time of a Date header, RFC 9110's or another form that mail knows."""
+    if not isinstance(text, str) or len(text) > _LONGEST_TIME:
+        return None
+    try:
+        found = email.utils.parsedate_to_datetime(text)
+        return found.replace(tzinfo=datetime.UTC) if found.tzinfo is None else found.astimezone(datetime.UTC)
+    except (ValueError, OverflowError):
         return None
 
 

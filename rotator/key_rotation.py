@@ -11,7 +11,7 @@ import datetime
 import logging
 from collections.abc import Collection, Iterable, Iterator
 
-from rotator import decisions, errors, interlock, keys, manifest, moments, outlook, pending, report
+from rotator import clock_guard, decisions, errors, interlock, keys, manifest, moments, outlook, pending, report
 from rotator.interlock import Obstacle, Sighting
 from rotator.manifest import Held
 from rotator.pending import Operation, Pending
@@ -143,6 +143,7 @@ class KeyRotation:
             raise _refusal(operation, first, self._obstacles)
         for obstacle in self._obstacles:
             decisions.tell(logger, logging.WARNING, "goes on by force", operation=operation, cut_off=obstacle)
+        clock_guard.check(self._plan, self._services, self._run.issuing)
         self._former = _held_sas(sighting, standing, keys.NAMES)
         plan = pending.begun(operation, first, listed(standing), forced=forced, run=self._run.name)
         self._regeneration.remember(plan)
@@ -191,6 +192,7 @@ class KeyRotation:
         if left:
             self._note_cut_off(delivered)
         for name in left:
+            clock_guard.check_dates(self._plan, self._services, self._run.issuing)
             self._give_time(_delivered_at(each.outcome, delivered) for each in delivered.targets)
             self._regeneration.regenerate(plan, name)
         if delivered.targets_failed:

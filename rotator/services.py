@@ -70,12 +70,17 @@ def _admit_all(_account: str) -> None:
     """Any account's keys may be regenerated."""
 
 
+def _untold(_url: str) -> None:
+    """Nothing there says what time it is."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Services:
     """What a run works with; the clock gives the time in UTC.
 
     `fence` is called right before each change, and raises LeaseLostError when another run may have begun. `admit`
-    raises unless an account's keys may be regenerated from here.
+    raises unless an account's keys may be regenerated from here. `time_at` asks a URL what time it is there, which is
+    None where that is not told; it raises NoAnswerError.
     """
 
     issuer: Issuer
@@ -86,3 +91,4 @@ class Services:
     sleep: Callable[[float], None] = time.sleep
     fence: Callable[[], None] = unfenced
     admit: Callable[[str], None] = _admit_all
+    time_at: Callable[[str], datetime.datetime | None] = _untold

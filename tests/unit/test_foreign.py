@@ -38,6 +38,19 @@ def test_time_without_a_zone_or_that_is_none_is_not_read(text: object) -> None:
     assert foreign.moment(text) is None
 
 
+@pytest.mark.parametrize("zone", ["GMT", "+0000", "-0000"])
+def test_date_of_an_answer_is_read_as_utc(zone: str) -> None:
+    assert foreign.http_date(f"Tue, 01 Dec 2026 00:00:00 {zone}") == datetime.datetime(2026, 12, 1, tzinfo=datetime.UTC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "now", "Tue, 99 Dec 2026 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 -2359", "1 2 3 4 5", None, "1 " * 99],
+)
+def test_date_that_is_none_is_not_read(text: object) -> None:
+    assert foreign.http_date(text) is None
+
+
 @pytest.mark.parametrize("seconds", [10**18, -(10**18), 10**400, True, "5", None, 1.5])
 def test_seconds_beyond_the_calendar_are_not_read(seconds: object) -> None:
     assert foreign.unix_time(seconds) is None
@@ -73,6 +86,7 @@ def test_period_that_is_none_is_not_read(text: object) -> None:
 @given(texts | json_values)
 def test_no_text_is_an_exception(text: object) -> None:
     foreign.moment(text)
+    foreign.http_date(text)
     foreign.unix_time(text)
     foreign.span(text)
     foreign.texts(text)

@@ -34,6 +34,7 @@ def test_other_key_is_regenerated_and_every_target_gets_a_sas_of_it_in_this_orde
     found = world.perform(REGENERATE)
     assert world.calls.made(*STEPS) == [
         "admit",
+        "mint",
         "store",
         "admit",
         "regenerate",

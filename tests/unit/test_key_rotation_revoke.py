@@ -32,6 +32,7 @@ def test_other_key_then_targets_then_time_for_consumers_then_the_old_key() -> No
     world.perform(REVOKE)
     assert world.calls.made(*STEPS) == [
         "admit",
+        "mint",
         "store",
         "admit",
         "regenerate",

@@ -1,6 +1,7 @@
 """Everything that a run works with, put together: an account, its vault, masters, and the clock at NOW."""
 
 import dataclasses
+import datetime
 import json
 from typing import Self
 
@@ -35,6 +36,9 @@ class World:
         self.network = Network(self.calls, _masters(self.targets, held))
         self.plan: Plan = plan(*self.targets)
         self.slept: list[float] = []
+        self.ahead = datetime.timedelta(0)  # of the clocks of vault, account and storage: this host's
+        self.storage_ahead = datetime.timedelta(0)
+        self.mute = False  # no answer has a date
         self.told: dict[str, TargetReport] = {}
         self._lost: errors.LeaseLostError | None = None
 
@@ -49,10 +53,11 @@ class World:
             prover=self.storage,
             connector=self.network,
             ring=Ring(self.calls, self.account),
-            clock=self.clock,
+            clock=lambda: self.clock() + self.ahead,
             sleep=self._sleep,
             fence=self._fence,
             admit=self._admit,
+            time_at=self._time_at,
         )
 
     def run(self, *, forced: bool = False) -> Run:
@@ -111,6 +116,12 @@ class World:
         with self.calls.call("sleep"):
             self.slept.append(seconds)
             self.clock.forward(seconds=seconds)
+
+    def _time_at(self, url: str) -> datetime.datetime | None:
+        with self.calls.call("time at"):
+            if self.mute:
+                return None
+        return self.clock() + (self.storage_ahead if "blob" in url else datetime.timedelta(0))
 
     def _fence(self) -> None:
         if self._lost:
