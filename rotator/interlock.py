@@ -60,14 +60,17 @@ def _in_target(
 
 
 def _last_active(name: str, standing: Standing) -> datetime.datetime | None:
-    """The last moment at which the key that is not active may have been; None if it never was, as far as is known.
+    """The last moment at which the key that is not active may have been; None where nothing tells.
 
-    The other one became active when it was made, or when the vault's record was last changed.
+    The other one became active when it was made, or when the vault's record was last changed, by whatever: a
+    regeneration, another active key, or an account that is managed anew. Only a PATCH leaves the record's `created` as
+    it was; a PUT and a regeneration set it with `updated` (recorded live traffic of azure-cli's tests), so that two
+    equal times do not mean that the record never was another one.
     """
     if standing.keys is None or standing.managed is None or standing.active_key is None:
         return None
     made, active = standing.keys.named(name).created, standing.active_key.created
     moments = [active] if active and (made is None or active > made) else []
-    if standing.managed.updated and standing.managed.updated != standing.managed.created:
+    if standing.managed.updated:
         moments.append(standing.managed.updated)
     return max(moments, default=None)

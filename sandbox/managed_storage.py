@@ -89,11 +89,15 @@ class ManagedAccount:
         self.definitions[name] = self.deleted_definitions.pop(name)
         return definition
 
+    def set_anew(self) -> None:
+        """Take both times from now, as the service was recorded to at a PUT and a regeneration, unlike at a PATCH."""
+        self.created = self.updated = _seconds()
+
     def regenerate(self, key_name: str) -> None:
         """Replace a key and make it the active one, as the service does in one go."""
         self.account.regenerate(key_name)
         self.active_key = key_name
-        self.updated = _seconds()
+        self.set_anew()
 
     def mint(
         self, name: str, now: datetime.datetime, start_offset: datetime.timedelta | None = None

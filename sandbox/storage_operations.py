@@ -74,6 +74,7 @@ def set_account(vault: "Vault", call: "Call") -> dict[str, Any]:
     managed = replaced or managed_storage.ManagedAccount(account)
     managed.account = account
     _change_account(managed, body, _key_name(body, "activeKeyName"))
+    managed.set_anew()
     vault.storage.accounts[name] = managed
     return account_bundle(vault, name, managed)
 
@@ -137,10 +138,8 @@ def set_definition(vault: "Vault", call: "Call") -> dict[str, Any]:
     body = call.body
     sas_template.validate(body.get("templateUri"), body.get("sasType"), body.get("validityPeriod"))
     definition = managed_storage.SasDefinition(body["templateUri"], body["sasType"], body["validityPeriod"])
-    if replaced is not None:
-        definition.created = replaced.created
-        if replaced.validity_period == definition.validity_period:
-            definition.last_minted, definition.last_expiry = replaced.last_minted, replaced.last_expiry
+    if replaced is not None and replaced.validity_period == definition.validity_period:
+        definition.last_minted, definition.last_expiry = replaced.last_minted, replaced.last_expiry
     _common(definition, body)
     managed.definitions[name] = definition
     return definition_bundle(vault, account, name, definition)

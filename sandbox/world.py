@@ -6,6 +6,7 @@ import http.client
 import json
 import subprocess
 import tempfile
+import time
 import urllib.parse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -38,6 +39,7 @@ KEY_SECRET = "privatekey"
 PASSPHRASE_SECRET = "privatekeypassphrase"
 SECRET_NAME = "storage-sas"
 HOST_KEY_TYPE = "ssh-ed25519"
+_MANAGED_FOR_SECONDS = 365 * 24 * 3600  # what was managed a moment ago may have SAS of either key about
 
 
 @dataclasses.dataclass
@@ -211,7 +213,8 @@ class World:
         self.vault.secrets.put(KEY_SECRET, self.key_pair.private_text)
         if self.key_pair.passphrase is not None:
             self.vault.secrets.put(PASSPHRASE_SECRET, self.key_pair.passphrase)
-        self.vault.storage.manage(self.account)
+        managed = self.vault.storage.manage(self.account)
+        managed.created = managed.updated = int(time.time()) - _MANAGED_FOR_SECONDS
         if not self.options.minimal_permissions:
             self.vault.permissions |= {"storage/get", "storage/regeneratekey"}
         self.vault.policies[self.app_object_id] = set(self.vault.permissions)

@@ -49,6 +49,28 @@ def test_a_definition_is_set_read_changed_and_listed(client: SecretClient) -> No
     assert [item["id"] for item in listed] == [made["id"]]
 
 
+def test_put_and_regeneration_set_both_times_anew_and_a_patch_the_second(azure: Azure, client: SecretClient) -> None:
+    """As recorded from the service: ../shared/azure/recorded."""
+    account = azure.vault.storage.accounts[ACCOUNT]
+    send(client, "PUT", PATH, DEFINITION)
+    definition = account.definitions["blobs"]
+
+    def times(subject: dict[str, Any]) -> tuple[bool, bool]:
+        """Which of created and updated are new."""
+        for kept in (account, account.definitions["blobs"], definition):
+            kept.created = kept.updated = 1642574173
+        attributes = send(client, **subject).json()["attributes"]
+        return attributes["created"] != 1642574173, attributes["updated"] != 1642574173
+
+    path = f"/storage/{ACCOUNT}"
+    bundle = {"resourceId": account.account.resource_id, "activeKeyName": "key2", "autoRegenerateKey": False}
+    assert times({"method": "PUT", "path": PATH, "body": DEFINITION}) == (True, True)
+    assert times({"method": "PATCH", "path": PATH, "body": {"tags": {"a": "b"}}}) == (False, True)
+    assert times({"method": "PUT", "path": path, "body": bundle}) == (True, True)
+    assert times({"method": "PATCH", "path": path, "body": {"activeKeyName": "key1"}}) == (False, True)
+    assert times({"method": "POST", "path": f"{path}/regeneratekey", "body": {"keyName": "key2"}}) == (True, True)
+
+
 def test_each_read_mints_a_sas_signed_with_the_active_key(azure: Azure, client: SecretClient) -> None:
     send(client, "PUT", PATH, DEFINITION)
     before = datetime.datetime.now(datetime.UTC)

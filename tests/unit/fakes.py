@@ -93,7 +93,7 @@ class Vault:
         self.obeys = True
         self.switches = True
         self.active = "key1"
-        self.updated = LONG_AGO
+        self.created = self.updated = LONG_AGO
         self.minted: list[str] = []
         self.writes = 0
 
@@ -132,7 +132,7 @@ class Vault:
         with self._calls.call("managed"):
             if not self.may_read:
                 raise errors.VaultForbiddenError("no permission 'storage get'")
-            return Managed(RESOURCE_ID, self.active, False, None, LONG_AGO, self.updated)
+            return Managed(RESOURCE_ID, self.active, False, None, self.created, self.updated)
 
     def regenerate(self, key: str) -> None:
         with self._calls.call("regenerate"):
@@ -140,6 +140,7 @@ class Vault:
                 self._account.regenerate(key)
             if self.switches:
                 self.turn_to(key)
+                self.created = self.updated  # as the service does, unlike at a change of the active key
 
     def turn_to(self, key: str) -> None:
         """Make a key the active one."""

@@ -139,8 +139,15 @@ def test_the_later_of_both_counts() -> None:
     assert found.until == UNTIL + 5 * MINUTES
 
 
-def test_record_that_was_never_changed_tells_nothing() -> None:
-    assert interlock.elsewhere("key1", standing(created=NOW, updated=NOW), plan(), NOW) is None
+def test_account_that_was_managed_anew_with_the_other_key_may_have_had_this_one_before() -> None:
+    anew = standing(created=NOW, updated=NOW)  # as after a PUT, or a regeneration: both times are set
+    found = interlock.elsewhere("key1", anew, plan(), NOW)
+    assert found is not None
+    assert found.until == UNTIL + 5 * MINUTES
+    assert interlock.elsewhere("key1", anew, plan(), found.until) is None
+
+
+def test_record_without_times_tells_nothing() -> None:
     assert interlock.elsewhere("key1", standing(updated=None), plan(), NOW) is None
 
 
