@@ -1,13 +1,19 @@
 # Two commands for a newcomer: `make demo` and `make test`. PYTHON chooses the interpreter: make test PYTHON=python3.13
+# Without it, what $(VENV) has is kept; with it, a $(VENV) of another interpreter is set up anew.
 PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.set-up
+# The interpreter behind a virtual environment's own.
+WHICH := -c 'import sys; print(sys._base_executable, *sys.version_info)'
+ifneq ($(origin PYTHON),file)
+OTHER := $(shell [ "$$($(PYTHON) $(WHICH) 2>&1)" = "$$($(RUN) $(WHICH) 2>&1)" ] || echo another-interpreter)
+endif
 # One file for every supported Python, hashed, as Azure's remote build installs it.
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url
 
-.PHONY: demo test setup sandbox lint bench lock clean
+.PHONY: demo test setup sandbox lint bench lock clean another-interpreter
 
 demo: setup  ## run the main job on the embedded sandbox
 	$(RUN) -m demo
@@ -17,25 +23,27 @@ test: setup  ## run all tests
 
 setup: $(STAMP)
 
-$(STAMP): requirements.txt requirements-dev.txt
+$(STAMP): requirements.txt requirements-dev.txt $(OTHER)
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 		{ echo "Python 3.11, 3.12 or 3.13 is needed, and $(PYTHON) is not: make $(MAKECMDGOALS) PYTHON=python3.13"; exit 1; }
 	@command -v kubectl >/dev/null || \
 		{ echo "kubectl is needed: https://kubernetes.io/docs/tasks/tools/ says how to install it"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "Python's venv module is needed: on Debian and Ubuntu, apt install python3-venv"; exit 1; }
-	$(PYTHON) -m venv --clear $(VENV)
+	"$$($(PYTHON) -c 'import sys; print(sys._base_executable)')" -m venv --clear $(VENV)  # it may be in there itself
 	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
 	@touch $(STAMP)
 
-sandbox: setup  ## start the sandbox and leave it running
-	$(RUN) -m sandbox
+another-interpreter:
+
+sandbox: setup  ## start the sandbox and leave it running: make sandbox ARGS=--sshd
+	$(RUN) -m sandbox $(ARGS)
 
 lint: setup  ## style, types, import contracts, and whether the lock files are current
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
-	cd examples/viewer && $(abspath $(RUN)) -m mypy --strict -p viewer
+	bin=$$(cd $(VENV)/bin && pwd) && cd examples/viewer && "$$bin/python" -m mypy --strict -p viewer
 	$(VENV)/bin/lint-imports
 	@mkdir -p build && cp requirements.txt requirements-dev.txt build/
 	$(LOCK) pyproject.toml -o build/requirements.txt && cmp build/requirements.txt requirements.txt

@@ -1,11 +1,14 @@
 """`python -m sandbox`: start everything, print where it is and the settings, stay up until Ctrl-C."""
 
 import argparse
+import contextlib
+import fcntl
 import os
+import shlex
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sandbox import parts, world
@@ -21,14 +24,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: ended.set())
     try:
         options = _options(asked)
-        with world.World(options) as running:
-            _write(asked.settings, running.settings)
+        with _alone(asked.settings), world.World(options) as running:
+            _write(asked.settings, running.command_line_settings)
             print(_overview(running, asked.settings), flush=True)
             ended.wait()
-    except parts.MissingPartError as error:
+    except (parts.MissingPartError, _OccupiedError) as error:
         print(f"sandbox: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+class _OccupiedError(Exception):
+    """Another sandbox keeps its settings in that file."""
+
+
+@contextlib.contextmanager
+def _alone(settings_file: Path) -> Iterator[None]:
+    """Hold the settings file, until the process ends at the latest; raises _OccupiedError where another one does."""
+    settings_file.parent.mkdir(parents=True, exist_ok=True)
+    with settings_file.with_name(f"{settings_file.name}.lock").open("a") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            other = shlex.quote(str(settings_file.with_name(f"second-{settings_file.name}")))
+            raise _OccupiedError(
+                f"another sandbox is running, and its settings are in {settings_file}. Stop it, or let this one write "
+                f"its settings elsewhere: --settings {other} (make sandbox ARGS='--settings {other}')"
+            ) from None
+        yield
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,7 +109,7 @@ def _overview(running: world.World, settings_file: Path) -> str:
     }
     lines = ["The sandbox is up; Ctrl-C stops it.", ""]
     lines += [f"  {name:<11} {place}" for name, place in places.items()]
-    return "\n".join([*lines, "", *_exports(running.settings)])
+    return "\n".join([*lines, "", *_exports(running.command_line_settings)])
 
 
 def _exports(settings: dict[str, str]) -> list[str]:
@@ -97,7 +120,6 @@ def _exports(settings: dict[str, str]) -> list[str]:
 
 def _write(path: Path, settings: dict[str, str]) -> None:
     """For the owner only: the identity header opens the sandbox's identity, though nothing else."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write("\n".join(_exports(settings)) + "\n")

@@ -40,6 +40,8 @@ PASSPHRASE_SECRET = "privatekeypassphrase"
 SECRET_NAME = "storage-sas"
 HOST_KEY_TYPE = "ssh-ed25519"
 _MANAGED_FOR_SECONDS = 365 * 24 * 3600  # what was managed a moment ago may have SAS of either key about
+REPORT_CONTAINER = "rotation-reports"
+_LOOPBACK = "127.0.0.1,localhost"
 
 
 @dataclasses.dataclass
@@ -102,6 +104,23 @@ class World:
     def __exit__(self, *_exception: object) -> None:
         """Stop everything, the last started first."""
         self._stack.close()
+
+    @property
+    def command_line_settings(self) -> dict[str, str]:
+        """`settings`, and what commands take beside: where reports are kept, and which resources there are.
+
+        A proxy leads to none of them. Of the two spellings programs look for one or the other.
+        """
+        return {
+            **self.settings,
+            "REPORT_CONTAINER": REPORT_CONTAINER,
+            "STORAGE_ACCOUNT_ID": self.account.resource_id,
+            "KEY_VAULT_ID": self.vault_id,
+            "FUNCTION_APP_ID": self.function_app_id,
+            "KEY_VAULT_SERVICE_PRINCIPAL_ID": self.vault.service_principal_id,
+            "NO_PROXY": _LOOPBACK,
+            "no_proxy": _LOOPBACK,
+        }
 
     @property
     def account(self) -> accounts.StorageAccount:

@@ -220,7 +220,7 @@ def test_the_command_prints_the_settings_and_stops_cleanly(tmp_path: Path, numbe
         printed = []
         for line in process.stdout:
             printed.append(line.rstrip("\n"))
-            if line.startswith("export REQUESTS_CA_BUNDLE="):
+            if line.startswith("export no_proxy="):
                 break
         process.send_signal(number)
         _, errors = process.communicate(timeout=20)
@@ -231,6 +231,80 @@ def test_the_command_prints_the_settings_and_stops_cleanly(tmp_path: Path, numbe
     assert file.stat().st_mode & 0o777 == 0o600
     settings = dict(shlex.split(line)[1].split("=", 1) for line in exports)
     assert re.fullmatch(r"ssh-ed25519 SHA256:\S+", settings["KUBERNETES_SSH_FINGERPRINT"])
+
+
+def started(process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("export no_proxy="):
+            return
+
+
+def test_a_second_sandbox_leaves_the_first_one_s_settings_alone(tmp_path: Path) -> None:
+    file = tmp_path / "settings.env"
+    with command_line("--settings", str(file)) as first:
+        started(first)
+        before = file.read_text()
+        with command_line("--settings", str(file)) as second:
+            output, errors = second.communicate(timeout=20)
+        assert (second.returncode, output) == (2, "")
+        assert f"another sandbox is running, and its settings are in {file}" in errors
+        assert f"--settings {tmp_path / 'second-settings.env'}" in errors
+        assert file.read_text() == before
+        with command_line("--settings", str(tmp_path / "second-settings.env")) as elsewhere:
+            started(elsewhere)
+            elsewhere.terminate()
+            elsewhere.communicate(timeout=20)
+        first.kill()  # what it held is free again, however it ended
+    with command_line("--settings", str(file)) as third:
+        started(third)
+        assert file.read_text() != before
+        third.terminate()
+        third.communicate(timeout=20)
+
+
+def test_each_command_can_be_tried_with_the_settings_behind_any_proxy(tmp_path: Path) -> None:
+    file = tmp_path / "settings.env"
+    with command_line("--settings", str(file)) as process:
+        started(process)
+        shown = {}
+        for command in ("rotate", "history", "check", "onboard --dry-run", "onboard --yes", "status"):
+            done = subprocess.run(
+                ["sh", "-c", f". {shlex.quote(str(file))}; exec {sys.executable} -m rotator {command}"],
+                cwd=ROOT,
+                env={**os.environ, "HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"},
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert done.returncode == 0, (command, done.stdout, done.stderr)
+            shown[command] = done.stdout
+        process.terminate()
+        process.communicate(timeout=20)
+    assert "there is no Secret yet" in shown["history"]
+    assert "done" in shown["onboard --yes"]
+
+
+def test_the_demo_sees_nothing_of_the_caller_s_settings_and_proxies() -> None:
+    theirs = {
+        "SAS_VALIDITY": "garbage",
+        "KUBERNETES_NAMESPACE": "elsewhere",
+        "AZURE_CLIENT_ID": "someone-else",
+        "HTTPS_PROXY": "http://127.0.0.1:9",
+        "https_proxy": "http://127.0.0.1:9",
+        "KUBECONFIG": "/nowhere",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "demo"],
+        cwd=ROOT,
+        env={**os.environ, **theirs},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "default/storage-sas" in done.stdout
 
 
 @pytest.mark.parametrize(
