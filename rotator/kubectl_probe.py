@@ -102,6 +102,7 @@ def trial(target: Target, held: Held | None, definition: SasDefinition, now: dat
     """Give what a rotation would write, labels, annotations and all, but with nothing in place of the SAS."""
     nothing = Sas(
         token=Secret(""),
+        issued=Secret(""),
         version="",
         services="",
         resource_types="",

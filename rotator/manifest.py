@@ -169,7 +169,8 @@ def check_owner(held: Held, target: Target) -> None:
 def compose(target: Target, held: Held | None, order: Order) -> Document:
     """Build the manifest that holds the SAS, with what others put into the held Secret unless told otherwise."""
     kept = held.document if held and target.keep_foreign else {}
-    value = stored(order.sas.token, target.encoding)
+    # With its `?` where a consumer decodes what the original sample stored; nearly every other wants none.
+    value = stored(order.sas.issued if target.encoding is Encoding.BASE64 else order.sas.token, target.encoding)
     metadata = dict(held.metadata if held else {})
     for field in _SERVER_FIELDS:
         metadata.pop(field, None)

@@ -7,7 +7,9 @@ import base64
 import dataclasses
 import datetime
 import hashlib
+import re
 import urllib.parse
+from collections.abc import Mapping
 
 import isodate
 
@@ -20,6 +22,8 @@ SERVICES = "bfqt"
 RESOURCE_TYPES = "sco"
 PERMISSIONS = "rwdlacup"  # of SIGNED_VERSION, in the order that the service writes them
 PROTOCOLS = ("https", "https,http")
+_GRANTED = ("sv", "ss", "srt", "sp", "spr")
+_WHEN = ("st", "se", "sig")  # Key Vault writes these itself, whatever a template says
 CLOCK_SKEW = datetime.timedelta(minutes=5)  # between this host, the vault and storage
 
 
@@ -60,20 +64,30 @@ class SasDefinition:
         return f"{self.name}@{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
     def same_template(self, template_uri: str) -> bool:
-        """Whether another template grants the same; signatures, times and the order of letters do not count."""
+        """Whether another template grants the same; signatures, times and the order of letters do not count.
+
+        One with any other field is another: `sip` and `ses` narrow a SAS, and what is unknown may.
+        """
         try:
             found = fields(template_uri.partition("?")[2] or template_uri)
         except ValueError:
             return False
         wanted = fields(self.template)
-        return all(_normal(name, found.get(name, "")) == _normal(name, wanted[name]) for name in wanted)
+        return not _others(found) and all(
+            _normal(name, found.get(name, "")) == _normal(name, wanted[name]) for name in wanted
+        )
 
 
 @dataclasses.dataclass(frozen=True)
 class Sas:
-    """A parsed account SAS. Its repr and log form show fingerprint and expiry, never the token."""
+    """A parsed account SAS. Its repr and log form show fingerprint and expiry, never the token.
+
+    `issued` is the token as the vault wrote it, with a leading `?`. `others` are the names of the fields that no
+    definition asks for.
+    """
 
     token: Secret
+    issued: Secret
     version: str
     services: str
     resource_types: str
@@ -82,6 +96,7 @@ class Sas:
     start: datetime.datetime | None
     expiry: datetime.datetime
     fingerprint: str
+    others: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"SAS {self.fingerprint} until {self.expiry:%Y-%m-%dT%H:%M:%SZ}"
@@ -91,7 +106,8 @@ class Sas:
 
 def parse(token: Secret) -> Sas:
     """The SAS that a token text is; raises SasError when it is none. A leading `?` is dropped."""
-    text = token.reveal().strip().lstrip("?")
+    issued = token.reveal().strip()
+    text = issued.removeprefix("?")
     try:
         found = fields(text)
     except ValueError:
@@ -101,6 +117,7 @@ def parse(token: Secret) -> Sas:
         raise errors.SasError(f"the issued SAS lacks {', '.join(missing)}")
     return Sas(
         token=Secret(text),
+        issued=Secret(issued),
         version=found["sv"],
         services=found["ss"],
         resource_types=found["srt"],
@@ -109,6 +126,7 @@ def parse(token: Secret) -> Sas:
         start=_moment("st", found["st"]) if "st" in found else None,
         expiry=_moment("se", found["se"]),
         fingerprint=_fingerprint(found["sig"]),
+        others=_others(found),
     )
 
 
@@ -132,6 +150,8 @@ def check(sas: Sas, definition: SasDefinition, now: datetime.datetime) -> None:
         problems.append(f"protocol is {sas.protocol!r} instead of {definition.protocol!r}")
     if sas.version > SIGNED_VERSION:
         problems.append(f"version {sas.version} is later than {SIGNED_VERSION}, which Key Vault cannot sign")
+    if sas.others:
+        problems.append(f"it has the fields {', '.join(sas.others)}, which nobody asked for and which may narrow it")
     problems += _window_problems(sas, definition.validity, now)
     if problems:
         raise errors.SasError(f"the issued SAS ({sas.fingerprint}) is not what was asked for: {'; '.join(problems)}")
@@ -162,6 +182,16 @@ def fields(query: str) -> dict[str, str]:
     if len(found) != len(pairs):
         raise ValueError("a field stands twice")
     return found
+
+
+def _others(found: Mapping[str, str]) -> tuple[str, ...]:
+    """The names of fields beside what a definition grants and what the vault adds; names, as values may be secret."""
+    names = (_plain(name) for name, text in found.items() if text and name not in (*_GRANTED, *_WHEN))
+    return tuple(dict.fromkeys(names))
+
+
+def _plain(name: str) -> str:
+    return name if re.fullmatch("[A-Za-z-]{1,20}", name) else "an unknown one"
 
 
 def _normal(name: str, value: str) -> str:

@@ -35,7 +35,7 @@ def get_secret(vault: "Vault", call: "Call") -> dict[str, Any]:
     value = vault.tamper(token) if vault.tamper else token
     vault.minted.extend(dict.fromkeys((token, value)))
     return {
-        "value": value,
+        "value": f"?{value}",  # as recorded
         "contentType": SAS_CONTENT_TYPE,
         "id": f"{vault.url}/secrets/{name}",
         "managed": True,

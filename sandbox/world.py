@@ -154,9 +154,10 @@ class World:
         """Return every secret value that the sandbox knows so far, for a search for leaks."""
         keys = [key for account in self.storage.values() for key in (*account.keys.values(), *account.retired_keys)]
         pem_lines = [line for line in self.key_pair.private_text.splitlines() if not line.startswith("-----")]
-        tokens = [*self.vault.minted, *self.identity.issued, self.identity.header]
+        minted = self.vault.minted
+        tokens = [*minted, *(f"?{token}" for token in minted), *self.identity.issued, self.identity.header]
         tokens += [self.webhook.token] if self.webhook else []
-        signatures = [_signature(token) for token in self.vault.minted]
+        signatures = [_signature(token) for token in minted]
         quoted = [urllib.parse.quote(signature, safe="") for signature in signatures]
         values = [*keys, *self.vault.secrets.values(), *pem_lines, *tokens, *signatures, *quoted]
         return list(dict.fromkeys(value for value in values if value))

@@ -100,6 +100,7 @@ def test_with_base64_consumers_find_the_value_as_the_sample_stored_it(
     rotate()
 
     stored = base64.b64decode(Cluster(original).value(), validate=True).decode()
+    assert stored.startswith("?sv=")  # as the vault wrote it
     assert original.blob_status(stored) == WORKING
 
 

@@ -231,3 +231,15 @@ def test_a_definition_that_differs_is_set_anew_and_delivered(stack: World) -> No
     assert outcome(changed)["reason"] == "the SAS definition was set anew"
     assert changed.definition_changed
     assert "sp=rwdl" in Cluster(stack).value()
+
+
+def test_a_definition_that_binds_its_sas_to_an_address_is_set_anew(stack: World) -> None:
+    rotate(stack)
+    (definition,) = stack.vault.storage.accounts[stack.account.name].definitions.values()
+    definition.template_uri += "&sip=203.0.113.9"
+
+    mended = rotate(stack, forced=True)
+
+    assert outcome(mended)["outcome"] == "rotated"
+    assert mended.definition_changed
+    assert Cluster(stack).works()

@@ -1,6 +1,9 @@
 import datetime
+import json
+import re
 import time
 import urllib.parse
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +19,7 @@ DEFINITION = {
     "sasType": "account",
     "validityPeriod": "PT4H",
 }
+RECORDED = Path(__file__).parents[3] / "shared/azure/recorded/keyvault-managed-storage.json"
 PATH = f"/storage/{ACCOUNT}/sas/blobs"
 
 
@@ -30,7 +34,7 @@ def send(client: SecretClient, method: str, path: str, body: dict[str, Any] | No
 
 
 def fields(token: str) -> dict[str, str]:
-    return dict(urllib.parse.parse_qsl(token))
+    return dict(urllib.parse.parse_qsl(token.removeprefix("?")))
 
 
 def read_sas(client: SecretClient) -> dict[str, str]:
@@ -85,6 +89,25 @@ def test_each_read_mints_a_sas_signed_with_the_active_key(azure: Azure, client: 
     assert secret.properties.expires_on == expiry
     assert abs(expiry - before - datetime.timedelta(hours=4)) < datetime.timedelta(seconds=5)
     assert read_sas(client)["se"] > sas["se"]
+
+
+def test_a_sas_has_the_recorded_form(client: SecretClient) -> None:
+    send(client, "PUT", PATH, DEFINITION)
+    value = client.get_secret(f"{ACCOUNT}-blobs").value or ""
+    time = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
+    assert re.fullmatch(rf"\?sv=2018-03-28&ss=b&srt=sco&sp=rwu&se={time}&spr=https&sig=[0-9A-Za-z%]+%3D", value)
+
+
+def test_the_recorded_sas_are_written_as_the_sandbox_writes_them() -> None:
+    if not RECORDED.exists():
+        pytest.skip(f"the recorded exchanges are missing ({RECORDED})")
+    recorded = json.loads(RECORDED.read_text("utf-8"))
+    values = [recorded["earlier"]["account sas"]]
+    values += [each["response"]["value"] for each in recorded["exchanges"] if each["path"].startswith("/secrets/")]
+    assert len(values) >= 3
+    for value in values:
+        known = fields(value)
+        assert f"?{account_sas.encode(known, known['sig'])}" == value
 
 
 def test_a_sas_lives_by_the_vault_s_clock(azure: Azure, client: SecretClient) -> None:

@@ -126,7 +126,7 @@ class Vault:
             fields["sig"] = self._account.sign(fields, self.active)
             kept = {name: text for name, text in fields.items() if self.grants.get(name, text) is not None}
             self.minted.append(fields["sig"])
-            return Secret(urllib.parse.urlencode(kept))
+            return Secret(f"?{urllib.parse.urlencode(kept, safe=':')}")  # as Key Vault writes it
 
     def managed(self) -> Managed:
         with self._calls.call("managed"):

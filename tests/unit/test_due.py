@@ -14,6 +14,7 @@ from tests.unit.examples import (
     NOW,
     RESOURCE_ID,
     TARGET,
+    TOKEN,
     delivered,
     document,
     held,
@@ -173,6 +174,13 @@ def test_setting_other_permissions_is_due() -> None:
 def test_other_encoding_is_due() -> None:
     base64ed = dataclasses.replace(TARGET, encoding=Encoding.BASE64)
     assert due.reason(held(delivered()), base64ed, plan(), NOW) == "the encoding was set anew"
+
+
+@pytest.mark.parametrize("value", [TOKEN, f"?{TOKEN}"])
+def test_base64_with_and_without_question_mark_is_no_drift(value: str) -> None:
+    target = dataclasses.replace(TARGET, encoding=Encoding.BASE64)
+    composed = manifest.compose(target, None, order(value))
+    assert due.reason(held(composed), target, plan(), NOW) is None
 
 
 def test_other_strategy_alone_makes_nothing_due() -> None:

@@ -3,6 +3,8 @@ import dataclasses
 import datetime
 import json
 
+import pytest
+
 from rotator import manifest
 from rotator.redaction import Secret
 from rotator.targets import Encoding
@@ -31,6 +33,18 @@ def test_new_secret_holds_the_sas_and_says_what_it_is() -> None:
         },
         "data": {"secretKey": STORED},
     }
+
+
+@pytest.mark.parametrize("issued", [TOKEN, f"?{TOKEN}"])
+def test_base64_keeps_the_value_as_the_vault_wrote_it_and_raw_has_no_question_mark(issued: str) -> None:
+    for encoding, expected in ((Encoding.BASE64, issued), (Encoding.RAW, TOKEN)):
+        target = dataclasses.replace(TARGET, encoding=encoding)
+        composed = manifest.compose(target, None, order(issued))
+        value = base64.b64decode(composed["data"]["secretKey"])
+        assert (base64.b64decode(value) if encoding is Encoding.BASE64 else value).decode() == expected
+        found = manifest.held_sas(manifest.parse(json.dumps(composed)), target)
+        assert found is not None
+        assert found.token.reveal() == TOKEN
 
 
 def test_base64_encoding_is_one_more_than_kubernetes_own() -> None:

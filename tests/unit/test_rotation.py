@@ -21,7 +21,7 @@ def test_first_run_sets_the_definition_and_creates_the_secret() -> None:
     assert done.expires == datetime.datetime(2026, 7, 1, 16, tzinfo=datetime.UTC)
     assert found.definition_changed
     assert not found.failed
-    assert world.master.value().startswith("sv=2018-03-28&ss=b&srt=sco&sp=rwu&spr=https&se=2026-07-01T16%3A00%3A00Z&")
+    assert world.master.value().startswith("sv=2018-03-28&ss=b&srt=sco&sp=rwu&spr=https&se=2026-07-01T16:00:00Z&")
     assert world.storage.tried == [(done.fingerprint, "https://mystorage.blob.core.windows.net")]
     assert world.network.connections == [(HOST, "the private key", None)]
 

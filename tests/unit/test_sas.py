@@ -1,4 +1,5 @@
 import base64
+import contextlib
 import datetime
 import string
 import urllib.parse
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from rotator import errors, sas
 from rotator.redaction import Secret
-from tests.unit.examples import DEFINITION, FINGERPRINT, LABEL, TOKEN, token
+from tests.unit.examples import DEFINITION, FINGERPRINT, LABEL, NOW, TOKEN, token
 
 SIGNATURE = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"
 
@@ -26,7 +27,21 @@ def test_token_is_parsed_into_what_it_grants() -> None:
 
 @pytest.mark.parametrize("text", [f"?{TOKEN}", f"  {TOKEN}\n", f" ?{TOKEN} "])
 def test_leading_question_mark_and_white_space_are_dropped(text: str) -> None:
-    assert sas.parse(Secret(text)).token.reveal() == TOKEN
+    found = sas.parse(Secret(text))
+    assert found.token.reveal() == TOKEN
+    assert found.issued.reveal() == text.strip()
+
+
+def test_sas_as_azure_was_recorded_to_write_it_is_parsed() -> None:
+    text = (
+        "?sv=2018-03-28&ss=bqtf&srt=sco&sp=rwdlacup&se=2022-01-19T10:36:16Z&spr=https"
+        "&sig=nYwoPkbnpRMTEf50tl8spSaDKndnp3Nm4lrumquJdDA%3D"
+    )
+    found = sas.parse(Secret(text))
+    assert (found.token.reveal(), found.issued.reveal()) == (text[1:], text)
+    assert found.expiry == datetime.datetime(2022, 1, 19, 10, 36, 16, tzinfo=datetime.UTC)
+    everything = sas.SasDefinition("all", "bfqt", "sco", "rwdlacup", "https", datetime.timedelta(hours=4))
+    sas.check(found, everything, datetime.datetime(2022, 1, 19, 6, 36, 16, tzinfo=datetime.UTC))
 
 
 def test_sas_shows_fingerprint_and_expiry_but_never_its_token() -> None:
@@ -61,6 +76,7 @@ def test_token_without_a_field_is_refused_by_the_fields_name(name: str) -> None:
     [
         (f"{TOKEN}&sp=r", "is not a query string"),
         (f"{TOKEN}&", "is not a query string"),
+        (f"??{TOKEN}", "lacks sv"),
         ("not a token at all", "is not a query string"),
         ("", "lacks sv, ss, srt, sp, se, sig"),
         ("https://mystorage.blob.core.windows.net/?" + TOKEN, "lacks sv"),
@@ -84,6 +100,31 @@ def test_malformed_token_is_refused_without_being_quoted(text: str, problem: str
 def test_signature_that_is_not_ascii_is_refused_as_malformed() -> None:
     with pytest.raises(errors.SasError, match="malformed signature"):
         sas.parse(Secret(token(sig="é")))
+
+
+@hypothesis.settings(deadline=None)
+@hypothesis.given(st.text() | st.text("?&=%sevrtpig0123456789-:TZ ", max_size=80))
+def test_any_text_is_a_sas_or_a_sas_error(text: str) -> None:
+    DEFINITION.same_template(text)
+    try:
+        found = sas.parse(Secret(text))
+    except errors.SasError:
+        return
+    assert found.token.reveal() in text
+
+
+@hypothesis.settings(deadline=None)
+@hypothesis.given(st.sampled_from(["sv", "ss", "srt", "sp", "st", "se", "spr", "sip", "sig"]), st.text(max_size=40))
+def test_any_value_of_a_field_is_parsed_and_checked_or_a_sas_error(name: str, value: str) -> None:
+    with contextlib.suppress(errors.SasError):
+        sas.check(sas.parse(Secret(token(**{name: value}))), DEFINITION, NOW)
+
+
+def test_endless_text_takes_no_time() -> None:
+    for text in ("&".join(f"a{number}=" for number in range(50_000)), "=" * 500_000, "%" * 500_000):
+        with pytest.raises(errors.SasError):
+            sas.parse(Secret(text))
+        assert not DEFINITION.same_template(text)
 
 
 _LETTERS = st.text("rwdlacup", min_size=1, max_size=8).map(lambda text: "".join(dict.fromkeys(text)))
@@ -142,6 +183,7 @@ def test_label_changes_with_whatever_the_definition_grants() -> None:
         "spr=https&sp=urw&srt=ocs&ss=b&sv=2018-03-28",
         "sv=2018-03-28&ss=b&srt=sco&sp=rwu&spr=https&sig=U0lH&se=2020-01-01&st=2019-01-01",
         "https://mystorage.blob.core.windows.net/?sv=2018-03-28&ss=b&srt=sco&sp=rwu&spr=https&sig=U0lH",
+        "sv=2018-03-28&ss=b&srt=sco&sp=rwu&spr=https&sip=&ses=",
     ],
 )
 def test_template_that_grants_the_same_is_the_same(template: str) -> None:
@@ -160,6 +202,11 @@ def test_template_that_grants_the_same_is_the_same(template: str) -> None:
         "sv=2018-03-28&ss=b&srt=co&sp=rwu&spr=https",
         "sv=2018-03-28&ss=b&srt=sco&sp=rwud&spr=https",
         "sv=2018-03-28&ss=b&srt=sco&sp=rwu&spr=https&sp=rwu",
+        "sv=2018-03-28&ss=b&srt=sco&sp=rwu&spr=https&sip=203.0.113.9",
+        "sv=2018-03-28&ss=b&srt=sco&sp=rwu&spr=https&ses=scope",
+        "sv=2018-03-28&ss=b&srt=sco&sp=rwu&spr=https&si=policy",
+        "sv=2018-03-28&ss=b&srt=sco&sp=rwu&spr=https&whatever=comes",
+        "SV=2018-03-28&sv=2018-03-28&ss=b&srt=sco&sp=rwu&spr=https",
     ],
 )
 def test_template_that_grants_something_else_is_another(template: str) -> None:
