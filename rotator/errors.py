@@ -401,6 +401,10 @@ class SudoError(DeliveryError):
     )
 
 
+class KubercError(DeliveryError):
+    """The user's own defaults for kubectl (kuberc) change what is asked of it."""
+
+
 class KubernetesUnauthorizedError(DeliveryError):
     """The API server does not take the credential in kubectl's kubeconfig."""
 
@@ -438,6 +442,33 @@ class ManifestRejectedError(DeliveryError):
     """The API server, or an admission webhook of it, refuses the manifest."""
 
     remedy = "Read what the API server says; KUBERNETES_SECRET_KEEP_FOREIGN=false leaves out what others put there."
+
+
+class DryRunUnsupportedError(ManifestRejectedError):
+    """An admission webhook, or the API server, makes no dry run, without which nothing is deleted."""
+
+    remedy = (
+        "Use KUBERNETES_SECRET_STRATEGY=apply, which makes none; or let the webhook's owner declare its sideEffects as "
+        "None or NoneOnDryRun."
+    )
+
+
+class OwnerReferenceError(ManifestRejectedError):
+    """The Secret has an owner for which kubectl's user may not create it anew."""
+
+    remedy = (
+        "Use KUBERNETES_SECRET_STRATEGY=apply, which leaves the owner as it is; or let kubectl's user update the "
+        "owner's finalizers."
+    )
+
+
+class AdmissionWebhookError(DeliveryError):
+    """The API server gets no answer from an admission webhook, and therefore takes no Secret."""
+
+    remedy = (
+        "Bring that webhook back, or have its owner leave Secrets of this namespace out: kubectl get "
+        "validatingwebhookconfigurations,mutatingwebhookconfigurations."
+    )
 
 
 class NotOursError(DeliveryError):

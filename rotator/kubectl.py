@@ -10,11 +10,14 @@ import json
 import re
 import shlex
 
-from rotator.kubectl_words import explain, quote
+from rotator.foreign_words import quote
+from rotator.kubectl_words import explain
 from rotator.redaction import Secret
 from rotator.targets import Cluster, Target
 
-_SHORT_LIVED = "GOGC=off GOMEMLIMIT=512MiB GOMAXPROCS=1"
+# sudo, env and kubectl speak English in LC_ALL=C. KUBERC=off keeps kubectl 1.33 and later from the user's own defaults
+# for its options (https://kubernetes.io/docs/reference/kubectl/kuberc/).
+_ENVIRONMENT = "LC_ALL=C KUBERC=off GOGC=off GOMEMLIMIT=512MiB GOMAXPROCS=1"
 _REQUEST_TIMEOUT = "15s"
 _PUT_BACK_SECONDS = 120
 READY = "ready"
@@ -66,7 +69,7 @@ def act(target: Target, what: Act, mark: str) -> str:
     """
     start, carry_out = _ACTS[what]
     script = _SCRIPT.format(
-        environment=_SHORT_LIVED,
+        environment=_ENVIRONMENT,
         kubectl=_bounded(target.cluster),
         path=_path(target),
         name=target.secret,
@@ -104,7 +107,7 @@ def not_found(stderr: str) -> bool:
 
 def command_line(cluster: Cluster) -> str:
     """Give kubectl's command line, short-lived and with a bound on each request."""
-    return f"env {_SHORT_LIVED} {_bounded(cluster)}"
+    return f"env {_ENVIRONMENT} {_bounded(cluster)}"
 
 
 def _bounded(cluster: Cluster) -> str:

@@ -4,10 +4,10 @@ Dry runs need the same rights as the real request, and meet quota and admission 
 (https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run).
 """
 
+import dataclasses
 import datetime
 import json
 import re
-import shlex
 
 from rotator import kubectl, manifest
 from rotator.kubectl import Act
@@ -30,20 +30,24 @@ _PLACES = {
 PLACES = " ".join(f"command -v {place} >/dev/null && echo '{command}';" for place, command in _PLACES.items()) + " true"
 
 
-# As the delivery's script makes them.
-_PIPES = (
-    "pipes=$(mktemp -d 2>/dev/null || mktemp -d /dev/shm/rotator.XXXXXX) || exit 70; "
-    'mkfifo "$pipes/4"; code=$?; rm -rf "$pipes"; exit $code'
+NO_PIPES = 70  # the status of a delivery's script that can make none
+SHELL_REMEDY = (
+    "Give this user a POSIX shell, such as /bin/sh: fish and csh read a script otherwise. A forced command in "
+    "authorized_keys has to run the whole of SSH_ORIGINAL_COMMAND by /bin/sh."
 )
-PIPES = f"exec sh -c {shlex.quote(_PIPES)}"
-
-
 NEEDED = {Act.CREATE: {"create"}, Act.UPDATE: {"update"}, Act.RECREATE: {"delete", "create"}}
 
 
 def writing(target: Target) -> tuple[str, ...]:
     """Name the verbs with which the strategy changes the Secret, in the course of time."""
     return "create", "update" if target.strategy is Strategy.APPLY else "delete"
+
+
+def script(target: Target, mark: str) -> str:
+    """Give the command of a delivery, with `false` for kubectl. Without a manifest it changes nothing in any case."""
+    harmless = dataclasses.replace(target.cluster, kubectl=("false",))
+    what = Act.UPDATE if target.strategy is Strategy.APPLY else Act.RECREATE
+    return kubectl.act(dataclasses.replace(target, cluster=harmless), what, mark)
 
 
 def client(cluster: Cluster) -> str:
@@ -89,7 +93,7 @@ def version(stdout: str) -> str:
     try:
         found = json.loads(stdout)
         return str(found.get("clientVersion", found)["gitVersion"])
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ""
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import re
+import secrets
 import shlex
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -80,8 +81,8 @@ class MasterChecks:
             Look("master", self._meet),
             Look("host key", self._pinned),
             Look("login", self._login),
+            Look("remote shell", self._script),
             Look("master clock", self._time),
-            Look("remote shell", self._pipes),
             Look("kubectl", self._client),
             Look("API server", self._server),
             Look("namespace", self._namespace),
@@ -152,7 +153,7 @@ class MasterChecks:
         return shell.start(command, seconds=_SECONDS).finish(stdin)
 
     def _time(self, known: Known, say: Say) -> None:
-        known.of("login")
+        known.of("remote shell")
         before = self._clock()
         said = self._run(known, "date +%s").stdout.strip()
         theirs = datetime.datetime.fromtimestamp(int(said), datetime.UTC) if re.fullmatch("[0-9]{1,11}", said) else None
@@ -162,20 +163,24 @@ class MasterChecks:
         # Nothing of a rotation is decided by it; whatever runs on the master may come to judge the SAS by it.
         clock_checks.compare(f"the master {self._cluster.host}", off, say)
 
-    def _pipes(self, known: Known, say: Say) -> None:
-        """A delivery holds its kubectl processes ready on named pipes."""
-        result = self._run(known, kubectl_probe.PIPES)
-        if result.status == 0:
-            say(Level.OK, "mktemp and mkfifo work")
+    def _script(self, known: Known, say: Say) -> None:
+        """The very script of a delivery: a login shell that understands a line may not understand a script."""
+        mark = f"rotator-{secrets.token_hex(8)}"
+        result = self._run(known, kubectl_probe.script(self._target, mark))
+        if kubectl.parse(result.stdout, mark).has(kubectl.READY):
+            say(Level.OK, "the script of a delivery runs, with mktemp and mkfifo")
             return
-        said = kubectl.quote(result.stderr) or f"status {result.status}"
-        say(
-            Level.FAILURE,
-            f"no named pipe can be made on {self._cluster}: {said}",
-            "Make room in /tmp or /dev/shm there.",
-        )
+        said = kubectl.quote(f"{result.stderr}\n{result.stdout}") or f"status {result.status} and no word"
+        if result.status == kubectl_probe.NO_PIPES:
+            text = f"no named pipe can be made on {self._cluster}: {said}"
+            say(Level.FAILURE, text, "Make room in /tmp or /dev/shm there.")
+            return  # what comes next needs none
+        text = f"the login shell of {self._cluster} does not run the script of a delivery: {said}"
+        say(Level.FAILURE, text, kubectl_probe.SHELL_REMEDY, f"sudo usermod --shell /bin/sh {self._cluster.user}")
+        raise OverError
 
     def _client(self, known: Known, say: Say) -> None:
+        known.of("remote shell")
         result = self._run(known, kubectl_probe.client(self._cluster))
         found = kubectl_probe.version(result.stdout)
         if result.status == 0 and found:
@@ -255,17 +260,32 @@ class MasterChecks:
         known.of("namespace")
         held: Held | None = known.of("Secret")
         # In place it needs no more room than it has.
-        verb = "update" if delivery.choose(self._target, held) is Act.UPDATE else "create"
+        act = delivery.choose(self._target, held)
+        verb = "update" if act is Act.UPDATE else "create"
         known.of(f"kubectl may {verb}")
         document = kubectl_probe.trial(self._target, held, self._plan.definition, self._clock())
         result = self._run(known, *kubectl_probe.dry_run(self._target, verb, document))
         # A Secret of that name is met only after authorisation, quota and admission have passed.
-        if result.status != 0 and "(AlreadyExists)" not in result.stderr:
-            raise kubectl.explain(result.status, result.stderr, self._target, "nothing was changed")
-        say(Level.OK, "the API server would take the Secret")
+        if result.status == 0 or "(AlreadyExists)" in result.stderr:
+            say(Level.OK, "the API server would take the Secret")
+            return
+        error = kubectl.explain(result.status, result.stderr, self._target, "nothing was changed")
+        if act is Act.RECREATE or not isinstance(error, errors.DryRunUnsupportedError):
+            raise error
+        # A rotation makes one only before it deletes.
+        if self._target.strategy is Strategy.APPLY:
+            say(Level.SKIPPED, f"not looked at: {error}; a rotation in place makes no dry run")
+        else:
+            text = f"{error}; the next run makes the Secret, but later ones cannot replace it"
+            say(Level.WARNING, text, error.remedy, self._dry_run_command(error))
 
     def _dry_run_command(self, error: errors.RotatorError) -> str:
-        return remedies.namespace(self._target) if isinstance(error, errors.NamespaceMissingError) else ""
+        if isinstance(error, errors.NamespaceMissingError):
+            return remedies.namespace(self._target)
+        in_place = isinstance(error, errors.DryRunUnsupportedError | errors.OwnerReferenceError)
+        if in_place and self._target.strategy is Strategy.RECREATE:
+            return self._remedies().setting("KUBERNETES_SECRET_STRATEGY", "apply")
+        return ""
 
     def _held(self, known: Known, say: Say) -> Held | None:
         known.of("kubectl may get")

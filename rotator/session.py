@@ -10,7 +10,7 @@ from typing import Self
 
 import paramiko
 
-from rotator import delivery, errors, kubectl_words
+from rotator import delivery, errors, foreign_words
 from rotator.redaction import Secret
 from rotator.targets import Cluster
 
@@ -103,7 +103,7 @@ class Command:
         self._check_limit()
         status = self._status()
         if not self._has_begun():
-            said = kubectl_words.quote(f"{self._printed()}\n{self._printed_aside()}")
+            said = foreign_words.quote(f"{self._printed()}\n{self._printed_aside()}")
             raise errors.CommandError(
                 f"{self._cluster} does not run commands: {said or 'it said nothing'}", remedy=_NO_COMMANDS
             )

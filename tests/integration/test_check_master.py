@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -159,6 +160,39 @@ def test_a_sudo_that_wants_a_password_is_told_with_what_takes_it_away(
     finding = examiner.failing("kubectl", KUBERNETES_KUBECTL="sudo kubectl")
     assert "NOPASSWD" in finding.remedy
     assert finding.command == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        ("sudo: interactive authentication is required", "NOPASSWD"),
+        ("sudo: sorry, you are not allowed to set the following environment variables: A", "SETENV"),
+    ],
+)
+def test_what_sudo_lacks_is_told(examiner: Examiner, master: Master, tmp_path: Path, words: str, remedy: str) -> None:
+    install(master, tmp_path / "programs", "sudo", words)
+    assert remedy in examiner.failing("kubectl", KUBERNETES_KUBECTL="sudo A=b kubectl").remedy
+
+
+NOISE = {
+    "k3s": 'time="2026-11-30T09:00:00Z" level=warning msg="Unable to read /etc/rancher/k3s/k3s.yaml, please start"',
+    "snap": "WARNING: cannot create user data directory: cannot create /nonexistent/snap/kubectl/1: permission denied",
+    "microk8s": 'mkdir: cannot create directory "/run/user/1001": Permission denied (Forbidden)',
+}
+
+
+@pytest.mark.parametrize("settings", [{}, APPLY])
+@pytest.mark.parametrize("noise", NOISE.values(), ids=NOISE)
+def test_words_beside_what_works_harm_nothing(
+    examiner: Examiner, master: Master, tmp_path: Path, noise: str, settings: dict[str, str]
+) -> None:
+    programs = tmp_path / "programs"
+    install(master, programs, "kubectl", "")
+    (programs / "kubectl").write_text(f"#!/bin/sh\necho '{noise}' >&2\nexec {shutil.which('kubectl')} \"$@\"\n")
+    assert wrong(examiner.check(**settings)) == set()
+    assert examiner.rotates(**settings)
+    examiner.shell.carry_out(f"kubectl delete secret {SECRET_NAME}")
+    assert examiner.rotates(**settings)
 
 
 def test_a_credential_that_has_expired_is_no_lack_of_rights(examiner: Examiner, cluster: KubernetesApi) -> None:
@@ -367,6 +401,59 @@ def test_an_admission_webhook_that_refuses_is_quoted(examiner: Examiner, cluster
     finding = examiner.failing("dry run")
     assert "Secrets need an owner" in finding.text
     assert wrong(examiner.check()) == set()
+
+
+NO_DRY_RUN = 'admission webhook "policy.example.com" does not support dry run'
+
+
+def refuse_dry_runs(cluster: KubernetesApi) -> None:
+    cluster.faults.append(KubernetesFault("*", 400, "BadRequest", NO_DRY_RUN, times=99, dry_run=True))
+
+
+def test_a_webhook_that_makes_no_dry_run_is_no_failure_where_a_rotation_makes_none(
+    examiner: Examiner, cluster: KubernetesApi
+) -> None:
+    refuse_dry_runs(cluster)
+    finding = examiner.failing("dry run")
+    assert "policy.example.com" in finding.text
+    assert finding.command == "export KUBERNETES_SECRET_STRATEGY=apply"
+    examiner.shell.carry_out(finding.command)
+    checkup = examiner.check()
+    assert not checkup.failed
+    assert "makes no dry run" in only(checkup, "dry run", Level.SKIPPED).text
+    assert examiner.rotates()
+
+
+def test_a_webhook_that_makes_no_dry_run_lets_a_first_run_make_the_secret(
+    examiner: Examiner, cluster: KubernetesApi
+) -> None:
+    refuse_dry_runs(cluster)
+    another = {"KUBERNETES_SECRET_NAME": "another"}
+    finding = examiner.sparing("dry run", **another)
+    assert "later ones cannot replace it" in finding.text
+    assert not examiner.rotates(**another)
+
+
+def test_a_webhook_that_does_not_answer_is_named(examiner: Examiner, cluster: KubernetesApi) -> None:
+    words = 'Internal error occurred: failed calling webhook "policy.example.com": Post "https://10.0.0.7/": EOF'
+    cluster.faults.append(KubernetesFault("*", 500, "InternalError", words, times=99, dry_run=True))
+    finding = examiner.failing("dry run")
+    assert "admission webhook policy.example.com does not answer the API server" in finding.text
+    assert "validatingwebhookconfigurations" in finding.remedy
+
+
+def test_an_owner_for_which_the_secret_may_not_be_created_anew_is_no_lack_of_verbs(
+    examiner: Examiner, cluster: KubernetesApi
+) -> None:
+    words = (
+        f'secrets "{SECRET_NAME}" is forbidden: cannot set blockOwnerDeletion if an ownerReference refers to a '
+        "resource you can't set finalizers on: , <nil>"
+    )
+    cluster.faults.append(KubernetesFault("create", 403, "Forbidden", words, times=99))
+    finding = examiner.failing("dry run")
+    assert finding.command == "export KUBERNETES_SECRET_STRATEGY=apply"
+    examiner.mended(finding)
+    assert examiner.rotates()
 
 
 def test_a_label_that_is_insisted_on_may_be_one_that_others_gave_the_secret(

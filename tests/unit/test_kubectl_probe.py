@@ -13,7 +13,7 @@ from rotator.manifest import Document
 from rotator.targets import Strategy, Target
 from tests.unit import examples
 
-KUBECTL = "env GOGC=off GOMEMLIMIT=512MiB GOMAXPROCS=1 kubectl --request-timeout=15s"
+KUBECTL = "env LC_ALL=C KUBERC=off GOGC=off GOMEMLIMIT=512MiB GOMAXPROCS=1 kubectl --request-timeout=15s"
 SECRETS = "/api/v1/namespaces/default/secrets"
 APPLY = dataclasses.replace(examples.TARGET, strategy=Strategy.APPLY)
 FORBIDDEN = (
@@ -47,7 +47,7 @@ def test_the_right_to_create_is_asked_for_without_a_name() -> None:
 def test_a_command_line_of_several_words_is_run_as_such() -> None:
     cluster = dataclasses.replace(examples.CLUSTER, kubectl=("sudo", "/opt/my k3s", "kubectl"))
     asked = kubectl_probe.client(cluster)
-    assert shlex.split(asked)[4:8] == ["sudo", "/opt/my k3s", "kubectl", "--request-timeout=15s"]
+    assert shlex.split(asked)[6:10] == ["sudo", "/opt/my k3s", "kubectl", "--request-timeout=15s"]
 
 
 @pytest.mark.parametrize(
