@@ -11,10 +11,11 @@ from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError, HttpResponseError
 from azure.storage.blob import ContainerClient, LinearRetry
 
-from rotator import errors, identity
+from rotator import errors, identity, network_trouble
 from rotator.app_storage import AppStorage
 
-TROUBLE = (AzureError, errors.IdentityError, ValueError)  # not every malformed connection string is found out before
+# Not every malformed connection string is found out before; an OSError is a missing file of CA certificates.
+TROUBLE = (AzureError, errors.IdentityError, ValueError, OSError)
 EXISTS = (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
 PAUSE_SECONDS = 1
 # Older than the SDK's own choice, which an Azurite of some months ago refuses.
@@ -84,7 +85,22 @@ def said(asked: ContainerClient, error: Exception) -> str:
         return f"{place} answered {error.status_code} {code(error)}".rstrip()
     if isinstance(error, errors.IdentityError):
         return f"nothing to sign in with to {place} could be had: {error}"
-    return f"{place} does not answer ({type(error).__name__})"
+    return _unanswered(asked, error, "").text
+
+
+def failure(unusable: type[errors.RotatorError], asked: ContainerClient, error: Exception) -> errors.RotatorError:
+    """Give the error to raise for this trouble, with a remedy for what is in the way. Not to be chained: see `said`."""
+    if isinstance(error, errors.IdentityError):
+        return unusable(said(asked, error), remedy=error.remedy)
+    if isinstance(error, HttpResponseError) and error.response is not None:
+        return unusable(said(asked, error))
+    trouble = _unanswered(asked, error, unusable.remedy)
+    return unusable(trouble.text, remedy=trouble.remedy)
+
+
+def _unanswered(asked: ContainerClient, error: Exception, otherwise: str) -> network_trouble.Trouble:
+    place = f"the app's own storage {asked.primary_hostname}"
+    return network_trouble.explain(error, place, "AzureWebJobsStorage", otherwise)
 
 
 def code(error: HttpResponseError) -> str:

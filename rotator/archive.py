@@ -143,7 +143,7 @@ class Archive:
             yield
         except app_blobs.TROUBLE as error:
             # Not chained: the foreign message may quote a URL, and with it a SAS.
-            raise errors.ArchiveError(app_blobs.said(self._container, error)) from None
+            raise app_blobs.failure(errors.ArchiveError, self._container, error) from None
 
 
 @contextlib.contextmanager

@@ -62,7 +62,7 @@ class BlobLease:
         except app_blobs.TROUBLE as error:
             self._container.close()
             # Not chained: the foreign message may quote a URL, and with it a SAS.
-            raise errors.LeaseUnavailableError(self._said(error)) from None
+            raise app_blobs.failure(errors.LeaseUnavailableError, self._container, error) from None
         except errors.BusyError:
             self._container.close()
             raise
@@ -178,6 +178,6 @@ def look(storage: AppStorage, name: str, credential: TokenCredential) -> Seen:
         except app_blobs.TROUBLE as error:
             if app_blobs.is_absent(error):
                 return Seen(held=False)
-            raise errors.LeaseUnavailableError(app_blobs.said(container, error)) from None
+            raise app_blobs.failure(errors.LeaseUnavailableError, container, error) from None
     held = blob.lease.status == "locked"
     return Seen(held, Holder.from_metadata(blob.metadata) if held else None)

@@ -6,7 +6,7 @@ from azure.core import PipelineClient
 from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest, HttpResponse
 
-from rotator import errors, foreign, patience
+from rotator import errors, foreign, network_trouble, patience
 
 _Client = PipelineClient[HttpRequest, HttpResponse]
 
@@ -17,9 +17,9 @@ def at(url: str) -> datetime.datetime | None:
     try:
         with PipelineClient(url, policies=[patience.BoundedRetryPolicy(retry_total=1)]) as client:
             text = _date(client, url)
-    except (AzureError, ValueError) as error:
-        words = f"{type(error).__name__}: {getattr(error, 'inner_exception', None) or error}"
-        raise errors.NoAnswerError(f"{url} does not answer ({words[:200]})") from None
+    except (AzureError, ValueError, OSError) as error:
+        trouble = network_trouble.explain(error, url, "the settings", errors.NoAnswerError.remedy)
+        raise errors.NoAnswerError(trouble.text, remedy=trouble.remedy) from None
     return foreign.http_date(text)
 
 

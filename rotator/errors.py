@@ -149,6 +149,7 @@ class IdentityError(RotatorError):
         "Enable the function app's managed identity (set AZURE_CLIENT_ID for a user-assigned one); "
         "on a workstation sign in with `az login`."
     )
+    unanswered: bool = False  # the network was in the way, so that no sign-in helps
 
 
 class VaultError(RotatorError):

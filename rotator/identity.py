@@ -3,18 +3,23 @@
 import base64
 import json
 import os
+import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
 from azure import identity
 from azure.core.credentials import AccessToken, TokenCredential
-from azure.core.exceptions import AzureError
+from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
 
-from rotator import errors, patience
+from rotator import errors, network_trouble, patience
 from rotator.access import Principal
 
 # The endpoint is on this very host; a mute one is asked several times, by each of those who need a token.
 _ANSWER_SECONDS = 5
+_NO_ENDPOINT = (
+    "The platform that gives the app its identity sets IDENTITY_ENDPOINT and answers there: restart the app. A sandbox "
+    "answers only until it is stopped: start it again, and take over its settings; elsewhere unset IDENTITY_ENDPOINT."
+)
 
 
 class Credential:
@@ -23,8 +28,11 @@ class Credential:
     A client's pipeline would otherwise take a mute identity endpoint for a mute service, and ask again and again.
     """
 
-    def __init__(self, credential: identity.ManagedIdentityCredential | identity.DefaultAzureCredential) -> None:
+    def __init__(
+        self, credential: identity.ManagedIdentityCredential | identity.DefaultAzureCredential, endpoint: str = ""
+    ) -> None:
         self._credential = credential
+        self._endpoint = endpoint
         # Now: threads that ask at the same moment would each open one, and lose all but the last.
         credential.__enter__()
 
@@ -32,8 +40,8 @@ class Credential:
         """Give a token; raises IdentityError."""
         try:
             return self._credential.get_token(*scopes, **options)
-        except (AzureError, ValueError) as error:  # what answers may be no identity endpoint, nor speak JSON
-            raise errors.IdentityError(f"no token could be had ({type(error).__name__})") from error
+        except (AzureError, ValueError, OSError) as error:  # what answers may be no identity endpoint, nor speak JSON
+            raise _failure(error, self._endpoint) from error
 
     def close(self) -> None:
         """Close the connections."""
@@ -42,7 +50,26 @@ class Credential:
 
 def credential(client_id: str | None, environment: Mapping[str, str] = os.environ) -> Credential:
     """Give the credential for where this runs: in App Service only its managed identity is asked."""
-    return Credential(_for(client_id, environment))
+    return Credential(_for(client_id, environment), environment.get("IDENTITY_ENDPOINT", ""))
+
+
+def _failure(error: Exception, endpoint: str) -> errors.IdentityError:
+    """Tell a network that is in the way from an identity that is missing."""
+    words = f"no token could be had ({type(error).__name__})"
+    if endpoint:
+        host = f"the identity endpoint {urllib.parse.urlsplit(endpoint).netloc.rpartition('@')[2]}"
+        if not isinstance(error, ServiceRequestError | ServiceResponseError | OSError):
+            return errors.IdentityError(words)
+        trouble = network_trouble.explain(error, host, "IDENTITY_ENDPOINT", _NO_ENDPOINT)
+        return _unanswered(trouble)
+    found = network_trouble.find(error, "the sign-in service", "AZURE_AUTHORITY_HOST", words=str(error))
+    return _unanswered(found) if found else errors.IdentityError(words)
+
+
+def _unanswered(trouble: network_trouble.Trouble) -> errors.IdentityError:
+    error = errors.IdentityError(f"no token could be had: {trouble.text}", remedy=trouble.remedy)
+    error.unanswered = True
+    return error
 
 
 def _for(

@@ -166,9 +166,19 @@ def _onboard(choices: Choices, environment: Mapping[str, str]) -> None:
             complaint.interrupted("What was done stays as it is; run it again, and it does the rest.")
         finally:
             if choices.save_settings and onboarding.confirmed:
-                choices.save_settings.write_text(f"{_FINGERPRINT}={onboarding.settings[_FINGERPRINT]}\n")
+                _save(choices.save_settings, f"{_FINGERPRINT}={onboarding.settings[_FINGERPRINT]}\n")
     if not choices.dry_run and not choices.as_json:
         _close(wish, onboarding.public_key)
+
+
+def _save(file: Path, text: str) -> None:
+    try:
+        file.write_text(text)
+    except OSError as error:
+        raise errors.OnboardingError(
+            f"{file} cannot be written ({error.strerror}): {text.strip()}",
+            remedy="Keep that setting by hand; what was done stays as it is.",
+        ) from error
 
 
 def _wish(choices: Choices, environment: Mapping[str, str]) -> Wish:

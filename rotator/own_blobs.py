@@ -53,7 +53,7 @@ class OwnBlobs:
             try:
                 yield container
             except app_blobs.TROUBLE as error:
-                raise unusable(app_blobs.said(container, error)) from None
+                raise app_blobs.failure(unusable, container, error) from None
 
     def _signed_in(self) -> contextlib.AbstractContextManager[TokenCredential]:
         return app_blobs.signed_in(self._storage, self._plan.client_id, self._credential)

@@ -28,7 +28,7 @@ from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 from azure.mgmt.keyvault import KeyVaultManagementClient
 from azure.mgmt.storage import StorageManagementClient
 
-from rotator import access, errors, identity, patience, resource_id
+from rotator import access, errors, identity, network_trouble, patience, resource_id
 from rotator.estate import AccountFacts, AppFacts, VaultFacts
 from rotator.keys import AccountKey, AccountKeys
 from rotator.redaction import Secret
@@ -40,6 +40,7 @@ _MAY_LIST = (
     "Give the app's identity the role 'Storage Account Key Operator Service Role' on the account, and wait some "
     "minutes: az role assignment create --role 81a9662b-bebf-436f-a333-f67b29880f12 --assignee … --scope {}"
 )
+_UNREACHABLE = "Check AZURE_RESOURCE_MANAGER, and the firewalls in between: it is reached by HTTPS, port 443."
 _DAYS = re.compile(r"(?:(\d+)\.)?(\d+):(\d+):(\d+)")
 
 
@@ -208,8 +209,9 @@ class ResourceManager:
             yield
         except HttpResponseError as error:
             raise self._explained(error, what) from error
-        except (ServiceRequestError, ServiceResponseError) as error:
-            raise errors.ResourceManagerError(f"{self._url} does not answer ({type(error).__name__})") from error
+        except (ServiceRequestError, ServiceResponseError, OSError) as error:
+            trouble = network_trouble.explain(error, self._url, "AZURE_RESOURCE_MANAGER", _UNREACHABLE)
+            raise errors.ResourceManagerError(trouble.text, remedy=trouble.remedy) from error
         except ValueError as error:
             raise errors.ResourceManagerError(f"{self._url} does not answer as Resource Manager does") from error
 

@@ -11,7 +11,7 @@ from azure.core import PipelineClient
 from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest, HttpResponse
 
-from rotator import errors, patience
+from rotator import errors, network_trouble, patience
 from rotator.sas import Sas
 
 logger = logging.getLogger(__name__)
@@ -90,9 +90,12 @@ class Prover:
         try:
             response = client.send_request(HttpRequest("GET", url), **(_PATIENT if self._patient else _IMPATIENT))
             response.read()
-        except AzureError as error:
+        except (AzureError, OSError) as error:
+            trouble = network_trouble.explain(
+                error, endpoint, "STORAGE_BLOB_ENDPOINT", errors.StorageUnreachableError.remedy
+            )
             # Not chained: the foreign message quotes the URL, and with it the SAS.
-            raise errors.StorageUnreachableError(f"{endpoint} does not answer ({type(error).__name__})") from None
+            raise errors.StorageUnreachableError(trouble.text, remedy=trouble.remedy) from None
         code = response.headers.get("x-ms-error-code", "")
         return _judge(response.status_code, code, sas, endpoint)
 

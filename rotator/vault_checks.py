@@ -54,12 +54,15 @@ class VaultChecks:
         self._resource_id = ""
         self.remedies = Remedies(plan, place)
 
+    def _sign_in(self, error: errors.RotatorError) -> str:
+        return "" if isinstance(error, errors.IdentityError) and error.unanswered else self.remedies.sign_in()
+
     def looks(self) -> list[Look]:
         """Give them in an order in which each comes after those that it needs."""
         cluster = self._plan.targets[0].cluster
         looks = [
             Look("settings", self._settings),
-            Look("identity", self._identity, lambda _: self.remedies.sign_in()),
+            Look("identity", self._identity, self._sign_in),
             Look("vault", self._reach),
             Look("vault permission secrets get", self._secret(cluster.key_secret), self._command(cluster.key_secret)),
             Look("vault permission storage get", self._managed, self._command()),

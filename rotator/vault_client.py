@@ -23,7 +23,7 @@ from azure.core.pipeline import PipelineResponse
 from azure.core.rest import HttpRequest, HttpResponse
 from azure.keyvault.secrets import SecretClient
 
-from rotator import access, errors, identity, patience, telemetry
+from rotator import access, errors, identity, network_trouble, patience, telemetry
 from rotator.redaction import Secret
 from rotator.targets import ManagedAccount
 
@@ -133,8 +133,9 @@ class VaultClient:
             if isinstance(error, ClientAuthenticationError):
                 raise errors.IdentityError(f"{self.host} takes no token of this identity's") from error
             raise self._explained(error, permission, what) from error
-        except (ServiceRequestError, ServiceResponseError) as error:
-            raise errors.VaultUnreachableError(f"{self.host} does not answer ({type(error).__name__})") from error
+        except (ServiceRequestError, ServiceResponseError, OSError) as error:
+            trouble = network_trouble.explain(error, self.host, "KEYVAULT_BASEURL", errors.VaultUnreachableError.remedy)
+            raise errors.VaultUnreachableError(trouble.text, remedy=trouble.remedy) from error
         except ValueError as error:  # an answer that is no JSON, or a challenge for another host's token
             raise errors.VaultError(
                 f"{self.host} does not answer {what} as a Key Vault does",

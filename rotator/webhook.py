@@ -16,7 +16,7 @@ from azure.core import PipelineClient
 from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest, HttpResponse
 
-from rotator import errors, message
+from rotator import errors, message, network_trouble
 from rotator.redaction import Secret
 from rotator.report import Report
 
@@ -36,6 +36,7 @@ class _Answer:
     trouble: str
     may_pass: bool = False
     again: float | None = None
+    remedy: str = errors.WebhookError.remedy
 
 
 def send(url: Secret, report: Report, *, seconds: float = 20.0, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -45,27 +46,27 @@ def send(url: Secret, report: Report, *, seconds: float = 20.0, sleep: Callable[
     """
     host = urllib.parse.urlsplit(url.reveal()).hostname or ""
     payload = message.compose(report, teams=_is_teams(host))
-    troubles: queue.SimpleQueue[str] = queue.SimpleQueue()
+    answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
 
     def post() -> None:
-        troubles.put(_post(url, payload, seconds, sleep))
+        answers.put(_post(url, payload, seconds, sleep))
 
     # In a thread, as neither name resolution nor an answer that comes drop by drop knows a time limit.
     threading.Thread(target=post, name="webhook", daemon=True).start()
     try:
-        trouble = troubles.get(timeout=seconds)
+        answer = answers.get(timeout=seconds)
     except queue.Empty:
-        trouble = f"did not take the message within {seconds:g} s"
-    if trouble:
-        raise errors.WebhookError(f"{host} {trouble}")
+        answer = _Answer(f"{host} did not take the message within {seconds:g} s")
+    if answer.trouble:
+        raise errors.WebhookError(answer.trouble, remedy=answer.remedy)
 
 
 def _is_teams(host: str) -> bool:
     return any(f".{host}".endswith(f".{name}") for name in _TEAMS)
 
 
-def _post(url: Secret, payload: dict[str, object], seconds: float, sleep: Callable[[float], None]) -> str:
-    """Say what was wrong in the end, if anything, in words of our own: others' may quote the URL."""
+def _post(url: Secret, payload: dict[str, object], seconds: float, sleep: Callable[[float], None]) -> _Answer:
+    """Give the last answer, in words of our own: others' may quote the URL."""
     attempts: tenacity.Retrying = tenacity.Retrying(
         retry=tenacity.retry_if_result(lambda answer: answer.may_pass),
         wait=_pause,
@@ -80,8 +81,9 @@ def _post(url: Secret, payload: dict[str, object], seconds: float, sleep: Callab
         with _out_of_logs(url.reveal()), PipelineClient(url.reveal(), policies=[]) as client:
             answer: _Answer = attempts(_attempt, client, url, body)
     except Exception as error:  # noqa: BLE001  # whatever it is, it must not break a run
-        return f"cannot be posted to ({type(error).__name__})"
-    return answer.trouble
+        host = urllib.parse.urlsplit(url.reveal()).hostname or ""
+        return _Answer(f"{host} cannot be posted to ({type(error).__name__})")
+    return answer
 
 
 def _attempt(client: _Client, url: Secret, body: bytes) -> _Answer:
@@ -90,8 +92,10 @@ def _attempt(client: _Client, url: Secret, body: bytes) -> _Answer:
         response = client.send_request(
             request, stream=True, connection_timeout=_CONNECT_SECONDS, read_timeout=_ANSWER_SECONDS
         )
-    except AzureError as error:
-        return _Answer(f"does not answer ({type(error.inner_exception or error).__name__})", may_pass=True)
+    except (AzureError, OSError) as error:
+        host = urllib.parse.urlsplit(url.reveal()).hostname or ""
+        trouble = network_trouble.explain(error, host, "NOTIFY_WEBHOOK_URL", errors.WebhookError.remedy)
+        return _Answer(trouble.text, may_pass=trouble.may_pass, remedy=trouble.remedy)
     with response:
         return _judge(response)
 
@@ -102,7 +106,8 @@ def _judge(response: HttpResponse) -> _Answer:
         return _Answer("")
     may_pass = status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
     again = response.headers.get("Retry-After", "")
-    return _Answer(f"answered {status}", may_pass, float(again) if again.isdecimal() else None)
+    host = urllib.parse.urlsplit(response.request.url).hostname or ""
+    return _Answer(f"{host} answered {status}", may_pass, float(again) if again.isdecimal() else None)
 
 
 def _pause(state: tenacity.RetryCallState) -> float:

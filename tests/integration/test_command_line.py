@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from sandbox.world import World
 from tests.integration.conftest import Cluster, command_line, plain
 
@@ -44,6 +46,18 @@ def test_bad_settings_end_with_2_before_anything_is_asked(world: World) -> None:
     assert "KEYVAULT_BASEURL" in done.stderr
     assert "KUBERNETES_SECRET_NAME" in done.stderr
     assert len(world.journal.events()) == seen
+
+
+@pytest.mark.parametrize("command", ["rotate", "plan", "status", "check", "revoke"])
+def test_a_file_of_certificates_that_is_gone_is_no_defect(world: World, command: str) -> None:
+    done = command_line(world, command, REQUESTS_CA_BUNDLE="/tmp/sandbox-stopped/tls/ca.pem", PYTHONWARNINGS="default")
+
+    said = plain(done.stdout + done.stderr)
+    assert done.returncode == 1
+    assert "REQUESTS_CA_BUNDLE names /tmp/sandbox-stopped/tls/ca.pem, which is not there" in said
+    assert "Correct REQUESTS_CA_BUNDLE, or unset it" in said or command == "status"
+    assert "defect" not in said
+    assert "UnexpectedError" not in said
 
 
 def test_an_unknown_command_ends_with_2(world: World) -> None:

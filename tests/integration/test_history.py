@@ -200,7 +200,7 @@ def test_an_unreachable_storage_is_found_out_in_bounded_time(empty: World) -> No
     key = empty.account.keys["key1"]
     by_key = f"AccountName=sandboxaccount;AccountKey={key};BlobEndpoint=http://127.0.0.1:9/sandboxaccount"
     error = refused(empty, AzureWebJobsStorage=by_key)
-    assert str(error) == "the app's own storage 127.0.0.1:9/sandboxaccount does not answer (ServiceRequestError)"
+    assert str(error) == "the app's own storage 127.0.0.1:9/sandboxaccount does not answer: the connection is refused"
 
 
 def test_a_connection_string_that_is_none_is_not_quoted(empty: World) -> None:

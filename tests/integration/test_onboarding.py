@@ -444,6 +444,19 @@ def test_a_new_key_is_encrypted_where_a_passphrase_is_wanted(empty: World, monke
     assert report.counts() == "1 rotated"
 
 
+def test_a_file_for_settings_that_cannot_be_written_is_named(empty: World, tmp_path: Path) -> None:
+    result = onboard("--yes", "--save-settings", str(tmp_path / "nowhere" / "saved"))
+    assert result.exit_code == 1
+    assert "nowhere/saved cannot be written (No such file or directory): KUBERNETES_SSH_FINGERPRINT=" in result.output
+
+
+def test_a_sandbox_that_was_stopped_is_told_as_that(empty: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/tmp/sandbox-stopped/tls/ca.pem")
+    said = refused(empty, "--yes")
+    assert "REQUESTS_CA_BUNDLE names /tmp/sandbox-stopped/tls/ca.pem, which is not there" in said
+    assert "defect" not in said
+
+
 def test_a_file_without_a_key_changes_nothing(empty: World, tmp_path: Path) -> None:
     file = tmp_path / "id_ed25519.pub"
     file.write_text(empty.key_pair.public_line)
