@@ -28,4 +28,4 @@ def master(world: "World") -> "own_master.Master | OpenSshMaster":
         return own_master.Master(world.journal, directory, world.cluster.kubeconfig)
     from sandbox.openssh import OpenSshMaster
 
-    return OpenSshMaster(directory, world.cluster.kubeconfig)
+    return OpenSshMaster(directory, world.cluster.kubeconfig, world.options.sshd_options)

@@ -8,6 +8,7 @@ import contextlib
 import getpass
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 import asyncssh
@@ -15,6 +16,8 @@ import asyncssh
 from sandbox import host_keys, local_user, parts, processes
 
 SEPARATION_DIRECTORY = Path("/run/sshd")
+# What lets a suite connect in quick succession, and be refused at will. PerSourcePenalties are of OpenSSH 9.8.
+ROOMY = ("MaxStartups 100", "MaxSessions 100", "PerSourcePenalties no")
 
 
 class OpenSshMaster:
@@ -22,11 +25,15 @@ class OpenSshMaster:
 
     It lets in the user that it runs as; root's sshd lets in a user made for it, because root's shell may have slow
     start-up files. `authorized_keys` are read at the start.
+
+    `options` are lines for sshd_config that come before all others, so that they win; limits on connections are
+    OpenSSH's own without them.
     """
 
     host = "127.0.0.1"
 
-    def __init__(self, directory: Path, kubeconfig: Path) -> None:
+    def __init__(self, directory: Path, kubeconfig: Path, options: Sequence[str] = ()) -> None:
+        self.options = tuple(options)
         self.directory = directory
         self.kubeconfig = kubeconfig
         self.port = 0
@@ -69,12 +76,12 @@ class OpenSshMaster:
 
     async def _configure(self, program: str, home: local_user.Home) -> Path:
         path = self.directory / "sshd_config"
-        options = self._options(home)
-        # Since 9.8 refused logins count against their address; older versions don't know the option.
-        path.write_text("\n".join([*options, "PerSourcePenalties no"]) + "\n")
+        options = [*self.options, *self._options(home)]
+        path.write_text("\n".join(options) + "\n")
         check = await asyncio.create_subprocess_exec(program, "-t", "-f", path, stderr=asyncio.subprocess.DEVNULL)
         if await check.wait():
-            path.write_text("\n".join(options) + "\n")
+            older = [each for each in options if not each.startswith("PerSourcePenalties")]
+            path.write_text("\n".join(older) + "\n")
         return path
 
     def _options(self, home: local_user.Home) -> list[str]:
@@ -98,8 +105,6 @@ class OpenSshMaster:
             "UsePAM no",
             "DisableForwarding yes",
             "PermitTTY no",
-            "MaxStartups 100",
-            "MaxSessions 100",
             "SetEnv " + " ".join(f'"{name}={value}"' for name, value in environment.items()),
         ]
 

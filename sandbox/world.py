@@ -52,9 +52,11 @@ class Options:
     at those of the original sample; otherwise the rotator may read the managed account too, and regenerate its
     keys. Without `onboarded` vault and master are as a deployment leaves them: no managed account, no secret, no
     access policy, and no key on the master. `webhook` and `insights` start what notifications and telemetry go to.
+    `sshd_options` are lines for the real sshd's configuration, which has OpenSSH's own limits otherwise.
     """
 
     sshd: bool = False
+    sshd_options: tuple[str, ...] = ()
     envtest: Path | None = None
     azurite: bool = False
     minimal_permissions: bool = False

@@ -38,7 +38,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Master]:
             started = master.Master(journal.Journal(), directory / "own", kubeconfig)
         else:
             _require_sshd()
-            started = openssh.OpenSshMaster(directory / "sshd", kubeconfig)
+            started = openssh.OpenSshMaster(directory / "sshd", kubeconfig, openssh.ROOMY)
         started.authorized_keys.append(KEY_PAIR.public_line)
         stack.callback(lambda: running.run(started.stop()))
         running.run(started.start())

@@ -1,5 +1,6 @@
 """Checks of the way to the Secret, each made to fail: the remedy is shown, and its command ends the failure."""
 
+import dataclasses
 import datetime
 import json
 import shutil
@@ -13,7 +14,6 @@ from rotator.findings import Level
 from sandbox.envtest import LIMITED, EnvtestApi
 from sandbox.kubernetes import KubernetesApi, KubernetesFault
 from sandbox.master import Master
-from sandbox.openssh import OpenSshMaster
 from sandbox.world import SECRET_NAME, Options, World
 from tests import surroundings
 from tests.integration.checkups import Examiner, examined, levels, only, wrong
@@ -80,6 +80,20 @@ def test_to_a_host_that_is_not_proven_nothing_is_sent(examiner: Examiner, master
     assert (master.auth_attempts, len(master.commands)) == (attempts, commands)
     at_master = {event.action for event in examiner.world.journal.events()[seen:] if event.service == "master"}
     assert at_master == {"connect"}
+
+
+def test_a_check_makes_the_one_connection_on_which_it_logs_in(examiner: Examiner, master: Master) -> None:
+    before = master.connections, master.auth_attempts
+    examiner.check()
+    assert (master.connections, master.auth_attempts) == (before[0] + 1, before[1] + 1)
+
+
+def test_a_check_of_an_unpinned_host_makes_one_connection_for_each_of_its_keys(
+    examiner: Examiner, master: Master
+) -> None:
+    before = master.connections
+    examiner.check(KUBERNETES_SSH_FINGERPRINT=ANOTHER)
+    assert master.connections == before + len(master.fingerprints)
 
 
 def test_any_of_the_host_s_keys_may_be_pinned(examiner: Examiner) -> None:
@@ -511,14 +525,8 @@ def test_a_secret_that_somebody_deleted_is_made_by_a_run(examiner: Examiner) -> 
 @pytest.fixture
 def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[World]:
     """A real sshd that allows so many sessions in one connection."""
-    original = OpenSshMaster._options
-    sessions = f"MaxSessions {request.param}"
-    monkeypatch.setattr(
-        OpenSshMaster,
-        "_options",
-        lambda self, home: [sessions if "MaxSessions" in each else each for each in original(self, home)],
-    )
-    with World(options_for("sshd")) as running:
+    options = dataclasses.replace(options_for("sshd"), sshd_options=(f"MaxSessions {request.param}",))
+    with World(options) as running:
         yield surroundings.enter(running, monkeypatch)
 
 
