@@ -163,7 +163,7 @@ class VaultUnreachableError(VaultError):
 
 
 class VaultForbiddenError(VaultError):
-    """The identity lacks a permission on the vault."""
+    """No access policy of the vault gives the identity a permission."""
 
 
 class VaultFirewallError(VaultError):
@@ -184,7 +184,7 @@ class VaultPrivateError(VaultError):
 
 
 class RbacVaultError(VaultForbiddenError):
-    """The vault decides by Azure roles, with which managed storage does not work."""
+    """The vault decides by Azure roles. Managed storage is undocumented there; access policies are the known way."""
 
 
 class KeyAccessForbiddenError(VaultForbiddenError):

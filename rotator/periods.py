@@ -14,7 +14,8 @@ def warnings(managed: Managed, plan: Plan) -> tuple[str, ...]:
     """Say which SAS would die before its time, and by what.
 
     Key Vault regenerates the key that is not active and makes it the active one, so a key lives two periods, of which
-    it signs in the first (https://learn.microsoft.com/azure/key-vault/secrets/overview-storage-keys-powershell).
+    it signs in the first. So said Microsoft's documentation of managed storage, which was withdrawn in
+    April 2026.
     """
     return tuple(_warnings(managed, plan))
 

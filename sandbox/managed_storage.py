@@ -1,6 +1,6 @@
 """Key Vault's managed storage accounts: what it keeps of one, and the SAS minted from a definition.
 
-https://learn.microsoft.com/azure/key-vault/secrets/overview-storage-keys
+https://learn.microsoft.com/rest/api/keyvault/ ; the feature's own documentation was withdrawn in April 2026.
 """
 
 import dataclasses

@@ -21,7 +21,7 @@ resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
       name: 'standard'
     }
     createMode: recover ? 'recover' : 'default'
-    // Managed storage is documented with access policies only; from API version 2026-02-01 on, a vault that does not
+    // Managed storage was documented with access policies only; from API version 2026-02-01 on, a vault that does not
     // ask for them is made in role mode.
     enableRbacAuthorization: false
     // A redeployment sets exactly these and drops a policy that somebody added by hand.

@@ -54,6 +54,21 @@ def azd_variables() -> set[str]:
     return {re.findall(r"\$\{(\w+)", entry["value"])[0] for entry in parameters.values()}
 
 
+# Microsoft withdrew these with the feature in April 2026: they lead to another subject now.
+WITHDRAWN = re.compile(
+    r"key-vault/secrets/(?:overview-storage-keys|storage-keys-sas-tokens-code|about-managed-storage-account-keys)"
+)
+
+
+def test_managed_storage_is_told_to_be_deprecated_and_nothing_links_to_its_withdrawn_pages() -> None:
+    assert "Key Vault managed storage is deprecated" in text("README.md")
+    kinds = ("md", "py", "bicep", "sh", "yaml", "json")
+    for path in (path for folder in ("rotator", "sandbox", "docs", "infra") for path in (ROOT / folder).rglob("*")):
+        if path.suffix.lstrip(".") in kinds:
+            assert not WITHDRAWN.search(path.read_text()), path
+    assert not WITHDRAWN.search(text("README.md"))
+
+
 @each
 def test_links_lead_somewhere(document: str) -> None:
     for path, anchor in links(document):
