@@ -17,7 +17,7 @@ KEY_ROLES = frozenset(
     }
 )
 LIST_KEYS = "Microsoft.Storage/storageAccounts/listkeys/action"
-# https://learn.microsoft.com/azure/key-vault/secrets/overview-storage-keys#service-principal-application-id
+# From Microsoft's documentation of managed storage (overview-storage-keys), which was withdrawn in April 2026.
 _KEY_VAULT = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093"
 _KEY_VAULT_OF_GOVERNMENT = "7e7c393b-45d0-48b1-a35e-2905ddf8183c"
 
@@ -73,10 +73,11 @@ def addition(vault: str, object_id: str, wanted: Policy) -> str:
     """Give the command that adds these permissions to those that an identity has there already.
 
     az replaces each list that is given, so what is there is given with it
-    (https://learn.microsoft.com/cli/azure/keyvault#az-keyvault-set-policy).
+    (https://learn.microsoft.com/cli/azure/keyvault#az-keyvault-set-policy). A policy that names an application besides
+    the identity is another one, of which nothing is taken over.
     """
     name = shlex.quote(vault)
-    query = f"properties.accessPolicies[?objectId=='{object_id}'].permissions"
+    query = f"properties.accessPolicies[?objectId=='{object_id}' && applicationId==null].permissions"
     lists = "".join(
         f" --{kind.removesuffix('s')}-permissions {' '.join(sorted(verbs))} $(az keyvault show --name {name} --query "
         f"{_in_double_quotes(f'{query}.{kind}[]')} --output tsv)"

@@ -5,7 +5,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Protocol
 
-from rotator import access, pins
+from rotator import access, errors, pins
 from rotator.managed import Managed
 from rotator.redaction import Secret
 from rotator.resource_id import ResourceId
@@ -74,7 +74,7 @@ class Directory(Protocol):
 class Store(Protocol):
     """The vault as the operator; raises VaultError."""
 
-    def managed(self, *, settling: bool = False) -> Managed | None:
+    def managed(self, *, settling: bool = True) -> Managed | None:
         """Read what is managed under the name; `settling` waits for a new access policy."""
 
     def name_of(self, resource_id: str) -> str | None:
@@ -114,3 +114,11 @@ class Keys(Protocol):
 
     def public_line(self, key: Secret, passphrase: Secret | None) -> str:
         """Give the public half as authorized_keys has it."""
+
+
+def taken(vault: str, name: str, found: Managed) -> errors.AlreadyManagedError:
+    """Say that the name belongs to another storage account than the wanted one."""
+    return errors.AlreadyManagedError(
+        f"{vault} manages another storage account as {name!r}, or did so: {found.resource_id}",
+        remedy="Choose another KEYVAULT_STORAGE_NAME for this one.",
+    )

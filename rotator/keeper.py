@@ -3,6 +3,7 @@
 Operations: https://learn.microsoft.com/rest/api/keyvault/ (Storage: Set/Get/Update/Recover Storage Account).
 """
 
+import contextlib
 import functools
 import logging
 import time
@@ -13,32 +14,43 @@ from typing import Any
 import tenacity
 from azure.core.credentials import TokenCredential
 
-from rotator import errors, vault_client
+from rotator import errors, estate, vault_client
 from rotator.managed import Managed, parse
 from rotator.redaction import Secret
 from rotator.targets import ManagedAccount
 
 logger = logging.getLogger(__name__)
 
-# A role or an access policy takes minutes to be known everywhere, a recovery seconds.
+# A role or an access policy takes minutes to be known everywhere, a deletion or a recovery seconds.
 _SETTLE_SECONDS = 180
+_CHANGING_SECONDS = 60
 
 
 class Keeper:
-    """One vault, as the operator. Every method raises IdentityError or a VaultError."""
+    """One vault, as the operator. Every method raises IdentityError or a VaultError.
+
+    What a policy or a role refuses is asked for again for some minutes, as the one that allows it may be new.
+    """
 
     def __init__(
         self, account: ManagedAccount, credential: TokenCredential, *, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._name = account.name
-        self._sleep = sleep
+        self._what = f"managed account {self._name!r}"
         self._client = vault_client.VaultClient(account, credential)
-        self._settling = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_may_settle),
+        self._allowed = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_is_refusal),
             wait=tenacity.wait_exponential(multiplier=1, max=15),
             stop=tenacity.stop_after_delay(_SETTLE_SECONDS),
             sleep=sleep,
             before_sleep=_say,
+            reraise=True,
+        )
+        self._changed = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_is_changing),
+            wait=tenacity.wait_fixed(2),
+            stop=tenacity.stop_after_attempt(_CHANGING_SECONDS // 2),
+            sleep=sleep,
             reraise=True,
         )
 
@@ -46,16 +58,16 @@ class Keeper:
         """Close the connections."""
         self._client.close()
 
-    def managed(self, *, settling: bool = False) -> Managed | None:
-        """Give what the vault manages under the account's name; `settling` waits for a new policy to take effect."""
-        read = functools.partial(self._client.get, self._path, "storage get", f"managed account {self._name!r}")
-        return _managed(self._settling(read) if settling else read())
+    def managed(self, *, settling: bool = True) -> Managed | None:
+        """Read what the vault manages under the account's name; without `settling` a refusal is not waited out."""
+        read = functools.partial(self._client.get, self._path, "storage get", self._what)
+        return _managed(self._allowed(read) if settling else read())
 
     def name_of(self, resource_id: str) -> str | None:
         """Give the name under which the vault manages that account, if it does."""
         path: str | None = "/storage"
         while path:
-            page = self._client.send("GET", path, "storage list", "its managed accounts")
+            page = self._send("GET", path, "storage list", "its managed accounts")
             for item in page.get("value") or []:
                 if str(item.get("resourceId", "")).lower() == resource_id.lower():
                     return str(item["id"]).rstrip("/").rpartition("/")[2]
@@ -64,37 +76,46 @@ class Keeper:
 
     def soft_deleted(self) -> Managed | None:
         """Give the managed account of that name that was deleted and can be recovered."""
-        what = f"deleted managed account {self._name!r}"
-        return _managed(self._client.get(f"/deletedstorage/{self._name}", "storage get", what))
+        path = f"/deletedstorage/{self._name}"
+        return _managed(self._allowed(self._client.get, path, "storage get", f"deleted {self._what}"))
 
     def recover(self, wanted: Managed) -> None:
         """Bring the soft-deleted managed account back, and change when the vault regenerates its keys."""
-        path = f"/deletedstorage/{self._name}/recover"
-        self._client.send("POST", path, "storage recover", f"deleted managed account {self._name!r}")
-        # It takes the vault some seconds until it knows the account again.
-        recovered = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type((errors.ManagedAccountNotFoundError, errors.VaultConflictError)),
-            wait=tenacity.wait_fixed(2),
-            stop=tenacity.stop_after_attempt(30),
-            sleep=self._sleep,
-            reraise=True,
-        )
-        recovered(self.change, wanted)
+        self._changed(self._recover, wanted)
+
+    def _recover(self, wanted: Managed) -> None:
+        with contextlib.suppress(errors.ManagedAccountNotFoundError, errors.VaultConflictError):  # not yet, or already
+            self._send("POST", f"/deletedstorage/{self._name}/recover", "storage recover", f"deleted {self._what}")
+        self.change(wanted)
 
     def manage(self, wanted: Managed) -> None:
         """Let the vault manage the account; repeated while the roles on it are still on their way."""
-        body = {**wanted.bundle, "attributes": {"enabled": True}}
-        what = f"managed account {self._name!r}"
-        self._settling(self._client.send, "PUT", self._path, "storage set", what, body)
+        try:
+            self._put(wanted)
+        except errors.VaultConflictError:
+            self._changed(self._manage_or_recover, wanted)
+
+    def _manage_or_recover(self, wanted: Managed) -> None:
+        """One whose deletion or recovery was under way a moment ago keeps its active key, on which SAS depend."""
+        found = self.managed() or self.soft_deleted()
+        if found is None:
+            self._put(wanted)
+        elif found.resource_id.lower() == wanted.resource_id.lower():
+            self._recover(wanted)
+        else:
+            raise estate.taken(self._client.host, self._name, found)
+
+    def _put(self, wanted: Managed) -> None:
+        self._send("PUT", self._path, "storage set", self._what, {**wanted.bundle, "attributes": {"enabled": True}})
 
     def change(self, wanted: Managed) -> None:
         """Change when the vault regenerates keys; never which key is active."""
-        self._client.send("PATCH", self._path, "storage update", f"managed account {self._name!r}", wanted.regeneration)
+        self._send("PATCH", self._path, "storage update", self._what, wanted.regeneration)
 
     def secret(self, name: str) -> Secret | None:
         """Read a secret; None when there is none."""
         try:
-            return self._client.secret(name)
+            return self._allowed(self._client.secret, name)
         except errors.VaultSecretNotFoundError:
             return None
 
@@ -105,10 +126,14 @@ class Keeper:
             try:
                 self._client.put_secret(name, value, content_type)
             except vault_client.SoftDeletedError as error:
-                self._client.recover_secret(name)
+                with contextlib.suppress(errors.VaultSecretNotFoundError, errors.VaultConflictError):
+                    self._client.recover_secret(name)  # not yet, or already
                 raise errors.VaultConflictError(f"secret {name!r} is being recovered") from error
 
-        self._settling(put)
+        self._changed(self._allowed, put)
+
+    def _send(self, *request: Any) -> dict[str, Any]:
+        return self._allowed(self._client.send, *request)
 
     @property
     def _path(self) -> str:
@@ -119,10 +144,14 @@ def _managed(bundle: dict[str, Any] | None) -> Managed | None:
     return None if bundle is None else parse(bundle)
 
 
-def _may_settle(error: BaseException) -> bool:
-    if isinstance(error, errors.RbacVaultError):
-        return False
-    return isinstance(error, errors.VaultForbiddenError | errors.VaultConflictError)
+def _is_refusal(error: BaseException) -> bool:
+    """Whether it may be one for a while only, as when a policy or a role is new. The vault's mode does not change."""
+    return isinstance(error, errors.VaultForbiddenError) and not isinstance(error, errors.RbacVaultError)
+
+
+def _is_changing(error: BaseException) -> bool:
+    """Whether it may be for a deletion or a recovery under way, during which the vault answers 404 or 409."""
+    return isinstance(error, errors.ManagedAccountNotFoundError | errors.VaultConflictError)
 
 
 def _say(state: tenacity.RetryCallState) -> None:

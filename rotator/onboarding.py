@@ -17,7 +17,7 @@ from typing import Protocol
 
 import isodate
 
-from rotator import access, errors, pins, secret_settings
+from rotator import access, errors, estate, pins, secret_settings
 from rotator.estate import AccountFacts, AppFacts, Directory, Host, Keys, Store, VaultFacts
 from rotator.managed import Managed
 from rotator.redaction import Secret
@@ -138,7 +138,7 @@ class Onboarding:
         if entry.act:
             self._check_network()
         # Without that policy the vault does not let the operator look; the rest is then decided right after it.
-        tasks = [entry] if entry.act else [entry, *self._tasks(settling=False)]
+        tasks = [entry] if entry.act else [entry, *self._tasks()]
         if dry_run:
             self._foretell(tasks)
             return
@@ -147,7 +147,7 @@ class Onboarding:
         self.confirmed = True
         self._carry_out(entry)
         if entry.act:
-            tasks = [entry, *self._tasks(settling=True)]
+            tasks = [entry, *self._tasks()]
         for task in tasks[1:]:
             self._carry_out(task)
 
@@ -169,9 +169,10 @@ class Onboarding:
         vault = self._directory.vault(self._wish.vault)
         if vault.rbac:
             raise errors.RbacVaultError(
-                f"vault {vault.name} decides by Azure roles (RBAC mode), with which managed storage does not work",
-                remedy=f"az keyvault update --name {shlex.quote(vault.name)} --enable-rbac-authorization false, after "
-                "whoever uses it by role has an access policy; or take a vault of its own.",
+                f"vault {vault.name} decides by Azure roles (RBAC mode), where managed storage is undocumented",
+                remedy=f"Access policies are the known way: az keyvault update --name {shlex.quote(vault.name)} "
+                "--enable-rbac-authorization false, after whoever uses it by role has an access policy; "
+                "or take a vault of its own.",
             )
         if vault.url.lower() != self._wish.plan.account.vault_url.lower():
             raise errors.OnboardingError(
@@ -245,15 +246,15 @@ class Onboarding:
     def _check_network(self) -> None:
         """A vault that refuses this network does so whatever the access policy says."""
         with contextlib.suppress(errors.VaultForbiddenError):
-            self._store.managed()
+            self._store.managed(settling=False)
 
     def _check_own_key(self) -> None:
         """A file that holds no usable key is told before anything is changed."""
         if self._wish.ssh_key and not (self._wish.cluster.passphrase_secret and not self._wish.passphrase):
             self._keys.public_line(self._wish.ssh_key, self._wish.passphrase)
 
-    def _tasks(self, *, settling: bool) -> Iterator[_Task]:
-        yield self._management(settling=settling)
+    def _tasks(self) -> Iterator[_Task]:
+        yield self._management()
         principal = self._principal()
         if principal:
             more = access.KEY_ROTATION if self._wish.key_rotation else access.Policy()
@@ -292,9 +293,9 @@ class Onboarding:
 
         return _Task(title, f"give {object_id} {wanted}", command, act)
 
-    def _management(self, *, settling: bool) -> _Task:
+    def _management(self) -> _Task:
         title, name = "managed account", self._wish.plan.account.name
-        found = self._store.managed(settling=settling)
+        found = self._store.managed()
         wanted = self._wanted(found)
         if found is None:
             return self._first_management(title, name, wanted)
@@ -321,10 +322,7 @@ class Onboarding:
 
     def _check_same(self, found: Managed, name: str) -> None:
         if not self._wish.account.same_as(found.resource_id):
-            raise errors.AlreadyManagedError(
-                f"{self._vault.name} manages another storage account as {name!r}, or did so: {found.resource_id}",
-                remedy="Choose another KEYVAULT_STORAGE_NAME for this one.",
-            )
+            raise estate.taken(self._vault.name, name, found)
 
     def _first_management(self, title: str, name: str, wanted: Managed) -> _Task:
         other = self._store.name_of(wanted.resource_id)

@@ -74,6 +74,8 @@ class ResourceManager:
             found = client.vaults.get(resource.group, resource.name).properties
         policies: dict[str, access.Policy] = {}
         for entry in found.access_policies or []:
+            if entry.application_id:  # a compound identity: it allows the object alone nothing
+                continue
             policy = access.Policy(_verbs(entry.permissions.secrets), _verbs(entry.permissions.storage))
             policies[entry.object_id] = policies.get(entry.object_id, access.Policy()).union(policy)
         return VaultFacts(

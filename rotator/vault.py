@@ -135,7 +135,7 @@ class Vault:
             "tags": dict(tags),
         }
         what = f"SAS definition {definition.name!r}"
-        # A recovery takes the vault some seconds, in which the name can be neither read nor written.
+        # A deletion or a recovery takes the vault some seconds, in which the name can be neither read nor written.
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(errors.VaultConflictError),
             wait=tenacity.wait_exponential(max=8),
@@ -143,21 +143,38 @@ class Vault:
             sleep=self._sleep,
             reraise=True,
         )
+        changing, known = False, dict[str, str]()
         for attempt in attempts:
             with attempt:
+                if changing:
+                    known |= self.stored(definition).tags
+                    body["tags"] = {**known, **tags}  # what is pending is a tag
                 try:
                     self._client.send("PUT", self._definition_path(definition), "storage setsas", what, body)
                 except vault_client.SoftDeletedError:
-                    recovered = self._recover(definition, what)
-                    body["tags"] = {**recovered, **tags}  # what is pending is a tag
-                    raise errors.VaultConflictError(f"{what} is being recovered in {self._client.host}") from None
+                    changing = True
+                    known |= self._recover(definition, what)
+                    raise self._changing(what) from None
+                except errors.VaultConflictError:
+                    changing = True
+                    raise
+                except errors.ManagedAccountNotFoundError:
+                    if changing:
+                        raise self._changing(what) from None
+                    raise
 
     def _recover(self, definition: SasDefinition, what: str) -> dict[str, str]:
-        """Begin to bring it back; gives its tags."""
+        """Begin to bring it back, unless it is still being deleted, or being recovered already; gives its tags."""
         decisions.tell(logger, logging.INFO, "recovering", what=what, reason="it is soft-deleted")
         path = f"/deletedstorage/{self._account.name}/sas/{definition.name}/recover"
-        found = self._client.send("POST", path, "storage recover", f"soft-deleted {what}")
-        return foreign.texts(found.get("tags"))
+        with contextlib.suppress(errors.ManagedAccountNotFoundError, errors.VaultConflictError):
+            found = self._client.send("POST", path, "storage recover", f"soft-deleted {what}")
+            return foreign.texts(found.get("tags"))
+        return {}
+
+    def _changing(self, what: str) -> errors.VaultConflictError:
+        text = f"{what} is being deleted or recovered in {self._client.host}"
+        return errors.VaultConflictError(text, remedy=vault_client.WAIT)
 
 
 def _enabled(bundle: Mapping[str, Any]) -> bool:

@@ -5,8 +5,6 @@ https://learn.microsoft.com/rest/api/keyvault/
 """
 
 import contextlib
-import json
-import re
 import urllib.parse
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
@@ -23,17 +21,16 @@ from azure.core.pipeline import PipelineResponse
 from azure.core.rest import HttpRequest, HttpResponse
 from azure.keyvault.secrets import SecretClient
 
-from rotator import access, errors, identity, network_trouble, patience, telemetry
+from rotator import access, errors, identity, network_trouble, patience, telemetry, vault_refusal
 from rotator.redaction import Secret
 from rotator.targets import ManagedAccount
+from rotator.vault_refusal import Answer, Cause
 
 # Newer service versions carry the storage operations too, but the SDK's own default need not.
 _API_VERSION = "7.4"
 _RETRIES = 4
-# What the vault does with the account's keys through Resource Manager, as itself and on behalf of the caller.
-_ON_BEHALF = ("storage set", "storage regeneratekey")
+WAIT = "Wait for the deletion or the recovery to end; the next run tries again."
 _CHECK_SETTINGS = "Check KEYVAULT_BASEURL, KEYVAULT_STORAGE_NAME and the SAS_* settings."
-_BY_NETWORK = ("ForbiddenByFirewall", "ForbiddenByPolicy")
 
 
 class RefusedAsBadError(errors.VaultError):
@@ -143,15 +140,16 @@ class VaultClient:
             ) from error
 
     def _explained(self, error: HttpResponseError, permission: str, what: str) -> errors.VaultError:
-        status, codes = error.status_code or 0, _codes(error)
+        answer = vault_refusal.read(error.status_code or 0, error.response.text() if error.response else "")
+        status, codes = answer.status, answer.codes
         said = f"{self.host} answered {status} ({', '.join(codes) or 'no code'}) for {what}"
-        if status == HTTPStatus.FORBIDDEN:
-            return self._forbidden(said, codes, permission, _address(error))
+        if answer.refuses:
+            return self._forbidden(said, answer, permission)
         if status == HTTPStatus.NOT_FOUND:
             return self._not_found(permission, what)
         if status == HTTPStatus.CONFLICT:
             kind = SoftDeletedError if "ObjectIsDeletedButRecoverable" in codes else errors.VaultConflictError
-            return kind(said, remedy="Wait for the recovery to end; the next run tries again.")
+            return kind(said, remedy=WAIT)
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             return errors.VaultThrottledError(said)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -166,28 +164,34 @@ class VaultClient:
         missing = f"{self.host} knows no {what} of a managed account {self.account.name!r}"
         return errors.ManagedAccountNotFoundError(missing, remedy=self.onboard())
 
-    def _forbidden(self, said: str, codes: list[str], permission: str, address: str) -> errors.VaultError:
-        if "SecretDisabled" in codes:
-            remedy = f"az keyvault secret set-attributes --vault-name {self._name} --name … --enabled true"
+    def _forbidden(self, said: str, answer: Answer, permission: str) -> errors.VaultError:
+        cause, vault = answer.cause(permission), self._name
+        if cause is Cause.DISABLED:
+            remedy = f"az keyvault secret set-attributes --vault-name {vault} --name … --enabled true"
             return errors.VaultDisabledError(f"{said}: it is disabled", remedy=remedy)
-        if "ForbiddenByConnection" in codes:
-            return errors.VaultPrivateError(
-                f"{said}: it takes no requests from public networks", remedy=_private_remedy(self._name)
-            )
-        if any(code.startswith(_BY_NETWORK) for code in codes):
-            return errors.VaultFirewallError(said, address=address)
-        if "ForbiddenByRbac" in codes:
-            return errors.RbacVaultError(f"{said}: it is in RBAC mode", remedy=rbac_remedy(self._name))
-        if permission in _ON_BEHALF and "AccessDenied" not in codes:
+        if cause in (Cause.PRIVATE, Cause.PERIMETER):
+            text, remedy = _private(vault) if cause is Cause.PRIVATE else _perimeter()
+            return errors.VaultPrivateError(f"{said}: {text}", remedy=remedy)
+        if cause is Cause.FIREWALL:
+            return errors.VaultFirewallError(said, address=answer.address)
+        if cause is Cause.ROLES:
+            return errors.RbacVaultError(f"{said}: it is in RBAC mode", remedy=rbac_remedy(vault))
+        if cause is Cause.KEYS:
             return errors.KeyAccessForbiddenError(f"{said}: Resource Manager refuses it the account's keys")
+        return self._without_policy(said, cause, permission)
+
+    def _without_policy(self, said: str, cause: Cause, permission: str) -> errors.VaultForbiddenError:
         who = identity.describe(self._credential, scope(self.host))
         kind, _, verb = permission.partition(" ")
         app, operator = (getattr(policy, kind) for policy in (access.APP, access.OPERATOR))
         wanted = access.Policy(**{kind: (operator if verb in operator - app else app) | {verb}})
-        return errors.VaultForbiddenError(
-            f"{said}: {who.name} lacks the permission {permission!r}",
-            remedy=access.addition(self._name, who.object_id, wanted),
-        )
+        lacks = f"{who.name} lacks the permission {permission!r}"
+        if cause is Cause.APPLICATION:
+            lacks += (
+                " by itself: its access policy names an application too (compound identity), and counts only for "
+                "requests that this application makes on behalf of a user"
+            )
+        return errors.VaultForbiddenError(f"{said}: {lacks}", remedy=access.addition(self._name, who.object_id, wanted))
 
     def onboard(self) -> str:
         """Say how the vault comes to manage the account."""
@@ -205,34 +209,27 @@ def scope(host: str) -> str:
 
 def rbac_remedy(vault: str) -> str:
     """Say how a vault gets into access-policy mode."""
-    return f"Managed storage needs access policies: az keyvault update --name {vault} --enable-rbac-authorization false"
-
-
-def _private_remedy(vault: str) -> str:
     return (
-        "Run it where a private endpoint of the vault is reached, and the vault's name leads there (for the function "
-        "app: network integration and private DNS); or let public networks in, as far as the vault's firewall does: "
-        f"az keyvault update --name {vault} --public-network-access Enabled"
+        "Managed storage is undocumented for vaults in RBAC mode; access policies are the known way: "
+        f"az keyvault update --name {vault} --enable-rbac-authorization false"
     )
 
 
-def _address(error: HttpResponseError) -> str:
-    """The caller's address as the vault saw it, which it tells when its firewall refuses that."""
-    found = re.search(r"Client address: ([0-9a-fA-F.:]+)", error.response.text() if error.response else "")
-    return found[1].rstrip(".") if found else ""
+def _private(vault: str) -> tuple[str, str]:
+    return (
+        "it takes no requests from public networks",
+        "Run it where a private endpoint of the vault is reached, and the vault's name leads there (for the function "
+        "app: network integration and private DNS); or let public networks in, as far as the vault's firewall does: "
+        f"az keyvault update --name {vault} --public-network-access Enabled",
+    )
 
 
-def _codes(error: HttpResponseError) -> list[str]:
-    """The service's error codes, outer and inner; the texts beside them stay in the response."""
-    try:
-        found = json.loads(error.response.text())["error"] if error.response else {}
-    except (ValueError, KeyError, TypeError):
-        return []
-    codes = []
-    while isinstance(found, dict):
-        codes.append(str(found.get("code", "")))
-        found = found.get("innererror")
-    return [code for code in codes if code]
+def _perimeter() -> tuple[str, str]:
+    return (
+        "its network security perimeter does not let this network in",
+        "Let this network, or the subscription that the app is in, into the perimeter by an inbound access rule "
+        "(az network perimeter profile access-rule create), or run it inside of the perimeter.",
+    )
 
 
 def _count(answer: PipelineResponse[HttpRequest, HttpResponse]) -> None:

@@ -38,7 +38,7 @@ class Estate:
         self._account = account
         self._app_storage = app_storage
         self.group_id = account.resource_id.partition("/providers/")[0]
-        self.vault_id = f"{self.group_id}/providers/Microsoft.KeyVault/vaults/{service.name}"
+        self.vault_id = service.resource_id = f"{self.group_id}{vault.PROVIDER}/{service.name}"
         self.function_app_id = f"{self.group_id}/providers/Microsoft.Web/sites/{FUNCTION_APP}"
         self.app_client_id = str(uuid.uuid4())
         self.app_object_id = str(uuid.uuid4())

@@ -69,7 +69,7 @@ def _answer(manager: "ResourceManager", found: VaultResource) -> dict[str, Any]:
     properties = {
         "tenantId": manager.tenant_id,
         "sku": {"family": "A", "name": "standard"},
-        "accessPolicies": _policies(found.service.policies, manager.tenant_id),
+        "accessPolicies": _policies(found.service, manager.tenant_id),
         "enableRbacAuthorization": found.service.rbac,
         "enableSoftDelete": found.soft_delete,
         "softDeleteRetentionInDays": 90,
@@ -94,29 +94,38 @@ def update_access_policies(manager: "ResourceManager", call: "Call") -> dict[str
     """PUT {vault}/accessPolicies/{add|replace|remove}: other object ids' policies stay as they are."""
     found = manager.find(manager.vaults, call.scope)
     wanted = _read((call.body.get("properties") or {}).get("accessPolicies"), manager.tenant_id)
-    for object_id, permissions in wanted.items():
-        had = found.service.policies.get(object_id, set())
+    for (object_id, application_id), permissions in wanted.items():
+        compound = found.service.compound_policies
+        held = compound.get((object_id, application_id)) if application_id else found.service.policies.get(object_id)
+        had = held or set()
         changed = {"add": had | permissions, "replace": permissions, "remove": had - permissions}
-        found.service.set_policy(object_id, changed[call.names["kind"].lower()])
+        if application_id:
+            compound[object_id, application_id] = changed[call.names["kind"].lower()]
+        else:
+            found.service.set_policy(object_id, changed[call.names["kind"].lower()])
     return {
         "id": f"{found.id}/accessPolicies/",
         "type": "Microsoft.KeyVault/vaults/accessPolicies",
         "location": found.location,
-        "properties": {"accessPolicies": _policies(found.service.policies, manager.tenant_id)},
+        "properties": {"accessPolicies": _policies(found.service, manager.tenant_id)},
     }
 
 
-def _read(entries: Any, tenant_id: str) -> dict[str, set[str]]:
-    """Return permissions as in "storage/setsas" by object id; all is checked before anything changes."""
+def _read(entries: Any, tenant_id: str) -> dict[tuple[str, str], set[str]]:
+    """Return permissions as in "storage/setsas" by object and application id; all is checked before anything changes.
+
+    An entry for the object alone has "" as the application.
+    """
     if not isinstance(entries, list):
         raise resource_errors.bad_request("The parameter accessPolicies is not specified.")
-    wanted: dict[str, set[str]] = {}
+    wanted: dict[tuple[str, str], set[str]] = {}
     for entry in entries:
         if entry.get("tenantId") != tenant_id:
             raise resource_errors.bad_request("An access policy's tenantId is not that of the vault.")
         if not entry.get("objectId"):
             raise resource_errors.bad_request("An access policy has no objectId.")
-        wanted.setdefault(entry["objectId"], set()).update(_permissions(entry.get("permissions") or {}))
+        whose = entry["objectId"], entry.get("applicationId") or ""
+        wanted.setdefault(whose, set()).update(_permissions(entry.get("permissions") or {}))
     return wanted
 
 
@@ -129,16 +138,21 @@ def _permissions(by_kind: dict[str, list[str] | None]) -> set[str]:
     return found
 
 
-def _policies(policies: dict[str, set[str]], tenant_id: str) -> list[dict[str, Any]]:
+def _policies(service: vault.Vault, tenant_id: str) -> list[dict[str, Any]]:
+    plain = [({"objectId": one}, permissions) for one, permissions in service.policies.items()]
+    compound = [
+        ({"objectId": one, "applicationId": application}, permissions)
+        for (one, application), permissions in service.compound_policies.items()
+    ]
     return [
         {
             "tenantId": tenant_id,
-            "objectId": object_id,
+            **whose,
             "permissions": {
                 kind: sorted(one.partition("/")[2] for one in permissions if one.startswith(f"{kind}/"))
                 for kind in KINDS
             },
         }
-        for object_id, permissions in policies.items()
+        for whose, permissions in (*plain, *compound)
         if permissions
     ]

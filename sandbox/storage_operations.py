@@ -239,7 +239,7 @@ def _on_behalf(vault: "Vault", call: "Call", action: str, account: accounts.Stor
     if not (vault.caller_may_manage_keys and _may(vault, call.object_id, action, account)):
         raise vault_errors.not_on_behalf(call.client_id, call.object_id, action, account.resource_id)
     if not all(_may(vault, vault.service_principal_id, needed, account) for needed in KEY_ACTIONS):
-        raise vault_errors.service_denied()
+        raise vault_errors.service_denied(vault.service_status)
 
 
 def _may(vault: "Vault", object_id: str, action: str, account: accounts.StorageAccount) -> bool:

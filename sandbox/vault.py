@@ -28,6 +28,7 @@ from sandbox import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+PROVIDER = "/providers/Microsoft.KeyVault/vaults"
 # The versions whose published specification has managed storage; secrets are in others too.
 STORAGE_VERSIONS = frozenset({"7.1", "7.4", "7.5", "7.6", "2025-06-01", "2025-07-01"})
 _API_VERSION = re.compile(r"7\.\d|\d{4}-\d\d-\d\d(-preview)?")
@@ -54,18 +55,23 @@ class Call:
 class Vault:
     """A vault; `policies` are its access policies by object id, each a set as in {"secrets/get"}.
 
+    `compound_policies` name an application besides the object: they allow nothing to a caller that comes without it.
+
     Tests turn `permissions` (the system-assigned identity's policy), `rbac` (nobody has a data role then),
     `firewall` (the addresses and networks that are let through, None for every one), `private` (it then takes
     requests through private endpoints only, of which there are none here), `clock_skew` (how far its clock is
     ahead, by which it mints too),
-    `policy_delay` (seconds until `set_policy` takes effect), `faults`, `tamper` (applied to each minted SAS),
-    `sas_start_offset` (a SAS then has a start time), `recovery_seconds` (how long a recovery takes), and what
+    `policy_delay` (seconds until `set_policy` takes effect), `policy_code` (how the lack of a permission is told),
+    `service_status` (how it is told that Key Vault itself may not handle an account's keys), `faults`, `tamper`
+    (applied to each minted SAS), `sas_start_offset` (a SAS then has a start time), `recovery_seconds` (how long a
+    recovery takes), and what
     Resource Manager says when the vault goes there for an account's keys: `caller_may_manage_keys`, and
     `authorizes` with an object id, an action and a scope; with `asks_first` it goes there before it looks at the
     request's body, which no source says. `minted` lists every SAS handed out.
     """
 
     name = "sandbox"
+    location = "westeurope"
 
     def __init__(self, record: journal.Journal, authority: certificates.Authority, tokens: identity.Identity) -> None:
         self._journal = record
@@ -74,11 +80,15 @@ class Vault:
         self.secrets = secret_store.SecretStore()
         self.storage = managed_storage.ManagedStorage()
         self.policies: dict[str, set[str]] = {tokens.object_id: set(SAMPLE_PERMISSIONS)}
+        self.compound_policies: dict[tuple[str, str], set[str]] = {}
         self.policy_delay = 0.0
+        self.policy_code = vault_errors.POLICY_CODES[0]
+        self.service_status = 400
         self.rbac = False
         self.firewall: set[str] | None = None
         self.private = False
         self.clock_skew = datetime.timedelta()
+        self.resource_id = f"/subscriptions/{uuid.UUID(int=0)}/resourceGroups/sandbox{PROVIDER}/{self.name}"
         self.service_principal_id = str(uuid.uuid4())
         self.authorizes: Callable[[str, str, str], bool] = lambda _object_id, _action, _scope: True
         self.faults: list[faults.Fault] = []
@@ -150,7 +160,7 @@ class Vault:
             raise vault_errors.VaultError(405, "MethodNotAllowed", "There is no such operation.")
         route, names = found
         _check_api_version(request)
-        self._authorize(route.permission, claims)
+        self._authorize(route.permission, request.path, claims)
         call = Call(names, await _body(request), claims["appid"], claims["oid"])
         # A definition goes by its own name, everything else by the first one in the path.
         detail = names[1] if "/sas/" in request.path else "".join(names[:1])
@@ -162,16 +172,25 @@ class Vault:
     def _admit(self, request: web.Request, claims: dict[str, Any]) -> None:
         address = request.remote or ""
         if self.private:
-            raise vault_errors.denied_by_connection(claims["appid"], claims["oid"], self.name)
+            raise vault_errors.denied_by_connection(self._caller(claims))
         if not firewall.admits(self.firewall, address):
-            raise vault_errors.denied_by_firewall(address, claims["appid"], claims["oid"], self.name)
+            raise vault_errors.denied_by_firewall(address, self._caller(claims))
 
-    def _authorize(self, permission: str, claims: dict[str, Any]) -> None:
+    def _authorize(self, permission: str, path: str, claims: dict[str, Any]) -> None:
+        caller = self._caller(claims)
         if self.rbac:
-            raise vault_errors.denied_by_role(permission, claims["appid"], claims["oid"], self.name)
-        every = f"{permission.partition('/')[0]}/all"
-        if self._granted(claims["oid"]).isdisjoint({permission, every}):
-            raise vault_errors.denied(permission, claims["appid"], claims["oid"], self.name)
+            raise vault_errors.denied_by_role(permission, caller, f"{self.resource_id}{path.rstrip('/')}")
+        enough = {permission, f"{permission.partition('/')[0]}/all"}
+        if not self._granted(caller.object_id).isdisjoint(enough):
+            return
+        compound = [held for (who, _), held in self.compound_policies.items() if who == caller.object_id]
+        if any(not held.isdisjoint(enough) for held in compound):
+            raise vault_errors.denied_without_application(caller)
+        raise vault_errors.denied(permission, caller, self.policy_code)
+
+    def _caller(self, claims: dict[str, Any]) -> vault_errors.Caller:
+        vault = f"{self.name};location={self.location}"
+        return vault_errors.Caller(claims["appid"], claims["oid"], claims["iss"], vault)
 
     def _granted(self, object_id: str) -> set[str]:
         until, before = self._outdated.get(object_id, (0.0, set()))

@@ -3,7 +3,44 @@
 https://learn.microsoft.com/azure/key-vault/general/rest-error-codes
 """
 
+import dataclasses
 from typing import Any
+
+POLICY_CODES = ("ForbiddenByPolicy", "AccessDenied")  # both were seen for one wording, the first more lately
+_MORE = "For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid="
+# https://learn.microsoft.com/azure/role-based-access-control/permissions/security#microsoftkeyvault
+_ACTIONS = {
+    "secrets/get": "secrets/getSecret/action",
+    "secrets/list": "secrets/readMetadata/action",
+    "secrets/set": "secrets/setSecret/action",
+    "secrets/delete": "secrets/delete",
+    "secrets/recover": "secrets/recover/action",
+    "storage/get": "storageaccounts/read",
+    "storage/list": "storageaccounts/read",
+    "storage/set": "storageaccounts/set/action",
+    "storage/update": "storageaccounts/set/action",
+    "storage/delete": "storageaccounts/delete",
+    "storage/regeneratekey": "storageaccounts/regeneratekey/action",
+    "storage/recover": "storageaccounts/recover/action",
+    "storage/purge": "storageaccounts/purge/action",
+    "storage/getsas": "storageaccounts/sas/read",
+    "storage/listsas": "storageaccounts/sas/read",
+    "storage/setsas": "storageaccounts/sas/set/action",
+    "storage/deletesas": "storageaccounts/sas/delete",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Caller:
+    """Who asks, and whom: a refusal names both."""
+
+    client_id: str
+    object_id: str
+    issuer: str
+    vault: str
+
+    def __str__(self) -> str:
+        return f"appid={self.client_id};oid={self.object_id};iss={self.issuer}"
 
 
 class VaultError(Exception):
@@ -53,53 +90,65 @@ def disabled() -> VaultError:
     return VaultError(403, "Forbidden", "Operation get is not allowed on a disabled secret.", "SecretDisabled")
 
 
-def denied(permission: str, client_id: str, object_id: str, vault: str) -> VaultError:
-    """403: the access policy lacks a permission, written as in "storage/setsas"."""
+def denied(permission: str, caller: Caller, code: str) -> VaultError:
+    """403: the access policy lacks a permission, written as in "storage/setsas"; `code` is one of POLICY_CODES."""
+    who = f"appid={caller.client_id};oid={caller.object_id};numgroups=0;iss={caller.issuer}"
     text = (
-        f"The user, group or application 'appid={client_id};oid={object_id}' does not have "
-        f"{permission.replace('/', ' ')} permission on key vault '{vault}'. For help resolving this issue, "
-        "please see https://go.microsoft.com/fwlink/?linkid=2125287"
+        f"The user, group or application '{who}' does not have {permission.replace('/', ' ')} permission on key vault "
+        f"'{caller.vault}'. {_MORE}2125287"
     )
-    return VaultError(403, "Forbidden", text, "AccessDenied")
+    return VaultError(403, "Forbidden", text, code)
 
 
-def denied_by_role(permission: str, client_id: str, object_id: str, vault: str) -> VaultError:
-    """403 of a vault in RBAC mode: the caller has no data role."""
-    kind, _, operation = permission.partition("/")
+def denied_without_application(caller: Caller) -> VaultError:
+    """403: the access policy names an application besides the object, and this caller came without it.
+
+    https://github.com/SparebankenVest/azure-key-vault-to-kubernetes/issues/126
+    """
     text = (
-        "Caller is not authorized to perform action on resource. If role assignments, deny assignments or role "
-        f"definitions were changed recently, please observe propagation time. Caller: appid={client_id};"
-        f"oid={object_id}. Action: '{kind} {operation}'. Vault: {vault}."
+        f"The policy requires the caller '{caller}' to use on-behalf-of (OBO) flow. For more information on OBO, "
+        "please see https://go.microsoft.com/fwlink/?linkid=2152310"
+    )
+    return VaultError(403, "Forbidden", text, "ForbiddenByPolicy")
+
+
+def denied_by_role(permission: str, caller: Caller, resource_id: str) -> VaultError:
+    """403 of a vault in RBAC mode: the caller has no data role."""
+    text = (
+        "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role "
+        f"definitions were changed recently, please observe propagation time.\r\nCaller: {caller}\r\n"
+        f"Action: 'Microsoft.KeyVault/vaults/{_ACTIONS[permission]}'\r\nResource: '{resource_id.lower()}'\r\n"
+        "Assignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: 'DeniedWithNoValidRBAC' \r\n"
+        f"Vault: {caller.vault}\r\n"
     )
     return VaultError(403, "Forbidden", text, "ForbiddenByRbac")
 
 
-def denied_by_firewall(address: str, client_id: str, object_id: str, vault: str) -> VaultError:
+def denied_by_firewall(address: str, caller: Caller) -> VaultError:
     """403: no rule of the vault's firewall has the caller's address."""
     text = (
         f"Client address is not authorized and caller is not a trusted service.\r\nClient address: {address}\r\n"
-        f"Caller: appid={client_id};oid={object_id}\r\nVault: {vault};location=westeurope"
+        f"Caller: {caller}\r\nVault: {caller.vault}"
     )
     return VaultError(403, "Forbidden", text, "ForbiddenByFirewall")
 
 
-def denied_by_connection(client_id: str, object_id: str, vault: str) -> VaultError:
+def denied_by_connection(caller: Caller) -> VaultError:
     """403: the vault takes no requests from public networks."""
     text = (
         "Public network access is disabled and request is not from a trusted service nor via an approved private "
-        f"link.\r\nCaller: appid={client_id};oid={object_id}\r\nVault: {vault};location=westeurope"
+        f"link.\r\nCaller: {caller}\r\nVault: {caller.vault}"
     )
     return VaultError(403, "Forbidden", text, "ForbiddenByConnection")
 
 
-def service_denied() -> VaultError:
-    """403: Key Vault's own application lacks the role for an account's keys.
+def service_denied(status: int) -> VaultError:
+    """400 or 403, both were seen: Key Vault's own application lacks the role for an account's keys.
 
     https://github.com/MicrosoftDocs/azure-docs/issues/37188
     """
-    return VaultError(
-        403, "Forbidden", "Key vault service doesn't have proper permissions to access the storage account"
-    )
+    text = "Key vault service doesn't have proper permissions to access the storage account"
+    return VaultError(status, "Forbidden", text)
 
 
 def not_on_behalf(client_id: str, object_id: str, action: str, scope: str) -> VaultError:

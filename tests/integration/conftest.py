@@ -184,6 +184,7 @@ def unspoilt(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     world.vault.storage.accounts[world.account.name].definitions.clear()
     world.vault.storage.accounts[world.account.name].definitions.update(definitions)
     world.vault.faults.clear()
+    world.vault.compound_policies.clear()
     world.blob.faults.clear()
     world.blob.expire_leases()
     world.resource_manager.faults.clear()

@@ -275,6 +275,16 @@ def test_what_is_granted_takes_nothing_away(examiner: Examiner, by: str) -> None
     assert wrong(examiner.check()) == set()
 
 
+def test_of_a_policy_that_names_an_application_too_nothing_is_granted(examiner: Examiner) -> None:
+    vault, object_id = examiner.world.vault, examiner.world.identity.object_id
+    vault.permissions = set()
+    vault.compound_policies[object_id, "an application"] = {"secrets/all", "storage/all"}
+    finding = examiner.failing(SECRETS_GET)
+    assert "names an application too" in finding.text
+    examiner.mended(finding)
+    assert vault.permissions == {"secrets/get", "storage/get", "storage/getsas", "storage/setsas", "storage/recover"}
+
+
 def test_regeneratekey_is_looked_at_only_where_the_timer_needs_it(examiner: Examiner) -> None:
     vault = examiner.world.vault
     vault.permissions = vault.permissions - {"storage/regeneratekey"}

@@ -26,6 +26,7 @@ from sandbox.faults import Fault
 from sandbox.journal import Event
 from sandbox.kubernetes import KubernetesApi, KubernetesFault
 from sandbox.master import Master
+from sandbox.vault_errors import POLICY_CODES
 from sandbox.world import SECRET_NAME, Options, World
 from tests.integration.conftest import Cluster, outcome, rotate
 
@@ -153,7 +154,9 @@ def test_an_identity_endpoint_that_does_not_answer_is_told_as_such(
     assert forced(world)["error"] == "IdentityError"
 
 
-def test_the_samples_access_policy_is_enough(world: World) -> None:
+@pytest.mark.parametrize("code", POLICY_CODES)
+def test_the_samples_access_policy_is_enough(world: World, code: str) -> None:
+    world.vault.policy_code = code
     world.vault.permissions = {"secrets/get", "storage/setsas", "storage/getsas"}
 
     rotated = outcome(rotate(world, STORAGE_BLOB_ENDPOINT=""))

@@ -23,6 +23,7 @@ from sandbox.accounts import StorageAccount
 from sandbox.faults import Fault
 from sandbox.journal import Event
 from sandbox.master import Master
+from sandbox.vault_errors import POLICY_CODES
 from sandbox.world import APP_ACCOUNT, KEY_SECRET, PASSPHRASE_SECRET, World
 from tests import secrets_in, surroundings
 from tests.integration.conftest import ROOT, Cluster, options_for
@@ -198,10 +199,21 @@ def test_a_resource_groups_name_is_one_word_of_each_command(empty: World, monkey
     assert f"--ids '{odd}' --allow" in onboard("--yes").output
 
 
-def test_an_access_policy_that_takes_its_time_is_waited_for(empty: World) -> None:
-    empty.vault.policy_delay = 1.5
+@pytest.mark.parametrize("code", POLICY_CODES)
+def test_an_access_policy_that_takes_its_time_is_waited_for(empty: World, code: str) -> None:
+    empty.vault.policy_delay, empty.vault.policy_code = 1.5, code
     assert onboard("--yes").exit_code == 0
     assert KEY_SECRET in empty.vault.secrets.secrets
+
+
+def test_a_policy_that_names_an_application_too_is_not_taken_for_the_operators(empty: World) -> None:
+    everything = {"secrets/all", "storage/all"}
+    for object_id in (empty.identity.object_id, empty.app_object_id):
+        empty.vault.compound_policies[object_id, "an application"] = set(everything)
+    assert onboard("--yes").exit_code == 0
+    assert empty.vault.policies[empty.app_object_id]
+    assert empty.vault.policies[empty.identity.object_id]
+    assert list(empty.vault.compound_policies.values()) == [everything, everything]
 
 
 def test_a_vault_in_rbac_mode_is_refused(empty: World) -> None:
@@ -347,7 +359,7 @@ def test_a_deleted_managed_account_of_the_same_name_that_was_another_stays_delet
 
 
 def test_a_vault_that_refuses_this_network_is_told_at_once(empty: World) -> None:
-    empty.vault.faults.append(Fault(path="/storage", status=403, code="ForbiddenByFirewall", times=99))
+    empty.vault.firewall = {"192.0.2.0/24"}
     said = refused(empty, "--yes")
     assert "Let this network through the vault's firewall" in said
 

@@ -58,7 +58,7 @@ ADDRESS = _option("--ip-address", nargs="+", required=True)
 PERMISSIONS = tuple(
     _option(f"--{kind.removesuffix('s')}-permissions", nargs="*", default=None) for kind in az_commands.KINDS
 )
-FILTER = re.compile(r"\[\?(?P<name>\w+)=='(?P<value>[^']*)'\]")
+FILTER = re.compile(r"\[\?(?P<name>\w+)=='(?P<value>[^']*)'(?: && (?P<absent>\w+)==null)?\]")
 ENCODINGS = ("utf-8", "utf-16le", "utf-16be", "ascii", *az_commands.IN_BINARY)
 PRINCIPALS = ("ForeignGroup", "Group", "ServicePrincipal", "User")
 
@@ -155,7 +155,7 @@ def _chosen(result: Any, query: str) -> Any:
     if found := FILTER.search(query):
         after = query[found.end() :]
         listed = _member(result, query[: found.start()], query) or []
-        chosen = [one for one in listed if one.get(found["name"]) == found["value"]]
+        chosen = [one for one in listed if one.get(found["name"]) == found["value"] and not one.get(found["absent"])]
         each = [_member(one, after.removesuffix("[]"), query) for one in chosen]
         kept = [one for one in each if one is not None]
         return list(itertools.chain(*kept)) if after.endswith("[]") else kept

@@ -56,7 +56,8 @@ def set_policy(session: Session, asked: Asked) -> Document:
     vault = show_vault(session, asked)
     if vault["properties"]["enableRbacAuthorization"]:
         raise AzError("Cannot set policies to a vault with '--enable-rbac-authorization' specified")
-    policies = {one["objectId"]: one["permissions"] for one in vault["properties"]["accessPolicies"]}
+    entries = vault["properties"]["accessPolicies"]
+    policies = {one["objectId"]: one["permissions"] for one in entries if not one.get("applicationId")}
     had = policies.get(asked.object_id, {})
     given = {kind: getattr(asked, f"{kind.removesuffix('s')}_permissions") for kind in KINDS}
     permissions = {kind: had.get(kind, []) if names is None else [*set(names)] for kind, names in given.items()}

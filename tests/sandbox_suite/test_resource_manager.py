@@ -115,6 +115,23 @@ def test_an_added_policy_joins_what_the_object_id_has(running: world.World, vaul
     assert "regeneratekey" in (answered[running.app_object_id] or [])
 
 
+def test_a_policy_that_names_an_application_too_is_another_one(
+    running: world.World, vaults: KeyVaultManagementClient
+) -> None:
+    before = set(running.vault.policies[running.app_object_id])
+    entry = AccessPolicyEntry(
+        tenant_id=running.resource_manager.tenant_id,
+        object_id=running.app_object_id,
+        application_id="11111111-1111-1111-1111-111111111111",
+        permissions=Permissions(storage=["list"]),
+    )
+    parameters = VaultAccessPolicyParameters(properties=VaultAccessPolicyProperties(access_policies=[entry]))
+    answer = vaults.vaults.update_access_policy(GROUP, "sandbox", "add", parameters)
+    assert running.vault.policies[running.app_object_id] == before
+    answered = [one.application_id for one in answer.properties.access_policies if one.object_id == entry.object_id]
+    assert answered == [None, entry.application_id]
+
+
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [

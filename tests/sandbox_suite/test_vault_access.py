@@ -6,7 +6,7 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError, Serv
 from azure.core.rest import HttpRequest
 from azure.keyvault.secrets import SecretClient
 
-from sandbox import faults
+from sandbox import faults, vault_errors
 from tests.sandbox_suite.conftest import Azure
 
 
@@ -63,15 +63,30 @@ def test_a_missing_secret_is_a_404(azure: Azure, client: SecretClient) -> None:
     assert raised.value.error.code == "SecretNotFound"
 
 
-def test_a_missing_permission_names_the_identity(azure: Azure, client: SecretClient) -> None:
+@pytest.mark.parametrize("code", vault_errors.POLICY_CODES)
+def test_a_missing_permission_names_the_identity(azure: Azure, client: SecretClient, code: str) -> None:
     azure.vault.permissions.clear()
+    azure.vault.policy_code = code
     with pytest.raises(HttpResponseError) as raised:
         client.get_secret("greeting")
     assert raised.value.status_code == 403
     assert raised.value.error is not None
-    assert (raised.value.error.code, raised.value.error.innererror) == ("Forbidden", {"code": "AccessDenied"})
-    named = f"appid={azure.identity.client_id};oid={azure.identity.object_id}"
-    assert f"'{named}' does not have secrets get permission" in raised.value.message
+    assert (raised.value.error.code, raised.value.error.innererror) == ("Forbidden", {"code": code})
+    named = f"appid={azure.identity.client_id};oid={azure.identity.object_id};numgroups=0;iss={azure.identity.issuer}"
+    assert f"'{named}' does not have secrets get permission on key vault 'sandbox;location=" in raised.value.message
+
+
+def test_a_policy_that_names_an_application_too_allows_the_object_alone_nothing(
+    azure: Azure, client: SecretClient
+) -> None:
+    azure.vault.permissions.clear()
+    azure.vault.compound_policies[azure.identity.object_id, "application"] = {"secrets/get"}
+    with pytest.raises(HttpResponseError, match=r"use on-behalf-of \(OBO\) flow") as raised:
+        client.get_secret("greeting")
+    assert raised.value.error is not None
+    assert raised.value.error.innererror == {"code": "ForbiddenByPolicy"}
+    with pytest.raises(HttpResponseError, match="does not have secrets list permission"):
+        list(client.list_properties_of_secrets())
 
 
 def test_a_request_without_a_token_is_challenged(azure: Azure) -> None:

@@ -58,7 +58,7 @@ def test_the_app_s_identity_and_the_operator_have_policies_of_their_own(onboarde
     onboarded.vault.permissions.add("secrets/list")
     assert send(onboarded, "GET", "/secrets").status_code == 200
     refused = send(onboarded, "GET", "/secrets", client_id=app)
-    assert (refused.status_code, inner_code(refused)) == (403, "AccessDenied")
+    assert (refused.status_code, inner_code(refused)) == (403, "ForbiddenByPolicy")
     assert f"oid={onboarded.app_object_id}" in refused.json()["error"]["message"]
     assert send(onboarded, "GET", f"/secrets/{world.KEY_SECRET}", client_id=app).status_code == 200
 
@@ -66,7 +66,7 @@ def test_the_app_s_identity_and_the_operator_have_policies_of_their_own(onboarde
 def test_an_identity_without_a_policy_may_do_nothing(onboarded: world.World) -> None:
     del onboarded.vault.policies[onboarded.app_object_id]
     refused = send(onboarded, "GET", f"/secrets/{world.KEY_SECRET}", client_id=onboarded.app_client_id)
-    assert inner_code(refused) == "AccessDenied"
+    assert inner_code(refused) == "ForbiddenByPolicy"
     onboarded.vault.policies[onboarded.app_object_id] = {"secrets/all"}
     found = send(onboarded, "GET", f"/secrets/{world.KEY_SECRET}", client_id=onboarded.app_client_id)
     assert found.status_code == 200
@@ -82,11 +82,11 @@ def test_a_policy_can_take_a_while_to_be_known_everywhere(onboarded: world.World
     onboarded.vault.policy_delay = 0.3
     onboarded.vault.set_policy(onboarded.identity.object_id, {"secrets/list"})
     assert onboarded.vault.permissions == {"secrets/list"}
-    assert inner_code(send(onboarded, "GET", "/secrets")) == "AccessDenied"
+    assert inner_code(send(onboarded, "GET", "/secrets")) == "ForbiddenByPolicy"
     assert send(onboarded, "GET", f"/secrets/{world.KEY_SECRET}").status_code == 200
     time.sleep(0.35)
     assert send(onboarded, "GET", "/secrets").status_code == 200
-    assert inner_code(send(onboarded, "GET", f"/secrets/{world.KEY_SECRET}")) == "AccessDenied"
+    assert inner_code(send(onboarded, "GET", f"/secrets/{world.KEY_SECRET}")) == "ForbiddenByPolicy"
 
 
 def test_no_policy_counts_in_rbac_mode(onboarded: world.World) -> None:
@@ -97,11 +97,13 @@ def test_no_policy_counts_in_rbac_mode(onboarded: world.World) -> None:
         assert (refused.status_code, inner_code(refused)) == (403, "ForbiddenByRbac")
 
 
-def test_key_vault_s_own_application_needs_the_role_on_the_account(bare: world.World) -> None:
+@pytest.mark.parametrize("status", [400, 403])
+def test_key_vault_s_own_application_needs_the_role_on_the_account(bare: world.World, status: int) -> None:
     bare.vault.permissions |= EVERY
+    bare.vault.service_status = status
     unassign(bare, bare.vault.service_principal_id)
     refused = manage(bare)
-    assert refused.status_code == 403
+    assert (refused.status_code, refused.json()["error"]["code"]) == (status, "Forbidden")
     assert "Key vault service doesn't have proper permissions" in refused.json()["error"]["message"]
     assert bare.vault.storage.accounts == {}
 
@@ -124,9 +126,9 @@ def test_regenerating_a_key_needs_both_roles_too(onboarded: world.World) -> None
     path, body = f"/storage/{world.ACCOUNT}/regeneratekey", {"keyName": "key2"}
     assert send(onboarded, "POST", path, body).status_code == 200
     keys = dict(onboarded.account.keys)
-    for principal_id in (onboarded.vault.service_principal_id, onboarded.identity.object_id):
+    for principal_id, status in ((onboarded.vault.service_principal_id, 400), (onboarded.identity.object_id, 403)):
         unassign(onboarded, principal_id)
-        assert send(onboarded, "POST", path, body).status_code == 403
+        assert send(onboarded, "POST", path, body).status_code == status
     assert onboarded.account.keys == keys
 
 

@@ -56,7 +56,7 @@ def test_a_setting_s_value_comes_through_a_shell_as_it_is(known: Remedies, value
 
 
 def with_those_there(kind: str, verbs: str) -> str:
-    query = f"properties.accessPolicies[?objectId=='{OBJECT_ID}'].permissions.{kind}[]"
+    query = f"properties.accessPolicies[?objectId=='{OBJECT_ID}' && applicationId==null].permissions.{kind}[]"
     return f'{verbs} $(az keyvault show --name myvault --query "{query}" --output tsv)'
 
 

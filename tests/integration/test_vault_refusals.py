@@ -1,0 +1,222 @@
+"""What the vault refuses, as the product understands it: vault and identity alone, over HTTP."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import pytest
+from azure.keyvault.secrets._shared import http_challenge_cache
+
+from rotator import errors, identity
+from rotator.keeper import Keeper
+from rotator.managed import Managed
+from rotator.targets import ManagedAccount
+from rotator.vault import Vault
+from sandbox import accounts, background, certificates, journal, vault, vault_errors
+from sandbox import identity as sandbox_identity
+from tests.unit.examples import DEFINITION
+
+ACCOUNT = "sandboxaccount"
+CODES = pytest.mark.parametrize("code", vault_errors.POLICY_CODES)
+SERVICE = pytest.mark.parametrize("status", [400, 403])
+WANTED = Managed("", "key1", auto_regenerate=False, period=None)
+Running = tuple[background.Background, certificates.Authority]
+
+
+@dataclasses.dataclass
+class Azure:
+    """The sandbox's vault, and the product's two clients of it, which wait by calling `waiting`."""
+
+    vault: vault.Vault
+    account: accounts.StorageAccount
+    object_id: str
+    waits: list[Callable[[], None]] = dataclasses.field(default_factory=list)
+
+    @contextlib.contextmanager
+    def client(self) -> Iterator[Vault]:
+        with contextlib.closing(identity.credential(None)) as credential:
+            where = ManagedAccount(self.vault.url, ACCOUNT)
+            with contextlib.closing(Vault(where, credential, sleep=self._wait)) as client:
+                yield client
+
+    @contextlib.contextmanager
+    def keeper(self) -> Iterator[Keeper]:
+        with contextlib.closing(identity.credential(None)) as credential:
+            where = ManagedAccount(self.vault.url, ACCOUNT)
+            with contextlib.closing(Keeper(where, credential, sleep=self._wait)) as keeper:
+                yield keeper
+
+    @property
+    def wanted(self) -> Managed:
+        return dataclasses.replace(WANTED, resource_id=self.account.resource_id)
+
+    def _wait(self, _seconds: float) -> None:
+        """The first wait is over when what it is for has come about."""
+        self.waits.pop(0)()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    authority = certificates.Authority(tmp_path_factory.mktemp("tls"))
+    loop = background.Background()
+    loop.start()
+    yield loop, authority
+    loop.stop()
+
+
+@pytest.fixture
+def azure(
+    running: tuple[background.Background, certificates.Authority], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Azure]:
+    loop, authority = running
+    record = journal.Journal()
+    tokens = sandbox_identity.Identity(record)
+    service = vault.Vault(record, authority, tokens)
+    for one in (tokens, service):
+        loop.run(one.start())
+    http_challenge_cache.clear()
+    monkeypatch.setenv("IDENTITY_ENDPOINT", tokens.url)
+    monkeypatch.setenv("IDENTITY_HEADER", tokens.header)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.bundle_path))
+    account = accounts.StorageAccount(ACCOUNT)
+    service.storage.manage(account)
+    service.secrets.put("greeting", "hello")
+    names = "get list set update regeneratekey recover setsas getsas"
+    service.permissions = {"secrets/get", "secrets/set", *(f"storage/{name}" for name in names.split())}
+    yield Azure(service, account, tokens.object_id)
+    for one in (service, tokens):
+        loop.run(one.stop())
+
+
+ASKED = pytest.mark.parametrize(
+    ("permission", "ask"),
+    [
+        ("secrets get", lambda client: client.secret("greeting")),
+        ("storage get", lambda client: client.managed()),
+        ("storage getsas", lambda client: client.stored(DEFINITION)),
+        ("storage setsas", lambda client: client.store(DEFINITION, {})),
+        ("storage setsas", lambda client: client.may_store(DEFINITION)),
+        ("storage regeneratekey", lambda client: client.regenerate("key2")),
+        ("storage regeneratekey", lambda client: client.may_regenerate()),
+    ],
+    ids=["secret", "managed", "stored", "store", "may store", "regenerate", "may regenerate"],
+)
+Ask = Callable[[Vault], object]
+
+
+@CODES
+@ASKED
+def test_a_missing_permission_is_a_matter_of_the_access_policy(
+    azure: Azure, code: str, permission: str, ask: Ask
+) -> None:
+    azure.vault.policy_code = code
+    azure.vault.permissions -= {permission.replace(" ", "/")}
+    with azure.client() as client, pytest.raises(errors.VaultForbiddenError) as raised:
+        ask(client)
+    assert type(raised.value) is errors.VaultForbiddenError
+    assert f"lacks the permission {permission!r}" in str(raised.value)
+    assert raised.value.remedy.startswith("az keyvault set-policy ")
+    assert azure.object_id in raised.value.remedy
+    assert permission.partition(" ")[2] in raised.value.remedy
+
+
+@ASKED
+def test_a_policy_that_names_an_application_too_is_told_as_such(azure: Azure, permission: str, ask: Ask) -> None:
+    azure.vault.compound_policies[azure.object_id, "an application"] = set(azure.vault.permissions)
+    azure.vault.permissions = set()
+    with azure.client() as client, pytest.raises(errors.VaultForbiddenError) as raised:
+        ask(client)
+    assert type(raised.value) is errors.VaultForbiddenError
+    assert f"lacks the permission {permission!r} by itself" in str(raised.value)
+    assert "names an application too (compound identity)" in str(raised.value)
+    assert f"--object-id {azure.object_id}" in raised.value.remedy
+
+
+@ASKED
+def test_the_network_is_never_a_matter_of_the_access_policy(azure: Azure, permission: str, ask: Ask) -> None:
+    azure.vault.firewall = {"192.0.2.0/24"}
+    with azure.client() as client, pytest.raises(errors.VaultFirewallError) as raised:
+        ask(client)
+    assert raised.value.address == "127.0.0.1"
+    azure.vault.private = True
+    with azure.client() as client, pytest.raises(errors.VaultPrivateError, match="no requests from public networks"):
+        ask(client)
+
+
+@SERVICE
+@pytest.mark.parametrize("asks_first", [True, False])
+def test_a_vault_that_may_not_handle_the_keys_itself_is_told_as_such(
+    azure: Azure, status: int, asks_first: bool
+) -> None:
+    azure.vault.service_status, azure.vault.asks_first = status, asks_first
+    azure.vault.authorizes = lambda object_id, _action, _scope: object_id == azure.object_id
+    before = dict(azure.account.keys)
+    with azure.client() as client:
+        with pytest.raises(errors.KeyAccessForbiddenError, match=f"answered {status} "):
+            client.regenerate("key2")
+        expected = pytest.raises(errors.KeyAccessForbiddenError) if asks_first else contextlib.nullcontext()
+        with expected:
+            client.may_regenerate()
+    assert azure.account.keys == before
+
+
+@SERVICE
+def test_a_role_of_the_vault_that_takes_its_time_is_waited_for(azure: Azure, status: int) -> None:
+    azure.vault.service_status = status
+    azure.vault.storage.accounts.clear()
+    azure.vault.authorizes = lambda object_id, _action, _scope: object_id == azure.object_id
+
+    def granted() -> None:
+        azure.vault.authorizes = lambda _object_id, _action, _scope: True
+
+    azure.waits = [granted]
+    with azure.keeper() as keeper:
+        keeper.manage(azure.wanted)
+    assert azure.vault.storage.accounts[ACCOUNT].account is azure.account
+
+
+@CODES
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda keeper, _wanted: keeper.managed(),
+        lambda keeper, wanted: keeper.name_of(wanted.resource_id),
+        lambda keeper, _wanted: keeper.secret("greeting"),
+        lambda keeper, wanted: keeper.manage(wanted),
+        lambda keeper, wanted: keeper.change(wanted),
+    ],
+    ids=["managed", "name of", "secret", "manage", "change"],
+)
+@pytest.mark.parametrize("compound", [False, True])
+def test_an_access_policy_that_takes_its_time_is_waited_for(
+    azure: Azure, code: str, ask: Callable[[Keeper, Managed], object], compound: bool
+) -> None:
+    permissions = azure.vault.permissions
+    azure.vault.permissions, azure.vault.policy_code = set(), code
+    if compound:
+        azure.vault.compound_policies[azure.object_id, "an application"] = set(permissions)
+
+    def effective() -> None:
+        azure.vault.permissions = permissions
+
+    azure.waits = [lambda: None, effective]
+    with azure.keeper() as keeper:
+        ask(keeper, azure.wanted)
+    assert azure.waits == []
+
+
+@CODES
+def test_whoever_only_looks_is_told_at_once(azure: Azure, code: str) -> None:
+    azure.vault.permissions, azure.vault.policy_code = set(), code
+    with azure.keeper() as keeper, pytest.raises(errors.VaultForbiddenError):
+        keeper.managed(settling=False)
+
+
+def test_the_vault_s_mode_and_its_network_are_not_waited_for(azure: Azure) -> None:
+    with azure.keeper() as keeper:
+        azure.vault.rbac = True
+        with pytest.raises(errors.RbacVaultError):
+            keeper.managed()
+        azure.vault.firewall = set()
+        with pytest.raises(errors.VaultFirewallError):
+            keeper.managed()
