@@ -3,6 +3,7 @@
 https://learn.microsoft.com/rest/api/storageservices/blob-service-rest-api
 """
 
+import base64
 import dataclasses
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,6 +14,7 @@ from sandbox import blob_lease, blob_store, blob_xml
 from sandbox.blob_access import BlobError, Needed
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
+_MOST_LISTED = "5000"  # on one page
 _META = "x-ms-meta-"
 _META_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # they have to be C# identifiers
 
@@ -76,10 +78,24 @@ async def _delete_container(call: Call) -> web.Response:
 
 
 async def _list_blobs(call: Call) -> web.Response:
-    prefix = call.request.query.get("prefix", "")
+    query = call.request.query
+    prefix, marker, most = query.get("prefix", ""), query.get("marker", ""), query.get("maxresults", _MOST_LISTED)
+    if not str(most).isdecimal() or int(most) == 0:
+        raise BlobError(400, "OutOfRangeQueryParameterValue")
+    size = min(int(most), int(_MOST_LISTED))
     blobs = sorted(call.found_container().blobs.items())
-    found = [(name, blob) for name, blob in blobs if name.startswith(prefix)]
-    return xml(blob_xml.blobs(call.endpoint, call.container, prefix, found))
+    found = [(name, blob) for name, blob in blobs if name.startswith(prefix) and name >= _place(marker)]
+    further = base64.urlsafe_b64encode(found[size][0].encode()).decode() if len(found) > size else ""
+    asked = {"Prefix": prefix, "Marker": marker, "MaxResults": query.get("maxresults", "")}
+    return xml(blob_xml.blobs(call.endpoint, call.container, asked, found[:size], further))
+
+
+def _place(marker: str) -> str:
+    """Where a page begins; clients take the marker as it is."""
+    try:
+        return base64.b64decode(marker, altchars="-_", validate=True).decode()
+    except ValueError:
+        raise BlobError(400, "InvalidQueryParameterValue") from None
 
 
 async def _put_blob(call: Call) -> web.Response:

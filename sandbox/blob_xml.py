@@ -52,10 +52,12 @@ def containers(endpoint: str, names: Mapping[str, "Container"]) -> bytes:
     return _document(root)
 
 
-def blobs(endpoint: str, container: str, prefix: str, found: Iterable[tuple[str, "Blob"]]) -> bytes:
-    """List a container's blobs, all on one page."""
+def blobs(
+    endpoint: str, container: str, asked: Mapping[str, str], found: Iterable[tuple[str, "Blob"]], further: str
+) -> bytes:
+    """List one page of a container's blobs: what was asked for, the blobs, and where the next page begins."""
     root = ElementTree.Element("EnumerationResults", ServiceEndpoint=endpoint, ContainerName=container)
-    _texts(root, {"Prefix": prefix})
+    _texts(root, {name: text for name, text in asked.items() if text})
     parent = ElementTree.SubElement(root, "Blobs")
     for name, blob in found:
         item = ElementTree.SubElement(parent, "Blob")
@@ -72,7 +74,7 @@ def blobs(endpoint: str, container: str, prefix: str, found: Iterable[tuple[str,
             "LeaseState": blob.lease.headers["x-ms-lease-state"],
         }
         _texts(properties, texts)
-    _texts(root, {"NextMarker": ""})
+    _texts(root, {"NextMarker": further})
     return _document(root)
 
 

@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 import pytest
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.core.paging import PageIterator
 from azure.storage.blob import BlobClient, BlobLeaseClient
 
 from tests.contract.conftest import CONTAINER, BlobUnderTest
@@ -116,6 +117,19 @@ def test_the_sdk_writes_reads_lists_and_deletes(blobs: BlobUnderTest) -> None:
         container.delete_blob("folder/a.bin")
         with pytest.raises(ResourceNotFoundError):
             container.delete_blob("folder/a.bin")
+
+
+def test_a_list_comes_in_pages_of_the_size_that_is_asked_for(blobs: BlobUnderTest) -> None:
+    with blobs.container(blobs.sas()) as container:
+        names = [f"page/{number}" for number in range(5)]
+        for name in names:
+            container.upload_blob(name, b"", overwrite=True)
+        pages = container.list_blobs("page/", results_per_page=2).by_page()
+        assert isinstance(pages, PageIterator)
+        first = [blob.name for blob in next(pages)]
+        assert first == names[:2]
+        rest = container.list_blobs("page/", results_per_page=2).by_page(pages.continuation_token)
+        assert [[blob.name for blob in page] for page in rest] == [names[2:4], names[4:]]
 
 
 def test_creating_needs_less_than_overwriting(blobs: BlobUnderTest) -> None:

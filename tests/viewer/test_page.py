@@ -90,6 +90,40 @@ def test_with_the_right_to_list_it_shows_all_pictures_and_nothing_else(
     assert [viewer.get(html.unescape(source)).body for source in sources] == [data] * 3
 
 
+def test_a_container_of_thousands_is_listed_page_by_page(volume: SecretVolume, world: World, start: Start) -> None:
+    data = world.blob.containers[ACCOUNT][CONTAINER].blobs[PICTURE].data
+    for number in range(3000):
+        picture = number in {2, 150}
+        kind = "image/png" if picture else "text/plain"
+        world.blob.put_blob(ACCOUNT, CONTAINER, f"{number:05}.png", data if picture else b"text", kind)
+    mount(volume, sas(world, sp="rl"))
+    viewer = start()
+    before = len(world.journal.events("blob"))
+    pages = [viewer.get()]
+    assert [event.action for event in world.journal.events("blob")[before:]].count("list-blobs") <= 2  # begins and ends
+    for _ in range(2):
+        found = re.search(r'<a id="further" href="([^"]+)">', pages[-1].text)
+        assert found
+        pages.append(viewer.get(html.unescape(found[1])))
+    assert [re.findall(r'<li><a href="/pictures/(\d+\.png)">', page.text) for page in pages] == [
+        ["00002.png"],
+        [],
+        ["00150.png"],
+    ]
+    assert "first 60 blobs" in words(pages[0])
+
+
+@pytest.mark.parametrize("place", ["nonsense", "%22%3E%3Cscript%3E", "%00", "x" * 5000])
+def test_a_place_in_the_list_that_there_is_not_is_said(
+    volume: SecretVolume, world: World, start: Start, place: str
+) -> None:
+    mount(volume, sas(world, sp="rl"))
+    answer = start().get(f"/?after={place}")
+    assert answer.status == 200
+    assert "The other pictures are not shown" in words(answer)
+    assert "<script" not in answer.text
+
+
 def test_a_list_that_storage_refuses_leaves_the_named_picture(volume: SecretVolume, world: World, start: Start) -> None:
     mount(volume, sas(world, sp="rl"))
     fault = Fault(method="GET", path=f"/{ACCOUNT}/{CONTAINER}", status=403, code="AuthorizationFailure")

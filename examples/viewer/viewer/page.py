@@ -3,12 +3,14 @@
 import dataclasses
 import datetime
 import html
+import urllib.parse
 from collections.abc import Sequence
 
 from viewer import names, problems, secret_file, settings
 
 ALL = "All pictures of the container"
-FIRST = "The first pictures of the container"
+FIRST = "The pictures among the container's first {} blobs"
+LATER = "Further pictures of the container"
 NOT_GRANTED = "This SAS does not grant listing, so only the picture that was asked for by name is shown."
 PERMISSIONS = {
     "r": "read",
@@ -24,11 +26,12 @@ PERMISSIONS = {
 
 @dataclasses.dataclass(frozen=True)
 class Gallery:
-    """The container's pictures, or a note why there are none."""
+    """Some of the container's pictures and where the list goes on, or a note why there are none."""
 
     names: Sequence[str] = ()
     title: str = ""
     note: str = ""
+    further: str | None = None
 
 
 def show(
@@ -115,8 +118,14 @@ def _gallery(gallery: Gallery) -> str:
 <h2>{gallery.title}</h2>
 <ul>
 {links}
-</ul>
+</ul>{_further(gallery.further)}
 </section>"""
+
+
+def _further(marker: str | None) -> str:
+    if not marker:
+        return ""
+    return f'\n<p><a id="further" href="/?after={urllib.parse.quote(marker, safe="")}">Further pictures</a></p>'
 
 
 def _moment(identifier: str, moment: datetime.datetime) -> str:

@@ -46,13 +46,13 @@ class Viewer:
         application.cleanup_ctx.append(self._connections)
         return application
 
-    async def index(self, _request: web.Request) -> web.Response:
+    async def index(self, request: web.Request) -> web.Response:
         """The page: the picture, the others if they may be listed, and the SAS's dates."""
         problem: problems.NotShownError | None = None
         gallery = page.Gallery()
         try:
             await self._pictures.check(self._settings.picture)
-            gallery = await self._gallery()
+            gallery = await self._gallery(request.query.get("after") or None)
         except problems.NotShownError as found:
             problem = found
         text = page.show(self._settings, self._file.held, gallery, problem)
@@ -81,14 +81,17 @@ class Viewer:
             return web.Response(text=f"{problem.title}\n", status=problem.status)
         return web.Response(text="ok\n")
 
-    async def _gallery(self) -> page.Gallery:
+    async def _gallery(self, after: str | None) -> page.Gallery:
         if not self._file.usable().sas.grants_list:
             return page.Gallery(note=page.NOT_GRANTED)
         try:
-            listed = await self._pictures.names()
-        except problems.RefusedError as refusal:
-            return page.Gallery(note=f"The other pictures are not shown. {refusal.detail}")
-        return page.Gallery(listed, page.ALL if len(listed) < storage.MOST_LISTED else page.FIRST)
+            listed = await self._pictures.list(after)
+        except problems.NotShownError as problem:
+            if after is None and not isinstance(problem, problems.RefusedError):
+                raise
+            return page.Gallery(note=f"The other pictures are not shown. {problem.detail}")
+        first = page.FIRST.format(storage.MOST_LISTED) if listed.further else page.ALL
+        return page.Gallery(listed.names, page.LATER if after else first, further=listed.further)
 
     async def _connections(self, _application: web.Application) -> AsyncIterator[None]:
         async with self._pictures:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Self, TypeVar
 
+from azure.core.async_paging import AsyncPageIterator
 from azure.core.credentials import AzureSasCredential
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceNotFoundError
 from azure.core.pipeline.transport import AioHttpTransport
@@ -18,7 +19,7 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 CHUNK = 1024 * 1024  # bytes, held in memory per picture that is being sent
-MOST_LISTED = 60
+MOST_LISTED = 60  # blobs on one page of the list, pictures or not
 FORBIDDEN = (401, 403)
 
 
@@ -29,6 +30,14 @@ class Picture:
     headers: dict[str, str]
     size: int
     chunks: AsyncIterator[bytes]
+
+
+@dataclasses.dataclass(frozen=True)
+class Listing:
+    """The pictures among one page of the container's blobs, and where storage goes on, if there are more."""
+
+    names: list[str]
+    further: str | None
 
 
 class Pictures:
@@ -73,17 +82,15 @@ class Pictures:
         _require_picture(picture.headers["Content-Type"])
         return picture
 
-    async def names(self) -> list[str]:
-        """The container's first pictures, by name."""
+    async def list(self, after: str | None = None) -> Listing:
+        """One page of the list, from the beginning or from where another one ended: one request, however many blobs."""
 
-        async def blobs(client: ContainerClient) -> list[str]:
-            found: list[str] = []
-            async for blob in client.list_blobs():
-                if _type(blob.content_settings).startswith("image/"):
-                    found.append(blob.name)
-                if len(found) == MOST_LISTED:
-                    break
-            return found
+        async def blobs(client: ContainerClient) -> Listing:
+            pages = client.list_blobs(results_per_page=MOST_LISTED).by_page(after)
+            assert isinstance(pages, AsyncPageIterator)  # noqa: S101  # which the library's own types do not tell
+            found = [blob async for blob in await anext(pages)]
+            pictures = [blob.name for blob in found if _type(blob.content_settings).startswith("image/")]
+            return Listing(pictures, pages.continuation_token or None)
 
         return await self._ask(blobs)
 
