@@ -11,7 +11,7 @@ from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError, HttpResponseError
 from azure.storage.blob import ContainerClient, LinearRetry
 
-from rotator import errors, identity, network_trouble
+from rotator import errors, identity, network_trouble, patience
 from rotator.app_storage import AppStorage
 
 # Not every malformed connection string is found out before; an OSError is a missing file of CA certificates.
@@ -22,6 +22,7 @@ PAUSE_SECONDS = 1
 _API_VERSION = "2023-11-03"
 # An answer takes milliseconds; with one retry a mute storage is found out after 5 + 1 + 5 seconds.
 _ANSWER_SECONDS = 5
+WHOLE_SECONDS = 10.0
 _HOST = re.compile(r"[a-z0-9.-]+(:\d+)?(/[a-z0-9]+)?")
 
 
@@ -32,13 +33,16 @@ def container(
     unusable: type[errors.RotatorError],
     *,
     retries: int = 1,
+    whole: float = WHOLE_SECONDS,
 ) -> ContainerClient:
-    """Give a container's client, which has asked nothing yet; raises `unusable` for settings that lead nowhere."""
+    """Give a container's client, which has asked nothing yet; raises `unusable` for settings that lead nowhere.
+
+    `whole` bounds one try of a request, in seconds.
+    """
     options: dict[str, Any] = {
         "api_version": _API_VERSION,
         "retry_policy": LinearRetry(backoff=PAUSE_SECONDS, retry_total=retries, random_jitter_range=0),
-        "connection_timeout": _ANSWER_SECONDS,
-        "read_timeout": _ANSWER_SECONDS,
+        "transport": patience.transport(connect=_ANSWER_SECONDS, read=_ANSWER_SECONDS, whole=whole),
     }
     refusal = unusable("AzureWebJobsStorage is not a storage's connection string or URL")
     try:

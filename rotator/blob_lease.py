@@ -28,8 +28,8 @@ _REFUSED = (*app_blobs.EXISTS, HTTPStatus.NOT_FOUND)  # not found: the blob was 
 class BlobLease:
     """A context manager that holds the lease on the blob `name`, which a thread renews meanwhile.
 
-    A process that dies keeps others out for `seconds` (15 to 60) from its last renewal on. Making one raises
-    LeaseUnavailableError; entering it that too, or BusyError.
+    A process that dies keeps others out for `seconds` (15 to 60) from its last renewal on. `whole` bounds one try of a
+    request, in seconds. Making one raises LeaseUnavailableError; entering it that too, or BusyError.
     """
 
     def __init__(
@@ -41,12 +41,13 @@ class BlobLease:
         *,
         seconds: int = 60,
         renew_every: float = 20.0,
+        whole: float = app_blobs.WHOLE_SECONDS,
     ) -> None:
         self._name = name
         self._holder = holder
         self._seconds = seconds
         self._renew_every = renew_every
-        self._container = app_blobs.container(storage, CONTAINER, credential, errors.LeaseUnavailableError)
+        self._container = app_blobs.container(storage, CONTAINER, credential, errors.LeaseUnavailableError, whole=whole)
         self._blob = self._container.get_blob_client(name)
         self._lease = BlobLeaseClient(self._blob)
         self._ends = 0.0
@@ -59,13 +60,13 @@ class BlobLease:
         """Acquire the lease, and say in the blob's metadata who has it."""
         try:
             self._acquire()
-        except app_blobs.TROUBLE as error:
-            self._container.close()
-            # Not chained: the foreign message may quote a URL, and with it a SAS.
-            raise app_blobs.failure(errors.LeaseUnavailableError, self._container, error) from None
         except errors.BusyError:
             self._container.close()
             raise
+        except Exception as error:  # noqa: BLE001  # the SDK meets what is no storage with more than its own errors
+            self._container.close()
+            # Not chained: the foreign message may quote a URL, and with it a SAS.
+            raise app_blobs.failure(errors.LeaseUnavailableError, self._container, error) from None
         self._thread.start()
         return self
 
@@ -128,20 +129,29 @@ class BlobLease:
         asked = time.monotonic()
         try:
             self._lease.renew()
-        except app_blobs.TROUBLE as error:
-            if isinstance(error, HttpResponseError) and error.status_code in _REFUSED:
+        except HttpResponseError as error:
+            if error.status_code in _REFUSED:
                 self._lost = self._taken(error)
-            elif last or time.monotonic() >= self._ends:
-                self._lost = f"whether the lease {self._name} still holds cannot be told: {self._said(error)}"
-            return self._lost or f"the lease {self._name} is not renewed yet: {self._said(error)}"
+                return self._lost
+            return self._not_renewed(self._said(error), last=last)
+        except Exception as error:
+            # A defect must end neither the renewal, which is this thread's, nor stay unseen.
+            if not isinstance(error, app_blobs.TROUBLE):
+                logger.exception("the renewal of the lease %s met a defect, and goes on", self._name)
+            return self._not_renewed(self._said(error), last=last)
         self._ends = asked + self._seconds
         return ""
+
+    def _not_renewed(self, said: str, *, last: bool) -> str:
+        if last or time.monotonic() >= self._ends:
+            self._lost = f"whether the lease {self._name} still holds cannot be told: {said}"
+        return self._lost or f"the lease {self._name} is not renewed yet: {said}"
 
     def _release(self) -> None:
         try:
             self._blob.set_blob_metadata({}, lease=self._lease)
             self._lease.release()
-        except app_blobs.TROUBLE as error:
+        except Exception as error:  # noqa: BLE001  # the run is over, and its outcome is what counts
             logger.warning("the lease %s could not be given back, and will expire: %s", self._name, self._said(error))
 
     def _taken(self, error: Exception) -> str:
@@ -153,8 +163,8 @@ class BlobLease:
     def _present_holder(self) -> Holder | None:
         time.sleep(0.3)  # whoever has it since a moment ago may not have said so yet
         try:
-            return Holder.from_metadata(self._blob.get_blob_properties().metadata)
-        except app_blobs.TROUBLE:
+            return Holder.from_metadata(self._blob.get_blob_properties().metadata or {})
+        except Exception:  # noqa: BLE001  # who has it is worth a word only
             return None
 
     def _said(self, error: Exception) -> str:

@@ -15,7 +15,9 @@ def at(url: str) -> datetime.datetime | None:
     """Ask for the time there without signing in; None where the answer has no date. Raises NoAnswerError."""
     client: _Client
     try:
-        with PipelineClient(url, policies=[patience.BoundedRetryPolicy(retry_total=1)]) as client:
+        with PipelineClient(
+            url, policies=[patience.BoundedRetryPolicy(retry_total=1)], transport=patience.transport()
+        ) as client:
             text = _date(client, url)
     except (AzureError, ValueError, OSError) as error:
         trouble = network_trouble.explain(error, url, "the settings", errors.NoAnswerError.remedy)
@@ -25,7 +27,5 @@ def at(url: str) -> datetime.datetime | None:
 
 def _date(client: _Client, url: str) -> str:
     request = HttpRequest("GET", url)
-    answer = client.send_request(
-        request, connection_timeout=patience.CONNECT_SECONDS, read_timeout=patience.READ_SECONDS
-    )
+    answer = client.send_request(request)
     return answer.headers.get("Date", "")

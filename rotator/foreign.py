@@ -85,6 +85,11 @@ def mapping(value: object) -> dict[str, Any]:
     return dict(value) if isinstance(value, Mapping) else {}
 
 
+def records(value: object) -> list[dict[str, Any]]:
+    """Read a list of objects; what in it is none is left out."""
+    return [dict(one) for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
 def json_value(text: str | bytes) -> Any | None:
     """Read JSON."""
     try:

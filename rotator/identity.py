@@ -1,7 +1,6 @@
 """The identity that the app acts as: managed in Azure, the developer's own on a workstation."""
 
 import base64
-import json
 import os
 import urllib.parse
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from azure import identity
 from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
 
-from rotator import errors, network_trouble, patience
+from rotator import errors, foreign, network_trouble, patience
 from rotator.access import Principal
 
 # The endpoint is on this very host; a mute one is asked several times, by each of those who need a token.
@@ -20,6 +19,7 @@ _NO_ENDPOINT = (
     "The platform that gives the app its identity sets IDENTITY_ENDPOINT and answers there: restart the app. A sandbox "
     "answers only until it is stopped: start it again, and take over its settings; elsewhere unset IDENTITY_ENDPOINT."
 )
+_WHOLE_SECONDS = 10.0  # for one try
 
 
 class Credential:
@@ -48,9 +48,14 @@ class Credential:
         self._credential.close()
 
 
-def credential(client_id: str | None, environment: Mapping[str, str] = os.environ) -> Credential:
-    """Give the credential for where this runs: in App Service only its managed identity is asked."""
-    return Credential(_for(client_id, environment), environment.get("IDENTITY_ENDPOINT", ""))
+def credential(
+    client_id: str | None, environment: Mapping[str, str] = os.environ, *, whole: float = _WHOLE_SECONDS
+) -> Credential:
+    """Give the credential for where this runs: in App Service only its managed identity is asked.
+
+    `whole` bounds one try to get a token, in seconds.
+    """
+    return Credential(_for(client_id, environment, whole), environment.get("IDENTITY_ENDPOINT", ""))
 
 
 def _failure(error: Exception, endpoint: str) -> errors.IdentityError:
@@ -73,14 +78,13 @@ def _unanswered(trouble: network_trouble.Trouble) -> errors.IdentityError:
 
 
 def _for(
-    client_id: str | None, environment: Mapping[str, str]
+    client_id: str | None, environment: Mapping[str, str], whole: float
 ) -> identity.ManagedIdentityCredential | identity.DefaultAzureCredential:
     if "IDENTITY_ENDPOINT" in environment:
         return identity.ManagedIdentityCredential(
             client_id=client_id,
             retry_policy=patience.BoundedRetryPolicy(retry_total=3),
-            connection_timeout=_ANSWER_SECONDS,
-            read_timeout=_ANSWER_SECONDS,
+            transport=patience.transport(connect=_ANSWER_SECONDS, read=_ANSWER_SECONDS, whole=whole),
         )
     return identity.DefaultAzureCredential(managed_identity_client_id=client_id)
 
@@ -96,11 +100,13 @@ def describe(token_source: TokenCredential, scope: str) -> Principal:
     try:
         token = token_source.get_token(scope).token
         payload = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        claims = foreign.mapping(foreign.json_value(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
     except (errors.IdentityError, IndexError, ValueError):
         return Principal()
-    object_id = str(claims.get("oid", "?"))
-    name = f"the identity with object id {object_id} and client id {claims.get('appid', '?')}"
+    if not claims:
+        return Principal()
+    object_id = foreign.one_line(claims.get("oid", "?"))
+    name = f"the identity with object id {object_id} and client id {foreign.one_line(claims.get('appid', '?'))}"
     return Principal(object_id, _kind(claims), name)
 
 

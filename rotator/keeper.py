@@ -14,7 +14,7 @@ from typing import Any
 import tenacity
 from azure.core.credentials import TokenCredential
 
-from rotator import errors, estate, vault_client
+from rotator import errors, estate, foreign, vault_client
 from rotator.managed import Managed, parse
 from rotator.redaction import Secret
 from rotator.targets import ManagedAccount
@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 # A role or an access policy takes minutes to be known everywhere, a deletion or a recovery seconds.
 _SETTLE_SECONDS = 180
 _CHANGING_SECONDS = 60
+_MOST_PAGES = 1000  # of the vault's list, which has 25 accounts on each
 
 
 class Keeper:
@@ -66,11 +67,13 @@ class Keeper:
     def name_of(self, resource_id: str) -> str | None:
         """Give the name under which the vault manages that account, if it does."""
         path: str | None = "/storage"
-        while path:
+        for _ in range(_MOST_PAGES):
+            if path is None:
+                break
             page = self._send("GET", path, "storage list", "its managed accounts")
-            for item in page.get("value") or []:
+            for item in foreign.records(page.get("value")):
                 if str(item.get("resourceId", "")).lower() == resource_id.lower():
-                    return str(item["id"]).rstrip("/").rpartition("/")[2]
+                    return str(item.get("id", "")).rstrip("/").rpartition("/")[2]
             path = _next_path(page.get("nextLink"))
         return None
 
@@ -156,10 +159,15 @@ def _is_changing(error: BaseException) -> bool:
 
 def _say(state: tenacity.RetryCallState) -> None:
     if state.attempt_number == 1 and state.outcome:
-        logger.warning("not yet (%s): asking again for up to %d s", state.outcome.exception(), _SETTLE_SECONDS)
+        reason = foreign.one_line(state.outcome.exception())
+        logger.warning("not yet (%s): asking again for up to %d s", reason, _SETTLE_SECONDS)
 
 
 def _next_path(link: object) -> str | None:
-    parts = urllib.parse.urlsplit(str(link or ""))
+    """Give the next page's path, which is asked for at the vault itself, whatever host the link names."""
+    try:
+        parts = urllib.parse.urlsplit(str(link or ""))
+    except ValueError:
+        return None
     query = [pair for pair in urllib.parse.parse_qsl(parts.query) if pair[0] != "api-version"]
     return f"{parts.path}?{urllib.parse.urlencode(query)}" if parts.path else None

@@ -6,7 +6,7 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Protocol, Self
 
-from rotator import errors, moments
+from rotator import errors, foreign, moments
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,8 +23,9 @@ class Holder:
 
     @property
     def name(self) -> str:
-        """Which run it is, for a person."""
-        return f"run {self.run} ({self.trigger}) on host {self.host}"
+        """Which run it is, for a person and a log's line: another run's words about itself may hold anything."""
+        run, trigger, host = map(foreign.one_line, (self.run, self.trigger, self.host))
+        return f"run {run} ({trigger}) on host {host}"
 
     def as_metadata(self) -> dict[str, str]:
         """Give it as a blob's metadata: text that may stand in HTTP headers."""
@@ -35,11 +36,10 @@ class Holder:
     def from_metadata(cls, metadata: Mapping[str, str]) -> Self | None:
         """Read what `as_metadata` gave; None for anything else. A service may change the names' letter case."""
         texts = {name.lower(): urllib.parse.unquote(text) for name, text in metadata.items()}
-        try:
-            since = datetime.datetime.fromisoformat(texts["since"]).astimezone(datetime.UTC)
-            return cls(texts["run"], texts["trigger"], texts["host"], since)
-        except (KeyError, ValueError, OverflowError):
+        since = foreign.moment(texts.get("since"))
+        if since is None or not {"run", "trigger", "host"} <= texts.keys():
             return None
+        return cls(texts["run"], texts["trigger"], texts["host"], since)
 
 
 def busy(holder: Holder | None) -> errors.BusyError:

@@ -10,6 +10,7 @@ import io
 import json
 import re
 import shlex
+import urllib.parse
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -28,9 +29,9 @@ from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 from azure.mgmt.keyvault import KeyVaultManagementClient
 from azure.mgmt.storage import StorageManagementClient
 
-from rotator import access, errors, identity, network_trouble, patience, resource_id
+from rotator import access, errors, foreign, identity, network_trouble, patience, resource_id
 from rotator.estate import AccountFacts, AppFacts, VaultFacts
-from rotator.keys import AccountKey, AccountKeys
+from rotator.keys import NAMES, AccountKey, AccountKeys
 from rotator.redaction import Secret
 from rotator.resource_id import ResourceId
 
@@ -41,7 +42,9 @@ _MAY_LIST = (
     "minutes: az role assignment create --role 81a9662b-bebf-436f-a333-f67b29880f12 --assignee … --scope {}"
 )
 _UNREACHABLE = "Check AZURE_RESOURCE_MANAGER, and the firewalls in between: it is reached by HTTPS, port 443."
-_DAYS = re.compile(r"(?:(\d+)\.)?(\d+):(\d+):(\d+)")
+# .NET's days.hours:minutes:seconds.fraction, as long as .NET has it.
+_DAYS = re.compile(r"(?:(\d{1,8})\.)?(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.\d{1,7})?")
+_MOST_PAGES = 100
 
 
 class ResourceManager:
@@ -54,6 +57,7 @@ class ResourceManager:
         self._rest: ARMPipelineClient[Any, Any] = ARMPipelineClient(
             url,
             policies=[_retries(), ARMChallengeAuthenticationPolicy(credential, self._scope), HttpLoggingPolicy()],
+            transport=patience.transport(),
         )
 
     def close(self) -> None:
@@ -71,33 +75,12 @@ class ResourceManager:
     def vault(self, resource: ResourceId) -> VaultFacts:
         """Read a vault's mode, URL and access policies."""
         with self._translated(f"vault {resource.name!r}"), self._vaults(resource) as client:
-            found = client.vaults.get(resource.group, resource.name).properties
-        policies: dict[str, access.Policy] = {}
-        for entry in found.access_policies or []:
-            if entry.application_id:  # a compound identity: it allows the object alone nothing
-                continue
-            policy = access.Policy(_verbs(entry.permissions.secrets), _verbs(entry.permissions.storage))
-            policies[entry.object_id] = policies.get(entry.object_id, access.Policy()).union(policy)
-        return VaultFacts(
-            name=resource.name,
-            url=str(found.vault_uri or "").rstrip("/"),
-            tenant=str(found.tenant_id),
-            rbac=bool(found.enable_rbac_authorization),
-            policies=policies,
-        )
+            return _vault_facts(resource.name, client.vaults.get(resource.group, resource.name).properties)
 
     def account(self, resource: ResourceId) -> AccountFacts:
         """Read what a storage account says about SAS."""
         with self._translated(f"storage account {resource.name!r}"), self._storage(resource) as client:
-            found = client.storage_accounts.get_properties(resource.group, resource.name)
-        limit = found.sas_policy.sas_expiration_period if found.sas_policy else None
-        endpoint = str(found.primary_endpoints.blob or "").rstrip("/") if found.primary_endpoints else ""
-        return AccountFacts(
-            name=resource.name,
-            blob_endpoint=endpoint or None,
-            shared_key=found.allow_shared_key_access is not False,
-            sas_limit=_timespan(limit),
-        )
+            return _account_facts(resource.name, client.storage_accounts.get_properties(resource.group, resource.name))
 
     def keys(self, account_id: str) -> AccountKeys:
         """List a storage account's keys; raises ResourceManagerForbiddenError where that is not allowed."""
@@ -105,14 +88,11 @@ class ResourceManager:
         try:
             with self._translated(f"keys of storage account {resource.name!r}"), self._storage(resource) as client:
                 found = client.storage_accounts.list_keys(resource.group, resource.name).keys_property or []
+                return AccountKeys(resource.name, tuple(_keys(found)))
         except errors.ResourceManagerForbiddenError as error:
             raise errors.ResourceManagerForbiddenError(
                 str(error), remedy=_MAY_LIST.format(shlex.quote(str(resource)))
             ) from error
-        return AccountKeys(
-            resource.name,
-            tuple(AccountKey(str(key.key_name), Secret(key.value or ""), key.creation_time) for key in found),
-        )
 
     def may(self, resource: ResourceId, action: str) -> bool:
         """Tell whether whoever is signed in may do this with the resource."""
@@ -124,7 +104,7 @@ class ResourceManager:
     def key_operators(self, resource: ResourceId) -> frozenset[str]:
         """Give the object ids of the applications that may handle the account's keys by a built-in role."""
         path = f"{resource}/providers/Microsoft.Authorization/roleAssignments"
-        found = [one.get("properties", {}) for one in self._read(path, _AUTHORIZATION_VERSION)]
+        found = [foreign.mapping(one.get("properties")) for one in self._read(path, _AUTHORIZATION_VERSION)]
         return frozenset(
             str(one.get("principalId"))
             for one in found
@@ -135,8 +115,8 @@ class ResourceManager:
     def function_app(self, resource: ResourceId) -> AppFacts:
         """Read the function app's identity and settings."""
         site = self._send("GET", str(resource), _SITES_VERSION, f"function app {resource.name!r}")
-        who = site.get("identity") or {}
-        assigned = [one for one in (who.get("userAssignedIdentities") or {}).values() if one]
+        who = foreign.mapping(site.get("identity"))
+        assigned = foreign.records(list(foreign.mapping(who.get("userAssignedIdentities")).values()))
         own = who.get("principalId")
         return AppFacts(
             name=resource.name,
@@ -166,15 +146,14 @@ class ResourceManager:
 
     def _settings(self, resource: ResourceId) -> dict[str, str]:
         path, what = f"{resource}/config/appsettings/list", f"settings of function app {resource.name!r}"
-        return dict(self._send("POST", path, _SITES_VERSION, what).get("properties") or {})
+        return foreign.mapping(self._send("POST", path, _SITES_VERSION, what).get("properties"))
 
     def _options(self) -> dict[str, Any]:
         return {
             "base_url": self._url,
             "credential_scopes": [self._scope],
             "retry_policy": _retries(),
-            "connection_timeout": patience.CONNECT_SECONDS,
-            "read_timeout": patience.READ_SECONDS,
+            "transport": patience.transport(),
         }
 
     def _storage(self, resource: ResourceId) -> contextlib.closing[StorageManagementClient]:
@@ -184,37 +163,56 @@ class ResourceManager:
         return contextlib.closing(KeyVaultManagementClient(self._credential, resource.subscription, **self._options()))
 
     def _read(self, path: str, version: str) -> list[dict[str, Any]]:
+        """Read all pages of a list. Raises ResourceManagerError for one that goes on elsewhere, or for ever."""
         found: list[dict[str, Any]] = []
         page: str | None = path
-        while page:
+        for _ in range(_MOST_PAGES):
+            if page is None:
+                return found
             answer = self._send("GET", page, version, "roles")
-            found += answer.get("value") or []
-            page = answer.get("nextLink")
-        return found
+            found += foreign.records(answer.get("value"))
+            page = self._next(answer.get("nextLink"))
+        raise errors.ResourceManagerError(f"{self._url} lists roles on more than {_MOST_PAGES} pages")
+
+    def _next(self, link: object) -> str | None:
+        """Take the next page's URL; never on another host, as the token goes there too."""
+        if not link:
+            return None
+        try:
+            same = _origin(str(link)) == _origin(self._url)
+        except ValueError:
+            same = False
+        if not same:
+            raise errors.ResourceManagerError(
+                f"{self._url} names a next page on another host, which was not asked: {foreign.one_line(link)}",
+                remedy="Look for a proxy in between that changes answers.",
+            )
+        return str(link)
 
     def _send(
         self, method: str, path: str, version: str, what: str, body: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         url = path if path.startswith("https://") else f"{self._url}{path}?api-version={version}"
         with self._translated(what):
-            response = self._rest.send_request(
-                HttpRequest(method, url, json=body),
-                connection_timeout=patience.CONNECT_SECONDS,
-                read_timeout=patience.READ_SECONDS,
-            )
+            response = self._rest.send_request(HttpRequest(method, url, json=body))
             response.raise_for_status()
-            return dict(response.json())
+            found = response.json()
+        if not isinstance(found, dict):
+            raise errors.ResourceManagerError(f"{self._url} does not answer as Resource Manager does")
+        return found
 
     @contextlib.contextmanager
     def _translated(self, what: str) -> Iterator[None]:
         try:
             yield
         except HttpResponseError as error:
+            if error.response is None:  # it broke off
+                raise errors.ResourceManagerError(f"{self._url} does not answer ({type(error).__name__})") from error
             raise self._explained(error, what) from error
         except (ServiceRequestError, ServiceResponseError, OSError) as error:
             trouble = network_trouble.explain(error, self._url, "AZURE_RESOURCE_MANAGER", _UNREACHABLE)
             raise errors.ResourceManagerError(trouble.text, remedy=trouble.remedy) from error
-        except ValueError as error:
+        except (ValueError, TypeError, AttributeError) as error:  # the SDK hands on what it does not understand
             raise errors.ResourceManagerError(f"{self._url} does not answer as Resource Manager does") from error
 
     def _explained(self, error: HttpResponseError, what: str) -> errors.RotatorError:
@@ -232,6 +230,53 @@ class ResourceManager:
 def _retries() -> patience.BoundedRetryPolicy:
     """A policy belongs to one pipeline: it knows the next one there."""
     return patience.BoundedRetryPolicy(retry_total=4)
+
+
+def _vault_facts(name: str, found: Any) -> VaultFacts:
+    policies: dict[str, access.Policy] = {}
+    for entry in found.access_policies or []:
+        if entry.application_id:  # a compound identity: it allows the object alone nothing
+            continue
+        policy = access.Policy(_verbs(entry.permissions.secrets), _verbs(entry.permissions.storage))
+        policies[entry.object_id] = policies.get(entry.object_id, access.Policy()).union(policy)
+    return VaultFacts(
+        name=name,
+        url=str(found.vault_uri or "").rstrip("/"),
+        tenant=str(found.tenant_id),
+        rbac=bool(found.enable_rbac_authorization),
+        policies=policies,
+    )
+
+
+def _account_facts(name: str, found: Any) -> AccountFacts:
+    limit = found.sas_policy.sas_expiration_period if found.sas_policy else None
+    endpoint = str(found.primary_endpoints.blob or "").rstrip("/") if found.primary_endpoints else ""
+    return AccountFacts(
+        name=name,
+        blob_endpoint=endpoint or None,
+        shared_key=found.allow_shared_key_access is not False,
+        sas_limit=_timespan(limit),
+    )
+
+
+def _keys(found: Any) -> Iterator[AccountKey]:
+    """Give the account's keys; beside them may be those of Kerberos, which sign no SAS."""
+    for key in found:
+        name = getattr(key, "key_name", None)
+        if isinstance(name, str) and name in NAMES:
+            yield AccountKey(name, Secret(str(key.value or "")), _made(key.creation_time))
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urllib.parse.urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"https": 443}.get(parts.scheme)
+
+
+def _made(moment: object) -> datetime.datetime | None:
+    """When a key was made; the SDK hands on as text what it cannot read as a time."""
+    if isinstance(moment, datetime.datetime):
+        return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+    return foreign.moment(moment)
 
 
 def _account_id(text: str) -> ResourceId:

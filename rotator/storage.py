@@ -4,14 +4,13 @@ import logging
 import time
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
 
 import tenacity
 from azure.core import PipelineClient
 from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest, HttpResponse
 
-from rotator import errors, network_trouble, patience
+from rotator import bounded_http, errors, network_trouble, patience
 from rotator.sas import Sas
 
 logger = logging.getLogger(__name__)
@@ -35,8 +34,7 @@ _REMEDY = (
 )
 
 
-_PATIENT: dict[str, Any] = {"connection_timeout": patience.CONNECT_SECONDS, "read_timeout": patience.READ_SECONDS}
-_IMPATIENT: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 5}
+_IMPATIENT_SECONDS, _IMPATIENT_WHOLE_SECONDS = 5.0, 10.0
 _Client = PipelineClient[HttpRequest, HttpResponse]
 _Act = Callable[[_Client, Sas, str], str]
 
@@ -45,14 +43,20 @@ class Prover:
     """Tries SAS on storage. For so many `seconds` an answer that is not the expected one is asked for again.
 
     A new credential was seen to be refused for some ten seconds after it was made, and an old key may live as long.
-    One that is not `patient` asks a storage that gives no answer only once.
+    One that is not `patient` asks a storage that gives no answer only once. `whole` bounds one try, in seconds.
     """
 
     def __init__(
-        self, *, seconds: float = 30.0, patient: bool = True, sleep: Callable[[float], None] = time.sleep
+        self,
+        *,
+        seconds: float = 30.0,
+        patient: bool = True,
+        whole: float | None = None,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._seconds = seconds
         self._patient = patient
+        self._whole = whole
         self._sleep = sleep
 
     def prove(self, sas: Sas, endpoint: str) -> str:
@@ -72,10 +76,15 @@ class Prover:
             reraise=True,
         )
         client: _Client
-        with PipelineClient(
-            endpoint, policies=[patience.BoundedRetryPolicy(retry_total=3 if self._patient else 0)]
-        ) as client:
+        retries = patience.BoundedRetryPolicy(retry_total=3 if self._patient else 0)
+        with PipelineClient(endpoint, policies=[retries], transport=self._transport()) as client:
             return attempts(act, client, sas, endpoint)
+
+    def _transport(self) -> bounded_http.Transport:
+        if self._patient:
+            return patience.transport(whole=self._whole or patience.WHOLE_SECONDS)
+        whole = self._whole or _IMPATIENT_WHOLE_SECONDS
+        return patience.transport(connect=_IMPATIENT_SECONDS, read=_IMPATIENT_SECONDS, whole=whole)
 
     def _try_refusal(self, client: _Client, sas: Sas, endpoint: str) -> str:
         try:
@@ -88,7 +97,7 @@ class Prover:
         # Get Blob Service Properties changes nothing, needs no container, and is answered with little.
         url = f"{endpoint}/?restype=service&comp=properties&{sas.token.reveal()}"
         try:
-            response = client.send_request(HttpRequest("GET", url), **(_PATIENT if self._patient else _IMPATIENT))
+            response = client.send_request(HttpRequest("GET", url))
             response.read()
         except (AzureError, OSError) as error:
             trouble = network_trouble.explain(

@@ -53,8 +53,7 @@ class VaultClient:
             credential,
             api_version=_API_VERSION,
             retry_policy=patience.BoundedRetryPolicy(retry_total=_RETRIES),
-            connection_timeout=patience.CONNECT_SECONDS,
-            read_timeout=patience.READ_SECONDS,
+            transport=patience.transport(),
             raw_response_hook=_count,
         )
         # Now: threads that ask at the same moment would each open one, and lose all but the last.

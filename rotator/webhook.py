@@ -16,7 +16,7 @@ from azure.core import PipelineClient
 from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest, HttpResponse
 
-from rotator import errors, message, network_trouble
+from rotator import errors, message, network_trouble, patience
 from rotator.redaction import Secret
 from rotator.report import Report
 
@@ -76,9 +76,10 @@ def _post(url: Secret, payload: dict[str, object], seconds: float, sleep: Callab
     )
     body = json.dumps(payload, ensure_ascii=False).encode()  # escaped, other alphabets would be six times as long
     client: _Client
+    transport = patience.transport(connect=_CONNECT_SECONDS, read=_ANSWER_SECONDS, whole=seconds)
     try:
         # Without a policy that follows redirects: nobody else is told.
-        with _out_of_logs(url.reveal()), PipelineClient(url.reveal(), policies=[]) as client:
+        with _out_of_logs(url.reveal()), PipelineClient(url.reveal(), policies=[], transport=transport) as client:
             answer: _Answer = attempts(_attempt, client, url, body)
     except Exception as error:  # noqa: BLE001  # whatever it is, it must not break a run
         host = urllib.parse.urlsplit(url.reveal()).hostname or ""
@@ -89,9 +90,7 @@ def _post(url: Secret, payload: dict[str, object], seconds: float, sleep: Callab
 def _attempt(client: _Client, url: Secret, body: bytes) -> _Answer:
     request = HttpRequest("POST", url.reveal(), headers={"Content-Type": "application/json"}, content=body)
     try:
-        response = client.send_request(
-            request, stream=True, connection_timeout=_CONNECT_SECONDS, read_timeout=_ANSWER_SECONDS
-        )
+        response = client.send_request(request, stream=True)
     except (AzureError, OSError) as error:
         host = urllib.parse.urlsplit(url.reveal()).hostname or ""
         trouble = network_trouble.explain(error, host, "NOTIFY_WEBHOOK_URL", errors.WebhookError.remedy)
