@@ -76,7 +76,7 @@ def _post(url: Secret, payload: dict[str, object], seconds: float, sleep: Callab
     )
     body = json.dumps(payload, ensure_ascii=False).encode()  # escaped, other alphabets would be six times as long
     client: _Client
-    transport = patience.transport(connect=_CONNECT_SECONDS, read=_ANSWER_SECONDS, whole=seconds)
+    transport = patience.transport(connect=_CONNECT_SECONDS, read=_ANSWER_SECONDS, whole=seconds + 1)
     try:
         # Without a policy that follows redirects: nobody else is told.
         with _out_of_logs(url.reveal()), PipelineClient(url.reveal(), policies=[], transport=transport) as client:
