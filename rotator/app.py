@@ -2,9 +2,10 @@
 
 import contextlib
 import dataclasses
+import datetime
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rotator import config, decisions, errors, outlook, pending, preflight, publishing, redaction, survey
@@ -16,7 +17,7 @@ from rotator.report import Report, TargetReport
 from rotator.request import Request
 from rotator.rotation import Run
 from rotator.services import Services
-from rotator.status import Status
+from rotator.status import LastKnown, Status
 from rotator.targets import Plan
 from rotator.turn import Turn, take
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from rotator.onboarding import Onboarding, Step, Wish
 
 logger = logging.getLogger(__name__)
+
+_RECALLED = datetime.timedelta(days=2)  # at least, to say since when a SAS is expired
 
 
 def rotate(
@@ -134,7 +137,25 @@ def status(*, environment: Mapping[str, str] = os.environ) -> Status:
 
         # A wall screen asks each minute; what was accepted before it was delivered needs no time to be so again.
         prover = storage.Prover(seconds=2.0, patient=False)
-        return survey.survey(found, dataclasses.replace(services, prover=prover))
+        return survey.survey(
+            found, dataclasses.replace(services, prover=prover), _recall(found, environment, credential)
+        )
+
+
+def _recall(plan: Plan, environment: Mapping[str, str], credential: "TokenCredential") -> survey.Recall | None:
+    """What reads the reports that were kept, where any are."""
+    if plan.report_container is None:
+        return None
+
+    def recall(targets: Collection[str]) -> Mapping[str, LastKnown]:
+        from rotator import archive as adapter
+
+        # What was known before a SAS could have expired is of no use.
+        since = datetime.datetime.now(datetime.UTC) - max(2 * plan.definition.validity, _RECALLED)
+        with adapter.opened(plan, environment, credential, retries=0) as kept:
+            return kept.last_known(targets, since)
+
+    return recall
 
 
 def check(*, announce: preflight.Announce | None = None, environment: Mapping[str, str] = os.environ) -> Checkup:

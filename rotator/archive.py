@@ -9,8 +9,9 @@ import datetime
 import itertools
 import json
 import re
+import time
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -18,15 +19,19 @@ from azure.core.credentials import TokenCredential
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import ContentSettings
 
-from rotator import app_blobs, app_storage, errors, managed, redaction
+from rotator import app_blobs, app_storage, errors, foreign, managed, redaction
 from rotator.app_storage import AppStorage
 from rotator.report import Report
+from rotator.status import LastKnown
 from rotator.targets import Plan
 
 # How far back `recent` goes at most: it asks for each day.
 LONGEST = datetime.timedelta(days=366)
 _RUN = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T[0-9]{6}Z-[0-9a-f]+")
 _LARGEST = 1_000_000  # bytes; a report has some thousands
+# Reports, and seconds, that are read for what was last known: somebody waits for the status.
+_RECALLED = 200
+_RECALL_SECONDS = 8
 _LISTED = "`python -m rotator history` lists the runs whose reports are kept."
 _STRANGER = "Find out what else writes into the container that REPORT_CONTAINER names."
 _SHAPE = {
@@ -43,8 +48,8 @@ _SHAPE = {
 class Archive:
     """The reports in one container, which is made when it is missing. All of it raises ArchiveError."""
 
-    def __init__(self, storage: AppStorage, container: str, credential: TokenCredential) -> None:
-        self._container = app_blobs.container(storage, container, credential, errors.ArchiveError, retries=3)
+    def __init__(self, storage: AppStorage, container: str, credential: TokenCredential, *, retries: int = 3) -> None:
+        self._container = app_blobs.container(storage, container, credential, errors.ArchiveError, retries=retries)
 
     def close(self) -> None:
         """Close the connections."""
@@ -68,6 +73,23 @@ class Archive:
         """Read the newest reports, newest first; a blob that gives none is told by `blob` and `problem`."""
         with self._told():
             return [self._listed(name) for name in itertools.islice(self._newest(since), limit)]
+
+    def last_known(self, targets: Collection[str], since: datetime.datetime) -> dict[str, LastKnown]:
+        """Give for each target what the newest report says that knows when its SAS expires.
+
+        It reads backwards until it knows all of them, or has read for so long that whoever waits had better be told
+        what there is.
+        """
+        found: dict[str, LastKnown] = {}
+        begun = time.monotonic()
+        with self._told():
+            for name in itertools.islice(self._newest(since), _RECALLED):
+                for target, known in _known(self._listed(name)):
+                    if target in targets:
+                        found.setdefault(target, known)
+                if len(found) == len(targets) or time.monotonic() - begun > _RECALL_SECONDS:
+                    break
+        return found
 
     def find(self, run: str) -> dict[str, Any]:
         """Read the report of one run."""
@@ -147,7 +169,9 @@ class Archive:
 
 
 @contextlib.contextmanager
-def opened(plan: Plan, environment: Mapping[str, str], credential: TokenCredential) -> Iterator[Archive]:
+def opened(
+    plan: Plan, environment: Mapping[str, str], credential: TokenCredential, *, retries: int = 3
+) -> Iterator[Archive]:
     """Give the archive that the settings name; raises SettingsError when they name none."""
     storage = app_storage.find(environment, managed.blob_suffix(plan.account.host) or "blob.core.windows.net")
     problems = []
@@ -159,9 +183,18 @@ def opened(plan: Plan, environment: Mapping[str, str], credential: TokenCredenti
         raise errors.SettingsError(problems)
     with (
         app_blobs.signed_in(storage, plan.client_id, credential) as own,
-        contextlib.closing(Archive(storage, plan.report_container, own)) as archive,
+        contextlib.closing(Archive(storage, plan.report_container, own, retries=retries)) as archive,
     ):
         yield archive
+
+
+def _known(report: Mapping[str, Any]) -> Iterator[tuple[str, LastKnown]]:
+    """Give the targets of a report whose SAS' expiry it knows."""
+    reported = foreign.moment(report.get("finished"))
+    for target in report.get("targets", []):
+        expires = foreign.moment(target.get("expires"))
+        if expires and reported:
+            yield str(target.get("target")), LastKnown(expires, str(report["run"]), reported)
 
 
 def _name(run: str) -> str:

@@ -21,8 +21,29 @@ class State(enum.StrEnum):
 
 
 @dataclasses.dataclass(frozen=True)
+class LastKnown:
+    """When a target's SAS expires, by the report of the last run that saw or made it, and when that run ended."""
+
+    expires: datetime.datetime
+    run: str
+    reported: datetime.datetime
+
+    def as_json(self, now: datetime.datetime) -> dict[str, Any]:
+        """Give it as JSON values."""
+        return {
+            "expires": moments.text(self.expires),
+            "seconds_to_expiry": round((self.expires - now).total_seconds()),
+            "run": self.run,
+            "reported": moments.text(self.reported),
+        }
+
+
+@dataclasses.dataclass(frozen=True)
 class TargetStatus:
-    """What one target holds; None for what is not known."""
+    """What one target holds; None for what is not known.
+
+    `last_known` is for a target that cannot be looked at, whose SAS lives on all the same.
+    """
 
     target: str
     state: State
@@ -33,6 +54,7 @@ class TargetStatus:
     definition: str | None = None
     run: str | None = None
     failure: Failed | None = None
+    last_known: LastKnown | None = None
 
     @property
     def well(self) -> bool:
@@ -53,6 +75,7 @@ class TargetStatus:
             "definition": self.definition,
             "run": self.run,
             "failure": dataclasses.asdict(self.failure) if self.failure else None,
+            "last_known": self.last_known.as_json(now) if self.last_known else None,
         }
 
 

@@ -60,9 +60,10 @@ def _show(found: Status) -> None:
 
 
 def _cells(target: TargetStatus, found: Status) -> "list[Text]":
-    until, since = target.expires, target.rotated
+    known, since = target.last_known, target.rotated
+    until, last = (known.expires, ", last known") if known else (target.expires, "")
     more = [
-        f"{moments.text(until)} ({moments.relative(until, found.now)})" if until else "",
+        f"{moments.text(until)} ({moments.relative(until, found.now)}){last}" if until else "",
         moments.relative(since, found.now) if since else "",
         target.signing_key or "",
         target.run or "",

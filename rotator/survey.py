@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import logging
+from collections.abc import Callable, Collection, Mapping
 
 from rotator import delivered, due, errors, foreign, manifest, moments, outlook, pending, schedule, trial
 from rotator.config import MARGIN
@@ -12,29 +13,64 @@ from rotator.report import Failed
 from rotator.rotation import Run
 from rotator.services import Services
 from rotator.standing import Standing
-from rotator.status import State, Status, TargetStatus
+from rotator.status import LastKnown, State, Status, TargetStatus
 from rotator.stopwatch import Stopwatch
 from rotator.targets import Plan, Target
 
 logger = logging.getLogger(__name__)
 
+Recall = Callable[[Collection[str]], Mapping[str, LastKnown]]
+"""Gives what the reports of earlier runs say of these targets; raises ArchiveError."""
 
-def survey(plan: Plan, services: Services) -> Status:
-    """Look at every target; what cannot be looked at is in the status, and fails nothing."""
+
+def survey(plan: Plan, services: Services, recall: Recall | None = None) -> Status:
+    """Look at every target; what cannot be looked at is in the status, and fails nothing.
+
+    Of a target that cannot be looked into the status has what `recall` still knows.
+    """
     run = Run(plan, services, trigger="status", forced=False)
     standing, warnings = _standing(run, plan)
     sighting: Sighting = run.observe()
     refused, untried = _tried(run, plan, services, sighting)
     now = services.clock()
+    judged = [judge(sighting[each], each, plan, now, standing, refused=refused.get(each)) for each in plan.targets]
+    targets, forgotten = recalled(judged, now, recall)
     return Status(
         now=now,
         next_run=schedule.following(plan.schedule, now),
         interval=plan.longest,
-        targets=tuple(
-            judge(sighting[target], target, plan, now, standing, refused=refused.get(target)) for target in plan.targets
-        ),
-        warnings=plan.warnings + warnings + untried,
+        targets=targets,
+        warnings=plan.warnings + warnings + untried + forgotten,
     )
+
+
+def recalled(
+    targets: Collection[TargetStatus], now: datetime.datetime, recall: Recall | None
+) -> tuple[tuple[TargetStatus, ...], tuple[str, ...]]:
+    """Add what was last known to those that could not be looked into, and a warning where that cannot be read."""
+    unseen = [each.target for each in targets if _unlooked(each)]
+    if not unseen or recall is None:
+        return tuple(targets), ()
+    try:
+        found = recall(unseen)
+    except errors.RotatorError as error:
+        return tuple(targets), (f"what was last known of targets cannot be read: {error}",)
+    return tuple(_recalled(each, found.get(each.target), now) for each in targets), ()
+
+
+def _unlooked(target: TargetStatus) -> bool:
+    """Whether nobody could look; a Secret that is somebody else's was seen."""
+    away = target.failure is not None and target.failure.error != errors.NotOursError.__name__
+    return target.state is State.UNKNOWN and away
+
+
+def _recalled(target: TargetStatus, known: LastKnown | None, now: datetime.datetime) -> TargetStatus:
+    if known is None or not _unlooked(target):
+        return target
+    ends = "expired" if known.expires <= now else "expires"
+    when = f"{moments.text(known.expires)} ({moments.relative(known.expires, now)})"
+    text = f"{target.text}; by what was last known its SAS {ends} at {when}, as run {known.run} reported"
+    return dataclasses.replace(target, text=text, last_known=known)
 
 
 def judge(

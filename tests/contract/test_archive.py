@@ -219,3 +219,44 @@ def test_a_container_that_is_there_is_not_made(place: Place) -> None:
         one = report()
         writer.keep(one)
         assert writer.find(one.run) == one.as_json()
+
+
+# What was last known
+
+
+def seen(ago: datetime.timedelta, expires: datetime.datetime | None, suffix: str) -> Report:
+    """A run that saw when its target's SAS expires, or did not."""
+    found = report(ago, suffix=suffix)
+    return dataclasses.replace(found, targets=(dataclasses.replace(found.targets[0], expires=expires),))
+
+
+def test_the_newest_report_that_knows_an_expiry_tells_it(place: Place) -> None:
+    until = (NOW + datetime.timedelta(hours=3)).replace(microsecond=0)
+    minute = datetime.timedelta(minutes=1)
+    runs = [(minute, None), (2 * minute, until), (3 * minute, until - minute)]
+    for number, (ago, expires) in enumerate(runs):
+        place.archive.keep(seen(ago, expires, f"abcde{number}"))
+    place.put(f"{NOW:%Y/%m/%d}/{NOW:%Y%m%dT%H%M%SZ}-ffffff.json", b"no report")
+    found = place.archive.last_known(["default/s@m", "default/unknown@m"], NOW - datetime.timedelta(hours=1))
+    assert set(found) == {"default/s@m"}
+    assert found["default/s@m"].expires == until
+    assert found["default/s@m"].run.endswith("-abcde1")
+
+
+def test_what_is_known_since_too_long_ago_is_not_told(place: Place) -> None:
+    place.archive.keep(seen(datetime.timedelta(minutes=5), NOW, "abcdef"))
+    assert place.archive.last_known(["default/s@m"], NOW - datetime.timedelta(minutes=1)) == {}
+
+
+@pytest.mark.parametrize("expires", ["soon", 1, None, "2026-07-01T15:00:00", ["2026"]])
+def test_a_report_whose_times_are_none_knows_nothing(place: Place, expires: object) -> None:
+    place.archive.keep(report(suffix="000000"))  # which makes the container, and knows nothing either
+    run = f"{NOW:%Y%m%dT%H%M%SZ}-abcdef"
+    whole = report().as_json() | {"run": run}
+    whole["targets"][0]["expires"] = expires
+    place.put(f"{NOW:%Y/%m/%d}/{run}.json", json.dumps(whole).encode())
+    assert place.archive.last_known(["default/s@m"], NOW - datetime.timedelta(hours=1)) == {}
+
+
+def test_where_nothing_was_ever_kept_nothing_is_known(place: Place) -> None:
+    assert place.archive.last_known(["default/s@m"], NOW - datetime.timedelta(hours=1)) == {}

@@ -370,3 +370,20 @@ def test_a_sas_whose_key_died_in_an_unfinished_revocation_is_not_fresh(rotated: 
     assert "a key rotation is not finished" in " ".join(found.warnings)
     rotate(rotated)
     assert status(rotated).well
+
+
+def test_the_last_kept_report_tells_how_much_time_is_left_while_the_master_is_away(rotated: World) -> None:
+    kept = {"REPORT_CONTAINER": "rotation-reports"}
+    report = rotate(rotated, forced=True, **kept)
+    until = outcome(report)["expires"]
+    away = only(rotated, KUBERNETES_SSH_PORT="1", **kept)
+    assert away.state is State.UNKNOWN
+    assert away.last_known
+    assert (moments.text(away.last_known.expires), away.last_known.run) == (until, report.run)
+    done = command_line(rotated, "status", KUBERNETES_SSH_PORT="1", **kept)
+    assert done.returncode == 1
+    assert f"{until} (in 3 h 59 min), last known" in done.stdout
+    assert only(rotated, KUBERNETES_SSH_PORT="1").last_known is None
+    rotated.blob.faults.append(Fault(status=500, times=99))
+    [warning] = [each for each in status(rotated, KUBERNETES_SSH_PORT="1", **kept).warnings if "last known" in each]
+    assert "answered 500" in warning

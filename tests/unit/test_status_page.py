@@ -13,7 +13,7 @@ import pytest
 
 from rotator import status_page
 from rotator.report import Failed
-from rotator.status import State, Status, TargetStatus
+from rotator.status import LastKnown, State, Status, TargetStatus
 from tests.unit.examples import LABEL, NOW
 
 HOUR = datetime.timedelta(hours=1)
@@ -90,6 +90,13 @@ def test_a_fresh_target_says_nothing_more_than_its_values() -> None:
     assert "its SAS is fresh" not in body(FRESH)
     expected = f"fresh default/storage-sas@m in 3 h 12 min 15:12:00 12 min ago 11:48:00 key1 {RUN} {LABEL}"
     assert expected in words(body(FRESH))
+
+
+def test_an_expiry_that_was_last_known_is_shown_as_that() -> None:
+    known = LastKnown(NOW + 3 * HOUR, RUN, NOW - HOUR)
+    shown = words(body(dataclasses.replace(UNKNOWN, last_known=known)))
+    assert "in 3 h 15:00:00 last known" in shown
+    assert "last known" not in words(body(UNKNOWN))
 
 
 def test_times_are_for_machines_too() -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+from collections.abc import Collection
 
 import pytest
 
@@ -12,7 +13,7 @@ from rotator.manifest import Document
 from rotator.redaction import Secret
 from rotator.report import Failed
 from rotator.standing import Standing, Stored
-from rotator.status import State, TargetStatus
+from rotator.status import LastKnown, State, TargetStatus
 from tests.unit.examples import CLUSTER, LABEL, NOW, TARGET, TOKEN, delivered, document, held, lasting, plan, token
 from tests.unit.fakes import Killed
 from tests.unit.world import FAR, World
@@ -368,3 +369,69 @@ def test_times_at_the_ends_of_the_calendar_harm_nobody(text: str) -> None:
     for name in (manifest.ROTATED, manifest.EXPIRES):
         found = judged(delivered(**{name: text}))
         assert found.as_json(NOW)["state"] in list(State)
+
+
+# What was last known
+
+UNSEEN = TargetStatus(
+    "default/storage-sas@far",
+    State.UNKNOWN,
+    "the cluster could not be looked into",
+    failure=Failed("UnreachableError", "far does not answer", "Check the network."),
+)
+THEIRS = dataclasses.replace(UNSEEN, failure=Failed("NotOursError", "it is somebody else's", "Find out whose."))
+
+
+def last_known(away: datetime.timedelta) -> LastKnown:
+    return LastKnown(NOW + away, RUN, NOW - HOUR)
+
+
+@pytest.mark.parametrize(
+    ("away", "words"),
+    [
+        (3 * HOUR, "its SAS expires at 2026-07-01T15:00:00Z (in 3 h), as run"),
+        (-HOUR, "its SAS expired at 2026-07-01T11:00:00Z (1 h ago), as run"),
+    ],
+)
+def test_of_a_cluster_that_cannot_be_looked_into_the_last_known_expiry_is_told(
+    away: datetime.timedelta, words: str
+) -> None:
+    [found], warnings = survey.recalled([UNSEEN], NOW, lambda _targets: {UNSEEN.target: last_known(away)})
+    assert f"the cluster could not be looked into; by what was last known {words} {RUN} reported" == found.text
+    assert (found.state, found.expires, found.last_known) == (State.UNKNOWN, None, last_known(away))
+    assert warnings == ()
+    assert found.as_json(NOW)["last_known"] == {
+        "expires": (NOW + away).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "seconds_to_expiry": away.total_seconds(),
+        "run": RUN,
+        "reported": "2026-07-01T11:00:00Z",
+    }
+
+
+def test_only_what_could_not_be_looked_into_is_recalled() -> None:
+    asked: list[str] = []
+
+    def recall(targets: Collection[str]) -> dict[str, LastKnown]:
+        asked.extend(targets)
+        return dict.fromkeys([UNSEEN.target, "default/seen@m"], last_known(HOUR))
+
+    seen = TargetStatus("default/seen@m", State.FRESH, "its SAS is fresh", EXPIRY)
+    found, _ = survey.recalled([seen, UNSEEN, THEIRS], NOW, recall)
+    assert asked == [UNSEEN.target]
+    assert (found[0], found[2]) == (seen, THEIRS)
+    assert survey.recalled([seen], NOW, recall)[0] == (seen,)
+    assert asked == [UNSEEN.target]
+
+
+def test_an_archive_that_cannot_be_read_is_a_warning() -> None:
+    def recall(_targets: Collection[str]) -> dict[str, LastKnown]:
+        raise errors.ArchiveError("the app's own storage answered 403")
+
+    found, warnings = survey.recalled([UNSEEN], NOW, recall)
+    assert found == (UNSEEN,)
+    assert warnings == ("what was last known of targets cannot be read: the app's own storage answered 403",)
+
+
+def test_what_no_report_knows_is_not_told() -> None:
+    assert survey.recalled([UNSEEN], NOW, lambda _targets: {}) == ((UNSEEN,), ())
+    assert survey.recalled([UNSEEN], NOW, None) == ((UNSEEN,), ())
