@@ -8,8 +8,10 @@ import datetime
 import time
 from collections.abc import Mapping
 
-from sandbox import account_sas, accounts, sas_template, vault_errors
+from sandbox import account_sas, accounts, sas_template, service_sas, soft_delete, vault_errors
 
+ACCOUNT = soft_delete.Kind("storage", "StorageAccountNotFound", "StorageAccount")
+DEFINITION = soft_delete.Kind("SAS definition", "SasDefinitionNotFound", "SasDefinition")
 EPOCH = datetime.datetime.fromtimestamp(0, datetime.UTC)
 
 
@@ -18,8 +20,8 @@ def _seconds() -> int:
 
 
 @dataclasses.dataclass
-class SasDefinition:
-    """A template from which a fresh SAS is minted at each read; `recovered_at` is on the monotonic clock."""
+class SasDefinition(soft_delete.SoftDeletable):
+    """A template from which a fresh SAS is minted at each read."""
 
     template_uri: str
     sas_type: str
@@ -28,18 +30,12 @@ class SasDefinition:
     tags: dict[str, str] = dataclasses.field(default_factory=dict)
     created: int = dataclasses.field(default_factory=_seconds)
     updated: int = dataclasses.field(default_factory=_seconds)
-    recovered_at: float = 0.0
     last_minted: datetime.datetime = EPOCH
     last_expiry: datetime.datetime = EPOCH
 
-    @property
-    def being_recovered(self) -> bool:
-        """Whether a recovery is still under way."""
-        return time.monotonic() < self.recovered_at
-
 
 @dataclasses.dataclass
-class ManagedAccount:
+class ManagedAccount(soft_delete.SoftDeletable):
     """A storage account under management, its active key, its definitions and the soft-deleted ones."""
 
     account: accounts.StorageAccount
@@ -54,40 +50,24 @@ class ManagedAccount:
     deleted_definitions: dict[str, SasDefinition] = dataclasses.field(default_factory=dict)
 
     def definition(self, name: str) -> SasDefinition:
-        """Return a definition that can be read; one that is being recovered can't yet."""
-        found = self.definitions.get(name)
-        if found is None or found.being_recovered:
-            raise vault_errors.not_found("SasDefinitionNotFound", f"SAS definition not found: {name}")
-        return found
+        """Return a definition that can be read, or a 404."""
+        return soft_delete.living(DEFINITION, self.definitions, name)
 
     def settable(self, name: str) -> SasDefinition | None:
-        """Return what a write would replace; a deleted definition or one being recovered is a conflict."""
-        if name in self.deleted_definitions:
-            raise vault_errors.deleted("SasDefinition", name)
-        found = self.definitions.get(name)
-        if found is not None and found.being_recovered:
-            raise vault_errors.being_recovered("SasDefinition", name)
-        return found
+        """Return what a write would replace, or a 409."""
+        return soft_delete.writable(DEFINITION, self.definitions, self.deleted_definitions, name)
 
-    def delete(self, name: str) -> SasDefinition:
-        """Soft-delete a definition."""
-        self.settable(name)
-        self.deleted_definitions[name] = self.definition(name)
-        return self.definitions.pop(name)
+    def delete(self, name: str, seconds: float = 0.0) -> SasDefinition:
+        """Soft-delete a definition, which takes this long."""
+        return soft_delete.delete(DEFINITION, self.definitions, self.deleted_definitions, name, seconds)
 
     def deleted_definition(self, name: str) -> SasDefinition:
-        """Return a soft-deleted definition."""
-        if name not in self.deleted_definitions:
-            text = f"Deleted SAS definition not found: {name}"
-            raise vault_errors.not_found("SasDefinitionNotFound", text)
-        return self.deleted_definitions[name]
+        """Return a soft-deleted definition, or a 404."""
+        return soft_delete.living(DEFINITION, self.deleted_definitions, name)
 
     def recover(self, name: str, seconds: float) -> SasDefinition:
         """Bring a definition back, which takes this long."""
-        definition = self.deleted_definition(name)
-        definition.recovered_at = time.monotonic() + seconds
-        self.definitions[name] = self.deleted_definitions.pop(name)
-        return definition
+        return soft_delete.recover(DEFINITION, self.definitions, self.deleted_definitions, name, seconds)
 
     def set_anew(self) -> None:
         """Take both times from now, as the service was recorded to at a PUT and a regeneration, unlike at a PATCH."""
@@ -106,7 +86,7 @@ class ManagedAccount:
         definition = self.definition(name)
         if not (self.enabled and definition.enabled):
             raise vault_errors.disabled()
-        fields = sas_template.fields(definition.template_uri)
+        fields = sas_template.fields(definition.template_uri, definition.sas_type)
         now = now.replace(microsecond=0)
         expiry = now + sas_template.duration(definition.validity_period)
         # Two reads within a second would otherwise give one token, and nobody could tell that it is fresh.
@@ -116,13 +96,21 @@ class ManagedAccount:
         fields["se"] = account_sas.format_time(expiry)
         if start_offset is not None:
             fields["st"] = account_sas.format_time(now + start_offset)
-        return account_sas.encode(fields, self._signature(fields)), int(expiry.timestamp())
+        key, seconds = self.account.keys[self.active_key], int(expiry.timestamp())
+        if definition.sas_type == sas_template.SERVICE:
+            path = service_sas.resource(definition.template_uri)
+            signed = service_sas.signature(self.account.name, key, path, _as_signed(fields))
+            return service_sas.encode(fields, signed), seconds
+        return account_sas.encode(fields, account_sas.signature(self.account.name, key, _as_signed(fields))), seconds
 
-    def _signature(self, fields: Mapping[str, str]) -> str:
-        # The service signs as this version at the latest. It passes a later one through, and storage then
-        # says "Signature did not match": https://github.com/Azure/azure-powershell/issues/20029
-        signed = {**fields, "sv": min(fields["sv"], sas_template.NEWEST_SIGNED_VERSION)}
-        return account_sas.signature(self.account.name, self.account.keys[self.active_key], signed)
+
+def _as_signed(fields: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the fields that are signed.
+
+    The service signs as this version at the latest. It passes a later one through, and storage then says "Signature did
+    not match": https://github.com/Azure/azure-powershell/issues/20029
+    """
+    return {**fields, "sv": min(fields["sv"], sas_template.NEWEST_SIGNED_VERSION)}
 
 
 class ManagedStorage:
@@ -146,21 +134,35 @@ class ManagedStorage:
 
     def account(self, name: str) -> ManagedAccount:
         """Return a managed account, or a 404."""
-        if name not in self.accounts:
-            raise vault_errors.not_found("StorageAccountNotFound", f"Storage account not found: {name}")
-        return self.accounts[name]
+        return soft_delete.living(ACCOUNT, self.accounts, name)
+
+    def settable(self, name: str) -> ManagedAccount | None:
+        """Return what a write would replace, or a 409."""
+        return soft_delete.writable(ACCOUNT, self.accounts, self.deleted_accounts, name)
+
+    def delete(self, name: str, seconds: float = 0.0) -> ManagedAccount:
+        """Soft-delete a managed account, which takes this long."""
+        return soft_delete.delete(ACCOUNT, self.accounts, self.deleted_accounts, name, seconds)
 
     def deleted_account(self, name: str) -> ManagedAccount:
         """Return a soft-deleted managed account, or a 404."""
-        if name not in self.deleted_accounts:
-            text = f"Deleted storage account not found: {name}"
-            raise vault_errors.not_found("StorageAccountNotFound", text)
-        return self.deleted_accounts[name]
+        return soft_delete.living(ACCOUNT, self.deleted_accounts, name)
+
+    def recover(self, name: str, seconds: float) -> ManagedAccount:
+        """Bring a managed account back, which takes this long."""
+        return soft_delete.recover(ACCOUNT, self.accounts, self.deleted_accounts, name, seconds)
+
+    def settle(self) -> None:
+        """Be done with every deletion and recovery now."""
+        for managed in (*self.accounts.values(), *self.deleted_accounts.values()):
+            for one in (managed, *managed.definitions.values(), *managed.deleted_definitions.values()):
+                one.settled = 0.0
 
     def by_secret_name(self, name: str) -> tuple[ManagedAccount, str] | None:
         """Return the account and definition behind `<account>-<definition>`; no name holds a hyphen."""
         account, _, definition = name.partition("-")
         managed = self.accounts.get(account)
-        if managed is None or definition not in managed.definitions:
+        if managed is None or managed.settling:
             return None
-        return managed, definition
+        found = managed.definitions.get(definition)
+        return None if found is None or found.settling else (managed, definition)

@@ -30,7 +30,6 @@ class VaultResource:
     service: vault.Vault
     location: str = "westeurope"
     soft_delete: bool = True
-    purge_protection: bool = True
 
     @property
     def name(self) -> str:
@@ -72,13 +71,13 @@ def _answer(manager: "ResourceManager", found: VaultResource) -> dict[str, Any]:
         "accessPolicies": _policies(found.service, manager.tenant_id),
         "enableRbacAuthorization": found.service.rbac,
         "enableSoftDelete": found.soft_delete,
-        "softDeleteRetentionInDays": 90,
+        "softDeleteRetentionInDays": found.service.retention_days,
         "networkAcls": firewall.shown(found.service.firewall),
         "publicNetworkAccess": _access(found),
         "vaultUri": f"{found.service.url}/",
         "provisioningState": "Succeeded",
     }
-    if found.purge_protection:  # the real service leaves it out otherwise: it can't be false
+    if found.service.purge_protection:  # the real service leaves it out otherwise: it can't be false
         properties["enablePurgeProtection"] = True
     return {
         "id": found.id,

@@ -1,10 +1,12 @@
-"""What a SAS definition is made of: a template for an account SAS, and a lifetime."""
+"""What a SAS definition is made of: a template for an account SAS or a service SAS, and a lifetime."""
 
 import datetime
 import re
 import urllib.parse
 
-from sandbox import vault_errors
+from sandbox import service_sas, vault_errors
+
+SERVICE = "service"
 
 NEWEST_SIGNED_VERSION = "2018-03-28"
 REQUIRED = ("sv", "ss", "srt", "sp")
@@ -15,14 +17,14 @@ _DURATION = re.compile(
 )
 
 
-def fields(template_uri: str) -> dict[str, str]:
+def fields(template_uri: str, sas_type: str = "account") -> dict[str, str]:
     """Return the fields that go into a SAS; a template may be a bare query string, or one behind a URL."""
-    query = template_uri.rpartition("?")[2]
-    given = dict(urllib.parse.parse_qsl(query))
-    missing = [name for name in REQUIRED if not given.get(name)]
+    service = sas_type == SERVICE
+    given = dict(urllib.parse.parse_qsl(template_uri.rpartition("?")[2]))
+    missing = [name for name in (service_sas.REQUIRED if service else REQUIRED) if not given.get(name)]
     if missing:
         raise vault_errors.bad_parameter(f"templateUri lacks {', '.join(missing)}.")
-    return {name: given[name] for name in _TEMPLATED if name in given}
+    return {name: given[name] for name in (service_sas.TEMPLATED if service else _TEMPLATED) if name in given}
 
 
 def duration(text: str) -> datetime.timedelta:
@@ -40,7 +42,9 @@ def validate(template_uri: object, sas_type: object, validity_period: object) ->
     for name, value in (("templateUri", template_uri), ("validityPeriod", validity_period)):
         if not isinstance(value, str) or not value:
             raise vault_errors.bad_parameter(f"Property '{name}' is required.")
-    if sas_type != "account":
-        raise vault_errors.bad_parameter("Property 'sasType' must be 'account': only account SAS are supported.")
-    fields(str(template_uri))
+    if sas_type not in ("account", SERVICE):
+        raise vault_errors.bad_parameter("Property 'sasType' must be 'account' or 'service'.")
+    if sas_type == SERVICE and not re.match(r"/[^/]", service_sas.resource(str(template_uri))):
+        raise vault_errors.bad_parameter("templateUri leads to no resource.")
+    fields(str(template_uri), str(sas_type))
     duration(str(validity_period))

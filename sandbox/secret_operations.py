@@ -3,7 +3,6 @@
 https://learn.microsoft.com/rest/api/keyvault/secrets/operation-groups
 """
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from sandbox import secret_store, vault_errors
@@ -12,14 +11,15 @@ if TYPE_CHECKING:
     from sandbox.vault import Call, Vault
 
 SAS_CONTENT_TYPE = "application/vnd.ms-sastoken-storage"
-RETENTION = 90 * 24 * 3600  # seconds
 
 
 def list_secrets(vault: "Vault", _call: "Call") -> dict[str, Any]:
     """GET /secrets: current versions without values."""
+    found = vault.secrets.secrets.items()
     value = [
-        secret_store.bundle(vault.url, name, versions[-1], with_value=False)
-        for name, versions in vault.secrets.secrets.items()
+        _bundle(vault, name, versions[-1], with_value=False)
+        for name, versions in found
+        if not vault.secrets.settling(name)
     ]
     return {"value": value, "nextLink": None}
 
@@ -29,7 +29,7 @@ def get_secret(vault: "Vault", call: "Call") -> dict[str, Any]:
     name, version = call.names[0], call.names[1] if len(call.names) > 1 else ""
     managed = vault.storage.by_secret_name(name)
     if managed is None:
-        return secret_store.bundle(vault.url, name, vault.secrets.get(name, version))
+        return _bundle(vault, name, vault.secrets.get(name, version))
     account, definition = managed
     token, expiry = account.mint(definition, vault.now(), vault.sas_start_offset)
     value = vault.tamper(token) if vault.tamper else token
@@ -39,7 +39,7 @@ def get_secret(vault: "Vault", call: "Call") -> dict[str, Any]:
         "contentType": SAS_CONTENT_TYPE,
         "id": f"{vault.url}/secrets/{name}",
         "managed": True,
-        "attributes": {"enabled": True, "exp": expiry, **secret_store.RECOVERY},
+        "attributes": {"enabled": True, "exp": expiry, **vault.recovery},
     }
 
 
@@ -48,47 +48,47 @@ def set_secret(vault: "Vault", call: "Call") -> dict[str, Any]:
     if vault.storage.by_secret_name(call.names[0]):
         raise vault_errors.VaultError(403, "Forbidden", "Operation set is not allowed on a managed secret.")
     version = vault.secrets.add(call.names[0], secret_store.from_body(call.body))
-    return secret_store.bundle(vault.url, call.names[0], version)
+    return _bundle(vault, call.names[0], version)
 
 
 def update_secret(vault: "Vault", call: "Call") -> dict[str, Any]:
     """PATCH /secrets/{n}[/{version}]: attributes and tags, never the value."""
     name, version = call.names[0], call.names[1] if len(call.names) > 1 else ""
     changed = vault.secrets.update(name, version, call.body)
-    return secret_store.bundle(vault.url, name, changed, with_value=False)
+    return _bundle(vault, name, changed, with_value=False)
 
 
 def list_versions(vault: "Vault", call: "Call") -> dict[str, Any]:
     """GET /secrets/{n}/versions, without values."""
     name = call.names[0]
     versions = vault.secrets.secrets.get(name, [])
-    value = [secret_store.bundle(vault.url, name, version, with_value=False) for version in versions]
+    value = [_bundle(vault, name, version, with_value=False) for version in versions]
     return {"value": value, "nextLink": None}
 
 
 def delete_secret(vault: "Vault", call: "Call") -> dict[str, Any]:
     """DELETE /secrets/{n}, softly."""
-    return _deleted(vault, call.names[0], vault.secrets.delete(call.names[0]))
+    name = call.names[0]
+    return _deleted(vault, name, vault.secrets.delete(name, vault.deletion_seconds))
 
 
 def get_deleted_secret(vault: "Vault", call: "Call") -> dict[str, Any]:
     """GET /deletedsecrets/{n}."""
-    name = call.names[0]
-    if name not in vault.secrets.deleted:
-        raise vault_errors.not_found("SecretNotFound", f"Deleted Secret not found: {name}")
-    return _deleted(vault, name, vault.secrets.deleted[name][-1])
+    return _deleted(vault, call.names[0], vault.secrets.deleted_secret(call.names[0]))
 
 
 def recover_secret(vault: "Vault", call: "Call") -> dict[str, Any]:
     """POST /deletedsecrets/{n}/recover."""
-    version = vault.secrets.recover(call.names[0])
-    return secret_store.bundle(vault.url, call.names[0], version, with_value=False)
+    version = vault.secrets.recover(call.names[0], vault.recovery_seconds)
+    return _bundle(vault, call.names[0], version, with_value=False)
+
+
+def _bundle(
+    vault: "Vault", name: str, version: secret_store.SecretVersion, *, with_value: bool = True
+) -> dict[str, Any]:
+    return secret_store.bundle(vault.url, name, version, vault.recovery, with_value=with_value)
 
 
 def _deleted(vault: "Vault", name: str, version: secret_store.SecretVersion) -> dict[str, Any]:
-    now = int(time.time())
-    return secret_store.bundle(vault.url, name, version, with_value=False) | {
-        "recoveryId": f"{vault.url}/deletedsecrets/{name}",
-        "deletedDate": now,
-        "scheduledPurgeDate": now + RETENTION,
-    }
+    deletion = vault.deletion(f"secrets/{name}", vault.secrets.deleted_at.get(name, 0))
+    return deletion | _bundle(vault, name, version, with_value=False)

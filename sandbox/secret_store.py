@@ -11,7 +11,6 @@ from sandbox import vault_errors
 
 NAME = re.compile(r"[0-9a-zA-Z-]{1,127}")
 LARGEST_VALUE = 25 * 1024  # bytes
-RECOVERY = {"recoveryLevel": "Recoverable+Purgeable", "recoverableDays": 90}
 
 
 @dataclasses.dataclass
@@ -29,11 +28,13 @@ class SecretVersion:
 
 
 class SecretStore:
-    """Secrets by name, each a list of versions, the current one last; `deleted` are soft-deleted."""
+    """Secrets by name, each a list of versions, the current one last; `deleted` are soft-deleted, at `deleted_at`."""
 
     def __init__(self) -> None:
         self.secrets: dict[str, list[SecretVersion]] = {}
         self.deleted: dict[str, list[SecretVersion]] = {}
+        self.deleted_at: dict[str, int] = {}
+        self._settled: dict[str, float] = {}  # on the monotonic clock: until then a deletion or recovery is under way
 
     def values(self) -> list[str]:
         """Every value of every version, for a search for leaks."""
@@ -51,7 +52,10 @@ class SecretStore:
         if len(version.value.encode()) > LARGEST_VALUE:
             raise vault_errors.bad_parameter("The secret value is larger than 25k bytes.")
         if name in self.deleted:
-            raise vault_errors.deleted("Secret", name)
+            settling = self.settling(name)
+            raise vault_errors.being_deleted("Secret", name) if settling else vault_errors.deleted("Secret", name)
+        if self.settling(name):
+            raise vault_errors.being_recovered("Secret", name)
         self.secrets.setdefault(name, []).append(version)
         return version
 
@@ -71,25 +75,44 @@ class SecretStore:
         found.tags = body.get("tags") or found.tags
         return found
 
-    def delete(self, name: str) -> SecretVersion:
-        """Soft-delete all versions."""
+    def settling(self, name: str) -> bool:
+        """Whether a deletion or a recovery is under way."""
+        return time.monotonic() < self._settled.get(name, 0.0)
+
+    def settle(self) -> None:
+        """Be done with every deletion and recovery now."""
+        self._settled.clear()
+
+    def delete(self, name: str, seconds: float = 0.0) -> SecretVersion:
+        """Soft-delete all versions, which takes this long."""
         self.get(name)
         self.deleted[name] = self.secrets.pop(name)
+        self.deleted_at[name] = int(time.time())
+        self._settled[name] = time.monotonic() + seconds
         return self.deleted[name][-1]
 
-    def recover(self, name: str) -> SecretVersion:
-        """Bring a soft-deleted secret back."""
-        if name not in self.deleted:
-            raise vault_errors.not_found("SecretNotFound", f"Deleted Secret not found: {name}")
+    def deleted_secret(self, name: str) -> SecretVersion:
+        """Return the current version of a soft-deleted secret, or a 404."""
+        if name not in self.deleted or self.settling(name):
+            raise _not_found(name)
+        return self.deleted[name][-1]
+
+    def recover(self, name: str, seconds: float = 0.0) -> SecretVersion:
+        """Bring a soft-deleted secret back, which takes this long."""
+        self.deleted_secret(name)
         self.secrets[name] = self.deleted.pop(name)
+        self._settled[name] = time.monotonic() + seconds
         return self.secrets[name][-1]
 
     def _find(self, name: str, version: str) -> SecretVersion:
         wanted = [one for one in self.secrets.get(name, []) if version in ("", one.version)]
-        if not wanted:
-            text = f"A secret with (name/id) {name} was not found in this key vault."
-            raise vault_errors.not_found("SecretNotFound", text)
+        if not wanted or self.settling(name):
+            raise _not_found(name)
         return wanted[-1]
+
+
+def _not_found(name: str) -> vault_errors.VaultError:
+    return vault_errors.not_found("SecretNotFound", "secret", name)
 
 
 def from_body(body: Mapping[str, Any]) -> SecretVersion:
@@ -108,17 +131,18 @@ def from_body(body: Mapping[str, Any]) -> SecretVersion:
     )
 
 
-def bundle(origin: str, name: str, version: SecretVersion, *, with_value: bool = True) -> dict[str, Any]:
-    """Return a version as Key Vault answers it."""
-    attributes: dict[str, Any] = {"enabled": version.enabled, "created": version.created}
-    attributes |= {"updated": version.created, **RECOVERY}
+def bundle(
+    origin: str, name: str, version: SecretVersion, recovery: Mapping[str, Any], *, with_value: bool = True
+) -> dict[str, Any]:
+    """Return a version as Key Vault answers it; `recovery` are the attributes that tell how the vault recovers it."""
+    attributes: dict[str, Any] = {"enabled": version.enabled}
     if version.not_before is not None:
         attributes["nbf"] = version.not_before
     if version.expires is not None:
         attributes["exp"] = version.expires
-    answer: dict[str, Any] = {"id": f"{origin}/secrets/{name}/{version.version}", "attributes": attributes}
+    attributes |= {"created": version.created, "updated": version.created, **recovery}
+    answer: dict[str, Any] = {"value": version.value} if with_value else {}
     if version.content_type is not None:
         answer["contentType"] = version.content_type
-    if version.tags:
-        answer["tags"] = version.tags
-    return {"value": version.value, **answer} if with_value else answer
+    answer |= {"id": f"{origin}/secrets/{name}/{version.version}", "attributes": attributes}
+    return {**answer, "tags": version.tags} if version.tags else answer

@@ -7,15 +7,13 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from sandbox import accounts, managed_storage, sas_template, vault_errors
-from sandbox.secret_store import RECOVERY
+from sandbox import accounts, managed_storage, soft_delete, vault_errors
 
 if TYPE_CHECKING:
     from sandbox.vault import Call, Vault
 
 NAME = re.compile(r"[0-9a-zA-Z]+")
 KEY_ACTIONS = ("listkeys", "regeneratekey")
-DAY = 24 * 3600
 
 
 def account_bundle(vault: "Vault", name: str, managed: managed_storage.ManagedAccount) -> dict[str, Any]:
@@ -25,34 +23,25 @@ def account_bundle(vault: "Vault", name: str, managed: managed_storage.ManagedAc
         "resourceId": managed.account.resource_id,
         "activeKeyName": managed.active_key,
         "autoRegenerateKey": managed.auto_regenerate,
-        "attributes": _attributes(managed),
     }
     if managed.regeneration_period is not None:
         answer["regenerationPeriod"] = managed.regeneration_period
-    return {**answer, "tags": managed.tags} if managed.tags else answer
-
-
-def definition_bundle(
-    vault: "Vault", account: str, name: str, definition: managed_storage.SasDefinition
-) -> dict[str, Any]:
-    """Return a SasDefinitionBundle."""
-    answer = {
-        "id": f"{vault.url}/storage/{account}/sas/{name}",
-        "sid": f"{vault.url}/secrets/{account}-{name}",
-        "templateUri": definition.template_uri,
-        "sasType": definition.sas_type,
-        "validityPeriod": definition.validity_period,
-        "attributes": _attributes(definition),
-    }
-    return {**answer, "tags": definition.tags} if definition.tags else answer
+    return answer | common_part(vault, managed)
 
 
 def list_accounts(vault: "Vault", _call: "Call") -> dict[str, Any]:
     """GET /storage."""
-    value = []
-    for name, managed in vault.storage.accounts.items():
-        whole = account_bundle(vault, name, managed)
-        value.append({key: whole[key] for key in ("id", "resourceId", "attributes")})
+    listed = {name: managed for name, managed in vault.storage.accounts.items() if not managed.settling}
+    return {"value": [_account_item(vault, name, managed) for name, managed in listed.items()], "nextLink": None}
+
+
+def list_deleted_accounts(vault: "Vault", _call: "Call") -> dict[str, Any]:
+    """GET /deletedstorage."""
+    listed = {name: managed for name, managed in vault.storage.deleted_accounts.items() if not managed.settling}
+    value = [
+        deletion(vault, f"storage/{name}", managed) | _account_item(vault, name, managed)
+        for name, managed in listed.items()
+    ]
     return {"value": value, "nextLink": None}
 
 
@@ -63,14 +52,12 @@ def get_account(vault: "Vault", call: "Call") -> dict[str, Any]:
 
 def set_account(vault: "Vault", call: "Call") -> dict[str, Any]:
     """PUT /storage/{a}: the caller needs `listkeys` on the account as well."""
-    name, body = _valid_name(call.names[0]), call.body
-    if name in vault.storage.deleted_accounts:
-        raise vault_errors.deleted("StorageAccount", name)
+    name, body = valid_name(call.names[0]), call.body
+    replaced = vault.storage.settable(name)
     account = vault.storage.known_account(str(body.get("resourceId")))
     if account is None:
         raise vault_errors.bad_parameter("Property 'resourceId' names no storage account.")
     _on_behalf(vault, call, "listkeys", account)
-    replaced = vault.storage.accounts.get(name)
     managed = replaced or managed_storage.ManagedAccount(account)
     managed.account = account
     _change_account(managed, body, _key_name(body, "activeKeyName"))
@@ -89,22 +76,27 @@ def update_account(vault: "Vault", call: "Call") -> dict[str, Any]:
 
 def delete_account(vault: "Vault", call: "Call") -> dict[str, Any]:
     """DELETE /storage/{a}, softly."""
-    managed = vault.storage.account(call.names[0])
-    vault.storage.deleted_accounts[call.names[0]] = vault.storage.accounts.pop(call.names[0])
-    return account_bundle(vault, call.names[0], managed) | _deleted(f"{vault.url}/deletedstorage/{call.names[0]}")
+    name = call.names[0]
+    return _deleted_account(vault, name, vault.storage.delete(name, vault.deletion_seconds))
 
 
 def get_deleted_account(vault: "Vault", call: "Call") -> dict[str, Any]:
     """GET /deletedstorage/{a}."""
-    managed = vault.storage.deleted_account(call.names[0])
-    return account_bundle(vault, call.names[0], managed) | _deleted(f"{vault.url}/deletedstorage/{call.names[0]}")
+    return _deleted_account(vault, call.names[0], vault.storage.deleted_account(call.names[0]))
+
+
+def purge_account(vault: "Vault", call: "Call") -> None:
+    """DELETE /deletedstorage/{a}: for good, with its SAS definitions."""
+    vault.storage.deleted_account(call.names[0])
+    if vault.purge_protection:
+        raise vault_errors.purge_protected()
+    del vault.storage.deleted_accounts[call.names[0]]
 
 
 def recover_account(vault: "Vault", call: "Call") -> dict[str, Any]:
     """POST /deletedstorage/{a}/recover."""
-    managed = vault.storage.deleted_account(call.names[0])
-    vault.storage.accounts[call.names[0]] = vault.storage.deleted_accounts.pop(call.names[0])
-    return account_bundle(vault, call.names[0], managed)
+    name = call.names[0]
+    return account_bundle(vault, name, vault.storage.recover(name, vault.recovery_seconds))
 
 
 def regenerate_key(vault: "Vault", call: "Call") -> dict[str, Any]:
@@ -118,110 +110,47 @@ def regenerate_key(vault: "Vault", call: "Call") -> dict[str, Any]:
     return account_bundle(vault, call.names[0], managed)
 
 
-def list_definitions(vault: "Vault", call: "Call") -> dict[str, Any]:
-    """GET /storage/{a}/sas."""
-    definitions = vault.storage.account(call.names[0]).definitions
-    return {"value": _items(vault, call.names[0], definitions), "nextLink": None}
-
-
-def get_definition(vault: "Vault", call: "Call") -> dict[str, Any]:
-    """GET /storage/{a}/sas/{d}."""
-    account, name = call.names
-    return definition_bundle(vault, account, name, vault.storage.account(account).definition(name))
-
-
-def set_definition(vault: "Vault", call: "Call") -> dict[str, Any]:
-    """PUT /storage/{a}/sas/{d}."""
-    account, name = call.names[0], _valid_name(call.names[1])
-    managed = vault.storage.account(account)
-    replaced = managed.settable(name)
-    body = call.body
-    sas_template.validate(body.get("templateUri"), body.get("sasType"), body.get("validityPeriod"))
-    definition = managed_storage.SasDefinition(body["templateUri"], body["sasType"], body["validityPeriod"])
-    if replaced is not None and replaced.validity_period == definition.validity_period:
-        definition.last_minted, definition.last_expiry = replaced.last_minted, replaced.last_expiry
-    _common(definition, body)
-    managed.definitions[name] = definition
-    return definition_bundle(vault, account, name, definition)
-
-
-def update_definition(vault: "Vault", call: "Call") -> dict[str, Any]:
-    """PATCH /storage/{a}/sas/{d}."""
-    account, name = call.names
-    managed = vault.storage.account(account)
-    managed.settable(name)
-    definition = managed.definition(name)
-    template = call.body.get("templateUri", definition.template_uri)
-    validity = call.body.get("validityPeriod", definition.validity_period)
-    sas_template.validate(template, call.body.get("sasType", definition.sas_type), validity)
-    definition.template_uri, definition.validity_period = template, validity
-    _common(definition, call.body)
-    return definition_bundle(vault, account, name, definition)
-
-
-def delete_definition(vault: "Vault", call: "Call") -> dict[str, Any]:
-    """DELETE /storage/{a}/sas/{d}, softly."""
-    account, name = call.names
-    definition = vault.storage.account(account).delete(name)
-    return _deleted_definition(vault, account, name, definition)
-
-
-def list_deleted_definitions(vault: "Vault", call: "Call") -> dict[str, Any]:
-    """GET /deletedstorage/{a}/sas."""
-    definitions = vault.storage.account(call.names[0]).deleted_definitions
-    return {"value": _items(vault, call.names[0], definitions), "nextLink": None}
-
-
-def get_deleted_definition(vault: "Vault", call: "Call") -> dict[str, Any]:
-    """GET /deletedstorage/{a}/sas/{d}."""
-    account, name = call.names
-    definition = vault.storage.account(account).deleted_definition(name)
-    return _deleted_definition(vault, account, name, definition)
-
-
-def recover_definition(vault: "Vault", call: "Call") -> dict[str, Any]:
-    """POST /deletedstorage/{a}/sas/{d}/recover."""
-    account, name = call.names
-    definition = vault.storage.account(account).recover(name, vault.recovery_seconds)
-    return definition_bundle(vault, account, name, definition)
-
-
-def _attributes(subject: managed_storage.ManagedAccount | managed_storage.SasDefinition) -> dict[str, Any]:
+def common_part(
+    vault: "Vault", subject: managed_storage.ManagedAccount | managed_storage.SasDefinition
+) -> dict[str, Any]:
+    """Return what the bundles of accounts and of definitions end with."""
     times = {"created": subject.created, "updated": subject.updated}
-    return {"enabled": subject.enabled, **times, **RECOVERY}
+    answer: dict[str, Any] = {"attributes": {"enabled": subject.enabled, **times, **vault.recovery}}
+    return {**answer, "tags": subject.tags} if subject.tags else answer
 
 
 def _change_account(managed: managed_storage.ManagedAccount, body: dict[str, Any], active_key: str) -> None:
     managed.active_key = active_key
     managed.auto_regenerate = body.get("autoRegenerateKey", managed.auto_regenerate)
     managed.regeneration_period = body.get("regenerationPeriod", managed.regeneration_period)
-    _common(managed, body)
+    change_common(managed, body)
 
 
-def _common(subject: managed_storage.ManagedAccount | managed_storage.SasDefinition, body: dict[str, Any]) -> None:
+def change_common(
+    subject: managed_storage.ManagedAccount | managed_storage.SasDefinition, body: dict[str, Any]
+) -> None:
+    """Change what a body may have for both."""
     subject.enabled = (body.get("attributes") or {}).get("enabled", subject.enabled)
     subject.tags = body.get("tags", subject.tags) or {}
     subject.updated = int(time.time())
 
 
-def _items(vault: "Vault", account: str, definitions: dict[str, managed_storage.SasDefinition]) -> list[dict[str, Any]]:
-    wholes = [definition_bundle(vault, account, name, one) for name, one in definitions.items()]
-    return [{key: whole[key] for key in ("id", "sid", "attributes")} for whole in wholes]
+def _account_item(vault: "Vault", name: str, managed: managed_storage.ManagedAccount) -> dict[str, Any]:
+    whole = account_bundle(vault, name, managed)
+    return {key: whole[key] for key in ("id", "resourceId", "attributes", "tags") if key in whole}
 
 
-def _deleted_definition(
-    vault: "Vault", account: str, name: str, definition: managed_storage.SasDefinition
-) -> dict[str, Any]:
-    recovery_id = f"{vault.url}/deletedstorage/{account}/sas/{name}"
-    return definition_bundle(vault, account, name, definition) | _deleted(recovery_id)
+def _deleted_account(vault: "Vault", name: str, managed: managed_storage.ManagedAccount) -> dict[str, Any]:
+    return deletion(vault, f"storage/{name}", managed) | account_bundle(vault, name, managed)
 
 
-def _deleted(recovery_id: str) -> dict[str, Any]:
-    now = int(time.time())
-    return {"recoveryId": recovery_id, "deletedDate": now, "scheduledPurgeDate": now + 90 * DAY}
+def deletion(vault: "Vault", path: str, gone: soft_delete.SoftDeletable) -> dict[str, Any]:
+    """Return what is told of a deletion, before what was deleted."""
+    return vault.deletion(path, gone.deleted)
 
 
-def _valid_name(name: str) -> str:
+def valid_name(name: str) -> str:
+    """Return the name unless it is none for an account or a definition."""
     if not NAME.fullmatch(name):
         raise vault_errors.bad_parameter(f"The request URI contains an invalid name: {name}")
     return name

@@ -21,6 +21,7 @@ from sandbox import (
     loopback,
     managed_storage,
     secret_store,
+    vault_answers,
     vault_errors,
     vault_routes,
 )
@@ -28,9 +29,9 @@ from sandbox import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+DAY = 24 * 3600  # seconds
+LONGEST_RETENTION = 90  # days
 PROVIDER = "/providers/Microsoft.KeyVault/vaults"
-# The versions whose published specification has managed storage; secrets are in others too.
-STORAGE_VERSIONS = frozenset({"7.1", "7.4", "7.5", "7.6", "2025-06-01", "2025-07-01"})
 _API_VERSION = re.compile(r"7\.\d|\d{4}-\d\d-\d\d(-preview)?")
 _FLAWS = {
     identity.Flaw.MISSING: "AKV10000: Request is missing a Bearer or PoP token.",
@@ -57,17 +58,17 @@ class Vault:
 
     `compound_policies` name an application besides the object: they allow nothing to a caller that comes without it.
 
-    Tests turn `permissions` (the system-assigned identity's policy), `rbac` (nobody has a data role then),
-    `firewall` (the addresses and networks that are let through, None for every one), `private` (it then takes
-    requests through private endpoints only, of which there are none here), `clock_skew` (how far its clock is
-    ahead, by which it mints too),
-    `policy_delay` (seconds until `set_policy` takes effect), `policy_code` (how the lack of a permission is told),
-    `service_status` (how it is told that Key Vault itself may not handle an account's keys), `faults`, `tamper`
-    (applied to each minted SAS), `sas_start_offset` (a SAS then has a start time), `recovery_seconds` (how long a
-    recovery takes), and what
-    Resource Manager says when the vault goes there for an account's keys: `caller_may_manage_keys`, and
+    Tests turn what follows. `permissions`: the system-assigned identity's policy. `policy_delay`: seconds until
+    `set_policy` takes effect. `policy_code`: how the lack of a permission is told. `rbac`: nobody has a data role then.
+    `firewall`: the addresses and networks that are let through, None for every one. `private`: it takes requests
+    through private endpoints only, of which there are none here. `clock_skew`: how far its clock is ahead, by which it
+    mints too. `faults`. `tamper`: applied to each minted SAS. `sas_start_offset`: a SAS then has a start time.
+    `deletion_seconds`, `recovery_seconds`: how long these take. `retention_days`, `purge_protection`: of soft deletion.
+
+    What Resource Manager says when the vault goes there for an account's keys: `caller_may_manage_keys`, and
     `authorizes` with an object id, an action and a scope; with `asks_first` it goes there before it looks at the
-    request's body, which no source says. `minted` lists every SAS handed out.
+    request's body, which no source says. `service_status`: how it is told that the vault itself may not. `minted` lists
+    every SAS handed out.
     """
 
     name = "sandbox"
@@ -94,7 +95,8 @@ class Vault:
         self.faults: list[faults.Fault] = []
         self.tamper: Callable[[str], str] | None = None
         self.sas_start_offset: datetime.timedelta | None = None
-        self.recovery_seconds = 0.0
+        self.recovery_seconds = self.deletion_seconds = 0.0
+        self.retention_days, self.purge_protection = 90, True
         self.caller_may_manage_keys = True
         self.asks_first = False
         self.minted: list[str] = []
@@ -124,6 +126,18 @@ class Vault:
         return datetime.datetime.now(datetime.UTC) + self.clock_skew
 
     @property
+    def recovery(self) -> dict[str, Any]:
+        """The attributes that say how what is deleted can be recovered."""
+        level = "CustomizedRecoverable" if self.retention_days < LONGEST_RETENTION else "Recoverable"
+        more = "" if self.purge_protection else "+Purgeable"
+        return {"recoveryLevel": f"{level}{more}", "recoverableDays": self.retention_days}
+
+    def deletion(self, path: str, deleted: int) -> dict[str, Any]:
+        """Return what an answer tells of an object that was deleted then, in unix seconds."""
+        purged = deleted + self.retention_days * DAY
+        return {"recoveryId": f"{self.url}/deleted{path}", "deletedDate": deleted, "scheduledPurgeDate": purged}
+
+    @property
     def permissions(self) -> set[str]:
         """The access policy of the sandbox's system-assigned identity."""
         return self.policies.setdefault(self._identity.object_id, set())
@@ -147,6 +161,12 @@ class Vault:
         await self._server.stop()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
+        response = await self._answer_to(request)
+        common = vault_answers.headers(request, self.location)
+        response.headers.update({name: text for name, text in common.items() if name not in response.headers})
+        return response
+
+    async def _answer_to(self, request: web.Request) -> web.StreamResponse:
         try:
             claims = self._authenticate(request)
             self._admit(request, claims)
@@ -167,7 +187,7 @@ class Vault:
         self._journal.record("vault", route.action, detail)
         answer = route.carry_out(self, call)
         self._journal.record("vault", route.action, detail, "after")
-        return web.json_response(answer, headers={"x-ms-keyvault-service-version": "sandbox"})
+        return vault_answers.json_answer(answer, request.query["api-version"])
 
     def _admit(self, request: web.Request, claims: dict[str, Any]) -> None:
         address = request.remote or ""
@@ -206,7 +226,7 @@ class Vault:
     def _refuse(self, refusal: vault_errors.VaultError) -> web.Response:
         headers = {}
         if refusal.status == 401:
-            authorization = f"https://login.microsoftonline.com/{self._identity.tenant_id}"
+            authorization = f"https://login.windows.net/{self._identity.tenant_id}"
             headers["WWW-Authenticate"] = f'Bearer authorization="{authorization}", resource="{self.resource}"'
         return web.json_response(refusal.body(), status=refusal.status, headers=headers)
 
@@ -220,7 +240,7 @@ def _check_api_version(request: web.Request) -> None:
     version = request.query.get("api-version", "")
     if not _API_VERSION.fullmatch(version):
         raise vault_errors.bad_parameter(f"The specified version ({version}) is not recognized: api-version.")
-    if request.path.startswith(("/storage", "/deletedstorage")) and version not in STORAGE_VERSIONS:
+    if request.path.startswith(("/storage", "/deletedstorage")) and version not in vault_answers.STORAGE_VERSIONS:
         raise vault_errors.bad_parameter(f"The specified version ({version}) does not have managed storage.")
 
 

@@ -66,9 +66,13 @@ def bad_parameter(message: str) -> VaultError:
     return VaultError(400, "BadParameter", message)
 
 
-def not_found(code: str, message: str) -> VaultError:
-    """404; the codes for managed storage are our own, no source has them."""
-    return VaultError(404, code, message)
+def not_found(code: str, noun: str, name: str) -> VaultError:
+    """404, recorded for a managed account; SAS definitions go by analogy."""
+    text = (
+        f"A {noun} with (name/id) {name} was not found in this key vault. If you recently deleted this {noun} you may "
+        f"be able to recover it using the correct recovery command. {_MORE}2125182"
+    )
+    return VaultError(404, code, text)
 
 
 def deleted(kind: str, name: str) -> VaultError:
@@ -83,6 +87,20 @@ def deleted(kind: str, name: str) -> VaultError:
 def being_recovered(kind: str, name: str) -> VaultError:
     """409: a recovery was asked for and isn't through yet."""
     return VaultError(409, "Conflict", f"{kind} {name} is currently being recovered.", "ObjectIsBeingRecovered")
+
+
+def being_deleted(kind: str, name: str) -> VaultError:
+    """409: a deletion was asked for and isn't through yet."""
+    return VaultError(409, "Conflict", f"{kind} {name} is currently being deleted.", "ObjectIsBeingDeleted")
+
+
+def purge_protected() -> VaultError:
+    """403: nobody purges what is deleted in this vault."""
+    text = (
+        'Operation "purge" is not allowed because purge protection is enabled for this vault. Key Vault service will '
+        "automatically purge it after the retention period has passed."
+    )
+    return VaultError(403, "Forbidden", text)
 
 
 def disabled() -> VaultError:

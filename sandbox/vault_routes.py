@@ -5,10 +5,14 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sandbox import secret_operations, storage_operations
+from sandbox import definition_operations, secret_operations, storage_operations
 
 if TYPE_CHECKING:
     from sandbox.vault import Call, Vault
+
+
+CarryOut = Callable[["Vault", "Call"], dict[str, Any] | None]
+"""Gives the answer's JSON; None for an answer without a body."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,10 +23,10 @@ class Route:
     path: re.Pattern[str]
     permission: str
     action: str
-    carry_out: Callable[["Vault", "Call"], dict[str, Any]]
+    carry_out: CarryOut
 
 
-def _route(method: str, path: str, permission: str, carry_out: Callable[["Vault", "Call"], dict[str, Any]]) -> Route:
+def _route(method: str, path: str, permission: str, carry_out: CarryOut) -> Route:
     """`{}` in the path stands for a name. The SDK puts a slash at the end where a version may follow."""
     pattern = re.compile(path.replace("{}", "([^/]+)") + "/?")
     return Route(method, pattern, permission, carry_out.__name__.replace("_", "-"), carry_out)
@@ -45,16 +49,18 @@ ROUTES = (
     _route("PATCH", "/storage/{}", "storage/update", storage_operations.update_account),
     _route("DELETE", "/storage/{}", "storage/delete", storage_operations.delete_account),
     _route("POST", "/storage/{}/regeneratekey", "storage/regeneratekey", storage_operations.regenerate_key),
-    _route("GET", "/storage/{}/sas", "storage/listsas", storage_operations.list_definitions),
-    _route("GET", "/storage/{}/sas/{}", "storage/getsas", storage_operations.get_definition),
-    _route("PUT", "/storage/{}/sas/{}", "storage/setsas", storage_operations.set_definition),
-    _route("PATCH", "/storage/{}/sas/{}", "storage/setsas", storage_operations.update_definition),
-    _route("DELETE", "/storage/{}/sas/{}", "storage/deletesas", storage_operations.delete_definition),
+    _route("GET", "/storage/{}/sas", "storage/listsas", definition_operations.list_definitions),
+    _route("GET", "/storage/{}/sas/{}", "storage/getsas", definition_operations.get_definition),
+    _route("PUT", "/storage/{}/sas/{}", "storage/setsas", definition_operations.set_definition),
+    _route("PATCH", "/storage/{}/sas/{}", "storage/setsas", definition_operations.update_definition),
+    _route("DELETE", "/storage/{}/sas/{}", "storage/deletesas", definition_operations.delete_definition),
+    _route("GET", "/deletedstorage", "storage/list", storage_operations.list_deleted_accounts),
+    _route("DELETE", "/deletedstorage/{}", "storage/purge", storage_operations.purge_account),
     _route("GET", "/deletedstorage/{}", "storage/get", storage_operations.get_deleted_account),
     _route("POST", "/deletedstorage/{}/recover", "storage/recover", storage_operations.recover_account),
-    _route("GET", "/deletedstorage/{}/sas", "storage/listsas", storage_operations.list_deleted_definitions),
-    _route("GET", "/deletedstorage/{}/sas/{}", "storage/getsas", storage_operations.get_deleted_definition),
-    _route("POST", "/deletedstorage/{}/sas/{}/recover", "storage/recover", storage_operations.recover_definition),
+    _route("GET", "/deletedstorage/{}/sas", "storage/listsas", definition_operations.list_deleted_definitions),
+    _route("GET", "/deletedstorage/{}/sas/{}", "storage/getsas", definition_operations.get_deleted_definition),
+    _route("POST", "/deletedstorage/{}/sas/{}/recover", "storage/recover", definition_operations.recover_definition),
 )
 
 

@@ -1,4 +1,4 @@
-"""What the vault refuses, as the product understands it: vault and identity alone, over HTTP."""
+"""What the vault refuses, for good or for a while, as the product understands it: over HTTP, without a cluster."""
 
 import contextlib
 import dataclasses
@@ -10,6 +10,7 @@ from azure.keyvault.secrets._shared import http_challenge_cache
 from rotator import errors, identity
 from rotator.keeper import Keeper
 from rotator.managed import Managed
+from rotator.redaction import Secret
 from rotator.targets import ManagedAccount
 from rotator.vault import Vault
 from sandbox import accounts, background, certificates, journal, vault, vault_errors
@@ -220,3 +221,106 @@ def test_the_vault_s_mode_and_its_network_are_not_waited_for(azure: Azure) -> No
         azure.vault.firewall = set()
         with pytest.raises(errors.VaultFirewallError):
             keeper.managed()
+
+
+def deleting(azure: Azure) -> Callable[[], None]:
+    """From now on deletions and recoveries last until what this gives is called."""
+    azure.vault.deletion_seconds = azure.vault.recovery_seconds = 3600
+
+    def settle() -> None:
+        azure.vault.storage.settle()
+        azure.vault.secrets.settle()
+
+    return settle
+
+
+def test_an_account_is_recovered_once_its_deletion_is_over_and_changed_once_the_recovery_is(azure: Azure) -> None:
+    settle = deleting(azure)
+    azure.vault.storage.accounts[ACCOUNT].active_key = "key2"
+    azure.vault.storage.delete(ACCOUNT, 3600)
+    azure.waits = [settle, settle]
+    with azure.keeper() as keeper:
+        keeper.recover(azure.wanted)
+    found = azure.vault.storage.accounts[ACCOUNT]
+    assert (found.active_key, found.auto_regenerate, azure.waits) == ("key2", False, [])
+
+
+def test_an_account_whose_deletion_was_under_way_is_recovered_and_keeps_its_active_key(azure: Azure) -> None:
+    settle = deleting(azure)
+    azure.vault.storage.accounts[ACCOUNT].active_key = "key2"
+    azure.vault.storage.delete(ACCOUNT, 3600)
+    azure.waits = [settle, settle]
+    with azure.keeper() as keeper:
+        assert (keeper.managed(), keeper.soft_deleted()) == (None, None)
+        keeper.manage(azure.wanted)
+    found = azure.vault.storage.accounts[ACCOUNT]
+    assert (found.active_key, found.auto_regenerate, azure.waits) == ("key2", False, [])
+
+
+def test_an_account_that_somebody_else_recovers_keeps_its_active_key_too(azure: Azure) -> None:
+    settle = deleting(azure)
+    azure.vault.storage.accounts[ACCOUNT].active_key = "key2"
+    azure.vault.storage.delete(ACCOUNT)
+    azure.vault.storage.recover(ACCOUNT, 3600)
+    azure.waits = [settle]
+    with azure.keeper() as keeper:
+        keeper.manage(azure.wanted)
+    found = azure.vault.storage.accounts[ACCOUNT]
+    assert (found.active_key, found.auto_regenerate, azure.waits) == ("key2", False, [])
+
+
+def test_another_account_of_that_name_is_not_recovered(azure: Azure) -> None:
+    settle = deleting(azure)
+    other = accounts.StorageAccount("another")
+    azure.vault.storage.manage(other, ACCOUNT)
+    azure.vault.storage.delete(ACCOUNT, 3600)
+    azure.waits = [settle]
+    with azure.keeper() as keeper, pytest.raises(errors.AlreadyManagedError, match=r"/another$"):
+        keeper.manage(azure.wanted)
+    assert azure.vault.storage.deleted_accounts[ACCOUNT].account is other
+
+
+def test_a_secret_is_written_once_its_deletion_and_its_recovery_are_over(azure: Azure) -> None:
+    settle = deleting(azure)
+    azure.vault.permissions |= {"secrets/recover"}
+    azure.vault.secrets.delete("greeting", 3600)
+    azure.waits = [settle, settle]
+    with azure.keeper() as keeper:
+        keeper.put_secret("greeting", Secret("new"), "text/plain")
+        assert keeper.secret("greeting") == Secret("new")
+    assert [one.value for one in azure.vault.secrets.secrets["greeting"]] == ["hello", "new"]
+
+
+@pytest.mark.parametrize("begun", ["by us", "by somebody else"])
+def test_a_definition_is_set_once_its_deletion_and_its_recovery_are_over(azure: Azure, begun: str) -> None:
+    """What was noted in it stays: a key rotation may be pending."""
+    settle = deleting(azure)
+    managed = azure.vault.storage.accounts[ACCOUNT]
+    with azure.client() as client:
+        client.store(DEFINITION, {"noted": "before", "again": "before"})
+        managed.delete(DEFINITION.name, 3600)
+        azure.waits = [settle, settle]
+        if begun == "by somebody else":
+            managed.deleted_definitions[DEFINITION.name].settled = 0.0
+            managed.recover(DEFINITION.name, 3600)
+            azure.waits.pop()
+        client.store(DEFINITION, {"again": "now"})
+    assert managed.definitions[DEFINITION.name].tags == {"noted": "before", "again": "now"}
+    assert azure.waits == []
+
+
+def test_a_definition_of_an_account_that_nobody_manages_is_not_waited_for(azure: Azure) -> None:
+    azure.vault.storage.accounts.clear()
+    with azure.client() as client, pytest.raises(errors.ManagedAccountNotFoundError):
+        client.store(DEFINITION, {})
+
+
+def test_a_deletion_that_never_ends_is_told_as_such(azure: Azure) -> None:
+    deleting(azure)
+    azure.waits = [lambda: None] * 5
+    with azure.client() as client:
+        client.store(DEFINITION, {})
+        azure.vault.storage.accounts[ACCOUNT].delete(DEFINITION.name, 3600)
+        with pytest.raises(errors.VaultConflictError) as raised:
+            client.store(DEFINITION, {})
+    assert "deletion or the recovery" in raised.value.remedy

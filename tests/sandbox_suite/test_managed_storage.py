@@ -11,7 +11,7 @@ from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.core.rest import HttpRequest, HttpResponse
 from azure.keyvault.secrets import SecretClient
 
-from sandbox import account_sas, vault
+from sandbox import account_sas, service_sas, vault
 from tests.sandbox_suite.conftest import ACCOUNT, Azure
 
 DEFINITION = {
@@ -25,7 +25,7 @@ PATH = f"/storage/{ACCOUNT}/sas/blobs"
 
 @pytest.fixture(autouse=True)
 def _every_permission(azure: Azure) -> None:
-    names = "get list set update delete regeneratekey recover setsas getsas listsas deletesas"
+    names = "get list set update delete regeneratekey recover setsas getsas listsas deletesas purge"
     azure.vault.permissions |= {f"storage/{name}" for name in names.split()}
 
 
@@ -147,6 +147,8 @@ def test_a_sas_can_be_tampered_with(azure: Azure, client: SecretClient) -> None:
     "change",
     [
         {"sasType": "service"},
+        {"sasType": "service", "templateUri": "sv=2018-03-28&sr=b&sp=r"},
+        {"sasType": "user"},
         {"templateUri": "sv=2018-03-28&ss=b&srt=sco"},
         {"templateUri": ""},
         {"validityPeriod": "4 hours"},
@@ -157,6 +159,20 @@ def test_a_sas_can_be_tampered_with(azure: Azure, client: SecretClient) -> None:
 def test_a_wrong_definition_is_refused(client: SecretClient, change: dict[str, Any]) -> None:
     response = send(client, "PUT", PATH, DEFINITION | change)
     assert (response.status_code, response.json()["error"]["code"]) == (400, "BadParameter")
+
+
+def test_a_service_sas_is_signed_for_its_blob_and_comes_in_the_recorded_form(
+    azure: Azure, client: SecretClient
+) -> None:
+    template = f"https://{ACCOUNT}.blob.core.windows.net/cont1/test_secret.txt?sp=r&sv=2018-03-28&sr=b&sig=bY19%3D"
+    made = send(client, "PUT", PATH, DEFINITION | {"templateUri": template, "sasType": "service"})
+    assert (made.status_code, made.json()["templateUri"]) == (200, template)
+    value = client.get_secret(f"{ACCOUNT}-blobs").value or ""
+    form = r"\?sv=2018-03-28&sr=b&sp=r&se=\d{4}-\d\d-\d\dT\d\d%3A\d\d%3A\d\dZ&sig=[\w%]+%3D"
+    assert re.fullmatch(form, value)
+    sas = fields(value.removeprefix("?"))
+    signed = service_sas.signature(ACCOUNT, azure.account.keys["key1"], "/cont1/test_secret.txt", sas)
+    assert sas["sig"] == signed
 
 
 def test_a_disabled_definition_mints_nothing(client: SecretClient) -> None:
@@ -242,3 +258,68 @@ def test_the_sample_s_access_policy_does_not_let_the_account_be_read(azure: Azur
     response = send(client, "GET", f"/storage/{ACCOUNT}")
     assert response.status_code == 403
     assert "does not have storage get permission" in response.json()["error"]["message"]
+
+
+def refused(client: SecretClient, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, str]:
+    response = send(client, method, path, body)
+    error = response.json()["error"]
+    return response.status_code, error.get("innererror", error)["code"]
+
+
+def test_a_deletion_and_a_recovery_of_an_account_can_take_a_while(azure: Azure, client: SecretClient) -> None:
+    """Recorded: a purge four seconds after the deletion found nothing."""
+    send(client, "PUT", PATH, DEFINITION)
+    azure.vault.deletion_seconds = azure.vault.recovery_seconds = 3600
+    path, gone = f"/storage/{ACCOUNT}", f"/deletedstorage/{ACCOUNT}"
+    body = {"resourceId": azure.account.resource_id, "activeKeyName": "key1", "autoRegenerateKey": False}
+    deleted = send(client, "DELETE", path).json()
+    absent = (404, "StorageAccountNotFound")
+    assert [refused(client, *one) for one in (("GET", path), ("GET", gone), ("DELETE", gone))] == [absent] * 3
+    assert refused(client, "POST", f"{gone}/recover") == absent
+    assert refused(client, "PUT", path, body) == (409, "ObjectIsBeingDeleted")
+    azure.vault.storage.settle()
+    assert send(client, "GET", gone).json() == deleted
+    assert [one["recoveryId"] for one in send(client, "GET", "/deletedstorage").json()["value"]] == [
+        deleted["recoveryId"]
+    ]
+    assert refused(client, "PUT", path, body) == (409, "ObjectIsDeletedButRecoverable")
+    assert send(client, "POST", f"{gone}/recover").status_code == 200
+    assert [refused(client, *one) for one in (("GET", path), ("PATCH", path), ("GET", gone))] == [absent] * 3
+    assert refused(client, "PUT", path, body) == (409, "ObjectIsBeingRecovered")
+    with pytest.raises(ResourceNotFoundError):
+        read_sas(client)
+    azure.vault.storage.settle()
+    assert send(client, "PUT", path, body).status_code == 200
+    assert read_sas(client)["sp"] == "rwu"
+
+
+def test_a_purge_is_for_good_unless_the_vault_protects_from_it(azure: Azure, client: SecretClient) -> None:
+    path, gone = f"/storage/{ACCOUNT}", f"/deletedstorage/{ACCOUNT}"
+    assert send(client, "DELETE", path).json()["attributes"]["recoveryLevel"] == "Recoverable"
+    assert refused(client, "DELETE", gone) == (403, "Forbidden")
+    azure.vault.purge_protection, azure.vault.retention_days = False, 7
+    found = send(client, "GET", gone).json()
+    assert found["attributes"]["recoveryLevel"] == "CustomizedRecoverable+Purgeable"
+    assert found["scheduledPurgeDate"] - found["deletedDate"] == 7 * 24 * 3600
+    purged = send(client, "DELETE", gone)
+    assert (purged.status_code, purged.text()) == (204, "")
+    assert refused(client, "GET", gone) == (404, "StorageAccountNotFound")
+
+
+def test_the_days_of_recovery_came_with_a_later_version(azure: Azure, client: SecretClient) -> None:
+    for version, days in (("7.0", None), ("7.1", 90), ("7.4", 90)):
+        listed = send(client, "GET", f"/storage?api-version={version}").json()["value"]
+        read = send(client, "GET", f"/storage/{ACCOUNT}?api-version={version}").json()
+        assert [one["attributes"].get("recoverableDays") for one in (*listed, read)] == [days, days]
+
+
+def test_bundles_have_their_fields_in_the_recorded_order(client: SecretClient) -> None:
+    made = send(client, "PUT", PATH, DEFINITION).json()
+    assert list(made) == ["id", "sid", "templateUri", "sasType", "validityPeriod", "attributes"]
+    account = send(client, "GET", f"/storage/{ACCOUNT}").json()
+    managed = ["id", "resourceId", "activeKeyName", "autoRegenerateKey", "regenerationPeriod", "attributes"]
+    assert list(account) == managed
+    assert list(account["attributes"]) == ["enabled", "created", "updated", "recoveryLevel", "recoverableDays"]
+    deletion = ["recoveryId", "deletedDate", "scheduledPurgeDate"]
+    assert list(send(client, "DELETE", PATH).json()) == [*deletion, *made]
+    assert list(send(client, "DELETE", f"/storage/{ACCOUNT}").json()) == [*deletion, *managed]

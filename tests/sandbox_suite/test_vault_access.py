@@ -92,7 +92,7 @@ def test_a_policy_that_names_an_application_too_allows_the_object_alone_nothing(
 def test_a_request_without_a_token_is_challenged(azure: Azure) -> None:
     status, challenge = status_and_challenge(azure, {})
     assert status == 401
-    assert challenge.startswith('Bearer authorization="https://login.microsoftonline.com/')
+    assert challenge.startswith('Bearer authorization="https://login.windows.net/')
     assert f'resource="{azure.vault.resource}"' in challenge
 
 
@@ -136,10 +136,58 @@ def test_a_connection_can_be_cut(azure: Azure, client: SecretClient) -> None:
         client.get_secret("greeting")
 
 
-@pytest.mark.parametrize(("version", "status"), [("7.4", 200), ("2025-07-01", 200), ("7.3", 400), ("2026-04-01", 400)])
+@pytest.mark.parametrize(
+    ("version", "status"),
+    [("7.0", 200), ("7.3", 200), ("7.4", 200), ("2025-07-01", 200), ("6.9", 400), ("2026-04-01", 400)],
+)
 def test_managed_storage_is_in_some_api_versions_only(
     azure: Azure, client: SecretClient, version: str, status: int
 ) -> None:
     azure.vault.permissions.add("storage/list")
     response = client.send_request(HttpRequest("GET", f"/storage?api-version={version}"))
     assert response.status_code == status
+
+
+def test_an_answer_says_where_it_comes_from(azure: Azure, client: SecretClient) -> None:
+    """Whatever it is: each of these was recorded, or is in an error report of somebody's."""
+    request = HttpRequest("GET", "/secrets/absent", headers={"x-ms-client-request-id": "asked"})
+    azure.vault.faults.append(faults.Fault(path="/secrets/faulty", status=500))
+    answers = [
+        client.send_request(request),
+        client.send_request(HttpRequest("GET", "/secrets/faulty"), retry_total=0),
+        client.send_request(HttpRequest("GET", "/storage")),
+    ]
+    assert [answer.status_code for answer in answers] == [404, 500, 403]
+    for answer in answers:
+        found = answer.headers
+        assert (found["x-ms-keyvault-region"], found["cache-control"]) == ("westeurope", "no-cache")
+        assert found["x-ms-keyvault-network-info"] == "conn_type=Ipv4;addr=127.0.0.1;act_addr_fam=InterNetwork;"
+        assert found["x-ms-keyvault-service-version"]
+        assert found["strict-transport-security"] == "max-age=31536000;includeSubDomains"
+    assert answers[0].headers["x-ms-client-request-id"] == "asked"
+    assert len({answer.headers["x-ms-request-id"] for answer in answers}) == len(answers)
+
+
+def test_a_deletion_and_a_recovery_of_a_secret_can_take_a_while(azure: Azure, client: SecretClient) -> None:
+    azure.vault.permissions |= {"secrets/set", "secrets/delete", "secrets/recover"}
+    azure.vault.deletion_seconds = azure.vault.recovery_seconds = 3600
+    client.set_secret("greeting", "hello")
+    client.send_request(HttpRequest("DELETE", "/secrets/greeting")).raise_for_status()
+
+    def refused(method: str, path: str, body: dict[str, str] | None = None) -> tuple[int, str]:
+        answer = client.send_request(HttpRequest(method, path, json=body))
+        error = answer.json()["error"]
+        return answer.status_code, error.get("innererror", error)["code"]
+
+    recover = ("POST", "/deletedsecrets/greeting/recover")
+    assert refused("GET", "/secrets/greeting") == (404, "SecretNotFound")
+    assert refused("GET", "/deletedsecrets/greeting") == (404, "SecretNotFound")
+    assert refused(*recover) == (404, "SecretNotFound")
+    assert refused("PUT", "/secrets/greeting", {"value": "new"}) == (409, "ObjectIsBeingDeleted")
+    azure.vault.secrets.settle()
+    assert refused("PUT", "/secrets/greeting", {"value": "new"}) == (409, "ObjectIsDeletedButRecoverable")
+    client.send_request(HttpRequest(*recover)).raise_for_status()
+    assert refused("GET", "/secrets/greeting") == (404, "SecretNotFound")
+    assert refused("PUT", "/secrets/greeting", {"value": "new"}) == (409, "ObjectIsBeingRecovered")
+    azure.vault.secrets.settle()
+    assert client.get_secret("greeting").value == "hello"
