@@ -13,7 +13,7 @@ endif
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url
 
-.PHONY: demo test setup sandbox lint bench lock clean another-interpreter
+.PHONY: demo test setup sandbox lint bench sbom audit lock clean another-interpreter
 
 demo: setup  ## run the main job on the embedded sandbox
 	$(RUN) -m demo
@@ -45,10 +45,11 @@ lint: setup  ## style, types, import contracts, and whether the lock files are c
 	$(RUN) -m mypy
 	bin=$$(cd $(VENV)/bin && pwd) && cd examples/viewer && "$$bin/python" -m mypy --strict -p viewer
 	$(VENV)/bin/lint-imports
-	@mkdir -p build && cp requirements.txt requirements-dev.txt build/
+	@mkdir -p build && cp requirements.txt requirements-dev.txt build/ && cp .ci/requirements.txt build/requirements-audit.txt
 	$(LOCK) pyproject.toml -o build/requirements.txt && cmp build/requirements.txt requirements.txt
 	$(LOCK) --group dev -c requirements.txt -o build/requirements-dev.txt && \
 		cmp build/requirements-dev.txt requirements-dev.txt
+	$(LOCK) --group audit -o build/requirements-audit.txt && cmp build/requirements-audit.txt .ci/requirements.txt
 
 bench: setup build/ansible/bin/ansible-playbook  ## measure, with the real sshd and API server where they are
 	$(RUN) -m bench --ansible build/ansible/bin/ansible-playbook $(ARGS)
@@ -58,9 +59,25 @@ build/ansible/bin/ansible-playbook:
 	$(PYTHON) -m venv build/ansible
 	build/ansible/bin/python -m pip install --quiet --disable-pip-version-check 'ansible-core>=2.18,<2.20'
 
+sbom: build/audit/.set-up  ## list what the product consists of, in build/sbom.json
+	build/audit/bin/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --output-file build/sbom.json
+	build/audit/bin/cyclonedx-py requirements examples/viewer/requirements.txt --output-file build/sbom-viewer.json
+
+audit: build/audit/.set-up  ## look the pinned packages up among known vulnerabilities; asks a service on the internet
+	for file in requirements.txt requirements-dev.txt examples/viewer/requirements.txt; do \
+		build/audit/bin/pip-audit --disable-pip --require-hashes --requirement "$$file" || exit 1; \
+	done
+
+# Apart, so that the tools' dependencies are not among the product's.
+build/audit/.set-up: .ci/requirements.txt
+	$(PYTHON) -m venv --clear build/audit
+	build/audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .ci/requirements.txt
+	@touch $@
+
 lock: setup  ## compile requirements*.txt anew from pyproject.toml's ranges
 	$(LOCK) --upgrade pyproject.toml -o requirements.txt
 	$(LOCK) --upgrade --group dev -c requirements.txt -o requirements-dev.txt
+	$(LOCK) --upgrade --group audit -o .ci/requirements.txt
 
 clean:
 	rm -rf $(VENV) build .sandbox .mypy_cache .ruff_cache .pytest_cache

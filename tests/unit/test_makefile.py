@@ -25,6 +25,7 @@ def project(tmp_path: Path) -> Path:
     (made / "examples" / "viewer").mkdir(parents=True)
     for name in ("Makefile", "requirements.txt", "requirements-dev.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, made)
+    shutil.copytree(ROOT / ".ci", made / ".ci")
     for name in ("python", "uv", "lint-imports"):
         (programs / name).write_text(PRETENDER)
         (programs / name).chmod(0o755)
