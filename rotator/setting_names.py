@@ -5,8 +5,9 @@ namespace `default`. What the Functions host, Azure, Kubernetes and other progra
 """
 
 import difflib
+import functools
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 # Whatever begins so is meant for the rotator, unless `_FOREIGN` knows better.
 _FAMILIES = (
@@ -48,7 +49,7 @@ _SERVICE_LINK = re.compile(r"(tcp|udp|sctp)://")
 _PLAIN = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 
 
-def unknown(environment: Mapping[str, str], known: Collection[str]) -> list[str]:
+def unknown(environment: Mapping[str, str], known: frozenset[str]) -> list[str]:
     """The problem of each name that is none of the `known` settings, but looks like one; never with a value."""
     return [
         _problem(name, alike)
@@ -58,7 +59,8 @@ def unknown(environment: Mapping[str, str], known: Collection[str]) -> list[str]
     ]
 
 
-def closest(name: str, known: Collection[str]) -> str | None:
+@functools.cache
+def closest(name: str, known: frozenset[str]) -> str | None:
     """The known setting that a name is near to, whatever its case and what stands between its words."""
     normal = {_normal(each): each for each in known}
     found = difflib.get_close_matches(_normal(name), normal, n=1, cutoff=_ALIKE)
@@ -77,7 +79,7 @@ def _foreign(name: str, text: str) -> bool:
     return bool(linked or _FOREIGN.fullmatch(name) or not _PLAIN.fullmatch(name))
 
 
-def _suspicion(name: str, known: Collection[str]) -> Iterator[str | None]:
+def _suspicion(name: str, known: frozenset[str]) -> Iterator[str | None]:
     """Yield the setting that may be meant, or None for an unknown one of ours; nothing for other programs' names."""
     alike = closest(name, known)
     # The host reads its own settings whatever their case.

@@ -82,6 +82,8 @@ def _schedule(text: str) -> str:
 
 
 def _command(text: object) -> tuple[str, ...]:
+    if len(str(text)) > _LONGEST_COMMAND:
+        raise ValueError(f"it is longer than {_LONGEST_COMMAND} characters")
     words = tuple(shlex.split(str(text)))  # raises ValueError for an open quote
     if not words:
         raise ValueError("it is empty")
@@ -104,6 +106,7 @@ VaultSecretName = Annotated[str, _pattern(r"[0-9a-zA-Z-]{1,127}", "it must be th
 ServiceUrl = Annotated[str, AfterValidator(addresses.service_url)]
 BlobUrl = Annotated[str, AfterValidator(addresses.blob_url)]
 LONGEST_GRACE = datetime.timedelta(minutes=3)
+_LONGEST_COMMAND = 4_000  # characters: shlex takes a time that grows with the square of the length
 _PART = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 

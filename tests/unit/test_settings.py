@@ -149,6 +149,7 @@ BAD: list[tuple[str, str, str]] = [
     ("KUBERNETES_SECRET_STRATEGY", "patch", "'recreate' or 'apply'"),
     ("KUBERNETES_SECRET_ADOPT", "maybe", "valid boolean"),
     ("KUBERNETES_SECRET_KEEP_FOREIGN", "2", "valid boolean"),
+    ("KUBERNETES_KUBECTL", f"kubectl {'a' * 4_000}", "longer than 4000 characters"),
     ("KUBERNETES_KUBECTL", "kubectl; reboot", "without shell operators"),
     ("KUBERNETES_KUBECTL", "kubectl $(id)", "without shell operators"),
     ("KUBERNETES_KUBECTL", "kubectl 'x", "no closing quotation"),
