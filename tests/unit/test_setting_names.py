@@ -185,19 +185,13 @@ def test_every_setting_is_known_and_no_two_are_taken_for_each_other() -> None:
     assert all(setting_names.closest(name, config.NAMES) == name for name in config.NAMES)
 
 
-@hypothesis.settings(deadline=None)
-@hypothesis.given(st.sampled_from(sorted(config.NAMES - {"AzureWebJobsStorage"})), st.data())
-def test_a_letter_lost_doubled_or_swapped_is_noticed(name: str, data: st.DataObject) -> None:
-    at = data.draw(st.integers(1, len(name) - 2))
-    typo = data.draw(
-        st.sampled_from([name[:at] + name[at + 1 :], name[:at] + name[at] + name[at:], _swapped(name, at)])
-    )
-    if typo != name:
-        assert len(setting_names.unknown({typo: "42"}, config.NAMES)) == 1
-
-
-def _swapped(name: str, at: int) -> str:
-    return name[:at] + name[at + 1] + name[at] + name[at + 2 :]
+@pytest.mark.parametrize("name", sorted(config.NAMES - {"AzureWebJobsStorage"}))
+def test_a_letter_lost_doubled_or_swapped_is_noticed(name: str) -> None:
+    for at in range(1, len(name) - 1):
+        swapped = name[:at] + name[at + 1] + name[at] + name[at + 2 :]
+        for typo in {name[:at] + name[at + 1 :], name[: at + 1] + name[at:], swapped}:
+            if typo.lower() != name.lower():  # the host takes its own names in any case
+                assert len(setting_names.unknown({typo: "42"}, config.NAMES)) == 1, typo
 
 
 @hypothesis.settings(deadline=None)
