@@ -7,7 +7,7 @@ import copy
 import dataclasses
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from aiohttp import web
@@ -25,7 +25,8 @@ class KubernetesFault:
     """An answer for the next `times` requests with this verb ("*": any) on Secrets, instead of the real one.
 
     `dry_run` True or False limits it to dry runs or to real ones. With `carried_out` the request takes effect and
-    only its answer is replaced, as when the connection to etcd times out after the write.
+    only its answer is replaced, as when the connection to etcd times out after the write. `quotes` makes words of the
+    Secret that was sent, which end the message, as an admission webhook's may.
     """
 
     verb: str
@@ -35,6 +36,7 @@ class KubernetesFault:
     times: int = 1
     dry_run: bool | None = None
     carried_out: bool = False
+    quotes: Callable[[Document], str] | None = None
 
     def matches(self, verb: str, *, dry_run: bool) -> bool:
         """Whether this request is one of those meant."""

@@ -141,14 +141,14 @@ async def _secrets(api: "KubernetesApi", call: Call, request: web.Request) -> we
         document = _document(call)
     fault = _next_fault(api, call)
     if fault is not None and not fault.carried_out:
-        return _faulty(fault)
+        return _faulty(fault, document)
     detail = f"{call.namespace}/{call.name or _name_of(call, document)}"
     api.journal.record("cluster", call.action, detail)
     if call.verb == "watch":
         return await kubernetes_watch.stream(api, call.namespace, call.query, request)
     result, status = _carry_out(api, call, document, preconditions, request.headers.get("Accept", ""))
     api.journal.record("cluster", call.action, detail, "after")
-    return _faulty(fault) if fault else _json(result, status)
+    return _faulty(fault, document) if fault else _json(result, status)
 
 
 def _carry_out(
@@ -225,8 +225,9 @@ def _next_fault(api: "KubernetesApi", call: Call) -> "KubernetesFault | None":
     return None
 
 
-def _faulty(fault: "KubernetesFault") -> web.Response:
-    return _json(RefusedError(fault.status, fault.reason, fault.message).body(), fault.status)
+def _faulty(fault: "KubernetesFault", document: Document) -> web.Response:
+    message = fault.message + (fault.quotes(document) if fault.quotes else "")
+    return _json(RefusedError(fault.status, fault.reason, message).body(), fault.status)
 
 
 def _json(document: Any, status: int = 200) -> web.Response:

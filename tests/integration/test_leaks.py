@@ -9,6 +9,7 @@ import threading
 import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from sandbox.faults import Fault
 from sandbox.functions_host import FunctionsHost
 from sandbox.journal import Event
 from sandbox.kubernetes import KubernetesApi, KubernetesFault
-from sandbox.world import ACCOUNT, APP_ACCOUNT, PASSPHRASE_SECRET, World
+from sandbox.world import ACCOUNT, APP_ACCOUNT, PASSPHRASE_SECRET, SECRET_NAME, World
 from tests import secrets_in, surroundings
 from tests.integration.conftest import (
     ROOT,
@@ -33,6 +34,7 @@ from tests.integration.conftest import (
 )
 
 CONTAINER = "rotation-reports"
+PASSWORD = "correct horse battery staple"
 
 
 class ProcessList:
@@ -84,6 +86,8 @@ def test_no_run_emits_a_secret(
         secrets = world.secret_values()
         assert len(world.vault.minted) >= 5
         assert secrets_in.found(world, emitted) == []
+        assert [form for form in secrets_in.forms(PASSWORD) if form in emitted] == []
+        assert "denied the request" in emitted
         # The process list holds the sandbox too, which passes no secret by arguments either.
         assert secrets_in.found(world, "\n".join(processes.seen)) == []
         assert secrets_in.found(world, on_disk) == []
@@ -273,6 +277,23 @@ def failures(world: World) -> Iterator[Callable[[], None]]:
         for dry_run in (True, False):
             fault = KubernetesFault("create", status=400, reason="BadRequest", message=echo, dry_run=dry_run)
             yield functools.partial(cluster.faults.append, fault)
+            refusal = 'admission webhook "policy.example.com" denied the request: '
+            fault = KubernetesFault("create", 403, "", refusal, dry_run=dry_run, quotes=everything_in)
+            yield functools.partial(refuse_beside, cluster, fault)
+
+
+def refuse_beside(cluster: KubernetesApi, fault: KubernetesFault) -> None:
+    """Somebody keeps a password beside our value; a webhook refuses both in its own words."""
+    encoded = base64.b64encode(PASSWORD.encode()).decode()
+    cluster.secrets["default", SECRET_NAME]["data"]["password"] = encoded
+    cluster.faults.append(fault)
+
+
+def everything_in(secret: dict[str, Any]) -> str:
+    """What the Secret holds, in clear and encoded, and signatures without their name."""
+    clear = [base64.b64decode(value).decode() for value in secret["data"].values()]
+    signatures = [value.partition("sig=")[2] for value in clear]
+    return " and ".join([*clear, *map(urllib.parse.unquote, signatures), *signatures, *secret["data"].values()])
 
 
 def recover(world: World) -> None:
