@@ -28,6 +28,8 @@ from rotator.targets import Plan
 # How far back `recent` goes at most: it asks for each day.
 LONGEST = datetime.timedelta(days=366)
 _RUN = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T[0-9]{6}Z-[0-9a-f]+")
+_MOST_NAMES = 5000  # what storage lists in one answer
+_PARTS = (24, 60, 60)  # of a day: hours, minutes, seconds, as the name of a run has them
 _LARGEST = 1_000_000  # bytes; a report has some thousands
 # Reports, and seconds, that are read for what was last known: somebody waits for the status.
 _RECALLED = 200
@@ -141,11 +143,31 @@ class Archive:
         oldest = f"{since:%Y/%m/%d/%Y%m%dT%H%M%SZ}"
         for back in range((now.date() - since.date()).days + 1):
             day = now - datetime.timedelta(days=back)
-            yield from sorted((name for name in self._names(f"{day:%Y/%m/%d/}") if name >= oldest), reverse=True)
+            yield from (name for name in self._of_day(day) if name >= oldest)
+
+    def _of_day(self, day: datetime.datetime) -> Iterator[str]:
+        names = self._names(f"{day:%Y/%m/%d/}")
+        if len(names) > _MOST_NAMES:
+            yield from self._in_parts(f"{day:%Y/%m/%d/%Y%m%dT}", _PARTS)
+        else:
+            yield from sorted(names, reverse=True)
+
+    def _in_parts(self, prefix: str, parts: tuple[int, ...]) -> Iterator[str]:
+        """Name the runs of a day that has more blobs than one answer lists, by hour, by minute or by second.
+
+        Of a second that has as many, the newest cannot be told without a list of all, and some are left out.
+        """
+        for part in reversed(range(parts[0])):
+            names = self._names(f"{prefix}{part:02}")
+            if len(names) > _MOST_NAMES and parts[1:]:
+                yield from self._in_parts(f"{prefix}{part:02}", parts[1:])
+            else:
+                yield from sorted(names, reverse=True)
 
     def _names(self, prefix: str) -> list[str]:
+        """Name what begins so, in order; of more than storage lists in one answer only the first, and one beyond."""
         try:
-            return list(self._container.list_blob_names(name_starts_with=prefix))
+            return list(itertools.islice(self._container.list_blob_names(name_starts_with=prefix), _MOST_NAMES + 1))
         except HttpResponseError as error:
             if app_blobs.is_absent(error):  # nothing was ever kept
                 return []
@@ -226,12 +248,13 @@ def _is_of_one_blob(error: HttpResponseError) -> bool:
 
 def _report(name: str, content: bytes) -> dict[str, Any] | None:
     """Read a report; None for what somebody else put there."""
+    value = foreign.json_value(content)
     try:
-        value = json.loads(content)
         json.dumps(value, allow_nan=False)  # Python reads numbers that no JSON has: NaN, 1e999
     except (ValueError, RecursionError):
         return None
     if not isinstance(value, dict) or not name.endswith(f"/{value.get('run')}.json"):
         return None
     fits = all(isinstance(value.get(field), kind) for field, kind in _SHAPE.items())
+    fits = fits and isinstance((value.get("key") or {}).get("failure"), dict | None)
     return value if fits and all(isinstance(target, dict) for target in value["targets"]) else None

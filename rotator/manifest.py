@@ -11,7 +11,7 @@ import hashlib
 import json
 from typing import Any
 
-from rotator import errors, moments, sas
+from rotator import errors, foreign, moments, sas
 from rotator.redaction import Secret
 from rotator.sas import Sas, SasDefinition
 from rotator.targets import Encoding, Target
@@ -107,17 +107,23 @@ class Order:
 
 def parse(text: str) -> Held:
     """Read the JSON of a Secret, or of kubectl's list of one; raises ValueError when it is none."""
-    document = json.loads(text)
+    document = foreign.json_value(text)
     if isinstance(document, dict) and document.get("kind") == "List":
-        items = document.get("items") or [None]
-        document = items[0]
+        document = next(iter(foreign.records(document.get("items"))), None)
     if not isinstance(document, dict) or document.get("kind") != "Secret":
         raise ValueError("not a Secret")
+    metadata = document.get("metadata") or {}
+    if not isinstance(metadata, dict) or not all(map(_is_texts, (metadata.get("annotations"), metadata.get("labels")))):
+        raise ValueError("metadata that are none")
     data = document.get("data") or {}
-    if not all(isinstance(value, str) for value in data.values()):
+    if not _is_texts(data):
         raise ValueError("data that is not text")
     secrets = tuple(Secret(value, foreign=True) for value in data.values())
     return Held(document, secrets, digests(document))
+
+
+def _is_texts(found: object) -> bool:
+    return not found or (isinstance(found, dict) and all(isinstance(value, str) for value in found.values()))
 
 
 def stored(value: Secret, encoding: Encoding) -> Secret:
@@ -211,9 +217,9 @@ def text(document: Document) -> Secret:
 
 
 def _other_owner(held: Held) -> str | None:
-    references = held.metadata.get("ownerReferences") or []
+    references = foreign.records(held.metadata.get("ownerReferences"))
     if references:
-        return f"{references[0].get('kind')} {references[0].get('name')}"
+        return foreign.one_line(f"{references[0].get('kind')} {references[0].get('name')}")
     label = (held.metadata.get("labels") or {}).get(MANAGED_BY)
     return None if label in (None, OWNER) else str(label)
 
