@@ -1,4 +1,8 @@
-"""The status as a page for a wall screen: one HTML document without scripts, in which every foreign text is inert."""
+"""The status as a page for a wall screen: one HTML document, in which every foreign text is inert.
+
+Its one script fetches the next status and shows it in place. A page that reloads itself would be gone with the first
+error page that the host answers in its place, which does not reload.
+"""
 
 import base64
 import dataclasses
@@ -49,13 +53,22 @@ def render_failure(failure: Failed, now: datetime.datetime) -> Page:
 
 def _page(**values: object) -> Page:
     body = _template().render(longest=_LONGEST, **values)
-    return Page(body, _headers(body.partition("<style>")[2].partition("</style>")[0]))
+    return Page(body, _headers(_digest(body, "style"), _digest(body, "script")))
 
 
-def _headers(style: str) -> dict[str, str]:
-    """Allow this style and nothing else; the page's address may hold the function key, so it is told to nobody."""
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = ("default-src 'none'", f"style-src 'sha256-{digest}'", "base-uri 'none'", "form-action 'none'")
+def _digest(body: str, element: str) -> str:
+    """Give the hash of what the first such element holds, as a Content-Security-Policy has it."""
+    content = body.partition(f"<{element}>")[2].partition(f"</{element}>")[0]
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+
+
+def _headers(style: str, script: str) -> dict[str, str]:
+    """Allow this style and this script, which may fetch the same address, and nothing else.
+
+    The page's address may hold the function key, so it is told to nobody.
+    """
+    allowed = (f"style-src {style}", f"script-src {script}", "connect-src 'self'")
+    policy = ("default-src 'none'", *allowed, "base-uri 'none'", "form-action 'none'")
     return {
         "Content-Type": "text/html; charset=utf-8",
         "Content-Security-Policy": "; ".join([*policy, "frame-ancestors 'none'"]),

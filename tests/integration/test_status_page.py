@@ -65,10 +65,23 @@ NO_STATUS = status_page.render_failure(FAILURE, NOW)
 
 @dataclasses.dataclass
 class Site:
-    """A page at an address, and the requests that came for anything, with the Referer header of each."""
+    """A page at an address, and the requests that came for anything, with the Referer header of each.
+
+    Tests change what is `served` and its `status`, 0 for no answer.
+    """
 
     url: str
+    served: Page
+    status: int = 200
     requests: list[tuple[str, str | None]] = dataclasses.field(default_factory=list)
+
+
+HOSTS_OWN = Page("<html><body>Service Unavailable</body></html>", {"Content-Type": "text/html"})
+
+
+def hasty(served: Page) -> Page:
+    """The page as it is, but that it looks for the next status four times a second."""
+    return Page(served.body.replace('data-every="60"', 'data-every="0.25"'), served.headers)
 
 
 @contextlib.contextmanager
@@ -76,17 +89,19 @@ def serving(served: Page) -> Iterator[Site]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             site.requests.append((self.path, self.headers.get("Referer")))
-            self.send_response(200)
-            for name, value in served.headers.items():
+            if site.status == 0:
+                return  # the connection is closed without an answer
+            self.send_response(site.status)
+            for name, value in site.served.headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(served.body.encode())
+            self.wfile.write(site.served.body.encode())
 
         def log_message(self, *_: object) -> None:
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        site = Site(f"http://127.0.0.1:{server.server_port}/api/status?format=html&code=key")
+        site = Site(f"http://127.0.0.1:{server.server_port}/api/status?format=html&code=key", served)
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:
@@ -152,8 +167,7 @@ def test_nothing_else_is_fetched(tmp_path: Path) -> None:
 
 
 def test_a_reload_keeps_the_address_and_tells_it_to_nobody(tmp_path: Path) -> None:
-    hasty = Page(ALL_FRESH.body.replace('content="60"', 'content="1"'), ALL_FRESH.headers)
-    with serving(hasty) as site:
+    with serving(hasty(ALL_FRESH)) as site:
         asyncio.run(reloaded(site, tmp_path))
         assert set(site.requests) == {("/api/status?format=html&code=key", None)}
 
@@ -174,6 +188,39 @@ def test_a_page_that_does_not_reload_covers_its_verdict_after_three_minutes(tmp_
     )
     asked = (visible, after.format(179_000, visible), after.format(180_000, visible), covers)
     assert look(ALL_FRESH, tmp_path, *asked) == ["hidden", "hidden", "visible", True]
+
+
+HEADLINE = "document.querySelector('h1').innerText"
+TROUBLE = "document.querySelector('.trouble').textContent"
+NEVER_LEFT = "window.here === true"
+
+
+async def comes_back(site: Site, directory: Path) -> None:
+    """What a wall screen shows while the host is away in each way, and afterwards."""
+    async with browser.tab(browser.require_chromium(), directory / "profile") as tab, asyncio.timeout(60):
+        await show(tab, site.url, WALL, DARK)
+        await tab.evaluate("window.here = true")
+        for status, words in ((503, "the host answers 503"), (0, "the host cannot be reached"), (401, "answers 401")):
+            site.served, site.status = HOSTS_OWN, status
+            await tab.until(f"{TROUBLE}.includes('{words}')")
+            assert await tab.evaluate(HEADLINE) == "All fresh"
+        age = "parseInt(document.querySelector('.age').textContent.match(/\\((\\d+) s ago\\)/)?.[1]) >= 2"
+        await tab.until(age)
+        site.served, site.status = hasty(NO_STATUS), 500  # the rotator's own, which is one to be shown
+        await tab.until(f"{HEADLINE} === 'The status is not known'")
+        assert await tab.evaluate(VIOLATIONS) == []
+        newer = hasty(EACH_STATE).body.replace("#0e1217", "#010203")
+        site.served, site.status = Page(newer, EACH_STATE.headers), 200
+        await tab.until(f"{HEADLINE} === '5 of 6 targets need attention' && {TROUBLE} === ''")
+        assert await tab.evaluate(colour("body")) == "rgb(1, 2, 3)"  # of a version that came meanwhile
+        assert await tab.evaluate("document.title") == "5 of 6 targets need attention \N{EN DASH} rotator"
+        assert await tab.evaluate(NEVER_LEFT)
+
+
+def test_a_wall_screen_comes_back_by_itself_and_says_how_old_it_is(tmp_path: Path) -> None:
+    with serving(hasty(ALL_FRESH)) as site:
+        asyncio.run(comes_back(site, tmp_path))
+        assert {referer for _, referer in site.requests} == {None}
 
 
 @pytest.mark.parametrize("size", [WALL, SMALL_WALL, PORTRAIT, PHONE])

@@ -101,10 +101,11 @@ class Tab:
         number = paused["requestId"]
         # A page that is left takes its unfinished requests with it.
         with contextlib.suppress(RuntimeError):
-            answer = await self.call("Fetch.getResponseBody", requestId=number)
-            body = base64.b64decode(answer["body"]) if answer["base64Encoded"] else answer["body"].encode()
-            heads = json.dumps([paused["request"], paused.get("responseHeaders"), paused.get("responseStatusCode")])
-            self.received.append(f"{heads}\n{body.decode(errors='replace')}")
+            if "responseErrorReason" not in paused:  # then there is no body, and none may be asked for
+                answer = await self.call("Fetch.getResponseBody", requestId=number)
+                body = base64.b64decode(answer["body"]) if answer["base64Encoded"] else answer["body"].encode()
+                heads = json.dumps([paused["request"], paused.get("responseHeaders"), paused.get("responseStatusCode")])
+                self.received.append(f"{heads}\n{body.decode(errors='replace')}")
             await self.call("Fetch.continueRequest", requestId=number)
 
     def _spawn(self, work: Any) -> None:
