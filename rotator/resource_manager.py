@@ -35,8 +35,12 @@ from rotator.keys import NAMES, AccountKey, AccountKeys
 from rotator.redaction import Secret
 from rotator.resource_id import ResourceId
 
+# Pinned, as the SDKs' own defaults are newer than what Azure's other clouds serve; infra/ deploys with the same ones.
 _AUTHORIZATION_VERSION = "2022-04-01"
-_SITES_VERSION = "2024-04-01"
+_SITES_VERSION = "2025-03-01"
+_STORAGE_VERSION = "2025-01-01"
+_VAULTS_VERSION = "2026-02-01"
+_HEADERS = {"Accept": "application/json"}
 _MAY_LIST = (
     "Give the app's identity the role 'Storage Account Key Operator Service Role' on the account, and wait some "
     "minutes: az role assignment create --role 81a9662b-bebf-436f-a333-f67b29880f12 --assignee … --scope {}"
@@ -87,8 +91,9 @@ class ResourceManager:
         resource = _account_id(account_id)
         try:
             with self._translated(f"keys of storage account {resource.name!r}"), self._storage(resource) as client:
-                found = client.storage_accounts.list_keys(resource.group, resource.name).keys_property or []
-                return AccountKeys(resource.name, tuple(_keys(found)))
+                nothing_else: Any = None  # by default the SDK has Kerberos' keys listed too; its type forgets None
+                found = client.storage_accounts.list_keys(resource.group, resource.name, expand=nothing_else)
+                return AccountKeys(resource.name, tuple(_keys(found.keys_property or [])))
         except errors.ResourceManagerForbiddenError as error:
             raise errors.ResourceManagerForbiddenError(
                 str(error), remedy=_MAY_LIST.format(shlex.quote(str(resource)))
@@ -148,8 +153,9 @@ class ResourceManager:
         path, what = f"{resource}/config/appsettings/list", f"settings of function app {resource.name!r}"
         return foreign.mapping(self._send("POST", path, _SITES_VERSION, what).get("properties"))
 
-    def _options(self) -> dict[str, Any]:
+    def _options(self, version: str) -> dict[str, Any]:
         return {
+            "api_version": version,
             "base_url": self._url,
             "credential_scopes": [self._scope],
             "retry_policy": _retries(),
@@ -157,10 +163,12 @@ class ResourceManager:
         }
 
     def _storage(self, resource: ResourceId) -> contextlib.closing[StorageManagementClient]:
-        return contextlib.closing(StorageManagementClient(self._credential, resource.subscription, **self._options()))
+        options = self._options(_STORAGE_VERSION)
+        return contextlib.closing(StorageManagementClient(self._credential, resource.subscription, **options))
 
     def _vaults(self, resource: ResourceId) -> contextlib.closing[KeyVaultManagementClient]:
-        return contextlib.closing(KeyVaultManagementClient(self._credential, resource.subscription, **self._options()))
+        options = self._options(_VAULTS_VERSION)
+        return contextlib.closing(KeyVaultManagementClient(self._credential, resource.subscription, **options))
 
     def _read(self, path: str, version: str) -> list[dict[str, Any]]:
         """Read all pages of a list. Raises ResourceManagerError for one that goes on elsewhere, or for ever."""
@@ -194,7 +202,7 @@ class ResourceManager:
     ) -> dict[str, Any]:
         url = path if path.startswith("https://") else f"{self._url}{path}?api-version={version}"
         with self._translated(what):
-            response = self._rest.send_request(HttpRequest(method, url, json=body))
+            response = self._rest.send_request(HttpRequest(method, url, headers=_HEADERS, json=body))
             response.raise_for_status()
             found = response.json()
         if not isinstance(found, dict):

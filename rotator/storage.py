@@ -11,7 +11,7 @@ from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest, HttpResponse
 
 from rotator import bounded_http, errors, network_trouble, patience
-from rotator.sas import Sas
+from rotator.sas import SIGNED_VERSION, Sas
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class Prover:
         # Get Blob Service Properties changes nothing, needs no container, and is answered with little.
         url = f"{endpoint}/?restype=service&comp=properties&{sas.token.reveal()}"
         try:
-            response = client.send_request(HttpRequest("GET", url))
+            response = client.send_request(HttpRequest("GET", url, headers={"x-ms-version": SIGNED_VERSION}))
             response.read()
         except (AzureError, OSError) as error:
             trouble = network_trouble.explain(

@@ -97,7 +97,8 @@ class VaultClient:
         With `once` it is not sent again, whatever comes back: for what must not be done twice.
         """
         separator = "&" if "?" in path else "?"
-        request = HttpRequest(method, f"{path}{separator}api-version={_API_VERSION}", json=body)
+        url = f"{path}{separator}api-version={_API_VERSION}"
+        request = HttpRequest(method, url, headers={"Accept": "application/json"}, json=body)
         with self._translated(permission, what):
             response = self._client.send_request(request, retry_total=0 if once else _RETRIES)
             response.raise_for_status()

@@ -22,6 +22,7 @@ def _now() -> datetime.datetime:
 class StorageAccount:
     """An account with both of its keys; `retired_keys` are those that a regeneration replaced.
 
+    `kerberos_keys` are those of an account that Active Directory knows; no SAS is signed with them.
     `observers` are called after each regeneration, in the thread that asked for it.
     `firewall` has the addresses and networks that are let through, None for every one.
     `sas_policy` is written as Resource Manager does: sasExpirationPeriod and expirationAction.
@@ -34,6 +35,7 @@ class StorageAccount:
     key_created: dict[str, datetime.datetime] = dataclasses.field(
         default_factory=lambda: {name: _now() for name in KEY_NAMES}
     )
+    kerberos_keys: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
     retired_keys: list[str] = dataclasses.field(default_factory=list, repr=False)
     subscription_id: str = "00000000-0000-0000-0000-000000000000"
     resource_group: str = "sandbox"

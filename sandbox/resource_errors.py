@@ -45,6 +45,15 @@ def not_found(scope: str, subscriptions: set[str], groups: set[str]) -> Resource
     )
 
 
+def not_served(provider: str, version: str, newest: str) -> ResourceError:
+    """400: the cloud has no such api-version yet."""
+    text = (
+        f"No registered resource provider found for API version '{version}' for '{provider}'. The supported "
+        f"api-versions are those up to '{newest}'."
+    )
+    return ResourceError(400, "NoRegisteredProviderFound", text)
+
+
 def bad_request(message: str) -> ResourceError:
     """400 for what the client sent."""
     return ResourceError(400, "BadRequest", message)

@@ -5,6 +5,7 @@ https://learn.microsoft.com/rest/api/azure/
 
 import dataclasses
 import re
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -25,6 +26,14 @@ from sandbox import (
 )
 
 AUDIENCE = "https://management.azure.com"
+# The newest api-versions here, and no later ones: what every cloud of Azure serves is what infra/ asks for.
+NEWEST_VERSIONS = {
+    "microsoft.authorization": "2022-04-01",
+    "microsoft.keyvault": "2026-02-01",
+    "microsoft.managedidentity": "2024-11-30",
+    "microsoft.storage": "2025-01-01",
+    "microsoft.web": "2025-03-01",
+}
 _API_VERSION = re.compile(r"\d{4}-\d\d-\d\d(-preview)?")
 _FLAWS = {
     identity.Flaw.MISSING: ("AuthenticationFailed", "The 'Authorization' header is missing."),
@@ -140,6 +149,11 @@ class ResourceManager:
         return resource_errors.not_found(scope, {parts[2] for parts in known}, {parts[4] for parts in known})
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
+        response = await self._answer_to(request)
+        response.headers.update(_headers(request))
+        return response
+
+    async def _answer_to(self, request: web.Request) -> web.StreamResponse:
         try:
             claims = self._authenticate(request)
             return await faults.applied(self.faults, request, lambda: self._carry_out(request, claims), _faulty)
@@ -175,6 +189,19 @@ class ResourceManager:
         return web.json_response(refusal.body(), status=refusal.status, headers=headers)
 
 
+def _headers(request: web.Request) -> dict[str, str]:
+    """Return the headers of every answer; support asks for these ids."""
+    made, asked = str(uuid.uuid4()), request.headers.get("x-ms-client-request-id")
+    return {
+        "Cache-Control": "no-cache",
+        "x-ms-request-id": made,
+        "x-ms-correlation-request-id": made,
+        **({"x-ms-client-request-id": asked} if asked else {}),
+        "X-Content-Type-Options": "nosniff",
+        "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+    }
+
+
 def _check_api_version(request: web.Request) -> None:
     version = request.query.get("api-version")
     if version is None:
@@ -183,6 +210,10 @@ def _check_api_version(request: web.Request) -> None:
     if not _API_VERSION.fullmatch(version):
         text = f"The api-version '{version}' is invalid."
         raise resource_errors.ResourceError(400, "InvalidApiVersionParameter", text)
+    provider = request.path.lower().rpartition("/providers/")[2].partition("/")[0]
+    newest = NEWEST_VERSIONS.get(provider, version)
+    if version > newest:
+        raise resource_errors.not_served(provider, version, newest)
 
 
 async def _body(request: web.Request) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 https://learn.microsoft.com/rest/api/storagerp/storage-accounts
 """
 
+import datetime
 from typing import TYPE_CHECKING, Any
 
 from sandbox import accounts, firewall, resource_errors
@@ -40,7 +41,7 @@ def _answer(manager: "ResourceManager", account: accounts.StorageAccount) -> dic
     properties: dict[str, Any] = {
         "provisioningState": "Succeeded",
         "allowSharedKeyAccess": account.allow_shared_key_access,
-        "keyCreationTime": {name: created.isoformat() for name, created in account.key_created.items()},
+        "keyCreationTime": {name: _moment(created) for name, created in account.key_created.items()},
         "minimumTlsVersion": account.minimum_tls_version,
         "networkAcls": firewall.shown(account.firewall),
         "primaryEndpoints": {"blob": f"{manager.blob_endpoint(account.name)}/"},
@@ -63,8 +64,10 @@ def _answer(manager: "ResourceManager", account: accounts.StorageAccount) -> dic
 
 
 def list_keys(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
-    """POST {account}/listKeys."""
-    return _keys(_account(manager, call))
+    """POST {account}/listKeys; with `$expand=kerb` also those for Kerberos, which no SAS is signed with."""
+    account = _account(manager, call)
+    kerberos = account.kerberos_keys if call.query.get("$expand") == "kerb" else {}
+    return _keys(account, kerberos)
 
 
 def regenerate_key(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
@@ -74,7 +77,7 @@ def regenerate_key(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
         text = "Values for request parameters are invalid: keyName."
         raise resource_errors.ResourceError(400, "InvalidValuesForRequestParameters", text)
     account.regenerate(key_name)
-    return _keys(account)
+    return _keys(account, {})
 
 
 def _account(manager: "ResourceManager", call: "Call") -> accounts.StorageAccount:
@@ -82,15 +85,15 @@ def _account(manager: "ResourceManager", call: "Call") -> accounts.StorageAccoun
     return manager.find(by_id, call.scope)
 
 
-def _keys(account: accounts.StorageAccount) -> dict[str, Any]:
-    return {
-        "keys": [
-            {
-                "keyName": name,
-                "value": value,
-                "permissions": "FULL",
-                "creationTime": account.key_created[name].isoformat(),
-            }
-            for name, value in account.keys.items()
-        ]
-    }
+def _keys(account: accounts.StorageAccount, kerberos: dict[str, str]) -> dict[str, Any]:
+    keys = [
+        {"creationTime": _moment(account.key_created[name]), "keyName": name, "value": value, "permissions": "FULL"}
+        for name, value in account.keys.items()
+    ]
+    more = [{"keyName": name, "value": value, "permissions": "FULL"} for name, value in kerberos.items()]
+    return {"keys": [*keys, *more]}
+
+
+def _moment(moment: datetime.datetime) -> str:
+    """Write a time with seven digits, as recorded."""
+    return f"{moment.astimezone(datetime.UTC):%Y-%m-%dT%H:%M:%S.%f}0Z"

@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 
 import pytest
+from aiohttp import web
 from azure.keyvault.secrets._shared import http_challenge_cache
 
 from rotator import errors, identity
@@ -15,6 +16,7 @@ from rotator.targets import ManagedAccount
 from rotator.vault import Vault
 from sandbox import accounts, background, certificates, journal, vault, vault_errors
 from sandbox import identity as sandbox_identity
+from sandbox.faults import Fault
 from tests.unit.examples import DEFINITION
 
 ACCOUNT = "sandboxaccount"
@@ -324,3 +326,25 @@ def test_a_deletion_that_never_ends_is_told_as_such(azure: Azure) -> None:
         with pytest.raises(errors.VaultConflictError) as raised:
             client.store(DEFINITION, {})
     assert "deletion or the recovery" in raised.value.remedy
+
+
+class Seen(Fault):
+    """None, but it has seen what each request accepts."""
+
+    accepted: set[str]
+
+    def matches(self, request: web.BaseRequest) -> bool:
+        self.accepted.add(request.headers.get("Accept", ""))
+        return False
+
+
+def test_every_request_says_that_it_wants_json(azure: Azure) -> None:
+    seen = Seen()
+    seen.accepted = set()
+    azure.vault.faults.append(seen)
+    with azure.client() as client, azure.keeper() as keeper:
+        client.secret("greeting")
+        client.store(DEFINITION, {})
+        client.may_regenerate()
+        keeper.name_of(azure.account.resource_id)
+    assert seen.accepted == {"application/json"}

@@ -20,6 +20,7 @@ from azure.mgmt.keyvault.models import (
 from azure.mgmt.storage import StorageManagementClient
 
 from sandbox import faults, resource_roles, world
+from sandbox.resource_manager import NEWEST_VERSIONS
 from tests import surroundings
 
 GROUP = "sandbox"
@@ -49,13 +50,15 @@ def address(running: world.World) -> dict[str, Any]:
 
 @pytest.fixture
 def vaults(running: world.World, credential: ManagedIdentityCredential) -> Iterator[KeyVaultManagementClient]:
-    with KeyVaultManagementClient(credential, running.account.subscription_id, **address(running)) as client:
+    where = address(running) | {"api_version": NEWEST_VERSIONS["microsoft.keyvault"]}
+    with KeyVaultManagementClient(credential, running.account.subscription_id, **where) as client:
         yield client
 
 
 @pytest.fixture
 def storage(running: world.World, credential: ManagedIdentityCredential) -> Iterator[StorageManagementClient]:
-    with StorageManagementClient(credential, running.account.subscription_id, **address(running)) as client:
+    where = address(running) | {"api_version": NEWEST_VERSIONS["microsoft.storage"]}
+    with StorageManagementClient(credential, running.account.subscription_id, **where) as client:
         yield client
 
 
@@ -370,6 +373,40 @@ def test_an_api_version_is_required(running: world.World) -> None:
     token = running.identity.issue(running.resource_manager.url)
     assert ask(running, token, "") == (400, "MissingApiVersionParameter")
     assert ask(running, token, "api-version=7.4") == (400, "InvalidApiVersionParameter")
+
+
+@pytest.mark.parametrize("client", [KeyVaultManagementClient, StorageManagementClient])
+def test_an_api_version_that_not_every_cloud_serves_is_refused(
+    running: world.World, credential: ManagedIdentityCredential, client: Any
+) -> None:
+    """The SDKs' own defaults are such."""
+    with client(credential, running.account.subscription_id, **address(running)) as made:
+        group = made.vaults if client is KeyVaultManagementClient else made.storage_accounts
+        read = group.get if client is KeyVaultManagementClient else group.get_properties
+        with pytest.raises(HttpResponseError) as raised:
+            read(GROUP, "sandbox")
+    assert raised.value.error is not None
+    assert (raised.value.status_code, raised.value.error.code) == (400, "NoRegisteredProviderFound")
+
+
+def test_keys_for_kerberos_are_listed_where_there_are_any_and_they_are_asked_for(running: world.World) -> None:
+    path = f"{running.account.resource_id}/listKeys"
+    made = running.account.key_created["key1"].replace(microsecond=123456)
+    running.account.key_created["key1"] = made
+    plain = send(running, "POST", path).json()["keys"]
+    assert list(plain[0]) == ["creationTime", "keyName", "value", "permissions"]
+    assert plain[0]["creationTime"] == f"{made:%Y-%m-%dT%H:%M:%S}.1234560Z"
+    assert send(running, "POST", path, **{"$expand": "kerb"}).json()["keys"] == plain
+    running.account.kerberos_keys = {"kerb1": "YQ==", "kerb2": "Yg=="}
+    assert send(running, "POST", path).json()["keys"] == plain
+    names = [one["keyName"] for one in send(running, "POST", path, **{"$expand": "kerb"}).json()["keys"]]
+    assert names == ["key1", "key2", "kerb1", "kerb2"]
+
+
+def test_an_answer_has_an_id_that_support_asks_for(running: world.World) -> None:
+    answers = [send(running, "GET", running.vault_id), send(running, "GET", f"{running.vault_id}/nothing")]
+    assert len({one.headers["x-ms-request-id"] for one in answers}) == 2
+    assert all(one.headers["x-ms-correlation-request-id"] for one in answers)
 
 
 def test_throttling_is_retried_by_the_sdk(running: world.World, vaults: KeyVaultManagementClient) -> None:

@@ -4,7 +4,8 @@ import contextlib
 import datetime
 import json
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,13 +14,14 @@ from azure.core.credentials import AccessToken
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rotator import errors
+from rotator import access, errors
 from rotator.resource_id import ResourceId
 from rotator.resource_manager import ResourceManager
 from tests.unit.dripping import Answer, Request, serving
 from tests.unit.examples import RESOURCE_ID
 from tests.unit.test_foreign import json_values
 
+ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT = ResourceId.parse(RESOURCE_ID, "Microsoft.Storage/storageAccounts")
 VAULT = ResourceId.parse(
     f"{RESOURCE_ID.partition('Microsoft.')[0]}Microsoft.KeyVault/vaults/v", "Microsoft.KeyVault/vaults"
@@ -52,10 +54,12 @@ class Arm:
         self.pages: dict[str, Any] = {}
         self.asked: list[str] = []
         self.tokens: list[str] = []
+        self.accepted: set[str] = set()
         self.headers: dict[str, str] = {"Content-Type": "application/json"}
 
     def __call__(self, request: Request) -> Answer:
         self.asked.append(request.path)
+        self.accepted.add(request.headers.get("Accept", ""))
         self.tokens.append(request.headers.get("Authorization", ""))
         return 200, self.headers, json.dumps(self.pages.get(request.path, self.value)).encode()
 
@@ -184,3 +188,40 @@ def test_no_answer_is_an_exception_of_others(arm: Arm, manager: ResourceManager,
     ):
         with contextlib.suppress(errors.RotatorError):
             look()
+
+
+def test_each_call_has_the_api_version_with_which_infra_deploys(arm: Arm, manager: ResourceManager) -> None:
+    """Not the SDK's own, which is newer than what Azure's other clouds serve."""
+    declared = (ROOT / "tests" / "infra" / "resource_types.txt").read_text().splitlines()
+    versions = {
+        kind.partition("/")[0].lower(): version for kind, _, version in (one.partition("@") for one in declared)
+    }
+    site = ResourceId.parse(f"{VAULT.text.partition('Microsoft.')[0]}Microsoft.Web/sites/app", "Microsoft.Web/sites")
+    arm.accepted.clear()
+    calls: dict[str, tuple[Callable[[], object], ...]] = {
+        "microsoft.keyvault": (
+            lambda: manager.vault(VAULT),
+            lambda: manager.grant(VAULT, "tenant", "object", access.Policy()),
+        ),
+        "microsoft.storage": (lambda: manager.account(ACCOUNT), lambda: manager.keys(RESOURCE_ID)),
+        "microsoft.web": (lambda: manager.function_app(site),),
+        "microsoft.authorization": (
+            lambda: manager.may(ACCOUNT, access.LIST_KEYS),
+            lambda: manager.key_operators(ACCOUNT),
+        ),
+    }
+    for provider, asks in calls.items():
+        for ask in asks:
+            arm.asked.clear()
+            with contextlib.suppress(errors.ResourceManagerError):
+                ask()
+            assert arm.asked
+            assert {one.rpartition("api-version=")[2] for one in arm.asked} == {versions[provider]}
+    assert arm.accepted == {"application/json"}
+
+
+def test_keys_for_kerberos_are_not_asked_for(arm: Arm, manager: ResourceManager) -> None:
+    arm.asked.clear()
+    arm.value = {"keys": []}
+    manager.keys(RESOURCE_ID)
+    assert ["expand" in one for one in arm.asked] == [False]
