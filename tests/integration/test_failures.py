@@ -359,6 +359,16 @@ def test_much_output_on_both_streams_is_drained(connection: Callable[..., Any]) 
     assert (len(both.stdout), len(both.stderr)) == (3000000, 3000000)
 
 
+@pytest.mark.parametrize("stream", ["1", "2"])
+def test_output_without_end_is_an_error_and_harms_no_other_command(connection: Callable[..., Any], stream: str) -> None:
+    with connection() as shell:
+        with pytest.raises(errors.OutputUnboundedError, match="more than 16 MiB"):
+            shell.start(f"yes >&{stream}", seconds=60).finish()
+        with pytest.raises(errors.OutputUnboundedError):
+            shell.start(f"yes >&{stream}", seconds=60).wait_for("ready")
+        assert shell.start("echo on", seconds=60).finish() == Result(0, "on\n", "")
+
+
 # kubectl
 
 
