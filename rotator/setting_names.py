@@ -40,8 +40,8 @@ _FOREIGN = re.compile(
     | SAS_(TOKEN | URL | URI)
     # Azure's SDKs and the Functions host
     | AZURE_CLIENT_(SECRET | CERTIFICATE_.+ | SEND_CERTIFICATE_CHAIN)
-    | AzureWebJobsStorage__(queueServiceUri | tableServiceUri | fileServiceUri | credential | tenantId | clientSecret
-        | managedIdentityResourceId | managedIdentityClientId)
+    | AzureWebJobsStorage__(serviceUri | queueServiceUri | tableServiceUri | fileServiceUri | credential | tenantId
+        | clientSecret | managedIdentityResourceId | managedIdentityClientId)
     """,
     re.VERBOSE,
 )

@@ -123,6 +123,7 @@ IN_AZURE = [
     "AzureWebJobsStorage__credential",
     "AzureWebJobsStorage__managedIdentityResourceId",
     "AzureWebJobsStorage__queueServiceUri",
+    "AzureWebJobsStorage__serviceUri",
     "AzureWebJobsStorage__tableServiceUri",
     "AzureWebJobsStorage__tenantId",
     "CUSTOMCONNSTR_PICTURES",
