@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 # A role or an access policy takes minutes to be known everywhere, a deletion or a recovery seconds.
 _SETTLE_SECONDS = 180
 _CHANGING_SECONDS = 60
-_MOST_PAGES = 1000  # of the vault's list, which has 25 accounts on each
+_MOST_PAGES = 100  # of the vault's list, which has 25 accounts on each
 
 
 class Keeper:

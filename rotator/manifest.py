@@ -70,11 +70,7 @@ class Held:
 
     def moment(self, annotation: str) -> datetime.datetime | None:
         """The time that an annotation of ours tells, or None where it is absent or malformed."""
-        try:
-            moment = datetime.datetime.fromisoformat(self.annotations[annotation])
-            return moment.astimezone(datetime.UTC) if moment.tzinfo else None
-        except (KeyError, ValueError, OverflowError):
-            return None
+        return foreign.moment(self.annotations.get(annotation))
 
 
 @dataclasses.dataclass(frozen=True)

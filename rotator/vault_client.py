@@ -68,7 +68,7 @@ class VaultClient:
         """Read a secret's current value."""
         with self._translated("secrets get", f"secret {name!r}"):
             value = self._client.get_secret(name).value
-        if not value:
+        if not isinstance(value, str) or not value:
             raise errors.VaultSecretNotFoundError(f"secret {name!r} in {self.host} is empty")
         return Secret(value)
 
@@ -102,7 +102,10 @@ class VaultClient:
         with self._translated(permission, what):
             response = self._client.send_request(request, retry_total=0 if once else _RETRIES)
             response.raise_for_status()
-            return dict(response.json())
+            found = response.json()
+            if not isinstance(found, dict):
+                raise ValueError("no object")  # noqa: TRY004  # of the service's, and worded below
+            return found
 
     def would(self, method: str, path: str, permission: str, what: str) -> None:
         """Raise VaultForbiddenError unless the identity may do this. Asked with an empty body, so nothing is done.
@@ -133,7 +136,9 @@ class VaultClient:
         except (ServiceRequestError, ServiceResponseError, OSError) as error:
             trouble = network_trouble.explain(error, self.host, "KEYVAULT_BASEURL", errors.VaultUnreachableError.remedy)
             raise errors.VaultUnreachableError(trouble.text, remedy=trouble.remedy) from error
-        except ValueError as error:  # an answer that is no JSON, or a challenge for another host's token
+        # An answer that is no JSON, or not of the form that the SDK takes for granted; a challenge for another host's
+        # token.
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
             raise errors.VaultError(
                 f"{self.host} does not answer {what} as a Key Vault does",
                 remedy="Check KEYVAULT_BASEURL, and for a proxy in between.",

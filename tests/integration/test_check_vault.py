@@ -343,6 +343,16 @@ def test_an_app_that_lives_on_the_account_s_keys_regenerates_none(examiner: Exam
 # The managed account and its definition
 
 
+@pytest.mark.parametrize(("period", "level"), [("P3M", Level.OK), ("P1Y", Level.OK), ("monthly", Level.WARNING)])
+def test_period_in_months_or_one_that_cannot_be_read_keeps_no_rotation_from_succeeding(
+    examiner: Examiner, period: str, level: Level
+) -> None:
+    examiner.world.vault.storage.accounts[ACCOUNT].regeneration_period = period
+    found = examiner.check()
+    assert max(each.level for each in found.findings if each.check == "managed account") is level
+    assert not found.failed
+
+
 def test_of_two_that_regenerate_keys_the_vault_is_stopped(examiner: Examiner) -> None:
     finding = examiner.sparing("managed account", **ROTATING)
     assert "the vault regenerates keys by itself too" in finding.text

@@ -332,6 +332,8 @@ def test_plan_tells_of_a_key_that_is_too_old(world: World) -> None:
     [
         ("PT2H", {}, "SAS_VALIDITY (PT4H) is longer than the vault's regeneration period (PT2H)"),
         ("PT12H", {"ROTATION_SCHEDULE": "0 0 0 * * *", "SAS_VALIDITY": "P2D"}, "may die before the next run"),
+        ("P1M", {"SAS_VALIDITY": "P29D"}, "SAS_VALIDITY (P29D) is longer than the vault's regeneration period (P1M)"),
+        ("monthly", {}, "the vault's regeneration period (monthly) cannot be read"),
         ("P30D", {"KEY_ROTATION_PERIOD": "P90D"}, "KEY_ROTATION_PERIOD is set and the vault regenerates keys"),
     ],
 )
