@@ -6,8 +6,8 @@ import secrets
 from collections.abc import Callable
 from typing import Protocol
 
-from rotator import decisions, errors, kubectl, manifest
-from rotator.kubectl import Act, Answer
+from rotator import decisions, errors, kubectl, manifest, verdicts
+from rotator.kubectl import Act, Answer, Former
 from rotator.manifest import Held, Order
 from rotator.redaction import Secret
 from rotator.targets import Strategy, Target
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 _ATTEMPTS = 3  # as often as somebody else may change the Secret between our look and our write
 _OBSERVE_SECONDS = 45.0
-_ACT_SECONDS = 180.0  # the remote command itself gives up putting a Secret back after 120
+_ACT_SECONDS = 300.0  # four kubectl, each up to its limit, and the time after which the remote command gives up
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +68,7 @@ def observe(shell: Shell, target: Target) -> Held | None:
     if result.status != 0:
         if kubectl.not_found(result.stderr):
             return None
-        raise kubectl.explain(result.status, result.stderr, target, "nothing was changed")
+        raise kubectl.explain(result.status, result.stderr, target, verdicts.NOTHING)
     return _checked(result.stdout, target)
 
 
@@ -138,7 +138,7 @@ def _attempt(task: _Task, act: Act, lost: Held | None) -> Delivery:
     before = kubectl.parse(running.wait_for(f"{mark} {kubectl.READY}"), mark)
     if not before.has(kubectl.READY):
         result = running.finish()
-        raise kubectl.explain(result.status, result.stderr, target, "nothing was changed")
+        raise verdicts.not_started(kubectl.parse(result.stdout, mark), result.status, result.stderr, target)
     try:
         change = _merge(before, task, act, lost)
         task.fence()
@@ -146,7 +146,7 @@ def _attempt(task: _Task, act: Act, lost: Held | None) -> Delivery:
         running.finish()  # an empty stdin is no manifest: the remote command ends without a change
         raise
     try:
-        result = running.finish(kubectl.stdin(mark, change.new, change.old))
+        result = running.finish(kubectl.stdin(mark, change.new, change.replaced))
     except errors.CommandKilledError as error:
         raise _Killed(error, change.former) from error
     return _judge(kubectl.parse(result.stdout, mark), result, target, change)
@@ -154,7 +154,7 @@ def _attempt(task: _Task, act: Act, lost: Held | None) -> Delivery:
 
 @dataclasses.dataclass(frozen=True)
 class _Change:
-    """What one attempt does: the Secret before it, the manifest to write, the one to put back, and the outcome.
+    """What one attempt does: the Secret before it, the manifest to write, what it replaces, and the digests after it.
 
     `former` is the Secret before it, or the one that an earlier attempt deleted.
     """
@@ -163,26 +163,25 @@ class _Change:
     held: Held | None
     former: Held | None
     new: Secret
-    old: Secret | None
+    replaced: Former | None
     digests: dict[str, str]
 
 
 def _merge(before: Answer, task: _Task, act: Act, lost: Held | None) -> _Change:
     target, order = task.target, task.order
-    held = _held(before.steps["held"], target)
+    held = _held(before, target)
     if choose(target, held) is not act:
         raise _Changed(held)
     former = held or lost
     document = manifest.compose(target, former, order)
-    new, old = manifest.text(document), None
+    new, replaced = manifest.text(document), None
     if held is not None and act is Act.UPDATE:
         new = manifest.text(manifest.pinned(document, held))
     if held is not None and act is Act.RECREATE:
-        expires = held.moment(manifest.EXPIRES)
-        # A former SAS that has expired is no working credential: then only the new one is worth putting back.
-        expired = expires is not None and expires <= order.now
-        old = new if expired else manifest.text(manifest.restorable(held))
-    return _Change(act, held, former, new, old, manifest.digests(document))
+        worth = manifest.worth_restoring(held, target, order)
+        again = manifest.text(manifest.restorable(held)) if worth else None
+        replaced = Former(manifest.version(held), manifest.text(manifest.kept(held, order.run)), again)
+    return _Change(act, held, former, new, replaced, manifest.digests(document))
 
 
 def choose(target: Target, held: Held | None) -> Act:
@@ -203,45 +202,26 @@ def choose(target: Target, held: Held | None) -> Act:
 
 
 def _judge(answer: Answer, result: Result, target: Target, change: _Change) -> Delivery:
-    found = _read_back(answer)
-    if found is not None and found.digests == change.digests:
-        warnings = () if answer.has("done") else (f"kubectl needed a second try: {kubectl.quote(result.stderr)}",)
+    found = verdicts.found(answer)
+    if found.held is not None and found.held.digests == change.digests and not answer.has("kept"):
+        warnings = verdicts.warnings(answer, target, change.former)
         return Delivery(change.act, change.digests[target.data_key], change.former, warnings)
-    raced = {Act.UPDATE: "(Conflict)", Act.CREATE: "(AlreadyExists)"}.get(change.act)
-    if raced and raced in result.stderr:
-        raise _Changed(found)
-    if found is not None and answer.has("done"):
-        raise errors.NotConfirmedError(f"Secret {target} does not hold what was delivered when read back")
-    # Once a dry run is refused, the words of the processes that were stopped with it say nothing more.
-    words = answer.steps.get("refused") or result.stderr
-    raise kubectl.explain(result.status, words, target, _consequence(answer, found, change.held))
+    if verdicts.has_raced(answer, change.act):
+        raise _Changed(found.held)
+    raise verdicts.failure(answer, result.status, result.stderr, target, change.held)
 
 
-def _consequence(answer: Answer, found: Held | None, held: Held | None) -> str:
-    if answer.has("lost"):
-        return "the Secret is MISSING: neither the new nor the former one could be created for 120 s"
-    if answer.has("refused") or answer.has("incomplete"):
-        return "nothing was changed"
-    if found is None:
-        return "what the Secret holds now could not be read" if held else "there is still no such Secret"
-    if held is not None and found.digests == held.digests:
-        return "the former Secret was put back" if answer.has("put back") else "the Secret holds what it held before"
-    return "the Secret holds neither the former nor the new value"
-
-
-def _read_back(answer: Answer) -> Held | None:
-    try:
-        return manifest.parse(answer.steps.get("confirm", ""))
-    except ValueError:
+def _held(before: Answer, target: Target) -> Held | None:
+    status, words = before.status("held"), before.words("held")
+    if status == 0:
+        return _checked(before.text("held"), target)
+    if status is None:
+        raise errors.ApiServerDownError(
+            f"kubectl on {target.cluster} did not end within {kubectl.LIMIT_SECONDS} s; {verdicts.NOTHING}"
+        )
+    if kubectl.not_found(words):
         return None
-
-
-def _held(text: str, target: Target) -> Held | None:
-    if kubectl.not_found(text):
-        return None
-    if "{" not in text:
-        raise kubectl.explain(1, text, target, "nothing was changed")
-    return _checked(text, target)
+    raise kubectl.explain(status, words, target, verdicts.NOTHING)
 
 
 def _checked(text: str, target: Target) -> Held:

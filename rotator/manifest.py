@@ -9,9 +9,11 @@ import dataclasses
 import datetime
 import hashlib
 import json
+import re
+from collections.abc import Callable
 from typing import Any
 
-from rotator import errors, foreign, moments, sas
+from rotator import errors, foreign, moments, owners, sas
 from rotator.redaction import Secret
 from rotator.sas import Sas, SasDefinition
 from rotator.targets import Encoding, Target
@@ -26,6 +28,7 @@ ENCODING = "rotator/encoding"
 RUN = "rotator/run"
 SIGNING_KEY = "rotator/signing-key"
 KEY_CREATED = "rotator/key-created"
+KEPT = "rotator/kept"  # set only to give a Secret another version, when a delete of it may still be under way
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OWNER = "rotator"
 # An older tool's copy of the whole Secret, value included; a stale credential has no place in an annotation.
@@ -78,6 +81,7 @@ class Order:
     """What to deliver: a SAS, the definition that it comes from, the run that asks for it and the time of that.
 
     `signing_key` names the account key that signed it and `key_created` says when that was made, where that is known.
+    `key_lives` says whether the key that signed a SAS is still one of the account's, as far as that is known.
     """
 
     sas: Sas
@@ -86,11 +90,13 @@ class Order:
     now: datetime.datetime
     signing_key: str | None = None
     key_created: datetime.datetime | None = None
+    key_lives: Callable[[Sas], bool] = lambda _: True
 
     @property
     def annotations(self) -> dict[str, str | None]:
-        """What the Secret is to say of the SAS; None for what is not known."""
+        """What the Secret is to say of the SAS; None for what is not known, or no longer true."""
         return {
+            KEPT: None,
             EXPIRES: moments.text(self.sas.expiry),
             ROTATED: moments.text(self.now),
             DEFINITION: self.definition.label,
@@ -132,10 +138,13 @@ def stored(value: Secret, encoding: Encoding) -> Secret:
 
 def held_sas(held: Held, target: Target) -> Sas | None:
     """Read the SAS that the Secret holds, perhaps under the data key's former name; None when that is no SAS."""
-    data = held.document.get("data") or {}
-    value = data.get(held.annotations.get(DATA_KEY, "")) or data.get(target.data_key, "")
+    names = (held.annotations.get(DATA_KEY, ""), target.data_key)
+    return next(filter(None, (_sas_under(held, name) for name in names)), None)
+
+
+def _sas_under(held: Held, data_key: str) -> Sas | None:
     try:
-        text = base64.b64decode(value, validate=True).decode()
+        text = base64.b64decode((held.document.get("data") or {}).get(data_key, ""), validate=True).decode()
         if "sig=" not in text:
             text = base64.b64decode(text, validate=True).decode()
         return sas.parse(Secret(text))
@@ -154,10 +163,13 @@ def digests(document: Document) -> dict[str, str]:
 
 
 def check_owner(held: Held, target: Target) -> None:
-    """Raise NotOursError unless the Secret is ours or may be adopted."""
-    if held.ours or target.adopt:
+    """Raise NotOursError unless the Secret is ours or may be adopted.
+
+    A copy is never ours, even where our annotations were copied with it.
+    """
+    if target.adopt or (held.ours and not owners.copied(held.metadata)):
         return
-    owner = _other_owner(held)
+    owner = owners.keeper(held.metadata)
     remedy = "Choose another KUBERNETES_SECRET_NAME, or set KUBERNETES_SECRET_ADOPT=true to take this Secret over."
     if owner:
         raise errors.NotOursError(f"Secret {target} belongs to {owner}; it was left alone", remedy=remedy)
@@ -186,8 +198,8 @@ def compose(target: Target, held: Held | None, order: Order) -> Document:
     metadata["annotations"] |= told
     metadata["annotations"] = {name: text for name, text in metadata["annotations"].items() if text is not None}
     data = dict(kept.get("data") or {})
-    if held and held.ours:
-        data.pop(held.annotations.get(DATA_KEY, target.data_key), None)  # our own key, perhaps under its former name
+    if held:
+        data.pop(_own_data_key(held) or "", None)  # perhaps under its former name
     data[target.data_key] = value.reveal()
     document = {"apiVersion": "v1", "kind": "Secret", "type": kept.get("type", "Opaque"), "metadata": metadata}
     if kept.get("immutable") is not None:
@@ -195,10 +207,29 @@ def compose(target: Target, held: Held | None, order: Order) -> Document:
     return document | {"data": data}
 
 
+def keeper(held: Held) -> str | None:
+    """Name who else keeps the Secret and may write it back; None where there is no sign of one."""
+    return owners.keeper(held.metadata)
+
+
+def version(held: Held) -> dict[str, str]:
+    """Identify the very version of the Secret, for preconditions; raises DeliveryError where the server names none.
+
+    https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
+    """
+    found = {name: held.metadata.get(name) for name in ("uid", "resourceVersion")}
+    if not all(isinstance(text, str) and re.fullmatch(r"[A-Za-z0-9._-]{1,128}", text) for text in found.values()):
+        raise errors.DeliveryError(
+            "the API server shows a Secret without uid or resourceVersion, so it can't be replaced safely; nothing was "
+            "changed",
+            remedy="Look at the Secret's metadata: kubectl get secret -o yaml.",
+        )
+    return {name: str(text) for name, text in found.items()}
+
+
 def pinned(document: Document, held: Held) -> Document:
     """Add the version that an in-place update replaces: the API server refuses it if that has changed since."""
-    version = {"uid": held.metadata.get("uid"), "resourceVersion": held.metadata.get("resourceVersion")}
-    return document | {"metadata": document["metadata"] | version}
+    return document | {"metadata": document["metadata"] | version(held)}
 
 
 def restorable(held: Held) -> Document:
@@ -207,17 +238,32 @@ def restorable(held: Held) -> Document:
     return held.document | {"metadata": metadata}
 
 
+def kept(held: Held, run: str) -> Document:
+    """Give the held Secret as it is, but for an annotation: once written, what names its former version fails."""
+    document = restorable(held)
+    annotations = {**(document["metadata"].get("annotations") or {}), KEPT: run}
+    return pinned(document | {"metadata": document["metadata"] | {"annotations": annotations}}, held)
+
+
+def worth_restoring(held: Held, target: Target, order: Order) -> bool:
+    """Whether anybody can use what the Secret holds, judged by that itself: a SAS that lives, or data of others."""
+    found = held_sas(held, target)
+    if found is None:
+        return True
+    lives = found.expiry > order.now and order.key_lives(found)
+    return lives or any(_sas_under(held, name) is None for name in held.digests)
+
+
 def text(document: Document) -> Secret:
     """Write a manifest in one line of JSON."""
     return Secret(json.dumps(document, separators=(",", ":")))
 
 
-def _other_owner(held: Held) -> str | None:
-    references = foreign.records(held.metadata.get("ownerReferences"))
-    if references:
-        return foreign.one_line(f"{references[0].get('kind')} {references[0].get('name')}")
-    label = (held.metadata.get("labels") or {}).get(MANAGED_BY)
-    return None if label in (None, OWNER) else str(label)
+def _own_data_key(held: Held) -> str | None:
+    """Name the data key that an earlier delivery wrote, by what is in it: an annotation alone may have been edited."""
+    name = held.annotations.get(DATA_KEY, "")
+    written = held.ours and held.digests.get(name) == held.annotations[DIGEST]
+    return name if written and _sas_under(held, name) else None
 
 
 def _digest(data_value: str) -> str:

@@ -209,7 +209,9 @@ class Run:
         keys = self.issuing.standing().keys
         made = keys.named(issued.signer).created if keys and issued.signer else None
         now = self._services.clock()
-        return manifest.Order(issued.sas, self._plan.definition, self.name, now, issued.signer, made)
+        definition = self._plan.definition
+        key_lives = lambda sas: keys is None or keys.signer(sas) is not None  # noqa: E731  # a closure over one reading
+        return manifest.Order(issued.sas, definition, self.name, now, issued.signer, made, key_lives)
 
     def _why(self, held: manifest.Held | None, target: Target) -> str | None:
         why = due.reason(held, target, self._plan, self._services.clock(), self.issuing.standing())

@@ -60,7 +60,8 @@ class SecretIndex:
             if len(text) >= self._shortest:
                 # The last piece ends with the text, and overlaps the one before it.
                 for begin in range(0, len(text), _PIECE):
-                    yield text[max(0, min(begin, len(text) - _PIECE)) :][:_PIECE]
+                    start = max(0, min(begin, len(text) - _PIECE))
+                    yield text[start : start + _PIECE]  # one slice: cutting off the beginning first copies the rest
 
 
 def _apart(text: str, begin: int, end: int) -> bool:

@@ -135,7 +135,7 @@ async def _secrets(api: "KubernetesApi", call: Call, request: web.Request) -> we
     document: Document = {}
     preconditions: dict[str, str] = {}
     if call.verb == "delete":
-        preconditions, dry_run = kubernetes_operations.preconditions(call.body)
+        preconditions, dry_run = kubernetes_operations.preconditions(call.body, call.query)
         call = dataclasses.replace(call, dry_run=call.dry_run or dry_run)
     elif call.verb in ("create", "update", "patch"):
         document = _document(call)

@@ -207,10 +207,13 @@ def _check_uid(api: "KubernetesApi", write: Write, wanted: str | None) -> None:
         raise kubernetes_rules.conflict(write.name, text)
 
 
-def preconditions(body: bytes) -> tuple[dict[str, str], bool]:
-    """Read DeleteOptions: the preconditions, and whether it is a dry run."""
-    if not body.strip():
-        return {}, False
+def preconditions(body: bytes, query: dict[str, str]) -> tuple[dict[str, str], bool]:
+    """Read DeleteOptions: the preconditions, and whether it is a dry run.
+
+    Without a body they are in the query (apimachinery's Convert_url_Values_To_v1_DeleteOptions).
+    """
+    if not body:
+        return {name: query[name] for name in ("uid", "resourceVersion") if query.get(name)}, False
     try:
         binary = body.startswith(kubernetes_protobuf.MAGIC)
         options = kubernetes_protobuf.decode(body) if binary else json.loads(body)

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import time
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -333,6 +334,56 @@ def test_raw_delete_heeds_its_preconditions(cluster: Cluster) -> None:
     assert cluster.read() == {}
 
 
+WRONG = [{"uid": "e3b0c442-98fc-4c14-9afb-f4c8996fb924"}, {"resourceVersion": "1"}]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=["uid", "resourceVersion"])
+def test_raw_delete_without_a_body_heeds_the_preconditions_of_its_query(
+    cluster: Cluster, wrong: dict[str, str]
+) -> None:
+    metadata = cluster.create()["metadata"]
+    right = {name: metadata[name] for name in ("uid", "resourceVersion")}
+    path = f"{cluster.path}?{urllib.parse.urlencode(right | wrong)}"
+    for done in (cluster.kubectl("delete", "--raw", path), cluster.kubectl("delete", "--raw", path, "-f", "-")):
+        _refused(done, "Conflict", "in the precondition (")
+    assert cluster.values() == {"key": "one"}
+    path = f"{cluster.path}?{urllib.parse.urlencode(right)}"
+    assert cluster.kubectl("delete", "--raw", path, "-f", "-").returncode == 0
+    assert cluster.read() == {}
+
+
+def test_raw_delete_with_preconditions_in_body_and_query_heeds_the_body(cluster: Cluster) -> None:
+    metadata = cluster.create()["metadata"]
+    right = {name: metadata[name] for name in ("uid", "resourceVersion")}
+    path = f"{cluster.path}?{urllib.parse.urlencode(right)}"
+    _refused(_raw_delete(cluster, WRONG[0], path), "Conflict", "in the precondition (")
+    assert _raw_delete(cluster, right, path).returncode == 0
+    assert cluster.read() == {}
+
+
+@pytest.mark.parametrize("length", [1, 40, -1])
+def test_raw_delete_with_a_body_that_is_cut_deletes_nothing(cluster: Cluster, length: int) -> None:
+    metadata = cluster.create()["metadata"]
+    options = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": metadata["uid"]}}
+    done = cluster.kubectl("delete", "--raw", cluster.path, "-f", "-", stdin=json.dumps(options)[:length])
+    assert (done.returncode, "Error from server" in done.stderr) == (1, True)
+    assert cluster.values() == {"key": "one"}
+
+
+def test_delete_that_comes_late_does_not_meet_another_version(cluster: Cluster) -> None:
+    created = cluster.create()
+    version = {name: created["metadata"][name] for name in ("uid", "resourceVersion")}
+    created["metadata"]["annotations"] = {"rotator/kept": "a run"}
+    assert cluster.kubectl("replace", "--raw", cluster.path, "-f", "-", stdin=created).returncode == 0
+    _refused(_raw_delete(cluster, version), "Conflict", "the ResourceVersion in the precondition (")
+    assert cluster.values() == {"key": "one"}
+    assert cluster.kubectl("delete", "secret", cluster.name).returncode == 0
+    _refused(_raw_delete(cluster, version), "NotFound")
+    cluster.create("two")
+    _refused(_raw_delete(cluster, version), "Conflict", "the UID in the precondition (")
+    assert cluster.values() == {"key": "two"}
+
+
 def test_secret_with_a_finalizer_is_only_marked_until_that_is_taken_away(cluster: Cluster) -> None:
     metadata = {"name": cluster.name, "namespace": "default", "finalizers": ["example.com/keep"]}
     cluster.create(metadata=metadata)
@@ -491,9 +542,9 @@ def _dry_create(cluster: Cluster, manifest: dict[str, Any]) -> "subprocess.Compl
     return cluster.kubectl("create", "--raw", DRY_RUN, "--validate=false", "-f", "-", stdin=manifest)
 
 
-def _raw_delete(cluster: Cluster, preconditions: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+def _raw_delete(cluster: Cluster, preconditions: dict[str, str], path: str = "") -> "subprocess.CompletedProcess[str]":
     options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
-    return cluster.kubectl("delete", "--raw", cluster.path, "-f", "-", stdin=options)
+    return cluster.kubectl("delete", "--raw", path or cluster.path, "-f", "-", stdin=options)
 
 
 @contextlib.contextmanager

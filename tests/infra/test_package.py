@@ -8,7 +8,7 @@ import pytest
 
 from bench import package
 
-OURS = {"function_app.py", "host.json", "requirements.txt", "rotator/status.html.j2"}
+OURS = {"function_app.py", "host.json", "requirements.txt", "rotator/status.html.j2", "rotator/deliver.sh"}
 LYING_AROUND = [
     "local.settings.json",
     "requirements-dev.txt",

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shlex
 from collections.abc import Callable
 
 from rotator import delivery, errors, kubectl
@@ -17,23 +18,33 @@ CONFLICT = "Error from server (Conflict): Operation cannot be fulfilled: the obj
 EXISTS = 'Error from server (AlreadyExists): secrets "storage-sas" already exists\n'
 
 
+FAILED = "Error from server (InternalError): an error on the server has prevented the request from succeeding\n"
+_REFUSED = ("Error from server (Forbidden): ", "Error from server (Invalid): ", "Error from server (NotFound): ")
+
+
 class Master:
     """A Shell that carries out kubectl's part in memory.
 
-    `refuse` gives kubectl's words for a step: get, validate, delete, create, replace, put back, confirm.
+    `refuse` gives kubectl's words for a step: get, validate, delete, create, replace, hold, put back, confirm; of a
+    list one each time. Steps in `carried_out` are done all the same, and only their answer is that.
+    `prints` is what kubectl shows in place of the Secret, with status 0.
     `dies_at` names steps, deleted or created, right after which the remote shell is killed, once each.
     `meddle` runs at a moment, once each: "before" kubectl looks, "after" it has shown the Secret.
+    `deletes` has the preconditions of each delete that was asked for.
     """
 
     def __init__(self, *targets: Target, held: Document | None = None) -> None:
         self.targets = targets or (TARGET,)
         self.secrets: dict[str, Document] = {}
-        self.refuse: dict[str, str] = {}
+        self.refuse: dict[str, str | list[str]] = {}
+        self.carried_out: set[str] = set()
+        self.prints = ""
         self.meddle: dict[str, list[Callable[[], None]]] = {"before": [], "after": []}
         self.webhook: Callable[[Document], None] = lambda document: None
         self.commands: list[str] = []
         self.acts: list[Act] = []
         self.received: list[str | None] = []
+        self.deletes: list[dict[str, str]] = []
         self.dies_at: list[str] = []
         self.broken: errors.SshError | Exception | None = None
         self._version = 100
@@ -48,7 +59,7 @@ class Master:
         for target in self.targets:
             if command == kubectl.observe(target):
                 return Observation(self, target)
-            mark = command.rpartition(" ")[2]
+            mark = shlex.split(command)[5] if command.startswith("exec sh ") else ""
             for act in Act:
                 if command == kubectl.act(target, act, mark):
                     self.acts.append(act)
@@ -62,7 +73,25 @@ class Master:
         if self.meddle[when]:
             self.meddle[when].pop(0)()
 
+    def words(self, step: str) -> str:
+        """What kubectl says in that step, empty where nothing stands in its way."""
+        said = self.refuse.get(step, "")
+        if isinstance(said, list):
+            return said.pop(0) if said else ""
+        return said
+
+    def delete(self, name: str, preconditions: dict[str, str]) -> str:
+        """Carry out a delete, however late; gives kubectl's words."""
+        if name not in self.secrets:
+            return NOT_FOUND
+        if not preconditions.items() <= self.secrets[name]["metadata"].items():
+            return CONFLICT
+        del self.secrets[name]
+        return ""
+
     def get(self, name: str) -> str:
+        if self.prints:
+            return self.prints
         if name not in self.secrets:
             return NOT_FOUND
         return json.dumps(self.secrets[name]) + "\n"
@@ -85,8 +114,11 @@ class Observation:
 
     def finish(self, stdin: Secret | None = None) -> Result:
         assert stdin is None
-        words = self._master.refuse.get("get") or self._master.get(self._target.secret)
-        return Result(0, words, "") if words.startswith("{") else Result(1, "", words)
+        words = self._master.words("get")
+        if words:
+            return Result(1, "", words)
+        found = self._master.get(self._target.secret)
+        return Result(0, found, "") if found != NOT_FOUND else Result(1, "", found)
 
 
 class Acting:
@@ -94,14 +126,14 @@ class Acting:
 
     def __init__(self, master: Master, target: Target, act: Act, mark: str) -> None:
         self._master, self._name, self._act, self._mark = master, target.secret, act, mark
-        self._stdout, self._stderr = "", ""
+        self._stdout = ""
+        self._gone = False
 
     def wait_for(self, line: str) -> str:
         self._master.moment("before")
         if "start" in self._master.refuse:
             return ""
-        self._say("held")
-        self._stdout += self._master.refuse.get("get") or self._master.get(self._name)
+        self._show("held", "get")
         self._say("ready")
         assert self._stdout.endswith(f"{line}\n")
         return self._stdout
@@ -110,88 +142,143 @@ class Acting:
         master = self._master
         master.received.append(stdin.reveal() if stdin else None)
         if "start" in master.refuse:
-            return Result(70, "", master.refuse["start"])
+            return Result(70, "", master.words("start"))
         if stdin is None:
             self._say("incomplete")
             return Result(65, self._stdout, "")
-        new, old, end, rest = stdin.reveal().split("\n")
+        new, old, kept, options, _, end, rest = stdin.reveal().split("\n")
         assert (end, rest) == (self._mark, "")
         master.moment("after")
-        status = self._carry_out(new, old)
-        return Result(status, self._stdout, self._stderr)
-
-    def _carry_out(self, new: str, old: str) -> int:
-        refuse = self._master.refuse
-        if self._act is Act.RECREATE:
-            if "validate" in refuse:
-                self._say("refused")
-                self._stdout += refuse["validate"]
-                self._say("end")
-                return 66
-            self._recreate(new, old)
-        elif self._act is Act.UPDATE:
-            self._replace(json.loads(new))
-        elif self._create(new, "create"):
-            self._say("done")
-        self._say("confirm")
-        words = refuse.get("confirm") or self._master.get(self._name)
-        if words.startswith("{"):
-            self._stdout += words
-            return 0
-        self._stderr += words
-        return 1
-
-    def _recreate(self, new: str, old: str) -> None:
-        if "delete" in self._master.refuse:
-            self._stderr += self._master.refuse["delete"]
-            self._put_back(new, old)
-            return
-        del self._master.secrets[self._name]
-        self._die("deleted")
-        self._say("deleted")
-        if self._create(new, "create"):
-            self._say("done")
+        if self._act is not Act.RECREATE:
+            self._write(json.loads(new))
+        elif not self._validated():
+            return Result(66, self._stdout, "")
         else:
-            self._put_back(new, old)
+            self._recreate(new, old, kept, json.loads(options)["preconditions"])
+        self._show("confirm", "confirm")
+        return Result(0, self._stdout, "")
 
-    def _put_back(self, new: str, old: str) -> None:
-        for body in (old, new):
-            if self._name in self._master.secrets:
-                self._say("still there")
-                return
-            if self._create(body, "put back"):
-                self._say("put back")
-                return
-        self._say("lost")
+    def _write(self, new: Document) -> None:
+        if self._act is Act.CREATE:
+            self._create("write", "create", new)
+        else:
+            self._replace("write", "replace", new)
 
-    def _create(self, body: str, step: str) -> bool:
-        words = self._master.refuse.get(step) or (EXISTS if self._name in self._master.secrets else "")
-        self._stderr += words
-        if not words:
-            self._master.put(self._name, json.loads(body))
-            self._die("created")
+    def _validated(self) -> bool:
+        words = self._master.words("validate")
+        if words:
+            self._report("validate", words)
         return not words
+
+    def _recreate(self, new: str, old: str, kept: str, preconditions: dict[str, str]) -> None:
+        outcome = self._delete("delete", preconditions)
+        if outcome in ("refused", "conflict"):
+            return
+        if self._gone:
+            if self._create("write", "create", json.loads(new)) in ("ok", "exists"):
+                return
+        else:
+            if self._delete("delete again", preconditions) == "conflict":
+                return
+            if not self._gone and self._kept(kept, "unclear"):
+                return
+        self._recover(new, old, kept)
+
+    def _recover(self, new: str, old: str, kept: str) -> None:
+        for _ in range(60):
+            outcome = self._create("again", "put back", json.loads(new))
+            if outcome == "ok" or (self._gone and outcome == "exists"):
+                return
+            if old != "-" and outcome == "refused":
+                restored = self._create("restore", "put back", json.loads(old))
+                if restored == "ok" or (self._gone and restored == "exists"):
+                    return
+            if not self._gone and self._kept(kept, outcome):
+                return
+        self._say("given up")
+
+    def _kept(self, kept: str, there: str) -> bool:
+        outcome = self._replace("hold", "hold", json.loads(kept))
+        if outcome == "ok":
+            self._say("kept")
+        elif outcome in ("conflict", "missing"):
+            self._gone = True
+        elif (there, outcome) == ("exists", "refused"):
+            self._say("unsettled")
+            return True
+        return outcome == "ok"
+
+    def _delete(self, step: str, preconditions: dict[str, str]) -> str:
+        master = self._master
+        master.deletes.append(preconditions)
+        words = master.words("delete")
+        if not words or "delete" in master.carried_out:
+            words = words or master.delete(self._name, preconditions)
+            master.delete(self._name, preconditions)
+            self._die("deleted")
+        outcome = self._report(step, words)
+        self._gone = self._gone or outcome in ("ok", "missing")
+        return outcome
+
+    def _create(self, step: str, kind: str, body: Document) -> str:
+        master = self._master
+        words = master.words(kind)
+        if not words or kind in master.carried_out:
+            if self._name in master.secrets:
+                words = words or EXISTS
+            else:
+                master.put(self._name, body)
+                self._die("created")
+        return self._report(step, words)
+
+    def _replace(self, step: str, kind: str, body: Document) -> str:
+        master = self._master
+        held = master.secrets.get(self._name)
+        words = master.words(kind)
+        wanted = {name: body["metadata"][name] for name in ("uid", "resourceVersion")}
+        if not words and held is None:
+            words = NOT_FOUND
+        if not words and held is not None and not wanted.items() <= held["metadata"].items():
+            words = CONFLICT
+        if not words:
+            master.put(self._name, body)
+        return self._report(step, words)
 
     def _die(self, step: str) -> None:
         if step in self._master.dies_at:
             self._master.dies_at.remove(step)
             raise errors.CommandKilledError("the command was ended by a signal")
 
-    def _replace(self, new: Document) -> None:
-        held = self._master.secrets.get(self._name)
-        wanted = {name: new["metadata"][name] for name in ("uid", "resourceVersion")}
-        words = self._master.refuse.get("replace", "")
-        if not words and held is None:
-            words = NOT_FOUND
-        if not words and held is not None and not wanted.items() <= held["metadata"].items():
-            words = CONFLICT
-        self._stderr += words
-        if not words:
-            self._master.put(self._name, new)
-            self._say("done")
+    def _show(self, step: str, kind: str) -> None:
+        words = self._master.words(kind)
+        found = "" if words else self._master.get(self._name)
+        words = words or (found if found == NOT_FOUND else "")
+        self._say(step)
+        self._stdout += "" if words else f"{found}\n"
+        self._section(step, "1" if words else "0", words)
+
+    def _report(self, step: str, words: str) -> str:
+        outcome = _outcome(words)
+        self._section(step, f"{outcome} {1 if words else 0}", words)
+        return outcome
+
+    def _section(self, step: str, status: str, words: str) -> None:
+        self._say(f"{step} status")
+        self._stdout += f"{status}\n"
+        self._say(f"{step} words")
+        self._stdout += words or "\n"
 
     def _say(self, step: str) -> None:
         self._stdout += f"{self._mark} {step}\n"
+
+
+def _outcome(words: str) -> str:
+    if not words:
+        return "ok"
+    for beginning, outcome in ((EXISTS[:40], "exists"), (CONFLICT[:30], "conflict"), (NOT_FOUND[:40], "missing")):
+        if words.startswith(beginning):
+            return outcome
+    return "refused" if words.startswith(_REFUSED) else "unclear"
 
 
 def changed(document: Document, **data: str) -> Document:

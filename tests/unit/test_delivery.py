@@ -1,14 +1,16 @@
 import base64
 import dataclasses
 import json
+from typing import Any
 
 import pytest
 
 from rotator import delivery, errors
 from rotator.kubectl import Act
+from rotator.manifest import Document
 from rotator.targets import Strategy, Target
 from tests.unit.examples import DIGEST, NOW, STORED, TARGET, TOKEN, delivered, document, order, token
-from tests.unit.fake_master import Master, changed
+from tests.unit.fake_master import EXISTS, Master, changed
 
 APPLY = dataclasses.replace(TARGET, strategy=Strategy.APPLY)
 NEW_TOKEN = token(sig="bmV3IHNpZ25hdHVyZSwgdGhpcnR5LXR3byBieXRlcw==")
@@ -53,13 +55,126 @@ def test_recreate_sends_the_former_secret_along_to_be_put_back() -> None:
     assert "resourceVersion" not in old["metadata"]
 
 
-def test_expired_sas_is_not_put_back_but_the_new_one_tried_again() -> None:
-    master = Master(held=delivered(**{"rotator/expires": "2026-07-01T12:00:00Z"}))
-    deliver(master)
+def sent_to(master: Master) -> list[str]:
     (sent,) = master.received
     assert sent is not None
-    new, old, *_ = sent.split("\n")
-    assert old == new
+    return sent.split("\n")
+
+
+def test_recreate_names_the_version_that_may_be_deleted_in_the_body_and_in_the_query() -> None:
+    master = Master(held=delivered())
+    deliver(master)
+    _, _, kept, options, query, *_ = sent_to(master)
+    version = {"uid": "2f4c0b9e-0000-4000-8000-000000000001", "resourceVersion": "41"}
+    assert json.loads(options) == {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": version}
+    assert query == "uid=2f4c0b9e-0000-4000-8000-000000000001&resourceVersion=41"
+    assert json.loads(kept)["data"] == {"secretKey": STORED}
+    assert version.items() <= json.loads(kept)["metadata"].items()
+    assert json.loads(kept)["metadata"]["annotations"]["rotator/kept"] == "20260701T120000Z-abc123"
+    assert master.deletes == [version]
+
+
+def test_annotation_that_gave_a_secret_another_version_does_not_stay() -> None:
+    master = Master(held=delivered(**{"rotator/kept": "an earlier run"}))
+    deliver(master)
+    assert "rotator/kept" not in master.secrets["storage-sas"]["metadata"]["annotations"]
+
+
+@pytest.mark.parametrize("uid", [None, "", "a&dryRun=All", "a b", 7])
+def test_secret_without_a_version_is_not_replaced(uid: object) -> None:
+    found = delivered()
+    found["metadata"]["uid"] = uid
+    master = Master(held=found)
+    with pytest.raises(errors.DeliveryError, match="nothing was changed"):
+        deliver(master)
+    assert master.received == [None]
+
+
+def dead(held: Document, **order_changes: Any) -> bool:
+    """Whether a recreate of this Secret has nothing to put back."""
+    master = Master(held=held)
+    wanted = dataclasses.replace(order(NEW_TOKEN), **order_changes)
+    delivery.deliver(master, TARGET, delivery.observe(master, TARGET), wanted)
+    return sent_to(master)[1] == "-"
+
+
+def test_former_secret_is_worth_putting_back_by_what_it_holds_not_by_what_it_says() -> None:
+    expired = token(se="2026-07-01T11:59:59Z")
+    assert dead(changed(delivered(), secretKey=expired))
+    assert not dead(delivered(**{"rotator/expires": "2026-07-01T11:59:59Z"}))
+    assert not dead(delivered())
+    assert not dead(changed(delivered(), secretKey="changed by hand"))
+
+
+def test_former_secret_whose_key_was_regenerated_is_not_put_back() -> None:
+    assert dead(delivered(), key_lives=lambda sas: False)
+    assert not dead(delivered(), key_lives=lambda sas: sas.token.reveal() == TOKEN)
+
+
+def test_former_secret_with_data_of_others_is_worth_putting_back_whatever_its_sas() -> None:
+    assert not dead(changed(delivered(), password="hunter2"), key_lives=lambda sas: False)
+
+
+def test_data_key_that_somebody_adds_between_look_and_delete_is_kept() -> None:
+    master = Master(held=delivered())
+    master.meddle["after"].append(
+        lambda: master.secrets.update({"storage-sas": changed(delivered(), password="hunter2")})
+    )
+    assert deliver(master).act is Act.RECREATE
+    assert master.acts == [Act.RECREATE, Act.RECREATE]
+    assert master.value(key="password") == "hunter2"
+    assert master.value() == NEW_TOKEN
+
+
+def test_secret_that_somebody_deletes_between_look_and_delete_is_created() -> None:
+    master = Master(held=delivered())
+    master.meddle["after"].append(master.secrets.clear)
+    deliver(master)
+    assert master.value() == NEW_TOKEN
+
+
+def test_secret_that_somebody_else_creates_in_the_gap_is_merged_not_overwritten() -> None:
+    master = Master(held=delivered())
+    theirs = document({"secretKey": "theirs", "password": "hunter2"})
+
+    master.refuse = {"create": [EXISTS]}
+    master.meddle["before"] = [lambda: None, lambda: master.secrets.update({"storage-sas": theirs})]
+    deliver(master)
+    assert master.value() == NEW_TOKEN
+    assert master.value(key="password") == "hunter2"
+
+
+# A Secret's own words, as kubectl, sudo and shells use them when something fails.
+ERRORS = [
+    'Error from server (NotFound): secrets "storage-sas" not found',
+    'Error from server (Forbidden): secrets "storage-sas" is forbidden',
+    'Error from server (AlreadyExists): secrets "storage-sas" already exists',
+    "the object has been modified (Conflict)",
+    "sudo: a password is required",
+    "sh: 1: kubectl: not found",
+]
+
+
+@pytest.mark.parametrize("target", [TARGET, APPLY])
+@pytest.mark.parametrize("words", ERRORS)
+def test_secret_whose_own_words_look_like_an_error_is_delivered(words: str, target: Target) -> None:
+    found = delivered(note=words)
+    found["metadata"]["labels"]["note"] = words
+    master = Master(held=changed(found, note=words))
+    deliver(master, target)
+    assert master.value() == NEW_TOKEN
+    assert master.value(key="note") == words
+
+
+@pytest.mark.parametrize("target", [TARGET, APPLY])
+def test_adopting_a_secret_that_a_controller_keeps_warns_of_it(target: Target) -> None:
+    theirs = document({"secretKey": "x"}, annotations={"reflector.v1.k8s.emberstack.com/reflects": "infra/sas"})
+    master = Master(held=theirs)
+    adopting = dataclasses.replace(target, adopt=True)
+    done = deliver(master, adopting)
+    (warning,) = done.warnings
+    assert "is kept by reflector, as a copy of infra/sas, which may write back" in warning
+    assert master.value() == NEW_TOKEN
 
 
 def test_apply_updates_in_place_the_very_version_that_it_saw() -> None:
@@ -67,9 +182,9 @@ def test_apply_updates_in_place_the_very_version_that_it_saw() -> None:
     assert deliver(master, APPLY).act is Act.UPDATE
     (sent,) = master.received
     assert sent is not None
-    new, old, *_ = sent.split("\n")
+    new, *rest, _, _ = sent.split("\n")
     assert json.loads(new)["metadata"]["resourceVersion"] == "41"
-    assert old == ""
+    assert rest == ["-", "-", "-", "-"]
     assert master.secrets["storage-sas"]["metadata"]["uid"] == "2f4c0b9e-0000-4000-8000-000000000001"
     assert master.value() == NEW_TOKEN
 

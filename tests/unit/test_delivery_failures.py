@@ -8,7 +8,7 @@ from rotator import delivery, errors, manifest
 from rotator.manifest import Document
 from rotator.targets import Strategy, Target
 from tests.unit.examples import DIGEST, TARGET, TOKEN, delivered, document, order, token
-from tests.unit.fake_master import Master, changed
+from tests.unit.fake_master import FAILED, NOT_FOUND, Master, changed
 
 APPLY = dataclasses.replace(TARGET, strategy=Strategy.APPLY)
 NEW_TOKEN = token(sig="bmV3IHNpZ25hdHVyZSwgdGhpcnR5LXR3byBieXRlcw==")
@@ -68,14 +68,24 @@ def test_two_killed_shells_are_told() -> None:
     assert error.remedy
 
 
-def test_failed_create_puts_the_former_secret_back() -> None:
+def test_refused_create_puts_the_former_secret_back() -> None:
     master = Master(held=delivered())
-    master.refuse = {"create": QUOTA}
+    master.refuse = {"create": QUOTA, "put back": [QUOTA]}
     error = failure(master)
     assert isinstance(error, errors.QuotaExceededError)
     assert str(error).endswith("; the former Secret was put back")
     assert master.value() == TOKEN
     assert master.secrets["storage-sas"]["metadata"]["annotations"]["rotator/digest"] == DIGEST
+
+
+@pytest.mark.parametrize("times", [1, 2, 5])
+@pytest.mark.parametrize("held", [delivered(), changed(delivered(), secretKey="changed by hand")])
+def test_create_that_fails_is_tried_again_with_the_new_secret_not_the_former(held: Document, times: int) -> None:
+    master = Master(held=held)
+    master.refuse = {"create": FAILED, "put back": [FAILED] * (times - 1)}
+    done = deliver(master)
+    assert master.value() == NEW_TOKEN
+    assert done.warnings == (f"kubectl needed a second try: {FAILED.strip()}",)
 
 
 def test_secret_that_could_not_be_put_back_is_told_as_missing() -> None:
@@ -86,12 +96,60 @@ def test_secret_that_could_not_be_put_back_is_told_as_missing() -> None:
     assert "the Secret is MISSING: neither the new nor the former one could be created for 120 s" in str(error)
 
 
-def test_create_that_succeeds_at_the_second_try_is_a_delivery_with_a_warning() -> None:
-    master = Master(held=delivered(**{"rotator/expires": "2026-07-01T11:00:00Z"}))
-    master.refuse = {"create": DOWN}
+def test_delete_that_fails_once_is_tried_again() -> None:
+    master = Master(held=delivered())
+    master.refuse = {"delete": [FAILED]}
     done = deliver(master)
     assert master.value() == NEW_TOKEN
-    assert done.warnings == (f"kubectl needed a second try: {DOWN.strip()}",)
+    assert done.warnings == (f"kubectl needed a second try: {FAILED.strip()}",)
+
+
+def test_delete_whose_answer_is_lost_is_followed_by_the_new_secret() -> None:
+    master = Master(held=delivered())
+    master.refuse, master.carried_out = {"delete": [FAILED]}, {"delete"}
+    deliver(master)
+    assert master.value() == NEW_TOKEN
+
+
+def test_delete_that_stays_unclear_is_made_to_fail_before_anything_is_said() -> None:
+    master = Master(held=delivered())
+    master.refuse = {"delete": FAILED}
+    error = failure(master)
+    assert isinstance(error, errors.ApiServerDownError)
+    assert str(error).endswith("; the Secret holds what it held before")
+    for late in master.deletes:
+        assert "(Conflict)" in master.delete("storage-sas", late)
+    assert master.value() == TOKEN
+
+
+def test_delete_that_stays_unclear_and_cannot_be_made_to_fail_is_told() -> None:
+    master = Master(held=delivered())
+    master.refuse = {"delete": FAILED, "hold": DENIED}
+    error = failure(master)
+    assert "the Secret holds what it held before, but a delete of it may still be under way" in str(error)
+    assert master.value() == TOKEN
+
+
+def test_late_delete_does_not_meet_the_secret_that_was_delivered() -> None:
+    master = Master(held=delivered())
+    master.refuse = {"delete": [FAILED]}
+    deliver(master)
+    for late in master.deletes:
+        master.delete("storage-sas", late)
+    assert master.value() == NEW_TOKEN
+
+
+def test_secret_that_is_gone_when_read_back_is_told_as_missing() -> None:
+    master = Master(held=delivered())
+    master.refuse = {"delete": DENIED, "confirm": NOT_FOUND}
+    assert str(failure(master)).endswith("; the Secret is MISSING")
+
+
+@pytest.mark.parametrize("held", [None, delivered()])
+def test_what_cannot_be_read_back_is_not_taken_for_anything(held: Document | None) -> None:
+    master = Master(held=held)
+    master.refuse = {"create": QUOTA, "delete": DENIED, "confirm": DOWN}
+    assert str(failure(master)).endswith("; what the Secret holds now could not be read")
 
 
 def test_create_that_was_carried_out_though_kubectl_saw_it_fail_is_a_delivery() -> None:
@@ -211,7 +269,7 @@ UNSEEN = "c2VhZ3VsbC00Nw=="
 @pytest.mark.parametrize("after", [',"metadata":{"name":"storage-sas"', ""])
 def test_secret_that_cannot_be_read_is_not_quoted_in_the_error(before: str, after: str) -> None:
     master = Master()
-    master.refuse = {"get": f'{before}{{"kind":"Secret","data":{{"password":"{UNSEEN}"}}{after}\n'}
+    master.prints = f'{before}{{"kind":"Secret","data":{{"password":"{UNSEEN}"}}{after}\n'
     with pytest.raises(errors.RotatorError) as caught:
         delivery.deliver(master, TARGET, None, order(NEW_TOKEN))
     assert UNSEEN not in str(caught.value)

@@ -15,6 +15,8 @@ def test_only_the_secret_itself_counts_as_not_found() -> None:
     assert not kubectl.not_found('Error from server (NotFound): namespaces "shop" not found\n')
     assert not kubectl.not_found("Error from server (NotFound): the server could not find the requested resource\n")
     assert not kubectl.not_found("")
+    assert not kubectl.not_found('webhook says: Error from server (NotFound): secrets "storage-sas" not found')
+    assert kubectl.not_found('W0701 a warning\nError from server (NotFound): secrets "storage-sas" not found\n')
 
 
 def test_answer_is_split_into_its_steps() -> None:
@@ -34,10 +36,29 @@ def test_answer_shows_none_of_what_was_read() -> None:
     assert TOKEN not in repr(kubectl.parse(f"{MARK} held\n{TOKEN}\n", MARK))
 
 
-def test_stdin_is_the_new_manifest_the_one_to_put_back_and_the_mark() -> None:
-    assert kubectl.stdin(MARK, Secret("{new}"), Secret("{old}")).reveal() == f"{{new}}\n{{old}}\n{MARK}\n"
-    assert kubectl.stdin(MARK, Secret("{new}"), None).reveal() == f"{{new}}\n\n{MARK}\n"
-    assert str(kubectl.stdin(MARK, Secret("{new}"), None)) == "[secret]"
+def test_stdin_is_manifests_preconditions_and_the_mark() -> None:
+    former = kubectl.Former({"uid": "u-1", "resourceVersion": "41"}, Secret("{kept}"), Secret("{old}"))
+    options = '{"kind":"DeleteOptions","apiVersion":"v1","preconditions":{"uid":"u-1","resourceVersion":"41"}}'
+    sent = kubectl.stdin(MARK, Secret("{new}"), former)
+    assert sent.reveal() == f"{{new}}\n{{old}}\n{{kept}}\n{options}\nuid=u-1&resourceVersion=41\n{MARK}\n"
+    assert str(sent) == "[secret]"
+
+
+def test_what_there_is_not_stands_on_stdin_as_a_line_all_the_same() -> None:
+    assert kubectl.stdin(MARK, Secret("{new}"), None).reveal() == f"{{new}}\n-\n-\n-\n-\n{MARK}\n"
+    former = kubectl.Former({"uid": "u-1", "resourceVersion": "41"}, Secret("{kept}"), None)
+    assert kubectl.stdin(MARK, Secret("{new}"), former).reveal().split("\n")[1] == "-"
+
+
+def test_statuses_are_read_from_their_own_lines_only() -> None:
+    printed = f"{MARK} held\n1\n{MARK} held status\n0\n{MARK} held words\nError (NotFound)\n"
+    printed += f"{MARK} write status\nrefused 1\n{MARK} delete status\nunclear none\n{MARK} again status\nodd 77777\n"
+    answer = kubectl.parse(printed, MARK)
+    assert (answer.status("held"), answer.words("held")) == (0, "Error (NotFound)")
+    assert (answer.status("write"), answer.outcome("write")) == (1, kubectl.Outcome.REFUSED)
+    assert (answer.status("delete"), answer.outcome("delete")) == (None, kubectl.Outcome.UNCLEAR)
+    assert (answer.status("again"), answer.outcome("again")) == (None, None)
+    assert (answer.status("validate"), answer.outcome("validate")) == (None, None)
 
 
 def test_observation_names_the_target_and_bounds_the_request() -> None:

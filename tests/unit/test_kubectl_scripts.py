@@ -1,21 +1,29 @@
-"""The generated remote commands as shells see them: their syntax, and what may stand in their arguments."""
+"""The remote commands as shells run them: syntax, arguments, and what they do when kubectl fails.
+
+kubectl is a program of the test's, which holds one Secret in a file and does as that file's neighbours say.
+"""
 
 import dataclasses
+import os
 import shlex
 import shutil
+import signal
 import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from rotator import kubectl
-from rotator.kubectl import Act
+from rotator.kubectl import Act, Answer, Former, Outcome
 from rotator.redaction import Secret
 from rotator.targets import Target
 from tests.unit.examples import CLUSTER, STORED, TARGET, TOKEN
 
 MARK = "rotator-0123456789abcdef"
-SHELLS = [shell for shell in ("sh", "dash", "bash", "busybox") if shutil.which(shell)]
+FOUND = {Path(path).resolve(): shell for shell in ("sh", "busybox", "bash", "dash") if (path := shutil.which(shell))}
+SHELLS = sorted(FOUND.values())  # each once, whatever sh is
 TARGETS = {
     "plain": TARGET,
     "k3s": dataclasses.replace(TARGET, cluster=dataclasses.replace(CLUSTER, kubectl=("sudo", "k3s", "kubectl"))),
@@ -24,108 +32,418 @@ TARGETS = {
     ),
     "dotted": dataclasses.replace(TARGET, secret="a.b-c", namespace="team-1"),
 }
+NEW, OLD, KEPT = '{"new":"manifest"}', '{"old":"manifest"}', '{"kept":"manifest"}'
+VERSION = {"uid": "2f4c0b9e-0000-4000-8000-000000000001", "resourceVersion": "41"}
+FORMER = Former(VERSION, Secret(KEPT), Secret(OLD))
+QUOTA = 'Error from server (Forbidden): secrets "storage-sas" is forbidden: exceeded quota: few'
+FAILED = "Error from server (InternalError): an error on the server has prevented the request from succeeding"
+
+# What a step does is in a file of its name: words to fail with, once for each line; "hang", which nothing can end, as
+# with root's kubectl behind sudo; "slow"; and after "done " the step is done all the same.
+PROGRAM = r"""#!/bin/sh
+here=$(dirname "$0")
+[ "$1" != -n ] || shift 2  # an option of the command line
+case "$*" in
+  *'get --raw'*) step=get ;;
+  *'dryRun=All'*) step=validate ;;
+  *'create --raw'*) step=create ;;
+  *'delete --raw'*) step=delete ;;
+  *'replace --raw'*) step=replace ;;
+  *' get -o json'*) step=confirm ;;
+esac
+echo "$*" >>"$here/calls"
+input=''
+case "$*" in *'-f -') input=$(cat) ;; esac
+printf '%s' "$input" >>"$here/input-$step"
+echo 'sudo: unable to resolve host' >&2
+words=''
+if [ -s "$here/$step" ]; then
+  words=$(head -n 1 "$here/$step")
+  sed -i 1d "$here/$step"
+fi
+refuse() { echo "Error from server $1" >&2; exit 1; }
+exists() { refuse '(AlreadyExists): secrets "x" already exists'; }
+act() {
+  case $step in
+    get | confirm) cat "$here/secret" ;;
+    validate) [ ! -e "$here/secret" ] || exists ;;
+    create)
+      [ -n "$input" ] || refuse '(BadRequest): the object provided is unrecognized'
+      [ ! -e "$here/secret" ] || exists
+      printf '%s\n' "$input" >"$here/secret" ;;
+    delete) rm "$here/secret" || exit 1 ;;
+    replace)
+      [ -n "$input" ] || refuse '(BadRequest): the object provided is unrecognized'
+      printf '%s\n' "$input" >"$here/secret" ;;
+  esac
+}
+case $words in
+  hang) setsid sleep 20; exit 0 ;;
+  slow) sleep 0.5; act ;;
+  'done '*) act; echo "${words#done }" >&2; exit 1 ;;
+  ?*) echo "$words" >&2; exit 1 ;;
+  *) act ;;
+esac
+"""
 
 
-def script(target: Target, act: Act) -> str:
+@dataclasses.dataclass
+class Kubectl:
+    """The test's kubectl, and a script that runs it."""
+
+    directory: Path
+    shell: str = "sh"
+    limit: int = 10
+    recovery: int = 2
+
+    def fails(self, **steps: str) -> None:
+        for step, text in steps.items():
+            (self.directory / step).write_text(f"{text}\n")
+
+    def holds(self, text: str) -> None:
+        (self.directory / "secret").write_text(f"{text}\n")
+
+    @property
+    def secret(self) -> str:
+        path = self.directory / "secret"
+        return path.read_text().strip() if path.exists() else ""
+
+    @property
+    def calls(self) -> list[str]:
+        path = self.directory / "calls"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def command(self, act: Act) -> list[str]:
+        target = dataclasses.replace(
+            TARGET, cluster=dataclasses.replace(CLUSTER, kubectl=(str(self.directory / "kubectl"), "-n", "it's"))
+        )
+        shell = ["busybox", "sh"] if self.shell == "busybox" else [self.shell]
+        words = shlex.split(kubectl.act(target, act, MARK))
+        assert words[:3] == ["exec", "sh", "-c"]
+        return [*shell, *words[2:], str(self.limit), str(self.recovery)]
+
+    def start(self, act: Act, **environment: str) -> "subprocess.Popen[str]":
+        pipe = subprocess.PIPE
+        variables = {**os.environ, "TMPDIR": str(self.directory), **environment}
+        return subprocess.Popen(
+            self.command(act), stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=variables, start_new_session=True
+        )
+
+    def run(self, act: Act, stdin: Secret | None = None, **environment: str) -> Answer:
+        sent = stdin or kubectl.stdin(MARK, Secret(NEW), FORMER if act is Act.RECREATE else None)
+        with self.start(act, **environment) as process:
+            stdout, stderr = process.communicate(sent.reveal(), timeout=60)
+        assert stderr == ""
+        return kubectl.parse(stdout, MARK)
+
+
+@pytest.fixture(params=SHELLS)
+def shell(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Kubectl]:
+    path = tmp_path / "kubectl"
+    path.write_text(PROGRAM)
+    path.chmod(0o700)
+    yield Kubectl(tmp_path)
+    assert list(tmp_path.glob("rotator.*")) == []
+
+
+def script(target: Target, act: Act) -> list[str]:
     words = shlex.split(kubectl.act(target, act, MARK))
     assert words[:3] == ["exec", "sh", "-c"]
-    assert words[4:] == ["rotator", MARK]
-    return words[3]
+    return words[3:]
 
 
-@pytest.mark.parametrize("shell", SHELLS)
 def test_scripts_and_commands_are_valid_in_every_shell(shell: str) -> None:
     check = [shell, "sh", "-n"] if shell == "busybox" else [shell, "-n"]
     for target in TARGETS.values():
         for act in Act:
-            for text in (script(target, act), kubectl.act(target, act, MARK), kubectl.observe(target)):
+            for text in (script(target, act)[0], kubectl.act(target, act, MARK), kubectl.observe(target)):
                 done = subprocess.run(check, input=text, capture_output=True, text=True, check=False)
                 assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("act", Act)
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck isn't installed")
+def test_shellcheck_finds_nothing_in_the_script() -> None:
+    text = script(TARGET, Act.RECREATE)[0]
+    done = subprocess.run(["shellcheck", "-"], input=text, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
-def test_script_is_whole_with_nothing_left_to_fill_in(target: Target, act: Act) -> None:
-    text = script(target, act)
-    assert shlex.join(target.cluster.kubectl) in text
-    assert f"/api/v1/namespaces/{target.namespace}/secrets" in text
-    assert "{{" not in text
-    assert "{path}" not in text
-    assert "--from-literal" not in text
+def test_what_differs_between_commands_is_in_parameters(target: Target) -> None:
+    text, name, *parameters, command_line = script(target, Act.UPDATE)
+    assert text == script(TARGET, Act.RECREATE)[0]
+    assert (name, *parameters) == ("rotator", MARK, "update", target.namespace, target.secret)
+    assert shlex.join(target.cluster.kubectl) in command_line
 
 
 @pytest.mark.parametrize("act", Act)
-def test_secret_travels_on_stdin_never_in_argv(act: Act) -> None:
-    """`kubectl.act` takes neither manifest nor value; nothing that could hold one is expanded in an argument."""
+def test_secret_travels_on_stdin_never_in_argv(act: Act, program: Kubectl) -> None:
+    """`kubectl.act` takes neither manifest nor value, and no kubectl is given one in its arguments."""
     command = kubectl.act(TARGET, act, MARK)
     assert TOKEN not in command
     assert STORED not in command
-    for line in script(TARGET, act).splitlines():
-        if '"$new"' in line or '"$old"' in line:
-            assert line.lstrip().startswith(("printf '%s' \"$new\" >&", "for body in", "IFS= read"))
+    if act is not Act.CREATE:
+        program.holds("{}")
+    program.run(act)
+    assert program.calls
+    assert not any("manifest" in call for call in program.calls)
 
 
 def test_script_refuses_a_shell_whose_printf_is_no_builtin() -> None:
-    assert "case $(command -v printf) in printf) ;; *)" in script(TARGET, Act.CREATE)
+    assert "case $(command -v printf) in printf) ;; *)" in script(TARGET, Act.CREATE)[0]
 
 
-def test_each_act_starts_only_the_kubectl_processes_that_it_needs() -> None:
-    started = {
-        act: {name for name in ("validate", "delete", "create", "replace") if f"without_pipes {name} <" in text}
-        for act in Act
-        for text in [script(TARGET, act)]
-    }
-    assert started == {
-        Act.CREATE: {"create"},
-        Act.UPDATE: {"replace"},
-        Act.RECREATE: {"validate", "delete", "create"},
-    }
+@pytest.mark.parametrize("act", Act)
+def test_each_act_runs_only_the_kubectl_processes_that_it_needs(program: Kubectl, shell: str, act: Act) -> None:
+    program.shell = shell
+    if act is not Act.CREATE:
+        program.holds("{}")
+    answer = program.run(act)
+    assert program.secret == NEW
+    assert answer.outcome("write") is Outcome.OK
+    assert answer.text("confirm").strip() == NEW
+    needed = {Act.CREATE: 3, Act.UPDATE: 3, Act.RECREATE: 5}
+    assert len(program.calls) == needed[act]
 
 
-def test_mark_is_an_argument_of_its_own_so_that_the_script_is_the_same_each_time() -> None:
-    first, second = (shlex.split(kubectl.act(TARGET, Act.UPDATE, mark)) for mark in ("rotator-a", "rotator-b"))
-    assert first[:-1] == second[:-1]
-    assert (first[-1], second[-1]) == ("rotator-a", "rotator-b")
+def test_delete_names_the_version_in_its_body_and_in_its_query(program: Kubectl) -> None:
+    program.holds("{}")
+    program.run(Act.RECREATE)
+    (call,) = (call for call in program.calls if "delete --raw" in call)
+    path = "/api/v1/namespaces/default/secrets/storage-sas"
+    assert call.endswith(f"delete --raw {path}?uid={VERSION['uid']}&resourceVersion=41 -f -")
+    assert '"preconditions":{"uid":"2f4c' in (program.directory / "input-delete").read_text()
 
 
-@pytest.mark.parametrize("shell", [shell for shell in SHELLS if shell != "busybox"])
-def test_words_of_warning_on_stderr_do_not_mix_with_the_secret(shell: str, tmp_path: Path) -> None:
-    noisy = tmp_path / "kubectl"
-    noisy.write_text(
-        """#!/bin/sh
-echo 'sudo: unable to resolve host' >&2
-case "$*" in *'-f -') cat >/dev/null ;; esac
-echo '{}'
-"""
-    )
-    noisy.chmod(0o700)
-    target = dataclasses.replace(TARGET, cluster=dataclasses.replace(CLUSTER, kubectl=(str(noisy),)))
-    done = subprocess.run(
-        [shell, "-c", script(target, Act.UPDATE), "rotator", MARK],
-        input=kubectl.stdin(MARK, Secret("{}"), None).reveal(),
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=True,
-    )
-    steps = kubectl.parse(done.stdout, MARK).steps
-    assert steps == {"held": "{}\n", "ready": "", "done": "", "confirm": "{}\n"}
+@pytest.mark.parametrize("act", Act)
+@pytest.mark.parametrize("sent", ["", "{}\n", f"{NEW}\n{OLD}\n{KEPT}\n-\n-\n{MARK[:-1]}\n", f"{MARK}\n"])
+def test_input_that_is_cut_changes_nothing(program: Kubectl, act: Act, sent: str) -> None:
+    program.holds("{}")
+    answer = program.run(act, Secret(sent))
+    assert answer.has("incomplete")
+    assert program.secret == "{}"
+    assert not any("delete" in call for call in program.calls)
 
 
-def test_words_of_a_failing_kubectl_are_what_is_shown(tmp_path: Path) -> None:
-    failing = tmp_path / "kubectl"
-    failing.write_text("#!/bin/sh\necho 'Error from server (NotFound): secrets \"x\" not found' >&2\nexit 1\n")
-    failing.chmod(0o700)
-    target = dataclasses.replace(TARGET, cluster=dataclasses.replace(CLUSTER, kubectl=(str(failing),)))
-    done = subprocess.run(
-        ["sh", "-c", script(target, Act.CREATE), "rotator", MARK],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
-    steps = kubectl.parse(done.stdout, MARK).steps
-    assert steps["held"] == 'Error from server (NotFound): secrets "x" not found\n'
-    assert "incomplete" in steps
-    assert done.returncode == 65
+def test_input_that_comes_when_nobody_waits_any_more_changes_nothing(program: Kubectl) -> None:
+    program.recovery = 0
+    program.holds("{}")
+    with program.start(Act.RECREATE) as process:
+        assert process.stdin is not None
+        time.sleep(2.1)
+        process.stdin.write(kubectl.stdin(MARK, Secret(NEW), FORMER).reveal())
+        process.stdin.close()
+        assert process.stdout is not None
+        answer = kubectl.parse(process.stdout.read(), MARK)
+    assert answer.has("late")
+    assert program.secret == "{}"
+
+
+def test_words_of_warning_on_stderr_do_not_mix_with_the_secret(program: Kubectl) -> None:
+    program.holds('{"note":"Error from server (NotFound): secrets \\"storage-sas\\" not found"}')
+    held = program.secret
+    answer = program.run(Act.UPDATE)
+    assert answer.text("held").strip() == held
+    assert (answer.status("held"), answer.status("confirm")) == (0, 0)
+    assert answer.words("held") == "sudo: unable to resolve host"
+
+
+def test_status_of_a_failing_kubectl_stands_beside_its_words(program: Kubectl) -> None:
+    program.fails(get=QUOTA)
+    answer = program.run(Act.CREATE, Secret("\n"))
+    assert answer.status("held") == 1
+    assert answer.words("held") == f"sudo: unable to resolve host\n{QUOTA}"
+    assert answer.text("held").strip() == ""
+
+
+# A webhook's words, which may hold anything.
+QUOTING = f'Error from server (Forbidden): admission webhook "x" denied the request: {QUOTA} (AlreadyExists)'
+
+
+@pytest.mark.parametrize("words", [QUOTA, QUOTING, "kubectl: (AlreadyExists)", "no (AlreadyExists): secrets"])
+def test_dry_run_that_fails_changes_nothing_whatever_it_quotes(program: Kubectl, words: str) -> None:
+    program.holds("{}")
+    program.fails(validate=words)
+    answer = program.run(Act.RECREATE)
+    assert answer.words("validate").endswith(words)
+    assert program.secret == "{}"
+    assert not any("delete" in call for call in program.calls)
+
+
+@pytest.mark.parametrize(
+    ("words", "outcome"),
+    [
+        ('Error from server (AlreadyExists): secrets "storage-sas" already exists', Outcome.EXISTS),
+        ('Error from server (Conflict): Operation cannot be fulfilled on secrets "storage-sas"', Outcome.CONFLICT),
+        ('Error from server (NotFound): secrets "storage-sas" not found', Outcome.MISSING),
+        ('Error from server (NotFound): namespaces "default" not found', Outcome.REFUSED),
+        (QUOTA, Outcome.REFUSED),
+        ('Error from server: admission webhook "x.example.com" denied the request: no', Outcome.REFUSED),
+        ('The Secret "storage-sas" is invalid: data: Too long', Outcome.REFUSED),
+        ("error: You must be logged in to the server (Unauthorized)", Outcome.REFUSED),
+        (FAILED, Outcome.UNCLEAR),
+        ("Error from server (Timeout): the server was unable to return a response", Outcome.UNCLEAR),
+        ("Error from server (TooManyRequests): the server has received too many requests", Outcome.UNCLEAR),
+        ("Error from server: etcdserver: request timed out", Outcome.UNCLEAR),
+        ("The connection to the server 10.0.0.4:6443 was refused", Outcome.UNCLEAR),
+        ("Unable to connect to the server: net/http: TLS handshake timeout", Outcome.UNCLEAR),
+        ('error: x (Forbidden): secrets "storage-sas"', Outcome.UNCLEAR),
+    ],
+)
+def test_outcome_of_a_write_is_what_kubectl_begins_its_line_with(
+    program: Kubectl, words: str, outcome: Outcome
+) -> None:
+    program.holds("{}")
+    program.fails(replace=words)
+    assert program.run(Act.UPDATE).outcome("write") is outcome
+
+
+def test_create_that_fails_once_is_tried_again_with_the_new_secret(program: Kubectl, shell: str) -> None:
+    program.shell = shell
+    program.holds(OLD)
+    program.fails(create=FAILED)
+    answer = program.run(Act.RECREATE)
+    assert (answer.outcome("write"), answer.outcome("again")) == (Outcome.UNCLEAR, Outcome.OK)
+    assert program.secret == NEW
+
+
+def test_former_secret_is_put_back_where_the_new_one_is_refused(program: Kubectl) -> None:
+    program.holds("{}")
+    program.fails(create=f"{QUOTA}\n{QUOTA}")
+    answer = program.run(Act.RECREATE)
+    assert answer.outcome("restore") is Outcome.OK
+    assert program.secret == OLD
+
+
+def test_new_secret_is_tried_again_where_there_is_nothing_to_put_back(program: Kubectl) -> None:
+    program.holds("{}")
+    program.fails(create=f"{QUOTA}\n{QUOTA}")
+    program.run(Act.RECREATE, kubectl.stdin(MARK, Secret(NEW), dataclasses.replace(FORMER, again=None)))
+    assert program.secret == NEW
+
+
+def test_it_gives_up_in_the_end(program: Kubectl) -> None:
+    program.holds("{}")
+    program.fails(create="\n".join([FAILED] * 9), confirm=FAILED)
+    answer = program.run(Act.RECREATE)
+    assert answer.has("given up")
+    assert answer.status("confirm") == 1
+
+
+@pytest.mark.parametrize("words", [FAILED, f"done {FAILED}"])
+def test_delete_that_fails_once_is_settled_and_the_new_secret_created(program: Kubectl, words: str) -> None:
+    program.holds("{}")
+    missing = 'Error from server (NotFound): secrets "storage-sas" not found'
+    program.fails(delete=f"{words}\n{missing}" if words.startswith("done") else words)
+    answer = program.run(Act.RECREATE)
+    assert answer.outcome("delete") is Outcome.UNCLEAR
+    assert answer.outcome("delete again") in (Outcome.OK, Outcome.MISSING)
+    assert answer.outcome("again") is Outcome.OK
+    assert program.secret == NEW
+
+
+def test_delete_that_stays_unclear_is_made_to_fail_by_another_version(program: Kubectl, shell: str) -> None:
+    program.shell = shell
+    program.holds("{}")
+    program.fails(delete=f"{FAILED}\n{FAILED}")
+    answer = program.run(Act.RECREATE)
+    assert answer.has("kept")
+    assert program.secret == KEPT
+
+
+def test_delete_that_cannot_be_made_to_fail_is_said_to_be_unsettled(program: Kubectl) -> None:
+    program.holds("{}")
+    program.fails(delete=f"{FAILED}\n{FAILED}", replace=f"{QUOTA}\n{QUOTA}")
+    answer = program.run(Act.RECREATE)
+    assert answer.has("unsettled")
+    assert program.secret == "{}"
+
+
+@pytest.mark.parametrize("words", [QUOTA, 'Error from server (Conflict): Operation cannot be fulfilled on "x"'])
+def test_delete_that_is_refused_is_the_end(program: Kubectl, words: str) -> None:
+    program.holds("{}")
+    program.fails(delete=words)
+    program.run(Act.RECREATE)
+    assert program.secret == "{}"
+    assert (program.directory / "input-create").read_text() == ""
+
+
+def test_each_kubectl_has_its_limit_from_its_own_input_on(program: Kubectl) -> None:
+    """Five of them take half a second each, and none may take two: what they take together counts for nothing."""
+    program.limit = 2
+    program.holds("{}")
+    program.fails(get="slow", validate="slow", delete="slow", create="slow", confirm="slow")
+    answer = program.run(Act.RECREATE)
+    assert answer.outcome("write") is Outcome.OK
+    assert program.secret == NEW
+    assert answer.text("confirm").strip() == NEW
+
+
+@pytest.mark.parametrize("step", ["get", "validate", "delete", "create", "confirm"])
+def test_kubectl_that_nobody_can_end_is_not_waited_for(program: Kubectl, step: str) -> None:
+    """As root's behind sudo: it holds on to its pipes, and no signal reaches it."""
+    program.limit = 1
+    program.holds("{}")
+    program.fails(**{step: "hang"})
+    began = time.monotonic()
+    answer = program.run(Act.RECREATE)
+    assert time.monotonic() - began < 15
+    if step in ("delete", "create", "confirm"):
+        assert program.secret == NEW
+        assert answer.text("confirm").strip() == NEW
+    if step == "delete":
+        assert answer.text("delete status").strip() == "unclear none"
+        assert answer.words("delete") == "kubectl did not end within 1 s"
+
+
+@pytest.mark.parametrize("moment", ["get", "delete", "create"])
+def test_shell_that_is_killed_leaves_no_file_behind(program: Kubectl, moment: str) -> None:
+    program.holds("{}")
+    program.fails(**{moment: "hang"})
+    with program.start(Act.RECREATE) as process:
+        assert process.stdin is not None
+        process.stdin.write(kubectl.stdin(MARK, Secret(NEW), FORMER).reveal())
+        process.stdin.close()
+        until = time.monotonic() + 20
+        while not any(moment in call for call in program.calls) and time.monotonic() < until:
+            time.sleep(0.02)
+        os.kill(process.pid, signal.SIGKILL)
+    # The fixture looks for what is left.
+
+
+def test_temporary_folder_that_is_full_is_made_up_for_in_memory(program: Kubectl) -> None:
+    program.holds("{}")
+    answer = program.run(Act.UPDATE, TMPDIR=str(program.directory / "nowhere"))
+    assert answer.outcome("write") is Outcome.OK
+
+
+def test_no_room_for_pipes_is_said_in_a_step_of_its_own(program: Kubectl) -> None:
+    full = program.directory / "mktemp"
+    full.write_text('#!/bin/sh\necho "mktemp: failed to create directory: No space left on device" >&2\nexit 1\n')
+    full.chmod(0o700)
+    answer = program.run(Act.UPDATE, PATH=f"{program.directory}:{os.environ['PATH']}")
+    assert "No space left on device" in answer.text("no pipes")
+    assert not answer.has("ready")
+
+
+LARGE = Secret('{"new":"' + "x" * 1_500_000 + '"}')
+
+
+def test_large_manifest_arrives_whole(program: Kubectl) -> None:
+    program.holds("{}")
+    program.run(Act.RECREATE, kubectl.stdin(MARK, LARGE, FORMER))
+    assert program.secret == LARGE.reveal()
+
+
+def test_large_manifest_for_a_kubectl_that_does_not_read_blocks_nothing(program: Kubectl) -> None:
+    (program.directory / "kubectl").write_text("#!/bin/sh\nexec sleep 40\n")
+    program.limit = 1
+    began = time.monotonic()
+    answer = program.run(Act.UPDATE, kubectl.stdin(MARK, LARGE, None))
+    assert answer.outcome("write") is Outcome.UNCLEAR
+    assert time.monotonic() - began < 30

@@ -132,6 +132,24 @@ def test_renamed_data_key_leaves_no_stale_sas_under_the_former_name() -> None:
     assert composed["metadata"]["annotations"]["rotator/data-key"] == "token"
 
 
+@pytest.mark.parametrize("data_key", ["password", "gone", "", "secretKey"])
+def test_data_key_of_others_stays_whatever_the_annotation_says(data_key: str) -> None:
+    found = delivered(**{"rotator/data-key": data_key})
+    found["data"]["password"] = "aHVudGVyMg=="
+    for target in (TARGET, dataclasses.replace(TARGET, data_key="token")):
+        composed = manifest.compose(target, held(found), order())
+        assert composed["data"]["password"] == "aHVudGVyMg=="
+        assert composed["data"][target.data_key] == STORED
+        assert manifest.held_sas(held(found), TARGET) is not None
+
+
+def test_value_that_somebody_changed_is_not_ours_to_remove() -> None:
+    found = delivered()
+    found["data"]["secretKey"] = "aHVudGVyMg=="
+    composed = manifest.compose(dataclasses.replace(TARGET, data_key="token"), held(found), order())
+    assert composed["data"] == {"secretKey": "aHVudGVyMg==", "token": STORED}
+
+
 def test_other_keys_of_an_adopted_secret_stay_when_the_data_key_is_another() -> None:
     adopting = dataclasses.replace(TARGET, data_key="token", adopt=True)
     composed = manifest.compose(adopting, held(document({"secretKey": "theirs"})), order())

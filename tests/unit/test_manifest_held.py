@@ -36,6 +36,12 @@ def test_secret_without_data_holds_nothing() -> None:
         '{"kind": "Secret", "data": {"a": "not base64!"}}',
         '{"kind": "Secret", "data": {"a": "abc"}}',
         '{"kind": "Secret", "data": {"a": "é"}}',
+        '{"kind": "Secret", "data": ["a"]}',
+        '{"kind": "Secret", "metadata": "x"}',
+        '{"kind": "Secret", "metadata": {"annotations": {"a": 1}}}',
+        '{"kind": "Secret", "metadata": {"labels": ["a"]}}',
+        '{"kind": "List", "items": {"a": 1}}',
+        "[" * 100_000,
     ],
 )
 def test_what_is_no_secret_is_refused(text: str) -> None:
