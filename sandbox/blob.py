@@ -85,6 +85,13 @@ class BlobService:
                     one.lease.expire()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
+        response = await self._answer_to(request)
+        # Without a version of its own, a request with a SAS is carried out in that of the SAS.
+        version = request.headers.get("x-ms-version") or request.query.get("sv")
+        response.headers.update(loopback.request_ids(request) | ({"x-ms-version": version} if version else {}))
+        return response
+
+    async def _answer_to(self, request: web.Request) -> web.StreamResponse:
         try:
             return await faults.applied(self.faults, request, lambda: self._carry_out(request), _faulty)
         except BlobError as refusal:

@@ -16,6 +16,7 @@ from sandbox.blob_access import BlobError, Needed
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 _MOST_LISTED = "5000"  # on one page
 _META = "x-ms-meta-"
+_ENCRYPTED = {"x-ms-request-server-encrypted": "true"}
 _META_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # they have to be C# identifiers
 
 
@@ -68,7 +69,8 @@ async def _create_container(call: Call) -> web.Response:
 
 
 async def _get_container(call: Call) -> web.Response:
-    return web.Response(headers=call.found_container().stamp)
+    lease = {"x-ms-lease-status": "unlocked", "x-ms-lease-state": "available"}
+    return web.Response(headers=call.found_container().stamp | lease)
 
 
 async def _delete_container(call: Call) -> web.Response:
@@ -114,19 +116,20 @@ async def _put_blob(call: Call) -> web.Response:
     blob.data, blob.metadata = data, metadata
     blob.content_type = headers.get("x-ms-blob-content-type") or call.request.content_type
     blob.changed()
-    return web.Response(status=201, headers=blob.stamp)
+    return web.Response(status=201, headers=blob.stamp | {"Content-MD5": blob.md5} | _ENCRYPTED)
 
 
 async def _get_blob(call: Call) -> web.Response:
     blob = call.found_blob()
     blob.check(call.request.headers, writing=False)
     headers = {"x-ms-blob-type": "BlockBlob", "Accept-Ranges": "bytes", "Content-Type": blob.content_type}
-    headers |= blob.stamp | blob.lease.headers
+    headers |= blob.stamp | blob.lease.headers | {"x-ms-server-encrypted": "true"}
+    headers["x-ms-creation-time"] = blob_xml.http_date(blob.created)
     headers |= {f"{_META}{name}": text for name, text in blob.metadata.items()}
     asked = call.request.headers.get("x-ms-range") or call.request.headers.get("Range") or ""
     wanted = _RANGE.fullmatch(asked)
     if wanted is None:
-        return web.Response(body=blob.data, headers=headers)
+        return web.Response(body=blob.data, headers={**headers, "Content-MD5": blob.md5})
     size = len(blob.data)
     first, last = int(wanted[1]), min(int(wanted[2] or size), size - 1)
     if first >= size:
@@ -141,7 +144,7 @@ async def _set_metadata(call: Call) -> web.Response:
     blob.check(call.request.headers, writing=True)
     blob.metadata = metadata
     blob.changed()
-    return web.Response(headers=blob.stamp)
+    return web.Response(headers=blob.stamp | _ENCRYPTED)
 
 
 async def _lease_blob(call: Call) -> web.Response:

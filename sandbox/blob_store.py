@@ -1,7 +1,9 @@
 """Containers and block blobs, in memory, and the conditions that a request may set on a blob."""
 
+import base64
 import dataclasses
 import datetime
+import hashlib
 import uuid
 from collections.abc import Mapping
 
@@ -36,6 +38,12 @@ class Blob(_Versioned):
     content_type: str = "application/octet-stream"
     metadata: dict[str, str] = dataclasses.field(default_factory=dict)
     lease: blob_lease.Lease = dataclasses.field(default_factory=blob_lease.Lease, repr=False)
+    created: datetime.datetime = dataclasses.field(default_factory=_now)
+
+    @property
+    def md5(self) -> str:
+        """The digest of the data as headers have it."""
+        return base64.b64encode(hashlib.md5(self.data, usedforsecurity=False).digest()).decode()
 
     def check(self, headers: Mapping[str, str], *, writing: bool) -> None:
         """Judge a request by its conditions, then by its lease id; a BlobError unless it may go on.

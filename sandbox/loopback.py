@@ -5,6 +5,7 @@ import datetime
 import email.utils
 import json
 import ssl
+import uuid
 import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -72,6 +73,12 @@ class Loopback:
             now = datetime.datetime.now(datetime.UTC) + self._clock_skew()
             response.headers["Date"] = email.utils.format_datetime(now, usegmt=True)
         return response
+
+
+def request_ids(request: web.BaseRequest) -> dict[str, str]:
+    """Return the headers by which Azure's support finds a request; the client's own id is given back."""
+    asked = request.headers.get("x-ms-client-request-id")
+    return {"x-ms-request-id": str(uuid.uuid4()), **({"x-ms-client-request-id": asked} if asked else {})}
 
 
 async def json_object(request: web.Request) -> dict[str, Any]:

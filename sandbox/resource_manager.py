@@ -5,7 +5,6 @@ https://learn.microsoft.com/rest/api/azure/
 
 import dataclasses
 import re
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -191,12 +190,11 @@ class ResourceManager:
 
 def _headers(request: web.Request) -> dict[str, str]:
     """Return the headers of every answer; support asks for these ids."""
-    made, asked = str(uuid.uuid4()), request.headers.get("x-ms-client-request-id")
+    ids = loopback.request_ids(request)
     return {
         "Cache-Control": "no-cache",
-        "x-ms-request-id": made,
-        "x-ms-correlation-request-id": made,
-        **({"x-ms-client-request-id": asked} if asked else {}),
+        **ids,
+        "x-ms-correlation-request-id": ids["x-ms-request-id"],
         "X-Content-Type-Options": "nosniff",
         "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
     }

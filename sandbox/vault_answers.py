@@ -3,11 +3,12 @@
 https://learn.microsoft.com/rest/api/keyvault/
 """
 
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import web
+
+from sandbox import loopback
 
 # The versions that have managed storage; secrets are in others too. 7.0 was recorded, the rest have a specification.
 STORAGE_VERSIONS = frozenset({"7.0", "7.1", "7.2", "7.3", "7.4", "7.5", "7.6", "2025-06-01", "2025-07-01"})
@@ -29,7 +30,6 @@ def _older(answer: Any) -> Any:
 
 def headers(request: web.Request, region: str) -> dict[str, str]:
     """Return the headers of every answer, refusals included."""
-    asked = request.headers.get("x-ms-client-request-id")
     return {
         "Cache-Control": "no-cache",
         "Pragma": "no-cache",
@@ -37,8 +37,7 @@ def headers(request: web.Request, region: str) -> dict[str, str]:
         "x-ms-keyvault-region": region,
         "x-ms-keyvault-service-version": "sandbox",
         "x-ms-keyvault-network-info": f"conn_type=Ipv4;addr={request.remote};act_addr_fam=InterNetwork;",
-        "x-ms-request-id": str(uuid.uuid4()),
-        **({"x-ms-client-request-id": asked} if asked else {}),
+        **loopback.request_ids(request),
         "X-Content-Type-Options": "nosniff",
         "Strict-Transport-Security": "max-age=31536000;includeSubDomains",
     }

@@ -5,10 +5,11 @@ the status class is what counts there.
 """
 
 import contextlib
+import hashlib
 import http.client
 import urllib.parse
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from xml.etree import ElementTree
 
@@ -295,3 +296,22 @@ def test_a_version_already_known_is_not_sent_again(lock: BlobClient) -> None:
 def test_a_blob_that_is_not_there_has_no_version(blobs: BlobUnderTest) -> None:
     with blobs.container(blobs.sas()) as container, refused(412, "ConditionNotMet"):
         container.upload_blob("absent", b"", overwrite=True, match_condition=MatchConditions.IfPresent)
+
+
+def test_an_answer_has_what_clients_read_of_it(blobs: BlobUnderTest) -> None:
+    seen: list[Mapping[str, str]] = []
+
+    def look(response: Any) -> None:
+        seen.append(response.http_response.headers)
+
+    with blobs.container(blobs.sas()) as client, client.get_blob_client("hello.txt") as hello:
+        found = hello.get_blob_properties(raw_response_hook=look)
+        client.get_container_properties(raw_response_hook=look)
+        with pytest.raises(HttpResponseError):
+            client.get_blob_client("absent").get_blob_properties(raw_response_hook=look)
+    assert found.server_encrypted
+    assert found.creation_time
+    assert found.content_settings.content_md5 == bytearray(hashlib.md5(b"hello", usedforsecurity=False).digest())
+    assert len({one["x-ms-request-id"] for one in seen}) == 3
+    # Azurite's refusals have neither, and its version is its newest.
+    assert all(one["x-ms-version"] and one["x-ms-client-request-id"] for one in seen[:2])
