@@ -62,6 +62,22 @@ def test_one_wrong_setting_is_told_by_its_name() -> None:
     assert "KEYVAULT_BASEURL" not in done.stderr
 
 
+GROUP = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/g/providers"
+ONBOARD = [
+    "onboard",
+    f"--vault={GROUP}/Microsoft.KeyVault/vaults/myvault",
+    f"--storage-account={GROUP}/Microsoft.Storage/storageAccounts/mystorage",
+    f"--function-app={GROUP}/Microsoft.Web/sites/myapp",
+]
+
+
+@pytest.mark.parametrize("command", [["rotate"], ["revoke"], ["plan"], ["check"], ["status"], ["history"], ONBOARD])
+def test_misspelt_optional_setting_is_told_by_every_command(command: list[str]) -> None:
+    done = invoke(*command, **SAMPLE, KUBERNETES_NAMESPCE="prod")
+    assert done.exit_code == 2
+    assert "KUBERNETES_NAMESPCE is no setting of the rotator: did you mean KUBERNETES_NAMESPACE?" in done.stderr
+
+
 @pytest.mark.parametrize("json_too", [[], ["--json"]])
 def test_secret_in_a_wrong_setting_is_not_printed(json_too: list[str]) -> None:
     wrong = {**SAMPLE, "KUBERNETES_NAMESPACE": "sv=2018-03-28&sig=b3BlbnNzaC1rZXkt"}

@@ -161,6 +161,15 @@ def test_settings_errors_fail_the_timers_invocation() -> None:
         user_function(function_app.rotate_on_schedule)(Timer())
 
 
+@pytest.mark.usefixtures("settings")
+def test_misspelt_optional_setting_fails_timer_and_http_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBERNETES_NAMESPCE", "prod")
+    with pytest.raises(errors.SettingsError, match="did you mean KUBERNETES_NAMESPACE"):
+        user_function(function_app.rotate_on_schedule)(Timer())
+    status, answer = post()
+    assert (status, answer["error"]) == (500, "SettingsError")
+
+
 @pytest.mark.usefixtures("settings", "busy")
 def test_timer_leaves_the_work_to_the_run_in_progress(caplog: pytest.LogCaptureFixture) -> None:
     user_function(function_app.rotate_on_schedule)(Timer())
