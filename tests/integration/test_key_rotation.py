@@ -1,5 +1,6 @@
 """Key rotation and revocation end to end: by HTTP, by the command line and by the timer, on each stack."""
 
+import datetime
 import json
 from collections.abc import Callable
 from typing import Any
@@ -164,6 +165,21 @@ def test_by_force_it_goes_through_and_the_report_says_what_that_cut_off(world: W
     assert world.blob_status(in_use) == REFUSED
     assert Cluster(world).annotation("signing-key") == "key1"
     assert Cluster(world).works()
+
+
+@pytest.mark.parametrize(("part", "hours"), [("vault", -5), ("vault", 5), ("blob", 5)])
+def test_no_key_is_regenerated_by_a_clock_that_is_not_the_vaults_and_storages(
+    world: World, in_use: str, part: str, hours: int
+) -> None:
+    getattr(world, part).clock_skew = datetime.timedelta(hours=hours)
+    before = Keys(world).values()
+
+    with pytest.raises(errors.ClockSkewError, match=r"clock is 1[78][0-9]{3} s "):
+        regenerate(world, forced=True)
+
+    assert Keys(world).regenerated(before) == []
+    assert (Keys(world).pending(), Cluster(world).value()) == (None, in_use)
+    getattr(world, part).clock_skew = datetime.timedelta()
 
 
 def test_asking_twice_regenerates_one_key(world: World) -> None:
