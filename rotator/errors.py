@@ -1,6 +1,6 @@
 """The errors that the rotator raises, each with a remedy for the operator; none ever holds a secret value."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 
 class RotatorError(Exception):
@@ -306,8 +306,15 @@ class SshError(RotatorError):
     """The SSH connection to the master, or a command on it, failed."""
 
 
+PassphraseFault = Literal["missing", "wrong", "needless"]
+
+
 class PrivateKeyError(SshError):
-    """The private key from the vault cannot be used."""
+    """The private key from the vault cannot be used; `passphrase` says what is wrong with that, if anything."""
+
+    def __init__(self, message: str, *, remedy: str | None = None, passphrase: PassphraseFault | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.passphrase = passphrase
 
 
 class UnreachableError(SshError):

@@ -102,13 +102,13 @@ class MasterChecks:
         return line
 
     def _key_command(self, error: errors.RotatorError) -> str:
-        phrase = self._cluster.passphrase_secret
-        if "has no passphrase" in str(error):
+        fault = error.passphrase if isinstance(error, errors.PrivateKeyError) else None
+        if fault == "needless":
             return ""
-        if "needs a passphrase" in str(error):
+        if fault == "missing":
             return self._remedies().setting("KUBERNETES_SSH_PASSPHRASE_SECRET", "privatekey-passphrase")
-        if "does not open" in str(error):
-            return self._secret_file(phrase or "")
+        if fault == "wrong":
+            return self._secret_file(self._cluster.passphrase_secret or "")
         return self._secret_file(self._cluster.key_secret)
 
     def _meet(self, _known: Known, say: Say) -> Met:
