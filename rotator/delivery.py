@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 from typing import Protocol
 
-from rotator import decisions, errors, kubectl, manifest, verdicts
+from rotator import decisions, errors, kubectl, kubectl_words, manifest, verdicts
 from rotator.kubectl import Act, Answer, Former
 from rotator.manifest import Held, Order
 from rotator.redaction import Secret
@@ -68,7 +68,7 @@ def observe(shell: Shell, target: Target) -> Held | None:
     if result.status != 0:
         if kubectl.not_found(result.stderr):
             return None
-        raise kubectl.explain(result.status, result.stderr, target, verdicts.NOTHING)
+        raise kubectl_words.explain(result.status, result.stderr, target, verdicts.NOTHING)
     return _checked(result.stdout, target)
 
 
@@ -221,7 +221,7 @@ def _held(before: Answer, target: Target) -> Held | None:
         )
     if kubectl.not_found(words):
         return None
-    raise kubectl.explain(status, words, target, verdicts.NOTHING)
+    raise kubectl_words.explain(status, words, target, verdicts.NOTHING)
 
 
 def _checked(text: str, target: Target) -> Held:

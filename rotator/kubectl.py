@@ -15,8 +15,6 @@ import shlex
 import urllib.parse
 from collections.abc import Mapping
 
-from rotator.foreign_words import quote
-from rotator.kubectl_words import explain
 from rotator.redaction import Secret
 from rotator.targets import Cluster, Target
 
@@ -27,24 +25,6 @@ _REQUEST_TIMEOUT = "15s"
 LIMIT_SECONDS = 45  # for each kubectl process, from its input on
 RECOVERY_SECONDS = 120
 READY = "ready"
-
-__all__ = [
-    "LIMIT_SECONDS",
-    "READY",
-    "RECOVERY_SECONDS",
-    "Act",
-    "Answer",
-    "Former",
-    "Outcome",
-    "act",
-    "command_line",
-    "explain",
-    "not_found",
-    "observe",
-    "parse",
-    "quote",
-    "stdin",
-]
 
 
 class Act(enum.Enum):

@@ -30,7 +30,6 @@ _PLACES = {
 PLACES = " ".join(f"command -v {place} >/dev/null && echo '{command}';" for place, command in _PLACES.items()) + " true"
 
 
-NO_PIPES = 70  # the status of a delivery's script that can make none
 SHELL_REMEDY = (
     "Give this user a POSIX shell, such as /bin/sh: fish and csh read a script otherwise. A forced command in "
     "authorized_keys has to run the whole of SSH_ORIGINAL_COMMAND by /bin/sh."

@@ -9,7 +9,19 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from rotator import clock_checks, delivery, due, errors, kubectl, kubectl_probe, pins, remedies
+from rotator import (
+    clock_checks,
+    delivery,
+    due,
+    errors,
+    foreign_words,
+    kubectl,
+    kubectl_probe,
+    kubectl_words,
+    pins,
+    remedies,
+    verdicts,
+)
 from rotator.delivery import Result, Shell
 from rotator.findings import Level
 from rotator.kubectl import Act
@@ -167,14 +179,15 @@ class MasterChecks:
         """The very script of a delivery: a login shell that understands a line may not understand a script."""
         mark = f"rotator-{secrets.token_hex(8)}"
         result = self._run(known, kubectl_probe.script(self._target, mark))
-        if kubectl.parse(result.stdout, mark).has(kubectl.READY):
+        answer = kubectl.parse(result.stdout, mark)
+        if answer.has(kubectl.READY):
             say(Level.OK, "the script of a delivery runs, with mktemp and mkfifo")
             return
-        said = kubectl.quote(f"{result.stderr}\n{result.stdout}") or f"status {result.status} and no word"
-        if result.status == kubectl_probe.NO_PIPES:
-            text = f"no named pipe can be made on {self._cluster}: {said}"
-            say(Level.FAILURE, text, "Make room in /tmp or /dev/shm there.")
-            return  # what comes next needs none
+        if verdicts.misses_something(answer):
+            error = verdicts.not_started(answer, result.status, result.stderr, self._target)
+            say(Level.FAILURE, str(error), error.remedy)
+            return  # what else is looked at can do without
+        said = foreign_words.quote(f"{result.stderr}\n{result.stdout}") or f"status {result.status} and no word"
         text = f"the login shell of {self._cluster} does not run the script of a delivery: {said}"
         say(Level.FAILURE, text, kubectl_probe.SHELL_REMEDY, f"sudo usermod --shell /bin/sh {self._cluster.user}")
         raise OverError
@@ -186,7 +199,7 @@ class MasterChecks:
         if result.status == 0 and found:
             say(Level.OK, f"kubectl {found}")
             return
-        error = kubectl.explain(result.status, result.stderr, self._target, "nothing was changed")
+        error = kubectl_words.explain(result.status, result.stderr, self._target, "nothing was changed")
         command = self._other_kubectl(known) if isinstance(error, errors.KubectlMissingError) else ""
         say(Level.FAILURE, str(error), error.remedy, command)
         raise OverError
@@ -201,7 +214,7 @@ class MasterChecks:
         result = self._run(known, kubectl_probe.server(self._cluster))
         # Whoever is refused has been answered.
         if result.status != 0 and "(Forbidden)" not in result.stderr:
-            raise kubectl.explain(result.status, result.stderr, self._target, "nothing was changed")
+            raise kubectl_words.explain(result.status, result.stderr, self._target, "nothing was changed")
         say(Level.OK, f"the API server answers {kubectl_probe.version(result.stdout)}".rstrip())
 
     def _namespace(self, known: Known, say: Say) -> None:
@@ -215,7 +228,7 @@ class MasterChecks:
         if "(Forbidden)" in result.stderr:
             say(Level.SKIPPED, f"kubectl's user may not look for namespace {name!r}; a dry run will meet it")
         elif result.status != 0:
-            raise kubectl.explain(result.status, result.stderr, self._target, "nothing was changed")
+            raise kubectl_words.explain(result.status, result.stderr, self._target, "nothing was changed")
         else:
             say(Level.OK, f"{name!r} is there")
 
@@ -233,7 +246,7 @@ class MasterChecks:
         result = self._run(known, kubectl_probe.can_i(self._target, verb))
         answer = (result.stdout.split() or [""])[0]  # a reason may follow
         if answer not in {"yes", "no"}:
-            raise kubectl.explain(result.status, result.stderr, self._target, "nothing was changed")
+            raise kubectl_words.explain(result.status, result.stderr, self._target, "nothing was changed")
         if answer == "yes":
             say(Level.OK, f"auth can-i {verb}: yes")
             return
@@ -269,7 +282,7 @@ class MasterChecks:
         if result.status == 0 or "(AlreadyExists)" in result.stderr:
             say(Level.OK, "the API server would take the Secret")
             return
-        error = kubectl.explain(result.status, result.stderr, self._target, "nothing was changed")
+        error = kubectl_words.explain(result.status, result.stderr, self._target, "nothing was changed")
         if act is Act.RECREATE or not isinstance(error, errors.DryRunUnsupportedError):
             raise error
         # A rotation makes one only before it deletes.

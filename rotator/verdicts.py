@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from rotator import errors, kubectl, manifest
+from rotator import errors, foreign_words, kubectl, kubectl_words, manifest
 from rotator.kubectl import Act, Answer, Outcome
 from rotator.manifest import Held
 from rotator.targets import Target
@@ -34,10 +34,15 @@ def found(answer: Answer) -> Found:
     return Found(None, known=answer.status("confirm") is not None and kubectl.not_found(answer.words("confirm")))
 
 
+def misses_something(answer: Answer) -> bool:
+    """Whether the remote command itself says that it cannot do without something."""
+    return answer.has("no pipes") or answer.has("no printf")
+
+
 def not_started(answer: Answer, status: int, stderr: str, target: Target) -> errors.RotatorError:
     """Say why the remote command ended before it showed the Secret."""
     if answer.has("no pipes"):
-        words = kubectl.quote(answer.text("no pipes"))
+        words = foreign_words.quote(answer.text("no pipes"))
         return errors.CommandFailedError(
             f"no named pipe can be made on {target.cluster}: {words}; {NOTHING}",
             status=status,
@@ -49,7 +54,7 @@ def not_started(answer: Answer, status: int, stderr: str, target: Target) -> err
             status=status,
             remedy="On the master, let /bin/sh be dash, bash or busybox.",
         )
-    return kubectl.explain(status, stderr, target, NOTHING)
+    return kubectl_words.explain(status, stderr, target, NOTHING)
 
 
 def warnings(answer: Answer, target: Target, former: Held | None) -> tuple[str, ...]:
@@ -57,7 +62,7 @@ def warnings(answer: Answer, target: Target, former: Held | None) -> tuple[str, 
     found = []
     if answer.outcome("write") is not Outcome.OK:
         step = _failed_step(answer)
-        found.append(f"kubectl needed a second try: {kubectl.quote(answer.words(step)) if step else 'no answer'}")
+        found.append(f"kubectl needed a second try: {foreign_words.quote(answer.words(step)) if step else 'no answer'}")
     keeper = manifest.keeper(former) if former else None
     if keeper:
         found.append(f"Secret {target} is kept by {keeper}, which may write back what it held before")
@@ -97,7 +102,7 @@ def failure(answer: Answer, status: int, stderr: str, target: Target, held: Held
         text = f"the API server does not serve kubectl on {target.cluster}: {answer.words(step)}; {consequence}"
         return errors.ApiServerDownError(text)
     ended = answer.status(step)
-    return kubectl.explain(status if ended is None else ended, answer.words(step) or stderr, target, consequence)
+    return kubectl_words.explain(status if ended is None else ended, answer.words(step) or stderr, target, consequence)
 
 
 def _failed_step(answer: Answer) -> str | None:
