@@ -24,11 +24,13 @@ from rotator import (
     history_command,
     onboard_command,
     status_command,
+    status_line,
     tables,
     terminal,
 )
 from rotator.pending import Operation
 from rotator.report import Due, Failed, KeyReport, Report, Rotated, TargetReport, Unchanged
+from rotator.status_line import StatusLine
 from rotator.terminal import Manner
 
 if TYPE_CHECKING:
@@ -115,7 +117,7 @@ def plan(*, force: bool, manner: Manner) -> None:
       python -m rotator plan
       python -m rotator plan --json | jq -r '.targets[] | "\\(.target): \\(.reason)"'
     """  # noqa: D301
-    _run(lambda: app.plan(forced=force), manner, "Nothing was changed.")
+    _run(lambda: app.plan(forced=force), manner, reads=True)
 
 
 for command in (
@@ -134,11 +136,17 @@ def _rotation(operation: Operation | None, *, forced: bool, leased: bool) -> Cal
     )
 
 
-def _run(
-    act: Callable[[], Report], manner: Manner, words: str = f"The run was stopped. {errors.InterruptedRunError.remedy}"
-) -> None:
-    with terminal.telling(manner, interrupted=words), _terminable():
-        report = act()
+_STOPPED = f"The run was stopped. {errors.InterruptedRunError.remedy}"
+
+
+def _run(act: Callable[[], Report], manner: Manner, *, reads: bool = False) -> None:
+    """Do this, show its report, and exit; what only `reads` may be left at any time."""
+    words = "Nothing was changed." if reads else _STOPPED
+    shown = status_line.is_wanted(as_json=manner.as_json, verbose=manner.verbose)
+    line = StatusLine("Ctrl-C is safe: the next run finishes what this one began", shown=shown)
+    with terminal.telling(manner, interrupted=words), _terminable(line):
+        with terminal.looking(manner) if reads else line:
+            report = act()
         if manner.as_json:
             click.echo(complaint.json_text(report.as_json(), indent=2))
         else:
@@ -147,16 +155,23 @@ def _run(
 
 
 @contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """Have SIGTERM end the run as Ctrl-C does: told, and its lease given back; then with 143."""
+def _terminable(line: StatusLine) -> Iterator[None]:
+    """Have SIGTERM end the run as Ctrl-C does: told, and its lease given back; then with 143.
+
+    After either the line says that the run stops: what is under way is waited for.
+    """
     ended = False
 
-    def end(_number: int, _frame: object) -> NoReturn:
+    def end(number: int, _frame: object) -> NoReturn:
         nonlocal ended
-        ended = True
+        ended = ended or number == signal.SIGTERM
+        line.stop()
         raise KeyboardInterrupt
 
     former = signal.signal(signal.SIGTERM, end)
+    interrupts = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not where they are ignored
+    if interrupts:
+        signal.signal(signal.SIGINT, end)
     try:
         yield
     except KeyboardInterrupt:
@@ -166,6 +181,8 @@ def _terminable() -> Iterator[None]:
         sys.exit(128 + signal.SIGTERM)
     finally:
         signal.signal(signal.SIGTERM, former)
+        if interrupts:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _show(report: Report) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rotator import app, complaint, tables, terminal
+from rotator import activity, app, complaint, tables, terminal
 from rotator.terminal import Manner
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def history(*, run: str | None, limit: int, days: int, manner: Manner) -> None:
     """  # noqa: D301  # click takes the backspace itself for "do not wrap"
     since = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=days)
     with terminal.telling(manner):
-        with app.archive() as archive:
+        with terminal.looking(manner), activity.of("the app's own storage, for the reports"), app.archive() as archive:
             found = {"reports": archive.recent(limit, since)} if run is None else archive.find(run)
         if manner.as_json:
             click.echo(complaint.json_text(found, indent=2))

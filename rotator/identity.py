@@ -10,7 +10,7 @@ from azure import identity
 from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
 
-from rotator import errors, foreign, network_trouble, patience
+from rotator import activity, errors, foreign, network_trouble, patience
 from rotator.access import Principal
 
 # The endpoint is on this very host; a mute one is asked several times, by each of those who need a token.
@@ -38,8 +38,10 @@ class Credential:
 
     def get_token(self, *scopes: str, **options: Any) -> AccessToken:
         """Give a token; raises IdentityError."""
+        place = "the identity endpoint, for a token" if self._endpoint else "the sign-in service, for a token"
         try:
-            return self._credential.get_token(*scopes, **options)
+            with activity.of(place):
+                return self._credential.get_token(*scopes, **options)
         except (AzureError, ValueError, OSError) as error:  # what answers may be no identity endpoint, nor speak JSON
             raise _failure(error, self._endpoint) from error
 

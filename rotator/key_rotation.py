@@ -218,7 +218,7 @@ class KeyRotation:
         left = min(newest + self._plan.revoke_grace - now, self._plan.revoke_grace).total_seconds()
         if left > 0:
             decisions.tell(logger, logging.INFO, "waiting", seconds=round(left), reason="consumers are to see the SAS")
-            with Stopwatch().step("wait"):
+            with Stopwatch().step("wait", lasts=left):
                 self._services.sleep(left)
 
     def _told(self, plan: Pending, failure: Exception | None) -> KeyReport:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from rotator import decisions, errors, message, redaction, telemetry
+from rotator import activity, decisions, errors, message, redaction, telemetry
 from rotator.redaction import Secret
 from rotator.report import Report
 from rotator.targets import Plan
@@ -44,10 +44,11 @@ def publish(report: Report, plan: Plan, environment: Mapping[str, str], credenti
     """Log, keep and tell it; gives it with a warning for what did not succeed."""
     warnings = note(report)
     if plan.report_container:
-        with _warned("the report was not kept", warnings):
+        keeping = activity.of("the app's own storage, to keep the report")
+        with _warned("the report was not kept", warnings), keeping:
             _keep(report, plan, environment, credential)
     if plan.webhook and message.worth_telling(report):
-        with _warned("NOTIFY_WEBHOOK_URL was not told", warnings):
+        with _warned("NOTIFY_WEBHOOK_URL was not told", warnings), activity.of("the chat service, to take a message"):
             _notify(plan.webhook, report)
     return dataclasses.replace(report, warnings=report.warnings + tuple(warnings))
 

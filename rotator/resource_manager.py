@@ -29,7 +29,7 @@ from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 from azure.mgmt.keyvault import KeyVaultManagementClient
 from azure.mgmt.storage import StorageManagementClient
 
-from rotator import access, errors, foreign, identity, network_trouble, patience, resource_id
+from rotator import access, activity, errors, foreign, identity, network_trouble, patience, resource_id
 from rotator.estate import AccountFacts, AppFacts, VaultFacts
 from rotator.keys import NAMES, AccountKey, AccountKeys
 from rotator.redaction import Secret
@@ -212,7 +212,8 @@ class ResourceManager:
     @contextlib.contextmanager
     def _translated(self, what: str) -> Iterator[None]:
         try:
-            yield
+            with activity.of(f"Resource Manager, for {what}"):
+                yield
         except HttpResponseError as error:
             if error.response is None:  # it broke off
                 raise errors.ResourceManagerError(f"{self._url} does not answer ({type(error).__name__})") from error

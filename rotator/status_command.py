@@ -36,7 +36,8 @@ def status(*, manner: Manner) -> None:
       python -m rotator status --json | jq -r '.targets[] | "\\(.target) \\(.seconds_to_expiry)"'
     """  # noqa: D301  # click takes the backspace itself for "do not wrap"
     with terminal.telling(manner):
-        found = app.status()
+        with terminal.looking(manner):
+            found = app.status()
         if manner.as_json:
             click.echo(complaint.json_text(found.as_json(), indent=2))
         else:

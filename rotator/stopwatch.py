@@ -4,7 +4,21 @@ import contextlib
 import time
 from collections.abc import Iterator
 
-from rotator import telemetry
+from rotator import activity, telemetry
+
+# What somebody at a terminal is told that a step waits for.
+_WORDS = {
+    "vault": "Key Vault",
+    "connect": "the SSH connection to the master",
+    "observe": "the master, to read the Secret",
+    "issue": "Key Vault, to issue a SAS",
+    "prove": "storage, to accept the SAS",
+    "deliver": "the cluster, to take the SAS",
+    "regenerate": "Key Vault, to regenerate an account key",
+    "wait": "consumers, to see the new SAS",
+    "refuse": "storage, to refuse the former SAS",
+}
+_INTERRUPTED = {"wait": "after Ctrl-C the old key lives on until another run regenerates it"}
 
 
 class Stopwatch:
@@ -14,11 +28,12 @@ class Stopwatch:
         self.laps = dict(laps or {})
 
     @contextlib.contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Count what is done inside as this step."""
+    def step(self, name: str, *, lasts: float | None = None) -> Iterator[None]:
+        """Count what is done inside as this step; `lasts` is how many seconds it takes, where that is known."""
         began = time.perf_counter()
+        words, interrupted = _WORDS.get(name, name), _INTERRUPTED.get(name, "")
         try:
-            with telemetry.span(f"rotator.{name}"):
+            with telemetry.span(f"rotator.{name}"), activity.of(words, seconds=lasts, interrupted=interrupted):
                 yield
         finally:
             seconds = time.perf_counter() - began

@@ -7,15 +7,17 @@ import getpass
 import io
 import logging
 import os
+import signal
 import socket
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from rotator import complaint, errors, redaction, report
+from rotator import complaint, errors, redaction, report, status_line
+from rotator.status_line import StatusLine
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -82,6 +84,35 @@ def _explained(error: Exception, manner: Manner) -> errors.RotatorError:
 def _trace(error: BaseException, manner: Manner) -> None:
     if manner.debug:
         click.echo(complaint.printable(redaction.scrub("".join(traceback.format_exception(error)))), err=True)
+
+
+@contextlib.contextmanager
+def abandoned(line: StatusLine) -> Iterator[None]:
+    """Have Ctrl-C end the process at once: for a command that changes nothing, whatever still waits for an answer."""
+
+    def end(_number: int, _frame: object) -> NoReturn:
+        # No stream is used: the signal may come while one is written.
+        erased = "\r\x1b[K" if line.is_shown else ""
+        os.write(2, f"{erased}Interrupted. Nothing was changed.\n".encode())
+        os._exit(complaint.INTERRUPTED)
+
+    former = signal.getsignal(signal.SIGINT)
+    if former is signal.SIG_IGN:  # whoever started it wants that
+        yield
+        return
+    signal.signal(signal.SIGINT, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
+
+
+@contextlib.contextmanager
+def looking(manner: Manner) -> Iterator[None]:
+    """Show what a command waits for that changes nothing."""
+    shown = status_line.is_wanted(as_json=manner.as_json, verbose=manner.verbose)
+    with StatusLine("Ctrl-C is safe: nothing is changed", shown=shown) as line, abandoned(line):
+        yield
 
 
 def asked_by() -> str:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from rotator import app_storage, errors, lease, telemetry
+from rotator import activity, app_storage, errors, lease, telemetry
 from rotator.lease import Holder, Lease, NoLease
 from rotator.managed import blob_suffix
 from rotator.request import Request
@@ -110,7 +110,7 @@ def _measured() -> Iterator[None]:
     """Measure how long it takes to get the lease, or to learn that it cannot be had."""
     began, outcome = time.perf_counter(), "unavailable"
     try:
-        with telemetry.span("rotator.lease"):
+        with telemetry.span("rotator.lease"), activity.of("the app's own storage, for the lease"):
             yield
         outcome = "acquired"
     except errors.BusyError:

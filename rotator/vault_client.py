@@ -21,7 +21,7 @@ from azure.core.pipeline import PipelineResponse
 from azure.core.rest import HttpRequest, HttpResponse
 from azure.keyvault.secrets import SecretClient
 
-from rotator import access, errors, identity, network_trouble, patience, telemetry, vault_refusal
+from rotator import access, activity, errors, identity, network_trouble, patience, telemetry, vault_refusal
 from rotator.redaction import Secret
 from rotator.targets import ManagedAccount
 from rotator.vault_refusal import Answer, Cause
@@ -128,7 +128,8 @@ class VaultClient:
     @contextlib.contextmanager
     def _translated(self, permission: str, what: str) -> Iterator[None]:
         try:
-            yield
+            with activity.of(f"Key Vault, for {what}"):
+                yield
         except HttpResponseError as error:
             if isinstance(error, ClientAuthenticationError):
                 raise errors.IdentityError(f"{self.host} takes no token of this identity's") from error
