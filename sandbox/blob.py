@@ -40,7 +40,9 @@ class BlobService:
     ) -> None:
         self._journal = record
         self._identity = tokens
-        self._server = loopback.Loopback(self._answer, authority.server_context(), lambda: self.clock_skew)
+        self._server = loopback.Loopback(
+            self._answer, authority.server_context(), lambda: self.clock_skew, record=record, service="blob"
+        )
         self._uses: collections.Counter[str] = collections.Counter()
         self.accounts = known
         self.containers: dict[str, dict[str, blob_store.Container]] = {}

@@ -70,7 +70,8 @@ async def _create_container(call: Call) -> web.Response:
 
 async def _get_container(call: Call) -> web.Response:
     lease = {"x-ms-lease-status": "unlocked", "x-ms-lease-state": "available"}
-    return web.Response(headers=call.found_container().stamp | lease)
+    immutability = {"x-ms-has-immutability-policy": "false", "x-ms-has-legal-hold": "false"}
+    return web.Response(headers=call.found_container().stamp | lease | immutability)
 
 
 async def _delete_container(call: Call) -> web.Response:

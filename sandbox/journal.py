@@ -3,7 +3,7 @@
 import dataclasses
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,10 +17,28 @@ class Event:
     moment: float = dataclasses.field(default_factory=time.monotonic)
 
 
+@dataclasses.dataclass(frozen=True)
+class Exchange:
+    """One HTTP request to a service and its answer, as they went over the wire; `target` is path and query."""
+
+    service: str
+    method: str
+    target: str
+    headers: Mapping[str, str] = dataclasses.field(repr=False)
+    body: bytes = dataclasses.field(repr=False)
+    status: int
+    answer_headers: Mapping[str, str] = dataclasses.field(repr=False)
+    answer: bytes = dataclasses.field(repr=False)
+
+
 class Journal:
-    """A thread-safe record of events; subscribers run at once, in the service's thread, and may end a process."""
+    """A thread-safe record of events; subscribers run at once, in the service's thread, and may end a process.
+
+    With `exchanges` a list, every exchange with one of Azure's services is added to it, secrets and all.
+    """
 
     def __init__(self) -> None:
+        self.exchanges: list[Exchange] | None = None
         self._events: list[Event] = []
         self._subscribers: list[Callable[[Event], None]] = []
         self._lock = threading.Lock()
@@ -33,6 +51,11 @@ class Journal:
             subscribers = list(self._subscribers)
         for subscriber in subscribers:
             subscriber(event)
+
+    def heard(self, exchange: Exchange) -> None:
+        """Keep an exchange, if they are kept."""
+        if self.exchanges is not None:
+            self.exchanges.append(exchange)
 
     def events(self, service: str | None = None) -> list[Event]:
         """All events so far, or those of one service."""

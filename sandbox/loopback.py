@@ -12,6 +12,8 @@ from typing import Any
 
 from aiohttp import web
 
+from sandbox import journal
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 MOST_BYTES_PER_REQUEST = 64 * 1024 * 1024  # above what azure-storage-blob sends as a single Put Blob by default
@@ -20,7 +22,8 @@ MOST_BYTES_PER_REQUEST = 64 * 1024 * 1024  # above what azure-storage-blob sends
 class Loopback:
     """One handler for every path: each service routes by itself, some by query or header.
 
-    `clock_skew` says how far the clock is ahead that the Date header is read from.
+    `clock_skew` says how far the clock is ahead that the Date header is read from. With a journal, exchanges go there
+    under the service's name.
     """
 
     def __init__(
@@ -28,10 +31,15 @@ class Loopback:
         handler: Handler,
         tls: ssl.SSLContext | None = None,
         clock_skew: Callable[[], datetime.timedelta] = datetime.timedelta,
+        *,
+        record: journal.Journal | None = None,
+        service: str = "",
     ) -> None:
         self._handler = handler
         self._tls = tls
         self._clock_skew = clock_skew
+        self._record = record
+        self._service = service
         self._runner: web.AppRunner | None = None
         self._transports: weakref.WeakSet[asyncio.BaseTransport] = weakref.WeakSet()
         self.port = 0
@@ -72,7 +80,23 @@ class Loopback:
         if not response.prepared:
             now = datetime.datetime.now(datetime.UTC) + self._clock_skew()
             response.headers["Date"] = email.utils.format_datetime(now, usegmt=True)
+        if self._record is not None and isinstance(response, web.Response):
+            self._record.heard(await self._exchange(request, response))
         return response
+
+    async def _exchange(self, request: web.Request, response: web.Response) -> journal.Exchange:
+        answer = response.body if isinstance(response.body, bytes | bytearray) else b""
+        content_type = {"Content-Type": response.content_type} if answer else {}
+        return journal.Exchange(
+            service=self._service,
+            method=request.method,
+            target=request.raw_path,
+            headers=dict(request.headers),
+            body=await request.read(),
+            status=response.status,
+            answer_headers={**content_type, **response.headers},
+            answer=bytes(answer),
+        )
 
 
 def request_ids(request: web.BaseRequest) -> dict[str, str]:

@@ -75,7 +75,9 @@ class ResourceManager:
     ) -> None:
         self._journal = record
         self._identity = tokens
-        self._server = loopback.Loopback(self._answer, authority.server_context())
+        self._server = loopback.Loopback(
+            self._answer, authority.server_context(), record=record, service="resource-manager"
+        )
         self.storage = storage
         self.blob_endpoint = blob_endpoint
         self.vaults: dict[str, resource_vaults.VaultResource] = {}

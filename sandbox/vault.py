@@ -77,7 +77,9 @@ class Vault:
     def __init__(self, record: journal.Journal, authority: certificates.Authority, tokens: identity.Identity) -> None:
         self._journal = record
         self._identity = tokens
-        self._server = loopback.Loopback(self._answer, authority.server_context(), lambda: self.clock_skew)
+        self._server = loopback.Loopback(
+            self._answer, authority.server_context(), lambda: self.clock_skew, record=record, service="vault"
+        )
         self.secrets = secret_store.SecretStore()
         self.storage = managed_storage.ManagedStorage()
         self.policies: dict[str, set[str]] = {tokens.object_id: set(SAMPLE_PERMISSIONS)}

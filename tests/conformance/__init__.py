@@ -1,0 +1,1 @@
+"""Product and sandbox held against Azure's own words: specifications, recordings, types and schemas."""
