@@ -64,10 +64,10 @@ class StatusLine:
     def _show(self) -> None:
         wait, shown = _QUIET_SECONDS, False
         while not self._over.wait(wait):
-            width = shutil.get_terminal_size().columns
+            width = shutil.get_terminal_size().columns - len("^C") - 1
             line = complaint.printable(self.text(time.monotonic()))
-            # In a line that is folded, only the last part would be erased.
-            self._write(_ERASE + (line if len(line) < width else f"{line[: width - 2]}…"))
+            # Of a line that is folded, also by the ^C that a terminal shows, only the last part would be erased.
+            self._write(_ERASE + (line if len(line) <= width else f"{line[: width - 1]}…"))
             wait, shown = _EVERY_SECONDS, True
         if shown:
             self._write(_ERASE)

@@ -18,7 +18,7 @@ _WORDS = {
     "wait": "consumers, to see the new SAS",
     "refuse": "storage, to refuse the former SAS",
 }
-_INTERRUPTED = {"wait": "after Ctrl-C the old key lives on until another run regenerates it"}
+_INTERRUPTED = {"wait": "Ctrl-C leaves the old key alive until the next run"}
 
 
 class Stopwatch:
