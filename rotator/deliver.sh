@@ -21,7 +21,8 @@ gone='' # set once no delete can meet the former Secret any more
 
 say() { printf '%s %s\n' "$mark" "$1"; }
 
-if command -v timeout >/dev/null; then bounds=yes; else bounds=''; fi
+# An old busybox has a timeout of another syntax, and some masters have none.
+if timeout -s KILL 9 true 2>/dev/null; then bounds=yes; else bounds=''; fi
 bounded() { if [ -n "$bounds" ]; then timeout -s KILL "$@"; else shift && "$@"; fi; }
 # Behind sudo, kubectl is root's and cannot be ended; its requests have a limit of their own, and nobody waits for it.
 kube() { # SECONDS ARGUMENTS
