@@ -222,7 +222,7 @@ class ManagedAccountNotFoundError(VaultError):
 
 
 class VaultConflictError(VaultError):
-    """A vault object is soft-deleted, or being recovered, and cannot be written."""
+    """A vault object is soft-deleted, or being deleted or recovered, and cannot be written."""
 
 
 # Onboarding
