@@ -153,6 +153,10 @@ class Vault:
         self._outdated[object_id] = (time.monotonic() + self.policy_delay, self._granted(object_id))
         self.policies[object_id] = permissions
 
+    def settle(self) -> None:
+        """Let every change of a policy take effect now."""
+        self._outdated.clear()
+
     async def start(self) -> None:
         """Listen on a free port, and have tokens issued for this vault."""
         await self._server.start()
