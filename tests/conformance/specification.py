@@ -104,15 +104,21 @@ class Specification:
 
     def operation(self, exchange: Exchange) -> str | None:
         """The id of the operation that the exchange is one of, None when the document has none."""
-        return next((operation.operation_id for operation, _ in self._candidates(exchange)), None)
+        return self._judged(exchange)[0]
 
     def problems(self, exchange: Exchange) -> list[str]:
-        """In what the exchange is not as the document says. Of operations that a header tells apart, the best fit."""
+        """In what the exchange is not as the document says."""
+        return self._judged(exchange)[1]
+
+    def _judged(self, exchange: Exchange) -> tuple[str | None, list[str]]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = [list(self._check(exchange, *candidate)) for candidate in self._candidates(exchange)]
-        # A request alone decides which operation it is for.
-        return min(found, key=_of_request, default=["the document has no such operation"])
+            found = [
+                (operation.operation_id, list(self._check(exchange, operation, names)))
+                for operation, names in self._candidates(exchange)
+            ]
+        # Some operations differ by a header only: it is the one for which the request is right.
+        return min(found, key=_of_request, default=(None, ["the document has no such operation"]))
 
     def _candidates(self, exchange: Exchange) -> list[tuple[Operation, dict[str, str]]]:
         path, query = _target(exchange, self.prefix)
@@ -261,8 +267,8 @@ def _is_xml(exchange: Exchange) -> bool:
     return "xml" in CaseInsensitiveDict(exchange.headers).get("Content-Type", "")
 
 
-def _of_request(problems: list[str]) -> int:
-    return sum(problem.startswith("request") for problem in problems)
+def _of_request(judged: tuple[str | None, list[str]]) -> int:
+    return sum(problem.startswith("request") for problem in judged[1])
 
 
 def _short(error: Exception) -> str:

@@ -143,3 +143,24 @@ def test_every_exchange_is_as_azure_s_specification_says(exchanges: list[Exchang
             met.setdefault(problem, shown(exchange))
     if met:
         pytest.fail("\n".join(f"{problem}: {where}" for problem, where in sorted(met.items())), pytrace=False)
+
+
+def test_the_scenario_has_the_operations_that_the_product_lives_by(exchanges: list[Exchange]) -> None:
+    done = {
+        document.operation(exchange)
+        for exchange in exchanges
+        for document in documents(exchange.service)
+        if exchange.status < 300
+    }
+    assert done >= {
+        *(
+            "SetStorageAccount",
+            "GetStorageAccount",
+            "SetSasDefinition",
+            "GetSasDefinition",
+            "RegenerateStorageAccountKey",
+        ),
+        *("SetSecret", "GetSecret", "Vaults_Get", "Vaults_UpdateAccessPolicy", "StorageAccounts_GetProperties"),
+        *("StorageAccounts_ListKeys", "Service_GetProperties", "Container_Create", "BlockBlob_Upload", "Blob_Download"),
+        *("Blob_AcquireLease", "Blob_RenewLease", "Blob_ReleaseLease", "Blob_SetMetadata"),
+    }
