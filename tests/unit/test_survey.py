@@ -89,18 +89,21 @@ def test_a_run_that_finds_the_sas_fresh_still_need_not_have_replaced_it() -> Non
 @pytest.mark.parametrize("hand", [0, 16])
 @pytest.mark.parametrize("jitter", [0, 9])
 def test_no_healthy_schedule_makes_anything_late(minutes: str, hand: int, jitter: int) -> None:
-    """Firings that come up to nine minutes late, after a rotation by hand at any time, looked at each minute."""
+    """Runs that come up to nine minutes after their firing, after a rotation by hand at any time.
+
+    Looked at a second before each run, when what is held is oldest, and right after it.
+    """
     wanted = plan(schedule=f"0 {minutes} * * * *")
     shortest, longest = schedule.intervals(wanted.schedule)
     wanted = dataclasses.replace(wanted, fresh_for=shortest / 2, longest=longest)
-    rotated, now, firing = NOW + hand * MINUTE, NOW + hand * MINUTE, schedule.following(wanted.schedule, NOW)
+    now, firing = NOW + hand * MINUTE, schedule.following(wanted.schedule, NOW)
+    looked = held(lasting(now + 48 * HOUR, now))
     while now < NOW + 4 * HOUR:
-        now += MINUTE
-        looked = held(lasting(rotated + 48 * HOUR, rotated))
-        if now >= firing + jitter * MINUTE:
-            firing = schedule.following(wanted.schedule, now)
-            if due.reason(looked, TARGET, wanted, now):
-                looked, rotated = held(lasting(now + 48 * HOUR, now)), now
+        now = max(now, firing + jitter * MINUTE)
+        assert survey.judge(looked, TARGET, wanted, now - SECOND).state is State.FRESH
+        firing = schedule.following(wanted.schedule, now)
+        if due.reason(looked, TARGET, wanted, now):
+            looked = held(lasting(now + 48 * HOUR, now))
         assert survey.judge(looked, TARGET, wanted, now).state is State.FRESH
 
 
