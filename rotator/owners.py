@@ -48,7 +48,13 @@ _LABELS = {
 _NAMED = {"Helm release", "Argo CD application", "Flux Kustomization", "Flux HelmRelease", "Flux ResourceSet"}
 _NAMED |= {"Kyverno policy", "cert-manager's Certificate"}
 _TRACKING_ID = "argocd.argoproj.io/tracking-id"
-_FLUX_SWITCH = "kustomize.toolkit.fluxcd.io/reconcile"
+# What stops Flux from writing an object that it once wrote, by what the mark, or the field manager, says of it:
+# https://fluxcd.io/flux/components/kustomize/kustomizations/#controlling-the-apply-behavior-of-resources
+_FLUX_SWITCHES = {
+    "kustomize.toolkit.fluxcd.io/reconcile": ("Flux Kustomization", "kustomize-controller", {"disabled"}),
+    "kustomize.toolkit.fluxcd.io/ssa": ("Flux Kustomization", "kustomize-controller", {"ignore", "ifnotpresent"}),
+    "fluxcd.controlplane.io/reconcile": ("Flux ResourceSet", "flux-operator", {"disabled"}),
+}
 # Field managers that write a Secret's data from somewhere else. What people and pipelines write with is not in it.
 _MANAGERS = re.compile(
     r"(?i)(controller|operator)\b|^(argocd|flux|external-?secrets|reflector|replicator|vault-secrets|"
@@ -87,14 +93,21 @@ def _managed_by(metadata: Metadata) -> str | None:
 
 def _marked(metadata: Metadata) -> str | None:
     annotations, labels = foreign.texts(metadata.get("annotations")), foreign.texts(metadata.get("labels"))
-    switched_off = "disabled" in (annotations.get(_FLUX_SWITCH), labels.get(_FLUX_SWITCH))
+    idle = _switched_off(metadata)
     for texts, marks in ((labels, _LABELS), (annotations, _ANNOTATIONS)):
         for name, text in texts.items():
             known = marks.get(name)
-            if not known or text in ("", "false") or (switched_off and known == "Flux Kustomization"):
+            if not known or text in ("", "false") or known in idle:
                 continue
             return f"{known} {text}" if known in _NAMED else known
     return None
+
+
+def _switched_off(metadata: Metadata) -> set[str]:
+    """Name those of Flux that leave this object alone, as their marks and as field managers."""
+    texts = foreign.texts(metadata.get("labels")) | foreign.texts(metadata.get("annotations"))
+    found = (names for switch, (*names, off) in _FLUX_SWITCHES.items() if texts.get(switch, "").lower() in off)
+    return {name for names in found for name in names}
 
 
 def _tracked(metadata: Metadata) -> str | None:
@@ -109,9 +122,10 @@ def _tracked(metadata: Metadata) -> str | None:
 
 
 def _field_manager(metadata: Metadata) -> str | None:
+    idle = _switched_off(metadata)
     for each in foreign.records(metadata.get("managedFields")):
         name, fields = each.get("manager"), each.get("fieldsV1")
         writes_data = isinstance(fields, dict) and "f:data" in fields
-        if writes_data and isinstance(name, str) and _MANAGERS.search(name[:128]):
+        if writes_data and isinstance(name, str) and name not in idle and _MANAGERS.search(name[:128]):
             return f"{name[:128]}, by its field manager"
     return None

@@ -23,6 +23,20 @@ KEPT: list[tuple[str, dict[str, Any]]] = [
     ("Argo CD application shop", {"annotations": {"argocd.argoproj.io/tracking-id": TRACKED}}),
     ("Argo CD application shop", {"labels": {"argocd.argoproj.io/instance": "shop"}}),
     ("Flux Kustomization apps", {"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}),
+    (
+        "Flux Kustomization apps",
+        {
+            "labels": {"kustomize.toolkit.fluxcd.io/name": "apps"},
+            "annotations": {"kustomize.toolkit.fluxcd.io/ssa": "Merge"},
+        },
+    ),
+    (
+        "helm-controller, by its field manager",
+        {
+            "annotations": {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"},
+            "managedFields": [{"manager": "helm-controller", "fieldsV1": {"f:data": {}}}],
+        },
+    ),
     ("Flux HelmRelease shop", {"labels": {"helm.toolkit.fluxcd.io/name": "shop"}}),
     ("External Secrets", {"labels": {"reconcile.external-secrets.io/managed": "true"}}),
     ("External Secrets", {"annotations": {"reconcile.external-secrets.io/data-hash": "51ad"}}),
@@ -58,10 +72,17 @@ FREE: list[dict[str, Any]] = [
     {"annotations": {"sealedsecrets.bitnami.com/managed": "false"}},
     {"labels": {"app.kubernetes.io/instance": "shop"}},
     {"labels": {"app.kubernetes.io/managed-by": "rotator"}},
-    {
-        "labels": {"kustomize.toolkit.fluxcd.io/name": "apps"},
-        "annotations": {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"},
-    },
+    *(
+        {
+            "labels": {"kustomize.toolkit.fluxcd.io/name": "apps"},
+            "annotations": {f"kustomize.toolkit.fluxcd.io/{name}": text},
+            "managedFields": [{"manager": "kustomize-controller", "fieldsV1": {"f:data": {"f:secretKey": {}}}}],
+        }
+        for name, text in (("reconcile", "disabled"), ("ssa", "Ignore"), ("ssa", "IfNotPresent"))
+    ),
+    {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}},
+    {"labels": {"app.kubernetes.io/instance": "shop", "helm.sh/chart": "shop-1.2.3"}},
+    {"labels": {"field.cattle.io/projectId": "p-1"}, "annotations": {"field.cattle.io/creatorId": "u-1"}},
     {"managedFields": [{"manager": "kubectl-create", "fieldsV1": {"f:data": {}}}]},
     {"managedFields": [{"manager": "some-controller", "fieldsV1": {"f:metadata": {}}}]},
     {"managedFields": [{"manager": 7, "fieldsV1": {"f:data": {}}}, {"manager": "x-controller"}, "odd", None]},
