@@ -38,7 +38,7 @@ def elsewhere(name: str, standing: Standing, plan: Plan, now: datetime.datetime)
     if last is None:
         return None
     lifetime = max(plan.definition.validity, standing.stored.validity or plan.definition.validity)
-    until = max(last + lifetime, standing.stored.sas_until or last) + CLOCK_SKEW
+    until = moments.after(max(moments.after(last, lifetime), standing.stored.sas_until or last), CLOCK_SKEW)
     if until <= now:
         return None
     return Obstacle("whoever got one", f"may use a SAS that {name} signed before {moments.text(last)}", until)
@@ -54,7 +54,7 @@ def _in_target(
     sas = manifest.held_sas(held, target)
     if sas is None:
         return Obstacle(str(target), "holds something that is no account SAS", None)
-    if sas.expiry + CLOCK_SKEW <= now or standing.signer(sas) != name:
+    if moments.after(sas.expiry, CLOCK_SKEW) <= now or standing.signer(sas) != name:
         return None
     return Obstacle(str(target), f"holds a SAS that {name} signed", sas.expiry)
 

@@ -8,6 +8,12 @@ def text(moment: datetime.datetime) -> str:
     return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def after(moment: datetime.datetime, span: datetime.timedelta) -> datetime.datetime:
+    """Add a time span that is not negative; the end of the calendar where that is beyond it."""
+    end = datetime.datetime.max.replace(tzinfo=datetime.UTC)
+    return moment + span if span <= end - moment else end
+
+
 def relative(moment: datetime.datetime, now: datetime.datetime) -> str:
     """Say how far away it is, in its two largest units of days, hours and minutes, or in seconds."""
     left = round((moment - now).total_seconds())

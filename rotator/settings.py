@@ -65,6 +65,8 @@ def validity(text: object) -> datetime.timedelta:
     duration = _duration(text)
     if duration <= datetime.timedelta(0):
         raise ValueError("it must be longer than nothing")
+    if duration > _LONGEST_VALIDITY:
+        raise ValueError(f"it must not be longer than {isodate.duration_isoformat(_LONGEST_VALIDITY)}")
     return duration
 
 
@@ -106,6 +108,7 @@ VaultSecretName = Annotated[str, _pattern(r"[0-9a-zA-Z-]{1,127}", "it must be th
 ServiceUrl = Annotated[str, AfterValidator(addresses.service_url)]
 BlobUrl = Annotated[str, AfterValidator(addresses.blob_url)]
 LONGEST_GRACE = datetime.timedelta(minutes=3)
+_LONGEST_VALIDITY = datetime.timedelta(days=365_000)  # twice that before or after now is still in the calendar
 _LONGEST_COMMAND = 4_000  # characters: shlex takes a time that grows with the square of the length
 _PART = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"

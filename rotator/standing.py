@@ -32,7 +32,8 @@ class Stored:
         if until and until <= now:
             del told[UNTIL]
         if self.validity and self.validity > definition.validity:
-            told[UNTIL] = moments.text(now + self.validity)
+            longest = moments.after(now, self.validity)
+            told[UNTIL] = moments.text(max(longest, until or longest))
         return told
 
 

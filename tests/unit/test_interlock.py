@@ -76,6 +76,23 @@ def test_sas_that_lived_longer_before_are_waited_for() -> None:
     assert kept.stored.tags_for(DEFINITION, NOW + datetime.timedelta(days=8)) == {}
 
 
+def test_sas_that_lived_longest_are_waited_for_whatever_was_set_since() -> None:
+    week = dataclasses.replace(standing().stored, validity=datetime.timedelta(days=7))
+    day = dataclasses.replace(week, tags=week.tags_for(DEFINITION, NOW), validity=datetime.timedelta(days=1))
+    assert day.tags_for(DEFINITION, NOW + datetime.timedelta(hours=1)) == {"rotator-sas-until": "2026-07-08T12:00:00Z"}
+
+
+def test_times_up_to_the_end_of_the_calendar_are_waited_for() -> None:
+    told = standing(second=NOW - 10 * MINUTES)
+    for validity, tags in ((datetime.timedelta.max, {}), (None, {"rotator-sas-until": "9999-12-31T23:59:59Z"})):
+        stored = dataclasses.replace(told.stored, validity=validity, tags=tags)
+        assert stored.tags_for(DEFINITION, NOW) == {"rotator-sas-until": "9999-12-31T23:59:59Z"}
+        obstacle = interlock.elsewhere("key1", dataclasses.replace(told, stored=stored), plan(), NOW)
+        assert obstacle
+        assert str(obstacle).endswith("until 9999-12-31T23:59:59Z")
+    assert in_target(holding(token(sig=SIGNATURE, se="9999-12-31T23:59:59Z"))) is None  # key1 did not sign that
+
+
 def test_sas_that_the_other_key_or_none_signed_does_not() -> None:
     assert in_target(holding(SIGNED), key="key2") is None
     assert in_target(holding(token())) is None
