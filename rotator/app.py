@@ -186,15 +186,18 @@ def _reporting(trigger: str, act: str, environment: Mapping[str, str]) -> contex
 
 
 @contextlib.contextmanager
-def onboarding(wish: "Wish", announce: "Callable[[Step], None]") -> "Iterator[Onboarding]":
-    """Give an onboarding that is wired to Azure and the master, as whoever is signed in."""
+def onboarding(wish: "Wish", announce: "Callable[[Step], None]", tell: Callable[[str], None]) -> "Iterator[Onboarding]":
+    """Give an onboarding that is wired to Azure and the master, as whoever is signed in.
+
+    `tell` gets a line whenever something is waited for.
+    """
     _prepare_logs()
     from rotator import identity, keeper, privatekey, resource_manager, ssh
     from rotator.onboarding import Onboarding
 
     with (
         contextlib.closing(identity.credential(None)) as credential,
-        contextlib.closing(keeper.Keeper(wish.plan.account, credential)) as store,
+        contextlib.closing(keeper.Keeper(wish.plan.account, credential, tell=tell)) as store,
         contextlib.closing(resource_manager.ResourceManager(wish.plan.resource_manager, credential)) as directory,
     ):
         yield Onboarding(wish, directory=directory, store=store, host=ssh.Ssh(), keys=privatekey, announce=announce)

@@ -30,11 +30,17 @@ _MOST_PAGES = 100  # of the vault's list, which has 25 accounts on each
 class Keeper:
     """One vault, as the operator. Every method raises IdentityError or a VaultError.
 
-    What a policy or a role refuses is asked for again for some minutes, as the one that allows it may be new.
+    What a policy or a role refuses is asked for again for some minutes, as the one that allows it may be new. `tell`
+    gets a line when that begins, so that nobody takes it for a hang.
     """
 
     def __init__(
-        self, account: ManagedAccount, credential: TokenCredential, *, sleep: Callable[[float], None] = time.sleep
+        self,
+        account: ManagedAccount,
+        credential: TokenCredential,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        tell: Callable[[str], None] = logger.warning,
     ) -> None:
         self._name = account.name
         self._what = f"managed account {self._name!r}"
@@ -44,7 +50,7 @@ class Keeper:
             wait=tenacity.wait_exponential(multiplier=1, max=15),
             stop=tenacity.stop_after_delay(_SETTLE_SECONDS),
             sleep=sleep,
-            before_sleep=_say,
+            before_sleep=functools.partial(_say, tell, _SETTLE_SECONDS),
             reraise=True,
         )
         self._changed = tenacity.Retrying(
@@ -52,6 +58,7 @@ class Keeper:
             wait=tenacity.wait_fixed(2),
             stop=tenacity.stop_after_attempt(_CHANGING_SECONDS // 2),
             sleep=sleep,
+            before_sleep=functools.partial(_say, tell, _CHANGING_SECONDS),
             reraise=True,
         )
 
@@ -157,10 +164,10 @@ def _is_changing(error: BaseException) -> bool:
     return isinstance(error, errors.ManagedAccountNotFoundError | errors.VaultConflictError)
 
 
-def _say(state: tenacity.RetryCallState) -> None:
+def _say(tell: Callable[[str], None], seconds: int, state: tenacity.RetryCallState) -> None:
     if state.attempt_number == 1 and state.outcome:
         reason = foreign.one_line(state.outcome.exception())
-        logger.warning("not yet (%s): asking again for up to %d s", reason, _SETTLE_SECONDS)
+        tell(f"not yet ({reason}): asking again for up to {seconds} s")
 
 
 def _next_path(link: object) -> str | None:

@@ -157,7 +157,7 @@ def onboard(*, manner: Manner, **options: object) -> None:
 
 def _onboard(choices: Choices, environment: Mapping[str, str]) -> None:
     wish = _wish(choices, environment)
-    with app.onboarding(wish, lambda step: _tell(step, as_json=choices.as_json)) as onboarding:
+    with app.onboarding(wish, lambda step: _tell(step, as_json=choices.as_json), _wait) as onboarding:
         try:
             onboarding.run(lambda unknown, changes: _confirm(choices, unknown, changes), dry_run=choices.dry_run)
         except KeyboardInterrupt:
@@ -261,6 +261,10 @@ def _tell(step: Step, *, as_json: bool) -> None:
     click.echo(f"{did} {step.title}: {complaint.printable(step.text)}")
     if step.equivalent:
         click.secho(f"          $ {complaint.printable(step.equivalent)}", dim=True)
+
+
+def _wait(text: str) -> None:
+    click.echo(f"{complaint.printable(text)}; Ctrl-C is safe", err=True)
 
 
 def _close(wish: Wish, public_key: str) -> None:

@@ -202,7 +202,12 @@ def test_a_resource_groups_name_is_one_word_of_each_command(empty: World, monkey
 @pytest.mark.parametrize("code", POLICY_CODES)
 def test_an_access_policy_that_takes_its_time_is_waited_for(empty: World, code: str) -> None:
     empty.vault.policy_delay, empty.vault.policy_code = 1.5, code
-    assert onboard("--yes").exit_code == 0
+    result = onboard("--yes", "--json")
+    assert result.exit_code == 0
+    assert result.stderr.startswith("not yet (")
+    assert f" answered 403 (Forbidden, {code}) for managed account" in result.stderr
+    assert "asking again for up to 180 s; Ctrl-C is safe" in result.stderr
+    assert all(json.loads(line)["step"] for line in result.stdout.splitlines())
     assert KEY_SECRET in empty.vault.secrets.secrets
 
 
