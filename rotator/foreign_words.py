@@ -25,8 +25,10 @@ _ECHO = re.compile(
     r"denied (?:the )?request|failed calling webhook|\((?:Invalid|BadRequest|InternalError)\)|is invalid: |"
     r"cannot be handled as a|is forbidden: (?!User \"|exceeded quota|unable to create new content|cannot set block)"
 )
-_QUOTED = re.compile(r'((?:Invalid|Unsupported|Duplicate) value: )?"((?:[^"\\]|\\.)*)"')
-_WORD = r"[A-Za-z]?[a-z]+(?:[A-Z][a-z]+)*"
+# Up to the end where it is not closed: to look at each quotation mark for another end takes quadratic time.
+_QUOTED = re.compile(r'((?:Invalid|Unsupported|Duplicate) value: )?"((?:[^"\\]|\\.?)*)(?:"|$)')
+# In one way only: of two for each word of a path, all of 2**n are tried.
+_WORD = r"[A-Z]?[a-z]+(?:[A-Z][a-z]+)*"
 # What tells what is wrong: words, names and paths made of words, small numbers, addresses, keys of `data`.
 _TELLING = re.compile(
     rf"(?:{_WORD}(?:['./:_-]{_WORD})*|[A-Z]{{2,6}}|[0-9]{{1,3}}|v[0-9]|base64|x509|\[secret\]|"

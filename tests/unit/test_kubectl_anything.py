@@ -137,3 +137,31 @@ def test_words_without_end_take_linear_time(fragment: str) -> None:
     kubectl_words.explain(1, words, TARGET, "nothing was changed")
     kubectl_probe.user(words)
     assert time.monotonic() - began < 15
+
+
+# Foreign text that a webhook may quote, near to what is searched in it but never quite that.
+NEARLY = {
+    "words made of parts": "aa." * 2000 + "1",
+    "words of mixed letters": "aaBbCc/" * 2000 + "1",
+    "an escaped quotation that never ends": '"\\' * 8000,
+    "quotations that never end": "\"a\\" * 5000 + "\\",
+}
+
+
+@pytest.mark.parametrize("said", NEARLY.values(), ids=NEARLY)
+def test_refusal_in_any_words_is_quoted_in_linear_time(said: str) -> None:
+    began = time.thread_time()
+    foreign_words.quote(f"Error from server: admission webhook \"x.example.com\" denied the request: {said}")
+    assert time.thread_time() - began < 1  # what is not linear takes 3 s, or hours
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("the label Owner is missing, see docs/policy.md", "the label Owner is missing, see docs/policy.md"),
+        ('a "hunter2 and more', "a […]"),
+        ('"data.password" "hunter2 x" is bad', '"data.password" […] is bad'),
+    ],
+)
+def test_refusal_keeps_words_and_loses_values(said: str, shown: str) -> None:
+    assert foreign_words.quote(f"denied the request: {said}") == f"denied the request: {shown}"
