@@ -66,19 +66,27 @@ judge() { # ANSWER: sets outcome to ok, exists, missing, conflict, refused (sure
   [ -n "$1" ] || status=none words="kubectl did not end within $limit s"
   outcome=unclear
   if [ "$status" = 0 ]; then outcome=ok && return; fi
-  # Only the beginning of a line is kubectl's own; what follows may quote anything.
-  case $newline$words in
-    *"${newline}Error from server (AlreadyExists): "*) outcome=exists ;;
-    *"${newline}Error from server (Conflict): "*) outcome=conflict ;;
-    *"${newline}Error from server (NotFound): secrets \"$name\" not found"*) outcome=missing ;;
-    *"${newline}Error from server (Forbidden): "* | *"${newline}Error from server (Invalid): "*) outcome=refused ;;
-    *"${newline}Error from server (BadRequest): "* | *"${newline}Error from server (NotFound): "*) outcome=refused ;;
-    *"${newline}Error from server (MethodNotAllowed): "*) outcome=refused ;;
-    *"${newline}Error from server (RequestEntityTooLarge): "*) outcome=refused ;;
-    *"${newline}error: You must be logged in to the server "*) outcome=refused ;;
-    *"${newline}Error from server: admission webhook "*" denied the request"*) outcome=refused ;;
-    *"${newline}The Secret \"$name\" is invalid: "*) outcome=refused ;;
-  esac
+  # The first line of an error tells, by how it begins: what follows may quote anything.
+  rest=$words
+  while [ -n "$rest" ] && [ "$outcome" = unclear ]; do
+    line=${rest%%"$newline"*}
+    rest=${rest#"$line"} && rest=${rest#"$newline"}
+    case $line in
+      "Error from server (AlreadyExists): secrets \"$name\" already exists"*) outcome=exists ;;
+      "Error from server (AlreadyExists): object is being deleted: secrets \"$name\" "*) outcome=exists ;;
+      "Error from server (Conflict): Operation cannot be fulfilled on "[Ss]ecret*" \"$name\""*) outcome=conflict ;;
+      "Error from server (NotFound): secrets \"$name\" not found"*) outcome=missing ;;
+      # With any reason that the webhook likes to give.
+      'Error from server'*': admission webhook "'*'" denied the request'*) outcome=refused ;;
+      'Error from server (Forbidden): '* | 'Error from server (Invalid): '*) outcome=refused ;;
+      'Error from server (BadRequest): '* | 'Error from server (NotFound): '*) outcome=refused ;;
+      'Error from server (MethodNotAllowed): '*) outcome=refused ;;
+      'Error from server (RequestEntityTooLarge): '*) outcome=refused ;;
+      'error: You must be logged in to the server '*) outcome=refused ;;
+      'The '*" \"$name\" is invalid"* | 'The request is invalid'*) outcome=refused ;;
+      'Error from server'*) return ;;
+    esac
+  done
 }
 report() { # STEP
   say "$1 status"

@@ -25,6 +25,7 @@ _REQUEST_TIMEOUT = "15s"
 LIMIT_SECONDS = 45  # for each kubectl process, from its input on
 RECOVERY_SECONDS = 120
 READY = "ready"
+_ANSWER = re.compile(r"^Error from server(?: \(([A-Za-z]+)\))?: (.*)", re.MULTILINE)
 
 
 class Act(enum.Enum):
@@ -135,9 +136,23 @@ def parse(stdout: str, mark: str) -> Answer:
     return Answer({name: "".join(lines) for name, lines in steps.items()})
 
 
+def answers(stderr: str, reason: str, words: str = "") -> bool:
+    """Whether the API server's answer has that reason, and begins with such words, which are a regular expression.
+
+    What follows, and further lines, may quote anything; and a webhook gives its denial whatever reason it likes.
+    """
+    found = _ANSWER.search(stderr)
+    return found is not None and found[1] == reason and re.match(words, found[2]) is not None
+
+
 def not_found(stderr: str) -> bool:
     """Whether kubectl says that the Secret does not exist."""
-    return re.search(r'^Error from server \(NotFound\): secrets "[^"]*" not found', stderr, re.MULTILINE) is not None
+    return answers(stderr, "NotFound", 'secrets "[^"]*" not found')
+
+
+def exists(stderr: str) -> bool:
+    """Whether kubectl says that the Secret is there already, which it does after admission has let it pass."""
+    return answers(stderr, "AlreadyExists", '(?:object is being deleted: )?secrets "[^"]*" already exists')
 
 
 def command_line(cluster: Cluster) -> str:

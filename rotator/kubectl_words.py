@@ -151,10 +151,21 @@ _MEANINGS = (
     _Meaning(r'is forbidden: (?!User ")', errors.ManifestRejectedError, "admission refuses {target}"),
     _Meaning(r"\(Forbidden\)", errors.KubernetesForbiddenError, "not allowed on {target}"),
     _Meaning(
+        r"Operation cannot be fulfilled on resourcequotas ",
+        errors.ConflictError,
+        "others use the quota of {target} at the same time",
+        "The next run tries again.",
+    ),
+    _Meaning(
         r"\((?:Conflict|AlreadyExists)\)|has been modified", errors.ConflictError, "Secret {target} changed meanwhile"
     ),
     _Meaning(
-        r"connection refused|was refused|Unable to connect|ServiceUnavailable|InternalError|etcdserver|i/o timeout|"
+        r"(?m)^Error from server \((?:Invalid|BadRequest)\): |^The (?:secrets|Secret|request) .{0,300}is invalid",
+        errors.ManifestRejectedError,
+        "the API server refuses {target}",
+    ),
+    _Meaning(
+        r"connection refused|was refused|Unable to connect|ServiceUnavailable|InternalError|etcdserver: |i/o timeout|"
         r"Timeout|TooManyRequests|deadline exceeded|unexpected EOF|: EOF|no such host|connection reset|"
         r"microk8s is not running|Error from server:",
         errors.ApiServerDownError,

@@ -213,7 +213,7 @@ class MasterChecks:
         known.of("kubectl")
         result = self._run(known, kubectl_probe.server(self._cluster))
         # Whoever is refused has been answered.
-        if result.status != 0 and "(Forbidden)" not in result.stderr:
+        if result.status != 0 and not kubectl.answers(result.stderr, "Forbidden"):
             raise kubectl_words.explain(result.status, result.stderr, self._target, "nothing was changed")
         say(Level.OK, f"the API server answers {kubectl_probe.version(result.stdout)}".rstrip())
 
@@ -221,11 +221,11 @@ class MasterChecks:
         known.of("API server")
         result = self._run(known, kubectl_probe.namespace(self._target))
         name = self._target.namespace
-        if "(NotFound)" in result.stderr:
+        if kubectl.answers(result.stderr, "NotFound", "namespaces "):
             text = f"there is no namespace {name!r}"
             say(Level.FAILURE, text, errors.NamespaceMissingError.remedy, remedies.namespace(self._target))
             raise OverError
-        if "(Forbidden)" in result.stderr:
+        if kubectl.answers(result.stderr, "Forbidden"):
             say(Level.SKIPPED, f"kubectl's user may not look for namespace {name!r}; a dry run will meet it")
         elif result.status != 0:
             raise kubectl_words.explain(result.status, result.stderr, self._target, "nothing was changed")
@@ -279,7 +279,7 @@ class MasterChecks:
         document = kubectl_probe.trial(self._target, held, self._plan.definition, self._clock())
         result = self._run(known, *kubectl_probe.dry_run(self._target, verb, document))
         # A Secret of that name is met only after authorisation, quota and admission have passed.
-        if result.status == 0 or "(AlreadyExists)" in result.stderr:
+        if result.status == 0 or kubectl.exists(result.stderr):
             say(Level.OK, "the API server would take the Secret")
             return
         error = kubectl_words.explain(result.status, result.stderr, self._target, "nothing was changed")

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -375,7 +376,9 @@ def test_delete_that_comes_late_does_not_meet_another_version(cluster: Cluster) 
     version = {name: created["metadata"][name] for name in ("uid", "resourceVersion")}
     created["metadata"]["annotations"] = {"rotator/kept": "a run"}
     assert cluster.kubectl("replace", "--raw", cluster.path, "-f", "-", stdin=created).returncode == 0
-    _refused(_raw_delete(cluster, version), "Conflict", "the ResourceVersion in the precondition (")
+    done = _raw_delete(cluster, version)
+    _refused(done, "Conflict", "the ResourceVersion in the precondition (")
+    assert re.search(rf'Operation cannot be fulfilled on [Ss]ecrets? "{cluster.name}": ', done.stderr)
     assert cluster.values() == {"key": "one"}
     assert cluster.kubectl("delete", "secret", cluster.name).returncode == 0
     _refused(_raw_delete(cluster, version), "NotFound")

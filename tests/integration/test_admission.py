@@ -34,6 +34,7 @@ class Policy(http.server.ThreadingHTTPServer):
         self.socket = context.wrap_socket(self.socket, server_side=True)
         self.broken = False
         self.allows = False
+        self.reason: str | None = None
 
 
 class Review(http.server.BaseHTTPRequestHandler):
@@ -49,7 +50,8 @@ class Review(http.server.BaseHTTPRequestHandler):
         if self.server.broken:
             status, answer = 500, words.encode()
         else:
-            response = {"uid": review["request"]["uid"], "allowed": self.server.allows, "status": {"message": words}}
+            said = {"message": words, "reason": self.server.reason}
+            response = {"uid": review["request"]["uid"], "allowed": self.server.allows, "status": said}
             status, answer = 200, json.dumps({**review, "response": response}).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -132,10 +134,15 @@ def refused(world: World, **settings: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("settings", [{}, APPLY], ids=["recreate", "apply"])
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [({}, None), (APPLY, None), ({}, "AlreadyExists"), (APPLY, "Conflict")],
+    ids=["recreate", "apply", "recreate, as if it were there", "apply, as if it had changed"],
+)
 def test_a_refusal_is_named_without_what_it_repeats(
-    world: World, policy: Policy, tmp_path: Path, settings: dict[str, str]
+    world: World, policy: Policy, tmp_path: Path, settings: dict[str, str], reason: str | None
 ) -> None:
+    policy.reason = reason
     register(world, policy.server_port, tmp_path)
     target = refused(world, **settings)
     assert target["error"] == "ManifestRejectedError"

@@ -17,6 +17,19 @@ def test_only_the_secret_itself_counts_as_not_found() -> None:
     assert not kubectl.not_found("")
     assert not kubectl.not_found('webhook says: Error from server (NotFound): secrets "storage-sas" not found')
     assert kubectl.not_found('W0701 a warning\nError from server (NotFound): secrets "storage-sas" not found\n')
+    denied = 'Error from server (NotFound): admission webhook "a" denied the request: secrets "storage-sas" not found\n'
+    assert not kubectl.not_found(f'{denied}Error from server (NotFound): secrets "storage-sas" not found\n')
+
+
+def test_only_the_secret_itself_counts_as_there() -> None:
+    taken = 'Error from server (AlreadyExists): secrets "storage-sas" already exists\n'
+    assert kubectl.exists(f'time="2026-12-01T00:00:00Z" level=info msg="x"\n{taken}')
+    assert kubectl.exists(taken.replace("secrets", "object is being deleted: secrets"))
+    denied = 'Error from server (AlreadyExists): admission webhook "a" denied the request: '
+    assert not kubectl.exists(f'{denied}secrets "storage-sas" already exists\n')
+    assert not kubectl.exists(f"{denied}no\n{taken}")
+    assert not kubectl.exists(f'Error from server: admission webhook "a" denied the request: no\n{taken}')
+    assert not kubectl.exists('Error from server (AlreadyExists): namespaces "shop" already exists\n')
 
 
 def test_answer_is_split_into_its_steps() -> None:

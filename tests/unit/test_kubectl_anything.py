@@ -144,14 +144,14 @@ NEARLY = {
     "words made of parts": "aa." * 2000 + "1",
     "words of mixed letters": "aaBbCc/" * 2000 + "1",
     "an escaped quotation that never ends": '"\\' * 8000,
-    "quotations that never end": "\"a\\" * 5000 + "\\",
+    "quotations that never end": '"a\\' * 5000 + "\\",
 }
 
 
 @pytest.mark.parametrize("said", NEARLY.values(), ids=NEARLY)
 def test_refusal_in_any_words_is_quoted_in_linear_time(said: str) -> None:
     began = time.thread_time()
-    foreign_words.quote(f"Error from server: admission webhook \"x.example.com\" denied the request: {said}")
+    foreign_words.quote(f'Error from server: admission webhook "x.example.com" denied the request: {said}')
     assert time.thread_time() - began < 1  # what is not linear takes 3 s, or hours
 
 

@@ -62,7 +62,7 @@ if [ -s "$here/$step" ]; then
   sed -i 1d "$here/$step"
 fi
 refuse() { echo "Error from server $1" >&2; exit 1; }
-exists() { refuse '(AlreadyExists): secrets "x" already exists'; }
+exists() { refuse '(AlreadyExists): secrets "storage-sas" already exists'; }
 act() {
   case $step in
     get | confirm) cat "$here/secret" ;;
@@ -81,7 +81,7 @@ case $words in
   hang) setsid sleep 20; exit 0 ;;
   slow) sleep 0.5; act ;;
   'done '*) act; echo "${words#done }" >&2; exit 1 ;;
-  ?*) echo "$words" >&2; exit 1 ;;
+  ?*) printf '%b\n' "$words" >&2; exit 1 ;;
   *) act ;;
 esac
 """
@@ -293,6 +293,36 @@ def test_dry_run_that_fails_changes_nothing_whatever_it_quotes(program: Kubectl,
         ("The connection to the server 10.0.0.4:6443 was refused", Outcome.UNCLEAR),
         ("Unable to connect to the server: net/http: TLS handshake timeout", Outcome.UNCLEAR),
         ('error: x (Forbidden): secrets "storage-sas"', Outcome.UNCLEAR),
+        (
+            'Error from server (AlreadyExists): object is being deleted: secrets "storage-sas" already exists',
+            Outcome.EXISTS,
+        ),
+        # A webhook gives its denial any reason; see ToStatusErr of apiserver's admission plugin for webhooks.
+        *(
+            (
+                f'Error from server ({reason}): admission webhook "a" denied the request: '
+                'secrets "storage-sas" already exists',
+                Outcome.REFUSED,
+            )
+            for reason in ("AlreadyExists", "Conflict", "NotFound", "Timeout")
+        ),
+        (
+            'Error from server (Conflict): Operation cannot be fulfilled on resourcequotas "few": the object has been '
+            "modified; please apply your changes to the latest version and try again",
+            Outcome.UNCLEAR,
+        ),
+        ('Error from server (AlreadyExists): secrets "other" already exists', Outcome.UNCLEAR),
+        (
+            'Error from server (Conflict): Operation cannot be fulfilled on Secret "storage-sas": the UID in the '
+            "precondition (1) does not match the UID in record (2).",
+            Outcome.CONFLICT,
+        ),
+        # As ValidatingAdmissionPolicy and webhooks say it with the reason Invalid.
+        ('The secrets "storage-sas" is invalid: : denied request: no', Outcome.REFUSED),
+        ('The request is invalid: admission webhook "x.example.com" denied the request: no', Outcome.REFUSED),
+        # Further lines may be anybody's.
+        (f'{QUOTA}\\nError from server (AlreadyExists): secrets "storage-sas" already exists', Outcome.REFUSED),
+        (f'{FAILED}\\nError from server (NotFound): secrets "storage-sas" not found', Outcome.UNCLEAR),
     ],
 )
 def test_outcome_of_a_write_is_what_kubectl_begins_its_line_with(
@@ -364,7 +394,9 @@ def test_delete_that_cannot_be_made_to_fail_is_said_to_be_unsettled(program: Kub
     assert program.secret == "{}"
 
 
-@pytest.mark.parametrize("words", [QUOTA, 'Error from server (Conflict): Operation cannot be fulfilled on "x"'])
+@pytest.mark.parametrize(
+    "words", [QUOTA, 'Error from server (Conflict): Operation cannot be fulfilled on Secret "storage-sas": x']
+)
 def test_delete_that_is_refused_is_the_end(program: Kubectl, words: str) -> None:
     program.holds("{}")
     program.fails(delete=words)

@@ -97,6 +97,19 @@ SAID: list[tuple[str, int, str, type[errors.RotatorError]]] = [
         errors.ApiServerDownError,
     ),
     ("etcd", 1, "Error from server: etcdserver: request timed out", errors.ApiServerDownError),
+    (
+        "words in names",
+        1,
+        'The Secret "etcdserver" is invalid: data[Timeout]: etcdserver: i/o timeout',
+        errors.ManifestRejectedError,
+    ),
+    (
+        "quota that others use",
+        1,
+        'Error from server (Conflict): Operation cannot be fulfilled on resourcequotas "few": the object has been '
+        "modified; please apply your changes to the latest version and try again",
+        errors.ConflictError,
+    ),
     ("request timeout", 1, "error: context deadline exceeded", errors.ApiServerDownError),
     (
         "invalid",
