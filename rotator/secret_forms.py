@@ -19,11 +19,12 @@ _ALWAYS_DISTINCTIVE = 16
 
 # The parts that open something by themselves: a SAS' signature, the key in a connection string.
 _OPENERS = re.compile(r"(?i)(?<![A-Za-z])(?:sig|AccountKey|SharedAccessKey)=([^&;\s\"'<>\\]+)|://[^/\s:@]*:([^@\s/]+)@")
-_ASSIGNED = re.compile(r"""(?m)^\s*["']?[\w.-]+["']?\s*[=:](?!//)\s*["']?(.+?)["',;]*\s*$""")
+# To the line's end: what closes the value is cut off afterwards, as looking for it everywhere takes quadratic time.
+_ASSIGNED = re.compile(r"""(?:export |- )?["']?[\w.-]+["']?\s*[=:](?!//)\s*["']?(.+)""")
 _PERCENT = re.compile("%[0-9A-F]{2}")
 _GO = {ord(letter): f"\\u{ord(letter):04x}" for letter in "&<>"}  # JSON as kubectl and the API server write it
 _URL_SAFE, _FROM_URL_SAFE = str.maketrans("+/", "-_"), str.maketrans("-_", "+/")
-_BASE64 = re.compile(r"[A-Za-z0-9+/_\s-]{4,}={0,2}\s*")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{4,}={0,2}")
 # What a Secret holds beside credentials, and what our own lines are full of.
 _ORDINARY = re.compile(
     r"(?:[a-z][a-z0-9+.-]*://)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+(?::\d+)?/?"  # a host, or a URL without a path
@@ -85,10 +86,19 @@ def _less_certain_texts(value: str) -> set[str]:
 def _foreign_texts(value: str) -> set[str]:
     texts: set[str] = set()
     for reading in (value, *_decoded(value)):
-        texts |= {reading, reading.strip(), *reading.splitlines(), *_openers(reading), *_ASSIGNED.findall(reading)}
+        lines = reading.splitlines()
+        texts |= {reading, reading.strip(), *lines, *_openers(reading), *_assigned(lines)}
         for leaf in _leaves(reading):
             texts |= {leaf, *_decoded(leaf), *_openers(leaf)}
     return texts
+
+
+def _assigned(lines: Iterable[str]) -> Iterator[str]:
+    """Every line without what is around it, and what follows a name in it."""
+    for line in map(str.strip, lines):
+        yield line
+        if found := _ASSIGNED.match(line):
+            yield found[1].rstrip("\"',;")
 
 
 def _openers(text: str) -> Iterator[str]:
@@ -100,10 +110,11 @@ def _openers(text: str) -> Iterator[str]:
 
 def _decoded(text: str, depth: int = _MOST_NESTED) -> Iterator[str]:
     """What the text is the base64 of, and what that is, as long as it is printable text."""
-    if not depth or not _BASE64.fullmatch(text):
+    one = "".join(text.split())  # beforehand: blanks between and at the end are matched in quadratic time
+    if not depth or not _BASE64.fullmatch(one):
         return
     try:
-        raw = base64.b64decode("".join(text.split()).translate(_FROM_URL_SAFE), validate=True)
+        raw = base64.b64decode(one.translate(_FROM_URL_SAFE), validate=True)
         inner = raw.decode()
     except (binascii.Error, UnicodeDecodeError):
         return

@@ -1,6 +1,5 @@
 """Tables on the command line: for a terminal of any width, and for a pipe or a file that is searched line by line."""
 
-import re
 import sys
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -58,7 +57,8 @@ def show(on: "Console", table: "RenderableType") -> None:
         return
     with on.capture() as lines:
         on.print(table)
-    click.echo(re.sub(r" +$", "", lines.get(), flags=re.MULTILINE), nl=False, color=on.is_terminal)
+    shown = "\n".join(line.rstrip(" ") for line in lines.get().split("\n"))
+    click.echo(shown, nl=False, color=on.is_terminal)
 
 
 def _table(*, show_header: bool) -> "Table":

@@ -3,6 +3,7 @@
 import base64
 import functools
 import json
+import time
 import urllib.parse
 from collections.abc import Callable
 
@@ -153,3 +154,39 @@ def test_any_data_of_others_is_taken(raw: bytes) -> None:
     living = Secret(base64.b64encode(raw).decode(), foreign=True)
     assert scrub("a line of ours") == "a line of ours"
     assert living
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "\n" * 300_000,
+        f"a={';' * 300_000}x",
+        f"{' ' * 300_000}!",
+        f"{'AAAA ' * 60_000}!",
+        f"a{' ' * 300_000}=x",
+        "a:\n" * 90_000,
+    ],
+    ids=["empty lines", "closing marks", "blanks", "base64 and blanks", "blanks in a line", "names without values"],
+)
+def test_value_of_any_form_is_taken_in_linear_time(value: str) -> None:
+    began = time.thread_time()
+    Secret(value, foreign=True)
+    assert time.thread_time() - began < 20  # a quadratic pattern takes minutes and hours
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "  password:\n    hunter2-hunter2-hunter2\n",
+        "  password = 'hunter2-hunter2-hunter2';  \nnext=1",
+        '"password": "hunter2-hunter2-hunter2",',
+        "\tpassword=hunter2-hunter2-hunter2\r\n",
+        "password:hunter2-hunter2-hunter2\u2028next",
+        "export PASSWORD='hunter2-hunter2-hunter2'\n",
+        "users:\n- password: hunter2-hunter2-hunter2\n",
+    ],
+)
+def test_password_in_any_lines_is_masked_alone(kept: str) -> None:
+    living = Secret(kept, foreign=True)
+    assert scrub("it is hunter2-hunter2-hunter2.") == "it is [secret]."
+    del living
