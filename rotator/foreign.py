@@ -36,12 +36,15 @@ def moment(text: object) -> datetime.datetime | None:
 
 
 def http_date(text: object) -> datetime.datetime | None:
-    """Read the time of a Date header, RFC 9110's or another form that mail knows."""
+    """Read the time of a Date header, RFC 9110's or another form that mail knows, if it names a zone.
+
+    Without one, or in a zone that is not known, it may be hours off. -0000 is UTC (RFC 5322, section 3.3).
+    """
     if not isinstance(text, str) or len(text) > _LONGEST_TIME:
         return None
     try:
-        found = email.utils.parsedate_to_datetime(text)
-        return found.replace(tzinfo=datetime.UTC) if found.tzinfo is None else found.astimezone(datetime.UTC)
+        found = email.utils.parsedate_to_datetime(text.replace("-0000", "+0000"))
+        return found.astimezone(datetime.UTC) if found.tzinfo else None
     except (ValueError, OverflowError):
         return None
 

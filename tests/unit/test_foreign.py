@@ -45,7 +45,10 @@ def test_date_of_an_answer_is_read_as_utc(zone: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "now", "Tue, 99 Dec 2026 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 -2359", "1 2 3 4 5", None, "1 " * 99],
+    [
+        *("", "now", "Tue, 99 Dec 2026 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 -2359", "1 2 3 4 5", None, "1 " * 99),
+        *("Tue, 01 Dec 2026 00:00:00", "Tue, 01 Dec 2026 00:00:00 CET", "Tue Dec  1 00:00:00 2026", "2026-12-01"),
+    ],
 )
 def test_date_that_is_none_is_not_read(text: object) -> None:
     assert foreign.http_date(text) is None
