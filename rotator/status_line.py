@@ -15,6 +15,8 @@ from rotator import activity, complaint
 _ERASE = "\r\x1b[K"
 _QUIET_SECONDS = 0.7  # what is done sooner needs no line
 _EVERY_SECONDS = 0.25
+_UNBOUNDED = 1_000  # characters
+_LEAST = len("Waits for: …")
 
 
 class StatusLine:
@@ -47,27 +49,28 @@ class StatusLine:
         """Say from now on that the command was interrupted, and what it still waits for."""
         self._stopping = True
 
-    def text(self, now: float) -> str:
-        """Give the line for this time of the monotonic clock."""
+    def text(self, now: float, width: int = _UNBOUNDED) -> str:
+        """Give the line for this time of the monotonic clock, in so many characters."""
         under_way = activity.latest()
         if under_way is None:
-            return "Stopping" if self._stopping else f"Working; {self._interrupted}"
+            what, means = ("Stopping", "") if self._stopping else ("Working", self._interrupted)
+            return _fitted(what, "", means, width)
+        what = complaint.printable(under_way.text)  # first: of a secret that is cut nothing would be found
         taken = now - under_way.began
         if under_way.seconds is None:
-            when = f"for {_duration(taken)}"
+            when = f", for {_duration(taken)}"
         else:
-            when = f"{_duration(max(under_way.seconds - taken, 0))} left"
+            when = f", {_duration(max(under_way.seconds - taken, 0))} left"
         if self._stopping:
-            return f"Stopping; waits for: {under_way.text}, {when}"
-        return f"Waits for: {under_way.text}, {when}; {under_way.interrupted or self._interrupted}"
+            return _fitted(f"Stopping; waits for: {what}", when, "", width)
+        return _fitted(f"Waits for: {what}", when, under_way.interrupted or self._interrupted, width)
 
     def _show(self) -> None:
         wait, shown = _QUIET_SECONDS, False
         while not self._over.wait(wait):
-            width = shutil.get_terminal_size().columns - len("^C") - 1
-            line = complaint.printable(self.text(time.monotonic()))
             # Of a line that is folded, also by the ^C that a terminal shows, only the last part would be erased.
-            self._write(_ERASE + (line if len(line) <= width else f"{line[: width - 1]}…"))
+            width = shutil.get_terminal_size().columns - len("^C") - 1
+            self._write(_ERASE + self.text(time.monotonic(), width))
             wait, shown = _EVERY_SECONDS, True
         if shown:
             self._write(_ERASE)
@@ -86,6 +89,16 @@ def is_wanted(*, as_json: bool, verbose: bool) -> bool:
     if verbose or not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         return False
     return not (as_json and sys.stdout.isatty())
+
+
+def _fitted(what: str, when: str, interrupted: str, width: int) -> str:
+    """Put the line together; where it is too long, what Ctrl-C means loses its reason first, then `what` its end."""
+    if len(what) + len(when) + len(f"; {interrupted}") > width:
+        interrupted = interrupted.partition(":")[0]
+    rest = f"{when}; {interrupted}" if interrupted else when
+    room = max(width - len(rest), _LEAST)
+    line = (what if len(what) <= room else f"{what[: room - 1]}…") + rest
+    return line if len(line) <= width else f"{line[: max(width - 1, 0)]}…"
 
 
 def _duration(seconds: float) -> str:

@@ -18,7 +18,7 @@ _WORDS = {
     "wait": "consumers, to see the new SAS",
     "refuse": "storage, to refuse the former SAS",
 }
-_INTERRUPTED = {"wait": "Ctrl-C leaves the old key alive until the next run"}
+_INTERRUPTED = {"wait": "Ctrl-C leaves the old key alive: the next run goes on with it"}
 
 
 class Stopwatch:

@@ -43,9 +43,23 @@ def test_of_a_known_time_it_says_how_much_is_left_and_that_the_old_key_lives() -
     with Stopwatch().step("wait", lasts=120):
         assert line(20) == (
             "Waits for: consumers, to see the new SAS, 1 min 40 s left; "
-            "Ctrl-C leaves the old key alive until the next run"
+            "Ctrl-C leaves the old key alive: the next run goes on with it"
         )
         assert "0 s left" in line(200)
+
+
+def test_in_a_narrow_terminal_what_ctrl_c_means_is_not_what_is_cut() -> None:
+    shown, now = StatusLine(SAFE, shown=False), time.monotonic()
+    assert shown.text(now, 30) == "Working; Ctrl-C is safe"
+    with activity.of("Key Vault, for secret 'sandboxaccount-blobrwu4hours'"):
+        whole = "Waits for: Key Vault, for secret 'sandboxaccount-blobrwu4hours', for 0 s; Ctrl-C is safe"
+        assert shown.text(now, len(whole) + 1) == whole
+        assert shown.text(now, 60) == "Waits for: Key Vault, for secret '…, for 0 s; Ctrl-C is safe"
+        assert shown.text(now, 37) == "Waits for: …, for 0 s; Ctrl-C is safe"
+        for width in range(200):
+            assert len(shown.text(now, width)) <= max(width, 1)
+    with Stopwatch().step("wait", lasts=120):
+        assert shown.text(time.monotonic(), 76).endswith(" left; Ctrl-C leaves the old key alive")
 
 
 def test_the_innermost_is_told_and_what_ends_is_told_no_more() -> None:
