@@ -143,7 +143,9 @@ def _reason(error: ssl.SSLError) -> str:
 def _proxy(chain: list[BaseException], host: str, _setting: str, environment: Mapping[str, str]) -> Trouble | None:
     """The proxy cannot be reached, or refuses."""
     kinds = (urllib3.exceptions.ProxyError, requests.exceptions.ProxyError)
-    invalid = (requests.exceptions.InvalidProxyURL, requests.exceptions.InvalidSchema)
+    invalid: tuple[type[Exception], ...] = (requests.exceptions.InvalidProxyURL, requests.exceptions.InvalidSchema)
+    if not _is_usable_proxy(environment):  # requests says the same of it as of a bad URL
+        invalid += (requests.exceptions.InvalidURL,)
     if not any(isinstance(each, (*kinds, *invalid)) for each in chain):
         return None
     variable, where = _proxy_setting(environment)
@@ -254,6 +256,18 @@ def _proxy_setting(environment: Mapping[str, str]) -> tuple[str, str]:
     except ValueError:
         where = ""
     return variable, f"{where} ({variable})" if where else f"in {variable}"
+
+
+def _is_usable_proxy(environment: Mapping[str, str]) -> bool:
+    """Whether each proxy that is set is a URL, or none is set."""
+    for value in filter(None, map(environment.get, _PROXY_VARIABLES)):
+        try:
+            parts = urllib.parse.urlsplit(value if "://" in value else f"http://{value}")
+            if parts.scheme not in ("http", "https") or not (parts.hostname or "").strip() or parts.port == 0:
+                return False
+        except ValueError:
+            return False
+    return True
 
 
 def _through_proxy(environment: Mapping[str, str]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import requests
 import trustme
 from azure.core.credentials import AccessToken
 
@@ -166,12 +167,29 @@ def test_a_proxy_without_a_name_that_resolves_is_told(monkeypatch: pytest.Monkey
     )
 
 
-@pytest.mark.parametrize("value", ["socks5://127.0.0.1:1", "http://:3128"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "socks5://127.0.0.1:1",
+        "http://:3128",
+        "ftp://127.0.0.1:1",
+        "http://127.0.0.1:99999",
+        "http://a:b:c",
+        "http://[::1",
+        " ",
+    ],
+)
 def test_what_is_no_proxy_is_told(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("HTTPS_PROXY", value)
     text, remedy = told(443, "vault.example.com")
     assert "that is no proxy which can be used" in text
     assert "Give HTTPS_PROXY the form" in remedy
+
+
+def test_a_url_that_is_none_is_not_blamed_on_a_good_proxy() -> None:
+    error = requests.exceptions.InvalidURL("Failed to parse")
+    found = network_trouble.explain(error, "host", "SETTING", "Do.", {"HTTPS_PROXY": "http://proxy.example.com:3128"})
+    assert found.text == "host does not answer: InvalidURL"
 
 
 def test_a_name_that_does_not_resolve_is_told() -> None:
