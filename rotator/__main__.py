@@ -1,5 +1,6 @@
 """`python -m rotator`."""
 
+import atexit
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ def _end(_number: int, _frame: types.FrameType | None) -> None:
     os._exit(INTERRUPTED)
 
 
-def _interrupts(handler: Callable[[int, types.FrameType | None], object]) -> None:
+def _interrupts(handler: Callable[[int, types.FrameType | None], object] | signal.Handlers) -> None:
     """Have Ctrl-C do this, unless whoever started the process had it ignored, as `nohup` does."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, handler)
@@ -21,6 +22,8 @@ def _interrupts(handler: Callable[[int, types.FrameType | None], object]) -> Non
 
 def _main() -> None:
     _interrupts(_end)  # nothing has begun yet, and Python would show a traceback of its imports
+    # Called last of all. From then on Python itself would let the signal end the process, whatever its exit code.
+    atexit.register(_interrupts, signal.SIG_IGN)
     from rotator import cli, terminal
 
     terminal.forgiving()

@@ -148,6 +148,23 @@ runpy.run_module("rotator", run_name="__main__")
     assert "KeyboardInterrupt" not in told
 
 
+def test_an_interrupt_once_all_is_said_changes_no_exit_code() -> None:
+    last = """
+import os, runpy, signal
+
+class Last:
+    def __del__(self, kill=os.kill, own=os.getpid()):
+        kill(own, signal.SIGINT)
+
+kept = Last()  # until Python takes its modules apart
+runpy.run_module("rotator", run_name="__main__")
+"""
+    command = [sys.executable, "-c", last, "rotate", "--nonsense"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, text=True)
+    assert "No such option" in done.stderr
+    assert done.returncode == 2
+
+
 def test_an_interrupt_that_whoever_started_it_ignores_is_ignored() -> None:
     shell = 'trap "" INT; exec "$0" -m rotator --help'
     with subprocess.Popen(["sh", "-c", shell, sys.executable], cwd=ROOT, stdout=subprocess.PIPE) as process:
