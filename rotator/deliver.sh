@@ -118,22 +118,25 @@ make_pipes() {
   printf '%s\n' "$problems"
   exit 70
 }
-# This shell opens write ends only to write, so that a reader that died breaks the pipe instead of blocking it.
+# No opening of a pipe waits for another process, which may never come if this shell is killed. First each is open both
+# ways, also in every subshell; then this shell keeps the one end, so that a reader that died breaks the pipe instead of
+# blocking it.
 start() {
+  exec 4<>"$pipes/4" 5<>"$pipes/5" 6<>"$pipes/6" 7<>"$pipes/7" 8<>"$pipes/8" 9<>"$pipes/9"
+  rm -rf "$pipes" # nothing is left behind even by a kill
+  open=/proc/self/fd
   write=create where=$secrets
   case $act in
     recreate)
-      { exec <"$pipes/4" >"$pipes/5" && closed answered "$waiting" create --raw "$secrets?dryRun=All" \
+      { exec <"$open/4" >"$open/5" && closed answered "$waiting" create --raw "$secrets?dryRun=All" \
         --validate=false -f -; } &
-      exec 4>"$pipes/4" 5<"$pipes/5"
       ;;
     update) write=replace where=$secrets/$name ;;
   esac
-  { exec <"$pipes/6" >"$pipes/7" && closed answered "$waiting" "$write" --raw "$where" --validate=false -f -; } &
-  exec 6>"$pipes/6" 7<"$pipes/7"
-  { exec <"$pipes/8" >"$pipes/9" && closed shown confirm "$waiting" get -o json -f -; } &
+  { exec <"$open/6" >"$open/7" && closed answered "$waiting" "$write" --raw "$where" --validate=false -f -; } &
+  { exec <"$open/8" >"$open/9" && closed shown confirm "$waiting" get -o json -f -; } &
   confirmation=$!
-  exec 8>"$pipes/8" 9<"$pipes/9"
+  exec 4>"$open/4" 5<"$open/5" 6>"$open/6" 7<"$open/7" 8>"$open/8" 9<"$open/9"
 }
 
 # Sends the new manifest to a kubectl that has been waiting for it, and closes its input.
@@ -179,9 +182,9 @@ settle() {
 keep() { # WHETHER IT IS THERE: gives the former Secret another version
   hold
   case $1/$outcome in
-    */ok) say kept && return 1 ;;
+    */ok) say kept; return 1 ;;
     */conflict | */missing) gone=yes ;;
-    exists/refused) say unsettled && return 1 ;;
+    exists/refused) say unsettled; return 1 ;;
   esac
 }
 recover() { # At the end there must be a Secret: the new one, which is proven, or the former where that is refused.
@@ -198,14 +201,20 @@ recover() { # At the end there must be a Secret: the new one, which is proven, o
     sleep 2
   done
   say 'given up'
+  gone=''
+}
+# kubectl, or what runs it, may have said that it wrote what is not there.
+ensure() {
+  [ -n "$gone" ] || return 0
+  judge "$({ closed answered "$longer" get --raw "$secrets/$name" & } | (patiently))"
+  if [ "$outcome" = missing ]; then recover; fi
 }
 
 # Another printf would show its arguments to everybody on the master.
-case $(command -v printf) in printf) ;; *) say 'no printf' && exit 70 ;; esac
+case $(command -v printf) in printf) ;; *) say 'no printf'; exit 70 ;; esac
 make_pipes
 trap 'rm -rf "$pipes"' EXIT
 start
-rm -rf "$pipes" # all are open, so nothing is left behind even by a kill
 look held
 say ready
 asked=$(date +%s)
@@ -215,12 +224,15 @@ IFS=$newline
 set -- $input
 unset IFS
 input=''
-if [ $# -ne 6 ] || [ "$6" != "$mark" ]; then say incomplete && exit 65; fi
-if [ $(($(date +%s) - asked)) -gt "$recovery" ]; then say late && exit 65; fi # nobody waits for it any more
+if [ $# -ne 6 ] || [ "$6" != "$mark" ]; then say incomplete; exit 65; fi
+if [ $(($(date +%s) - asked)) -gt "$recovery" ]; then say late; exit 65; fi # nobody waits for it any more
 new=$1 old=$2 pinned=$3 options=$4 query=$5
 set --
 case $act in recreate) recreate ;; *) write ;; esac
 printf '{"apiVersion":"v1","kind":"Secret","metadata":{"name":"%s","namespace":"%s"}}' "$name" "$namespace" \
   >&8 2>/dev/null
 exec 8>&-
-if ! (patiently <&9) || ! wait "$confirmation"; then look confirm; fi
+if ! (patiently <&9) || ! wait "$confirmation"; then
+  ensure
+  look confirm
+fi

@@ -60,9 +60,10 @@ def not_started(answer: Answer, status: int, stderr: str, target: Target) -> err
 def warnings(answer: Answer, target: Target, former: Held | None) -> tuple[str, ...]:
     """Say what is to be known of a delivery that succeeded."""
     found = []
-    if answer.outcome("write") is not Outcome.OK:
+    if answer.outcome("write") is not Outcome.OK or answer.outcome("again"):
         step = _failed_step(answer)
-        found.append(f"kubectl needed a second try: {foreign_words.quote(answer.words(step)) if step else 'no answer'}")
+        why = foreign_words.quote(answer.words(step)) if step else "what it had written was not there"
+        found.append(f"kubectl needed a second try: {why}")
     keeper = manifest.keeper(former) if former else None
     if keeper:
         found.append(f"Secret {target} is kept by {keeper}, which may write back what it held before")
@@ -91,6 +92,9 @@ def failure(answer: Answer, status: int, stderr: str, target: Target, held: Held
     if there.held is not None and written:
         return errors.NotConfirmedError(f"Secret {target} does not hold what was delivered when read back")
     consequence = _consequence(answer, there, held)
+    if there.known and written:
+        text = f"kubectl wrote Secret {target} without an error, but it is not there when read back; {consequence}"
+        return errors.NotConfirmedError(text)
     step = _failed_step(answer) or "confirm"
     if answer.has("incomplete"):
         return errors.CommandFailedError(
@@ -117,8 +121,9 @@ def _consequence(answer: Answer, there: Found, held: Held | None) -> str:
     if there.held is not None:
         return _still_there(answer, there.held, held, deleted=deleted)
     if answer.has("given up") and deleted:
+        state = "is MISSING" if there.known else "was deleted"
         seconds = kubectl.RECOVERY_SECONDS
-        return f"the Secret is MISSING: neither the new nor the former one could be created for {seconds} s"
+        return f"the Secret {state}: neither the new nor the former one could be created for {seconds} s"
     if not there.known:
         return "what the Secret holds now could not be read"
     return "the Secret is MISSING" if held else "there is still no such Secret"

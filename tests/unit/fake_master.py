@@ -14,7 +14,8 @@ from rotator.targets import Target
 from tests.unit.examples import TARGET
 
 NOT_FOUND = 'Error from server (NotFound): secrets "storage-sas" not found\n'
-CONFLICT = "Error from server (Conflict): Operation cannot be fulfilled: the object has been modified\n"
+_ON_IT = 'Operation cannot be fulfilled on secrets "storage-sas"'
+CONFLICT = f"Error from server (Conflict): {_ON_IT}: the object has been modified\n"
 EXISTS = 'Error from server (AlreadyExists): secrets "storage-sas" already exists\n'
 
 
@@ -27,6 +28,7 @@ class Master:
 
     `refuse` gives kubectl's words for a step: get, validate, delete, create, replace, hold, put back, confirm; of a
     list one each time. Steps in `carried_out` are done all the same, and only their answer is that.
+    Steps in `pretended` are answered as done, and are not.
     `prints` is what kubectl shows in place of the Secret, with status 0.
     `dies_at` names steps, deleted or created, right after which the remote shell is killed, once each.
     `meddle` runs at a moment, once each: "before" kubectl looks, "after" it has shown the Secret.
@@ -38,6 +40,7 @@ class Master:
         self.secrets: dict[str, Document] = {}
         self.refuse: dict[str, str | list[str]] = {}
         self.carried_out: set[str] = set()
+        self.pretended: set[str] = set()
         self.prints = ""
         self.meddle: dict[str, list[Callable[[], None]]] = {"before": [], "after": []}
         self.webhook: Callable[[Document], None] = lambda document: None
@@ -223,7 +226,7 @@ class Acting:
     def _create(self, step: str, kind: str, body: Document) -> str:
         master = self._master
         words = master.words(kind)
-        if not words or kind in master.carried_out:
+        if kind not in master.pretended and (not words or kind in master.carried_out):
             if self._name in master.secrets:
                 words = words or EXISTS
             else:
@@ -275,7 +278,7 @@ class Acting:
 def _outcome(words: str) -> str:
     if not words:
         return "ok"
-    for beginning, outcome in ((EXISTS[:40], "exists"), (CONFLICT[:30], "conflict"), (NOT_FOUND[:40], "missing")):
+    for beginning, outcome in ((EXISTS[:70], "exists"), (CONFLICT[:80], "conflict"), (NOT_FOUND[:55], "missing")):
         if words.startswith(beginning):
             return outcome
     return "refused" if words.startswith(_REFUSED) else "unclear"

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from rotator import delivery, errors, manifest
+from rotator import delivery, errors, kubectl, manifest, verdicts
 from rotator.manifest import Document
 from rotator.targets import Strategy, Target
 from tests.unit.examples import DIGEST, TARGET, TOKEN, delivered, document, order, token
@@ -94,6 +94,29 @@ def test_secret_that_could_not_be_put_back_is_told_as_missing() -> None:
     error = failure(master)
     assert isinstance(error, errors.ApiServerDownError)
     assert "the Secret is MISSING: neither the new nor the former one could be created for 120 s" in str(error)
+
+
+def test_deleted_secret_that_cannot_be_looked_for_is_not_told_as_missing() -> None:
+    master = Master(held=delivered())
+    master.refuse = {"create": DOWN, "put back": DOWN, "confirm": DOWN}
+    error = failure(master)
+    assert str(error).endswith("the Secret was deleted: neither the new nor the former one could be created for 120 s")
+
+
+@pytest.mark.parametrize("held", [None, delivered()])
+def test_secret_that_kubectl_says_it_wrote_and_that_is_not_there(held: Document | None) -> None:
+    master = Master(held=held)
+    master.pretended = {"create"}
+    error = failure(master)
+    assert isinstance(error, errors.NotConfirmedError)
+    assert "without an error, but it is not there when read back; " in str(error)
+    assert str(error).endswith("there is still no such Secret" if held is None else "the Secret is MISSING")
+
+
+def test_second_try_after_a_write_that_was_none_is_a_warning() -> None:
+    steps = {"write status": "ok 0\n", "again status": "ok 0\n"}
+    (warning,) = verdicts.warnings(kubectl.Answer(steps), TARGET, None)
+    assert warning == "kubectl needed a second try: what it had written was not there"
 
 
 def test_delete_that_fails_once_is_tried_again() -> None:

@@ -38,8 +38,14 @@ FORMER = Former(VERSION, Secret(KEPT), Secret(OLD))
 QUOTA = 'Error from server (Forbidden): secrets "storage-sas" is forbidden: exceeded quota: few'
 FAILED = "Error from server (InternalError): an error on the server has prevented the request from succeeding"
 
+# Of k8s.io/apimachinery's errors.go, and of apiserver's webhook/errors/statuserror.go.
+EXISTS = 'secrets "storage-sas" already exists'
+CHANGED = 'Operation cannot be fulfilled on secrets "storage-sas": the object has been modified; please apply'
+DENIED = 'admission webhook "x.example.com" denied the request:'
+REASONS = ("AlreadyExists", "Conflict", "NotFound", "InternalError", "Timeout", "of its own")
+
 # What a step does is in a file of its name: words to fail with, once for each line; "hang", which nothing can end, as
-# with root's kubectl behind sudo; "slow"; and after "done " the step is done all the same.
+# with root's kubectl behind sudo; "slow"; "nothing", with status 0; and after "done " the step is done all the same.
 PROGRAM = r"""#!/bin/sh
 here=$(dirname "$0")
 [ "$1" != -n ] || shift 2  # an option of the command line
@@ -65,7 +71,7 @@ refuse() { echo "Error from server $1" >&2; exit 1; }
 exists() { refuse '(AlreadyExists): secrets "storage-sas" already exists'; }
 act() {
   case $step in
-    get | confirm) cat "$here/secret" ;;
+    get | confirm) cat "$here/secret" 2>/dev/null || refuse '(NotFound): secrets "storage-sas" not found' ;;
     validate) [ ! -e "$here/secret" ] || exists ;;
     create)
       [ -n "$input" ] || refuse '(BadRequest): the object provided is unrecognized'
@@ -81,6 +87,7 @@ case $words in
   hang) setsid sleep 20; exit 0 ;;
   slow) sleep 0.5; act ;;
   'done '*) act; echo "${words#done }" >&2; exit 1 ;;
+  nothing) exit 0 ;;
   ?*) printf '%b\n' "$words" >&2; exit 1 ;;
   *) act ;;
 esac
@@ -230,6 +237,41 @@ def test_input_that_is_cut_changes_nothing(program: Kubectl, act: Act, sent: str
     assert not any("delete" in call for call in program.calls)
 
 
+@pytest.mark.parametrize("act", Act)
+@pytest.mark.parametrize("kept", range(5))
+def test_input_that_is_cut_changes_nothing_though_nobody_reads_that(program: Kubectl, act: Act, kept: int) -> None:
+    program.holds("{}")
+    whole = kubectl.stdin(MARK, Secret(NEW), FORMER).reveal()
+    lines = whole.splitlines()
+    with program.start(act) as process:
+        assert process.stdin
+        assert process.stdout
+        while process.stdout.readline().strip() != f"{MARK} ready":
+            pass
+        process.stdout.close()  # as sshd does when the connection ends
+        process.stdin.write("\n".join([*lines[:kept], lines[kept][:-1]]))
+        process.stdin.close()
+        process.wait(30)
+    assert program.secret == "{}"
+    assert not any("delete" in call for call in program.calls)
+
+
+def test_input_that_is_late_changes_nothing_though_nobody_reads_that(program: Kubectl) -> None:
+    program.recovery = 0
+    program.holds("{}")
+    with program.start(Act.UPDATE) as process:
+        assert process.stdin
+        assert process.stdout
+        while process.stdout.readline().strip() != f"{MARK} ready":
+            pass
+        process.stdout.close()
+        time.sleep(2.1)
+        process.stdin.write(kubectl.stdin(MARK, Secret(NEW), None).reveal())
+        process.stdin.close()
+        process.wait(30)
+    assert program.secret == "{}"
+
+
 def test_input_that_comes_when_nobody_waits_any_more_changes_nothing(program: Kubectl) -> None:
     program.recovery = 0
     program.holds("{}")
@@ -279,12 +321,20 @@ def test_dry_run_that_fails_changes_nothing_whatever_it_quotes(program: Kubectl,
     ("words", "outcome"),
     [
         ('Error from server (AlreadyExists): secrets "storage-sas" already exists', Outcome.EXISTS),
-        ('Error from server (Conflict): Operation cannot be fulfilled on secrets "storage-sas"', Outcome.CONFLICT),
+        (f"Error from server (AlreadyExists): object is being deleted: {EXISTS}", Outcome.EXISTS),
+        ('Error from server (AlreadyExists): secrets "another" already exists', Outcome.UNCLEAR),
+        (f"Error from server (Conflict): {CHANGED}", Outcome.CONFLICT),
+        ('Error from server (Conflict): Operation cannot be fulfilled on resourcequotas "few": x', Outcome.UNCLEAR),
         ('Error from server (NotFound): secrets "storage-sas" not found', Outcome.MISSING),
         ('Error from server (NotFound): namespaces "default" not found', Outcome.REFUSED),
         (QUOTA, Outcome.REFUSED),
         ('Error from server: admission webhook "x.example.com" denied the request: no', Outcome.REFUSED),
+        # A webhook chooses the reason, and its message always stands behind the API server's own words.
+        *((f"Error from server ({reason}): {DENIED} {EXISTS}", Outcome.REFUSED) for reason in REASONS),
+        (rf"Error from server (Conflict): {DENIED}\nError from server (AlreadyExists): {EXISTS}", Outcome.REFUSED),
+        (f"The request is invalid: {DENIED} no", Outcome.REFUSED),
         ('The Secret "storage-sas" is invalid: data: Too long', Outcome.REFUSED),
+        ("The secrets \"storage-sas\" is invalid: : ValidatingAdmissionPolicy 'x' denied request", Outcome.REFUSED),
         ("error: You must be logged in to the server (Unauthorized)", Outcome.REFUSED),
         (FAILED, Outcome.UNCLEAR),
         ("Error from server (Timeout): the server was unable to return a response", Outcome.UNCLEAR),
@@ -340,6 +390,16 @@ def test_create_that_fails_once_is_tried_again_with_the_new_secret(program: Kube
     answer = program.run(Act.RECREATE)
     assert (answer.outcome("write"), answer.outcome("again")) == (Outcome.UNCLEAR, Outcome.OK)
     assert program.secret == NEW
+
+
+def test_create_that_says_it_is_done_and_is_not_is_tried_again(program: Kubectl, shell: str) -> None:
+    program.shell = shell
+    program.holds(OLD)
+    program.fails(create="nothing")
+    answer = program.run(Act.RECREATE)
+    assert answer.outcome("again") is Outcome.OK
+    assert program.secret == NEW
+    assert answer.text("confirm").strip() == NEW
 
 
 def test_former_secret_is_put_back_where_the_new_one_is_refused(program: Kubectl) -> None:
@@ -447,6 +507,17 @@ def test_shell_that_is_killed_leaves_no_file_behind(program: Kubectl, moment: st
             time.sleep(0.02)
         os.kill(process.pid, signal.SIGKILL)
     # The fixture looks for what is left.
+
+
+def test_shell_that_is_killed_as_it_starts_leaves_no_process_behind(program: Kubectl) -> None:
+    """Whatever waits for ever for the other end of a pipe keeps this output open."""
+    for milliseconds in range(0, 60, 3):
+        with program.start(Act.RECREATE) as process:
+            time.sleep(milliseconds / 1000)
+            os.kill(process.pid, signal.SIGKILL)
+            process.communicate(timeout=20)
+    for left in program.directory.glob("rotator.*"):  # killed between its making and its removal
+        shutil.rmtree(left)
 
 
 def test_temporary_folder_that_is_full_is_made_up_for_in_memory(program: Kubectl) -> None:
