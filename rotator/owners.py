@@ -13,13 +13,14 @@ from rotator import foreign
 _MANAGED_BY = "app.kubernetes.io/managed-by"
 _OURS = "rotator"
 
-# Annotations of copies, with the controller. The copy's source decides what is in it, whoever else writes it.
+# Marks of copies, with the controller. The copy's source decides what is in it, whoever else writes it.
 _COPIES = {
     "reflector.v1.k8s.emberstack.com/reflects": "reflector",
     "replicator.v1.mittwald.de/replicate-from": "kubernetes-replicator",
     "replicator.v1.mittwald.de/replicated-from-version": "kubernetes-replicator",
     "kubed.appscode.com/origin": "config-syncer (kubed)",
 }
+_COPY_LABELS = {"generate.kyverno.io/source-kind": "Kyverno"}
 _ANNOTATIONS = {
     "meta.helm.sh/release-name": "Helm release",
     "reconcile.external-secrets.io/data-hash": "External Secrets",
@@ -70,7 +71,8 @@ def copied(metadata: Metadata) -> str | None:
         if name in _COPIES and text:
             source = f" of {foreign.one_line(text)}" if re.fullmatch(r"[^/{}]+/[^/{}]+", text) else ""
             return f"{_COPIES[name]}, as a copy{source}"
-    return None
+    labels = foreign.texts(metadata.get("labels"))
+    return next((f"{who}, as a copy" for label, who in _COPY_LABELS.items() if labels.get(label)), None)
 
 
 def keeper(metadata: Metadata) -> str | None:

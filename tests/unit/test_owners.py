@@ -119,6 +119,22 @@ def test_copy_of_a_secret_of_ours_is_not_ours_though_it_says_so(mark: str, text:
     manifest.check_owner(copy, dataclasses.replace(TARGET, adopt=True))
 
 
+def test_clone_that_kyverno_makes_of_a_secret_of_ours_is_not_ours_either() -> None:
+    """Labels as Kyverno 1.11 and later write them; a Secret that it generates from other data has no source."""
+    clone = delivered()
+    clone["metadata"]["labels"] = {
+        "app.kubernetes.io/managed-by": "kyverno",
+        "generate.kyverno.io/policy-name": "sync",
+        "generate.kyverno.io/source-group": "",
+        "generate.kyverno.io/source-kind": "Secret",
+        "generate.kyverno.io/source-namespace": "infra",
+    }
+    with pytest.raises(errors.NotOursError, match="belongs to Kyverno, as a copy; it was left alone"):
+        manifest.check_owner(held(clone), TARGET)
+    del clone["metadata"]["labels"]["generate.kyverno.io/source-kind"]
+    manifest.check_owner(held(clone), TARGET)
+
+
 def test_secret_that_was_adopted_before_stays_ours_whatever_keeps_it_too() -> None:
     for _, metadata in KEPT[1:]:
         ours = delivered(**metadata.get("annotations", {}))
