@@ -71,7 +71,7 @@ class Ssh:
         raise _rejected(cluster, f"{cluster} shows {shown}{troubles}, but pinned is", pins.REPLACED)
 
     def login(self, transport: Transport, cluster: Cluster, key: paramiko.PKey) -> session.Session:
-        """Log in on a connection to a proven host; raises AuthenticationRejectedError, SecondFactorError."""
+        """Log in on a connection to a proven host; raises AuthenticationRejectedError, ConnectionLostError."""
         seconds = self._limits.authenticate
         transport.auth_timeout = 2 * seconds  # the limit comes first, and says what took so long
         with session.Limit(transport, seconds, f"authentication on {cluster}") as limit:
@@ -172,10 +172,14 @@ def _rejected(cluster: Cluster, why: str, remedy: str) -> errors.HostKeyRejected
     return errors.HostKeyRejectedError(f"{why} {pinned}; nothing was sent to it", remedy=remedy)
 
 
-def _refused(
-    cluster: Cluster, key: paramiko.PKey, transport: Transport, error: Exception
-) -> errors.AuthenticationRejectedError:
-    why = quote(transport.packetizer.parting or session.words(error))
+def _refused(cluster: Cluster, key: paramiko.PKey, transport: Transport, error: Exception) -> errors.SshError:
+    packets = transport.packetizer
+    if packets.ended and not packets.refused and not packets.parting:
+        return errors.ConnectionLostError(
+            f"{cluster} closed the connection while it looked at the key {key.get_name()} {key.fingerprint}",
+            remedy="The next run tries again. If it fails as well, see the log of the master's SSH server for why.",
+        )
+    why = quote(packets.parting or session.words(error))
     if isinstance(error, paramiko.BadAuthenticationType):
         return errors.AuthenticationRejectedError(
             f"{cluster} takes no keys from this user, only {quote(', '.join(error.allowed_types))}",

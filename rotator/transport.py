@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import paramiko
-from paramiko.common import MSG_DISCONNECT, MSG_KEXINIT
+from paramiko.common import MSG_DISCONNECT, MSG_KEXINIT, MSG_USERAUTH_FAILURE
 from paramiko.message import Message
 from paramiko.packet import Packetizer
 
@@ -31,8 +31,8 @@ _PARAMIKO: Any = paramiko.Transport  # with what its type stubs leave out
 class Packets(Packetizer):
     """Packets of a bounded length, and a record of what the host said besides them.
 
-    `lines` came before the host's identification, `offer` is its KEXINIT, `parting` what it disconnected with, and
-    `ended` whether it closed the connection.
+    `lines` came before the host's identification, `offer` is its KEXINIT, `refused` whether it refused a login,
+    `parting` what it disconnected with, and `ended` whether it closed the connection.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -40,6 +40,7 @@ class Packets(Packetizer):
         self.lines: list[str] = []
         self.identification = ""
         self.offer: algorithms.Offer | None = None
+        self.refused = False
         self.parting = ""
         self.ended = False
 
@@ -88,6 +89,8 @@ class Packets(Packetizer):
             self.offer = algorithms.parse(message.asbytes())
         elif kind == MSG_DISCONNECT:
             self.parting = _reason(message.asbytes())
+        elif kind == MSG_USERAUTH_FAILURE:
+            self.refused = True
         return kind, message
 
 

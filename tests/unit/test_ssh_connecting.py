@@ -5,7 +5,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -299,3 +299,44 @@ def test_a_host_without_the_pinned_type_is_told_with_the_key_that_it_shows() -> 
     with serving(honest) as server, pytest.raises(errors.HostKeyRejectedError) as caught:
         connects(server, Ssh(LIMITS, resolve=Names("127.0.0.1")), pin(host_key("rsa")))
     assert f"shows {pin(host_key())}, but pinned is {pin(host_key('rsa'))}" in str(caught.value)
+
+
+# The login
+
+
+class Undecided(Anybody):
+    """Does something with the connection while a key is looked at."""
+
+    def __init__(self, act: Callable[[], None], answer: int) -> None:
+        self._act, self._answer = act, answer
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        self._act()
+        return self._answer
+
+
+def login(act: Callable[[paramiko.Transport], None], answer: int) -> errors.SshError:
+    """What becomes of a login at a server that does that while it looks at the key, and answers so."""
+
+    def serve(connection: socket.socket) -> None:
+        server = paramiko.Transport(connection)
+        server.add_server_key(host_key())
+        server.start_server(server=Undecided(lambda: act(server), answer))
+        server.join(10)
+
+    with serving(serve) as server, pytest.raises(errors.SshError) as caught:
+        connects(server, Ssh(LIMITS, resolve=Names("127.0.0.1")))
+    return caught.value
+
+
+def test_a_connection_that_ends_in_the_login_says_nothing_of_the_key() -> None:
+    told = login(lambda server: server.sock.shutdown(socket.SHUT_RDWR), paramiko.common.AUTH_SUCCESSFUL)
+    assert type(told) is errors.ConnectionLostError
+    assert "closed the connection while it looked at the key ssh-" in str(told)
+    assert "log" in told.remedy
+
+
+def test_a_key_that_is_refused_is_told_as_such() -> None:
+    told = login(lambda _: None, paramiko.common.AUTH_FAILED)
+    assert type(told) is errors.AuthenticationRejectedError
+    assert "authorized_keys" in told.remedy
