@@ -97,7 +97,7 @@ _MEANINGS = (
     ),
     _Meaning(
         r'error loading config file|error: stat .{1,1000}no such file|context "[^"]*" does not exist|no context exists|'
-        r"invalid configuration:|Unable to read /etc/rancher",
+        r"invalid configuration:|no configuration has been provided|Unable to read /etc/rancher",
         errors.KubeconfigError,
         _KUBECONFIG,
     ),
@@ -165,9 +165,9 @@ _MEANINGS = (
         "the API server refuses {target}",
     ),
     _Meaning(
-        r"connection refused|was refused|Unable to connect|ServiceUnavailable|InternalError|etcdserver: |i/o timeout|"
-        r"Timeout|TooManyRequests|deadline exceeded|unexpected EOF|: EOF|no such host|connection reset|"
-        r"microk8s is not running|Error from server:",
+        r"connection refused|was refused|Unable to connect|ServiceUnavailable|InternalError|etcdserver: |"
+        r"(?:i/o|handshake) timeout|Timeout|TooManyRequests|deadline exceeded|unexpected EOF|: EOF|no such host|"
+        r"connection reset|microk8s is not running|Error from server:",
         errors.ApiServerDownError,
         "the API server does not serve kubectl",
     ),

@@ -41,9 +41,11 @@ class Session:
         try:
             channel = self._transport.open_session(timeout=seconds)
             channel.exec_command(f"echo {beginning}; {command}")
-        except (paramiko.SSHException, EOFError, OSError) as error:
+        except BaseException as error:
             limit.__exit__(None, None, None)
-            limit.check(error)
+            if isinstance(error, errors.SshError) or not isinstance(error, Exception):
+                raise
+            limit.check(error)  # paramiko raises whatever it stumbles over in what a host sends
             if not self._transport.is_active():
                 raise errors.ConnectionLostError(
                     f"the connection to {self._cluster} broke before a command could be started: {words(error)}"

@@ -110,6 +110,8 @@ SAID: list[tuple[str, int, str, type[errors.RotatorError]]] = [
         "modified; please apply your changes to the latest version and try again",
         errors.ConflictError,
     ),
+    ("tls timeout", 1, 'Get "https://10.0.0.4:6443/x": net/http: TLS handshake timeout', errors.ApiServerDownError),
+    ("no kubeconfig", 1, "error: no configuration has been provided, try setting it", errors.KubeconfigError),
     ("request timeout", 1, "error: context deadline exceeded", errors.ApiServerDownError),
     (
         "invalid",

@@ -340,3 +340,37 @@ def test_a_key_that_is_refused_is_told_as_such() -> None:
     told = login(lambda _: None, paramiko.common.AUTH_FAILED)
     assert type(told) is errors.AuthenticationRejectedError
     assert "authorized_keys" in told.remedy
+
+
+class Babbling(Anybody):
+    """Answers what it is asked for a session with what is no message of SSH's."""
+
+    def __init__(self, transport: paramiko.Transport) -> None:
+        self._transport = transport
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        refusal = paramiko.Message()
+        refusal.add_byte(paramiko.common.cMSG_CHANNEL_OPEN_FAILURE)
+        refusal.add_int(0)
+        refusal.add_int(1)
+        refusal.add_string("Nicht zulässig".encode("latin-1"))
+        refusal.add_string(b"")
+        self._transport._send_message(refusal)  # type: ignore[attr-defined]  # left out of the stubs
+        self._transport.sock.shutdown(socket.SHUT_WR)
+        return 0
+
+
+def test_a_host_that_babbles_after_the_login_ends_in_an_error_of_ours() -> None:
+    def serve(connection: socket.socket) -> None:
+        server = paramiko.Transport(connection)
+        server.add_server_key(host_key())
+        server.start_server(server=Babbling(server))
+        server.join(10)
+
+    ssh = Ssh(LIMITS, resolve=Names("127.0.0.1"))
+    with (
+        serving(serve) as server,
+        ssh.connect(cluster(server.port, pin(host_key()), "master.example.com"), KEY, None) as shell,
+        pytest.raises(errors.ConnectionLostError, match="before a command could be started"),
+    ):
+        shell.start("true", seconds=5)
