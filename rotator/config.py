@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import isodate
 import pydantic
+from isodate import duration_isoformat as _text
 
 from rotator import errors, ncrontab, redaction, sas, schedule, setting_names
 from rotator.settings import Settings, validity
@@ -20,6 +20,7 @@ NAMES = frozenset(str(field.alias) for field in Settings.model_fields.values())
 _TIME_ZONE = "WEBSITE_TIME_ZONE"
 _NO_SHIFT = ("UTC", "ETC/UTC", "GMT", "ETC/GMT")
 _SUMMER_TIME = datetime.timedelta(hours=1)
+_QUARTER = datetime.timedelta(days=90)  # a usual age for keys
 _NEVER_SHOWN = ("AZURE_CLIENT_ID", "NOTIFY_WEBHOOK_URL")
 
 
@@ -107,16 +108,16 @@ def _warnings(settings: Settings, longest: datetime.timedelta) -> list[str]:
     ]
     if settings.sas_validity < 2 * longest + MARGIN:
         warnings.append(
-            f"SAS_VALIDITY ({settings.sas_validity}) outlives one failed run only from {2 * longest + MARGIN} on, "
-            f"with runs up to {longest} apart"
+            f"SAS_VALIDITY ({_text(settings.sas_validity)}) outlives one failed run only from "
+            f"{_text(2 * longest + MARGIN)} on, with runs up to {_text(longest)} apart"
         )
     return warnings
 
 
 def _of_the_clock(settings: Settings, longest: datetime.timedelta, time_zone: str) -> list[str]:
     """Where the schedule may mean other times to the host than to its reader, or to this app."""
-    swapped = ", ".join(ncrontab.swapped(settings.rotation_schedule))
-    warnings = [f"ROTATION_SCHEDULE: {swapped} runs backwards, and NCRONTAB swaps its ends"] if swapped else []
+    swapped = _swapped(settings.rotation_schedule)
+    warnings = [f"ROTATION_SCHEDULE: {swapped}"] if swapped else []
     if time_zone and time_zone.upper() not in _NO_SHIFT:
         # https://learn.microsoft.com/azure/azure-functions/functions-app-settings#website_time_zone
         words = (
@@ -126,9 +127,21 @@ def _of_the_clock(settings: Settings, longest: datetime.timedelta, time_zone: st
         )
         least = longest + _SUMMER_TIME + MARGIN
         if settings.sas_validity < least:
-            words += f". When its clock goes back an hour, SAS_VALIDITY is too short: it should be {least} at least"
+            words += (
+                f". When its clock goes back an hour, SAS_VALIDITY is too short: it should be {_text(least)} at least"
+            )
         warnings.append(words)
     return warnings
+
+
+def _swapped(expression: str) -> str:
+    """What is to be said of ranges that run backwards, if there are any; the expression must be a good one."""
+    ranges = [(item, "-".join(reversed(item.partition("/")[0].split("-")))) for item in ncrontab.swapped(expression)]
+    return "; ".join(
+        f"{item} runs backwards, and NCRONTAB swaps its ends ({swapped}): write what is meant as a list, or as two "
+        "ranges"
+        for item, swapped in ranges
+    )
 
 
 def _unresolved(settings: Settings, texts: Mapping[str, str]) -> list[str]:
@@ -144,15 +157,18 @@ def _gap(given: Mapping[str, str]) -> list[str]:
     """The problem of a SAS that would expire before the next run replaces it, when both settings are sound."""
     try:
         lifetime = validity(given.get("SAS_VALIDITY", "PT4H"))
-        _, longest = schedule.intervals(given.get("ROTATION_SCHEDULE", schedule.DEFAULT))
+        expression = given.get("ROTATION_SCHEDULE", schedule.DEFAULT)
+        _, longest = schedule.intervals(expression)
     except ValueError:
         return []  # reported already, each under its own name
     if lifetime >= longest + MARGIN:
         return []
     least = longest + MARGIN
+    swapped = _swapped(expression)
     return [
-        f"SAS_VALIDITY is too short: runs of ROTATION_SCHEDULE are up to {longest} apart, so a SAS must live at least "
-        f"{least} or consumers are left without one; for example {isodate.duration_isoformat(longest + least)}"
+        f"SAS_VALIDITY is too short: runs of ROTATION_SCHEDULE are up to {_text(longest)} apart, so a SAS must live at "
+        f"least {_text(least)} or consumers are left without one; for example {_text(longest + least)}"
+        + (f". In ROTATION_SCHEDULE {swapped}" if swapped else "")
     ]
 
 
@@ -169,7 +185,8 @@ def _too_often(given: Mapping[str, str]) -> list[str]:
         return []
     return [
         f"KEY_ROTATION_PERIOD is too short: a key may be regenerated only when no SAS that it signed lives any more, "
-        f"with SAS_VALIDITY and ROTATION_SCHEDULE after {least} at the earliest; for example P90D"
+        f"with SAS_VALIDITY and ROTATION_SCHEDULE after {_text(least)} at the earliest; "
+        f"for example {_text(max(least, _QUARTER))}"
     ]
 
 

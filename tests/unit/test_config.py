@@ -142,10 +142,10 @@ def test_validity_of_the_longest_interval_and_ten_minutes_is_just_enough(schedul
 @pytest.mark.parametrize(
     ("schedule", "validity", "least", "example"),
     [
-        ("0 */30 * * * *", "PT39M59S", "0:40:00", "PT1H10M"),
-        ("0 0 * * * *", "PT1H", "1:10:00", "PT2H10M"),
-        ("0 0 0 * * MON-FRI", "P1DT1H", "3 days, 0:10:00", "P6DT10M"),
-        ("0 0 0 1 * *", "PT4H", "31 days, 0:10:00", "P62DT10M"),
+        ("0 */30 * * * *", "PT39M59S", "PT40M", "PT1H10M"),
+        ("0 0 * * * *", "PT1H", "PT1H10M", "PT2H10M"),
+        ("0 0 0 * * MON-FRI", "P1DT1H", "P3DT10M", "P6DT10M"),
+        ("0 0 0 1 * *", "PT4H", "P31DT10M", "P62DT10M"),
     ],
 )
 def test_validity_that_would_leave_a_gap_is_refused(schedule: str, validity: str, least: str, example: str) -> None:
@@ -171,7 +171,22 @@ def test_validity_is_checked_against_what_ncrontab_makes_of_a_range(schedule: st
 
 def test_range_that_runs_backwards_is_a_warning() -> None:
     plan = config.load({**SAMPLE, "ROTATION_SCHEDULE": "0 0 6 * * MON-SUN", "SAS_VALIDITY": "P14D"})
-    assert plan.warnings == ("ROTATION_SCHEDULE: MON-SUN runs backwards, and NCRONTAB swaps its ends",)
+    assert plan.warnings == (
+        "ROTATION_SCHEDULE: MON-SUN runs backwards, and NCRONTAB swaps its ends (SUN-MON): write what is meant as a "
+        "list, or as two ranges",
+    )
+
+
+def test_validity_that_is_too_short_for_a_range_that_runs_backwards_is_told_why() -> None:
+    (problem,) = problems(ROTATION_SCHEDULE="0 0 22-2/2 * * MON-SUN", SAS_VALIDITY="P3D")
+    assert "up to P5DT4H apart" in problem
+    assert "In ROTATION_SCHEDULE 22-2/2 runs backwards, and NCRONTAB swaps its ends (2-22)" in problem
+    assert "; MON-SUN runs backwards, and NCRONTAB swaps its ends (SUN-MON)" in problem
+
+
+def test_warning_of_a_validity_for_one_run_only_has_durations_as_they_are_written() -> None:
+    (warning,) = config.load({**SAMPLE, "ROTATION_SCHEDULE": "0 0 6 * * *", "SAS_VALIDITY": "P1DT1H"}).warnings
+    assert warning == "SAS_VALIDITY (P1DT1H) outlives one failed run only from P2DT10M on, with runs up to P1D apart"
 
 
 @pytest.mark.parametrize("schedule", ["0 */30 * * * *\n", "\t0 */30 * * * *", "0 */30 * * * *\r", "0\t*/30 * * * *"])
@@ -192,7 +207,7 @@ def test_time_zone_of_the_host_is_a_warning() -> None:
 
 def test_time_zone_whose_clock_goes_back_needs_a_longer_validity() -> None:
     settings = {"WEBSITE_TIME_ZONE": "Europe/Rome", "ROTATION_SCHEDULE": "0 0 6 * * *", "SAS_VALIDITY": "P1DT30M"}
-    assert "it should be 1 day, 1:10:00 at least" in config.load({**SAMPLE, **settings}).warnings[-1]
+    assert "it should be P1DT1H10M at least" in config.load({**SAMPLE, **settings}).warnings[-1]
 
 
 @pytest.mark.parametrize("zone", ["", "UTC", "Etc/UTC"])
@@ -223,8 +238,15 @@ def test_keys_may_be_regenerated_once_no_sas_that_they_signed_can_live() -> None
 def test_key_rotation_period_in_which_a_sas_may_still_live_is_refused() -> None:
     assert problems(KEY_ROTATION_PERIOD="PT4H39M59S") == [
         "KEY_ROTATION_PERIOD is too short: a key may be regenerated only when no SAS that it signed lives any more, "
-        "with SAS_VALIDITY and ROTATION_SCHEDULE after 4:40:00 at the earliest; for example P90D"
+        "with SAS_VALIDITY and ROTATION_SCHEDULE after PT4H40M at the earliest; for example P90D"
     ]
+
+
+def test_key_rotation_period_that_an_example_gives_is_itself_good() -> None:
+    settings = {"SAS_VALIDITY": "P100D", "ROTATION_SCHEDULE": "0 0 6 * * *"}
+    (problem,) = problems(**settings, KEY_ROTATION_PERIOD="P90D")
+    assert problem.endswith("for example P101DT10M")
+    assert config.load({**SAMPLE, **settings, "KEY_ROTATION_PERIOD": "P101DT10M"}).key_rotation_period
 
 
 def test_key_rotation_period_that_is_no_duration_is_told_once() -> None:
