@@ -195,5 +195,15 @@ def _standing(run: Run, plan: Plan) -> tuple[Standing | None, tuple[str, ...]]:
             standing = outlook.reading(run.issuing)
     except errors.RotatorError as error:  # the clusters can be looked into all the same
         return None, (f"the vault could not be asked: {error}",)
-    unfinished = f"a key rotation is not finished ({foreign.one_line(text)}): the next run goes on with it"
-    return standing, ((unfinished,) if text else ()) + run.issuing.warnings
+    return standing, _unfinished(standing) + run.issuing.warnings
+
+
+def _unfinished(standing: Standing) -> tuple[str, ...]:
+    try:
+        before = pending.of(standing.stored.tags)
+    except errors.KeyRotationError:  # no run goes on with that, and a warning of its own tells of it
+        return ()
+    if before is None:
+        return ()
+    by = foreign.one_line(before.run)
+    return (f"a key rotation is not finished ({before.operation}, by run {by}): the next run goes on with it",)

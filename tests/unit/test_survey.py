@@ -7,7 +7,7 @@ from collections.abc import Collection
 import pytest
 
 from rotator import delivered as record
-from rotator import due, errors, manifest, schedule, survey
+from rotator import due, errors, manifest, pending, schedule, survey
 from rotator.config import MARGIN
 from rotator.manifest import Document
 from rotator.redaction import Secret
@@ -273,6 +273,28 @@ def test_a_vault_that_does_not_tell_keeps_nobody_from_looking_into_the_clusters(
     assert [each.state for each in found.targets] == [State.FRESH]
     assert found.warnings == (*world.plan.warnings, "the vault could not be asked: no permission 'storage getsas'")
     assert found.well
+
+
+UNFINISHED = f"revoke first=key2 forced=false run=20260701T120000Z-abc123 key1={NOW.isoformat()} key2={NOW.isoformat()}"
+
+
+def test_a_key_rotation_that_is_not_finished_is_told_in_words() -> None:
+    world = World()
+    assert not world.rotate().failed
+    world.vault.tags[pending.TAG] = UNFINISHED
+    [*_, warning] = survey.survey(world.plan, world.services).warnings
+    assert warning == (
+        "a key rotation is not finished (revoke, by run 20260701T120000Z-abc123): the next run goes on with it"
+    )
+
+
+def test_a_pending_tag_that_cannot_be_read_is_not_told_as_a_key_rotation_that_goes_on() -> None:
+    world = World()
+    assert not world.rotate().failed
+    world.vault.tags[pending.TAG] = "whatever"
+    warnings = survey.survey(world.plan, world.services).warnings
+    assert any(warning.startswith(f"the tag {pending.TAG} on the SAS definition is not one") for warning in warnings)
+    assert not any("not finished" in warning for warning in warnings)
 
 
 def test_without_the_vault_a_deleted_secret_is_told_as_missing() -> None:
