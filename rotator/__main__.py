@@ -10,6 +10,11 @@ from collections.abc import Callable
 INTERRUPTED = 130  # what a shell makes of SIGINT
 
 
+def _abandon(_number: int, _frame: types.FrameType | None) -> None:
+    os.write(2, b"Interrupted. Nothing was changed.\n")
+    os._exit(INTERRUPTED)
+
+
 def _end(_number: int, _frame: types.FrameType | None) -> None:
     os._exit(INTERRUPTED)
 
@@ -21,7 +26,7 @@ def _interrupts(handler: Callable[[int, types.FrameType | None], object] | signa
 
 
 def _main() -> None:
-    _interrupts(_end)  # nothing has begun yet, and Python would show a traceback of its imports
+    _interrupts(_abandon)  # nothing has begun yet, and Python would show a traceback of its imports
     # Called last of all. From then on Python itself would let the signal end the process, whatever its exit code.
     atexit.register(_interrupts, signal.SIG_IGN)
     from rotator import cli, terminal

@@ -249,7 +249,13 @@ def _confirm(choices: Choices, unknown: tuple[pins.HostKey, ...], changes: list[
         raise errors.ConfirmationNeededError(
             "nobody is here to agree to the changes; nothing was changed", remedy="Say --yes, or --dry-run to look."
         )
-    return click.confirm(f"\nMake these {len(changes)} changes?\n  - " + "\n  - ".join(told) + "\n", err=True)
+    return click.confirm(question(told), err=True)
+
+
+def question(changes: list[str]) -> str:
+    """Ask whether to make these changes."""
+    what = "this change" if len(changes) == 1 else f"these {len(changes)} changes"
+    return f"\nMake {what}?\n  - " + "\n  - ".join(changes) + "\n"
 
 
 def _tell(step: Step, *, as_json: bool) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from rotator import cli, turn
+from rotator import cli, onboard_command, turn
 from rotator.settings import Settings
 from tests.unit.examples import BUSY, HOLDER
 from tests.unit.test_config import SAMPLE
@@ -125,3 +125,8 @@ def test_help_of_a_command_tells_its_options(command: str, options: list[str]) -
 
 def test_plan_takes_no_turn() -> None:
     assert invoke("plan", "--no-lease").exit_code == 2
+
+
+def test_the_question_of_onboard_says_how_many_changes_there_are() -> None:
+    assert onboard_command.question(["one"]) == "\nMake this change?\n  - one\n"
+    assert onboard_command.question(["one", "two"]) == "\nMake these 2 changes?\n  - one\n  - two\n"

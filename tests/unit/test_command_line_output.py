@@ -165,6 +165,24 @@ runpy.run_module("rotator", run_name="__main__")
     assert done.returncode == 2
 
 
+def test_an_interrupt_before_anything_has_begun_says_that_nothing_was_changed() -> None:
+    begun = """
+import runpy, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "rotator.cli":
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+runpy.run_module("rotator", run_name="__main__")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", begun, "rotate"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "Interrupted. Nothing was changed.\n")
+
+
 def test_an_interrupt_that_whoever_started_it_ignores_is_ignored() -> None:
     shell = 'trap "" INT; exec "$0" -m rotator --help'
     with subprocess.Popen(["sh", "-c", shell, sys.executable], cwd=ROOT, stdout=subprocess.PIPE) as process:
