@@ -117,6 +117,25 @@ def test_a_variable_of_several_lines_stops_the_workflow(tmp_path: Path) -> None:
     assert "PATH" not in (tmp_path / "environment").read_text()
 
 
+def test_a_webhook_whose_url_is_a_variable_is_masked_in_the_log_and_warned_of(tmp_path: Path) -> None:
+    url = "https://hooks.example.com/services/T0/B0/x%2Fy"
+    done = hand_over(tmp_path, {"NOTIFY_WEBHOOK_URL": url})
+    assert (done.returncode, done.stderr) == (0, "")
+    mask, warning = done.stdout.splitlines()
+    assert mask == "::add-mask::https://hooks.example.com/services/T0/B0/x%252Fy"
+    assert warning.startswith("::warning::")
+    assert "hooks.example.com" not in warning
+    assert (tmp_path / "environment").read_text() == f"NOTIFY_WEBHOOK_URL={url}\n"
+
+
+@pytest.mark.parametrize(
+    "value", ["", "@Microsoft.KeyVault(SecretUri=https://kv.vault.azure.net/secrets/notify-webhook)"]
+)
+def test_a_webhook_whose_url_is_in_the_vault_is_as_any_variable(tmp_path: Path, value: str) -> None:
+    assert hand_over(tmp_path, {"NOTIFY_WEBHOOK_URL": value}).stdout == ""
+    assert (tmp_path / "environment").read_text() == f"NOTIFY_WEBHOOK_URL={value}\n"
+
+
 def test_the_dev_container_has_the_app_s_python(template: Template) -> None:
     container = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text())
     (app,) = template.resources("Microsoft.Web/sites")
