@@ -1,129 +1,17 @@
-"""`python -m sandbox`: start everything, print where it is and the settings, stay up until Ctrl-C."""
+"""`python -m sandbox`, which Ctrl-C ends without a traceback, also before there is anything to stop."""
 
-import argparse
-import contextlib
-import fcntl
-import os
-import shlex
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-
-from sandbox import parts, world
-
-SETTINGS_FILE = Path(".sandbox/settings.env")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the sandbox; 0 after a clean stop, 2 when a part is missing."""
-    asked = _parser().parse_args(arguments)
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+def _main() -> int:
     try:
-        options = _options(asked)
-        with _alone(asked.settings), world.World(options) as running:
-            _write(asked.settings, running.command_line_settings)
-            print(_overview(running, asked.settings), flush=True)
-            ended.wait()
-    except (parts.MissingPartError, _OccupiedError) as error:
-        print(f"sandbox: {error}", file=sys.stderr)
-        return 2
-    return 0
+        from sandbox.command import main  # within, as it takes a second or two
 
-
-class _OccupiedError(Exception):
-    """Another sandbox keeps its settings in that file."""
-
-
-@contextlib.contextmanager
-def _alone(settings_file: Path) -> Iterator[None]:
-    """Hold the settings file, until the process ends at the latest; raises _OccupiedError where another one does."""
-    settings_file.parent.mkdir(parents=True, exist_ok=True)
-    with settings_file.with_name(f"{settings_file.name}.lock").open("a") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            other = shlex.quote(str(settings_file.with_name(f"second-{settings_file.name}")))
-            raise _OccupiedError(
-                f"another sandbox is running, and its settings are in {settings_file}. Stop it, or let this one write "
-                f"its settings elsewhere: --settings {other} (make sandbox ARGS='--settings {other}')"
-            ) from None
-        yield
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m sandbox",
-        description="The services around the rotator on loopback: Azure's, an SSH master and a Kubernetes API.",
-    )
-    parser.add_argument("--sshd", action="store_true", help="OpenSSH's sshd as the master")
-    parser.add_argument(
-        "--envtest",
-        nargs="?",
-        const="",
-        metavar="DIR",
-        help="the real kube-apiserver and etcd from DIR, by default from $KUBEBUILDER_ASSETS",
-    )
-    parser.add_argument("--azurite", action="store_true", help="Azurite as the blob storage")
-    parser.add_argument(
-        "--minimal-permissions",
-        action="store_true",
-        help="the vault grants what the original sample's access policy grants, and no more",
-    )
-    parser.add_argument(
-        "--settings",
-        type=Path,
-        default=SETTINGS_FILE,
-        metavar="FILE",
-        help="where the rotator's settings are written (default: %(default)s)",
-    )
-    return parser
-
-
-def _options(asked: argparse.Namespace) -> world.Options:
-    parts.require_kubectl()
-    if asked.sshd:
-        parts.require_sshd()
-    if asked.azurite:
-        parts.require_azurite()
-    return world.Options(
-        sshd=asked.sshd,
-        envtest=None if asked.envtest is None else parts.envtest_assets(asked.envtest),
-        azurite=asked.azurite,
-        minimal_permissions=asked.minimal_permissions,
-    )
-
-
-def _overview(running: world.World, settings_file: Path) -> str:
-    places = {
-        "identity": running.identity.url,
-        "resources": running.resource_manager.url,
-        "vault": running.vault.url,
-        "storage": running.settings["STORAGE_BLOB_ENDPOINT"],
-        "master": f"ssh://{running.master.username}@127.0.0.1:{running.master.port}",
-        "kubeconfig": str(running.cluster.kubeconfig),
-        "settings": str(settings_file),
-    }
-    lines = ["The sandbox is up; Ctrl-C stops it.", ""]
-    lines += [f"  {name:<11} {place}" for name, place in places.items()]
-    return "\n".join([*lines, "", *_exports(running.command_line_settings)])
-
-
-def _exports(settings: dict[str, str]) -> list[str]:
-    # A quote within single quotes is written '\'' in every POSIX shell.
-    escaped = {name: value.replace("'", "'\\''") for name, value in settings.items()}
-    return [f"export {name}='{value}'" for name, value in escaped.items()]
-
-
-def _write(path: Path, settings: dict[str, str]) -> None:
-    """For the owner only: the identity header opens the sandbox's identity, though nothing else."""
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write("\n".join(_exports(settings)) + "\n")
+        return main()
+    except KeyboardInterrupt:
+        print("\nInterrupted. Nothing was started.", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(_main())
