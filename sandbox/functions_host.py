@@ -10,12 +10,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from sandbox.functions_worker import LOGGED
+
+_LOG_SECONDS = 30
+
 
 class FunctionsHost:
-    """A worker process for one app. What it logs is in `log`, line by line."""
+    """A worker process for one app. What it logs is in `log`, line by line, when an invocation is answered."""
 
     def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
         self.log: list[str] = []
+        self._logged = threading.Semaphore(0)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "sandbox.functions_worker", str(directory)],
             env=dict(environment),
@@ -76,7 +81,11 @@ class FunctionsHost:
         assert self._process.stdin
         self._process.stdin.write(json.dumps(invocation) + "\n")
         self._process.stdin.flush()
-        return self._answer()
+        answer = self._answer()
+        # The log comes another way than the answer, and maybe later.
+        if not self._logged.acquire(timeout=_LOG_SECONDS):
+            raise RuntimeError("the worker's log stands still:\n" + "\n".join(self.log))
+        return answer
 
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout
@@ -90,4 +99,7 @@ class FunctionsHost:
     def _read_log(self) -> None:
         assert self._process.stderr
         for line in self._process.stderr:
-            self.log.append(line.rstrip("\n"))
+            if line.rstrip("\n") == LOGGED:
+                self._logged.release()
+            else:
+                self.log.append(line.rstrip("\n"))

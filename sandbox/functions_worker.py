@@ -19,6 +19,9 @@ from typing import Any, Protocol
 Invocation = dict[str, Any]
 Result = dict[str, Any]
 
+# The line on stderr after what an invocation logged.
+LOGGED = "--- the invocation's log ends here ---"
+
 
 class Engine(Protocol):
     """What indexes an app and runs its functions."""
@@ -169,7 +172,9 @@ def main(directory: Path) -> None:
     engine: Engine = Runtime() if sys.version_info >= (3, 13) else ProgrammingModel()
     print(json.dumps({"engine": engine.name, "functions": engine.index(directory)}), flush=True)  # noqa: T201
     for line in sys.stdin:
-        print(json.dumps(engine.invoke(json.loads(line))), flush=True)  # noqa: T201
+        answer = json.dumps(engine.invoke(json.loads(line)))
+        print(LOGGED, file=sys.stderr, flush=True)  # noqa: T201
+        print(answer, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
