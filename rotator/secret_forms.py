@@ -8,11 +8,12 @@ import itertools
 import json
 import re
 import urllib.parse
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 _SHORTEST = 6  # of our own; shorter ones would mask ordinary words
 _LONG = 16_384  # characters; of a longer text fewer encodings are looked for
+_MANY = 1_000  # parts of one value; of each of more of them fewer encodings are looked for
 _MOST_NESTED = 3  # levels of base64 in base64, as a Secret whose value is base64 has
 _LONGEST_NAME = 25
 _ALWAYS_DISTINCTIVE = 16
@@ -139,15 +140,16 @@ def _leaves(text: str) -> Iterator[str]:
             yield value
 
 
-def _forms(texts: Iterable[str]) -> set[str]:
-    return set(itertools.chain.from_iterable(_encodings(text) for text in texts))
+def _forms(texts: Collection[str]) -> set[str]:
+    few = len(texts) <= _MANY
+    return set(itertools.chain.from_iterable(_encodings(text, whole=few and len(text) <= _LONG) for text in texts))
 
 
-def _encodings(text: str) -> Iterator[str]:
+def _encodings(text: str, *, whole: bool) -> Iterator[str]:
     raw = text.encode(errors="surrogatepass")
     as_json = json.dumps(text, ensure_ascii=False)[1:-1]
     yield from (text, as_json, base64.b64encode(raw).decode())
-    if len(text) > _LONG:
+    if not whole:
         return
     yield from _quoted(text, raw)
     yield from (repr(text)[1:-1], json.dumps(text)[1:-1], html.escape(text), html.escape(text, quote=False))

@@ -190,3 +190,11 @@ def test_password_in_any_lines_is_masked_alone(kept: str) -> None:
     living = Secret(kept, foreign=True)
     assert scrub("it is hunter2-hunter2-hunter2.") == "it is [secret]."
     del living
+
+
+def test_each_of_very_many_lines_is_masked_as_it_stands_and_in_base64() -> None:
+    lines = [f"Line{number:05}-of-Others" for number in range(5_000)]
+    living = Secret("\n".join(lines), foreign=True)
+    for line in (lines[0], lines[2_500], lines[-1]):
+        assert scrub(f"said: {line}, {base64.b64encode(line.encode()).decode()}.") == "said: [secret], [secret]."
+    del living
