@@ -15,9 +15,10 @@ from rotator.secret_index import SecretIndex
 MASK = "[secret]"
 
 # What a SAS or key looks like even when this process never saw it as a Secret: a signature, an account key, a PEM body.
-_SIGNATURE = re.compile(r"(?i)(?<![A-Za-z])sig(?:=|%3D)[^&\s\"'<>\\]+")
-_ACCOUNT_KEY = re.compile(r"(?i)(AccountKey|SharedAccessKey)=[A-Za-z0-9+/]{16,}={0,2}")
-_PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
+_SIGNATURE = re.compile(r"(?i)(?<![A-Za-z])sig(?:=|%3D)([^&\s\"'<>\\]+)")
+_ACCOUNT_KEY = re.compile(r"(?i)(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{16,}={0,2})")
+_PEM = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z))", re.DOTALL)
+_LOOKS_SECRET = (_SIGNATURE, _ACCOUNT_KEY, _PEM)
 
 _everywhere = SecretIndex(shortest=6)
 _in_quotations = SecretIndex(shortest=3, words=True)
@@ -100,12 +101,14 @@ def _scrubbed(text: str, *indexes: SecretIndex) -> str:
     _forget_the_dead()
     kept: list[str] = []
     end = 0
-    for begin, until in sorted(itertools.chain.from_iterable(index.spans(text) for index in indexes)):
+    # Looked for in the text as it is: of a key that is known in part, masking that part first would leave the rest.
+    unknown = (found.span(1) for pattern in _LOOKS_SECRET for found in pattern.finditer(text))
+    for begin, until in sorted(itertools.chain(unknown, *(index.spans(text) for index in indexes))):
         if begin > end or not kept:
             kept += [text[end:begin], MASK]
         end = max(end, until)
     text = "".join(kept) + text[end:]
-    return _PEM.sub(MASK, _ACCOUNT_KEY.sub(rf"\1={MASK}", _SIGNATURE.sub(f"sig={MASK}", text)))
+    return _SIGNATURE.sub(f"sig={MASK}", text)  # also where it was written as sig%3D
 
 
 def scrubbed(value: Any) -> Any:

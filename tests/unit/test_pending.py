@@ -24,7 +24,9 @@ moments = st.none() | st.datetimes(timezones=st.just(datetime.UTC))
 
 def keys(first: datetime.datetime | None = LONG_AGO, second: datetime.datetime | None = LONG_AGO) -> AccountKeys:
     made = {"key1": first, "key2": second}
-    return AccountKeys("mystorage", tuple(AccountKey(name, Secret("a2V5"), made[name]) for name in made))
+    return AccountKeys(
+        "mystorage", tuple(AccountKey(name, Secret("bm90IGEgcmVhbCBhY2NvdW50IGtleQ=="), made[name]) for name in made)
+    )
 
 
 def test_text_of_a_revocation() -> None:

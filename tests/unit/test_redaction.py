@@ -111,6 +111,14 @@ def test_scrub_masks_a_key_that_was_never_a_secret_even_when_cut_off() -> None:
     assert scrub(f"read {PEM[:90]}") == "read [secret]"
 
 
+def test_a_key_of_which_a_part_is_known_is_masked_whole() -> None:
+    line = PEM.splitlines()[1]
+    known = Secret(line[8:24]), Secret(PEM.splitlines()[0]), Secret("EXAMPLEkey1234")
+    assert scrub(f"read {PEM}done") == "read [secret]\ndone"
+    assert scrub("AccountKey=abcdefghEXAMPLEkey1234ijklmnop==;b") == "AccountKey=[secret];b"
+    del known
+
+
 @pytest.mark.parametrize(
     ("text", "scrubbed"),
     [
