@@ -47,7 +47,7 @@ class KeyRotation:
         OwnStorageError or another error of ours when it is refused before a key was regenerated.
         """
         standing = self._run.issuing.with_keys()
-        before = _readable(standing)
+        before = pending.readable(standing.stored.tags)
         if before is None:
             self._regeneration.may_forget = True
             return self._begin(operation, forced=forced)
@@ -263,14 +263,6 @@ class KeyRotation:
             return self._services.prover.refused(sas, endpoint)
         except errors.StorageUnreachableError as error:
             return f"not tried: {error}"
-
-
-def _readable(standing: Standing) -> Pending | None:
-    """Return what is pending; None for a tag that cannot be read, of which the report's warnings tell."""
-    try:
-        return pending.of(standing.stored.tags)
-    except errors.KeyRotationError:
-        return None
 
 
 def _begun(plan: Pending, standing: Standing) -> bool:

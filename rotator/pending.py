@@ -60,6 +60,14 @@ def of(tags: Mapping[str, str]) -> Pending | None:
     return parse(tags[TAG]) if tags.get(TAG) else None
 
 
+def readable(tags: Mapping[str, str]) -> Pending | None:
+    """What the tags say is pending; None also for a tag that cannot be read, of which a warning tells."""
+    try:
+        return of(tags)
+    except errors.KeyRotationError:
+        return None
+
+
 def parse(text: str) -> Pending:
     """Read a tag's value; raises KeyRotationError."""
     try:

@@ -199,10 +199,7 @@ def _standing(run: Run, plan: Plan) -> tuple[Standing | None, tuple[str, ...]]:
 
 
 def _unfinished(standing: Standing) -> tuple[str, ...]:
-    try:
-        before = pending.of(standing.stored.tags)
-    except errors.KeyRotationError:  # no run goes on with that, and a warning of its own tells of it
-        return ()
+    before = pending.readable(standing.stored.tags)
     if before is None:
         return ()
     by = foreign.one_line(before.run)
