@@ -149,11 +149,11 @@ def test_a_command_that_only_looks_says_so_and_ends_at_once(mute: dict[str, str]
 
 def test_an_interrupted_run_ends_with_130_and_words(mute: dict[str, str]) -> None:
     mute["KEYVAULT_BASEURL"] = f"https://127.0.0.1:{mute['KUBERNETES_SSH_PORT']}"
-    with in_terminal(mute, "rotate") as (process, terminal):
+    with in_terminal(mute, "rotate", width=200) as (process, terminal):  # the line is whole, whatever it waits for
         sent = until(terminal, "the next run finishes")
         process.send_signal(signal.SIGINT)
         sent += until(terminal, "never sent")
-    assert process.returncode == 130
+    assert process.returncode == 130, sent
     assert "Interrupted. The run was stopped. Run it again" in sent
     assert "Traceback" not in sent
 
