@@ -1,6 +1,5 @@
 """`python -m rotator check`: every step of a rotation looked at, live in a terminal, with the remedies."""
 
-import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 _STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILURE: "bold red", Level.SKIPPED: "dim"}
+_CURSOR = "\x1b[?25h"  # shown again
 
 
 @click.command()
@@ -35,19 +35,13 @@ def check(*, manner: Manner) -> None:
       python -m rotator check --json | jq -r '.findings[] | select(.command != "") | .command'
     """  # noqa: D301  # click takes the backspace itself for "do not wrap"
     with terminal.telling(manner):
-        try:
-            checkup = _json() if manner.as_json else _told(terminal.console(), verbose=manner.verbose)
-        except KeyboardInterrupt:
-            click.echo("Interrupted. Nothing was changed.", err=True)
-            sys.stdout.flush()
-            os._exit(
-                complaint.INTERRUPTED
-            )  # some looks may still wait for an answer, and nothing of theirs is to be waited for
+        checkup = _json() if manner.as_json else _told(terminal.console(), verbose=manner.verbose)
     sys.exit(complaint.FAILED if checkup.failed else 0)
 
 
 def _json() -> Checkup:
-    checkup = app.check()
+    with terminal.abandoned():
+        checkup = app.check()
     click.echo(complaint.json_text(checkup.as_json(), indent=2))
     return checkup
 
@@ -57,7 +51,8 @@ def _told(console: "Console", *, verbose: bool) -> Checkup:
     if sys.stdout.isatty() and console.is_terminal and not verbose:
         checkup = _live(console)
     else:
-        checkup = app.check()
+        with terminal.abandoned():
+            checkup = app.check()
         tables.show(console, _table(checkup.findings, narrow=tables.is_narrow(console)))
     for finding in checkup.findings:
         _mend(console, finding)
@@ -68,7 +63,7 @@ def _told(console: "Console", *, verbose: bool) -> Checkup:
 def _live(console: "Console") -> Checkup:
     from rich.live import Live
 
-    with Live(console=console, refresh_per_second=12) as live:
+    with Live(console=console, refresh_per_second=12) as live, terminal.abandoned(restored=f"{_CURSOR}\n"):
         checkup = app.check(announce=_Watcher(live))
         live.update(_table(checkup.findings, narrow=tables.is_narrow(console)))
     return checkup

@@ -12,7 +12,7 @@ from typing import Self
 
 from rotator import activity, complaint
 
-_ERASE = "\r\x1b[K"
+ERASE = "\r\x1b[K"
 _QUIET_SECONDS = 0.7  # what is done sooner needs no line
 _EVERY_SECONDS = 0.25
 _UNBOUNDED = 1_000  # characters
@@ -40,11 +40,6 @@ class StatusLine:
         if self._thread:
             self._thread.join()
 
-    @property
-    def is_shown(self) -> bool:
-        """Whether there is one to be erased."""
-        return self._thread is not None
-
     def stop(self) -> None:
         """Say from now on that the command was interrupted, and what it still waits for."""
         self._stopping = True
@@ -70,10 +65,10 @@ class StatusLine:
         while not self._over.wait(wait):
             # Of a line that is folded, also by the ^C that a terminal shows, only the last part would be erased.
             width = shutil.get_terminal_size().columns - len("^C") - 1
-            self._write(_ERASE + self.text(time.monotonic(), width))
+            self._write(ERASE + self.text(time.monotonic(), width))
             wait, shown = _EVERY_SECONDS, True
         if shown:
-            self._write(_ERASE)
+            self._write(ERASE)
 
     @staticmethod
     def _write(text: str) -> None:

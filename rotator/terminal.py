@@ -87,12 +87,16 @@ def _trace(error: BaseException, manner: Manner) -> None:
 
 
 @contextlib.contextmanager
-def abandoned(line: StatusLine) -> Iterator[None]:
-    """Have Ctrl-C end the process at once: for a command that changes nothing, whatever still waits for an answer."""
+def abandoned(*, erased: str = "", restored: str = "") -> Iterator[None]:
+    """Have Ctrl-C end the process at once: for a command that changes nothing, whatever still waits for an answer.
+
+    `erased` is written to standard error before the words, `restored` to standard output: what puts a terminal right.
+    """
 
     def end(_number: int, _frame: object) -> NoReturn:
-        # No stream is used: the signal may come while one is written.
-        erased = "\r\x1b[K" if line.is_shown else ""
+        # No stream is used: the signal may come while one is written. And nothing is raised: what is closed on the way
+        # out, while others still use it, may raise something else instead.
+        os.write(1, restored.encode())
         os.write(2, f"{erased}Interrupted. Nothing was changed.\n".encode())
         os._exit(complaint.INTERRUPTED)
 
@@ -111,7 +115,8 @@ def abandoned(line: StatusLine) -> Iterator[None]:
 def looking(manner: Manner) -> Iterator[None]:
     """Show what a command waits for that changes nothing."""
     shown = status_line.is_wanted(as_json=manner.as_json, verbose=manner.verbose)
-    with StatusLine("Ctrl-C is safe: nothing is changed", shown=shown) as line, abandoned(line):
+    erased = status_line.ERASE if shown else ""
+    with StatusLine("Ctrl-C is safe: nothing is changed", shown=shown), abandoned(erased=erased):
         yield
 
 

@@ -26,8 +26,8 @@ COLOURED = re.compile(r"\x1b\[(?:[0-9;]*;)?(?:3[0-8]|9[0-7]|4[0-8])(?:;[0-9;]*)?
 WIDTH = 140
 
 
-def in_terminal(world: World, *arguments: str, **settings: str) -> tuple[int, str]:
-    """Exit code of the command in a terminal, and everything that was sent to it."""
+def in_terminal(world: World, *arguments: str, interrupted_after: str = "", **settings: str) -> tuple[int, str]:
+    """Exit code of the command in a terminal, and everything that was sent to it; Ctrl-C comes after these words."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, WIDTH, 0, 0))
     given = {**environment(world), "TERM": "xterm-256color", **settings}
@@ -37,17 +37,15 @@ def in_terminal(world: World, *arguments: str, **settings: str) -> tuple[int, st
         [sys.executable, "-m", "rotator", *arguments], env=given, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs
     ) as process:
         os.close(theirs)
-        sent = read_all(ours)
+        sent = b""
+        with contextlib.suppress(OSError):  # Linux says EIO once nobody has the other end any more
+            while part := os.read(ours, 65536):
+                sent += part
+                if interrupted_after and interrupted_after.encode() in sent:
+                    process.send_signal(signal.SIGINT)
+                    interrupted_after = ""
     os.close(ours)
-    return process.returncode, sent
-
-
-def read_all(terminal: int) -> str:
-    parts = []
-    with contextlib.suppress(OSError):  # Linux says EIO once nobody has the other end any more
-        while part := os.read(terminal, 65536):
-            parts.append(part)
-    return b"".join(parts).decode()
+    return process.returncode, sent.decode()
 
 
 def test_a_check_shows_its_progress_in_a_terminal(world: World) -> None:
@@ -78,10 +76,21 @@ def test_an_interrupted_check_ends_with_words(world: World) -> None:
         process.send_signal(signal.SIGINT)
         printed, told = process.communicate(timeout=60)
     assert "checked" in first
-    assert process.returncode == 130
+    assert process.returncode == 130, told
     assert "Interrupted. Nothing was changed." in told
     assert "Traceback" not in told
     assert printed == ""
+
+
+def test_an_interrupted_check_leaves_the_terminal_as_it_was(world: World) -> None:
+    master = world.master
+    assert isinstance(master, Master)
+    master.mute = True
+    code, sent = in_terminal(world, "check", interrupted_after="key1 signs")
+    assert code == 130, sent
+    assert "\x1b[?25h" in sent[sent.rindex("\x1b[?25l") :]
+    assert sent.endswith("\nInterrupted. Nothing was changed.\r\n")
+    assert "Traceback" not in sent
 
 
 def test_a_check_that_logs_shows_no_progress_which_its_lines_would_tear(world: World) -> None:
