@@ -8,13 +8,14 @@ import contextlib
 import socket
 import threading
 import time
+import weakref
 from typing import Any
 
 import requests
 from azure.core.exceptions import AzureError, ServiceResponseTimeoutError
 from azure.core.pipeline.transport import RequestsTransport
 from requests import adapters
-from urllib3 import connection, connectionpool, util
+from urllib3 import connection, connectionpool, response, util
 
 
 class Transport(RequestsTransport):  # type: ignore[misc]  # the SDK loads it lazily, so it looks like anything
@@ -22,9 +23,10 @@ class Transport(RequestsTransport):  # type: ignore[misc]  # the SDK loads it la
 
     def __init__(self, *, whole: float, connect: float, read: float) -> None:
         self._whole = whole
+        self._answers: weakref.WeakSet[response.BaseHTTPResponse] = weakref.WeakSet()
         session = requests.Session()
         for scheme in ("http://", "https://"):
-            session.mount(scheme, _Adapter(whole))
+            session.mount(scheme, _Adapter(whole, self._answers))
         super().__init__(session=session, connection_timeout=connect, read_timeout=min(read, whole))
 
     def send(self, request: Any, **options: Any) -> Any:
@@ -41,6 +43,12 @@ class Transport(RequestsTransport):  # type: ignore[misc]  # the SDK loads it la
             raise self._too_slow()
         return answer
 
+    def close(self) -> None:
+        """Close everything, also the connection of an answer that nobody has read, as of a try that was repeated."""
+        for each in list(self._answers):
+            each.close()
+        super().close()
+
     def _too_slow(self) -> ServiceResponseTimeoutError:
         words = f"no whole answer within {self._whole:g} s"
         return ServiceResponseTimeoutError(words, error=TimeoutError(words))
@@ -49,8 +57,8 @@ class Transport(RequestsTransport):  # type: ignore[misc]  # the SDK loads it la
 class _Adapter(adapters.HTTPAdapter):
     """Connections of ours; without retries of its own, as the SDK has them."""
 
-    def __init__(self, whole: float) -> None:
-        self._pools = _pools(whole)
+    def __init__(self, whole: float, answers: "weakref.WeakSet[response.BaseHTTPResponse]") -> None:
+        self._pools = _pools(whole, answers)
         super().__init__(max_retries=util.Retry(total=False, redirect=False, raise_on_status=False))
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
@@ -67,6 +75,7 @@ class _Bounded(connection.HTTPConnection):
     """A connection whose exchanges are cut off. `_handle` is the same socket, also once TLS has wrapped the first."""
 
     whole = 0.0
+    answers: "weakref.WeakSet[response.BaseHTTPResponse]"
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -86,9 +95,11 @@ class _Bounded(connection.HTTPConnection):
         # Closes the connection where the server will, before the body is read.
         self._is_answering = True
         try:
-            return super().getresponse()
+            answer = super().getresponse()
         finally:
             self._is_answering = False
+        self.answers.add(answer)
+        return answer
 
     def close(self) -> None:
         super().close()
@@ -136,12 +147,16 @@ class _Pool(connectionpool.HTTPConnectionPool):
         super()._put_conn(conn)
 
 
-def _pools(seconds: float) -> dict[str, type[connectionpool.HTTPConnectionPool]]:
+def _pools(
+    seconds: float, kept: "weakref.WeakSet[response.BaseHTTPResponse]"
+) -> dict[str, type[connectionpool.HTTPConnectionPool]]:
     class Plain(_Bounded):
         whole = seconds
+        answers = kept
 
     class Tls(_Bounded, connection.HTTPSConnection):
         whole = seconds
+        answers = kept
 
     class PlainPool(_Pool):
         ConnectionCls = Plain

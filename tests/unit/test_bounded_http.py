@@ -2,7 +2,9 @@
 
 import base64
 import contextlib
+import gc
 import itertools
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -48,6 +50,29 @@ def get(url: str, *, stream: bool = False) -> int:
         answer = client.send_request(HttpRequest("GET", url), stream=stream)
         answer.read()
         return int(answer.status_code)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Connection": "close"}])
+def test_with_its_client_closes_what_nobody_has_read(headers: dict[str, str]) -> None:
+    """As the answers of a download's tries are, for as long as somebody holds one; not only once they are collected."""
+    transport = bounded_http.Transport(whole=30, connect=5, read=30)
+    client: Any
+    with serving(lambda _: (503, headers, b"later" * 1000)) as url:
+        with PipelineClient(url, policies=[patience.BoundedRetryPolicy(retry_total=1)], transport=transport) as client:
+            answer = client.send_request(HttpRequest("GET", url), stream=True)
+            assert connections_to(url) > 0
+        assert connections_to(url) == 0
+    assert answer.status_code == 503
+
+
+def connections_to(url: str) -> int:
+    """How many sockets of this process are connected there."""
+    port, found = int(url.rpartition(":")[2]), 0
+    for each in gc.get_objects():
+        if isinstance(each, socket.socket) and each.fileno() != -1:
+            with contextlib.suppress(OSError):  # one that is connected to nobody
+                found += each.getpeername()[1:2] == (port,)  # nothing, of a socket by a path
+    return found
 
 
 @pytest.mark.parametrize(("beginning", "drop"), PLACES.values(), ids=list(PLACES))
