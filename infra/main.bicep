@@ -81,14 +81,21 @@ param kubernetesSshPort string = ''
 param kubernetesSshUsername string = 'rotator'
 @description('Pinned host key fingerprints. Empty until onboarding has confirmed them.')
 param kubernetesSshFingerprint string = ''
+#disable-next-line secure-secrets-in-params // the name of a secret in the vault
 param kubernetesSshKeySecret string = ''
+#disable-next-line secure-secrets-in-params // the name of a secret in the vault
 param kubernetesSshPassphraseSecret string = ''
 param kubernetesNamespace string = 'default'
 param kubernetesSecretName string = 'storage-sas'
+#disable-next-line secure-secrets-in-params // the key of an entry in the Secret, not its value
 param kubernetesSecretKey string = ''
+#disable-next-line secure-secrets-in-params // how the entry is written
 param kubernetesSecretEncoding string = ''
+#disable-next-line secure-secrets-in-params // how the Secret is written
 param kubernetesSecretStrategy string = ''
+#disable-next-line secure-secrets-in-params // whether a Secret of others is taken over
 param kubernetesSecretAdopt string = ''
+#disable-next-line secure-secrets-in-params // whether entries of others stay
 param kubernetesSecretKeepForeign string = ''
 param kubernetesKubectl string = ''
 @description('The name of the managed account in the vault; empty is the name of the storage account.')
@@ -112,7 +119,13 @@ var abbreviations = loadJsonContent('abbreviations.json')
 var token = toLower(uniqueString(subscription().id, environmentName, location))
 var tags = { 'azd-env-name': environmentName }
 
-var groupName = empty(resourceGroupName) ? '${abbreviations.resourcesResourceGroups}${environmentName}' : resourceGroupName
+var groupName = empty(resourceGroupName)
+  ? '${abbreviations.resourcesResourceGroups}${environmentName}'
+  : resourceGroupName
+// Names are made here and not asked of the module that makes the thing: a preview knows them before anything is there.
+var identityName = '${abbreviations.managedIdentityUserAssignedIdentities}${token}'
+var insightsName = '${abbreviations.insightsComponents}${token}'
+var storageName = '${abbreviations.storageStorageAccounts}${token}'
 var networkName = '${abbreviations.networkVirtualNetworks}${token}'
 var newStorageAccount = empty(storageAccountName)
 var rotatedName = newStorageAccount ? '${abbreviations.storageStorageAccounts}sas${token}' : storageAccountName
@@ -168,7 +181,7 @@ module identity 'app/identity.bicep' = {
   name: 'identity'
   scope: group
   params: {
-    name: '${abbreviations.managedIdentityUserAssignedIdentities}${token}'
+    name: identityName
     location: location
     tags: tags
   }
@@ -179,7 +192,7 @@ module monitoring 'app/monitoring.bicep' = {
   scope: group
   params: {
     workspaceName: '${abbreviations.operationalInsightsWorkspaces}${token}'
-    insightsName: '${abbreviations.insightsComponents}${token}'
+    insightsName: insightsName
     location: location
     tags: tags
   }
@@ -211,7 +224,7 @@ module storage 'app/storage.bicep' = {
   name: 'storage'
   scope: group
   params: {
-    name: '${abbreviations.storageStorageAccounts}${token}'
+    name: storageName
     location: location
     tags: tags
     isPrivate: vnetEnabled
@@ -258,10 +271,14 @@ module roles 'app/roles.bicep' = {
   name: 'roles'
   scope: group
   params: {
-    storageName: storage.outputs.name
-    insightsName: monitoring.outputs.insightsName
+    storageName: storageName
+    insightsName: insightsName
+    // Part of the assignments' names, so that a preview cannot look into this module; another name for an assignment
+    // that is there already would be refused as RoleAssignmentExists.
+    #disable-next-line what-if-short-circuiting
     appPrincipalId: identity.outputs.principalId
   }
+  dependsOn: [storage, monitoring]
 }
 
 module keyOperators 'app/key-operators.bicep' = {
@@ -271,10 +288,19 @@ module keyOperators 'app/key-operators.bicep' = {
     storageName: rotatedName
     keyVaultPrincipalId: keyVaultPrincipal
     keyVaultHasRole: keyVaultHasRole
-    appPrincipalId: identity.outputs.principalId
-    appMayRotateKeys: rotatesKeys
     operatorPrincipalId: operatorOnboards ? principalId : ''
     operatorPrincipalType: principalType
+  }
+  dependsOn: [rotated]
+}
+
+module keyRotationRole 'app/key-rotation-role.bicep' = if (rotatesKeys) {
+  name: 'key-rotation-role'
+  scope: resourceGroup(rotatedGroup)
+  params: {
+    storageName: rotatedName
+    #disable-next-line what-if-short-circuiting // as in `roles`
+    appPrincipalId: identity.outputs.principalId
   }
   dependsOn: [rotated]
 }
@@ -339,9 +365,10 @@ module function 'app/function.bicep' = {
     identityClientId: identity.outputs.clientId
     storageBlobs: storage.outputs.blobs
     packageContainer: storage.outputs.packageContainer
-    insightsName: monitoring.outputs.insightsName
+    insightsName: insightsName
     workspaceId: monitoring.outputs.workspaceId
     subnetId: vnetEnabled ? network!.outputs.appSubnetId : integrationSubnetId
+    notifyWebhookUrl: notifyWebhookUrl
     settings: {
       KEYVAULT_BASEURL: vaultUri
       KEYVAULT_STORAGE_NAME: managedAccount
@@ -366,7 +393,6 @@ module function 'app/function.bicep' = {
       KEY_ROTATION_PERIOD: keyRotationPeriod
       REVOKE_GRACE: revokeGrace
       REPORT_CONTAINER: storage.outputs.reportContainer
-      NOTIFY_WEBHOOK_URL: notifyWebhookUrl
       SAS_DEFINITION_NAME: sasDefinitionName
       SAS_SERVICES: sasServices
       SAS_RESOURCE_TYPES: sasResourceTypes

@@ -59,6 +59,7 @@ var alerts = [
   }
 ]
 
+// 2023-01-01 is the newest version that is no preview.
 resource operators 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(email)) {
   name: 'rotator-operators'
   location: 'global'
@@ -76,6 +77,7 @@ resource operators 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(ema
   }
 }
 
+// After 2023-12-01 comes 2026-03-01, which Azure's other clouds need not serve yet.
 resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
   for alert in alerts: {
     name: alert.name

@@ -12,7 +12,7 @@ param sshPublicKey string
 
 var administrator = 'k3sadmin'
 
-resource securityGroup 'Microsoft.Network/networkSecurityGroups@2024-07-01' = {
+resource securityGroup 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
   name: securityGroupName
   location: location
   tags: tags
@@ -49,7 +49,7 @@ resource securityGroup 'Microsoft.Network/networkSecurityGroups@2024-07-01' = {
   }
 }
 
-resource interface 'Microsoft.Network/networkInterfaces@2024-07-01' = {
+resource interface 'Microsoft.Network/networkInterfaces@2025-05-01' = {
   name: interfaceName
   location: location
   tags: tags
@@ -68,7 +68,7 @@ resource interface 'Microsoft.Network/networkInterfaces@2024-07-01' = {
   }
 }
 
-resource machine 'Microsoft.Compute/virtualMachines@2024-11-01' = {
+resource machine 'Microsoft.Compute/virtualMachines@2025-04-01' = {
   name: name
   location: location
   tags: tags
@@ -104,6 +104,7 @@ resource machine 'Microsoft.Compute/virtualMachines@2024-11-01' = {
     }
     osProfile: {
       computerName: 'master'
+      #disable-next-line adminusername-should-not-be-literal // only a key signs in, and from inside the network
       adminUsername: administrator
       customData: loadFileAsBase64('cluster.cloud-init.yaml')
       linuxConfiguration: {

@@ -11,9 +11,12 @@ param insightsName string
 param workspaceId string
 param subnetId string
 
-@secure()
-@description('What rotator/settings.py knows, except what the identity and the storage made here decide. Secure for the webhook in it.')
+@description('What rotator/settings.py knows, except what the identity and the storage made here decide, and the webhook.')
 param settings object
+
+@secure()
+@description('A setting by itself, as it may hold a secret: the history of deployments keeps what is not secure.')
+param notifyWebhookUrl string
 
 resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
   name: insightsName
@@ -82,6 +85,7 @@ resource appSettings 'Microsoft.Web/sites/config@2025-03-01' = {
   parent: app
   name: 'appsettings'
   properties: union(settings, {
+    NOTIFY_WEBHOOK_URL: notifyWebhookUrl
     AZURE_CLIENT_ID: identityClientId
     AzureWebJobsStorage__blobServiceUri: storageBlobs
     AzureWebJobsStorage__credential: 'managedidentity'
@@ -108,6 +112,7 @@ resource scmPublishing 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2
   }
 }
 
+// Of diagnostic settings 2021-05-01-preview is the newest version.
 resource logs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   name: 'logs'
   scope: app

@@ -1,14 +1,16 @@
-// Who may list and regenerate the rotated account's keys: Storage Account Key Operator Service Role, on it alone.
+// Who may list and regenerate the rotated account's keys: Storage Account Key Operator Service Role, on it alone. The
+// app, if it is to do that, has it from key-rotation-role.bicep.
 param storageName string
 param keyVaultPrincipalId string
 param keyVaultHasRole bool
-param appPrincipalId string
-param appMayRotateKeys bool
 param operatorPrincipalId string
 @allowed(['User', 'Group', 'ServicePrincipal'])
 param operatorPrincipalType string
 
-var keyOperator = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '81a9662b-bebf-436f-a333-f67b29880f12')
+var keyOperator = subscriptionResourceId(
+  'Microsoft.Authorization/roleDefinitions',
+  '81a9662b-bebf-436f-a333-f67b29880f12'
+)
 
 resource account 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
   name: storageName
@@ -26,19 +28,8 @@ resource keyVault 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!ke
   }
 }
 
-// Key Vault regenerates a key on behalf of its caller, who needs the role too: the app, if it is to do that. It also
-// lists the keys, to see when each was made and which of them signed a SAS.
-resource app 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (appMayRotateKeys) {
-  name: guid(account.id, appPrincipalId, keyOperator)
-  scope: account
-  properties: {
-    roleDefinitionId: keyOperator
-    principalId: appPrincipalId
-    principalType: 'ServicePrincipal'
-  }
-}
-
-// Key Vault takes an account under management on behalf of its caller, too: whoever runs `rotator onboard`.
+// Key Vault takes an account under management on behalf of its caller, who needs the role too: whoever runs
+// `rotator onboard`.
 resource operator 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(operatorPrincipalId)) {
   name: guid(account.id, operatorPrincipalId, keyOperator)
   scope: account

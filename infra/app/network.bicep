@@ -5,7 +5,7 @@ param tags object
 
 var appSubnetPrefix = '10.0.2.0/24'
 
-resource network 'Microsoft.Network/virtualNetworks@2024-07-01' = {
+resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
   name: name
   location: location
   tags: tags
@@ -20,6 +20,7 @@ resource network 'Microsoft.Network/virtualNetworks@2024-07-01' = {
         }
       }
       {
+        // Its default outbound access is Azure's, which is another one from API version 2025-07-01 on.
         name: 'app'
         properties: {
           addressPrefix: appSubnetPrefix

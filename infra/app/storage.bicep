@@ -53,6 +53,7 @@ resource reportsImmutability 'Microsoft.Storage/storageAccounts/blobServices/con
   }
 }
 
+// Of diagnostic settings 2021-05-01-preview is the newest version.
 resource audit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   name: 'audit'
   scope: blobs
@@ -67,7 +68,6 @@ resource audit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
 }
 
 output id string = account.id
-output name string = account.name
 output blobs string = account.properties.primaryEndpoints.blob
 output reportContainer string = reports.name
 output packageContainer string = '${account.properties.primaryEndpoints.blob}${package.name}'

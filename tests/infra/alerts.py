@@ -1,12 +1,9 @@
-"""The alert rules as values: one for each item of the list in alerts.bicep."""
+"""The alert rules, as they are deployed."""
 
 import dataclasses
-import re
+from collections.abc import Mapping
 
-from tests.infra import bicep
-from tests.infra.bicep import Template, Value
-
-FILE = "app/alerts.bicep"
+from tests.infra.deployments import Deployment, Resource
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,41 +13,35 @@ class Rule:
     name: str
     title: str
     severity: int
-    enabled: Value
+    enabled: bool
     frequency: str
     window: str
     range: str
     query: str
     dimensions: tuple[str, ...]
+    others: Mapping[str, object]
 
 
-def rules(template: Template) -> list[Rule]:
-    """Read every rule, with the text of its query."""
-    (listed,) = [each.value for each in template.of("var", FILE) if each.name == "alerts"]
-    assert isinstance(listed, list)
-    return [_rule(each) for each in listed]
+def rules(deployment: Deployment) -> list[Rule]:
+    """Read every rule."""
+    return [_rule(each) for each in deployment.of("Microsoft.Insights/scheduledQueryRules")]
 
 
-def properties(template: Template) -> dict[str, Value]:
-    """What all rules have, with code where it comes from the list."""
-    (resource,) = template.resources("Microsoft.Insights/scheduledQueryRules")
-    found = resource.body["properties"]
-    assert isinstance(found, dict)
-    return found
-
-
-def _rule(given: dict[str, Value]) -> Rule:
-    loaded = re.fullmatch(r"loadTextContent\('(.+)'\)", str(given["query"]))
-    assert loaded, given["name"]
-    assert isinstance(given["dimensions"], list)
+def _rule(given: Resource) -> Rule:
+    properties = given["properties"]
+    (criterion,) = properties["criteria"]["allOf"]
     return Rule(
-        name=str(given["name"]),
-        title=str(given["displayName"]),
-        severity=int(str(given["severity"])),
-        enabled=given["enabled"],
-        frequency=str(given["frequency"]),
-        window=str(given["window"]),
-        range=str(given["range"]),
-        query=(bicep.FOLDER / bicep.resolve(FILE, loaded[1])).read_text(),
-        dimensions=tuple(each["name"] for each in given["dimensions"]),
+        name=given["name"],
+        title=properties["displayName"],
+        severity=properties["severity"],
+        enabled=properties["enabled"],
+        frequency=properties["evaluationFrequency"],
+        window=properties["windowSize"],
+        range=properties["overrideQueryTimeRange"],
+        query=criterion["query"],
+        dimensions=tuple(each["name"] for each in criterion["dimensions"]),
+        others={
+            **properties,
+            "criteria": {name: criterion[name] for name in criterion.keys() - {"query", "dimensions"}},
+        },
     )

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.infra import bicep
+from tests.infra import FOLDER
 
 TOOLS = ("sh", "dirname", "mktemp", "printenv", "rm", "cat", "cp", "mkdir", "touch", "env", "grep", "sha256sum")
 
@@ -55,7 +55,7 @@ class Surroundings:
 
     def __post_init__(self) -> None:
         """Somebody is signed in to a tenant that knows Key Vault."""
-        shutil.copytree(bicep.FOLDER / "hooks", self.folder / "infra/hooks")
+        shutil.copytree(FOLDER / "hooks", self.folder / "infra/hooks")
         self.state = self.folder / "state"
         self.programs = self.folder / "programs"
         self.state.mkdir()

@@ -9,8 +9,7 @@ import pytest
 
 from rotator import errors
 from rotator.report import Failed, Outcome, Report, Rotated, TargetReport, Unchanged, failure
-from tests.infra import alerts
-from tests.infra.bicep import Template
+from tests.infra import alerts, deployments
 from tests.infra.logs import Logs, Row
 
 HALF_HOUR = datetime.timedelta(minutes=30)
@@ -64,10 +63,10 @@ class Workspace:
 
 
 @pytest.fixture
-def app(template: Template) -> Iterator[Workspace]:
+def app() -> Iterator[Workspace]:
     now = datetime.datetime.now(datetime.UTC)
     with contextlib.closing(Logs(now)) as logs:
-        yield Workspace(logs, {rule.title: rule.query for rule in alerts.rules(template)}, now)
+        yield Workspace(logs, {rule.title: rule.query for rule in alerts.rules(deployments.kept()["default"])}, now)
 
 
 def healthy(app: Workspace, *, last: datetime.timedelta | None = None) -> None:

@@ -8,12 +8,10 @@ from collections.abc import Iterator
 import pytest
 
 from rotator.report import Failed, Report, Rotated, TargetReport
-from tests.infra import alerts, bicep, kusto
+from tests.infra import FOLDER, ROOT, alerts, deployments, kusto
 from tests.infra.alerts import Rule
-from tests.infra.bicep import Code, Template
-from tests.infra.edits import edited
+from tests.infra.deployments import Deployment
 
-ROOT = bicep.FOLDER.parent
 OPERATIONS = (ROOT / "docs/operations.md").read_text()
 SEVERITIES = {"Host key rejected": 0, "SAS expires": 1, "Two failed runs": 2, "No run": 2}
 # https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-create-log-alert-rule
@@ -25,8 +23,13 @@ ROTATED = Rotated("it is due", "create", "f" * 16, NOON, "blobrwu4hours", "d" * 
 
 
 @pytest.fixture(scope="module")
-def rules(template: Template) -> list[Rule]:
-    return alerts.rules(template)
+def sets() -> dict[str, Deployment]:
+    return deployments.kept()
+
+
+@pytest.fixture(scope="module")
+def rules(sets: dict[str, Deployment]) -> list[Rule]:
+    return alerts.rules(sets["default"])
 
 
 @pytest.fixture(scope="module")
@@ -78,40 +81,36 @@ def test_each_run_book_is_complete(part: str) -> None:
     assert [title for title, text in runbooks().items() if text.count(f"\n**{part}") != 1] == []
 
 
-def test_a_rule_takes_from_the_list_what_the_list_says(template: Template) -> None:
-    shared = alerts.properties(template)
-    taken = {"severity", "enabled", "displayName"}
-    assert {name: shared[name] for name in taken} == {name: f"alert.{name}" for name in taken}
-    assert shared["evaluationFrequency"] == "alert.frequency"
-    assert (shared["windowSize"], shared["overrideQueryTimeRange"]) == ("alert.window", "alert.range")
-    assert shared["criteria"] == {
-        "allOf": [
-            {
-                "query": Code("alert.query"),
-                "timeAggregation": "Count",
-                "operator": "GreaterThan",
-                "threshold": 0,
-                "dimensions": Code("alert.dimensions"),
-                "failingPeriods": {"numberOfEvaluationPeriods": 1, "minFailingPeriodsToAlert": 1},
-            }
-        ]
-    }
+def test_each_row_that_a_query_finds_raises_an_alert_that_clears_by_itself(rules: list[Rule]) -> None:
+    for each in rules:
+        assert each.others["criteria"] == {
+            "timeAggregation": "Count",
+            "operator": "GreaterThan",
+            "threshold": 0,
+            "failingPeriods": {"numberOfEvaluationPeriods": 1, "minFailingPeriodsToAlert": 1},
+        }
+        assert each.others["autoMitigate"] is True
+        assert "muteActionsDuration" not in each.others  # Azure takes one of the two
 
 
-def test_an_alert_clears_by_itself(template: Template) -> None:
-    shared = alerts.properties(template)
-    assert shared["autoMitigate"] is True
-    assert "muteActionsDuration" not in shared  # Azure takes one of the two
+def test_each_rule_says_where_its_run_book_is(rules: list[Rule]) -> None:
+    for each in rules:
+        assert str(each.others["description"]).endswith(f" Run-book: docs/operations.md, {each.title}.")
 
 
-def test_somebody_is_told_where_there_is_an_address(template: Template) -> None:
-    (group,) = template.resources("Microsoft.Insights/actionGroups")
-    assert group.condition == "!empty(email)"
-    assert alerts.properties(template)["actions"] == {"actionGroups": "empty(email) ? [] : [operators.id]"}
+def test_somebody_is_told_where_there_is_an_address(sets: dict[str, Deployment]) -> None:
+    (group,) = sets["everything"].of("Microsoft.Insights/actionGroups")
+    told = [each["emailAddress"] for each in group["properties"]["emailReceivers"]]
+    assert told == ["operators@example.com"]
+    for each in alerts.rules(sets["everything"]):
+        assert each.others["actions"] == {"actionGroups": [group["id"]]}
+    assert sets["default"].of("Microsoft.Insights/actionGroups") == []
+    assert [each.others["actions"] for each in alerts.rules(sets["default"])] == [{"actionGroups": []}] * 4
 
 
-def test_every_rule_is_switched_on_but_one_that_may_be_switched_off(rules: list[Rule]) -> None:
-    assert {each.title: each.enabled for each in rules if each.enabled is not True} == {"No run": "watchForRuns"}
+def test_every_rule_is_switched_on_but_one_that_may_be_switched_off(sets: dict[str, Deployment]) -> None:
+    assert [each.title for each in alerts.rules(sets["default"]) if not each.enabled] == []
+    assert [each.title for each in alerts.rules(sets["everything"]) if not each.enabled] == ["No run"]
 
 
 def test_no_rule_looks_back_further_or_more_often_than_azure_does(rules: list[Rule]) -> None:
@@ -130,7 +129,7 @@ def test_what_is_asked_each_minute_is_one_simple_question(rules: list[Rule]) -> 
 
 
 def test_every_query_is_in_a_rule(rules: list[Rule]) -> None:
-    kept = [path.read_text() for path in (bicep.FOLDER / "app/alerts").iterdir()]
+    kept = [path.read_text() for path in (FOLDER / "app/alerts").iterdir()]
     assert sorted(kept) == sorted(each.query for each in rules)
 
 
@@ -232,8 +231,3 @@ def test_no_line_that_an_alert_needs_is_left_out_by_sampling() -> None:
     host = json.loads((ROOT / "host.json").read_text())
     kept = host["logging"]["applicationInsights"]["samplingSettings"]["excludedTypes"]
     assert {"Trace", "Request"} <= set(kept.split(";"))
-
-
-def test_a_rule_that_is_less_severe_is_noticed() -> None:
-    changed = alerts.rules(edited(alerts.FILE, "severity: 0", "severity: 3"))
-    assert {each.title: each.severity for each in changed} != SEVERITIES

@@ -11,11 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.infra import bicep
-from tests.infra.bicep import Template
+from tests.infra import FOLDER, ROOT, deployments
 from tests.infra.hooks import Surroundings
 
-ROOT = bicep.FOLDER.parent
 PROJECT = yaml.safe_load((ROOT / "azure.yaml").read_text())
 RELEASE = "https://github.com/k3s-io/k3s/releases/download/v1.35.6%2Bk3s1"
 CURL = """#!/bin/sh
@@ -26,17 +24,22 @@ case "$last" in */k3s) echo k3s > k3s ;; */sha256sum-amd64.txt) cat "$STATE/sums
 WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/deploy.yml").read_text())
 
 
-def test_azd_finds_the_app_by_its_tag(template: Template) -> None:
+@pytest.fixture(scope="module")
+def app() -> deployments.Resource:
+    (found,) = deployments.kept()["default"].of("Microsoft.Web/sites")
+    return found
+
+
+def test_azd_finds_the_app_by_its_tag(app: deployments.Resource) -> None:
     (service,) = PROJECT["services"]
-    (app,) = template.resources("Microsoft.Web/sites")
-    assert f"'azd-service-name': '{service}'" in str(app.body["tags"])
+    assert app["tags"]["azd-service-name"] == service
     assert PROJECT["services"][service] == {"project": ".", "language": "python", "host": "function"}
 
 
-def test_azd_finds_the_resources_by_their_tag(template: Template) -> None:
-    (tags,) = [each.value for each in template.of("var", "main.bicep") if each.name == "tags"]
-    assert isinstance(tags, dict)
-    assert tags["azd-env-name"] == "environmentName"
+def test_azd_finds_the_resources_by_their_tag() -> None:
+    group, *others = deployments.kept()["default"].resources
+    assert group["tags"] == {"azd-env-name": "rotator"}
+    assert [each["id"] for each in others if each.get("location") and not each.get("tags")] == []
 
 
 def test_the_hooks_are_programs() -> None:
@@ -78,7 +81,7 @@ def test_the_workflow_builds_before_it_provisions_and_provisions_before_it_deplo
 def test_the_workflow_names_variables_that_azd_knows() -> None:
     text = (ROOT / ".github/workflows/deploy.yml").read_text()
     named = set(re.findall(r"KUBERNETES_\w+|KEY_VAULT_\w+|AZURE_PRINCIPAL_\w+|AZURE_ENV_NAME", text))
-    assert named <= set(re.findall(r"\$\{(\w+)", (bicep.FOLDER / "main.parameters.json").read_text()))
+    assert named <= set(re.findall(r"\$\{(\w+)", (FOLDER / "main.parameters.json").read_text()))
 
 
 def hand_over(folder: Path, variables: dict[str, str]) -> "subprocess.CompletedProcess[str]":
@@ -136,16 +139,13 @@ def test_a_webhook_whose_url_is_in_the_vault_is_as_any_variable(tmp_path: Path, 
     assert (tmp_path / "environment").read_text() == f"NOTIFY_WEBHOOK_URL={value}\n"
 
 
-def test_the_dev_container_has_the_app_s_python(template: Template) -> None:
+def test_the_dev_container_has_the_app_s_python(app: deployments.Resource) -> None:
     container = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text())
-    (app,) = template.resources("Microsoft.Web/sites")
-    version = re.search(r"'version': '([\d.]+)'", str(app.body["properties"]))
-    assert version is not None
-    assert container["image"].endswith(f":{version.group(1)}")
+    assert container["image"].endswith(":" + deployments.at(app, "properties.functionAppConfig.runtime.version"))
 
 
 def test_the_trial_s_machine_takes_no_password() -> None:
-    text = (bicep.FOLDER / "app/cluster.cloud-init.yaml").read_text()
+    text = (FOLDER / "app/cluster.cloud-init.yaml").read_text()
     assert text.startswith("#cloud-config\n")
     assert yaml.safe_load(text)["ssh_pwauth"] is False
 
@@ -158,7 +158,7 @@ def test_the_trial_s_machine_installs_only_what_arrived_whole(tmp_path: Path, ar
     surroundings.program("curl", CURL)
     for program in ("install", "systemctl"):
         surroundings.program(program, f'#!/bin/sh\necho "{program} $*" >> "$STATE/done"\n')
-    (script,) = yaml.safe_load((bicep.FOLDER / "app/cluster.cloud-init.yaml").read_text())["runcmd"]
+    (script,) = yaml.safe_load((FOLDER / "app/cluster.cloud-init.yaml").read_text())["runcmd"]
     surroundings.executable(tmp_path / "infra/hooks/machine.sh", f"#!/bin/sh\n{script}")
     assert (surroundings.run("machine").returncode == 0) is arrives_whole
     begun = ["install -m 755 k3s /usr/local/bin/k3s", "systemctl enable --now k3s"]

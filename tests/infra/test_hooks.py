@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.infra import bicep, hooks
+from tests.infra import FOLDER, hooks
 from tests.infra.hooks import Surroundings
 
 PUBLIC, GOVERNMENT = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093", "7e7c393b-45d0-48b1-a35e-2905ddf8183c"
@@ -112,7 +112,7 @@ def test_without_a_subscription_it_stops(surroundings: Surroundings) -> None:
 
 def test_the_trial_s_machine_is_the_master_nobody_is_asked_for(surroundings: Surroundings) -> None:
     assert surroundings.run("preprovision", **TRIAL).returncode == 0
-    (address,) = re.findall(r"var clusterAddress = '(.+)'", (bicep.FOLDER / "main.bicep").read_text())
+    (address,) = re.findall(r"var clusterAddress = '(.+)'", (FOLDER / "main.bicep").read_text())
     assert f"KUBERNETES_DNS={address}" in surroundings.told("azd-environment")
 
 

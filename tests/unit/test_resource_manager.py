@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import json
+import re
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -192,10 +193,9 @@ def test_no_answer_is_an_exception_of_others(arm: Arm, manager: ResourceManager,
 
 def test_each_call_has_the_api_version_with_which_infra_deploys(arm: Arm, manager: ResourceManager) -> None:
     """Not the SDK's own, which is newer than what Azure's other clouds serve."""
-    declared = (ROOT / "tests" / "infra" / "resource_types.txt").read_text().splitlines()
-    versions = {
-        kind.partition("/")[0].lower(): version for kind, _, version in (one.partition("@") for one in declared)
-    }
+    sources = [path.read_text() for path in (ROOT / "infra").rglob("*.bicep")]
+    declared = [found for text in sources for found in re.findall(r"'(Microsoft\.\w+)/[\w/]+@([\d-]+)", text)]
+    versions = {provider.lower(): version for provider, version in declared}
     site = ResourceId.parse(f"{VAULT.text.partition('Microsoft.')[0]}Microsoft.Web/sites/app", "Microsoft.Web/sites")
     arm.accepted.clear()
     calls: dict[str, tuple[Callable[[], object], ...]] = {

@@ -1,0 +1,43 @@
+// Every parameter that a new deployment takes, at another value than its default; the environment's name is the longest.
+using '../../../infra/main.bicep'
+
+param environmentName = 'environment-with-a-name-as-long-as-the-template-takes-one-to-be1'
+param location = 'westeurope'
+param principalId = '00000000-0000-0000-0000-00000000000a'
+param principalType = 'ServicePrincipal'
+param keyRotationEnabled = true
+param recoverKeyVault = true
+param keyVaultServicePrincipalId = '00000000-0000-0000-0000-00000000000b'
+param vnetEnabled = true
+param operatorIpAddress = '203.0.113.7'
+param createCluster = true
+param clusterSshPublicKey = 'ssh-ed25519 AAAA operator'
+param alertEmail = 'operators@example.com'
+param watchForRuns = false
+param reportRetentionDays = 30
+param kubernetesDns = 'not used: the cluster made here is the master'
+param kubernetesSshPort = '2222'
+param kubernetesSshUsername = 'deployer'
+param kubernetesSshFingerprint = 'SHA256:jMFXzGzrsAfGXJzjYVzx8xxQGvcCVmZHwJ2VJPeqN5s'
+param kubernetesSshKeySecret = 'ssh-key'
+param kubernetesSshPassphraseSecret = 'ssh-passphrase'
+param kubernetesNamespace = 'pictures'
+param kubernetesSecretName = 'pictures-sas'
+param kubernetesSecretKey = 'token'
+param kubernetesSecretEncoding = 'raw'
+param kubernetesSecretStrategy = 'apply'
+param kubernetesSecretAdopt = 'true'
+param kubernetesSecretKeepForeign = 'false'
+param kubernetesKubectl = 'sudo -n k3s kubectl'
+param keyVaultStorageName = 'managedpictures'
+param rotationSchedule = '0 0 * * * *'
+param rotationProve = 'FALSE'
+param keyRotationPeriod = 'P90D'
+param revokeGrace = 'PT5M'
+param notifyWebhookUrl = 'https://hooks.example.com/rotator'
+param sasDefinitionName = 'picturesread'
+param sasServices = 'bf'
+param sasResourceTypes = 'so'
+param sasPermissions = 'rl'
+param sasProtocol = 'https,http'
+param sasValidity = 'PT8H'
