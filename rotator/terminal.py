@@ -96,7 +96,8 @@ def abandoned(*, erased: str = "", restored: str = "") -> Iterator[None]:
     def end(_number: int, _frame: object) -> NoReturn:
         # No stream is used: the signal may come while one is written. And nothing is raised: what is closed on the way
         # out, while others still use it, may raise something else instead.
-        os.write(1, restored.encode())
+        if restored:
+            os.write(1, restored.encode())
         os.write(2, f"{erased}Interrupted. Nothing was changed.\n".encode())
         os._exit(complaint.INTERRUPTED)
 
