@@ -123,7 +123,6 @@ var groupName = empty(resourceGroupName)
   ? '${abbreviations.resourcesResourceGroups}${environmentName}'
   : resourceGroupName
 // Names are made here and not asked of the module that makes the thing: a preview knows them before anything is there.
-var identityName = '${abbreviations.managedIdentityUserAssignedIdentities}${token}'
 var insightsName = '${abbreviations.insightsComponents}${token}'
 var storageName = '${abbreviations.storageStorageAccounts}${token}'
 var networkName = '${abbreviations.networkVirtualNetworks}${token}'
@@ -181,7 +180,7 @@ module identity 'app/identity.bicep' = {
   name: 'identity'
   scope: group
   params: {
-    name: identityName
+    name: '${abbreviations.managedIdentityUserAssignedIdentities}${token}'
     location: location
     tags: tags
   }

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from rotator.settings import Settings
 from tests.infra.compiler import SCOPE
-from tests.infra.deployments import Deployment, at, given
+from tests.infra.deployments import Deployment, at, given, parameter
 
 Sets = Mapping[str, Deployment]
 Check = Callable[[Sets], Iterator[str]]
@@ -352,15 +352,16 @@ def settings(sets: Sets) -> Iterator[str]:
         for each, place in (("{vault}", expected.vault), ("{rotated}", expected.rotated)):
             names[each] = place.rpartition("/")[2] + (deployment.token if place in (VAULT, NEW) else "")
         for setting, pattern in MADE_HERE.items():
+            wanted = pattern
             for each, value in names.items():
-                pattern = pattern.replace(each, value)  # noqa: PLW2901  # each in turn
-            if not re.fullmatch(pattern, found.get(setting, "")):
+                wanted = wanted.replace(each, value)
+            if not re.fullmatch(wanted, found.get(setting, "")):
                 yield f"{name}: {setting} is {found.get(setting)}"
     parameters = {name.lower(): value for name, value in given("everything").items()}
     parameters["notifywebhookurl"] = "[parameters('notifyWebhookUrl')]"  # as it is not shown
     everything = sets["everything"].settings
     for name in sorted(everything.keys() - MADE_HERE.keys()):
-        if everything[name] != parameters.get(name.replace("_", "").lower()):
+        if everything[name] != parameters.get(parameter(name)):
             yield f"{name} is {everything[name]}"
 
 

@@ -39,6 +39,11 @@ def find() -> str | None:
     return os.environ.get("BICEP") or next(filter(None, map(shutil.which, ("bicep", *map(str, usual)))), None)
 
 
+def surroundings() -> dict[str, str]:
+    """The environment that it starts in: Debian's minimal images have no ICU, which .NET wants otherwise."""
+    return {**os.environ, "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1"}
+
+
 class Compiler:
     """A context manager; paths are absolute. Bicep files are read anew for each question, what they load is not."""
 
@@ -49,11 +54,9 @@ class Compiler:
 
     def __enter__(self) -> Self:
         """Start it."""
-        # Debian's minimal images have no ICU, which .NET wants otherwise.
-        surroundings = {**os.environ, "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1"}
         try:
             self._process = subprocess.Popen(
-                self._command, env=surroundings, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                self._command, env=surroundings(), stdin=subprocess.PIPE, stdout=subprocess.PIPE
             )
         except OSError as error:
             raise UnfitError(f"{self._command[0]} cannot be started: {error.strerror}") from error

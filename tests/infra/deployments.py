@@ -66,6 +66,11 @@ def given(name: str) -> dict[str, str]:
     return {name: value.strip("'") for name, value in re.findall(r"(?m)^param (\w+) = (.+)$", source)}
 
 
+def parameter(setting: str) -> str:
+    """The name of a setting's parameter, in small letters."""
+    return setting.replace("_", "").lower()
+
+
 def at(resource: Resource, path: str) -> Any:
     """What a resource has at a path of names with dots between; None where there is nothing."""
     found: Any = resource

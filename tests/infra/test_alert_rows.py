@@ -9,7 +9,8 @@ import pytest
 
 from rotator import errors
 from rotator.report import Failed, Outcome, Report, Rotated, TargetReport, Unchanged, failure
-from tests.infra import alerts, deployments
+from tests.infra import alerts
+from tests.infra.deployments import Deployment
 from tests.infra.logs import Logs, Row
 
 HALF_HOUR = datetime.timedelta(minutes=30)
@@ -63,10 +64,10 @@ class Workspace:
 
 
 @pytest.fixture
-def app() -> Iterator[Workspace]:
+def app(sets: dict[str, Deployment]) -> Iterator[Workspace]:
     now = datetime.datetime.now(datetime.UTC)
     with contextlib.closing(Logs(now)) as logs:
-        yield Workspace(logs, {rule.title: rule.query for rule in alerts.rules(deployments.kept()["default"])}, now)
+        yield Workspace(logs, {rule.title: rule.query for rule in alerts.rules(sets["default"])}, now)
 
 
 def healthy(app: Workspace, *, last: datetime.timedelta | None = None) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from rotator.report import Failed, Report, Rotated, TargetReport
-from tests.infra import FOLDER, ROOT, alerts, deployments, kusto
+from tests.infra import FOLDER, ROOT, alerts, kusto
 from tests.infra.alerts import Rule
 from tests.infra.deployments import Deployment
 
@@ -20,11 +20,6 @@ MINUTES = {"PT1M": 1, "PT5M": 5, "PT15M": 15, "P2D": 2880}
 NOON = datetime.datetime(2026, 11, 24, 12, tzinfo=datetime.UTC)
 REJECTED = Failed("HostKeyRejectedError", "the host showed another key", "Compare it with the console.")
 ROTATED = Rotated("it is due", "create", "f" * 16, NOON, "blobrwu4hours", "d" * 64, None, "accepted")
-
-
-@pytest.fixture(scope="module")
-def sets() -> dict[str, Deployment]:
-    return deployments.kept()
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,6 @@
 import json
 import re
 
-import pytest
-
 from tests.infra import FOLDER, deployments
 from tests.infra.deployments import Deployment
 
@@ -35,11 +33,6 @@ OUTPUTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def sets() -> dict[str, Deployment]:
-    return deployments.kept()
-
-
 def test_the_values_of_all_parameters_differ_so_that_none_can_be_swapped() -> None:
     switches = {"true", "false"}  # each of which some parameter has as text and another as a value
     values = [value for value in deployments.given("everything").values() if value not in switches]
@@ -48,13 +41,10 @@ def test_the_values_of_all_parameters_differ_so_that_none_can_be_swapped() -> No
 
 def test_by_default_a_setting_is_empty_and_means_the_apps_own_default(sets: dict[str, Deployment]) -> None:
     defaults = {name.lower(): value.strip("'") for name, (_, value) in DECLARED.items()}
-    for name, value in sets["no-principal"].settings.items():
-        if name.replace("_", "").lower() in defaults.keys() - {
-            "kubernetesdns",
-            "keyvaultstoragename",
-            "notifywebhookurl",
-        }:
-            assert value == defaults[name.replace("_", "").lower()], name
+    without_own = {"kubernetesdns", "keyvaultstoragename", "notifywebhookurl"}
+    settings = {deployments.parameter(name): value for name, value in sets["no-principal"].settings.items()}
+    for name in settings.keys() & defaults.keys() - without_own:
+        assert settings[name] == defaults[name], name
 
 
 def test_a_confirmed_fingerprint_outlives_a_redeployment() -> None:

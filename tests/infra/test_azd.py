@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from tests.infra import FOLDER, ROOT, deployments
+from tests.infra.deployments import Deployment
 from tests.infra.hooks import Surroundings
 
 PROJECT = yaml.safe_load((ROOT / "azure.yaml").read_text())
@@ -25,8 +26,8 @@ WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/deploy.yml").read_text())
 
 
 @pytest.fixture(scope="module")
-def app() -> deployments.Resource:
-    (found,) = deployments.kept()["default"].of("Microsoft.Web/sites")
+def app(sets: dict[str, Deployment]) -> deployments.Resource:
+    (found,) = sets["default"].of("Microsoft.Web/sites")
     return found
 
 
@@ -36,8 +37,8 @@ def test_azd_finds_the_app_by_its_tag(app: deployments.Resource) -> None:
     assert PROJECT["services"][service] == {"project": ".", "language": "python", "host": "function"}
 
 
-def test_azd_finds_the_resources_by_their_tag() -> None:
-    group, *others = deployments.kept()["default"].resources
+def test_azd_finds_the_resources_by_their_tag(sets: dict[str, Deployment]) -> None:
+    group, *others = sets["default"].resources
     assert group["tags"] == {"azd-env-name": "rotator"}
     assert [each["id"] for each in others if each.get("location") and not each.get("tags")] == []
 

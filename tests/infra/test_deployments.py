@@ -7,14 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.infra import FOLDER, checks, deployments
+from tests.infra import FOLDER, checks
 from tests.infra.checks import Sets
-from tests.infra.deployments import PARAMETERS, Deployment, at
-
-
-@pytest.fixture(scope="module")
-def sets() -> dict[str, Deployment]:
-    return deployments.kept()
+from tests.infra.deployments import PARAMETERS, at
 
 
 def test_every_set_has_its_snapshot_and_none_is_left_over(sets: Sets) -> None:
@@ -104,8 +99,8 @@ def test_private_endpoints_lead_to_own_storage_and_the_vault_in_use_and_have_the
     assert linked[0]["privateLinkServiceId"].endswith(f"/st{deployment.token}")
     assert linked[1]["privateLinkServiceId"].endswith("/vaults/kv-pictures")
     assert [each["groupIds"] for each in linked] == [["blob"], ["vault"]]
-    for kind, count in (("privateEndpoints/privateDnsZoneGroups", 2), ("privateDnsZones/virtualNetworkLinks", 2)):
-        assert len(deployment.of(f"Microsoft.Network/{kind}")) == count
+    for kind in ("privateEndpoints/privateDnsZoneGroups", "privateDnsZones/virtualNetworkLinks"):
+        assert len(deployment.of(f"Microsoft.Network/{kind}")) == 2
     zones = {each["id"] for each in deployment.of("Microsoft.Network/privateDnsZones")}
     groups = deployment.of("Microsoft.Network/privateEndpoints/privateDnsZoneGroups")
     configured = [at(each, "properties.privateDnsZoneConfigs")[0]["properties"]["privateDnsZoneId"] for each in groups]
