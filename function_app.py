@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import azure.functions as func
 
-from rotator import schedule
+from rotator.plan import schedule
 
 if TYPE_CHECKING:
     from rotator.errors import RotatorError
-    from rotator.report import Report
+    from rotator.reporting.report import Report
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 logger = logging.getLogger("rotator.functions")
@@ -78,7 +78,8 @@ def check(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001  # the bi
 def status(req: func.HttpRequest) -> func.HttpResponse:
     """Say what every target holds: 200, or 503 when one needs attention; `?format=html` is for people, and 200."""
     from rotator import app as rotator
-    from rotator import errors, report, status_page
+    from rotator import errors
+    from rotator.reporting import report, status_page
 
     if req.params.get("format", "json") not in {"json", "html"}:
         return _answer(400, {"error": "BadRequest", "message": "format must be json or html"})
@@ -131,7 +132,7 @@ def _asker(headers: "Mapping[str, str]") -> str:
 
 def _rotation(wish: dict[str, bool], asker: str) -> "Report":
     from rotator import app as rotator
-    from rotator.pending import Operation
+    from rotator.rotation.pending import Operation
 
     force = wish.get("force", False)
     if wish.get("regenerate_key"):
@@ -143,7 +144,7 @@ def _rotation(wish: dict[str, bool], asker: str) -> "Report":
 
 def _revocation(wish: dict[str, bool], asker: str) -> "Report":
     from rotator import app as rotator
-    from rotator.pending import Operation
+    from rotator.rotation.pending import Operation
 
     return rotator.rotate(trigger="http", asked_by=asker, operation=Operation.REVOKE, forced=wish.get("force", False))
 

@@ -10,12 +10,15 @@ from collections import Counter
 from collections.abc import Callable
 
 from bench.consumer import APART, Consumer
-from rotator import app, config, identity, vault
-from rotator.pending import Operation
-from rotator.report import Report
-from rotator.request import Request
-from rotator.targets import Plan
-from sandbox.master import Master
+from rotator import app
+from rotator.azure import identity
+from rotator.issuers import keyvault
+from rotator.plan import environment
+from rotator.plan.plan import Plan
+from rotator.reporting.report import Report
+from rotator.rotation.pending import Operation
+from rotator.rotation.request import Request
+from sandbox.master.server import Master
 from sandbox.world import World
 
 ROUNDS = {1: 5, 10: 1, 50: 1}  # by the number of targets
@@ -53,7 +56,7 @@ def show(world: World) -> None:
 
 def plan(world: World, targets: int) -> Plan:
     """A plan for so many Secrets in one cluster."""
-    found = config.load(world.settings)
+    found = environment.load(world.settings)
     names = [f"{found.targets[0].secret}-{number}" for number in range(1, targets + 1)]
     return dataclasses.replace(
         found,
@@ -86,7 +89,7 @@ def naive(world: World, plan: Plan) -> Report:
     """Do what a script would: a new key in place of the one in use, then a new SAS for everybody."""
     with (
         contextlib.closing(identity.credential(plan.client_id)) as credential,
-        contextlib.closing(vault.Vault(plan.account, credential)) as issuer,
+        contextlib.closing(keyvault.Vault(plan.account, credential)) as issuer,
     ):
         issuer.regenerate(issuer.managed().active_key)
     return performed(world, plan, None)

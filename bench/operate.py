@@ -5,7 +5,12 @@ import statistics
 import time
 from collections.abc import Callable
 
-from rotator import app, checking, config, identity, preflight, status_page
+from rotator import app
+from rotator.azure import identity
+from rotator.checks import checkup as checking
+from rotator.checks import runner
+from rotator.plan import environment
+from rotator.reporting import status_page
 from sandbox.world import World
 
 
@@ -34,8 +39,8 @@ def show(world: World, rounds: int) -> None:
 
 def check(world: World, at_once: int) -> None:
     """Look at everything; raises RuntimeError when anything is wrong, as the figures would mean nothing."""
-    plan = config.load(world.settings)
+    plan = environment.load(world.settings)
     with contextlib.closing(identity.credential(plan.client_id)) as credential:
-        checkup = checking.check(plan, credential, world.settings, preflight.Silent(), at_once=at_once)
+        checkup = checking.check(plan, credential, world.settings, runner.Silent(), at_once=at_once)
     if checkup.failed:
         raise RuntimeError(checkup.verdict())

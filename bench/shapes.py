@@ -12,11 +12,12 @@ from pathlib import Path
 
 import paramiko
 
-from rotator import delivery, manifest, sas
+from rotator import sas
+from rotator.delivery import deliver, manifest
+from rotator.delivery.ssh.connection import Ssh
+from rotator.plan.plan import Strategy, Target
 from rotator.redaction import Secret
-from rotator.ssh import Ssh
-from rotator.targets import Strategy, Target
-from sandbox import account_sas
+from sandbox.azure import account_sas
 from sandbox.world import World
 
 NAME = "bench"
@@ -49,7 +50,7 @@ def ours(bench: Bench, strategy: Strategy) -> None:
     definition = sas.SasDefinition("bench", "b", "sco", "rwu", "https", datetime.timedelta(hours=4))
     order = manifest.Order(sas.parse(token), definition, "bench", datetime.datetime.now(datetime.UTC))
     with Ssh().connect(target.cluster, Secret(bench.key_file.read_text()), None) as shell:
-        delivery.deliver(shell, target, _ANYTHING, order)
+        deliver.deliver(shell, target, _ANYTHING, order)
 
 
 # The first look at the Secret is the plan's, not the delivery's; the delivery looks again by itself.

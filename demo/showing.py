@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from sandbox import parts
-from sandbox.functions_host import FunctionsHost
+from sandbox.functions.host import FunctionsHost
 from sandbox.world import Options, World
 
 # What a process needs of its surroundings. The caller's settings, identity and proxies are for another deployment.

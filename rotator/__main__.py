@@ -29,7 +29,7 @@ def _main() -> None:
     _interrupts(_abandon)  # nothing has begun yet, and Python would show a traceback of its imports
     # Called last of all. From then on Python itself would let the signal end the process, whatever its exit code.
     atexit.register(_interrupts, signal.SIG_IGN)
-    from rotator import cli, terminal
+    from rotator.commands import cli, terminal
 
     terminal.forgiving()
     _interrupts(signal.default_int_handler)

@@ -8,24 +8,28 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from rotator import config, decisions, errors, outlook, pending, preflight, publishing, redaction, survey
-from rotator import report as reports
-from rotator.findings import Checkup
-from rotator.key_rotation import KeyRotation
-from rotator.pending import Operation
-from rotator.report import Report, TargetReport
-from rotator.request import Request
-from rotator.rotation import Run
-from rotator.services import Services
-from rotator.status import LastKnown, Status
-from rotator.targets import Plan
-from rotator.turn import Turn, take
+from rotator import errors, event_log, redaction
+from rotator.checks import runner
+from rotator.checks.findings import Checkup
+from rotator.plan import environment as config
+from rotator.plan.plan import Plan
+from rotator.reporting import publish
+from rotator.reporting import report as reports
+from rotator.reporting.report import Report, TargetReport
+from rotator.reporting.status import LastKnown, Status
+from rotator.rotation import pending, target_status
+from rotator.rotation.keys import due
+from rotator.rotation.keys.rotate import KeyRotation
+from rotator.rotation.lock import Turn, take
+from rotator.rotation.pending import Operation
+from rotator.rotation.request import Request
+from rotator.rotation.run import Run
+from rotator.rotation.services import Services
 
 if TYPE_CHECKING:
-    from azure.core.credentials import TokenCredential
-
-    from rotator.archive import Archive
-    from rotator.onboarding import Onboarding, Step, Wish
+    from rotator.azure.identity import TokenCredential
+    from rotator.onboarding.onboard import Onboarding, Step, Wish
+    from rotator.reporting.archive import Archive
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +56,7 @@ def rotate(
         try:
             plan = config.load(environment)
         except errors.SettingsError as error:
-            publishing.note(request.refused(error))
+            publish.note(request.refused(error))
             raise
         return _perform(plan, request, environment)
 
@@ -65,7 +69,7 @@ def perform(plan: Plan, request: Request, environment: Mapping[str, str] = os.en
 
 @contextlib.contextmanager
 def _under_way(request: Request, environment: Mapping[str, str]) -> Iterator[None]:
-    with decisions.of_run(request.run), _reporting(request.trigger, "rotate", environment), _explained():
+    with event_log.of_run(request.run), _reporting(request.trigger, "rotate", environment), _explained():
         yield
 
 
@@ -75,14 +79,14 @@ def _perform(plan: Plan, request: Request, environment: Mapping[str, str]) -> Re
         try:
             report = _run(plan, request, environment, credential, told)
         except errors.BusyError as error:
-            decisions.tell(logger, logging.WARNING, "left to another run", reason=error)
+            event_log.tell(logger, logging.WARNING, "left to another run", reason=error)
             raise
         except BaseException as error:
             ended = error if isinstance(error, Exception) else errors.InterruptedRunError()
             refused = request.refused(ended, plan.longest, tuple(told.values()))
-            publishing.publish(refused, plan, environment, credential)
+            publish.publish(refused, plan, environment, credential)
             raise
-        return publishing.publish(report, plan, environment, credential)
+        return publish.publish(report, plan, environment, credential)
 
 
 def _run(
@@ -118,7 +122,7 @@ def plan(*, forced: bool = False, environment: Mapping[str, str] = os.environ) -
         tags = run.issuing.standing().stored.tags
         # Only then does a run look at the keys before it looks at the targets.
         report = None if tags.get(pending.TAG) or found.key_rotation_period else run.plan()
-        key, warnings = outlook.outlook(found, run.issuing, services.clock())
+        key, warnings = due.outlook(found, run.issuing, services.clock())
         report = report or run.plan()
     return dataclasses.replace(report, key=key, warnings=report.warnings + warnings)
 
@@ -133,22 +137,22 @@ def status(*, environment: Mapping[str, str] = os.environ) -> Status:
         _credential(found) as credential,
         _services(found, credential) as services,
     ):
-        from rotator import storage
+        from rotator.issuers import proof
 
         # A wall screen asks each minute; what was accepted before it was delivered needs no time to be so again.
-        prover = storage.Prover(seconds=2.0, patient=False)
-        return survey.survey(
+        prover = proof.Prover(seconds=2.0, patient=False)
+        return target_status.survey(
             found, dataclasses.replace(services, prover=prover), _recall(found, environment, credential)
         )
 
 
-def _recall(plan: Plan, environment: Mapping[str, str], credential: "TokenCredential") -> survey.Recall | None:
+def _recall(plan: Plan, environment: Mapping[str, str], credential: "TokenCredential") -> target_status.Recall | None:
     """What reads the reports that were kept, where any are."""
     if plan.report_container is None:
         return None
 
     def recall(targets: Collection[str]) -> Mapping[str, LastKnown]:
-        from rotator import archive as adapter
+        from rotator.reporting import archive as adapter
 
         # What was known before a SAS could have expired is of no use.
         since = datetime.datetime.now(datetime.UTC) - max(2 * plan.definition.validity, _RECALLED)
@@ -158,14 +162,14 @@ def _recall(plan: Plan, environment: Mapping[str, str], credential: "TokenCreden
     return recall
 
 
-def check(*, announce: preflight.Announce | None = None, environment: Mapping[str, str] = os.environ) -> Checkup:
+def check(*, announce: runner.Announce | None = None, environment: Mapping[str, str] = os.environ) -> Checkup:
     """Look at every step of a rotation, changing nothing; raises SettingsError."""
     _prepare_logs()
     found = config.load(environment)
-    from rotator import checking
+    from rotator.checks import checkup
 
     with _reporting("check", "check", environment), _explained(), _credential(found) as credential:
-        return checking.check(found, credential, environment, announce or preflight.Silent())
+        return checkup.check(found, credential, environment, announce or runner.Silent())
 
 
 @contextlib.contextmanager
@@ -173,16 +177,16 @@ def archive(*, environment: Mapping[str, str] = os.environ) -> "Iterator[Archive
     """Give the reports that were kept; raises SettingsError when the settings name no place for them."""
     _prepare_logs()
     found = config.load(environment)
-    from rotator import archive as adapter
+    from rotator.reporting import archive as adapter
 
     with _explained(), _credential(found) as credential, adapter.opened(found, environment, credential) as kept:
         yield kept
 
 
 def _reporting(trigger: str, act: str, environment: Mapping[str, str]) -> contextlib.AbstractContextManager[None]:
-    from rotator import azure_monitor
+    from rotator.reporting import application_insights
 
-    return azure_monitor.reporting(environment, trigger=trigger, act=act)
+    return application_insights.reporting(environment, trigger=trigger, act=act)
 
 
 @contextlib.contextmanager
@@ -192,21 +196,25 @@ def onboarding(wish: "Wish", announce: "Callable[[Step], None]", tell: Callable[
     `tell` gets a line whenever something is waited for.
     """
     _prepare_logs()
-    from rotator import identity, keeper, privatekey, resource_manager, ssh
-    from rotator.onboarding import Onboarding
+    from rotator.azure import identity, resource_manager
+    from rotator.delivery.ssh import connection, private_key
+    from rotator.onboarding import vault_setup
+    from rotator.onboarding.onboard import Onboarding
 
     with (
         contextlib.closing(identity.credential(None)) as credential,
-        contextlib.closing(keeper.Keeper(wish.plan.account, credential, tell=tell)) as store,
+        contextlib.closing(vault_setup.Keeper(wish.plan.account, credential, tell=tell)) as store,
         contextlib.closing(resource_manager.ResourceManager(wish.plan.resource_manager, credential)) as directory,
     ):
-        yield Onboarding(wish, directory=directory, store=store, host=ssh.Ssh(), keys=privatekey, announce=announce)
+        yield Onboarding(
+            wish, directory=directory, store=store, host=connection.Ssh(), keys=private_key, announce=announce
+        )
 
 
 @contextlib.contextmanager
 def _credential(plan: Plan) -> "Iterator[TokenCredential]":
     # Imported here: a bad setting is told, and the functions are indexed, without the SDKs' half second.
-    from rotator import identity
+    from rotator.azure import identity
 
     with contextlib.closing(identity.credential(plan.client_id)) as credential:
         yield credential
@@ -214,13 +222,15 @@ def _credential(plan: Plan) -> "Iterator[TokenCredential]":
 
 @contextlib.contextmanager
 def _services(plan: Plan, credential: "TokenCredential", turn: Turn | None = None) -> Iterator[Services]:
-    from rotator import clocks, ring, ssh, storage, vault
+    from rotator.azure import key_list, server_time
+    from rotator.delivery.ssh import connection
+    from rotator.issuers import keyvault, proof
 
     leave: dict[str, Any] = {"fence": turn.fence, "admit": turn.admit} if turn else {}
-    with contextlib.closing(vault.Vault(plan.account, credential)) as issuer:
-        keys = ring.Ring(plan.resource_manager, credential)
+    with contextlib.closing(keyvault.Vault(plan.account, credential)) as issuer:
+        keys = key_list.Ring(plan.resource_manager, credential)
         yield Services(
-            issuer=issuer, prover=storage.Prover(), connector=ssh.Ssh(), ring=keys, time_at=clocks.at, **leave
+            issuer=issuer, prover=proof.Prover(), connector=connection.Ssh(), ring=keys, time_at=server_time.at, **leave
         )
 
 
@@ -233,7 +243,7 @@ def _explained() -> Iterator[None]:
         raise
     except Exception as error:
         failed = reports.failure(error)
-        decisions.tell(logger, logging.ERROR, "failed", **dataclasses.asdict(failed), exc_info=error)
+        event_log.tell(logger, logging.ERROR, "failed", **dataclasses.asdict(failed), exc_info=error)
         raise errors.UnexpectedError(failed.message) from error
 
 

@@ -1,15 +1,12 @@
 """Metrics and traces in the product's words. They go nowhere until `use` says where.
 
-Nothing here imports OpenTelemetry: rotator.azure_monitor does, when Application Insights is set.
+Nothing here imports OpenTelemetry: reporting/application_insights.py does, when Application Insights is set.
 """
 
 import contextlib
-import datetime
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
-
-from rotator.report import Failed, Report, Rotated, TargetReport, Unchanged
 
 Attributes = Mapping[str, str | int | float | bool]
 
@@ -77,6 +74,11 @@ def span(name: str, **attributes: str | float | bool) -> AbstractContextManager[
     return _instruments.span(name, attributes)
 
 
+def conclude(error: str | None, **attributes: str | float | bool) -> None:
+    """Say of the present span how it ended, and more."""
+    _instruments.conclude(error, attributes)
+
+
 def count(name: str, **attributes: str | float | bool) -> None:
     """Count one more."""
     _instruments.count(name, attributes)
@@ -90,21 +92,3 @@ def measure(name: str, value: float, **attributes: str | float | bool) -> None:
 def countdown(name: str, seconds: float, **attributes: str | float | bool) -> None:
     """Show how many seconds are left, from now on ever less."""
     _instruments.countdown(name, seconds, attributes)
-
-
-def record(report: Report, now: datetime.datetime) -> None:
-    """Take in what a finished run did, inside of its span."""
-    outcome = "failed" if report.failed else "done"
-    _instruments.conclude(report.counts() if report.failed else None, {"run": report.run, "outcome": outcome})
-    count(RUNS, outcome=outcome, trigger=report.trigger)
-    for target in report.targets:
-        _record(target, report.trigger, now)
-
-
-def _record(target: TargetReport, trigger: str, now: datetime.datetime) -> None:
-    outcome = target.outcome
-    named = {"error": outcome.error} if isinstance(outcome, Failed) else {}
-    count(ROTATIONS, outcome=outcome.kind, trigger=trigger, **named)
-    expires = outcome.expires if isinstance(outcome, Rotated | Unchanged) else target.expires
-    if expires:
-        countdown(SECONDS_TO_EXPIRY, (expires - now).total_seconds(), target=target.target)

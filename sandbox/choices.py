@@ -2,21 +2,21 @@
 
 from typing import TYPE_CHECKING
 
-from sandbox import kubernetes
-from sandbox import master as own_master
+from sandbox.kubernetes import server
+from sandbox.master import server as own_master
 
 if TYPE_CHECKING:
-    from sandbox.envtest import EnvtestApi
-    from sandbox.openssh import OpenSshMaster
+    from sandbox.kubernetes.envtest import EnvtestApi
+    from sandbox.master.openssh import OpenSshMaster
     from sandbox.world import World
 
 
-def cluster(world: "World") -> "kubernetes.KubernetesApi | EnvtestApi":
+def cluster(world: "World") -> "server.KubernetesApi | EnvtestApi":
     """Make the Kubernetes API; it isn't started yet."""
     directory = world.directory / "cluster"
     if world.options.envtest is None:
-        return kubernetes.KubernetesApi(world.journal, world.authority, directory)
-    from sandbox.envtest import EnvtestApi
+        return server.KubernetesApi(world.journal, world.authority, directory)
+    from sandbox.kubernetes.envtest import EnvtestApi
 
     return EnvtestApi(directory, world.options.envtest)
 
@@ -26,6 +26,6 @@ def master(world: "World") -> "own_master.Master | OpenSshMaster":
     directory = world.directory / "master"
     if not world.options.sshd:
         return own_master.Master(world.journal, directory, world.cluster.kubeconfig)
-    from sandbox.openssh import OpenSshMaster
+    from sandbox.master.openssh import OpenSshMaster
 
     return OpenSshMaster(directory, world.cluster.kubeconfig, world.options.sshd_options)

@@ -11,25 +11,18 @@ import urllib.parse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from sandbox import (
-    accounts,
-    background,
-    blob,
-    certificates,
-    choices,
-    identity,
-    insights,
-    journal,
-    keypair,
-    picture,
-    resource_estate,
-    resource_manager,
-    vault,
-    webhook,
-)
+from sandbox import choices
+from sandbox.azure import accounts, identity
+from sandbox.blob import picture, server
+from sandbox.key_vault import server as vault
+from sandbox.listeners import insights, webhook
+from sandbox.master import keys as keypair
+from sandbox.resource_manager import resources
+from sandbox.resource_manager import server as resource_manager
+from sandbox.server import background, certificates, journal
 
 if TYPE_CHECKING:
-    from sandbox.azurite import Azurite
+    from sandbox.blob.azurite import Azurite
 
 ACCOUNT = "sandboxaccount"
 APP_ACCOUNT = "sandboxappstorage"
@@ -181,7 +174,7 @@ class World:
     def _start_azure(self) -> None:
         self.identity = identity.Identity(self.journal)
         self.vault = vault.Vault(self.journal, self.authority, self.identity)
-        self.blob = blob.BlobService(self.journal, self.authority, self.storage, self.identity)
+        self.blob = server.BlobService(self.journal, self.authority, self.storage, self.identity)
         self._start_resource_manager()
         self._fill_vault()
         self._run(self.identity)
@@ -196,7 +189,7 @@ class World:
         self.resource_manager = resource_manager.ResourceManager(
             self.journal, self.authority, self.identity, self.storage, self.blob_endpoint
         )
-        estate = resource_estate.Estate(self.identity, self.vault, self.account, self.storage[APP_ACCOUNT])
+        estate = resources.Estate(self.identity, self.vault, self.account, self.storage[APP_ACCOUNT])
         estate.register(self.resource_manager, self.blob)
         self.vault_id, self.function_app_id = estate.vault_id, estate.function_app_id
         self.app_client_id, self.app_object_id = estate.app_client_id, estate.app_object_id
@@ -219,7 +212,7 @@ class World:
         self._run(self.master)
 
     def _start_azurite(self) -> None:
-        from sandbox import azurite, azurite_content
+        from sandbox.blob import azurite, azurite_content
 
         self.azurite = azurite.Azurite(self.directory / "azurite", self.storage, self.authority)
         self._run(self.azurite)

@@ -21,7 +21,7 @@ interpreter() {
 }
 
 installed() {
-  "$python" -c 'import rotator.cli, rotator.identity, rotator.keeper, rotator.resource_manager, rotator.ssh' 2>/dev/null
+  "$python" -c 'import rotator.commands.cli, rotator.app, rotator.onboarding.vault_setup, rotator.delivery.ssh.connection' 2>/dev/null
 }
 
 if [ "${ROTATOR_ONBOARD:-}" = skip ]; then

@@ -15,7 +15,7 @@ from typing import Any
 
 from requests.structures import CaseInsensitiveDict
 
-from sandbox.journal import Exchange
+from sandbox.server.journal import Exchange
 from tests.conformance import xml_body
 
 with warnings.catch_warnings():

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox import resource_manager, resource_roles
-from sandbox.accounts import StorageAccount
+from sandbox.azure.accounts import StorageAccount
+from sandbox.resource_manager import roles, server
 from sandbox.world import Options, World
 from tests.conformance import data
 
@@ -35,7 +35,7 @@ def world() -> Iterator[World]:
         world.resource_manager.storage[ACCOUNT] = account  # type: ignore[index]  # a dict in the sandbox
         world.vault.permissions = {"storage/all", "secrets/get"}
         for who in (world.identity.object_id, world.vault.service_principal_id):
-            role = resource_roles.Assignment(account.resource_id, resource_roles.KEY_OPERATOR, who)
+            role = roles.Assignment(account.resource_id, roles.KEY_OPERATOR, who)
             world.resource_manager.role_assignments.append(role)
         yield world
 
@@ -61,7 +61,7 @@ def replay(world: World, exchange: dict[str, Any], *, authenticated: bool) -> re
     method, path = exchange["method"], exchange["path"]
     audience = world.vault.resource
     if path.startswith("ARM "):
-        url, audience = f"{world.resource_manager.url}{path.removeprefix('ARM ')}", resource_manager.AUDIENCE
+        url, audience = f"{world.resource_manager.url}{path.removeprefix('ARM ')}", server.AUDIENCE
     else:
         url = f"{world.vault.url}{path}?api-version={exchange['api-version']}"
     headers = {"Authorization": f"Bearer {world.identity.issue(audience)}"} if authenticated else {}
@@ -134,7 +134,7 @@ def test_a_vault_that_may_not_itself_says_so_with_the_status_that_was_met(
 ) -> None:
     account = StorageAccount("anotheraccount", resource_group=GROUP)
     world.vault.storage.known_accounts[account.resource_id] = account
-    own = resource_roles.Assignment(account.resource_id, resource_roles.KEY_OPERATOR, world.identity.object_id)
+    own = roles.Assignment(account.resource_id, roles.KEY_OPERATOR, world.identity.object_id)
     world.resource_manager.role_assignments.append(own)
     body = {"resourceId": account.resource_id, "activeKeyName": "key1", "autoRegenerateKey": False}
     exchange = {"method": "PUT", "path": "/storage/another", "api-version": "7.4", "request": body}

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from rotator import cli
-from sandbox import resource_roles
-from sandbox.journal import Exchange
-from sandbox.master import Master
+from rotator.commands import cli
+from sandbox.master.server import Master
+from sandbox.resource_manager import roles
+from sandbox.server.journal import Exchange
 from sandbox.world import ACCOUNT, APP_ACCOUNT, Options, World
 from tests import surroundings
 from tests.conformance import data
@@ -104,7 +104,7 @@ def exchanges() -> Iterator[list[Exchange]]:
 def act(world: World, patch: pytest.MonkeyPatch) -> None:
     """Onboard as the operator, then do everything else as the app."""
     patch.setenv("REVOKE_GRACE", "PT1S")
-    operator = resource_roles.Assignment(world.account.resource_id, resource_roles.KEY_OPERATOR, world.app_object_id)
+    operator = roles.Assignment(world.account.resource_id, roles.KEY_OPERATOR, world.app_object_id)
     world.resource_manager.role_assignments.append(operator)
     printed = run("onboard", "--key-rotation", "--yes")
     assert isinstance(world.master, Master)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.journal import Exchange
+from sandbox.server.journal import Exchange
 from tests.conformance import data
 from tests.conformance.specification import Specification
 

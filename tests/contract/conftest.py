@@ -7,7 +7,10 @@ from collections.abc import Iterator
 import pytest
 from azure.storage.blob import ContainerClient
 
-from sandbox import account_sas, accounts, background, blob, certificates, journal, parts
+from sandbox import parts
+from sandbox.azure import account_sas, accounts
+from sandbox.blob import server
+from sandbox.server import background, certificates, journal
 
 CONTAINER = "pictures"
 FIELDS = {"sv": "2018-03-28", "ss": "b", "srt": "sco", "sp": "rwdlac", "spr": "https"}
@@ -40,8 +43,8 @@ class BlobUnderTest:
         )
 
 
-def _own(known: dict[str, accounts.StorageAccount], authority: certificates.Authority) -> blob.BlobService:
-    service = blob.BlobService(journal.Journal(), authority, known)
+def _own(known: dict[str, accounts.StorageAccount], authority: certificates.Authority) -> server.BlobService:
+    service = server.BlobService(journal.Journal(), authority, known)
     service.put_container("alpha", CONTAINER)
     service.put_blob("alpha", CONTAINER, "hello.txt", b"hello", "text/plain")
     return service
@@ -69,7 +72,7 @@ def blobs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             endpoint = service.url("alpha")
         else:
             _require_azurite()
-            from sandbox import azurite, azurite_content
+            from sandbox.blob import azurite, azurite_content
 
             emulator = azurite.Azurite(tmp_path_factory.mktemp("azurite"), known, authority)
             stack.callback(lambda: running.run(emulator.stop()))

@@ -11,11 +11,12 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import ContainerClient
 
-from rotator import errors, identity
-from rotator.app_storage import AppStorage
-from rotator.archive import Archive
+from rotator import errors
+from rotator.azure import identity
+from rotator.azure.host_storage.storage_settings import AppStorage
 from rotator.redaction import Secret
-from rotator.report import Failed, Report, TargetReport
+from rotator.reporting.archive import Archive
+from rotator.reporting.report import Failed, Report, TargetReport
 from tests.contract.conftest import BlobUnderTest
 
 NOW = datetime.datetime.now(datetime.UTC)

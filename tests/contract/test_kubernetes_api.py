@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from sandbox import background, certificates, journal, kubernetes
+from sandbox.kubernetes import server
+from sandbox.server import background, certificates, journal
 
 COLLECTION = "/api/v1/namespaces/default/secrets"
 DRY_RUN = f"{COLLECTION}?dryRun=All"
@@ -35,7 +36,7 @@ class Cluster:
     limited: Path
     user: str
     cache: Path
-    own: kubernetes.KubernetesApi | None
+    own: server.KubernetesApi | None
     name: str = ""
 
     def kubectl(self, *arguments: str, stdin: object = "", limited: bool = False) -> "subprocess.CompletedProcess[str]":
@@ -84,7 +85,7 @@ class Cluster:
 
 def _own(running: background.Background, directory: Path, stack: contextlib.ExitStack) -> Cluster:
     authority = certificates.Authority(directory / "tls")
-    api = kubernetes.KubernetesApi(journal.Journal(), authority, directory / "cluster")
+    api = server.KubernetesApi(journal.Journal(), authority, directory / "cluster")
     stack.callback(lambda: running.run(api.stop()))
     running.run(api.start())
     return Cluster(api.administrator_kubeconfig, api.kubeconfig, api.user, directory / "cache", api)
@@ -94,7 +95,7 @@ def _real(running: background.Background, directory: Path, stack: contextlib.Exi
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     if not assets:
         pytest.skip("KUBEBUILDER_ASSETS isn't set: it names a directory with kube-apiserver and etcd")
-    from sandbox import envtest
+    from sandbox.kubernetes import envtest
 
     api = envtest.EnvtestApi(directory / "cluster", Path(assets))
     stack.callback(lambda: running.run(api.stop()))

@@ -15,11 +15,14 @@ import asyncssh
 import paramiko
 import pytest
 
-from sandbox import background, journal, keypair, master, openssh, parts
+from sandbox import parts
+from sandbox.master import keys, openssh
+from sandbox.master import server as master
+from sandbox.server import background, journal
 
 SECONDS = 10.0
 HOST_KEY_TYPES = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa"]
-KEY_PAIR = keypair.generate()
+KEY_PAIR = keys.generate()
 
 Master = master.Master | openssh.OpenSshMaster
 
@@ -68,7 +71,7 @@ def connected(server: Master, key_types: list[str] | None = None) -> Iterator[pa
             transport.join(SECONDS)
 
 
-def private_key(pair: keypair.KeyPair = KEY_PAIR) -> paramiko.PKey:
+def private_key(pair: keys.KeyPair = KEY_PAIR) -> paramiko.PKey:
     return paramiko.Ed25519Key.from_private_key(io.StringIO(pair.private_text))
 
 
@@ -208,7 +211,7 @@ def test_a_command_outlives_its_connection_and_its_stdin_ends(server: Master) ->
 
 def test_a_key_that_is_not_authorized_is_refused(server: Master) -> None:
     with connected(server) as transport, pytest.raises(paramiko.AuthenticationException):
-        transport.auth_publickey(server.username, private_key(keypair.generate()))
+        transport.auth_publickey(server.username, private_key(keys.generate()))
 
 
 def test_another_user_is_refused(server: Master) -> None:

@@ -13,12 +13,14 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from rotator import errors, pins
+from rotator import errors
+from rotator.delivery.ssh.connection import Limits, Ssh
+from rotator.plan import host_keys
+from rotator.plan.plan import Cluster
 from rotator.redaction import Secret
-from rotator.ssh import Limits, Ssh
-from rotator.targets import Cluster
-from sandbox import background, keypair, processes
-from tests.unit.ssh_servers import cluster, serving
+from sandbox.master import keys as keypair
+from sandbox.server import background, processes
+from tests.fakes.ssh_servers import cluster, serving
 
 KEY = Secret(keypair.generate().private_text)
 WRONG = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
@@ -129,7 +131,7 @@ def test_each_key_may_be_pinned_with_and_without_its_type(port: int) -> None:
             assert type(error) is errors.AuthenticationRejectedError, error
 
 
-@pytest.mark.parametrize("pinned", [WRONG, pins.EXAMPLE])
+@pytest.mark.parametrize("pinned", [WRONG, host_keys.EXAMPLE])
 def test_a_server_with_one_cipher_of_its_own_says_which(tmp_path: Path, pinned: str) -> None:
     server, maker = program("tinysshd", "tinysshd"), program("tinysshd-makekey", "tinysshd")
     subprocess.run([maker, "-q", str(tmp_path / "keys")], check=True)

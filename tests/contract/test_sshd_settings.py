@@ -14,13 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from rotator import errors, pins
+from rotator import errors
+from rotator.delivery.ssh.connection import Ssh
+from rotator.plan import host_keys as pins
+from rotator.plan.plan import Cluster
 from rotator.redaction import Secret
-from rotator.ssh import Ssh
-from rotator.targets import Cluster
-from sandbox import background, host_keys, keypair, openssh, parts
+from sandbox import parts
+from sandbox.master import host_keys, keys, openssh
+from sandbox.server import background
 
-KEY_PAIR = keypair.generate()
+KEY_PAIR = keys.generate()
 KEY = Secret(KEY_PAIR.private_text)
 
 

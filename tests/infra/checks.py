@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from rotator.settings import Settings
+from rotator.plan.settings import Settings
 from tests.infra.compiler import SCOPE
 from tests.infra.deployments import Deployment, at, given, parameter
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb_kql
 
-from rotator.report import Report
+from rotator.reporting.report import Report
 
 Row = dict[str, Any]
 MOST = datetime.timedelta(days=2)  # as far as Azure Monitor's alerts look back

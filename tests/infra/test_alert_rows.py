@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from rotator import errors
-from rotator.report import Failed, Outcome, Report, Rotated, TargetReport, Unchanged, failure
+from rotator.reporting.report import Failed, Outcome, Report, Rotated, TargetReport, Unchanged, failure
 from tests.infra import alerts
 from tests.infra.deployments import Deployment
 from tests.infra.logs import Logs, Row

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rotator.report import Failed, Report, Rotated, TargetReport
+from rotator.reporting.report import Failed, Report, Rotated, TargetReport
 from tests.infra import FOLDER, ROOT, alerts, kusto
 from tests.infra.alerts import Rule
 from tests.infra.deployments import Deployment
@@ -191,7 +191,7 @@ def test_times_and_intervals_in_a_report_are_what_the_queries_take_them_for() ->
 
 
 def test_the_queries_find_the_line_that_a_run_writes(rules: list[Rule]) -> None:
-    assert any('"report %s"' in path.read_text() for path in (ROOT / "rotator").glob("*.py"))
+    assert any('"report %s"' in path.read_text() for path in (ROOT / "rotator").rglob("*.py"))
     for each in rules:
         assert "AppTraces\n" in each.query
         assert set(re.findall(r"startswith '(.*?)'", each.query)) == {"report {"}

@@ -8,7 +8,8 @@ import pytest
 
 from bench import package
 
-OURS = {"function_app.py", "host.json", "requirements.txt", "rotator/status.html.j2", "rotator/deliver.sh"}
+DATA = ("rotator/reporting/status.html.j2", "rotator/delivery/ssh/deliver.sh")
+OURS = {"function_app.py", "host.json", "requirements.txt", *DATA}
 LYING_AROUND = [
     "local.settings.json",
     "requirements-dev.txt",
@@ -77,8 +78,10 @@ def test_the_app_is_indexed_from_the_package_alone(built: Path) -> None:
 
 
 def test_a_rotation_finds_all_its_libraries_in_the_package(built: Path) -> None:
-    modules = sorted(path.stem for path in (built / "rotator").glob("[!_]*.py"))
-    code = "\n".join(f"import rotator.{name}" for name in modules)
+    paths = (path.relative_to(built).with_suffix("") for path in (built / "rotator").rglob("*.py"))
+    modules = sorted(".".join(path.parts) for path in paths if path.stem != "__main__")
+    assert len(modules) > 80
+    code = "\n".join(f"import {name}" for name in modules)
     assert package.run(built, f"{code}\nprint('found')") == "found\n"
 
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from rotator import app
-from rotator.findings import Checkup, Finding, Level
-from sandbox.journal import Event
-from sandbox.kubernetes import KubernetesApi
-from sandbox.master import Master
-from sandbox.secret_store import SecretVersion
-from sandbox.vault import Vault
+from rotator.checks.findings import Checkup, Finding, Level
+from sandbox.key_vault.secret_store import SecretVersion
+from sandbox.key_vault.server import Vault
+from sandbox.kubernetes.server import KubernetesApi
+from sandbox.master.server import Master
+from sandbox.server.journal import Event
 from sandbox.world import APP_ACCOUNT, World
 from tests import secrets_in
 from tests.integration.conftest import Keys, settings_for

@@ -16,14 +16,16 @@ from typing import Any
 
 import pytest
 
-from rotator import app, pending
-from rotator.pending import Operation
-from rotator.report import Report
-from sandbox import accounts, parts
-from sandbox.journal import Event
-from sandbox.kubernetes import KubernetesApi
-from sandbox.managed_storage import ManagedAccount
-from sandbox.master import Master
+from rotator import app
+from rotator.reporting.report import Report
+from rotator.rotation import pending
+from rotator.rotation.pending import Operation
+from sandbox import parts
+from sandbox.azure import accounts
+from sandbox.key_vault.managed_storage import ManagedAccount
+from sandbox.kubernetes.server import KubernetesApi
+from sandbox.master.server import Master
+from sandbox.server.journal import Event
 from sandbox.world import KEY_SECRET, SECRET_NAME, Options, World
 from tests import surroundings
 

@@ -5,8 +5,8 @@ import copy
 import dataclasses
 from collections.abc import Callable
 
-from rotator.report import Report
-from sandbox.kubernetes import KubernetesApi
+from rotator.reporting.report import Report
+from sandbox.kubernetes.server import KubernetesApi
 from sandbox.world import SECRET_NAME, World
 from tests.integration.conftest import REFUSED, WORKING, Keys, rotate
 

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from sandbox.journal import Event
+from sandbox.server.journal import Event
 from sandbox.world import World
 from tests.integration.warm import Warm
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from rotator import app
-from rotator.findings import Level
-from sandbox import certificates
+from rotator.checks.findings import Level
+from sandbox.server import certificates
 from sandbox.world import SECRET_NAME, World
 from tests import secrets_in, surroundings
 from tests.integration.checkups import only

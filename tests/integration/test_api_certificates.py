@@ -18,9 +18,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from rotator import errors, kubectl_probe, kubectl_words
-from sandbox import kubeconfig
-from tests.unit.examples import CLUSTER, TARGET
+from rotator import errors
+from rotator.checks import kubectl_probe
+from rotator.delivery.ssh import kubectl_errors
+from sandbox.kubernetes import kubeconfig
+from tests.fakes.examples import CLUSTER, TARGET
 
 pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is missing")
 DAY = datetime.timedelta(days=1)
@@ -87,7 +89,7 @@ def test_a_certificate_that_kubectl_does_not_accept_is_named(
         command = kubectl_probe.server(dataclasses.replace(CLUSTER, kubectl=program))
         done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode != 0
-    error = kubectl_words.explain(done.returncode, done.stderr, TARGET, "nothing was changed")
+    error = kubectl_errors.explain(done.returncode, done.stderr, TARGET, "nothing was changed")
     assert type(error) is errors.ApiServerDownError
     assert named in str(error)
     assert remedy in error.remedy

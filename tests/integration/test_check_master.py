@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from rotator import app, manifest
-from rotator.findings import Level
-from sandbox.envtest import LIMITED, EnvtestApi
-from sandbox.kubernetes import KubernetesApi, KubernetesFault
-from sandbox.master import Master
+from rotator import app
+from rotator.checks.findings import Level
+from rotator.delivery import manifest
+from sandbox.kubernetes.envtest import LIMITED, EnvtestApi
+from sandbox.kubernetes.server import KubernetesApi, KubernetesFault
+from sandbox.master.server import Master
 from sandbox.world import SECRET_NAME, Options, World
 from tests import surroundings
 from tests.integration.checkups import Examiner, examined, levels, only, wrong

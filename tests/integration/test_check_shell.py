@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from rotator import app
-from rotator.findings import Finding, Level
-from sandbox.openssh import OpenSshMaster
+from rotator.checks.findings import Finding, Level
+from sandbox.master.openssh import OpenSshMaster
 from sandbox.world import World
 from tests import surroundings
 from tests.integration.checkups import levels, only, wrong

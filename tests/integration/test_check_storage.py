@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from rotator import app, app_storage, identity
-from rotator.blob_lease import BlobLease
-from rotator.findings import Checkup, Finding, Level
-from rotator.lease import Holder
-from sandbox import resource_roles
-from sandbox.journal import Event
+from rotator import app
+from rotator.azure import identity
+from rotator.azure.host_storage import storage_settings
+from rotator.azure.host_storage.blob_lease import BlobLease
+from rotator.azure.host_storage.lease import Holder
+from rotator.checks.findings import Checkup, Finding, Level
+from sandbox.resource_manager import roles as resource_roles
+from sandbox.server.journal import Event
 from sandbox.world import ACCOUNT, APP_ACCOUNT, World
 from tests import secrets_in
 from tests.integration.checkups import Examiner, examined, levels, only, state, wrong
@@ -207,7 +209,7 @@ def own_storage_by(examiner: Examiner, finding: Finding) -> str | None:
     """Where the app's own storage is after the command, with its name filled in; that is not in the sandbox."""
     before = {name: text for name, text in examiner.shell.environment.items() if not name.startswith("AzureWebJobs")}
     done = examiner.shell.run(finding.command.replace("<account>", APP_ACCOUNT))
-    storage = app_storage.find(before | done.exported)
+    storage = storage_settings.find(before | done.exported)
     return storage.blob_url if storage else None
 
 
@@ -262,7 +264,7 @@ def test_a_warning_keeps_no_rotation_from_succeeding(examiner: Examiner, check: 
 @contextlib.contextmanager
 def held(world: World) -> Iterator[None]:
     """Another run holds the lease."""
-    storage = app_storage.find(world.settings)
+    storage = storage_settings.find(world.settings)
     assert storage
     with (
         contextlib.closing(identity.credential(None)) as credential,

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from rotator import access, app, errors
-from rotator.findings import Finding, Level
-from sandbox import keypair, resource_roles
-from sandbox.faults import Fault
+from rotator import app, errors
+from rotator.azure import permissions
+from rotator.checks.findings import Finding, Level
+from sandbox.master import keys
+from sandbox.resource_manager import roles as resource_roles
+from sandbox.server.faults import Fault
 from sandbox.world import ACCOUNT, KEY_SECRET, World
 from tests.integration.checkups import Examiner, examined, levels, only, state, written, wrong
 from tests.integration.conftest import Cluster, Keys, regenerate, rotate, settings_for
@@ -311,7 +313,7 @@ def test_a_role_that_lacks_for_regenerating_is_given(examiner: Examiner, whose: 
     world.vault.asks_first, world.vault.storage.accounts[ACCOUNT].auto_regenerate = True, False
     lacking = world.identity.object_id if whose == "the identity's" else world.vault.service_principal_id
     roles = world.resource_manager.role_assignments
-    roles[:] = [one for one in roles if one.principal_id != lacking or one.role not in access.KEY_ROLES]
+    roles[:] = [one for one in roles if one.principal_id != lacking or one.role not in permissions.KEY_ROLES]
     if not may_read:
         world.vault.permissions = world.vault.permissions - {"storage/get"}
     finding = examiner.failing("vault permission storage regeneratekey", **ROTATING)
@@ -463,7 +465,7 @@ def test_a_definition_that_a_run_would_enable_is_no_failure(examiner: Examiner) 
 # The SSH key in the vault
 
 
-def put_key(examiner: Examiner, pair: keypair.KeyPair) -> None:
+def put_key(examiner: Examiner, pair: keys.KeyPair) -> None:
     examiner.world.vault.secrets.put(KEY_SECRET, pair.private_text)
     examiner.world.master.authorized_keys.append(pair.public_line)
 
@@ -506,7 +508,7 @@ def test_a_deleted_key_is_recovered(examiner: Examiner) -> None:
     [
         (lambda text: text.replace("\n", " "), "lost its line breaks"),
         (lambda text: text[:200] + text[210:], "damaged"),
-        (lambda _: keypair.generate("ed25519").public_line, "public half"),
+        (lambda _: keys.generate("ed25519").public_line, "public half"),
         (lambda _: "hunter2 hunter2", "holds no SSH private key"),
     ],
     ids=["in one line", "cut", "public", "something else"],
@@ -521,7 +523,7 @@ def test_a_damaged_key_is_put_anew(examiner: Examiner, damage: Callable[[str], s
 
 
 def test_a_key_that_needs_a_passphrase_gets_one_by_two_commands(examiner: Examiner) -> None:
-    pair = keypair.generate("ed25519", with_passphrase=True)
+    pair = keys.generate("ed25519", with_passphrase=True)
     put_key(examiner, pair)
     needs = examiner.failing("SSH key")
     assert needs.command == "export KUBERNETES_SSH_PASSPHRASE_SECRET=privatekey-passphrase"
@@ -533,7 +535,7 @@ def test_a_key_that_needs_a_passphrase_gets_one_by_two_commands(examiner: Examin
 
 
 def test_a_disabled_passphrase_is_enabled(examiner: Examiner) -> None:
-    pair = keypair.generate("ed25519", with_passphrase=True)
+    pair = keys.generate("ed25519", with_passphrase=True)
     put_key(examiner, pair)
     examiner.world.vault.secrets.put("phrase", pair.passphrase or "").enabled = False
     configured = {"KUBERNETES_SSH_PASSPHRASE_SECRET": "phrase"}
@@ -544,7 +546,7 @@ def test_a_disabled_passphrase_is_enabled(examiner: Examiner) -> None:
 
 
 def test_a_wrong_passphrase_is_replaced(examiner: Examiner) -> None:
-    pair = keypair.generate("ed25519", with_passphrase=True)
+    pair = keys.generate("ed25519", with_passphrase=True)
     put_key(examiner, pair)
     examiner.world.vault.secrets.put("phrase", PHRASE)
     configured = {"KUBERNETES_SSH_PASSPHRASE_SECRET": "phrase"}
@@ -565,7 +567,7 @@ def test_a_passphrase_that_the_key_does_not_need_is_told(examiner: Examiner) -> 
 
 
 def test_in_an_app_a_setting_is_set_there(examiner: Examiner) -> None:
-    put_key(examiner, keypair.generate("ed25519", with_passphrase=True))
+    put_key(examiner, keys.generate("ed25519", with_passphrase=True))
     finding = examiner.failing("SSH key", **PLACE)
     examiner.shell.carry_out(finding.command)
     settings = examiner.world.resource_manager.sites[examiner.world.function_app_id].app_settings

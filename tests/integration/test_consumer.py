@@ -7,21 +7,14 @@ import time
 
 import pytest
 
-from rotator import app, config
-from rotator.pending import Operation
-from rotator.report import Report
-from rotator.request import Request
-from rotator.targets import Plan, Strategy
+from rotator import app
+from rotator.plan import environment
+from rotator.plan.plan import Plan, Strategy
+from rotator.reporting.report import Report
+from rotator.rotation.pending import Operation
+from rotator.rotation.request import Request
 from sandbox.world import World
-from tests.integration.conftest import (
-    WORKING,
-    Cluster,
-    Keys,
-    refused_soon,
-    regenerate,
-    revoke,
-    rotate,
-)
+from tests.integration.conftest import WORKING, Cluster, Keys, refused_soon, regenerate, revoke, rotate
 from tests.integration.consumer import Consumer
 
 NAMES = ("storage-sas", "storage-sas-2", "storage-sas-3")
@@ -31,7 +24,7 @@ LATE, GRACE = 0.5, "PT3S"
 
 def three(world: World, strategy: str) -> Plan:
     """Three Secrets in one cluster, whose consumers get no time at all before a key dies."""
-    found = config.load(world.settings)
+    found = environment.load(world.settings)
     only = dataclasses.replace(found.targets[0], strategy=Strategy(strategy))
     targets = tuple(dataclasses.replace(only, secret=name) for name in NAMES)
     return dataclasses.replace(found, targets=targets, revoke_grace=datetime.timedelta(0))

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from rotator import delivered
-from rotator.report import Report
-from sandbox.faults import Fault
+from rotator.reporting.report import Report
+from rotator.rotation import delivered
+from sandbox.server.faults import Fault
 from sandbox.world import ACCOUNT, APP_ACCOUNT, SECRET_NAME, World
 from tests import secrets_in
 from tests.integration.conftest import (

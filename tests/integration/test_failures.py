@@ -14,20 +14,23 @@ from typing import Any
 
 import pytest
 
-from rotator import app, config, errors, identity, vault
-from rotator.delivery import Result
+from rotator import app, errors
+from rotator.azure import identity
+from rotator.azure.resource_manager import ResourceManager
+from rotator.delivery.interface import Result
+from rotator.delivery.ssh.connection import Limits, Ssh
+from rotator.issuers import keyvault
+from rotator.issuers.proof import Prover
+from rotator.plan import environment
 from rotator.redaction import Secret
-from rotator.resource_manager import ResourceManager
-from rotator.rotation import Run
-from rotator.services import Services
-from rotator.ssh import Limits, Ssh
-from rotator.storage import Prover
-from sandbox import keypair
-from sandbox.faults import Fault
-from sandbox.journal import Event
-from sandbox.kubernetes import KubernetesApi, KubernetesFault
-from sandbox.master import Master
-from sandbox.vault_errors import POLICY_CODES
+from rotator.rotation.run import Run
+from rotator.rotation.services import Services
+from sandbox.key_vault.errors import POLICY_CODES
+from sandbox.kubernetes.server import KubernetesApi, KubernetesFault
+from sandbox.master import keys
+from sandbox.master.server import Master
+from sandbox.server.faults import Fault
+from sandbox.server.journal import Event
 from sandbox.world import SECRET_NAME, Options, World
 from tests.integration.conftest import Cluster, outcome, rotate
 
@@ -210,10 +213,10 @@ def test_a_sas_that_is_not_what_was_asked_for_is_not_delivered(
 
 def test_a_sas_that_storage_refuses_is_not_delivered(world: World, held: str) -> None:
     world.vault.tamper = changed("sig", "Zm9yZ2VkIHNpZ25hdHVyZSB0aGF0IGlzIG5vdCByaWdodA==")
-    plan = config.load(world.settings)
+    plan = environment.load(world.settings)
     credential = identity.credential(None)
     with (
-        contextlib.closing(vault.Vault(plan.account, credential)) as issuer,
+        contextlib.closing(keyvault.Vault(plan.account, credential)) as issuer,
         contextlib.closing(ResourceManager(plan.resource_manager, credential)) as ring,
     ):
         services = Services(issuer, Prover(seconds=1.0), Ssh(), ring)
@@ -270,7 +273,7 @@ def test_several_pins_allow_a_host_key_to_be_replaced(world: World) -> None:
 
 
 def test_a_wrong_private_key_is_refused_by_the_master(world: World, held: str) -> None:
-    world.vault.secrets.put("privatekey", keypair.generate("ed25519").private_text)
+    world.vault.secrets.put("privatekey", keys.generate("ed25519").private_text)
 
     failed = forced(world)
 
@@ -281,7 +284,7 @@ def test_a_wrong_private_key_is_refused_by_the_master(world: World, held: str) -
 
 @pytest.mark.parametrize("key_type", ["ed25519", "ecdsa", "rsa"])
 def test_a_private_key_with_passphrase_opens_only_with_the_right_one(
-    key_type: keypair.KeyType, monkeypatch: pytest.MonkeyPatch
+    key_type: keys.KeyType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with World(Options(key_type=key_type, passphrase=True)) as world:
         for name, text in world.settings.items():
@@ -311,7 +314,7 @@ def test_a_server_that_is_not_ssh_is_unreachable(world: World) -> None:
 @pytest.fixture
 def connection(world: World) -> Callable[..., Any]:
     """A connection to the sandbox's master, with limits of one's own."""
-    cluster = config.load(world.settings).targets[0].cluster
+    cluster = environment.load(world.settings).targets[0].cluster
     key = Secret(world.key_pair.private_text)
     return lambda limits=None: Ssh(limits).connect(cluster, key, None)
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.faults import Fault
-from sandbox.functions_host import FunctionsHost
+from sandbox.functions.host import FunctionsHost
+from sandbox.server.faults import Fault
 from sandbox.world import World
 from tests.integration.conftest import ROOT, Cluster, environment
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.functions_host import FunctionsHost
+from sandbox.functions.host import FunctionsHost
 from sandbox.world import SECRET_NAME, World
 from tests import secrets_in
 from tests.integration.conftest import ROOT, Cluster, environment, rotate

@@ -17,10 +17,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from rotator import archive, config, errors, history_command, identity
-from rotator.archive import Archive
-from rotator.report import Report
-from sandbox.faults import Fault
+from rotator import errors
+from rotator.azure import identity
+from rotator.commands import history as history_command
+from rotator.plan import environment as config
+from rotator.reporting import archive
+from rotator.reporting.archive import Archive
+from rotator.reporting.report import Report
+from sandbox.server.faults import Fault
 from sandbox.world import APP_ACCOUNT, World
 from tests import secrets_in
 from tests.integration.conftest import (

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from rotator import app, errors, moments
-from sandbox.functions_host import FunctionsHost
-from sandbox.master import Master
+from rotator import app, errors, timestamps
+from sandbox.functions.host import FunctionsHost
+from sandbox.master.server import Master
 from sandbox.world import ACCOUNT, SECRET_NAME, World
 from tests.integration.conftest import (
     REFUSED,
@@ -76,7 +76,7 @@ def test_the_other_key_is_regenerated_and_signs_what_the_secret_holds_then(
     assert keys.regenerated(before) == ["key2"]
     assert (keys.active, keys.pending()) == ("key2", None)
     assert cluster.annotation("signing-key") == "key2"
-    assert cluster.annotation("key-created") == moments.text(stack.account.key_created["key2"])
+    assert cluster.annotation("key-created") == timestamps.text(stack.account.key_created["key2"])
     assert cluster.value() != old
     assert cluster.works()
     assert stack.blob_status(old) == WORKING

@@ -9,10 +9,10 @@ import pytest
 from aiohttp import web
 
 from rotator import errors
-from rotator.report import Report
-from sandbox.faults import Fault
-from sandbox.journal import Event
-from sandbox.master import Master
+from rotator.reporting.report import Report
+from sandbox.master.server import Master
+from sandbox.server.faults import Fault
+from sandbox.server.journal import Event
 from sandbox.world import World
 from tests.integration.conftest import regenerate, revoke, rotate
 from tests.integration.interrupted import BOTH, Beginning, Ending

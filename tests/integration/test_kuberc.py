@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from rotator import app
-from rotator.report import Report
-from sandbox.master import Master
+from rotator.reporting.report import Report
+from sandbox.master.server import Master
 from sandbox.world import World
 from tests.integration.conftest import Cluster, rotate, settings_for
 

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from rotator import app
-from sandbox.faults import Fault
-from sandbox.functions_host import FunctionsHost
-from sandbox.journal import Event
-from sandbox.kubernetes import KubernetesApi, KubernetesFault
+from sandbox.functions.host import FunctionsHost
+from sandbox.kubernetes.server import KubernetesApi, KubernetesFault
+from sandbox.server.faults import Fault
+from sandbox.server.journal import Event
 from sandbox.world import ACCOUNT, APP_ACCOUNT, PASSPHRASE_SECRET, SECRET_NAME, World
 from tests import secrets_in, surroundings
 from tests.integration.conftest import (

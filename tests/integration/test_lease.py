@@ -20,14 +20,16 @@ import pytest
 from azure.core.credentials import TokenCredential
 from azure.storage.blob import BlobClient, BlobLeaseClient, ContainerClient
 
-from rotator import app_storage, errors, identity
-from rotator.app_storage import AppStorage
-from rotator.blob_lease import CONTAINER, BlobLease, Seen, look
-from rotator.lease import Holder
+from rotator import errors
+from rotator.azure import identity
+from rotator.azure.host_storage import storage_settings
+from rotator.azure.host_storage.blob_lease import CONTAINER, BlobLease, Seen, look
+from rotator.azure.host_storage.lease import Holder
+from rotator.azure.host_storage.storage_settings import AppStorage
 from rotator.redaction import Secret
-from sandbox.blob_store import Container
-from sandbox.faults import Fault
-from sandbox.journal import Event
+from sandbox.blob.store import Container
+from sandbox.server.faults import Fault
+from sandbox.server.journal import Event
 from sandbox.world import ACCOUNT, APP_ACCOUNT, World
 from tests import surroundings
 from tests.integration.conftest import ROOT, environment, options_for
@@ -99,7 +101,7 @@ def sandbox_storage() -> Iterator[World]:
 @contextlib.contextmanager
 def placed(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     surroundings.enter(world, monkeypatch)
-    storage = app_storage.find(world.settings)
+    storage = storage_settings.find(world.settings)
     assert storage
     with contextlib.closing(identity.credential(None)) as credential:
         yield Place(world, storage, credential, f"myvault.vault.azure.net/{uuid.uuid4()}")

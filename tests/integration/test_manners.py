@@ -16,7 +16,7 @@ from typing import TextIO
 
 import pytest
 
-from sandbox.master import Master
+from sandbox.master.server import Master
 from sandbox.world import World
 from tests import secrets_in
 from tests.integration.conftest import ROOT, Cluster, command_line, environment, plain, rotate

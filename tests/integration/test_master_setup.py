@@ -20,7 +20,9 @@ from typing import Any
 
 import pytest
 
-from sandbox import background, host_keys, keypair, openssh, parts, processes
+from sandbox import parts
+from sandbox.master import host_keys, keys, openssh
+from sandbox.server import background, processes
 from sandbox.world import World
 from tests.integration.conftest import ROOT, WORKING, Cluster, command_line, options_for
 
@@ -28,7 +30,7 @@ FOLDER = ROOT / "infra" / "master"
 NAMESPACE = "apps"
 SECRET = "storage-sas"
 SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
-COLLEAGUE = keypair.generate()
+COLLEAGUE = keys.generate()
 NAME = f"rotator-{os.getpid()}"
 TOKEN_REQUEST = '{"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}'
 Done = subprocess.CompletedProcess[str]
@@ -84,7 +86,7 @@ class Master:
             check=False,
         )
 
-    def ssh(self, *arguments: str, pair: keypair.KeyPair | None = None, stdin: str = "", wrapper: str = "") -> Done:
+    def ssh(self, *arguments: str, pair: keys.KeyPair | None = None, stdin: str = "", wrapper: str = "") -> Done:
         """OpenSSH's own client, with the rotator's key."""
         key = self.directory / "key"
         key.touch(mode=0o600)
@@ -249,7 +251,7 @@ def test_the_key_opens_no_more_than_a_command_and_this_sshd_would_allow_it(maste
     wrapper, arguments = PROBES[probe]
     arguments = [argument.format(port=master.port) if "{port}" in argument else argument for argument in arguments]
 
-    def is_allowed(pair: keypair.KeyPair) -> bool:
+    def is_allowed(pair: keys.KeyPair) -> bool:
         said = master.ssh(*arguments, pair=pair, wrapper=wrapper).stdout
         return "allowed" in said or "SSH-2.0" in said
 
@@ -322,7 +324,7 @@ def test_another_key_and_other_secrets_replace_the_former(spare: Master) -> None
     line = f"{COLLEAGUE.public_line}\n"
     spare.authorized_keys.write_text(line + spare.authorized_keys.read_text())
     assert spare.ssh("127.0.0.1", "true").returncode == 0
-    new = keypair.generate()
+    new = keys.generate()
 
     done = spare.setup("--secret", "one", "--secret", "123", "--from", "127.0.0.1,10.0.0.0/8", key=new.public_line)
     assert done.returncode == 0, done.stderr

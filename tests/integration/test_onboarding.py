@@ -14,16 +14,19 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from rotator import app, cli, errors, identity
-from rotator.keeper import Keeper
-from rotator.managed import Managed
-from rotator.targets import ManagedAccount
-from sandbox import keypair, resource_roles
-from sandbox.accounts import StorageAccount
-from sandbox.faults import Fault
-from sandbox.journal import Event
-from sandbox.master import Master
-from sandbox.vault_errors import POLICY_CODES
+from rotator import app, errors
+from rotator.azure import identity
+from rotator.azure.managed_account import Managed
+from rotator.commands import cli
+from rotator.onboarding.vault_setup import Keeper
+from rotator.plan.plan import ManagedAccount
+from sandbox.azure.accounts import StorageAccount
+from sandbox.key_vault.errors import POLICY_CODES
+from sandbox.master import keys
+from sandbox.master.server import Master
+from sandbox.resource_manager import roles
+from sandbox.server.faults import Fault
+from sandbox.server.journal import Event
 from sandbox.world import APP_ACCOUNT, KEY_SECRET, PASSPHRASE_SECRET, World
 from tests import secrets_in, surroundings
 from tests.integration.conftest import ROOT, Cluster, options_for
@@ -193,7 +196,7 @@ def test_a_resource_groups_name_is_one_word_of_each_command(empty: World, monkey
     group = empty.account.resource_id.split("/")[4]
     odd = empty.account.resource_id.replace(f"/{group}/", "/our(own)group/")
     empty.account.resource_group = "our(own)group"
-    role = resource_roles.Assignment(odd, resource_roles.CONTRIBUTOR, empty.identity.object_id)
+    role = roles.Assignment(odd, roles.CONTRIBUTOR, empty.identity.object_id)
     empty.resource_manager.role_assignments.append(role)
     monkeypatch.setenv("STORAGE_ACCOUNT_ID", odd)
     assert f"--ids '{odd}' --allow" in onboard("--yes").output
@@ -237,7 +240,7 @@ def test_key_vault_without_its_role_is_refused(empty: World) -> None:
 
 
 def test_an_app_that_rotates_keys_gets_what_that_needs(empty: World) -> None:
-    role = resource_roles.Assignment(empty.account.resource_id, resource_roles.KEY_OPERATOR, empty.app_object_id)
+    role = roles.Assignment(empty.account.resource_id, roles.KEY_OPERATOR, empty.app_object_id)
     empty.resource_manager.role_assignments.append(role)
 
     assert onboard("--yes", "--key-rotation").exit_code == 0
@@ -249,7 +252,7 @@ def test_a_period_means_key_rotation_and_that_the_vault_leaves_keys_alone(
     empty: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KEY_ROTATION_PERIOD", "P90D")
-    role = resource_roles.Assignment(empty.account.resource_id, resource_roles.KEY_OPERATOR, empty.app_object_id)
+    role = roles.Assignment(empty.account.resource_id, roles.KEY_OPERATOR, empty.app_object_id)
     empty.resource_manager.role_assignments.append(role)
 
     assert onboard("--yes").exit_code == 0
@@ -270,7 +273,7 @@ def test_the_apps_role_is_not_taken_for_key_vaults(empty: World, monkeypatch: py
     manager = empty.resource_manager
     group = [one for one in manager.role_assignments if one.scope != empty.account.resource_id]
     assert all(one.principal_id in operators for one in manager.role_assignments if one not in group)
-    role = resource_roles.Assignment(empty.account.resource_id, resource_roles.KEY_OPERATOR, empty.app_object_id)
+    role = roles.Assignment(empty.account.resource_id, roles.KEY_OPERATOR, empty.app_object_id)
     manager.role_assignments[:] = [*(dataclasses.replace(one, principal_type="User") for one in group), role]
     assert "Key Vault's application lacks" in refused(empty, "--yes", "--key-rotation")
 
@@ -279,8 +282,8 @@ def test_an_operator_who_may_not_list_keys_is_refused(empty: World) -> None:
     manager, operator = empty.resource_manager, empty.identity.object_id
     kept = [one for one in manager.role_assignments if one.principal_id != operator]
     group = empty.account.resource_id.partition("/providers/")[0]
-    reader = resource_roles.Assignment(group, resource_roles.READER, operator)
-    site = resource_roles.Assignment(empty.function_app_id, resource_roles.CONTRIBUTOR, operator)
+    reader = roles.Assignment(group, roles.READER, operator)
+    site = roles.Assignment(empty.function_app_id, roles.CONTRIBUTOR, operator)
     manager.role_assignments[:] = [*kept, reader, site]
     said = refused(empty, "--yes")
     assert f"--assignee {operator}" in said
@@ -432,7 +435,7 @@ def _in_a_terminal(arguments: list[str], typed: str) -> tuple[int, str]:
 
 
 def test_a_key_from_a_file_is_put_into_the_vault(empty: World, tmp_path: Path) -> None:
-    pair = keypair.generate("ed25519")
+    pair = keys.generate("ed25519")
     file = tmp_path / "id_ed25519"
     file.write_text(pair.private_text)
     result = onboard("--yes", "--ssh-key", str(file))
@@ -443,7 +446,7 @@ def test_a_key_from_a_file_is_put_into_the_vault(empty: World, tmp_path: Path) -
 
 def test_a_key_with_a_passphrase_comes_with_it(empty: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KUBERNETES_SSH_PASSPHRASE_SECRET", PASSPHRASE_SECRET)
-    pair = keypair.generate("ed25519", with_passphrase=True)
+    pair = keys.generate("ed25519", with_passphrase=True)
     key, phrase = tmp_path / "key", tmp_path / "phrase"
     key.write_text(pair.private_text)
     phrase.write_text(f"{pair.passphrase}\n")

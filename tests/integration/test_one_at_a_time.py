@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from rotator import app_storage, errors, identity
-from rotator.blob_lease import BlobLease
-from rotator.lease import Holder
-from rotator.report import Report
-from sandbox.functions_host import FunctionsHost
-from sandbox.master import Master
+from rotator import errors
+from rotator.azure import identity
+from rotator.azure.host_storage import storage_settings
+from rotator.azure.host_storage.blob_lease import BlobLease
+from rotator.azure.host_storage.lease import Holder
+from rotator.reporting.report import Report
+from sandbox.functions.host import FunctionsHost
+from sandbox.master.server import Master
 from sandbox.world import ACCOUNT, World
 from tests.integration.conftest import (
     ROOT,
@@ -53,7 +55,7 @@ def process(world: World, *words: str) -> Process:
 @contextlib.contextmanager
 def held(world: World) -> Iterator[BlobLease]:
     """Another run holds the lease."""
-    storage = app_storage.find(world.settings)
+    storage = storage_settings.find(world.settings)
     assert storage
     with (
         contextlib.closing(identity.credential(None)) as credential,

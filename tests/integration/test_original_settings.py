@@ -12,7 +12,7 @@ import pytest
 from azure.keyvault.secrets._shared import http_challenge_cache
 
 from rotator import app
-from rotator.report import Report
+from rotator.reporting.report import Report
 from sandbox.world import HOST_KEY_TYPE, SECRET_NAME, World
 from tests.integration.conftest import WORKING, Cluster, options_for, outcome
 

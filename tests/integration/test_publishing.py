@@ -12,13 +12,17 @@ from typing import Any
 
 import pytest
 
-from rotator import app, config, errors, terminal, turn
-from rotator.report import Report
-from rotator.request import Request
-from sandbox.faults import Fault
-from sandbox.functions_host import FunctionsHost
+from rotator import app, errors
+from rotator.commands import terminal
+from rotator.plan import environment as config
+from rotator.reporting.report import Report
+from rotator.rotation import lock
+from rotator.rotation.request import Request
+from sandbox.functions.host import FunctionsHost
+from sandbox.server.faults import Fault
 from sandbox.world import APP_ACCOUNT, World
 from tests import secrets_in
+from tests.fakes.examples import HOLDER
 from tests.integration.conftest import (
     ROOT,
     Cluster,
@@ -33,7 +37,6 @@ from tests.integration.conftest import (
     settings_for,
     unspoilt,
 )
-from tests.unit.examples import HOLDER
 
 CONTAINER = "rotation-reports"
 OWN = f"/{APP_ACCOUNT}/{CONTAINER}"
@@ -256,7 +259,7 @@ def test_a_defects_words_are_scrubbed_in_what_is_raised_and_its_traceback_is_log
 def test_a_run_that_leaves_the_work_to_another_is_neither_kept_nor_reported(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO, "rotator"), turn._place.held_by(HOLDER), pytest.raises(errors.BusyError):
+    with caplog.at_level(logging.INFO, "rotator"), lock._place.held_by(HOLDER), pytest.raises(errors.BusyError):
         rotate(world)
     assert kept(world) == []
     assert lines(caplog) == []

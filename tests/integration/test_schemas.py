@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from rotator import cli
-from sandbox.faults import Fault
-from sandbox.functions_host import FunctionsHost
-from sandbox.master import Master
+from rotator.commands import cli
+from sandbox.functions.host import FunctionsHost
+from sandbox.master.server import Master
+from sandbox.server.faults import Fault
 from sandbox.world import APP_ACCOUNT, SECRET_NAME, World
 from tests import schemas
 from tests.integration.conftest import ROOT, Cluster, Keys, environment, options_for, settings_for, unspoilt

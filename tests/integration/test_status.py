@@ -11,25 +11,19 @@ from typing import Any
 
 import pytest
 
-from rotator import app, manifest, moments, schedule, turn
-from rotator.report import Failed
-from rotator.status import State, Status, TargetStatus
-from sandbox.faults import Fault
-from sandbox.kubernetes import KubernetesApi
+from rotator import app, timestamps
+from rotator.delivery import manifest
+from rotator.plan import schedule
+from rotator.reporting.report import Failed
+from rotator.reporting.status import State, Status, TargetStatus
+from rotator.rotation import lock
+from sandbox.kubernetes.server import KubernetesApi
+from sandbox.server.faults import Fault
 from sandbox.world import SECRET_NAME, World
 from tests import secrets_in
-from tests.integration.conftest import (
-    Cluster,
-    command_line,
-    outcome,
-    plain,
-    regenerate,
-    revoke,
-    rotate,
-    settings_for,
-)
+from tests.fakes.examples import HOLDER
+from tests.integration.conftest import Cluster, command_line, outcome, plain, regenerate, revoke, rotate, settings_for
 from tests.integration.test_manners import in_terminal
-from tests.unit.examples import HOLDER
 
 HOUR = datetime.timedelta(hours=1)
 WRONG_PIN = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
@@ -54,11 +48,11 @@ def annotate(world: World, **annotations: str) -> None:
 def outlived(world: World) -> datetime.datetime:
     """Have the Secret hold a SAS that expired an hour ago, and say so of it; gives when."""
     until = datetime.datetime.now(datetime.UTC).replace(microsecond=0) - HOUR
-    fields = dict(urllib.parse.parse_qsl(Cluster(world).value())) | {"se": moments.text(until)}
+    fields = dict(urllib.parse.parse_qsl(Cluster(world).value())) | {"se": timestamps.text(until)}
     value = urllib.parse.urlencode(fields).encode()
     patch(world, {"data": {"secretKey": base64.b64encode(value).decode()}})
     digest = f"sha256:{hashlib.sha256(value).hexdigest()}"
-    annotate(world, expires=moments.text(until), rotated=moments.text(until - 4 * HOUR), digest=digest)
+    annotate(world, expires=timestamps.text(until), rotated=timestamps.text(until - 4 * HOUR), digest=digest)
     return until
 
 
@@ -116,17 +110,17 @@ def test_an_expired_sas_is_told_since_when(rotated: World) -> None:
     until = outlived(rotated)
     target = only(rotated)
     assert target.state is State.EXPIRED
-    assert target.text == f"the SAS expired at {moments.text(until)}"
+    assert target.text == f"the SAS expired at {timestamps.text(until)}"
 
 
 def test_a_secret_that_no_run_replaced_in_time_is_late(rotated: World) -> None:
     before = datetime.datetime.now(datetime.UTC) - HOUR
-    annotate(rotated, rotated=moments.text(before))
+    annotate(rotated, rotated=timestamps.text(before))
     replaced = schedule.following(schedule.DEFAULT, before.replace(microsecond=0) + datetime.timedelta(minutes=15))
     target = only(rotated)
     assert target.state is State.LATE
     assert target.text == (
-        f"the run at {moments.text(replaced)} should have replaced the SAS of {moments.text(before)}"
+        f"the run at {timestamps.text(replaced)} should have replaced the SAS of {timestamps.text(before)}"
     )
 
 
@@ -304,7 +298,7 @@ def test_a_look_changes_nothing(rotated: World, meddle: Any) -> None:
 
 
 def test_a_look_waits_for_no_run_in_progress(rotated: World) -> None:
-    with turn._place.held_by(HOLDER):
+    with lock._place.held_by(HOLDER):
         assert status(rotated).well
 
 
@@ -379,7 +373,7 @@ def test_the_last_kept_report_tells_how_much_time_is_left_while_the_master_is_aw
     away = only(rotated, KUBERNETES_SSH_PORT="1", **kept)
     assert away.state is State.UNKNOWN
     assert away.last_known
-    assert (moments.text(away.last_known.expires), away.last_known.run) == (until, report.run)
+    assert (timestamps.text(away.last_known.expires), away.last_known.run) == (until, report.run)
     done = command_line(rotated, "status", KUBERNETES_SSH_PORT="1", **kept)
     assert done.returncode == 1
     assert f"{until} (in 3 h 59 min), last known" in done.stdout

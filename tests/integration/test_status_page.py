@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from rotator import status_page
-from rotator.report import Failed
-from rotator.status import State, Status, TargetStatus
-from rotator.status_page import Page
+from rotator.reporting import status_page
+from rotator.reporting.report import Failed
+from rotator.reporting.status import State, Status, TargetStatus
+from rotator.reporting.status_page import Page
 from tests.viewer import browser
 
 NOW = datetime.datetime(2026, 7, 1, 14, 5, 12, tzinfo=datetime.UTC)

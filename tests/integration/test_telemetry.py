@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from sandbox.faults import Fault
-from sandbox.functions_host import FunctionsHost
-from sandbox.insights import Insights
+from sandbox.functions.host import FunctionsHost
+from sandbox.listeners.insights import Insights
+from sandbox.server.faults import Fault
 from sandbox.world import Options, World
 from tests import secrets_in
 from tests.integration.conftest import ROOT, Cluster, command_line, environment, unspoilt

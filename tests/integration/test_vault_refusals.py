@@ -8,16 +8,20 @@ import pytest
 from aiohttp import web
 from azure.keyvault.secrets._shared import http_challenge_cache
 
-from rotator import errors, identity
-from rotator.keeper import Keeper
-from rotator.managed import Managed
+from rotator import errors
+from rotator.azure import identity
+from rotator.azure.managed_account import Managed
+from rotator.issuers.keyvault import Vault
+from rotator.onboarding.vault_setup import Keeper
+from rotator.plan.plan import ManagedAccount
 from rotator.redaction import Secret
-from rotator.targets import ManagedAccount
-from rotator.vault import Vault
-from sandbox import accounts, background, certificates, journal, vault, vault_errors
-from sandbox import identity as sandbox_identity
-from sandbox.faults import Fault
-from tests.unit.examples import DEFINITION
+from sandbox.azure import accounts
+from sandbox.azure import identity as sandbox_identity
+from sandbox.key_vault import errors as vault_errors
+from sandbox.key_vault import server as vault
+from sandbox.server import background, certificates, journal
+from sandbox.server.faults import Fault
+from tests.fakes.examples import DEFINITION
 
 ACCOUNT = "sandboxaccount"
 CODES = pytest.mark.parametrize("code", vault_errors.POLICY_CODES)

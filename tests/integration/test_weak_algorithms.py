@@ -6,11 +6,13 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from rotator import errors, pins
+from rotator import errors
+from rotator.delivery.ssh.connection import Ssh
+from rotator.plan import host_keys
+from rotator.plan.plan import Cluster
 from rotator.redaction import Secret
-from rotator.ssh import Ssh
-from rotator.targets import Cluster
-from sandbox import background, keypair
+from sandbox.master import keys
+from sandbox.server import background
 
 WEAK = {
     "cipher": {"encryption_algs": ["3des-cbc", "aes128-cbc", "aes256-cbc"]},
@@ -36,12 +38,12 @@ def test_a_master_with_weak_algorithms_only_is_refused_before_authentication(kin
         await asyncio.sleep(0.05)
 
     acceptor = running.run(serve())
-    pin = pins.parse(host_key.get_fingerprint())
+    pin = host_keys.parse(host_key.get_fingerprint())
     cluster = Cluster("127.0.0.1", acceptor.get_port(), "rotator", pin, "privatekey", None, ("kubectl",))
     try:
         with (
             pytest.raises(errors.UnreachableError, match="no strong algorithm in common"),
-            Ssh().connect(cluster, Secret(keypair.generate().private_text), None),
+            Ssh().connect(cluster, Secret(keys.generate().private_text), None),
         ):
             pass
     finally:

@@ -15,14 +15,15 @@ from typing import Any
 
 import pytest
 
-from rotator import errors, redaction, webhook
+from rotator import errors, redaction
 from rotator.redaction import Secret
-from rotator.report import KeyReport, Report
-from sandbox.background import Background
-from sandbox.certificates import Authority
-from sandbox.faults import Fault
-from sandbox.webhook import Webhook
-from tests.unit.test_message import DRIFTED, FAILED, REVOKED, UNCHANGED, report_of
+from rotator.reporting import webhook
+from rotator.reporting.report import KeyReport, Report
+from sandbox.listeners.webhook import Webhook
+from sandbox.server.background import Background
+from sandbox.server.certificates import Authority
+from sandbox.server.faults import Fault
+from tests.unit.reporting.test_chat_message import DRIFTED, FAILED, REVOKED, UNCHANGED, report_of
 
 TEAMS_HOST = "prod-07.westeurope.logic.azure.com"
 CODE = "c29tZS1mdW5jdGlvbi1rZXk"

@@ -57,7 +57,12 @@ class Warm:
 
 
 def _serve() -> None:
-    from rotator import blob_lease, cli, config, identity, resource_manager, ssh, storage, vault  # noqa: F401
+    from rotator import app  # noqa: F401
+    from rotator.azure import identity, resource_manager  # noqa: F401
+    from rotator.azure.host_storage import blob_lease  # noqa: F401
+    from rotator.commands import cli  # noqa: F401
+    from rotator.delivery.ssh import connection  # noqa: F401
+    from rotator.issuers import keyvault, proof  # noqa: F401
 
     print("warm", flush=True)  # noqa: T201
     for line in sys.stdin:
@@ -72,7 +77,8 @@ def _serve() -> None:
 
 def _run(words: list[str], settings: dict[str, str]) -> None:
     """Be the process, to its end."""
-    from rotator import app, cli
+    from rotator import app
+    from rotator.commands import cli
 
     os.environ.update(settings)
     nowhere = os.open(os.devnull, os.O_RDWR)

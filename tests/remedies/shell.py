@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox import resource_manager, resource_roles
+from sandbox.resource_manager import roles, server
 from sandbox.world import World
 from tests.remedies import session
 
@@ -104,7 +104,7 @@ class Shell:
         world.identity.user_assigned[self._client_id] = self.object_id
         world.resource_manager.people.add(self.object_id)
         subscription = f"/subscriptions/{world.account.subscription_id}"
-        owner = resource_roles.Assignment(subscription, resource_roles.OWNER, self.object_id, "User")
+        owner = roles.Assignment(subscription, roles.OWNER, self.object_id, "User")
         world.resource_manager.role_assignments.append(owner)
         world.vault.policies[self.object_id] = {"secrets/all", "storage/all"}
 
@@ -120,7 +120,7 @@ class Shell:
             tenant=world.identity.tenant_id,
             certificate_authority=str(world.authority.ca_path),
             profile=str(self._profile),
-            management_audience=resource_manager.AUDIENCE,
+            management_audience=server.AUDIENCE,
             vault_audience=world.vault.resource,
             tokens=tokens,
             directory=self._directory(),

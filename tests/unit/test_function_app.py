@@ -12,10 +12,11 @@ import azure.functions as func
 import pytest
 
 import function_app
-from rotator import errors, turn
-from rotator.settings import Settings
-from tests.unit.examples import BUSY, HOLDER
-from tests.unit.test_config import SAMPLE
+from rotator import errors
+from rotator.plan.settings import Settings
+from rotator.rotation import lock
+from tests.fakes.examples import BUSY, HOLDER
+from tests.unit.plan.test_environment import SAMPLE
 
 ROOT = Path(function_app.__file__).parent
 
@@ -46,7 +47,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def busy() -> Iterator[None]:
     """A run in progress."""
-    with turn._place.held_by(HOLDER):
+    with lock._place.held_by(HOLDER):
         yield
 
 

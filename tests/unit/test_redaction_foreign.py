@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rotator import foreign_words, manifest
-from rotator.manifest import Held
+from rotator.delivery import manifest
+from rotator.delivery.manifest import Held
+from rotator.delivery.ssh import remote_output
 from rotator.redaction import Secret, scrub, scrub_quotation
 
 SIGNATURE = "Q+a/kXm3S9dWzE0bT7uY1pV5rN2cJ8hL4fG6iK0oAsU="
@@ -121,7 +122,7 @@ def test_short_value_is_masked_as_a_word_of_its_own_only() -> None:
 def test_refusal_that_quotes_another_keys_value_or_a_bare_signature_does_not_show_it() -> None:
     living = held(password="Sesame", sas=SAS)
     words = f'admission webhook "w" denied the request: Sesame, {SIGNATURE} and c2Vz are forbidden'
-    assert foreign_words.quote(words) == (
+    assert remote_output.quote(words) == (
         'admission webhook "w" denied the request: [secret], [secret] and […] are forbidden'
     )
     assert living

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rotator import errors, sas
 from rotator.redaction import Secret
-from tests.unit.examples import DEFINITION, FINGERPRINT, LABEL, NOW, TOKEN, token
+from tests.fakes.examples import DEFINITION, FINGERPRINT, LABEL, NOW, TOKEN, token
 
 SIGNATURE = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"
 

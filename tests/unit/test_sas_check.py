@@ -4,7 +4,7 @@ import pytest
 
 from rotator import errors, sas
 from rotator.redaction import Secret
-from tests.unit.examples import DEFINITION, NOW, token
+from tests.fakes.examples import DEFINITION, NOW, token
 
 HTTP_TOO = sas.SasDefinition("blobrwu4hours", "b", "sco", "rwu", "https,http", datetime.timedelta(hours=4))
 SHORT = sas.SasDefinition("short", "b", "sco", "rwu", "https", datetime.timedelta(minutes=8))

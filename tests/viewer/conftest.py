@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rotator import app
-from rotator.report import Report
-from sandbox import account_sas
+from rotator.reporting.report import Report
+from sandbox.azure import account_sas
 from sandbox.world import SECRET_NAME, World
 from tests import surroundings
 from tests.integration.conftest import options_for

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from sandbox import processes
+from sandbox.server import processes
 from sandbox.world import CONTAINER, PICTURE, World
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "viewer"

@@ -4,7 +4,7 @@ import re
 import threading
 import time
 
-from sandbox.faults import Fault
+from sandbox.server.faults import Fault
 from sandbox.world import ACCOUNT, PICTURE, World
 from tests import secrets_in
 from tests.viewer.conftest import KEY, Start, mount, sas

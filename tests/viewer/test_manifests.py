@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from sandbox import background, parts
-from sandbox.envtest import EnvtestApi
+from sandbox import parts
+from sandbox.kubernetes.envtest import EnvtestApi
+from sandbox.server import background
 from sandbox.world import SECRET_NAME
 from tests.viewer.conftest import KEY
 from tests.viewer.process import EXAMPLE

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from sandbox import processes
-from sandbox.faults import Fault
+from sandbox.server import processes
+from sandbox.server.faults import Fault
 from sandbox.world import ACCOUNT, CONTAINER, PICTURE, World
 from tests import secrets_in
 from tests.viewer.conftest import KEY, Start, deliver, mount, sas

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sandbox.faults import Fault
-from sandbox.journal import Event
+from sandbox.server.faults import Fault
+from sandbox.server.journal import Event
 from sandbox.world import ACCOUNT, CONTAINER, PICTURE, World
 from tests import secrets_in
 from tests.viewer.conftest import KEY, Start, mount, sas

@@ -1,0 +1,79 @@
+"""What Key Vault says of a storage account that it manages, and where that account's blobs are.
+
+Bundle: https://learn.microsoft.com/rest/api/keyvault/ (StorageBundle).
+"""
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+import isodate
+
+from rotator import untrusted
+
+# Where blobs are, by the vault's cloud (https://learn.microsoft.com/azure/storage/common/storage-account-overview).
+_BLOB_SUFFIXES = {
+    "vault.azure.net": "blob.core.windows.net",
+    "vault.usgovcloudapi.net": "blob.core.usgovcloudapi.net",
+    "vault.azure.cn": "blob.core.chinacloudapi.cn",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Managed:
+    """What a vault manages under a name; `updated` is when the vault's record of it last changed.
+
+    `period` is how often at the most the vault regenerates a key: a month counts as short as one can be. `period_text`
+    is that as the vault has it; where it cannot be read, `period` is None.
+    """
+
+    resource_id: str
+    active_key: str
+    auto_regenerate: bool
+    period: datetime.timedelta | None
+    created: datetime.datetime | None = None
+    updated: datetime.datetime | None = None
+    period_text: str = ""
+
+    @property
+    def every(self) -> str:
+        """How often the vault regenerates a key, as an ISO 8601 duration; "" where it names none."""
+        return self.period_text or (isodate.duration_isoformat(self.period) if self.period else "")
+
+    @property
+    def account(self) -> str:
+        """The storage account's own name."""
+        return self.resource_id.rstrip("/").rpartition("/")[2]
+
+    @property
+    def regeneration(self) -> dict[str, object]:
+        """When the vault regenerates keys, as its REST API takes it."""
+        body: dict[str, object] = {"autoRegenerateKey": self.auto_regenerate}
+        return {**body, "regenerationPeriod": self.every} if self.every else body
+
+    @property
+    def bundle(self) -> dict[str, object]:
+        """All of it, as the vault's REST API takes it."""
+        return {"resourceId": self.resource_id, "activeKeyName": self.active_key, **self.regeneration}
+
+
+def parse(bundle: Mapping[str, Any]) -> Managed:
+    """Read a StorageBundle."""
+    attributes = untrusted.mapping(bundle.get("attributes"))
+    period = bundle.get("regenerationPeriod")
+    span = untrusted.span(period)
+    return Managed(
+        resource_id=str(bundle.get("resourceId", "")),
+        active_key=str(bundle.get("activeKeyName", "")).lower(),
+        auto_regenerate=bool(bundle.get("autoRegenerateKey")),
+        period=span.shortest if span else None,
+        created=untrusted.unix_time(attributes.get("created")),
+        updated=untrusted.unix_time(attributes.get("updated")),
+        period_text=str(period or ""),
+    )
+
+
+def blob_suffix(vault_host: str) -> str | None:
+    """Give the domain of blob endpoints in the vault's cloud; None for a cloud that is not known."""
+    return _BLOB_SUFFIXES.get(vault_host.partition(".")[2])

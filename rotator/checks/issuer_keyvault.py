@@ -1,0 +1,252 @@
+"""Looks at identity and vault: who this is, what it may do there, and what the vault has for a rotation."""
+
+import dataclasses
+import datetime
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from rotator import errors, sas, timestamps
+from rotator.azure.host_storage import storage_settings
+from rotator.azure.managed_account import Managed
+from rotator.azure.permissions import Principal
+from rotator.checks import clock as clock_checks
+from rotator.checks.findings import Level
+from rotator.checks.remedies import Remedies
+from rotator.checks.runner import Known, Look, NotKnownError, OverError, Say
+from rotator.issuers.account_state import Standing, Stored
+from rotator.issuers.interface import Issuer, KeyLister
+from rotator.plan.plan import Plan
+from rotator.redaction import Secret
+from rotator.rotation import pending, tags
+from rotator.rotation.keys import due, periods
+from rotator.rotation.pending import Pending
+from rotator.sas import SasDefinition
+
+
+class Vault(Issuer, Protocol):
+    """The vault, which can also be asked whether it would."""
+
+    def may_store(self, definition: SasDefinition) -> bool:
+        """Tell whether it must be recovered first; raises VaultForbiddenError unless it may be set so."""
+
+    def may_regenerate(self) -> None:
+        """Raise VaultForbiddenError unless keys may be regenerated; changes nothing."""
+
+
+class VaultChecks:
+    """The looks, and the `remedies` that know the identity once it is known."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        vault: Vault,
+        ring: KeyLister,
+        *,
+        whoami: Callable[[], Principal],
+        time_at: clock_checks.TimeAt,
+        clock: Callable[[], datetime.datetime],
+        place: Mapping[str, str],
+    ) -> None:
+        self._plan = plan
+        self._vault = vault
+        self._ring = ring
+        self._whoami = whoami
+        self._time_at = time_at
+        self._clock = clock
+        self._place = place
+        self._unmanaged = False
+        self._resource_id = ""
+        self.remedies = Remedies(plan, place)
+
+    def _sign_in(self, error: errors.RotatorError) -> str:
+        return "" if isinstance(error, errors.IdentityError) and error.unanswered else self.remedies.sign_in()
+
+    def looks(self) -> list[Look]:
+        """Give them in an order in which each comes after those that it needs."""
+        cluster = self._plan.targets[0].cluster
+        looks = [
+            Look("settings", self._settings),
+            Look("identity", self._identity, self._sign_in),
+            Look("vault", self._reach),
+            Look("vault permission secrets get", self._secret(cluster.key_secret), self._command(cluster.key_secret)),
+            Look("vault permission storage get", self._managed, self._command()),
+            Look("vault permission storage getsas", self._stored, self._command()),
+            Look("vault permission storage setsas", self._may_store, self._command()),
+            Look("managed account", self._account),
+            Look("SAS definition", self._definition),
+        ]
+        if cluster.passphrase_secret:
+            name = cluster.passphrase_secret
+            looks.append(Look("passphrase", self._secret(name), self._command(name)))
+        if self._plan.key_rotation_period:
+            looks.append(Look("vault permission storage regeneratekey", self._may_regenerate, self._command()))
+            looks.append(Look("account keys", self._keys))
+        return looks
+
+    def _settings(self, _known: Known, say: Say) -> None:
+        for warning in self._plan.warnings:
+            say(Level.WARNING, warning)
+        if not self._plan.warnings:
+            say(Level.OK, "complete and in themselves sound")
+
+    def _identity(self, _known: Known, say: Say) -> Principal:
+        who = self._whoami()
+        self.remedies = dataclasses.replace(self.remedies, who=who)
+        say(Level.OK, f"signs in as {who.name}")
+        return who
+
+    def _reach(self, _known: Known, say: Say) -> None:
+        before = self._clock()
+        theirs = self._time_at(self._plan.account.vault_url)
+        say(Level.OK, f"{self._plan.account.host} answers")
+        off = clock_checks.ahead(theirs, before, self._clock())
+        # A SAS lives by the vault's clock, and one that lives too short or too long is not delivered.
+        clock_checks.compare(self._plan.account.host, off, say, bound=sas.tolerance(self._plan.definition.validity))
+
+    def _ready(self, known: Known) -> None:
+        known.of("identity")
+        known.of("vault")
+
+    def _secret(self, name: str) -> Callable[[Known, Say], Secret]:
+        def act(known: Known, say: Say) -> Secret:
+            self._ready(known)
+            found = self._vault.secret(name)
+            say(Level.OK, f"secret {name!r} can be read")
+            return found
+
+        return act
+
+    def _managed(self, known: Known, say: Say) -> Managed:
+        self._ready(known)
+        try:
+            found = self._vault.managed()
+        except errors.ManagedAccountNotFoundError as error:
+            self._unmanaged = True
+            say(Level.FAILURE, str(error), error.remedy, self.remedies.onboard())
+            raise OverError from error
+        except errors.VaultForbiddenError as error:
+            if self._plan.key_rotation_period:
+                raise
+            # A plain rotation does without.
+            say(Level.WARNING, str(error), error.remedy, self._command()(error))
+            raise OverError from error
+        say(Level.OK, f"the record of {self._plan.account.name!r} can be read")
+        return found
+
+    def _stored(self, known: Known, say: Say) -> Stored:
+        self._ready(known)
+        found = self._vault.stored(self._plan.definition)
+        say(Level.OK, "SAS definitions can be read")
+        return found
+
+    def _may_store(self, known: Known, say: Say) -> bool:
+        """Tell whether the definition must be recovered first."""
+        self._ready(known)
+        try:
+            deleted = self._vault.may_store(self._plan.definition)
+        except errors.VaultForbiddenError as error:
+            if self._plan.key_rotation_period or self._differs(known):
+                raise
+            text = f"{error}; the SAS definition is as it is wanted, but a run could not change it, nor note in it"
+            say(Level.WARNING, text, error.remedy, self._command()(error))
+            raise OverError from error
+        say(Level.OK, "SAS definitions can be recovered and set" if deleted else "SAS definitions can be set")
+        return deleted
+
+    def _differs(self, known: Known) -> bool:
+        try:
+            stored: Stored = known.of("vault permission storage getsas")
+        except NotKnownError:
+            return True
+        return stored.differs
+
+    def _may_regenerate(self, known: Known, say: Say) -> None:
+        self._ready(known)
+        known.over("managed account")
+        self._vault.may_regenerate()
+        say(Level.OK, "the vault would take the request; what Resource Manager says to the vault shows only then")
+
+    def _account(self, known: Known, say: Say) -> Managed:
+        found: Managed = known.of("vault permission storage get")
+        self._resource_id = found.resource_id
+        say(Level.OK, f"{found.account} is managed, {found.active_key} signs")
+        for warning in periods.warnings(found, self._plan):
+            switch_off = f"{self.remedies.onboard()} --no-auto-regenerate" if "--no-auto-regenerate" in warning else ""
+            say(Level.WARNING, warning, "", switch_off)
+        return found
+
+    def _definition(self, known: Known, say: Say) -> bool:
+        """Tell whether there is one to mint a SAS from."""
+        stored: Stored = known.of("vault permission storage getsas")
+        known.over("vault permission storage get")
+        if self._unmanaged:
+            raise NotKnownError("managed account")
+        wanted = self._plan.definition
+        for problem in tags.problems(stored.tags):
+            say(Level.WARNING, problem)
+        before = self._pending(stored)
+        if before:
+            text = f"{before.operation} is not done yet, which run {before.run} began; the next run goes on"
+            say(Level.WARNING, f"{text}, for which it needs what a key rotation needs")
+        if stored.differs:
+            self._change(known, say, stored)
+        else:
+            say(Level.OK, f"{wanted.label} is as the settings want it")
+        return stored.validity is not None
+
+    @staticmethod
+    def _pending(stored: Stored) -> Pending | None:
+        try:
+            return pending.of(stored.tags)
+        except errors.KeyRotationError:  # of which the tags' problems tell
+            return None
+
+    def _change(self, known: Known, say: Say, stored: Stored) -> None:
+        wanting = "is not there" if stored.validity is None else "is not as the settings want it"
+        text = f"{self._plan.definition.name!r} {wanting}"
+        try:
+            then = "recovers and sets it" if known.of("vault permission storage setsas") else "sets it"
+        except NotKnownError:
+            say(Level.WARNING, text)  # what keeps a rotation from setting it has its own line
+            return
+        remedy = "Nothing needs to be done; or let a rotation do it now."
+        say(Level.WARNING, f"{text}: the next rotation {then}", remedy, "python -m rotator rotate --force")
+
+    def _keys(self, known: Known, say: Say) -> None:
+        managed: Managed = known.of("managed account")
+        storage_settings.check(self._place, managed.account)
+        try:
+            keys = self._ring.keys(managed.resource_id)
+        except errors.ResourceManagerForbiddenError as error:
+            say(Level.FAILURE, str(error), error.remedy, self.remedies.key_operator(managed.resource_id))
+            raise OverError from error
+        aged = due.aged(self._plan, Standing(known.of("vault permission storage getsas"), managed, keys), self._clock())
+        made = ", ".join(f"{key.name} of {timestamps.text(key.created) if key.created else '?'}" for key in keys.keys)
+        say(Level.OK, f"{made}; {f'due: {aged}' if aged else 'none is due'}")
+
+    def _command(self, secret: str = "") -> Callable[[errors.RotatorError], str]:
+        def command(error: errors.RotatorError) -> str:
+            remedies = self.remedies
+            ways: tuple[tuple[type[errors.RotatorError], Callable[[], str]], ...] = (
+                (errors.RbacVaultError, remedies.access_policies),
+                (errors.KeyAccessForbiddenError, self._key_operators),
+                (errors.VaultForbiddenError, remedies.policy),
+                (errors.VaultFirewallError, lambda: remedies.through_firewall(getattr(error, "address", ""))),
+                (errors.VaultDisabledError, lambda: remedies.enable(secret)),
+                (errors.VaultSecretNotFoundError, lambda: remedies.secret_back(secret, *self._file(secret))),
+                (errors.ManagedAccountNotFoundError, remedies.onboard),
+            )
+            return next((way() for kind, way in ways if isinstance(error, kind)), "")
+
+        return command
+
+    def _key_operators(self) -> str:
+        return self.remedies.key_operators(self._resource_id or "<resource id of the storage account>")
+
+    def secret_file(self, name: str) -> str:
+        """Give the command that puts the private key, or its passphrase, into the vault."""
+        return self.remedies.secret(name, *self._file(name))
+
+    def _file(self, name: str) -> tuple[str, ...]:
+        is_key = name == self._plan.targets[0].cluster.key_secret
+        return ("id_ed25519", "application/x-pem-file") if is_key else ("passphrase.txt",)

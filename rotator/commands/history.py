@@ -1,0 +1,128 @@
+"""`python -m rotator history`: what earlier runs did, from the reports that were kept."""
+
+import collections
+import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rotator import activity, app
+from rotator.commands import error_output, tables, terminal
+from rotator.commands.terminal import Manner
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+_COLOURS = {
+    "rotated": "green",
+    "done": "green",
+    "unchanged": "cyan",
+    "waiting": "yellow",
+    "no report": "yellow",
+    "failed": "bold red",
+    "unfinished": "bold red",
+}
+
+
+@click.command()
+@click.argument("run", required=False)
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many runs at most.")
+@click.option("--days", type=click.IntRange(1, 366), default=30, show_default=True, help="How far back.")
+@terminal.mannered
+def history(*, run: str | None, limit: int, days: int, manner: Manner) -> None:
+    """Say what earlier runs did, the newest first; of one RUN everything.
+
+    Each run's report is kept in the container that REPORT_CONTAINER names, in the app's own storage.
+
+    \b
+    Examples:
+      python -m rotator history --days 7
+      python -m rotator history 20261124T043505Z-ec886b
+      python -m rotator history --json | jq '.reports[] | select(.failed)'
+    """  # noqa: D301  # click takes the backspace itself for "do not wrap"
+    since = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=days)
+    with terminal.telling(manner):
+        with terminal.looking(manner), activity.of("the app's own storage, for the reports"), app.archive() as archive:
+            found = {"reports": archive.recent(limit, since)} if run is None else archive.find(run)
+        if manner.as_json:
+            click.echo(error_output.json_text(found, indent=2))
+        elif run is not None:
+            _show(found)
+        elif found["reports"]:
+            _list(found["reports"])
+        else:
+            click.echo(f"no report was kept in the last {days} days")
+
+
+def _list(reports: list[dict[str, Any]]) -> None:
+    console, rows = terminal.console(), []
+    for report in reports:
+        *before, outcome, what = _cells(report)
+        rows.append([*map(terminal.text, before), _outcome_text(outcome), terminal.text(what)])
+    headings = ("WHEN", "RUN", "ASKED BY", "OUTCOME", "WHAT")
+    # A run's name is to be copied as a whole, and begins with its time.
+    tables.show(console, tables.headed(console, headings, rows, whole=headings[:-1], spare={"WHEN"}))
+
+
+def _cells(report: dict[str, Any]) -> tuple[str, str, str, str, str]:
+    if "problem" in report:
+        return "", "", "", "no report", f"{report['blob']}: {report['problem']}"
+    when = str(report["started"]).replace("T", " ")
+    return when, report["run"], str(report.get("asked_by") or report.get("trigger")), _outcome(report), _what(report)
+
+
+def _outcome(report: dict[str, Any]) -> str:
+    kinds = [str(target.get("outcome")) for target in report["targets"]]
+    if report["failed"]:
+        return "failed"
+    return "rotated" if "rotated" in kinds else next(iter(kinds), "done")
+
+
+def _what(report: dict[str, Any]) -> str:
+    """Say in one cell what happened, and why."""
+    if report.get("error"):
+        return f"{report['error'].get('error')}: {report['error'].get('message')}"
+    targets, key = report["targets"], report.get("key")
+    kinds = collections.Counter(str(target.get("outcome")) for target in targets)
+    told = [", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))] if len(targets) > 1 else []
+    told += dict.fromkeys(str(target.get("reason") or target.get("error")) for target in targets)
+    told += ["drift"] if any(target.get("drift") for target in targets) else []
+    told += ["the SAS definition was set"] if report.get("definition_changed") else []
+    told += [f"{key.get('operation')} {key.get('outcome')}: {key.get('reason')}"] if key else []
+    return "; ".join(told)
+
+
+def _show(report: dict[str, Any]) -> None:
+    error = report.get("error") or {}
+    _section(f"run {report['run']}", _outcome(report), {**report, **error}, "run", "failed", "targets", "key")
+    for target in report["targets"]:
+        _section(target.get("target"), target.get("outcome"), target, "target", "outcome")
+    if key := report.get("key"):
+        failure = key.get("failure") or {}
+        _section(key.get("operation"), key.get("outcome"), {**key, **failure}, "operation", "outcome", "failure")
+
+
+def _section(title: object, outcome: object, facts: dict[str, Any], *told: str) -> None:
+    """Print a heading, and under it what is known but for what the heading, or another section, tells."""
+    from rich.table import Table
+
+    console = terminal.console()
+    console.print(terminal.text(f"{title}: ") + _outcome_text(str(outcome)))
+    table = Table(box=None, show_header=False, padding=(0, 0, 0, 2))
+    table.add_column()
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        for each in value if isinstance(value, list) else [value]:
+            if each and name not in told:
+                table.add_row(terminal.text(name.replace("_", " ")), terminal.text(_words(each)))
+    tables.show(console, table)
+
+
+def _words(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {each}" for name, each in value.items())
+    return "yes" if value is True else str(value)
+
+
+def _outcome_text(outcome: str) -> "Text":
+    return terminal.text(outcome, _COLOURS.get(outcome, ""))

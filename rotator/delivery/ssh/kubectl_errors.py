@@ -1,0 +1,220 @@
+"""What kubectl, and whatever runs it on the master, mean by their words when something fails.
+
+The words are cut before anything is searched in them, and every pattern takes a time linear in what is left.
+"""
+
+import dataclasses
+import re
+
+from rotator import errors
+from rotator.delivery.ssh.remote_output import bounded, quote, without_noise
+from rotator.plan.plan import Strategy, Target
+
+
+@dataclasses.dataclass(frozen=True)
+class _Meaning:
+    """What words like these mean. `what` may name the target and the pattern's groups; `remedy` is more exact."""
+
+    pattern: str
+    error: type[errors.RotatorError]
+    what: str
+    remedy: str | None = None
+
+
+_SUDO = "sudo does not run kubectl for {target.cluster.user}"
+_KUBECONFIG = "kubectl has no usable kubeconfig on {target.cluster}"
+# Of errors whose remedy is `apply`, where that is what the settings say and the Secret is immutable.
+_IN_PLACE_REMEDIES: dict[type[errors.RotatorError], str] = {
+    errors.DryRunUnsupportedError: "Let the webhook's owner declare its sideEffects as None or NoneOnDryRun.",
+    errors.OwnerReferenceError: "Let kubectl's user update the finalizers of the Secret's owner.",
+}
+_KUBERC_REMEDY = (
+    "Remove that default from the kuberc of the user that kubectl runs as (~/.kube/kuberc; root's with sudo). The "
+    'rotator sets KUBERC=off; for sudo to hand that on, put into /etc/sudoers.d: Defaults env_keep += "KUBERC"'
+)
+_NO_SETUID = (
+    "Let kubectl run without sudo, by a kubeconfig that this user may read, or let sshd's sessions gain privileges: "
+    "NoNewPrivileges in its unit, the nosuid mount option."
+)
+
+# In this order: the first one that is found tells. What admission says comes first, as it may hold any words.
+# The words are those of k8s.io/apimachinery's StatusReason and apiserver's admission, of kubectl, sudo, sudo-rs
+# (src/common/error.rs), snapd, k3s and MicroK8s.
+_MEANINGS = (
+    _Meaning(
+        r"is forbidden: cannot set blockOwnerDeletion",
+        errors.OwnerReferenceError,
+        "admission does not let kubectl's user create {target} with the owner that it has",
+    ),
+    _Meaning(
+        r"does not support dry run|dryRun (?:alpha|beta) feature is disabled",
+        errors.DryRunUnsupportedError,
+        "the API server makes no dry run for {target}",
+    ),
+    _Meaning(
+        r'failed calling webhook "(?P<name>[\w.:/-]{1,253})"',
+        errors.AdmissionWebhookError,
+        "admission webhook {name} does not answer the API server",
+    ),
+    _Meaning(
+        r'admission webhook "(?P<name>[\w.:/-]{1,253})" denied the request',
+        errors.ManifestRejectedError,
+        "admission webhook {name} refuses {target}",
+    ),
+    _Meaning(r"denied the request", errors.ManifestRejectedError, "an admission webhook refuses {target}"),
+    _Meaning(
+        r"ValidatingAdmissionPolicy '(?P<name>[\w.:/-]{1,253})'",
+        errors.ManifestRejectedError,
+        "admission policy {name} refuses {target}",
+    ),
+    _Meaning(r"denied request", errors.ManifestRejectedError, "an admission policy refuses {target}"),
+    _Meaning(
+        r"not allowed to (?:set the following environment variables|preserve the environment)",
+        errors.SudoError,
+        _SUDO,
+        "Take variables and -E out of KUBERNETES_KUBECTL, or allow them in /etc/sudoers.d by the tag SETENV: "
+        "<user> ALL=(root) NOPASSWD:SETENV: <kubectl with its absolute path>",
+    ),
+    _Meaning(
+        r"no new privileges|is owned by uid 0 and has the setuid bit|effective uid is not 0|"
+        r"must be owned by uid 0 and have the setuid bit",
+        errors.SudoError,
+        _SUDO,
+        _NO_SETUID,
+    ),
+    _Meaning(
+        r"sudo: (?:a password is|a terminal is|no tty|no password was|sorry, you must|invalid configuration|timed out)|"
+        r"interactive authentication is required|incorrect (?:password|authentication) attempt|"
+        r"is not in the sudoers file|Sorry, user .{1,300} (?:is not allowed to|may not run)|I'm afraid I can't do that",
+        errors.SudoError,
+        _SUDO,
+    ),
+    _Meaning(
+        r"deletion is cancelled|--interactive can ?not be used with|while applying preferences",
+        errors.KubercError,
+        "kubectl follows defaults of its own on {target.cluster}",
+        _KUBERC_REMEDY,
+    ),
+    _Meaning(
+        r'error loading config file|error: stat .{1,1000}no such file|context "[^"]*" does not exist|no context exists|'
+        r"invalid configuration:|no configuration has been provided|Unable to read /etc/rancher",
+        errors.KubeconfigError,
+        _KUBECONFIG,
+    ),
+    _Meaning(
+        r"Insufficient permissions to access MicroK8s",
+        errors.KubeconfigError,
+        _KUBECONFIG,
+        "On the master, let the user use MicroK8s: sudo usermod --append --groups microk8s <user>. Or set "
+        "KUBERNETES_KUBECTL='sudo /snap/bin/microk8s kubectl'.",
+    ),
+    _Meaning(
+        r"exceeded quota|status unknown for quota|failed quota:",
+        errors.QuotaExceededError,
+        "a quota forbids Secret {target}",
+    ),
+    _Meaning(
+        r'namespaces "[^"]*" not found|because it is being terminated', errors.NamespaceMissingError, "no namespace"
+    ),
+    _Meaning(
+        r"\(Unauthorized\)|must be logged in|getting credentials: |"
+        r"remote error: tls: (?:bad|expired|revoked|unknown) certificate|remote error: tls: certificate required",
+        errors.KubernetesUnauthorizedError,
+        "the API server does not know who kubectl is on {target.cluster}",
+    ),
+    _Meaning(
+        r"x509: certificate has expired or is not yet valid: current time \S{1,40} is before",
+        errors.ApiServerDownError,
+        "the certificate of the API server is not valid yet",
+        "Compare the master's clock with the API server's: timedatectl set-ntp true.",
+    ),
+    _Meaning(
+        r"x509: certificate has expired",
+        errors.ApiServerDownError,
+        "the certificate of the API server has expired",
+        "Renew it: kubeadm certs renew apiserver, then restart the API server; k3s and RKE2 renew theirs when they "
+        "are restarted.",
+    ),
+    _Meaning(
+        r"x509: certificate signed by unknown authority|x509: certificate relies on legacy",
+        errors.ApiServerDownError,
+        "kubectl does not trust the certificate of the API server",
+        "Renew certificate-authority-data in the kubeconfig that kubectl uses on the master.",
+    ),
+    _Meaning(
+        r"x509: (?:certificate is (?:valid for|not valid for any)|cannot validate certificate for)",
+        errors.ApiServerDownError,
+        "the certificate of the API server is for other names than the kubeconfig's",
+        "Correct `server` in the kubeconfig that kubectl uses on the master, or set tls-server-name there.",
+    ),
+    _Meaning(r"not yet ready to handle request", errors.ApiServerDownError, "the API server is not ready yet"),
+    _Meaning(r'is forbidden: (?!User ")', errors.ManifestRejectedError, "admission refuses {target}"),
+    _Meaning(r"\(Forbidden\)", errors.KubernetesForbiddenError, "not allowed on {target}"),
+    _Meaning(
+        r"Operation cannot be fulfilled on resourcequotas ",
+        errors.ConflictError,
+        "others use the quota of {target} at the same time",
+        "The next run tries again.",
+    ),
+    _Meaning(
+        r"\((?:Conflict|AlreadyExists)\)|has been modified", errors.ConflictError, "Secret {target} changed meanwhile"
+    ),
+    _Meaning(
+        r"(?m)^Error from server \((?:Invalid|BadRequest)\): |^The (?:secrets|Secret|request) .{0,300}is invalid",
+        errors.ManifestRejectedError,
+        "the API server refuses {target}",
+    ),
+    _Meaning(
+        r"connection refused|was refused|Unable to connect|ServiceUnavailable|InternalError|etcdserver: |"
+        r"(?:i/o|handshake) timeout|Timeout|TooManyRequests|deadline exceeded|unexpected EOF|: EOF|no such host|"
+        r"connection reset|microk8s is not running|Error from server:",
+        errors.ApiServerDownError,
+        "the API server does not serve kubectl",
+    ),
+    _Meaning(
+        r"\((?:Invalid|BadRequest)\)|is invalid|Error from server",
+        errors.ManifestRejectedError,
+        "the API server refuses {target}",
+    ),
+    _Meaning(
+        r"cannot create user data directory|home directories outside of /home|is not a snap cgroup|"
+        r'running "[^"]{1,100}" failed: ',
+        errors.KubectlMissingError,
+        "snap does not run kubectl for {target.cluster.user}",
+        "Snaps need a home below /home that the user may write to: make one, or install kubectl by other means and "
+        "set KUBERNETES_KUBECTL to it.",
+    ),
+    _Meaning(
+        r"(?i)sh: .{0,300}not found|command not found|no such file or directory|permission denied",
+        errors.KubectlMissingError,
+        "no usable kubectl on the master",
+    ),
+    _Meaning(r"(?m)^sudo(?:-rs)?: ", errors.SudoError, _SUDO),
+)
+
+
+def explain(status: int, stderr: str, target: Target, consequence: str) -> errors.RotatorError:
+    """Turn kubectl's failure into our error, with its own words, scrubbed, and what the cluster now holds."""
+    said = f"{quote(stderr) or f'kubectl ended with status {status} and said nothing'}; {consequence}"
+    # A warning's words may look like an error's. Only where there is nothing else, they may be what failed.
+    for words in (without_noise(bounded(stderr)), bounded(stderr)):
+        for meaning in _MEANINGS:
+            if found := re.search(meaning.pattern, words):
+                what = meaning.what.format(target=target, **found.groupdict())
+                return meaning.error(f"{what}: {said}", remedy=_remedy(meaning, target))
+    if status in (126, 127):  # the shell's own: not executable, not found
+        return errors.KubectlMissingError(f"no kubectl on {target.cluster}: {said}")
+    return errors.CommandFailedError(
+        f"kubectl failed on {target.cluster}: {said}", status=status, remedy="Run kubectl on the master as that user."
+    )
+
+
+def _remedy(meaning: _Meaning, target: Target) -> str | None:
+    if target.strategy is Strategy.APPLY:
+        return _IN_PLACE_REMEDIES.get(meaning.error, meaning.remedy)
+    if meaning.error is errors.ManifestRejectedError:
+        return (
+            f"{meaning.error.remedy} Where only creating or deleting it is refused, KUBERNETES_SECRET_STRATEGY=apply "
+            "changes it in place."
+        )
+    return meaning.remedy

@@ -1,0 +1,90 @@
+"""SSH private keys from text: OpenSSH, PEM and PKCS#8; RSA, ECDSA and Ed25519; with and without passphrase."""
+
+import io
+
+import paramiko
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from rotator import errors
+from rotator.delivery.ssh import private_key_formats, private_key_text
+from rotator.delivery.ssh.private_key_text import Armoured
+from rotator.errors import PassphraseFault
+from rotator.redaction import Secret
+
+_LEAST_RSA_BITS = 2048
+_MOST_RSA_BITS = 16384  # OpenSSH's own bound
+
+_Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+
+
+def load(text: Secret, passphrase: Secret | None = None) -> paramiko.PKey:
+    """Make the key that paramiko signs with; raises PrivateKeyError, without the key in it."""
+    key = _parse(private_key_text.find(text.reveal()), passphrase)
+    if isinstance(key, rsa.RSAPrivateKey) and not _LEAST_RSA_BITS <= key.key_size <= _MOST_RSA_BITS:
+        raise private_key_formats.useless(f"is RSA with {key.key_size} bits")
+    # paramiko reads no PKCS#8, and each of its classes wants the same OpenSSH form; it never leaves memory.
+    try:
+        plain = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+        ).decode()
+    except ValueError:
+        raise private_key_formats.useless("is on a curve that SSH does not know") from None
+    if isinstance(key, rsa.RSAPrivateKey):
+        return paramiko.RSAKey.from_private_key(io.StringIO(plain))
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return paramiko.ECDSAKey.from_private_key(io.StringIO(plain))
+    return paramiko.Ed25519Key.from_private_key(io.StringIO(plain))
+
+
+def _parse(found: Armoured, passphrase: Secret | None) -> _Key:
+    if found.encrypted and passphrase is None:
+        raise _passphrase_error("missing")
+    if passphrase is not None and not found.encrypted:
+        raise _passphrase_error("needless")
+    read = (
+        serialization.load_ssh_private_key
+        if found.label == private_key_formats.OPENSSH
+        else serialization.load_pem_private_key
+    )
+    try:
+        key = read(found.pem.encode(), passphrase.reveal().encode() if passphrase else None)
+    except Exception:  # noqa: BLE001  # whatever the library stumbles over: it may quote what it could not read
+        raise (_passphrase_error("wrong") if found.encrypted else private_key_formats.damaged()) from None
+    if not isinstance(key, _Key):
+        raise private_key_formats.useless("is not RSA, ECDSA or Ed25519")
+    return key
+
+
+def _passphrase_error(fault: PassphraseFault) -> errors.PrivateKeyError:
+    text, remedy = {
+        "missing": (
+            "the SSH private key needs a passphrase",
+            "Name the vault secret that holds it in KUBERNETES_SSH_PASSPHRASE_SECRET.",
+        ),
+        "wrong": (
+            "the SSH private key does not open with the passphrase from the vault",
+            "Check the secret that KUBERNETES_SSH_PASSPHRASE_SECRET names; mind a trailing newline in it.",
+        ),
+        "needless": (
+            "the SSH private key has no passphrase, but one is configured",
+            "Remove KUBERNETES_SSH_PASSPHRASE_SECRET, or encrypt the key: `ssh-keygen -p -Z aes256-ctr -f id_ed25519`.",
+        ),
+    }[fault]
+    return errors.PrivateKeyError(text, remedy=remedy, passphrase=fault)
+
+
+def generate(passphrase: Secret | None = None) -> Secret:
+    """Make an Ed25519 key in OpenSSH's form, in memory only, encrypted where there is a passphrase."""
+    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if passphrase is not None:
+        encryption = serialization.BestAvailableEncryption(passphrase.reveal().encode())
+    key = ed25519.Ed25519PrivateKey.generate()
+    form = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, encryption)
+    return Secret(form.decode())
+
+
+def public_line(key: Secret, passphrase: Secret | None = None) -> str:
+    """Give a key's public half as authorized_keys has it; raises PrivateKeyError."""
+    pair = load(key, passphrase)
+    return f"{pair.get_name()} {pair.get_base64()} storage-credential-rotator"

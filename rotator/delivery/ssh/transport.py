@@ -1,0 +1,201 @@
+"""SSH's transport layer as paramiko has it, made safe against a host that is not proven yet.
+
+What a host may send before its key is compared with the pin is bounded, and what it said is kept for the operator.
+"""
+
+import contextlib
+import socket
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import paramiko
+from paramiko.common import MSG_DISCONNECT, MSG_KEXINIT, MSG_USERAUTH_FAILURE
+from paramiko.message import Message
+from paramiko.packet import Packetizer
+
+from rotator import errors
+from rotator.delivery.ssh import algorithms
+from rotator.plan import host_keys
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer  # typing's own is of Python 3.12
+
+# OpenSSH's own bound (PACKET_MAX_SIZE), far above the 35,000 bytes that RFC 4253 section 6.1 has everybody take.
+LONGEST_PACKET = 256 * 1024
+_LONGEST_LINE = 4096  # RFC 4253 section 4.2 allows 255 for the version, and says nothing of the lines before it
+_LONGEST_QUOTE = 200
+_IDENTIFICATION = b"SSH-"
+# RFC 8731's name for what paramiko has under the name from before the RFC.
+_CURVE, _CURVE_BEFORE_RFC = "curve25519-sha256", "curve25519-sha256@libssh.org"
+_PARAMIKO: Any = paramiko.Transport  # with what its type stubs leave out
+
+
+class Packets(Packetizer):
+    """Packets of a bounded length, and a record of what the host said besides them.
+
+    `lines` came before the host's identification, `offer` is its KEXINIT, `refused` whether it refused a login,
+    `parting` what it disconnected with, and `ended` whether it closed the connection.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        super().__init__(connection)
+        self.lines: list[str] = []
+        self.identification = ""
+        self.offer: algorithms.Offer | None = None
+        self.refused = False
+        self.parting = ""
+        self.ended = False
+
+    def start_handshake(self, timeout: float) -> None:
+        """Start no timer: whoever connects bounds the handshake, and paramiko's timer outlives a failed one."""
+
+    def read_all(self, n: int, check_rekey: bool = False) -> bytes:
+        """Read so many bytes; raises SSHException if they are more than a packet may have."""
+        if not 0 <= n <= LONGEST_PACKET:
+            raise paramiko.SSHException(f"it announces a packet of {n} bytes")
+        try:
+            data: bytes = super().read_all(n, check_rekey)
+        except (EOFError, OSError):
+            self.ended = True
+            raise
+        return data
+
+    def write_all(self, out: "Buffer") -> None:
+        """Write all of it."""
+        try:
+            super().write_all(out)
+        except (EOFError, OSError):
+            self.ended = True
+            raise
+
+    def readline(self, timeout: float) -> str:  # noqa: ARG002  # the whole handshake has one
+        """Read a line of bounded length."""
+        line = bytearray()
+        try:
+            while not line.endswith(b"\n"):
+                if len(line) >= _LONGEST_LINE:
+                    raise paramiko.SSHException("its first line has no end")
+                line += self.read_all(1)
+        finally:
+            text = line.decode(errors="replace").rstrip("\r\n")
+            if line.startswith(_IDENTIFICATION):
+                self.identification = text
+            elif text:
+                self.lines.append(text)
+        return text
+
+    def read_message(self) -> tuple[int, Message]:
+        """Read a packet."""
+        kind, message = super().read_message()
+        if kind == MSG_KEXINIT:
+            self.offer = algorithms.parse(message.asbytes())
+        elif kind == MSG_DISCONNECT:
+            self.parting = _reason(message.asbytes())
+        elif kind == MSG_USERAUTH_FAILURE:
+            self.refused = True
+        return kind, message
+
+
+class Transport(paramiko.Transport):
+    """One connection, closed by `close()` in whatever state it is.
+
+    Keys exchanged later in the connection must be pinned ones, too.
+    """
+
+    packetizer: Packets
+    _kex_info = _PARAMIKO._kex_info | {
+        new: _PARAMIKO._kex_info[old] for new, old in [(_CURVE, _CURVE_BEFORE_RFC)] if old in _PARAMIKO._kex_info
+    }
+
+    def __init__(self, connection: socket.socket, key_types: Sequence[str], pinned: Sequence[host_keys.Pin]) -> None:
+        super().__init__(_PromptSocket(connection), packetizer_class=Packets)
+        self._pinned = pinned
+        _harden(self, key_types)
+
+    @property
+    def ours(self) -> algorithms.Offer:
+        """What this side offers."""
+        return algorithms.Offer(
+            kex=tuple(self.preferred_kex),
+            host_keys=tuple(self.preferred_keys),
+            ciphers=tuple(self.preferred_ciphers),
+            macs=tuple(self.preferred_macs),
+            compressions=tuple(self.preferred_compression),
+        )
+
+    def shown(self) -> host_keys.HostKey:
+        """Give the host's key; raises SSHException unless keys were exchanged."""
+        key = self.get_remote_server_key()
+        return host_keys.HostKey(key.get_name(), key.asbytes())
+
+    @property
+    def key_type(self) -> str:
+        """The type of host key that was agreed on."""
+        agreed = [kind for kind, names in host_keys.ALGORITHMS.items() if self.host_key_type in names]
+        return agreed[0] if agreed else self.shown().key_type
+
+    def offers(self, key_type: str) -> bool:
+        """Tell whether the host says that it has a key of that type."""
+        offer = self.packetizer.offer
+        return offer is None or any(name in offer.host_keys for name in host_keys.ALGORITHMS[key_type])
+
+    def close(self) -> None:
+        """Close the connection, also when its thread was never started or has come to its end."""
+        super().close()
+        self.sock.close()
+
+    def _verify_key(self, host_key: bytes, sig: bytes) -> None:
+        super()._verify_key(host_key, sig)  # type: ignore[misc]  # left out of the stubs
+        if self.initial_kex_done and self.host_key is not None:
+            shown = host_keys.HostKey(self.host_key.get_name(), self.host_key.asbytes())
+            if not any(pin.matches(shown.key_type, shown.blob) for pin in self._pinned):
+                raise errors.HostKeyRejectedError(
+                    f"the host changed its key to {shown} in the middle of the connection, which was closed",
+                    remedy=host_keys.REPLACED,
+                )
+
+
+class _PromptSocket(socket.socket):
+    """A socket that sends and acknowledges at once.
+
+    Nagle's algorithm on both sides and delayed acknowledgements on ours cost about 40 ms at each small exchange;
+    Linux forgets TCP_QUICKACK, so it is set again after each read.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        seconds = connection.gettimeout()
+        super().__init__(fileno=connection.detach())
+        self.settimeout(seconds)
+        self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._quick = getattr(socket, "TCP_QUICKACK", None)
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        data = super().recv(size, flags)
+        if self._quick is not None:
+            with contextlib.suppress(OSError):  # closed meanwhile
+                self.setsockopt(socket.IPPROTO_TCP, self._quick, 1)
+        return data
+
+
+def quote(text: str) -> str:
+    """Give foreign words in one line of bounded length, without anything that acts on a terminal."""
+    words = " ".join("".join(each if each.isprintable() else " " for each in text[: 2 * _LONGEST_QUOTE]).split())
+    return words if len(words) <= _LONGEST_QUOTE else f"{words[:_LONGEST_QUOTE]}…"
+
+
+def _harden(transport: paramiko.Transport, key_types: Sequence[str]) -> None:
+    """Offer only the wanted host key types, and none of the weak algorithms that paramiko keeps for old servers."""
+    options: Any = transport.get_security_options()
+    options.key_types = [name for kind in key_types for name in host_keys.ALGORITHMS[kind]]
+    options.ciphers = [name for name in options.ciphers if "cbc" not in name and "arcfour" not in name]
+    options.digests = [name for name in options.digests if name.startswith("hmac-sha2-")]
+    names = [_CURVE, _CURVE_BEFORE_RFC] if _CURVE_BEFORE_RFC in options.kex else []
+    kex = [name for name in options.kex if not name.endswith("sha1")]
+    at = kex.index(_CURVE_BEFORE_RFC) if names else 0
+    options.kex = [*kex[:at], *names, *(name for name in kex[at:] if name not in names)]
+
+
+def _reason(body: bytes) -> str:
+    """Read why the host disconnects (RFC 4253, section 11.1)."""
+    length = int.from_bytes(body[4:8], "big")
+    return quote(body[8 : 8 + min(length, LONGEST_PACKET)].decode(errors="replace"))

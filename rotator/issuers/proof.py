@@ -1,0 +1,127 @@
+"""The proof of a SAS: one harmless request to blob storage that only an accepted SAS can make."""
+
+import logging
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+
+import tenacity
+from azure.core import PipelineClient
+from azure.core.exceptions import AzureError
+from azure.core.rest import HttpRequest, HttpResponse
+
+from rotator import errors
+from rotator.azure import bounded_http, network_errors
+from rotator.azure import retries as patience
+from rotator.sas import SIGNED_VERSION, Sas
+
+logger = logging.getLogger(__name__)
+
+# Storage checks the signature before it looks at what the SAS grants; these codes come after that check
+# (https://learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes).
+_PERMISSION_CODES = {
+    "AuthorizationPermissionMismatch",
+    "AuthorizationResourceTypeMismatch",
+    "AuthorizationServiceMismatch",
+}
+_REMEDIES = {
+    "AuthorizationFailure": "Check the storage firewall: this app's network may not be let through.",
+    "KeyBasedAuthenticationNotPermitted": "Allow shared key access on the account: Key Vault's SAS is signed with it.",
+    "AuthorizationSourceIPMismatch": "The SAS is bound to other addresses; correct the SAS definition.",
+    "AuthorizationProtocolMismatch": "Set STORAGE_BLOB_ENDPOINT to an https URL.",
+}
+_REMEDY = (
+    "Check that the account's keys were not regenerated outside Key Vault (then set them in the vault anew), "
+    "and that STORAGE_BLOB_ENDPOINT is the managed account's."
+)
+
+
+_IMPATIENT_SECONDS, _IMPATIENT_WHOLE_SECONDS = 5.0, 10.0
+_Client = PipelineClient[HttpRequest, HttpResponse]
+_Act = Callable[[_Client, Sas, str], str]
+
+
+class Prover:
+    """Tries SAS on storage. For so many `seconds` an answer that is not the expected one is asked for again.
+
+    A new credential was seen to be refused for some ten seconds after it was made, and an old key may live as long.
+    One that is not `patient` asks a storage that gives no answer only once. `whole` bounds one try, in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        seconds: float = 30.0,
+        patient: bool = True,
+        whole: float | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._seconds = seconds
+        self._patient = patient
+        self._whole = whole
+        self._sleep = sleep
+
+    def prove(self, sas: Sas, endpoint: str) -> str:
+        """Say how storage accepted the SAS; raises StorageRefusedError or StorageUnreachableError."""
+        return self._until(errors.StorageRefusedError, self._try, sas, endpoint)
+
+    def refused(self, sas: Sas, endpoint: str) -> str:
+        """Say how storage refused the SAS; raises StillAcceptedError or StorageUnreachableError."""
+        return self._until(errors.StillAcceptedError, self._try_refusal, sas, endpoint)
+
+    def _until(self, again: type[errors.StorageError], act: _Act, sas: Sas, endpoint: str) -> str:
+        attempts = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(again),
+            wait=tenacity.wait_exponential(multiplier=0.5, max=8),
+            stop=tenacity.stop_before_delay(self._seconds),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        client: _Client
+        retries = patience.BoundedRetryPolicy(retry_total=3 if self._patient else 0)
+        with PipelineClient(endpoint, policies=[retries], transport=self._transport()) as client:
+            return attempts(act, client, sas, endpoint)
+
+    def _transport(self) -> bounded_http.Transport:
+        if self._patient:
+            return patience.transport(whole=self._whole or patience.WHOLE_SECONDS)
+        whole = self._whole or _IMPATIENT_WHOLE_SECONDS
+        return patience.transport(connect=_IMPATIENT_SECONDS, read=_IMPATIENT_SECONDS, whole=whole)
+
+    def _try_refusal(self, client: _Client, sas: Sas, endpoint: str) -> str:
+        try:
+            self._try(client, sas, endpoint)
+        except errors.StorageRefusedError as refusal:
+            return str(refusal).partition(" for ")[0]
+        raise errors.StillAcceptedError(f"{endpoint} still accepts {sas}")
+
+    def _try(self, client: _Client, sas: Sas, endpoint: str) -> str:
+        # Get Blob Service Properties changes nothing, needs no container, and is answered with little.
+        url = f"{endpoint}/?restype=service&comp=properties&{sas.token.reveal()}"
+        try:
+            response = client.send_request(HttpRequest("GET", url, headers={"x-ms-version": SIGNED_VERSION}))
+            response.read()
+        except (AzureError, OSError) as error:
+            trouble = network_errors.explain(
+                error, endpoint, "STORAGE_BLOB_ENDPOINT", errors.StorageUnreachableError.remedy
+            )
+            # Not chained: the foreign message quotes the URL, and with it the SAS.
+            raise errors.StorageUnreachableError(trouble.text, remedy=trouble.remedy) from None
+        code = response.headers.get("x-ms-error-code", "")
+        return _judge(response.status_code, code, sas, endpoint)
+
+
+def _judge(status: int, code: str, sas: Sas, endpoint: str) -> str:
+    said = f"{endpoint} answered {status} {code}".rstrip()
+    if status == HTTPStatus.OK:
+        return "accepted"
+    if status == HTTPStatus.FORBIDDEN and code in _PERMISSION_CODES:
+        if "b" in sas.services and "s" in sas.resource_types and "r" in sas.permissions:
+            raise errors.StorageRefusedError(f"{said} for {sas}, which should grant that", remedy=_REMEDY)
+        return f"accepted ({code}, as the SAS grants no reading of service properties)"
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        remedy = _REMEDIES.get(code, _REMEDY)
+        raise errors.StorageRefusedError(f"{said} for {sas}; it was not delivered", remedy=remedy)
+    if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND):
+        raise errors.StorageRefusedError(f"{said} for {sas}; it was not delivered", remedy=_REMEDY)
+    raise errors.StorageUnreachableError(f"{said}, which does not judge the SAS")

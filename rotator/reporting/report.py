@@ -1,0 +1,184 @@
+"""What a run did, for each target: outcomes as kinds, and their JSON form, which holds no secret."""
+
+import dataclasses
+import datetime
+from typing import Any, ClassVar
+
+from rotator import errors, redaction, timestamps
+
+
+@dataclasses.dataclass(frozen=True)
+class Rotated:
+    """The target holds a new SAS, read back and compared; `drift`: somebody had changed or deleted the Secret."""
+
+    kind: ClassVar[str] = "rotated"
+    reason: str
+    act: str
+    fingerprint: str
+    expires: datetime.datetime
+    definition: str
+    digest: str
+    previous_digest: str | None
+    proof: str
+    signing_key: str | None = None
+    drift: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Unchanged:
+    """The target holds a fresh SAS already."""
+
+    kind: ClassVar[str] = "unchanged"
+    reason: str
+    expires: datetime.datetime | None
+    rotated: datetime.datetime | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Due:
+    """The target would get a new SAS: what a plan says instead of doing it."""
+
+    kind: ClassVar[str] = "due"
+    reason: str
+    drift: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Failed:
+    """The target did not get its new SAS; the message says what it holds."""
+
+    kind: ClassVar[str] = "failed"
+    error: str
+    message: str
+    remedy: str
+
+
+Outcome = Rotated | Unchanged | Due | Failed
+
+
+@dataclasses.dataclass(frozen=True)
+class TargetReport:
+    """One target's outcome, its warnings, and how long each step took, in seconds.
+
+    `expires` is when the SAS that it holds does, as far as was seen: what a failure left there counts down, too.
+    """
+
+    target: str
+    strategy: str
+    outcome: Outcome
+    seconds: dict[str, float]
+    warnings: tuple[str, ...] = ()
+    expires: datetime.datetime | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class KeyReport:
+    """What a run did to the account's keys.
+
+    `outcome` is "done", "due" (in a plan), "waiting" (until no SAS of the key lives), "unfinished" (the next run goes
+    on) or "failed". `regenerated` names the keys of this run, `remaining` those to come, `cut_off` what may have died,
+    `proofs` how storage refused what the targets held before.
+    """
+
+    operation: str
+    outcome: str
+    reason: str
+    active_key: str | None = None
+    regenerated: tuple[str, ...] = ()
+    remaining: tuple[str, ...] = ()
+    cut_off: tuple[str, ...] = ()
+    proofs: tuple[str, ...] = ()
+    failure: Failed | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it as JSON values."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        texts = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        return texts | {"failure": dataclasses.asdict(self.failure) if self.failure else None}
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What one run did, or, as a plan, would do.
+
+    `asked_by` says who or what started it, `interval` how far apart the schedule's runs are at most. With `error` the
+    run was refused, or broke off; `targets` are then those that had their turn.
+    """
+
+    run: str
+    trigger: str
+    forced: bool
+    started: datetime.datetime
+    finished: datetime.datetime
+    targets: tuple[TargetReport, ...]
+    definition_changed: bool = False
+    warnings: tuple[str, ...] = ()
+    key: KeyReport | None = None
+    asked_by: str = ""
+    interval: datetime.timedelta | None = None
+    error: Failed | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether any target failed, or what was to be done to the account's keys, or the run as a whole."""
+        keys_failed = bool(self.key and self.key.outcome in {"unfinished", "failed"})
+        return self.error is not None or self.targets_failed or keys_failed
+
+    @property
+    def targets_failed(self) -> bool:
+        """Whether any target failed."""
+        return any(isinstance(target.outcome, Failed) for target in self.targets)
+
+    def counts(self) -> str:
+        """Say how many targets came out how, for a log line or an exception."""
+        kinds = [target.outcome.kind for target in self.targets]
+        counted = [f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds))]
+        if self.error:
+            return self.error.error
+        return ", ".join([*counted, f"{self.key.operation} {self.key.outcome}"] if self.key else counted)
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the report as JSON values; times are ISO 8601 in UTC."""
+        return {
+            "run": self.run,
+            "trigger": self.trigger,
+            "asked_by": self.asked_by,
+            "forced": self.forced,
+            "started": _text(self.started),
+            "finished": _text(self.finished),
+            "interval_seconds": self.interval.total_seconds() if self.interval else None,
+            "failed": self.failed,
+            "error": dataclasses.asdict(self.error) if self.error else None,
+            "definition_changed": self.definition_changed,
+            "warnings": list(self.warnings),
+            "key": self.key.as_json() if self.key else None,
+            "targets": [_target(target) for target in self.targets],
+        }
+
+
+def failure(error: BaseException) -> Failed:
+    """Give the outcome that an error means; one that is not ours is named, but its words are scrubbed."""
+    if isinstance(error, errors.RotatorError):
+        return Failed(error.kind, redaction.scrub(str(error)), error.remedy)
+    words = redaction.scrub(f"{type(error).__name__}: {error}")
+    return Failed(errors.UnexpectedError.__name__, words, errors.UnexpectedError.remedy)
+
+
+def _target(target: TargetReport) -> dict[str, Any]:
+    outcome = {field.name: _text(getattr(target.outcome, field.name)) for field in dataclasses.fields(target.outcome)}
+    if isinstance(target.outcome, Failed):
+        outcome["expires"] = _text(target.expires)
+    return {
+        "target": target.target,
+        "strategy": target.strategy,
+        "outcome": target.outcome.kind,
+        **outcome,
+        "warnings": list(target.warnings),
+        "seconds": {step: round(seconds, 3) for step, seconds in target.seconds.items()},
+    }
+
+
+def _text(value: object) -> object:
+    if isinstance(value, datetime.datetime):
+        return timestamps.text(value)
+    return value

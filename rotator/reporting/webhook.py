@@ -1,0 +1,131 @@
+"""Posts to a chat service's incoming webhook, whose URL is as good as a password."""
+
+import contextlib
+import dataclasses
+import json
+import queue
+import re
+import threading
+import time
+import urllib.parse
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+
+import tenacity
+from azure.core import PipelineClient
+from azure.core.exceptions import AzureError
+from azure.core.rest import HttpRequest, HttpResponse
+
+from rotator import errors
+from rotator.azure import network_errors, retries
+from rotator.redaction import Secret
+from rotator.reporting import chat_message
+from rotator.reporting.report import Report
+
+_CONNECT_SECONDS = 5
+_ANSWER_SECONDS = 10
+# Channels' incoming webhooks, and Power Automate's flows, which replace them; each with all names below it.
+_TEAMS = ("webhook.office.com", "outlook.office.com", "logic.azure.com", "logic.azure.us", "powerplatform.com")
+
+_Client = PipelineClient[HttpRequest, HttpResponse]
+_backoff = tenacity.wait_exponential(multiplier=0.5, max=8)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Answer:
+    """What came of one attempt: what is wrong, if anything, whether it may pass, and when to ask again, in seconds."""
+
+    trouble: str
+    may_pass: bool = False
+    again: float | None = None
+    remedy: str = errors.WebhookError.remedy
+
+
+def send(url: Secret, report: Report, *, seconds: float = 20.0, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Post what is to be told of a run; raises WebhookError, after so many `seconds` at the latest.
+
+    Trouble that may pass is met by trying again. A message whose answer got lost may so arrive twice.
+    """
+    host = urllib.parse.urlsplit(url.reveal()).hostname or ""
+    payload = chat_message.compose(report, teams=_is_teams(host))
+    answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
+
+    def post() -> None:
+        answers.put(_post(url, payload, seconds, sleep))
+
+    # In a thread, as neither name resolution nor an answer that comes drop by drop knows a time limit.
+    threading.Thread(target=post, name="webhook", daemon=True).start()
+    try:
+        answer = answers.get(timeout=seconds)
+    except queue.Empty:
+        answer = _Answer(f"{host} did not take the message within {seconds:g} s")
+    if answer.trouble:
+        raise errors.WebhookError(answer.trouble, remedy=answer.remedy)
+
+
+def _is_teams(host: str) -> bool:
+    return any(f".{host}".endswith(f".{name}") for name in _TEAMS)
+
+
+def _post(url: Secret, payload: dict[str, object], seconds: float, sleep: Callable[[float], None]) -> _Answer:
+    """Give the last answer, in words of our own: others' may quote the URL."""
+    attempts: tenacity.Retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_result(lambda answer: answer.may_pass),
+        wait=_pause,
+        stop=tenacity.stop_before_delay(seconds),
+        sleep=sleep,
+        retry_error_callback=_last,
+    )
+    body = json.dumps(payload, ensure_ascii=False).encode()  # escaped, other alphabets would be six times as long
+    client: _Client
+    transport = retries.transport(connect=_CONNECT_SECONDS, read=_ANSWER_SECONDS, whole=seconds + 1)
+    try:
+        # Without a policy that follows redirects: nobody else is told.
+        with _out_of_logs(url.reveal()), PipelineClient(url.reveal(), policies=[], transport=transport) as client:
+            answer: _Answer = attempts(_attempt, client, url, body)
+    except Exception as error:  # noqa: BLE001  # whatever it is, it must not break a run
+        host = urllib.parse.urlsplit(url.reveal()).hostname or ""
+        return _Answer(f"{host} cannot be posted to ({type(error).__name__})")
+    return answer
+
+
+def _attempt(client: _Client, url: Secret, body: bytes) -> _Answer:
+    request = HttpRequest("POST", url.reveal(), headers={"Content-Type": "application/json"}, content=body)
+    try:
+        response = client.send_request(request, stream=True)
+    except (AzureError, OSError) as error:
+        host = urllib.parse.urlsplit(url.reveal()).hostname or ""
+        trouble = network_errors.explain(error, host, "NOTIFY_WEBHOOK_URL", errors.WebhookError.remedy)
+        return _Answer(trouble.text, may_pass=trouble.may_pass, remedy=trouble.remedy)
+    with response:
+        return _judge(response)
+
+
+def _judge(response: HttpResponse) -> _Answer:
+    status = response.status_code
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        return _Answer("")
+    may_pass = status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    again = response.headers.get("Retry-After", "")
+    host = urllib.parse.urlsplit(response.request.url).hostname or ""
+    return _Answer(f"{host} answered {status}", may_pass, float(again) if again.isdecimal() else None)
+
+
+def _pause(state: tenacity.RetryCallState) -> float:
+    again = _last(state).again
+    return _backoff(state) if again is None else again
+
+
+def _last(state: tenacity.RetryCallState) -> _Answer:
+    answer: _Answer = state.outcome.result()  # type: ignore[union-attr]  # an attempt was made
+    return answer
+
+
+@contextlib.contextmanager
+def _out_of_logs(url: str) -> Iterator[None]:
+    """Have the parts of the URL masked too: libraries log a request's path and query without its host."""
+    parts = urllib.parse.urlsplit(url)
+    target = f"{parts.path}?{parts.query}"
+    kept = [Secret(part) for part in (parts.path, target, *re.findall(r"[^/?&=]{16,}", target))]
+    yield
+    del kept

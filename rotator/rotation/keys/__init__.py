@@ -1,0 +1,1 @@
+"""Key rotation: which account key may be regenerated, when, and the order that breaks no consumer."""

@@ -1,0 +1,51 @@
+"""The clock check before a key is regenerated, which cannot be undone: whether this host's time is the vault's.
+
+What lives until when, and whether the new SAS may be delivered, is judged by this host's clock. It costs one SAS, which
+is delivered nowhere, and two requests without a token.
+"""
+
+import contextlib
+import datetime
+
+from rotator import errors, sas
+from rotator.plan.plan import Plan
+from rotator.rotation.issuance import Issuing
+from rotator.rotation.services import Services
+
+
+def check(plan: Plan, services: Services, issuing: Issuing) -> None:
+    """Raise ClockSkewError where clocks differ by more than a new SAS may; SasError for one that is otherwise wrong."""
+    check_dates(plan, services, issuing)
+    if not issuing.standing().stored.differs:
+        _check_minted(plan, services)
+
+
+def check_dates(plan: Plan, services: Services, issuing: Issuing) -> None:
+    """Do the first half of it, by the Date of the vault's and storage's answers. Raises ClockSkewError."""
+    for url in filter(None, (plan.account.vault_url, issuing.endpoint())):
+        with contextlib.suppress(errors.NoAnswerError):  # the vault has answered; storage need not be reached from here
+            before = services.clock()
+            theirs = services.time_at(url)
+            if theirs is not None:
+                _compare(url, theirs, (before, services.clock()), plan)
+
+
+def _check_minted(plan: Plan, services: Services) -> None:
+    """Compare when a fresh SAS ends with when it should; a definition that is not as wanted tells nothing."""
+    before = services.clock()
+    issued = sas.parse(services.issuer.mint(plan.definition))
+    after = services.clock()
+    _compare(plan.account.host, issued.expiry - plan.definition.validity, (before, after), plan)
+    sas.check(issued, plan.definition, after)
+
+
+def _compare(
+    whose: str, theirs: datetime.datetime, ours: tuple[datetime.datetime, datetime.datetime], plan: Plan
+) -> None:
+    """Compare a time that was told between two of ours, so that a slow answer is no difference."""
+    (before, after), bound = ours, sas.tolerance(plan.definition.validity)
+    if before - bound <= theirs <= after + bound:
+        return
+    off = round((after - theirs).total_seconds())
+    where = "ahead of" if off > 0 else "behind"
+    raise errors.ClockSkewError(f"no key was regenerated: this host's clock is {abs(off)} s {where} that of {whose}")

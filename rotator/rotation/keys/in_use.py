@@ -1,0 +1,75 @@
+"""Whether a key may be regenerated: which SAS that it signed may still be in use, where, and until when."""
+
+import dataclasses
+import datetime
+
+from rotator import timestamps as moments
+from rotator.delivery import manifest
+from rotator.delivery.manifest import Held
+from rotator.issuers.account_state import Standing
+from rotator.plan.plan import Plan, Target
+from rotator.reporting.report import Failed
+from rotator.rotation.run import Observed
+from rotator.sas import CLOCK_SKEW
+
+
+@dataclasses.dataclass(frozen=True)
+class Obstacle:
+    """Somebody who may depend on the key; `until` is None where nobody can tell."""
+
+    who: str
+    why: str
+    until: datetime.datetime | None
+
+    def __str__(self) -> str:
+        return f"{self.who} {self.why}" + (f", until {moments.text(self.until)}" if self.until else "")
+
+
+def in_targets(name: str, standing: Standing, sighting: Observed, now: datetime.datetime) -> tuple[Obstacle, ...]:
+    """Name the targets that hold a SAS which the key signed, or that cannot be seen to hold none."""
+    found = (_in_target(name, standing, target, held, now) for target, held in sighting.items())
+    return tuple(obstacle for obstacle in found if obstacle)
+
+
+def elsewhere(name: str, standing: Standing, plan: Plan, now: datetime.datetime) -> Obstacle | None:
+    """Say until when a SAS may live that was issued while the key was the active one, whoever has it now."""
+    last = _last_active(name, standing)
+    if last is None:
+        return None
+    lifetime = max(plan.definition.validity, standing.stored.validity or plan.definition.validity)
+    until = moments.after(max(moments.after(last, lifetime), standing.stored.sas_until or last), CLOCK_SKEW)
+    if until <= now:
+        return None
+    return Obstacle("whoever got one", f"may use a SAS that {name} signed before {moments.text(last)}", until)
+
+
+def _in_target(
+    name: str, standing: Standing, target: Target, held: Held | Failed | None, now: datetime.datetime
+) -> Obstacle | None:
+    if isinstance(held, Failed):
+        return Obstacle(str(target), f"cannot be looked at ({held.message})", None)
+    if held is None or not {target.data_key, held.annotations.get(manifest.DATA_KEY)} & set(held.digests):
+        return None
+    sas = manifest.held_sas(held, target)
+    if sas is None:
+        return Obstacle(str(target), "holds something that is no account SAS", None)
+    if moments.after(sas.expiry, CLOCK_SKEW) <= now or standing.signer(sas) != name:
+        return None
+    return Obstacle(str(target), f"holds a SAS that {name} signed", sas.expiry)
+
+
+def _last_active(name: str, standing: Standing) -> datetime.datetime | None:
+    """The last moment at which the key that is not active may have been; None where nothing tells.
+
+    The other one became active when it was made, or when the vault's record was last changed, by whatever: a
+    regeneration, another active key, or an account that is managed anew. Only a PATCH leaves the record's `created` as
+    it was; a PUT and a regeneration set it with `updated` (recorded live traffic of azure-cli's tests), so that two
+    equal times do not mean that the record never was another one.
+    """
+    if standing.keys is None or standing.managed is None or standing.active_key is None:
+        return None
+    made, active = standing.keys.named(name).created, standing.active_key.created
+    moments = [active] if active and (made is None or active > made) else []
+    if standing.managed.updated:
+        moments.append(standing.managed.updated)
+    return max(moments, default=None)

@@ -1,0 +1,104 @@
+"""Having a key regenerated: remembered before, done once, looked at after, whatever the vault answers."""
+
+import logging
+
+from rotator import errors, event_log
+from rotator.azure.account_keys import AccountKeys
+from rotator.issuers.account_state import Standing
+from rotator.plan.plan import Plan
+from rotator.rotation import pending
+from rotator.rotation.issuance import Issuing
+from rotator.rotation.pending import Pending
+from rotator.rotation.services import Services
+from rotator.stopwatch import Stopwatch
+
+logger = logging.getLogger(__name__)
+
+
+class Regeneration:
+    """The changes of one run to the account's keys; `done` names those that it had regenerated.
+
+    With `may_forget`, as nobody asked before this run, what the vault's permissions do not allow is not left to later
+    runs; once `forgotten` is set, they have nothing to finish.
+    """
+
+    def __init__(self, plan: Plan, services: Services, issuing: Issuing) -> None:
+        self._definition = plan.definition
+        self._services = services
+        self._issuing = issuing
+        self.done: list[str] = []
+        self.may_forget = False
+        self.forgotten = False
+
+    def remember(self, plan: Pending) -> None:
+        """Write into the vault what is to be done, for whichever run will finish it."""
+        self.forgotten = False
+        tags = self._issuing.standing().stored.tags_for(self._definition, self._services.clock())
+        self._services.fence()
+        self._services.issuer.store(self._definition, {**tags, pending.TAG: plan.text()})
+
+    def forget(self) -> None:
+        """Take it out again."""
+        tags = self._issuing.refreshed().stored.tags_for(self._definition, self._services.clock())
+        tags.pop(pending.TAG, None)
+        self._services.fence()
+        self._services.issuer.store(self._definition, tags)
+        self.forgotten = True
+
+    def regenerate(self, plan: Pending, name: str) -> None:
+        """Have a key regenerated and made the active one, unless that has happened already.
+
+        Raises VaultError, LeaseLostError, or ActiveKeyError when the key that is to sign from now on does not.
+        """
+        standing = self._issuing.refreshed()
+        if not plan.regenerated(name, listed(standing)):
+            if standing.active == name:
+                raise _still_active(name)
+            standing = self._change(plan, name, standing)
+        if standing.active is None or not plan.regenerated(standing.active, listed(standing)):
+            raise _not_made_active(name, standing.active)
+
+    def _change(self, plan: Pending, name: str, standing: Standing) -> Standing:
+        self._services.admit(listed(standing).account)
+        self._services.fence()
+        try:
+            with Stopwatch().step("regenerate"):
+                self._services.issuer.regenerate(name)
+            self.done.append(name)
+        except errors.VaultError as error:
+            if not plan.regenerated(name, listed(self._issuing.refreshed())):
+                if isinstance(error, errors.VaultForbiddenError) and name == plan.first and self.may_forget:
+                    self.forget()  # nothing has begun, and no later run could do it either
+                raise
+            self.done.append(name)
+            event_log.tell(logger, logging.WARNING, "regenerated all the same", key=name, answer=error)
+        after = self._issuing.refreshed()
+        if not plan.regenerated(name, listed(after)):
+            self.done.remove(name)
+            raise errors.KeyRotationError(
+                f"the vault says that it regenerated {name}, but the account has the same key as before",
+                remedy="Wait some minutes; the next run looks again by itself.",
+            )
+        event_log.tell(logger, logging.WARNING, "regenerated", key=name, account=listed(after).account)
+        return after
+
+
+def listed(standing: Standing) -> AccountKeys:
+    """Give the keys of a reading that has them."""
+    if standing.keys is None:
+        raise errors.KeyRotationError("the account's keys were not listed", remedy="Please report this defect.")
+    return standing.keys
+
+
+def _still_active(name: str) -> errors.ActiveKeyError:
+    return errors.ActiveKeyError(
+        f"{name} is the vault's active key now, and regenerating it would end the SAS that were just issued",
+        remedy=f"Find out who made {name} the active key meanwhile, and make the other one active again.",
+    )
+
+
+def _not_made_active(name: str, active: str | None) -> errors.ActiveKeyError:
+    return errors.ActiveKeyError(
+        f"{name} was regenerated, but {active} is the vault's active key",
+        remedy=f"Make {name} the active key (PATCH /storage/<name> with activeKeyName); the next run goes on.",
+    )

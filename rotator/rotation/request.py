@@ -1,0 +1,60 @@
+"""What was asked for: by whom, and whether a run is to be forced, or is to do something to the account's keys."""
+
+import dataclasses
+import datetime
+import secrets
+import socket
+
+from rotator.azure.host_storage.lease import Holder
+from rotator.reporting import report
+from rotator.reporting.report import Report, TargetReport
+from rotator.rotation.pending import Operation
+
+
+def name_at(moment: datetime.datetime) -> str:
+    """Give a name for a run that begins at this time."""
+    return f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """One run's request; `forced` is for whichever of rotation and operation on the keys is asked for.
+
+    `asked_by` says who or what started it. Without `lease` nobody is kept from running at the same time.
+    """
+
+    trigger: str
+    asked_by: str
+    forced: bool = False
+    operation: Operation | None = None
+    lease: bool = True
+    since: datetime.datetime = dataclasses.field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
+    run: str = ""
+
+    def __post_init__(self) -> None:
+        """Name the run."""
+        object.__setattr__(self, "run", self.run or name_at(self.since))
+
+    @property
+    def holder(self) -> Holder:
+        """This run as the holder of the lease."""
+        return Holder(run=self.run, trigger=self.trigger, host=socket.gethostname(), since=self.since)
+
+    def refused(
+        self,
+        error: BaseException,
+        interval: datetime.timedelta | None = None,
+        targets: tuple[TargetReport, ...] = (),
+    ) -> Report:
+        """Give the report of a run that was refused, or broke off after some targets had their turn."""
+        return Report(
+            run=self.run,
+            trigger=self.trigger,
+            forced=self.forced,
+            started=self.since,
+            finished=datetime.datetime.now(datetime.UTC),
+            targets=targets,
+            asked_by=self.asked_by,
+            interval=interval,
+            error=report.failure(error),
+        )

@@ -1,0 +1,209 @@
+"""The look that `status` tells of: what each target holds, judged by the schedule and by storage. Changes nothing."""
+
+import dataclasses
+import datetime
+import logging
+from collections.abc import Callable, Collection, Mapping
+
+from rotator import errors, timestamps, untrusted
+from rotator.delivery import manifest
+from rotator.delivery.manifest import Held
+from rotator.issuers.account_state import Standing
+from rotator.plan import schedule
+from rotator.plan.environment import MARGIN
+from rotator.plan.plan import Plan, Target
+from rotator.reporting.report import Failed
+from rotator.reporting.status import LastKnown, State, Status, TargetStatus
+from rotator.rotation import delivered, due, pending, trial
+from rotator.rotation.keys import due as outlook
+from rotator.rotation.run import Observed, Run
+from rotator.rotation.services import Services
+from rotator.stopwatch import Stopwatch
+
+logger = logging.getLogger(__name__)
+
+Recall = Callable[[Collection[str]], Mapping[str, LastKnown]]
+"""Gives what the reports of earlier runs say of these targets; raises ArchiveError."""
+
+
+def survey(plan: Plan, services: Services, recall: Recall | None = None) -> Status:
+    """Look at every target; what cannot be looked at is in the status, and fails nothing.
+
+    Of a target that cannot be looked into the status has what `recall` still knows.
+    """
+    run = Run(plan, services, trigger="status", forced=False)
+    standing, warnings = _standing(run, plan)
+    sighting: Observed = run.observe()
+    refused, untried = _tried(run, plan, services, sighting)
+    now = services.clock()
+    judged = [judge(sighting[each], each, plan, now, standing, refused=refused.get(each)) for each in plan.targets]
+    targets, forgotten = recalled(judged, now, recall)
+    return Status(
+        now=now,
+        next_run=schedule.following(plan.schedule, now),
+        interval=plan.longest,
+        targets=targets,
+        warnings=plan.warnings + warnings + untried + forgotten,
+    )
+
+
+def recalled(
+    targets: Collection[TargetStatus], now: datetime.datetime, recall: Recall | None
+) -> tuple[tuple[TargetStatus, ...], tuple[str, ...]]:
+    """Add what was last known to those that could not be looked into, and a warning where that cannot be read."""
+    unseen = [each.target for each in targets if _unlooked(each)]
+    if not unseen or recall is None:
+        return tuple(targets), ()
+    try:
+        found = recall(unseen)
+    except errors.RotatorError as error:
+        return tuple(targets), (f"what was last known of targets cannot be read: {error}",)
+    return tuple(_recalled(each, found.get(each.target), now) for each in targets), ()
+
+
+def _unlooked(target: TargetStatus) -> bool:
+    """Whether nobody could look; a Secret that is somebody else's was seen."""
+    away = target.failure is not None and target.failure.error != errors.NotOursError.__name__
+    return target.state is State.UNKNOWN and away
+
+
+def _recalled(target: TargetStatus, known: LastKnown | None, now: datetime.datetime) -> TargetStatus:
+    if known is None or not _unlooked(target):
+        return target
+    ends = "expired" if known.expires <= now else "expires"
+    when = f"{timestamps.text(known.expires)} ({timestamps.relative(known.expires, now)})"
+    text = f"{target.text}; by what was last known its SAS {ends} at {when}, as run {known.run} reported"
+    return dataclasses.replace(target, text=text, last_known=known)
+
+
+def judge(
+    held: Held | Failed | None,
+    target: Target,
+    plan: Plan,
+    now: datetime.datetime,
+    standing: Standing | None = None,
+    *,
+    refused: Failed | None = None,
+) -> TargetStatus:
+    """Say how a target is, by what it holds, and by how storage `refused` that.
+
+    With `standing`, a Secret that was deleted is told as such.
+    """
+    name = str(target)
+    if isinstance(held, Failed):
+        return _unseen(held, target, standing)
+    why = due.reason(held, target, plan, now, standing)
+    if held is None:
+        return TargetStatus(name, State.DRIFT if why and due.is_drift(why) else State.MISSING, why or "")
+    expires = _expiry(held, target)
+    state, text = _state(held, expires, plan, now, why)
+    if refused and state is not State.EXPIRED:
+        more = f"; {why}" if why and due.is_drift(why) else ""
+        state, text = State.EXPIRED, f"storage refuses its SAS: rotate now, by HTTP or with --force{more}"
+    else:
+        refused = None
+    annotations = held.annotations
+    return TargetStatus(
+        target=name,
+        state=state,
+        text=text,
+        expires=expires,
+        rotated=held.moment(manifest.ROTATED),
+        signing_key=annotations.get(manifest.SIGNING_KEY),
+        definition=annotations.get(manifest.DEFINITION),
+        run=annotations.get(manifest.RUN),
+        failure=refused,
+    )
+
+
+def _unseen(failure: Failed, target: Target, standing: Standing | None) -> TargetStatus:
+    if failure.error != errors.NotOursError.__name__:
+        return TargetStatus(str(target), State.UNKNOWN, "the cluster could not be looked into", failure=failure)
+    if standing is None or not delivered.before(standing.stored.tags, target):
+        return TargetStatus(str(target), State.UNKNOWN, "the Secret is somebody else's", failure=failure)
+    remedy = (
+        "Find out who replaced it. Once it is deleted the next run makes ours anew; "
+        "with KUBERNETES_SECRET_ADOPT=true it takes this one over."
+    )
+    text = "drift: somebody replaced the Secret, by one that runs leave alone"
+    return TargetStatus(str(target), State.DRIFT, text, failure=dataclasses.replace(failure, remedy=remedy))
+
+
+def _expiry(held: Held, target: Target) -> datetime.datetime | None:
+    """When the SAS expires by itself; by what the Secret says where it holds none."""
+    found = manifest.held_sas(held, target) if held.ours else None
+    return found.expiry if found else held.moment(manifest.EXPIRES)
+
+
+def _state(
+    held: Held, expires: datetime.datetime | None, plan: Plan, now: datetime.datetime, why: str | None
+) -> tuple[State, str]:
+    rotated = held.moment(manifest.ROTATED)
+    if held.ours and expires and expires <= now:
+        return State.EXPIRED, f"the SAS expired at {timestamps.text(expires)}"
+    if why and due.is_dead(why):
+        return State.EXPIRED, why
+    if why and due.is_drift(why):
+        return State.DRIFT, why
+    if expires is None or rotated is None or not held.ours:
+        return State.MISSING, "the Secret is not ours yet: the next run takes it over"
+    late = _late(rotated, expires, plan, now)
+    if late:
+        return State.LATE, late
+    return State.FRESH, f"the next run replaces it: {why}" if why else "its SAS is fresh"
+
+
+def _late(rotated: datetime.datetime, expires: datetime.datetime, plan: Plan, now: datetime.datetime) -> str | None:
+    # A run leaves alone what is younger than `fresh_for`; the first one after that replaces it.
+    replaced = schedule.following(plan.schedule, rotated + plan.fresh_for)
+    if now > replaced + MARGIN:
+        return f"the run at {timestamps.text(replaced)} should have replaced the SAS of {timestamps.text(rotated)}"
+    following = schedule.following(plan.schedule, now)
+    if expires < following + MARGIN:
+        return f"the SAS expires at {timestamps.text(expires)}, and the next run is {timestamps.text(following)}"
+    return None
+
+
+def _tried(
+    run: Run, plan: Plan, services: Services, sighting: Observed
+) -> tuple[dict[Target, Failed], tuple[str, ...]]:
+    """Try on storage what the targets hold, where that is wanted and it is known where storage is."""
+    endpoint = _endpoint(run, plan) if plan.prove else None
+    if endpoint is None:
+        return {}, ()
+    found = {
+        target: manifest.held_sas(held, target)
+        for target, held in sighting.items()
+        if isinstance(held, Held) and held.ours
+    }
+    now = services.clock()
+    living = {target: sas for target, sas in found.items() if sas and sas.expiry > now}
+    with Stopwatch().step("prove"):
+        return trial.refused(living, services.prover, endpoint)
+
+
+def _endpoint(run: Run, plan: Plan) -> str | None:
+    try:
+        return plan.blob_endpoint or run.issuing.endpoint()
+    except errors.RotatorError:  # the vault does not answer, of which there is a warning
+        return None
+
+
+def _standing(run: Run, plan: Plan) -> tuple[Standing | None, tuple[str, ...]]:
+    try:
+        standing = run.issuing.standing()
+        text = standing.stored.tags.get(pending.TAG)
+        # As a run does, the keys are looked at where something was or may be done to them.
+        if text or plan.key_rotation_period:
+            standing = outlook.reading(run.issuing)
+    except errors.RotatorError as error:  # the clusters can be looked into all the same
+        return None, (f"the vault could not be asked: {error}",)
+    return standing, _unfinished(standing) + run.issuing.warnings
+
+
+def _unfinished(standing: Standing) -> tuple[str, ...]:
+    before = pending.readable(standing.stored.tags)
+    if before is None:
+        return ()
+    by = untrusted.one_line(before.run)
+    return (f"a key rotation is not finished ({before.operation}, by run {by}): the next run goes on with it",)

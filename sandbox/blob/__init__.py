@@ -1,0 +1,1 @@
+"""The blob service, our own or Azurite, and what is in it from the start."""

@@ -1,0 +1,1 @@
+"""The Functions host as far as it starts a worker and sends it invocations."""

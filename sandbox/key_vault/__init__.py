@@ -1,0 +1,1 @@
+"""Key Vault's data plane: secrets, managed storage accounts and SAS definitions."""

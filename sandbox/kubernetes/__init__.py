@@ -1,0 +1,1 @@
+"""The Kubernetes API for Secrets, our own or a real kube-apiserver."""

@@ -1,0 +1,63 @@
+"""An incoming webhook of a chat service: takes JSON at an address that nobody can guess.
+
+https://api.slack.com/messaging/webhooks
+"""
+
+import secrets
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.server import certificates, faults, loopback
+
+
+class Webhook:
+    """Keeps each message in `received`; tests add `faults`, of which one with `carried_out` is kept as well."""
+
+    def __init__(self, authority: certificates.Authority) -> None:
+        self._server = loopback.Loopback(self._answer, authority.server_context())
+        self.token = secrets.token_urlsafe(24)
+        self.received: list[dict[str, Any]] = []
+        self.faults: list[faults.Fault] = []
+
+    @property
+    def url(self) -> str:
+        """Its address; who knows it may write."""
+        return f"{self._server.origin}/services/{self.token}"
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What the rotator is told of it."""
+        return {"NOTIFY_WEBHOOK_URL": self.url}
+
+    @property
+    def port(self) -> int:
+        """The port listened on."""
+        return self._server.port
+
+    async def start(self) -> None:
+        """Listen on a free port."""
+        await self._server.start()
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        await self._server.stop()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        return await faults.applied(self.faults, request, lambda: self._take(request), _faulty)
+
+    async def _take(self, request: web.Request) -> web.Response:
+        if request.path != f"/services/{self.token}":
+            return web.Response(status=404, text="no_service")
+        if request.method != "POST":
+            return web.Response(status=405, text="method_not_allowed")
+        try:
+            message = await loopback.json_object(request)
+        except ValueError:
+            return web.Response(status=400, text="invalid_payload")
+        self.received.append(message)
+        return web.Response(text="ok")
+
+
+def _faulty(fault: faults.Fault) -> web.Response:
+    return web.Response(status=fault.status, text=fault.code, headers=fault.headers)

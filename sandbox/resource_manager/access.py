@@ -1,0 +1,118 @@
+"""Resource Manager's answers about access: the caller's own permissions, the roles, and who holds which.
+
+https://learn.microsoft.com/rest/api/authorization/permissions
+https://learn.microsoft.com/rest/api/authorization/role-definitions
+https://learn.microsoft.com/rest/api/authorization/role-assignments
+"""
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sandbox.azure import arm_errors
+from sandbox.resource_manager import roles as resource_roles
+
+if TYPE_CHECKING:
+    from sandbox.resource_manager.server import Call, ResourceManager
+
+_PRINCIPAL = re.compile(r"(?:principalId eq |assignedTo\()'([^']+)'\)?")
+_AT_SCOPE = "atScope()"
+_ROLE_NAME = re.compile(r"roleName eq '([^']+)'")
+_DEFINITIONS = "providers/Microsoft.Authorization/roleDefinitions"
+
+
+def list_permissions(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+    """GET {scope}/…/permissions: one entry for each role that the caller has here, none for a stranger."""
+    roles = resource_roles.held(manager.role_assignments, call.object_id, call.scope)
+    return {
+        "value": [
+            {
+                "actions": list(role.actions),
+                "notActions": list(role.not_actions),
+                "dataActions": list(role.data_actions),
+                "notDataActions": [],
+            }
+            for role in roles
+        ]
+    }
+
+
+def list_role_assignments(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+    """GET {scope}/…/roleAssignments: at this scope, above it, and, without atScope(), below it."""
+    at_scope, principal = _filter(call.query.get("$filter", ""))
+    value = [
+        _assignment(one)
+        for one in manager.role_assignments
+        if resource_roles.reaches(one.scope, call.scope)
+        or (not at_scope and resource_roles.reaches(call.scope, one.scope))
+        if principal in (None, one.principal_id)
+    ]
+    return {"value": value}
+
+
+def create_role_assignment(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+    """PUT {scope}/…/roleAssignments/{name}: one for each principal, role and scope."""
+    properties = call.body.get("properties") or {}
+    role, principal_id = str(properties.get("roleDefinitionId", "")).rpartition("/")[2], properties.get("principalId")
+    if role not in resource_roles.DEFINITIONS:
+        text = f"The specified role definition with ID '{role}' does not exist."
+        raise arm_errors.ResourceError(404, "RoleDefinitionDoesNotExist", text)
+    if not principal_id:
+        raise arm_errors.bad_request("A role assignment has no principalId.")
+    for one in manager.role_assignments:
+        if (one.scope.lower(), one.role, one.principal_id) == (call.scope.lower(), role, principal_id):
+            raise arm_errors.ResourceError(409, "RoleAssignmentExists", "The role assignment already exists.")
+    kind = "User" if principal_id in manager.people else "ServicePrincipal"
+    said = properties.get("principalType", kind)
+    if said != kind:
+        text = f"The PrincipalId '{principal_id}' has type '{kind}', which is different from specified type '{said}'."
+        raise arm_errors.ResourceError(400, "UnmatchedPrincipalType", text)
+    made = resource_roles.Assignment(call.scope, role, principal_id, kind, call.names["name"])
+    manager.role_assignments.append(made)
+    return _assignment(made)
+
+
+def list_role_definitions(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+    """GET {scope}/…/roleDefinitions, all or, with a filter, the one of a name; only built-in ones are here."""
+    del manager
+    text = call.query.get("$filter", "")
+    wanted = _ROLE_NAME.fullmatch(text)
+    if text and wanted is None:
+        raise arm_errors.ResourceError(400, "UnsupportedFilter", f"The filter '{text}' is not supported.")
+    subscription = "/".join(call.scope.split("/")[:3])
+    value = [
+        {
+            "id": f"{subscription}/{_DEFINITIONS}/{role}",
+            "name": role,
+            "type": "Microsoft.Authorization/roleDefinitions",
+            "properties": {"roleName": definition.name, "type": "BuiltInRole"},
+        }
+        for role, definition in resource_roles.DEFINITIONS.items()
+        if wanted is None or wanted[1].lower() == definition.name.lower()
+    ]
+    return {"value": value}
+
+
+def _filter(text: str) -> tuple[bool, str | None]:
+    at_scope, principal = False, None
+    for term in filter(None, re.split(r"\s+and\s+", text.strip())):
+        found = _PRINCIPAL.fullmatch(term)
+        if term != _AT_SCOPE and found is None:
+            raise arm_errors.ResourceError(400, "UnsupportedFilter", f"The filter '{term}' is not supported.")
+        at_scope = at_scope or term == _AT_SCOPE
+        principal = found[1] if found else principal
+    return at_scope, principal
+
+
+def _assignment(one: resource_roles.Assignment) -> dict[str, Any]:
+    subscription = "/".join(one.scope.split("/")[:3])
+    return {
+        "id": f"{one.scope}/providers/Microsoft.Authorization/roleAssignments/{one.name}",
+        "name": one.name,
+        "type": "Microsoft.Authorization/roleAssignments",
+        "properties": {
+            "roleDefinitionId": f"{subscription}/{_DEFINITIONS}/{one.role}",
+            "principalId": one.principal_id,
+            "principalType": one.principal_type,
+            "scope": one.scope,
+        },
+    }

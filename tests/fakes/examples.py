@@ -1,0 +1,118 @@
+"""One rotation's values, as literals that the tests name."""
+
+import base64
+import dataclasses
+import datetime
+import json
+import urllib.parse
+from typing import Any
+
+from rotator import sas
+from rotator.azure.host_storage.lease import Holder
+from rotator.delivery import manifest
+from rotator.delivery.manifest import Document, Held, Order
+from rotator.plan import host_keys
+from rotator.plan.plan import Cluster, ManagedAccount, Plan, Target
+from rotator.redaction import Secret
+from rotator.sas import SasDefinition
+
+NOW = datetime.datetime(2026, 7, 1, 12, 0, 0, tzinfo=datetime.UTC)
+LONG_AGO = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+DEFINITION = SasDefinition("blobrwu4hours", "b", "sco", "rwu", "https", datetime.timedelta(hours=4))
+LABEL = "blobrwu4hours@e995dd1560ef"
+CLUSTER = Cluster(
+    host="master.example.com",
+    port=22,
+    user="rotator",
+    pins=host_keys.parse("ssh-ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"),
+    key_secret="privatekey",
+    passphrase_secret=None,
+    kubectl=("kubectl",),
+)
+TARGET = Target(CLUSTER, "default", "storage-sas", "secretKey")
+ACCOUNT = ManagedAccount("https://myvault.vault.azure.net", "mystorage")
+RESOURCE_ID = (
+    "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/mygroup/providers/Microsoft.Storage"
+    "/storageAccounts/mystorage"
+)
+
+HOLDER = Holder(run="20260701T115900Z-0d1e2f", trigger="timer", host="worker-1", since=NOW)
+BUSY = {
+    "error": "BusyError",
+    "message": "a run is in progress: run 20260701T115900Z-0d1e2f (timer) on host worker-1 since 2026-07-01T12:00:00Z",
+    "remedy": "Wait for the run in progress to end, then ask again.",
+    "holder": "run 20260701T115900Z-0d1e2f (timer) on host worker-1",
+    "since": "2026-07-01T12:00:00Z",
+}
+
+# A SAS until 16:00 on the day of NOW, as it is and as a Secret's data holds it.
+TOKEN = (
+    "sv=2018-03-28&ss=b&srt=sco&sp=rwu&se=2026-07-01T16%3A00%3A00Z&spr=https"
+    "&sig=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY%3D"
+)
+FINGERPRINT = "3eb1bd439947eb76"
+STORED = (
+    "c3Y9MjAxOC0wMy0yOCZzcz1iJnNydD1zY28mc3A9cnd1JnNlPTIwMjYtMDctMDFUMTYlM0EwMCUzQTAwWiZzcHI9aHR0cHMmc2lnPU1ERXlNelEx"
+    "TmpjNE9XRmlZMlJsWmpBeE1qTTBOVFkzT0RsaFltTmtaV1klM0Q="
+)
+DIGEST = "sha256:23265bb491245806d8c892e31fd1be2cf414561107ef03220303ee7c6608dd27"
+
+
+def plan(*targets: Target, **changes: Any) -> Plan:
+    """A plan for these targets, or for TARGET."""
+    whole = Plan(
+        account=ACCOUNT,
+        definition=DEFINITION,
+        targets=targets or (TARGET,),
+        prove=True,
+        blob_endpoint="https://mystorage.blob.core.windows.net",
+        fresh_for=datetime.timedelta(minutes=15),
+        schedule="0 */30 * * * *",
+    )
+    return dataclasses.replace(whole, **changes)
+
+
+def order(token: str = TOKEN, now: datetime.datetime = NOW) -> Order:
+    return Order(sas.parse(Secret(token)), DEFINITION, "20260701T120000Z-abc123", now)
+
+
+def token(**changes: str | None) -> str:
+    """TOKEN with other fields; None leaves a field out."""
+    fields: dict[str, str | None] = dict(urllib.parse.parse_qsl(TOKEN))
+    fields |= changes
+    return urllib.parse.urlencode({name: value for name, value in fields.items() if value is not None})
+
+
+def document(data: dict[str, str], **metadata: Any) -> Document:
+    """A Secret as the API server gives it; `data` in clear."""
+    return {
+        "kind": "Secret",
+        "apiVersion": "v1",
+        "metadata": {
+            "name": "storage-sas",
+            "namespace": "default",
+            "uid": "2f4c0b9e-0000-4000-8000-000000000001",
+            "resourceVersion": "41",
+            "creationTimestamp": "2026-06-30T00:00:00Z",
+            **metadata,
+        },
+        "data": {name: base64.b64encode(value.encode()).decode() for name, value in data.items()},
+        "type": "Opaque",
+    }
+
+
+def held(found: Document) -> Held:
+    return manifest.parse(json.dumps(found))
+
+
+def delivered(**changes: Any) -> Document:
+    """The Secret as an earlier delivery of TOKEN, at NOW, left it; changes are to its annotations, None removes."""
+    composed = manifest.compose(TARGET, None, order())
+    annotations: dict[str, str | None] = {**composed["metadata"]["annotations"], **changes}
+    kept = {name: text for name, text in annotations.items() if text is not None}
+    return document({"secretKey": TOKEN}, annotations=kept, labels=composed["metadata"]["labels"])
+
+
+def lasting(until: datetime.datetime, since: datetime.datetime = NOW) -> Document:
+    """The Secret as a delivery at `since` left it, of a SAS that ends then."""
+    return manifest.compose(TARGET, None, order(token(se=f"{until:%Y-%m-%dT%H:%M:%SZ}"), since))

@@ -1,0 +1,238 @@
+"""Stateful stand-ins for what a run works with: the vault, the list of keys, storage, the way to the masters."""
+
+import contextlib
+import dataclasses
+import urllib.parse
+from collections.abc import Callable, Iterator, Mapping
+
+from rotator import errors
+from rotator.azure.account_keys import AccountKey, AccountKeys
+from rotator.azure.managed_account import Managed
+from rotator.delivery.interface import Result, Running, Shell
+from rotator.issuers.account_state import Stored
+from rotator.plan.plan import Cluster
+from rotator.redaction import Secret
+from rotator.rotation import delivered
+from rotator.sas import Sas, SasDefinition
+from tests.fakes.account import Account
+from tests.fakes.examples import LONG_AGO, RESOURCE_ID
+from tests.fakes.master import Master
+
+
+class Killed(BaseException):
+    """The end of the process: nothing of ours catches it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Break:
+    """What befalls one call: an exception instead of it or, when it was carried out, instead of its answer."""
+
+    number: int
+    error: BaseException
+    carried_out: bool
+
+
+def anew(error: BaseException) -> BaseException:
+    """The same exception without where it was raised before: frames that it keeps alive keep their secrets alive."""
+    error.__context__ = error.__cause__ = None
+    return error.with_traceback(None)
+
+
+class Calls:
+    """Every call that a run makes, in order. `failing` gives an exception for each call of a name."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.failing: dict[str, BaseException] = {}
+        self.breaking: Break | None = None
+        self._meddling: dict[tuple[str, str], Callable[[], object]] = {}
+
+    def meddle(self, when: str, name: str, act: Callable[[], object]) -> None:
+        """Have something happen once, "before" or "after" the next call of this name."""
+        self._meddling[when, name] = act
+
+    def forget(self) -> None:
+        """Go on with nothing recorded and nothing failing."""
+        self.names.clear()
+        self.failing.clear()
+        self._meddling.clear()
+        self.breaking = None
+
+    def made(self, *names: str) -> list[str]:
+        """Those calls of these names, in their order."""
+        return [name for name in self.names if name in names]
+
+    @contextlib.contextmanager
+    def call(self, name: str) -> Iterator[None]:
+        number = len(self.names)
+        self.names.append(name)
+        if name in self.failing:
+            raise anew(self.failing[name])
+        broken = self.breaking if self.breaking and self.breaking.number == number else None
+        if broken and not broken.carried_out:
+            raise anew(broken.error)
+        self._meddling.pop(("before", name), lambda: None)()
+        yield
+        self._meddling.pop(("after", name), lambda: None)()
+        if broken:
+            raise anew(broken.error)
+
+
+class Vault:
+    """An Issuer. `grants` changes what is minted; `may_read` is the permission 'storage get'.
+
+    `obeys` and `switches` are what it does when told to regenerate a key: do so, and make it the active one.
+    """
+
+    def __init__(self, calls: Calls, account: Account) -> None:
+        self._calls, self._account = calls, account
+        self.secrets = {"privatekey": "the private key", "passphrase": "the passphrase"}
+        self.definitions: dict[str, SasDefinition] = {}
+        self.tags: dict[str, str] = {}
+        self.grants: dict[str, str | None] = {}
+        self.may_read = True
+        self.obeys = True
+        self.switches = True
+        self.active = "key1"
+        self.created = self.updated = LONG_AGO
+        self.minted: list[str] = []
+        self.writes = 0
+
+    def secret(self, name: str) -> Secret:
+        with self._calls.call("secret"):
+            return Secret(self.secrets[name])
+
+    def stored(self, definition: SasDefinition) -> Stored:
+        with self._calls.call("stored"):
+            found = self.definitions.get(definition.name)
+            return Stored(found != definition, dict(self.tags), found.validity if found else None)
+
+    @property
+    def told(self) -> dict[str, str]:
+        """The tags but that which says what was delivered before."""
+        return {name: text for name, text in self.tags.items() if name != delivered.TAG}
+
+    def store(self, definition: SasDefinition, tags: Mapping[str, str]) -> None:
+        with self._calls.call("store"):
+            self.writes += 1
+            self.definitions[definition.name] = definition
+            self.tags = dict(tags)
+
+    def mint(self, definition: SasDefinition) -> Secret:
+        with self._calls.call("mint"):
+            stored = self.definitions[definition.name]
+            until = self._account.clock() + stored.validity
+            fields = dict(urllib.parse.parse_qsl(stored.template)) | {"se": f"{until:%Y-%m-%dT%H:%M:%SZ}"}
+            fields |= {name: text for name, text in self.grants.items() if text is not None}
+            fields["sig"] = self._account.sign(fields, self.active)
+            kept = {name: text for name, text in fields.items() if self.grants.get(name, text) is not None}
+            self.minted.append(fields["sig"])
+            return Secret(f"?{urllib.parse.urlencode(kept, safe=':')}")  # as Key Vault writes it
+
+    def managed(self) -> Managed:
+        with self._calls.call("managed"):
+            if not self.may_read:
+                raise errors.VaultForbiddenError("no permission 'storage get'")
+            return Managed(RESOURCE_ID, self.active, False, None, self.created, self.updated)
+
+    def regenerate(self, key: str) -> None:
+        with self._calls.call("regenerate"):
+            if self.obeys:
+                self._account.regenerate(key)
+            if self.switches:
+                self.turn_to(key)
+                self.created = self.updated  # as the service does, unlike at a change of the active key
+
+    def turn_to(self, key: str) -> None:
+        """Make a key the active one."""
+        self.active, self.updated = key, self._account.clock()
+
+    def regenerate_by_itself(self) -> None:
+        """What it does each regeneration period: regenerate the key that is not active, and make that the active."""
+        other = {"key1": "key2", "key2": "key1"}[self.active]
+        self._account.regenerate(other)
+        self.turn_to(other)
+
+
+class Ring:
+    """Resource Manager's list of the account's keys."""
+
+    def __init__(self, calls: Calls, account: Account) -> None:
+        self._calls, self._account = calls, account
+
+    def keys(self, account_id: str) -> AccountKeys:
+        with self._calls.call("keys"):
+            assert account_id == RESOURCE_ID
+            made = self._account.made
+            found = (AccountKey(name, Secret(self._account.value(name)), made[name]) for name in made)
+            return AccountKeys(self._account.name, tuple(found))
+
+
+class Storage:
+    """A Prover that accepts what one of the account's keys signed and what has not expired."""
+
+    def __init__(self, calls: Calls, account: Account) -> None:
+        self._calls, self._account = calls, account
+        self.tried: list[tuple[str, str]] = []
+
+    def prove(self, sas: Sas, endpoint: str) -> str:
+        self.tried.append((sas.fingerprint, endpoint))
+        with self._calls.call("prove"):
+            if not self._account.accepts(sas.token.reveal()):
+                raise errors.StorageRefusedError("storage answered 403")
+            return "accepted"
+
+    def refused(self, sas: Sas, endpoint: str) -> str:
+        with self._calls.call("refused"):
+            if self._account.accepts(sas.token.reveal()):
+                raise errors.StillAcceptedError(f"{endpoint} still accepts {sas}")
+            return "storage answered 403"
+
+
+class Network:
+    """A Connector to masters by host; `failing` gives an exception for a host, or for user@host:port."""
+
+    def __init__(self, calls: Calls, masters: Mapping[str, Master]) -> None:
+        self._calls = calls
+        self.masters = masters
+        self.failing: dict[str, Exception] = {}
+        self.connections: list[tuple[str, str, str | None]] = []
+        self.open = 0
+
+    @contextlib.contextmanager
+    def connect(self, cluster: Cluster, key: Secret, passphrase: Secret | None) -> Iterator[Shell]:
+        phrase = passphrase.reveal() if passphrase else None
+        self.connections.append((cluster.host, key.reveal(), phrase))
+        with self._calls.call("connect"):
+            for name in (cluster.host, str(cluster)):
+                if name in self.failing:
+                    raise anew(self.failing[name])
+        self.open += 1
+        try:
+            yield _Line(self._calls, self.masters[cluster.host])
+        finally:
+            self.open -= 1
+
+
+class _Line:
+    """A Shell that has its calls recorded."""
+
+    def __init__(self, calls: Calls, master: Master) -> None:
+        self._calls, self._master = calls, master
+
+    def start(self, command: str, *, seconds: float) -> Running:
+        with self._calls.call("start"):
+            return _Command(self._calls, self._master.start(command, seconds=seconds))
+
+
+class _Command:
+    def __init__(self, calls: Calls, running: Running) -> None:
+        self._calls, self._running = calls, running
+
+    def wait_for(self, line: str) -> str:
+        with self._calls.call("wait for"):
+            return self._running.wait_for(line)
+
+    def finish(self, stdin: Secret | None = None) -> Result:
+        with self._calls.call("write" if stdin else "finish"):
+            return self._running.finish(stdin)

@@ -1,0 +1,146 @@
+"""Everything that a run works with, put together: an account, its vault, masters, and the clock at NOW."""
+
+import dataclasses
+import datetime
+import json
+from typing import Self
+
+from rotator import errors
+from rotator.azure.account_keys import AccountKeys
+from rotator.delivery.manifest import Document
+from rotator.plan.plan import Plan, Target
+from rotator.reporting.report import Report, TargetReport
+from rotator.rotation.keys.rotate import KeyRotation
+from rotator.rotation.pending import Operation
+from rotator.rotation.run import Run
+from rotator.rotation.services import Services
+from tests.fakes.account import Account, Clock
+from tests.fakes.examples import CLUSTER, RESOURCE_ID, TARGET, plan
+from tests.fakes.master import Master
+from tests.fakes.services import Calls, Network, Ring, Storage, Vault
+
+HOST = "master.example.com"
+FAR = dataclasses.replace(TARGET, cluster=dataclasses.replace(CLUSTER, host="far"))
+
+
+class World:
+    """Masters are made for the targets' hosts; `held` is what the first one's cluster holds already."""
+
+    def __init__(self, *targets: Target, held: Document | None = None) -> None:
+        self.targets = targets or (TARGET,)
+        self.calls = Calls()
+        self.clock = Clock()
+        self.account = Account(self.clock)
+        self.vault = Vault(self.calls, self.account)
+        self.storage = Storage(self.calls, self.account)
+        self.network = Network(self.calls, _masters(self.targets, held))
+        self.plan: Plan = plan(*self.targets)
+        self.slept: list[float] = []
+        self.ahead = datetime.timedelta(0)  # of the clocks of vault, account and storage: this host's
+        self.storage_ahead = datetime.timedelta(0)
+        self.mute = False  # no answer has a date
+        self.told: dict[str, TargetReport] = {}
+        self._lost: errors.LeaseLostError | None = None
+
+    @property
+    def master(self) -> Master:
+        return self.network.masters[self.targets[0].cluster.host]
+
+    @property
+    def services(self) -> Services:
+        return Services(
+            issuer=self.vault,
+            prover=self.storage,
+            connector=self.network,
+            ring=Ring(self.calls, self.account),
+            clock=lambda: self.clock() + self.ahead,
+            sleep=self._sleep,
+            fence=self._fence,
+            admit=self._admit,
+            time_at=self._time_at,
+        )
+
+    def run(self, *, forced: bool = False) -> Run:
+        self.told = {}
+        return Run(self.plan, self.services, trigger="test", forced=forced, told=self.told)
+
+    def rotate(self, *, forced: bool = False) -> Report:
+        return self._checked(self.run(forced=forced).rotate())
+
+    def perform(self, operation: Operation, *, forced: bool = False) -> Report:
+        """A run that was asked to do this with the account's keys."""
+        return self._checked(KeyRotation(self.plan, self.services, self.run()).perform(operation, forced=forced))
+
+    def timer(self) -> Report:
+        """A run of the schedule."""
+        return self._checked(KeyRotation(self.plan, self.services, self.run()).accompany(scheduled=True))
+
+    def http(self) -> Report:
+        """A plain rotation that was asked for."""
+        return self._checked(KeyRotation(self.plan, self.services, self.run(forced=True)).accompany(scheduled=False))
+
+    def settled(self) -> Self:
+        """Have every target hold a SAS of the active key, and go on an hour later with nothing recorded."""
+        assert not self.rotate().failed
+        self.clock.forward(hours=1)
+        self.again()
+        return self
+
+    def again(self) -> None:
+        """Let another run begin, with nothing recorded and nothing failing."""
+        self.calls.forget()
+        self._lost = None
+        self.slept.clear()
+
+    def keys(self) -> AccountKeys:
+        """The account's keys as they are."""
+        return Ring(Calls(), self.account).keys(RESOURCE_ID)
+
+    def value(self, target: Target) -> str:
+        """The SAS that a target holds."""
+        return self.network.masters[target.cluster.host].value(target.secret, target.data_key)
+
+    def signers(self) -> list[str | None]:
+        """Which key signed the SAS of each target; None for one that storage refuses."""
+        values = [self.value(target) for target in self.targets]
+        return [self.account.signer(value) if self.account.accepts(value) else None for value in values]
+
+    def _checked(self, report: Report) -> Report:
+        text = json.dumps(report.as_json())
+        assert self.network.open == 0
+        assert "the private key" not in text
+        assert [signature for signature in self.vault.minted if signature in text] == []
+        return report
+
+    def _sleep(self, seconds: float) -> None:
+        with self.calls.call("sleep"):
+            self.slept.append(seconds)
+            self.clock.forward(seconds=seconds)
+
+    def _time_at(self, url: str) -> datetime.datetime | None:
+        with self.calls.call("time at"):
+            if self.mute:
+                return None
+        return self.clock() + (self.storage_ahead if "blob" in url else datetime.timedelta(0))
+
+    def _fence(self) -> None:
+        if self._lost:
+            raise self._lost
+        try:
+            with self.calls.call("fence"):
+                """Nobody else may act."""
+        except errors.LeaseLostError as error:
+            self._lost = error
+            raise
+
+    def _admit(self, account: str) -> None:
+        with self.calls.call("admit"):
+            assert account == self.account.name
+
+
+def _masters(targets: tuple[Target, ...], held: Document | None) -> dict[str, Master]:
+    hosts = dict.fromkeys(target.cluster.host for target in targets)
+    masters = {host: Master(*(each for each in targets if each.cluster.host == host)) for host in hosts}
+    if held is not None:
+        masters[targets[0].cluster.host].secrets[held["metadata"]["name"]] = held
+    return masters

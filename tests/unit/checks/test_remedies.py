@@ -1,0 +1,227 @@
+"""The commands that mend: exactly what is to be pasted, whatever the names and values in it are."""
+
+import dataclasses
+import datetime
+import shlex
+
+import pytest
+
+from rotator.azure.permissions import Principal
+from rotator.checks import remedies
+from rotator.checks.remedies import Remedies
+from rotator.plan.plan import ManagedAccount
+from tests.fakes import examples
+
+OBJECT_ID = "11111111-1111-1111-1111-111111111111"
+ME = Principal(OBJECT_ID, "ServicePrincipal", "me")
+TERMINAL = Remedies(examples.plan(), who=ME)
+CLIENT_ID = "22222222-2222-2222-2222-222222222222"
+KEY_OPERATOR = "81a9662b-bebf-436f-a333-f67b29880f12"
+PLACE = {"WEBSITE_SITE_NAME": "myrotator", "WEBSITE_RESOURCE_GROUP": "mygroup"}
+APP = Remedies(examples.plan(), PLACE, ME)
+ROTATING = Remedies(examples.plan(key_rotation_period=datetime.timedelta(days=90)), who=ME)
+ROLE = "az role assignment create --role {} --assignee-object-id " + OBJECT_ID
+ROLE += " --assignee-principal-type ServicePrincipal --scope {}"
+
+
+def test_a_person_signs_in_and_an_app_gets_an_identity() -> None:
+    assert TERMINAL.sign_in() == "az login"
+    assert dataclasses.replace(TERMINAL, place={"IDENTITY_ENDPOINT": "http://169.254.129.3/msi/token"}).sign_in() == ""
+    assert APP.sign_in() == "az functionapp identity assign --name myrotator --resource-group mygroup"
+
+
+def test_an_app_that_is_to_use_a_certain_identity_gets_just_that() -> None:
+    certain = dataclasses.replace(APP, plan=examples.plan(client_id=CLIENT_ID))
+    assert certain.sign_in() == (
+        "az functionapp identity assign --name myrotator --resource-group mygroup --identities "
+        f'"$(az identity list --query "[?clientId==\'{CLIENT_ID}\'].id" --output tsv)"'
+    )
+
+
+def test_a_setting_is_exported_in_a_terminal() -> None:
+    assert TERMINAL.setting("KUBERNETES_SECRET_ADOPT", "true") == "export KUBERNETES_SECRET_ADOPT=true"
+
+
+def test_a_setting_of_an_app_is_set_there() -> None:
+    assert APP.setting("KUBERNETES_SECRET_ADOPT", "true") == (
+        "az functionapp config appsettings set --name myrotator --resource-group mygroup "
+        "--settings KUBERNETES_SECRET_ADOPT=true"
+    )
+
+
+@pytest.mark.parametrize("value", ["sudo k3s kubectl", "it's", 'a "b" $HOME `id` \\', "https://<account>.blob"])
+@pytest.mark.parametrize("known", [TERMINAL, APP])
+def test_a_setting_s_value_comes_through_a_shell_as_it_is(known: Remedies, value: str) -> None:
+    assert shlex.split(known.setting("NAME", value))[-1] == f"NAME={value}"
+
+
+def with_those_there(kind: str, verbs: str) -> str:
+    query = f"properties.accessPolicies[?objectId=='{OBJECT_ID}' && applicationId==null].permissions.{kind}[]"
+    return f'{verbs} $(az keyvault show --name myvault --query "{query}" --output tsv)'
+
+
+def test_the_policy_lists_all_that_a_rotation_needs_and_what_is_there() -> None:
+    assert TERMINAL.policy() == (
+        f"az keyvault set-policy --name myvault --object-id {OBJECT_ID} "
+        f"--secret-permissions {with_those_there('secrets', 'get')} "
+        f"--storage-permissions {with_those_there('storage', 'get getsas recover setsas')}"
+    )
+
+
+def test_the_policy_has_key_rotation_where_that_is_wanted() -> None:
+    wanted = with_those_there("storage", "get getsas recover regeneratekey setsas")
+    assert ROTATING.policy().endswith(f"--storage-permissions {wanted}")
+
+
+def test_an_unknown_identity_is_to_be_filled_in() -> None:
+    assert "--object-id <object id of the identity> " in Remedies(examples.plan()).policy()
+
+
+def test_the_vault_goes_by_its_name() -> None:
+    german = dataclasses.replace(examples.plan(), account=ManagedAccount("https://v2.vault.microsoftazure.de", "a"))
+    assert Remedies(german).access_policies() == "az keyvault update --name v2 --enable-rbac-authorization false"
+
+
+@pytest.mark.parametrize(("address", "shown"), [("192.0.2.1", "192.0.2.1"), ("", "<address>")])
+def test_an_address_is_let_through_the_vault_s_firewall(address: str, shown: str) -> None:
+    rule = f"az keyvault network-rule add --name myvault --ip-address {shown}"
+    assert TERMINAL.through_firewall(address) == rule
+
+
+def test_a_secret_is_put_from_a_file() -> None:
+    line = "az keyvault secret set --vault-name myvault --name phrase --file passphrase.txt"
+    assert TERMINAL.secret("phrase", "passphrase.txt") == line
+    typed = TERMINAL.secret("phrase", "passphrase.txt", "application/x-pem-file")
+    assert typed == f"{line} --content-type application/x-pem-file"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "account"),
+    [
+        ("https://mainaccount.blob.core.windows.net", "mainaccount"),
+        ("https://mainaccount.z6.blob.storage.azure.net", "mainaccount"),
+        ("https://127.0.0.1:10000/mainaccount", "mainaccount"),
+        ("https://blobs.example.com", "<name of the storage account>"),
+        (None, "<name of the storage account>"),
+    ],
+)
+def test_onboarding_looks_both_ids_up_and_takes_no_name_in_the_vault_for_the_account_s(
+    endpoint: str | None, account: str
+) -> None:
+    known = dataclasses.replace(TERMINAL, plan=examples.plan(blob_endpoint=endpoint))
+    assert known.onboard() == (
+        'python -m rotator onboard --vault "$(az keyvault show --name myvault --query id --output tsv)" '
+        f'--storage-account "$(az storage account show --name {account} --query id --output tsv)"'
+    )
+
+
+def test_the_key_operator_s_role_is_given_on_the_account() -> None:
+    assert TERMINAL.key_operator(examples.RESOURCE_ID) == ROLE.format(KEY_OPERATOR, examples.RESOURCE_ID)
+
+
+@pytest.mark.parametrize(
+    ("vault", "application"),
+    [
+        ("https://myvault.vault.azure.net", "cfa8b339-82a2-471a-a3c9-0fc0be7a4093"),
+        ("https://myvault.vault.usgovcloudapi.net", "7e7c393b-45d0-48b1-a35e-2905ddf8183c"),
+    ],
+)
+def test_where_it_cannot_be_told_who_lacks_it_both_get_the_key_operator_s_role(vault: str, application: str) -> None:
+    plan = dataclasses.replace(examples.plan(), account=ManagedAccount(vault, "a"))
+    assert Remedies(plan, who=ME).key_operators(examples.RESOURCE_ID) == (
+        f"az role assignment create --role {KEY_OPERATOR} --assignee {application} --scope {examples.RESOURCE_ID}; "
+        + ROLE.format(KEY_OPERATOR, examples.RESOURCE_ID)
+    )
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://appstorage.blob.core.windows.net", "https://127.0.0.1:10000/appstorage"],
+)
+def test_the_blob_owner_s_role_is_given_on_the_app_s_own_storage(url: str) -> None:
+    scope = '"$(az storage account show --name appstorage --query id --output tsv)"'
+    assert TERMINAL.blob_owner(url, ME) == ROLE.format("'Storage Blob Data Owner'", scope)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("User", "--assignee-principal-type User --scope"), ("", f"{OBJECT_ID} --scope")]
+)
+def test_a_role_is_given_to_a_person_as_one_and_where_that_is_not_known_as_nothing(kind: str, said: str) -> None:
+    person = dataclasses.replace(TERMINAL, who=Principal(OBJECT_ID, kind))
+    assert said in person.key_operator(examples.RESOURCE_ID)
+
+
+def test_a_network_is_let_through_an_account_s_firewall() -> None:
+    line = "az storage account network-rule add --account-name appstorage --ip-address <address of this network>"
+    assert TERMINAL.through_storage_firewall("https://appstorage.blob.core.windows.net") == line
+
+
+def test_shared_keys_are_allowed_on_the_account() -> None:
+    line = "az storage account update --name mystorage --allow-shared-key-access true"
+    assert TERMINAL.shared_key("mystorage") == line
+
+
+GRANT = (
+    "kubectl --namespace default create role {0} --verb={1} --resource=secrets{2} --dry-run=client --output=yaml"
+    " | kubectl --namespace default auth reconcile --filename=-; "
+    "kubectl --namespace default create rolebinding {0} --role={0} --user=alice --dry-run=client --output=yaml"
+    " | kubectl --namespace default auth reconcile --filename=-"
+)
+
+
+@pytest.mark.parametrize("verb", ["get", "delete", "update"])
+def test_a_verb_is_granted_on_that_secret_only(verb: str) -> None:
+    name, only = f"rotator-storage-sas-{verb}", " --resource-name=storage-sas"
+    assert TERMINAL.grant(examples.TARGET, verb, "alice") == GRANT.format(name, verb, only)
+
+
+def test_create_is_granted_without_a_name() -> None:
+    granted = TERMINAL.grant(examples.TARGET, "create", "alice")
+    assert granted == GRANT.format("rotator-storage-sas-create", "create", "")
+
+
+@pytest.mark.parametrize(
+    ("user", "subject"),
+    [
+        ("system:serviceaccount:apps:rotator", "--serviceaccount=apps:rotator"),
+        ("system:serviceaccounts", "--user=system:serviceaccounts"),
+        ("system:node:worker", "--user=system:node:worker"),
+        ("o'neill@example.com", "--user=o'neill@example.com"),
+        ("CN=a b", "--user=CN=a b"),
+    ],
+)
+def test_a_verb_is_granted_to_whom_the_server_refused(user: str | None, subject: str) -> None:
+    assert subject in shlex.split(TERMINAL.grant(examples.TARGET, "get", user))
+
+
+def test_a_user_whom_nobody_named_is_to_be_filled_in() -> None:
+    assert " --user=<the user in the kubeconfig of the master> " in TERMINAL.grant(examples.TARGET, "get", None)
+
+
+ODD = "it's (a) $name; `id`"
+
+
+@pytest.mark.parametrize(
+    ("line", "before"),
+    [
+        (Remedies(examples.plan(), {"WEBSITE_SITE_NAME": ODD}, ME).sign_in(), "--name"),
+        (Remedies(examples.plan(), PLACE | {"WEBSITE_RESOURCE_GROUP": ODD}, ME).sign_in(), "--resource-group"),
+        (TERMINAL.through_firewall(ODD), "--ip-address"),
+        (TERMINAL.secret(ODD, "file"), "--name"),
+        (TERMINAL.secret("name", ODD), "--file"),
+        (TERMINAL.secret_back(ODD, "file"), "--name"),
+        (TERMINAL.enable(ODD), "--name"),
+        (TERMINAL.shared_key(ODD), "--name"),
+        (TERMINAL.key_operator(ODD), "--scope"),
+        (Remedies(examples.plan(), who=Principal(ODD)).key_operator("id"), "--assignee-object-id"),
+        (TERMINAL.through_storage_firewall(f"https://127.0.0.1/{ODD}"), "--account-name"),
+    ],
+)
+def test_whatever_is_in_a_command_comes_through_a_shell_as_it_is(line: str, before: str) -> None:
+    words = shlex.split(line)
+    assert ODD in (words[words.index(before) + 1 :])
+
+
+def test_a_namespace_is_made() -> None:
+    target = dataclasses.replace(examples.TARGET, namespace="apps")
+    assert remedies.namespace(target) == "kubectl create namespace apps"

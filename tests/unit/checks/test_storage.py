@@ -1,0 +1,96 @@
+"""What looks at storage make of one that does not judge a SAS, each compared with what a run makes of it."""
+
+import dataclasses
+
+import pytest
+
+from rotator import errors
+from rotator.checks import runner
+from rotator.checks.findings import Checkup, Level
+from rotator.checks.remedies import Remedies
+from rotator.checks.runner import Look
+from rotator.checks.storage import StorageChecks
+from rotator.rotation.issuance import Issuing
+from tests.fakes import examples
+from tests.fakes.world import World
+
+SET = "https://mystorage.blob.core.windows.net"
+BUSY = errors.StorageUnreachableError(f"{SET} answered 503 ServerBusy, which does not judge the SAS")
+LOOKS = ("SAS", "storage", "held SAS")
+
+
+@pytest.fixture
+def world() -> World:
+    return World().settled()
+
+
+def check(world: World, **changes: object) -> Checkup:
+    """Look at a SAS and at storage, after what other looks would have found."""
+    world.plan = dataclasses.replace(world.plan, **changes)  # type: ignore[arg-type]  # they are the plan's fields
+    looks = StorageChecks(
+        world.plan,
+        world.vault,
+        world.storage,
+        Issuing(world.plan, world.services),
+        own=None,
+        time_at=lambda _: world.clock(),
+        clock=world.clock,
+        remedies=lambda: Remedies(world.plan),
+    ).looks()
+    found = {
+        "vault permission secrets get": None,
+        "vault permission storage getsas": world.vault.stored(world.plan.definition),
+        "SAS definition": True,
+        "Secret": examples.held(world.master.secrets["storage-sas"]),
+    }
+    ours = [look for look in looks if look.name in LOOKS]
+    return runner.run([*(found_before(*each) for each in found.items()), *ours], runner.Silent(), world.clock)
+
+
+def found_before(name: str, value: object) -> Look:
+    return Look(name, lambda _known, _say: value)
+
+
+def levels(checkup: Checkup, name: str) -> set[Level]:
+    return {finding.level for finding in checkup.findings if finding.check == name}
+
+
+@pytest.mark.parametrize(("endpoint", "level"), [(SET, Level.FAILURE), (None, Level.WARNING)])
+def test_storage_that_judges_no_sas_is_a_failure_only_where_it_was_set(
+    world: World, endpoint: str | None, level: Level
+) -> None:
+    world.calls.failing["prove"] = BUSY
+    checkup = check(world, blob_endpoint=endpoint)
+    assert levels(checkup, "storage") - {Level.OK} == {level}
+    assert checkup.failed == world.rotate(forced=True).failed
+
+
+def test_what_consumers_have_may_be_left_untried(world: World) -> None:
+    """It is replaced, whatever storage says of it."""
+    world.calls.meddle("after", "prove", lambda: world.calls.failing.update(prove=BUSY))
+    checkup = check(world)
+    assert levels(checkup, "storage") == {Level.OK}
+    assert levels(checkup, "held SAS") == {Level.WARNING}
+    world.again()
+    assert not world.rotate(forced=True).failed
+
+
+def test_where_no_sas_is_tried_that_of_consumers_is_not_either(world: World) -> None:
+    world.calls.failing["prove"] = BUSY
+    checkup = check(world, prove=False)
+    assert levels(checkup, "held SAS") == {Level.SKIPPED}
+    assert checkup.failed == world.rotate(forced=True).failed
+
+
+@pytest.mark.parametrize(
+    "grants", [{"ss": None}, {"sv": "2022-11-02"}], ids=["something else than an account SAS", "another version"]
+)
+def test_what_another_definition_mints_is_no_failure_as_a_rotation_sets_it(
+    world: World, grants: dict[str, str | None]
+) -> None:
+    world.vault.definitions["blobrwu4hours"] = dataclasses.replace(examples.DEFINITION, permissions="r")
+    world.vault.grants = grants
+    world.calls.meddle("after", "store", world.vault.grants.clear)
+    checkup = check(world)
+    assert levels(checkup, "SAS") == {Level.SKIPPED}
+    assert checkup.failed == world.rotate(forced=True).failed

@@ -1,0 +1,145 @@
+"""What the command line prints of a report."""
+
+import dataclasses
+import io
+import json
+from collections.abc import Callable
+from contextlib import redirect_stdout
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from rotator import errors
+from rotator.commands import cli
+from rotator.commands.terminal import Manner
+from rotator.reporting.report import Due, Failed, KeyReport, Outcome, Report, Unchanged
+from tests.fakes.examples import NOW
+from tests.unit.reporting.test_report import KEY, ROTATED, report_of
+
+
+def run(act: Callable[[], Report], *, as_json: bool = False) -> Result:
+    @click.command()
+    def command() -> None:
+        cli._run(act, Manner(as_json=as_json))
+
+    return CliRunner().invoke(command)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"),
+    [(ROTATED, 0), (Unchanged("its SAS is fresh", NOW), 0), (Due("why"), 0), (Failed("E", "m", "r"), 1)],
+)
+def test_exit_code_tells_whether_a_target_failed(outcome: Outcome, code: int) -> None:
+    assert run(lambda: report_of(outcome)).exit_code == code
+    assert run(lambda: report_of(outcome), as_json=True).exit_code == code
+
+
+def test_json_output_is_the_report_and_nothing_else() -> None:
+    assert json.loads(run(lambda: report_of(ROTATED), as_json=True).stdout) == report_of(ROTATED).as_json()
+
+
+def test_table_names_each_target_its_outcome_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    failed = Failed("UnreachableError", "master does not answer", "Check the network.")
+    printed = run(lambda: report_of(ROTATED, Unchanged("its SAS is fresh", NOW), failed)).stdout
+    lines = [" ".join(line.split()) for line in printed.splitlines()]
+    assert lines[0] == "TARGET OUTCOME SAS UNTIL WHY"
+    assert lines[1] == ("default/s0@m rotated 2026-07-01 16:00:00Z the SAS is 30 min old; recreate; proof: accepted")
+    assert lines[2] == "default/s1@m unchanged 2026-07-01 12:00:00Z its SAS is fresh"
+    assert lines[3] == "default/s2@m failed UnreachableError"
+    assert lines[4:6] == ["default/s2@m: master does not answer", "Check the network."]
+    assert "warning: pin the SHA256 fingerprint" in lines
+    assert lines[-1] == "run 20260701T120000Z-abc123: 1 failed, 1 rotated, 1 unchanged in 2.0 s"
+
+
+def test_plan_closes_by_saying_that_nothing_was_changed() -> None:
+    planned = dataclasses.replace(report_of(Due("there is no Secret yet")), trigger="plan", definition_changed=True)
+    assert run(lambda: planned).stdout.endswith("plan only: nothing was changed; the SAS definition would be set\n")
+
+
+def test_output_that_is_no_terminal_has_no_colour() -> None:
+    assert "\x1b[" not in run(lambda: report_of(ROTATED)).stdout
+
+
+def test_brackets_in_kubectls_words_are_no_markup() -> None:
+    output = io.StringIO()
+    with redirect_stdout(output):
+        cli._show(report_of(Failed("E", "bad value [secret] in [/red]", "r"), Due("[bold]why[/bold]")))
+    assert "bad value [secret] in [/red]" in output.getvalue()
+
+
+def test_brackets_in_a_cell_of_the_table_are_no_markup() -> None:
+    output = io.StringIO()
+    with redirect_stdout(output):
+        cli._show(report_of(Due("drift [secret] [/red]")))
+    assert "drift [secret] [/red]" in output.getvalue()
+
+
+def test_failure_of_the_whole_run_has_exit_code_1_and_its_remedy() -> None:
+    def act() -> Report:
+        raise errors.VaultForbiddenError("no permission", remedy="az keyvault set-policy …")
+
+    done = run(act)
+    assert done.exit_code == 1
+    assert done.stderr == "no permission\naz keyvault set-policy …\n"
+
+
+def lines_of(key: KeyReport) -> list[str]:
+    shown = dataclasses.replace(report_of(ROTATED), key=key)
+    return [" ".join(line.split()) for line in run(lambda: shown).stdout.splitlines()]
+
+
+def test_key_rotation_is_told_below_the_targets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    lines = lines_of(KEY)
+    begin = lines.index("revoke done: asked for")
+    assert lines[begin : begin + 5] == [
+        "revoke done: asked for",
+        "regenerated: key2, key1",
+        "active key: key1",
+        "cut off: default/s0@m could not be given another SAS before",
+        "the former SAS 3eb1bd439947eb76: storage answered 403",
+    ]
+    assert lines[-1] == "run 20260701T120000Z-abc123: 1 rotated, revoke done in 2.0 s"
+
+
+def test_unfinished_key_rotation_says_what_is_left_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    failure = Failed("UnfinishedError", "not every target holds a SAS of key2 yet", "Mend those targets.")
+    lines = lines_of(KeyReport("revoke", "unfinished", "asked for", "key2", ("key2",), ("key1",), failure=failure))
+    begin = lines.index("revoke unfinished: asked for")
+    assert lines[begin + 1 : begin + 6] == [
+        "regenerated: key2",
+        "to be regenerated: key1",
+        "active key: key2",
+        "not every target holds a SAS of key2 yet",
+        "Mend those targets.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"), [("done", 0), ("due", 0), ("waiting", 0), ("unfinished", 1), ("failed", 1)]
+)
+def test_exit_code_tells_whether_the_key_rotation_failed(outcome: str, code: int) -> None:
+    shown = dataclasses.replace(report_of(ROTATED), key=dataclasses.replace(KEY, outcome=outcome))
+    assert run(lambda: shown).exit_code == code
+    assert run(lambda: shown, as_json=True).exit_code == code
+
+
+def test_run_in_progress_has_exit_code_3() -> None:
+    def act() -> Report:
+        raise errors.BusyError("a run is in progress: run 1")
+
+    done = run(act)
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert done.stderr == "a run is in progress: run 1\nWait for the run in progress to end, then ask again.\n"
+
+
+def test_refused_key_rotation_has_exit_code_1_and_says_until_when() -> None:
+    def act() -> Report:
+        raise errors.KeyInUseError("key2 may be in use:\n  - s@m holds a SAS, until then", remedy="Wait.")
+
+    done = run(act)
+    assert done.exit_code == 1
+    assert done.stderr == "key2 may be in use:\n  - s@m holds a SAS, until then\nWait.\n"

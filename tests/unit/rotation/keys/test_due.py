@@ -1,0 +1,48 @@
+"""What a plan says of the keys."""
+
+import dataclasses
+
+import pytest
+
+from rotator import errors
+from rotator.reporting.report import KeyReport
+from rotator.rotation.keys import due
+from rotator.rotation.pending import Operation
+from tests.fakes.examples import LONG_AGO, TARGET
+from tests.fakes.world import FAR, World
+from tests.unit.rotation.keys.test_rotate_by_age import PERIOD, aged
+
+
+def told(world: World) -> tuple[KeyReport | None, tuple[str, ...]]:
+    return due.outlook(world.plan, world.run().issuing, world.clock())
+
+
+def test_plan_tells_that_a_key_is_due_by_its_age_and_changes_nothing() -> None:
+    world = aged()
+    key, warnings = told(world)
+    assert key == KeyReport("regenerate", "due", "key1 was made at 2026-01-01T00:00:00Z, more than P90D ago", "key1")
+    assert warnings == ()
+    assert world.calls.made("store", "regenerate", "mint", "fence") == []
+
+
+def test_plan_tells_what_is_pending_and_which_key_is_left() -> None:
+    world = World(TARGET, FAR).settled()
+    world.network.failing["far"] = errors.UnreachableError("far does not answer")
+    run = world.perform(Operation.REVOKE).run
+    assert told(world)[0] == KeyReport("revoke", "due", f"run {run} began it", "key2", remaining=("key1",))
+
+
+@pytest.mark.parametrize("call", ["keys", "managed"])
+def test_plan_does_without_what_may_not_be_read(call: str) -> None:
+    world = aged()
+    world.calls.failing[call] = {
+        "keys": errors.ResourceManagerForbiddenError("no role"),
+        "managed": errors.VaultForbiddenError("no permission"),
+    }[call]
+    assert told(world) == (None, ())
+
+
+def test_plan_of_young_keys_tells_nothing_of_them() -> None:
+    world = aged()
+    world.plan = dataclasses.replace(world.plan, key_rotation_period=world.clock() - LONG_AGO + PERIOD)
+    assert told(world) == (None, ())
