@@ -74,7 +74,7 @@ param watchForRuns bool = true
 @description('How long nobody may change or delete the report of a run, in days; 0 leaves the policy as it is, which a locked one needs.')
 param reportRetentionDays int = 90
 
-// App settings, under the names that rotator/settings.py gives them. An empty one means the app's default.
+// App settings, under the names that rotator/plan/settings.py gives them. An empty one means the app's default.
 @description('The master: host name or address.')
 param kubernetesDns string
 param kubernetesSshPort string = ''

@@ -11,7 +11,7 @@ param insightsName string
 param workspaceId string
 param subnetId string
 
-@description('What rotator/settings.py knows, except what the identity and the storage made here decide, and the webhook.')
+@description('What rotator/plan/settings.py knows, except what the identity and the storage made here decide, and the webhook.')
 param settings object
 
 @secure()
