@@ -79,7 +79,7 @@ def ways(world: World, targets: int) -> dict[str, Way]:
 
 def performed(world: World, plan: Plan, operation: Operation | None) -> Report:
     """Do it with the product; raises RuntimeError when that fails, as the figures would mean nothing."""
-    report = app.perform(plan, Request("bench", "bench", forced=True, operation=operation), world.settings)
+    report = app.rotate_plan(plan, Request("bench", "bench", forced=True, operation=operation), world.settings)
     if report.failed:
         raise RuntimeError(report.counts())
     return report
@@ -89,7 +89,7 @@ def naive(world: World, plan: Plan) -> Report:
     """Do what a script would: a new key in place of the one in use, then a new SAS for everybody."""
     with (
         contextlib.closing(identity.credential(plan.client_id)) as credential,
-        contextlib.closing(keyvault.Vault(plan.account, credential)) as issuer,
+        contextlib.closing(keyvault.KeyVaultIssuer(plan.account, credential)) as issuer,
     ):
         issuer.regenerate(issuer.managed().active_key)
     return performed(world, plan, None)

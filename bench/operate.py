@@ -41,6 +41,6 @@ def check(world: World, at_once: int) -> None:
     """Look at everything; raises RuntimeError when anything is wrong, as the figures would mean nothing."""
     plan = environment.load(world.settings)
     with contextlib.closing(identity.credential(plan.client_id)) as credential:
-        checkup = checking.check(plan, credential, world.settings, runner.Silent(), at_once=at_once)
+        checkup = checking.check(plan, credential, world.settings, runner.NoProgress(), at_once=at_once)
     if checkup.failed:
         raise RuntimeError(checkup.verdict())

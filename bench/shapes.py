@@ -14,9 +14,9 @@ import paramiko
 
 from rotator import sas
 from rotator.delivery import deliver, manifest
-from rotator.delivery.ssh.connection import Ssh
+from rotator.delivery.ssh.connection import SshConnector
 from rotator.plan.plan import Strategy, Target
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from sandbox.azure import account_sas
 from sandbox.world import World
 
@@ -46,15 +46,15 @@ class Bench:
 def ours(bench: Bench, strategy: Strategy) -> None:
     """Deliver with every check: proven host key, owner, dry run, merge, read-back."""
     target = dataclasses.replace(bench.target, strategy=strategy)
-    token = Secret(bench.token())
+    token = SecretText(bench.token())
     definition = sas.SasDefinition("bench", "b", "sco", "rwu", "https", datetime.timedelta(hours=4))
-    order = manifest.Order(sas.parse(token), definition, "bench", datetime.datetime.now(datetime.UTC))
-    with Ssh().connect(target.cluster, Secret(bench.key_file.read_text()), None) as shell:
+    order = manifest.DesiredSecret(sas.parse(token), definition, "bench", datetime.datetime.now(datetime.UTC))
+    with SshConnector().connect(target.cluster, SecretText(bench.key_file.read_text()), None) as shell:
         deliver.deliver(shell, target, _ANYTHING, order)
 
 
 # The first look at the Secret is the plan's, not the delivery's; the delivery looks again by itself.
-_ANYTHING = manifest.Held({"metadata": {}, "type": "Opaque"}, (), {})
+_ANYTHING = manifest.LiveSecret({"metadata": {}, "type": "Opaque"}, (), {})
 
 
 def original(bench: Bench) -> None:

@@ -20,7 +20,7 @@ from rotator.reporting.status import LastKnown, Status
 from rotator.rotation import pending, target_status
 from rotator.rotation.keys import due
 from rotator.rotation.keys.rotate import KeyRotation
-from rotator.rotation.lock import Turn, take
+from rotator.rotation.lock import RunLock, acquire
 from rotator.rotation.pending import Operation
 from rotator.rotation.request import Request
 from rotator.rotation.run import Run
@@ -28,7 +28,7 @@ from rotator.rotation.services import Services
 
 if TYPE_CHECKING:
     from rotator.azure.identity import TokenCredential
-    from rotator.onboarding.onboard import Onboarding, Step, Wish
+    from rotator.onboarding.onboard import Onboarding, OnboardingRequest, Step
     from rotator.reporting.archive import Archive
 
 logger = logging.getLogger(__name__)
@@ -58,32 +58,32 @@ def rotate(
         except errors.SettingsError as error:
             publish.note(request.refused(error))
             raise
-        return _perform(plan, request, environment)
+        return _rotate_plan(plan, request, environment)
 
 
-def perform(plan: Plan, request: Request, environment: Mapping[str, str] = os.environ) -> Report:
+def rotate_plan(plan: Plan, request: Request, environment: Mapping[str, str] = os.environ) -> Report:
     """Do the same for a plan."""
     with _under_way(request, environment):
-        return _perform(plan, request, environment)
+        return _rotate_plan(plan, request, environment)
 
 
 @contextlib.contextmanager
 def _under_way(request: Request, environment: Mapping[str, str]) -> Iterator[None]:
-    with event_log.of_run(request.run), _reporting(request.trigger, "rotate", environment), _explained():
+    with event_log.of_run(request.run), _reporting(request.trigger, "rotate", environment), _unexpected_as_ours():
         yield
 
 
-def _perform(plan: Plan, request: Request, environment: Mapping[str, str]) -> Report:
-    told: dict[str, TargetReport] = {}
+def _rotate_plan(plan: Plan, request: Request, environment: Mapping[str, str]) -> Report:
+    reported: dict[str, TargetReport] = {}
     with _credential(plan) as credential:
         try:
-            report = _run(plan, request, environment, credential, told)
+            report = _run(plan, request, environment, credential, reported)
         except errors.BusyError as error:
-            event_log.tell(logger, logging.WARNING, "left to another run", reason=error)
+            event_log.log(logger, logging.WARNING, "left to another run", reason=error)
             raise
         except BaseException as error:
             ended = error if isinstance(error, Exception) else errors.InterruptedRunError()
-            refused = request.refused(ended, plan.longest, tuple(told.values()))
+            refused = request.refused(ended, plan.longest, tuple(reported.values()))
             publish.publish(refused, plan, environment, credential)
             raise
         return publish.publish(report, plan, environment, credential)
@@ -94,9 +94,9 @@ def _run(
     request: Request,
     environment: Mapping[str, str],
     credential: "TokenCredential",
-    told: dict[str, TargetReport],
+    reported: dict[str, TargetReport],
 ) -> Report:
-    with take(plan, request, environment, credential) as turn, _services(plan, credential, turn) as services:
+    with acquire(plan, request, environment, credential) as turn, _services(plan, credential, turn) as services:
         run = Run(
             plan,
             services,
@@ -105,24 +105,24 @@ def _run(
             forced=request.forced and request.operation is None,
             name=request.run,
             warnings=turn.warnings,
-            told=told,
+            reported=reported,
         )
         keys = KeyRotation(plan, services, run)
         if request.operation is None:
-            return keys.accompany(scheduled=request.trigger == "timer")
-        return dataclasses.replace(keys.perform(request.operation, forced=request.forced), forced=request.forced)
+            return keys.rotate_and_resume(scheduled=request.trigger == "timer")
+        return dataclasses.replace(keys.run_operation(request.operation, forced=request.forced), forced=request.forced)
 
 
 def plan(*, forced: bool = False, environment: Mapping[str, str] = os.environ) -> Report:
     """Say what a rotation would do, changing nothing; raises SettingsError or a VaultError."""
     _prepare_logs()
     found = config.load(environment)
-    with _explained(), _credential(found) as credential, _services(found, credential) as services:
+    with _unexpected_as_ours(), _credential(found) as credential, _services(found, credential) as services:
         run = Run(found, services, trigger="plan", forced=forced)
-        tags = run.issuing.standing().stored.tags
+        tags = run.issuance.account_state().stored.tags
         # Only then does a run look at the keys before it looks at the targets.
         report = None if tags.get(pending.TAG) or found.key_rotation_period else run.plan()
-        key, warnings = due.outlook(found, run.issuing, services.clock())
+        key, warnings = due.preview(found, run.issuance, services.clock())
         report = report or run.plan()
     return dataclasses.replace(report, key=key, warnings=report.warnings + warnings)
 
@@ -133,20 +133,22 @@ def status(*, environment: Mapping[str, str] = os.environ) -> Status:
     found = config.load(environment)
     with (
         _reporting("status", "status", environment),
-        _explained(),
+        _unexpected_as_ours(),
         _credential(found) as credential,
         _services(found, credential) as services,
     ):
         from rotator.issuers import proof
 
         # A wall screen asks each minute; what was accepted before it was delivered needs no time to be so again.
-        prover = proof.Prover(seconds=2.0, patient=False)
+        prover = proof.StorageProver(seconds=2.0, patient=False)
         return target_status.survey(
-            found, dataclasses.replace(services, prover=prover), _recall(found, environment, credential)
+            found, dataclasses.replace(services, prover=prover), _archive_reader(found, environment, credential)
         )
 
 
-def _recall(plan: Plan, environment: Mapping[str, str], credential: "TokenCredential") -> target_status.Recall | None:
+def _archive_reader(
+    plan: Plan, environment: Mapping[str, str], credential: "TokenCredential"
+) -> target_status.Recall | None:
     """What reads the reports that were kept, where any are."""
     if plan.report_container is None:
         return None
@@ -162,14 +164,14 @@ def _recall(plan: Plan, environment: Mapping[str, str], credential: "TokenCreden
     return recall
 
 
-def check(*, announce: runner.Announce | None = None, environment: Mapping[str, str] = os.environ) -> Checkup:
+def check(*, announce: runner.Progress | None = None, environment: Mapping[str, str] = os.environ) -> Checkup:
     """Look at every step of a rotation, changing nothing; raises SettingsError."""
     _prepare_logs()
     found = config.load(environment)
     from rotator.checks import checkup
 
-    with _reporting("check", "check", environment), _explained(), _credential(found) as credential:
-        return checkup.check(found, credential, environment, announce or runner.Silent())
+    with _reporting("check", "check", environment), _unexpected_as_ours(), _credential(found) as credential:
+        return checkup.check(found, credential, environment, announce or runner.NoProgress())
 
 
 @contextlib.contextmanager
@@ -179,7 +181,11 @@ def archive(*, environment: Mapping[str, str] = os.environ) -> "Iterator[Archive
     found = config.load(environment)
     from rotator.reporting import archive as adapter
 
-    with _explained(), _credential(found) as credential, adapter.opened(found, environment, credential) as kept:
+    with (
+        _unexpected_as_ours(),
+        _credential(found) as credential,
+        adapter.opened(found, environment, credential) as kept,
+    ):
         yield kept
 
 
@@ -190,7 +196,9 @@ def _reporting(trigger: str, act: str, environment: Mapping[str, str]) -> contex
 
 
 @contextlib.contextmanager
-def onboarding(wish: "Wish", announce: "Callable[[Step], None]", tell: Callable[[str], None]) -> "Iterator[Onboarding]":
+def onboarding(
+    request: "OnboardingRequest", announce: "Callable[[Step], None]", tell: Callable[[str], None]
+) -> "Iterator[Onboarding]":
     """Give an onboarding that is wired to Azure and the master, as whoever is signed in.
 
     `tell` gets a line whenever something is waited for.
@@ -203,11 +211,16 @@ def onboarding(wish: "Wish", announce: "Callable[[Step], None]", tell: Callable[
 
     with (
         contextlib.closing(identity.credential(None)) as credential,
-        contextlib.closing(vault_setup.Keeper(wish.plan.account, credential, tell=tell)) as store,
-        contextlib.closing(resource_manager.ResourceManager(wish.plan.resource_manager, credential)) as directory,
+        contextlib.closing(vault_setup.VaultSetup(request.plan.account, credential, tell=tell)) as store,
+        contextlib.closing(resource_manager.ResourceManager(request.plan.resource_manager, credential)) as directory,
     ):
         yield Onboarding(
-            wish, directory=directory, store=store, host=connection.Ssh(), keys=private_key, announce=announce
+            request,
+            directory=directory,
+            store=store,
+            host=connection.SshConnector(),
+            keys=private_key,
+            announce=announce,
         )
 
 
@@ -221,21 +234,26 @@ def _credential(plan: Plan) -> "Iterator[TokenCredential]":
 
 
 @contextlib.contextmanager
-def _services(plan: Plan, credential: "TokenCredential", turn: Turn | None = None) -> Iterator[Services]:
+def _services(plan: Plan, credential: "TokenCredential", turn: RunLock | None = None) -> Iterator[Services]:
     from rotator.azure import key_list, server_time
     from rotator.delivery.ssh import connection
     from rotator.issuers import keyvault, proof
 
     leave: dict[str, Any] = {"fence": turn.fence, "admit": turn.admit} if turn else {}
-    with contextlib.closing(keyvault.Vault(plan.account, credential)) as issuer:
-        keys = key_list.Ring(plan.resource_manager, credential)
+    with contextlib.closing(keyvault.KeyVaultIssuer(plan.account, credential)) as issuer:
+        keys = key_list.AccountKeyList(plan.resource_manager, credential)
         yield Services(
-            issuer=issuer, prover=proof.Prover(), connector=connection.Ssh(), ring=keys, time_at=server_time.at, **leave
+            issuer=issuer,
+            prover=proof.StorageProver(),
+            connector=connection.SshConnector(),
+            ring=keys,
+            time_at=server_time.at,
+            **leave,
         )
 
 
 @contextlib.contextmanager
-def _explained() -> Iterator[None]:
+def _unexpected_as_ours() -> Iterator[None]:
     """Have whatever goes wrong raised as an error of ours: a foreign one's words may hold a secret."""
     try:
         yield
@@ -243,7 +261,7 @@ def _explained() -> Iterator[None]:
         raise
     except Exception as error:
         failed = reports.failure(error)
-        event_log.tell(logger, logging.ERROR, "failed", **dataclasses.asdict(failed), exc_info=error)
+        event_log.log(logger, logging.ERROR, "failed", **dataclasses.asdict(failed), exc_info=error)
         raise errors.UnexpectedError(failed.message) from error
 
 

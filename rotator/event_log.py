@@ -25,7 +25,7 @@ def of_run(name: str) -> Iterator[None]:
         _run.reset(token)
 
 
-def tell(
+def log(
     logger: logging.Logger, level: int, event: str, *, exc_info: BaseException | None = None, **fields: object
 ) -> None:
     """Log what was decided, with its reason among the fields; None is left out."""

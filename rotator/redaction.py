@@ -26,7 +26,7 @@ _in_quotations = SecretIndex(shortest=3, words=True)
 _dead: collections.deque[Forms] = collections.deque()
 
 
-class Secret:
+class SecretText:
     """A secret text. Only `reveal()` gives it; repr, str, format, pickle and JSON do not.
 
     As long as it lives, it is masked in whatever is scrubbed. A `foreign` one is a value that others keep beside ours.
@@ -63,7 +63,7 @@ class Secret:
         return MASK
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Secret):
+        if not isinstance(other, SecretText):
             return NotImplemented
         return hmac.compare_digest(self._value.encode(), other._value.encode())
 

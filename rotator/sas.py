@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import isodate
 
 from rotator import errors
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 
 # Key Vault ignores what came later and signs as this version does; a newer one gives "signature did not match".
 SIGNED_VERSION = "2018-03-28"
@@ -86,8 +86,8 @@ class Sas:
     definition asks for.
     """
 
-    token: Secret
-    issued: Secret
+    token: SecretText
+    issued: SecretText
     version: str
     services: str
     resource_types: str
@@ -104,7 +104,7 @@ class Sas:
     __repr__ = __str__
 
 
-def parse(token: Secret) -> Sas:
+def parse(token: SecretText) -> Sas:
     """The SAS that a token text is; raises SasError when it is none. A leading `?` is dropped."""
     issued = token.reveal().strip()
     text = issued.removeprefix("?")
@@ -116,8 +116,8 @@ def parse(token: Secret) -> Sas:
     if missing:
         raise errors.SasError(f"the issued SAS lacks {', '.join(missing)}")
     return Sas(
-        token=Secret(text),
-        issued=Secret(issued),
+        token=SecretText(text),
+        issued=SecretText(issued),
         version=found["sv"],
         services=found["ss"],
         resource_types=found["srt"],

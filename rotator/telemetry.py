@@ -39,7 +39,7 @@ class Instruments(Protocol):
         """Show how many seconds are left, from now on ever less."""
 
 
-class Silence:
+class NoTelemetry:
     """Takes everything in and does nothing."""
 
     def span(self, name: str, attributes: Attributes) -> AbstractContextManager[None]:  # noqa: ARG002
@@ -59,7 +59,7 @@ class Silence:
         """Show nothing."""
 
 
-_instruments: Instruments = Silence()
+_instruments: Instruments = NoTelemetry()
 
 
 def use(instruments: Instruments) -> Instruments:

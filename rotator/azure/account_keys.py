@@ -11,7 +11,7 @@ import hashlib
 import hmac
 
 from rotator import errors, sas
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from rotator.sas import Sas
 
 NAMES = ("key1", "key2")
@@ -25,7 +25,7 @@ class AccountKey:
     """One key; `created` is None where Azure never recorded it, which began in 2021."""
 
     name: str
-    value: Secret
+    value: SecretText
     created: datetime.datetime | None
 
     @property
@@ -67,7 +67,7 @@ def _unknown(name: str) -> errors.ActiveKeyError:
     )
 
 
-def _signed_with(token: Sas, account: str, key: Secret) -> bool:
+def _signed_with(token: Sas, account: str, key: SecretText) -> bool:
     fields = sas.fields(token.token.reveal())
     lines = [account, *(fields.get(name, "") for name in _SIGNED)]
     if fields.get("sv", "") >= _SCOPE_SINCE:

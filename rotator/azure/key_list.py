@@ -7,7 +7,7 @@ from azure.core.credentials import TokenCredential
 from rotator.azure.account_keys import AccountKeys
 
 
-class Ring:
+class AccountKeyList:
     """One Resource Manager, as one identity."""
 
     def __init__(self, url: str, credential: TokenCredential) -> None:

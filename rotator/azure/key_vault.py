@@ -25,7 +25,7 @@ from rotator import activity, errors, telemetry
 from rotator.azure import identity, key_vault_refusals, network_errors, permissions, retries
 from rotator.azure.key_vault_refusals import Answer, Cause
 from rotator.plan.plan import ManagedAccount
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 
 # Newer service versions carry the storage operations too, but the SDK's own default need not.
 _API_VERSION = "7.4"
@@ -65,15 +65,15 @@ class VaultClient:
         """Close the connections."""
         self._client.close()
 
-    def secret(self, name: str) -> Secret:
+    def secret(self, name: str) -> SecretText:
         """Read a secret's current value."""
         with self._translated("secrets get", f"secret {name!r}"):
             value = self._client.get_secret(name).value
         if not isinstance(value, str) or not value:
             raise errors.VaultSecretNotFoundError(f"secret {name!r} in {self.host} is empty")
-        return Secret(value)
+        return SecretText(value)
 
-    def put_secret(self, name: str, value: Secret, content_type: str) -> None:
+    def put_secret(self, name: str, value: SecretText, content_type: str) -> None:
         """Write a new version of a secret."""
         with self._translated("secrets set", f"secret {name!r}"):
             self._client.set_secret(name, value.reveal(), content_type=content_type)

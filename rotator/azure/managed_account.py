@@ -21,7 +21,7 @@ _BLOB_SUFFIXES = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Managed:
+class StorageBundle:
     """What a vault manages under a name; `updated` is when the vault's record of it last changed.
 
     `period` is how often at the most the vault regenerates a key: a month counts as short as one can be. `period_text`
@@ -58,12 +58,12 @@ class Managed:
         return {"resourceId": self.resource_id, "activeKeyName": self.active_key, **self.regeneration}
 
 
-def parse(bundle: Mapping[str, Any]) -> Managed:
+def parse(bundle: Mapping[str, Any]) -> StorageBundle:
     """Read a StorageBundle."""
     attributes = untrusted.mapping(bundle.get("attributes"))
     period = bundle.get("regenerationPeriod")
     span = untrusted.span(period)
-    return Managed(
+    return StorageBundle(
         resource_id=str(bundle.get("resourceId", "")),
         active_key=str(bundle.get("activeKeyName", "")).lower(),
         auto_regenerate=bool(bundle.get("autoRegenerateKey")),

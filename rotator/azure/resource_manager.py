@@ -35,7 +35,7 @@ from rotator.azure import permissions as access
 from rotator.azure.account_keys import NAMES, AccountKey, AccountKeys
 from rotator.azure.resource_id import ResourceId
 from rotator.azure.resources import AccountFacts, AppFacts, VaultFacts
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 
 # Pinned, as the SDKs' own defaults are newer than what Azure's other clouds serve; infra/ deploys with the same ones.
 _AUTHORIZATION_VERSION = "2022-04-01"
@@ -275,7 +275,7 @@ def _keys(found: Any) -> Iterator[AccountKey]:
     for key in found:
         name = getattr(key, "key_name", None)
         if isinstance(name, str) and name in NAMES:
-            yield AccountKey(name, Secret(str(key.value or "")), _made(key.creation_time))
+            yield AccountKey(name, SecretText(str(key.value or "")), _made(key.creation_time))
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

@@ -7,11 +7,11 @@ from typing import Protocol
 
 from rotator import errors
 from rotator.azure import permissions
-from rotator.azure.managed_account import Managed
+from rotator.azure.managed_account import StorageBundle
 from rotator.azure.resource_id import ResourceId
 from rotator.plan import host_keys
 from rotator.plan.plan import Cluster
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,28 +76,28 @@ class Directory(Protocol):
 class Store(Protocol):
     """The vault as the operator; raises VaultError."""
 
-    def managed(self, *, settling: bool = True) -> Managed | None:
+    def managed(self, *, settling: bool = True) -> StorageBundle | None:
         """Read what is managed under the name; `settling` waits for a new access policy."""
 
     def name_of(self, resource_id: str) -> str | None:
         """Give the name under which that account is managed."""
 
-    def soft_deleted(self) -> Managed | None:
+    def soft_deleted(self) -> StorageBundle | None:
         """Give what was deleted under the name and can be recovered."""
 
-    def recover(self, wanted: Managed) -> None:
+    def recover(self, wanted: StorageBundle) -> None:
         """Bring it back, and change when keys are regenerated; never the active key."""
 
-    def manage(self, wanted: Managed) -> None:
+    def manage(self, wanted: StorageBundle) -> None:
         """Put the account under management."""
 
-    def change(self, wanted: Managed) -> None:
+    def change(self, wanted: StorageBundle) -> None:
         """Change when keys are regenerated, never the active key."""
 
-    def secret(self, name: str) -> Secret | None:
+    def secret(self, name: str) -> SecretText | None:
         """Read a secret; None when there is none."""
 
-    def put_secret(self, name: str, value: Secret, content_type: str) -> None:
+    def put_secret(self, name: str, value: SecretText, content_type: str) -> None:
         """Write a new version of a secret."""
 
 
@@ -111,14 +111,14 @@ class Host(Protocol):
 class Keys(Protocol):
     """SSH keys; raises PrivateKeyError."""
 
-    def generate(self, passphrase: Secret | None) -> Secret:
+    def generate(self, passphrase: SecretText | None) -> SecretText:
         """Make a new key."""
 
-    def public_line(self, key: Secret, passphrase: Secret | None) -> str:
+    def public_line(self, key: SecretText, passphrase: SecretText | None) -> str:
         """Give the public half as authorized_keys has it."""
 
 
-def taken(vault: str, name: str, found: Managed) -> errors.AlreadyManagedError:
+def taken(vault: str, name: str, found: StorageBundle) -> errors.AlreadyManagedError:
     """Say that the name belongs to another storage account than the wanted one."""
     return errors.AlreadyManagedError(
         f"{vault} manages another storage account as {name!r}, or did so: {found.resource_id}",

@@ -14,16 +14,16 @@ from rotator.checks import clock as clock_checks
 from rotator.checks import kubectl_probe, remedies
 from rotator.checks.findings import Level
 from rotator.checks.remedies import Remedies
-from rotator.checks.runner import Known, Look, NotKnownError, OverError, Say
+from rotator.checks.runner import Check, NotKnownError, OverError, Reporter, Results
 from rotator.delivery import deliver
 from rotator.delivery.interface import Result, Shell, WriteMethod
-from rotator.delivery.manifest import Held
+from rotator.delivery.manifest import LiveSecret
 from rotator.delivery.ssh import kubectl, kubectl_errors, outcomes, remote_output
-from rotator.delivery.ssh.session_queue import PatientShell
-from rotator.issuers.account_state import Standing
+from rotator.delivery.ssh.session_queue import QueuedShell
+from rotator.issuers.account_state import AccountState
 from rotator.plan import host_keys
 from rotator.plan.plan import Cluster, Plan, Strategy
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from rotator.rotation import due
 
 _SECONDS = 45.0
@@ -38,7 +38,7 @@ _LATER = {
 class Proven(Protocol):
     """A connection to a proven host on which nobody has logged in yet."""
 
-    def login(self, key: Secret, passphrase: Secret | None) -> AbstractContextManager[Shell]:
+    def login(self, key: SecretText, passphrase: SecretText | None) -> AbstractContextManager[Shell]:
         """Log in; raises SshError."""
 
     def close(self) -> None:
@@ -63,7 +63,7 @@ class MasterChecks:
         plan: Plan,
         host: Host,
         *,
-        public_line: Callable[[Secret, Secret | None], str],
+        public_line: Callable[[SecretText, SecretText | None], str],
         clock: Callable[[], datetime.datetime],
         remedies: Callable[[], Remedies],
         secret_file: Callable[[str], str],
@@ -79,29 +79,29 @@ class MasterChecks:
         self._secret_file = secret_file
         self._stack = stack
 
-    def looks(self) -> list[Look]:
+    def looks(self) -> list[Check]:
         """Give them in an order in which each comes after those that it needs."""
         return [
-            Look("SSH key", self._key, self._key_command),
-            Look("master", self._meet),
-            Look("host key", self._pinned),
-            Look("login", self._login),
-            Look("remote shell", self._script),
-            Look("master clock", self._time),
-            Look("kubectl", self._client),
-            Look("API server", self._server),
-            Look("namespace", self._namespace),
-            Look("kubectl may get", self._may_get),
-            Look("Secret", self._held, self._held_command),
-            *(Look(f"kubectl may {verb}", self._may_write(verb)) for verb in kubectl_probe.writing(self._target)),
-            Look("dry run", self._dry_run, self._dry_run_command),
+            Check("SSH key", self._key, self._key_command),
+            Check("master", self._meet),
+            Check("host key", self._pinned),
+            Check("login", self._login),
+            Check("remote shell", self._script),
+            Check("master clock", self._time),
+            Check("kubectl", self._client),
+            Check("API server", self._server),
+            Check("namespace", self._namespace),
+            Check("kubectl may get", self._may_get),
+            Check("Secret", self._held, self._held_command),
+            *(Check(f"kubectl may {verb}", self._may_write(verb)) for verb in kubectl_probe.writing(self._target)),
+            Check("dry run", self._dry_run, self._dry_run_command),
         ]
 
-    def _phrase(self, known: Known) -> Secret | None:
-        found: Secret | None = known.of("passphrase") if self._cluster.passphrase_secret else None
+    def _phrase(self, known: Results) -> SecretText | None:
+        found: SecretText | None = known.of("passphrase") if self._cluster.passphrase_secret else None
         return found
 
-    def _key(self, known: Known, say: Say) -> str:
+    def _key(self, known: Results, say: Reporter) -> str:
         line = self._public_line(known.of("vault permission secrets get"), self._phrase(known))
         say(Level.OK, f"well-formed: {line.rpartition(' ')[0]}")
         return line
@@ -116,14 +116,14 @@ class MasterChecks:
             return self._secret_file(self._cluster.passphrase_secret or "")
         return self._secret_file(self._cluster.key_secret)
 
-    def _meet(self, _known: Known, say: Say) -> Met:
+    def _meet(self, _known: Results, say: Reporter) -> Met:
         shown, proven = self._host.look(self._cluster)
         if proven is not None:
             self._stack.callback(proven.close)
         say(Level.OK, f"{self._cluster.host}:{self._cluster.port} talks SSH")
         return shown, proven
 
-    def _pinned(self, known: Known, say: Say) -> Proven:
+    def _pinned(self, known: Results, say: Reporter) -> Proven:
         met: Met = known.of("master")
         shown, proven = met
         pinned = ", ".join(map(str, self._cluster.pins))
@@ -139,7 +139,7 @@ class MasterChecks:
         say(Level.OK, f"the host shows the pinned {pinned}")
         return proven
 
-    def _login(self, known: Known, say: Say) -> Shell:
+    def _login(self, known: Results, say: Reporter) -> Shell:
         proven: Proven = known.of("host key")
         key, line = known.of("vault permission secrets get"), known.of("SSH key")
         try:
@@ -151,13 +151,13 @@ class MasterChecks:
             say(Level.FAILURE, str(error), remedy)
             raise OverError from error
         say(Level.OK, f"{self._cluster} lets the key in")
-        return PatientShell(shell)
+        return QueuedShell(shell)
 
-    def _run(self, known: Known, command: str, stdin: Secret | None = None) -> Result:
+    def _run(self, known: Results, command: str, stdin: SecretText | None = None) -> Result:
         shell: Shell = known.of("login")
         return shell.start(command, seconds=_SECONDS).finish(stdin)
 
-    def _time(self, known: Known, say: Say) -> None:
+    def _time(self, known: Results, say: Reporter) -> None:
         known.of("remote shell")
         before = self._clock()
         said = self._run(known, "date +%s").stdout.strip()
@@ -168,7 +168,7 @@ class MasterChecks:
         # Nothing of a rotation is decided by it; whatever runs on the master may come to judge the SAS by it.
         clock_checks.compare(f"the master {self._cluster.host}", off, say)
 
-    def _script(self, known: Known, say: Say) -> None:
+    def _script(self, known: Results, say: Reporter) -> None:
         """The very script of a delivery: a login shell that understands a line may not understand a script."""
         mark = f"rotator-{secrets.token_hex(8)}"
         result = self._run(known, kubectl_probe.script(self._target, mark))
@@ -185,7 +185,7 @@ class MasterChecks:
         say(Level.FAILURE, text, kubectl_probe.SHELL_REMEDY, f"sudo usermod --shell /bin/sh {self._cluster.user}")
         raise OverError
 
-    def _client(self, known: Known, say: Say) -> None:
+    def _client(self, known: Results, say: Reporter) -> None:
         known.of("remote shell")
         result = self._run(known, kubectl_probe.client(self._cluster))
         found = kubectl_probe.version(result.stdout)
@@ -197,12 +197,12 @@ class MasterChecks:
         say(Level.FAILURE, str(error), error.remedy, command)
         raise OverError
 
-    def _other_kubectl(self, known: Known) -> str:
+    def _other_kubectl(self, known: Results) -> str:
         found = self._run(known, kubectl_probe.PLACES).stdout.splitlines()
         others = [line for line in found if line != shlex.join(self._cluster.kubectl)]
         return self._remedies().setting("KUBERNETES_KUBECTL", others[0]) if others else ""
 
-    def _server(self, known: Known, say: Say) -> None:
+    def _server(self, known: Results, say: Reporter) -> None:
         known.of("kubectl")
         result = self._run(known, kubectl_probe.server(self._cluster))
         # Whoever is refused has been answered.
@@ -210,7 +210,7 @@ class MasterChecks:
             raise kubectl_errors.explain(result.status, result.stderr, self._target, "nothing was changed")
         say(Level.OK, f"the API server answers {kubectl_probe.version(result.stdout)}".rstrip())
 
-    def _namespace(self, known: Known, say: Say) -> None:
+    def _namespace(self, known: Results, say: Reporter) -> None:
         known.of("API server")
         result = self._run(known, kubectl_probe.namespace(self._target))
         name = self._target.namespace
@@ -225,16 +225,16 @@ class MasterChecks:
         else:
             say(Level.OK, f"{name!r} is there")
 
-    def _may_get(self, known: Known, say: Say) -> None:
+    def _may_get(self, known: Results, say: Reporter) -> None:
         self._may("get", known, say)
 
-    def _may_write(self, verb: str) -> Callable[[Known, Say], None]:
-        def act(known: Known, say: Say) -> None:
+    def _may_write(self, verb: str) -> Callable[[Results, Reporter], None]:
+        def act(known: Results, say: Reporter) -> None:
             self._may(verb, known, say, needed=lambda: self._needs(verb, known))
 
         return act
 
-    def _may(self, verb: str, known: Known, say: Say, needed: Callable[[], bool] = lambda: True) -> None:
+    def _may(self, verb: str, known: Results, say: Reporter, needed: Callable[[], bool] = lambda: True) -> None:
         known.of("API server")
         result = self._run(known, kubectl_probe.can_i(self._target, verb))
         answer = (result.stdout.split() or [""])[0]  # a reason may follow
@@ -249,22 +249,22 @@ class MasterChecks:
         say(level, text, errors.KubernetesForbiddenError.remedy, self._grant(known, verb))
         raise OverError
 
-    def _needs(self, verb: str, known: Known) -> bool:
+    def _needs(self, verb: str, known: Results) -> bool:
         """Whether the next rotation does that; where what the cluster holds is not known, it may."""
         try:
             return verb in kubectl_probe.NEEDED[deliver.choose(self._target, known.of("Secret"))]
         except NotKnownError:
             return True
 
-    def _grant(self, known: Known, verb: str) -> str:
+    def _grant(self, known: Results, verb: str) -> str:
         """Whom to grant it to is what the API server says when it refuses just that."""
         command, stdin = kubectl_probe.dry_run(self._target, verb)
         user = kubectl_probe.user(self._run(known, command, stdin).stderr)
         return self._remedies().grant(self._target, verb, user)
 
-    def _dry_run(self, known: Known, say: Say) -> None:
+    def _dry_run(self, known: Results, say: Reporter) -> None:
         known.of("namespace")
-        held: Held | None = known.of("Secret")
+        held: LiveSecret | None = known.of("Secret")
         # In place it needs no more room than it has.
         act = deliver.choose(self._target, held)
         verb = "update" if act is WriteMethod.UPDATE else "create"
@@ -293,7 +293,7 @@ class MasterChecks:
             return self._remedies().setting("KUBERNETES_SECRET_STRATEGY", "apply")
         return ""
 
-    def _held(self, known: Known, say: Say) -> Held | None:
+    def _held(self, known: Results, say: Reporter) -> LiveSecret | None:
         known.of("kubectl may get")
         known.of("namespace")
         held = deliver.observe(known.of("login"), self._target)
@@ -301,7 +301,7 @@ class MasterChecks:
             # It is immutable, or of another type: not even `apply` changes it in place.
             with contextlib.suppress(OverError):
                 self._may("delete", known, say)
-        why = due.reason(held, self._target, self._plan, self._clock(), _standing(known))
+        why = due.reason(held, self._target, self._plan, self._clock(), _account_state(known))
         if held is None and not (why and due.is_drift(why)):
             say(Level.WARNING, "there is no Secret yet: the next run makes it", "", "python -m rotator rotate")
         elif why and due.is_drift(why):
@@ -317,13 +317,13 @@ class MasterChecks:
         return self._remedies().setting("KUBERNETES_SECRET_STRATEGY", "apply") if in_place else ""
 
 
-def _standing(known: Known) -> Standing | None:
+def _account_state(known: Results) -> AccountState | None:
     """What the vault remembers, where it may be asked."""
     try:
         stored = known.of("vault permission storage getsas")
     except NotKnownError:
         return None
     try:
-        return Standing(stored, known.of("vault permission storage get"))
+        return AccountState(stored, known.of("vault permission storage get"))
     except NotKnownError:
-        return Standing(stored, None)
+        return AccountState(stored, None)

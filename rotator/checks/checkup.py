@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from rotator.azure import identity, key_list, key_vault, server_time
 from rotator.azure.host_storage import storage_settings
-from rotator.azure.host_storage.probe import OwnBlobs
-from rotator.azure.host_storage.storage_settings import AppStorage
+from rotator.azure.host_storage.probe import HostStorageProbe
+from rotator.azure.host_storage.storage_settings import HostStorage
 from rotator.azure.identity import TokenCredential
 from rotator.azure.managed_account import blob_suffix
 from rotator.checks import runner
@@ -18,7 +18,7 @@ from rotator.delivery.ssh import connection, private_key
 from rotator.issuers import keyvault, proof
 from rotator.plan.plan import Plan
 from rotator.rotation import lock
-from rotator.rotation.issuance import Issuing
+from rotator.rotation.issuance import Issuance
 from rotator.rotation.services import Services
 
 _PROOF_SECONDS = 10.0  # a person waits
@@ -28,18 +28,18 @@ def check(
     plan: Plan,
     credential: TokenCredential,
     environment: Mapping[str, str],
-    announce: runner.Announce,
+    announce: runner.Progress,
     *,
     at_once: int = 8,
 ) -> Checkup:
     """Look at everything that a rotation of this plan needs, at so many things at once."""
     with contextlib.ExitStack() as stack:
-        issuer = stack.enter_context(contextlib.closing(keyvault.Vault(plan.account, credential)))
+        issuer = stack.enter_context(contextlib.closing(keyvault.KeyVaultIssuer(plan.account, credential)))
         services = Services(
             issuer=issuer,
-            prover=proof.Prover(seconds=_PROOF_SECONDS),
-            connector=connection.Ssh(),
-            ring=key_list.Ring(plan.resource_manager, credential),
+            prover=proof.StorageProver(seconds=_PROOF_SECONDS),
+            connector=connection.SshConnector(),
+            ring=key_list.AccountKeyList(plan.resource_manager, credential),
         )
         at_vault = VaultChecks(
             plan,
@@ -52,7 +52,7 @@ def check(
         )
         at_master = MasterChecks(
             plan,
-            connection.Ssh(),
+            connection.SshConnector(),
             public_line=private_key.public_line,
             clock=services.clock,
             remedies=lambda: at_vault.remedies,
@@ -63,7 +63,7 @@ def check(
             plan,
             issuer,
             services.prover,
-            Issuing(plan, services),
+            Issuance(plan, services),
             own=_own(plan, environment, credential),
             time_at=server_time.at,
             clock=services.clock,
@@ -73,6 +73,8 @@ def check(
         return runner.run(looks, announce, services.clock, at_once=at_once)
 
 
-def _own(plan: Plan, environment: Mapping[str, str], credential: TokenCredential) -> tuple[AppStorage, OwnBlobs] | None:
+def _own(
+    plan: Plan, environment: Mapping[str, str], credential: TokenCredential
+) -> tuple[HostStorage, HostStorageProbe] | None:
     found = storage_settings.find(environment, blob_suffix(plan.account.host) or "blob.core.windows.net")
-    return (found, OwnBlobs(found, plan, lock.lease_name(plan), credential)) if found else None
+    return (found, HostStorageProbe(found, plan, lock.lease_name(plan), credential)) if found else None

@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Callable
 
 from rotator.checks.findings import Level
-from rotator.checks.runner import Say
+from rotator.checks.runner import Reporter
 
 TimeAt = Callable[[str], datetime.datetime | None]
 _NOTICEABLE = datetime.timedelta(minutes=1)
@@ -18,7 +18,7 @@ def ahead(
 
 
 def compare(
-    whose: str, off: datetime.timedelta | None, say: Say, *, bound: datetime.timedelta = datetime.timedelta.max
+    whose: str, off: datetime.timedelta | None, say: Reporter, *, bound: datetime.timedelta = datetime.timedelta.max
 ) -> None:
     """Say how far a clock is ahead of ours; more than `bound` either way makes a rotation fail."""
     if off is None:

@@ -7,16 +7,16 @@ from typing import Protocol
 
 from rotator import errors, sas, timestamps
 from rotator.azure.host_storage import storage_settings
-from rotator.azure.managed_account import Managed
+from rotator.azure.managed_account import StorageBundle
 from rotator.azure.permissions import Principal
 from rotator.checks import clock as clock_checks
 from rotator.checks.findings import Level
 from rotator.checks.remedies import Remedies
-from rotator.checks.runner import Known, Look, NotKnownError, OverError, Say
-from rotator.issuers.account_state import Standing, Stored
+from rotator.checks.runner import Check, NotKnownError, OverError, Reporter, Results
+from rotator.issuers.account_state import AccountState, StoredDefinition
 from rotator.issuers.interface import Issuer, KeyLister
 from rotator.plan.plan import Plan
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from rotator.rotation import pending, tags
 from rotator.rotation.keys import due, periods
 from rotator.rotation.pending import Pending
@@ -61,41 +61,41 @@ class VaultChecks:
     def _sign_in(self, error: errors.RotatorError) -> str:
         return "" if isinstance(error, errors.IdentityError) and error.unanswered else self.remedies.sign_in()
 
-    def looks(self) -> list[Look]:
+    def looks(self) -> list[Check]:
         """Give them in an order in which each comes after those that it needs."""
         cluster = self._plan.targets[0].cluster
         looks = [
-            Look("settings", self._settings),
-            Look("identity", self._identity, self._sign_in),
-            Look("vault", self._reach),
-            Look("vault permission secrets get", self._secret(cluster.key_secret), self._command(cluster.key_secret)),
-            Look("vault permission storage get", self._managed, self._command()),
-            Look("vault permission storage getsas", self._stored, self._command()),
-            Look("vault permission storage setsas", self._may_store, self._command()),
-            Look("managed account", self._account),
-            Look("SAS definition", self._definition),
+            Check("settings", self._settings),
+            Check("identity", self._identity, self._sign_in),
+            Check("vault", self._reach),
+            Check("vault permission secrets get", self._secret(cluster.key_secret), self._command(cluster.key_secret)),
+            Check("vault permission storage get", self._managed, self._command()),
+            Check("vault permission storage getsas", self._stored, self._command()),
+            Check("vault permission storage setsas", self._may_store, self._command()),
+            Check("managed account", self._account),
+            Check("SAS definition", self._definition),
         ]
         if cluster.passphrase_secret:
             name = cluster.passphrase_secret
-            looks.append(Look("passphrase", self._secret(name), self._command(name)))
+            looks.append(Check("passphrase", self._secret(name), self._command(name)))
         if self._plan.key_rotation_period:
-            looks.append(Look("vault permission storage regeneratekey", self._may_regenerate, self._command()))
-            looks.append(Look("account keys", self._keys))
+            looks.append(Check("vault permission storage regeneratekey", self._may_regenerate, self._command()))
+            looks.append(Check("account keys", self._keys))
         return looks
 
-    def _settings(self, _known: Known, say: Say) -> None:
+    def _settings(self, _known: Results, say: Reporter) -> None:
         for warning in self._plan.warnings:
             say(Level.WARNING, warning)
         if not self._plan.warnings:
             say(Level.OK, "complete and in themselves sound")
 
-    def _identity(self, _known: Known, say: Say) -> Principal:
+    def _identity(self, _known: Results, say: Reporter) -> Principal:
         who = self._whoami()
         self.remedies = dataclasses.replace(self.remedies, who=who)
         say(Level.OK, f"signs in as {who.name}")
         return who
 
-    def _reach(self, _known: Known, say: Say) -> None:
+    def _reach(self, _known: Results, say: Reporter) -> None:
         before = self._clock()
         theirs = self._time_at(self._plan.account.vault_url)
         say(Level.OK, f"{self._plan.account.host} answers")
@@ -103,12 +103,12 @@ class VaultChecks:
         # A SAS lives by the vault's clock, and one that lives too short or too long is not delivered.
         clock_checks.compare(self._plan.account.host, off, say, bound=sas.tolerance(self._plan.definition.validity))
 
-    def _ready(self, known: Known) -> None:
+    def _ready(self, known: Results) -> None:
         known.of("identity")
         known.of("vault")
 
-    def _secret(self, name: str) -> Callable[[Known, Say], Secret]:
-        def act(known: Known, say: Say) -> Secret:
+    def _secret(self, name: str) -> Callable[[Results, Reporter], SecretText]:
+        def act(known: Results, say: Reporter) -> SecretText:
             self._ready(known)
             found = self._vault.secret(name)
             say(Level.OK, f"secret {name!r} can be read")
@@ -116,7 +116,7 @@ class VaultChecks:
 
         return act
 
-    def _managed(self, known: Known, say: Say) -> Managed:
+    def _managed(self, known: Results, say: Reporter) -> StorageBundle:
         self._ready(known)
         try:
             found = self._vault.managed()
@@ -133,13 +133,13 @@ class VaultChecks:
         say(Level.OK, f"the record of {self._plan.account.name!r} can be read")
         return found
 
-    def _stored(self, known: Known, say: Say) -> Stored:
+    def _stored(self, known: Results, say: Reporter) -> StoredDefinition:
         self._ready(known)
         found = self._vault.stored(self._plan.definition)
         say(Level.OK, "SAS definitions can be read")
         return found
 
-    def _may_store(self, known: Known, say: Say) -> bool:
+    def _may_store(self, known: Results, say: Reporter) -> bool:
         """Tell whether the definition must be recovered first."""
         self._ready(known)
         try:
@@ -153,21 +153,21 @@ class VaultChecks:
         say(Level.OK, "SAS definitions can be recovered and set" if deleted else "SAS definitions can be set")
         return deleted
 
-    def _differs(self, known: Known) -> bool:
+    def _differs(self, known: Results) -> bool:
         try:
-            stored: Stored = known.of("vault permission storage getsas")
+            stored: StoredDefinition = known.of("vault permission storage getsas")
         except NotKnownError:
             return True
         return stored.differs
 
-    def _may_regenerate(self, known: Known, say: Say) -> None:
+    def _may_regenerate(self, known: Results, say: Reporter) -> None:
         self._ready(known)
         known.over("managed account")
         self._vault.may_regenerate()
         say(Level.OK, "the vault would take the request; what Resource Manager says to the vault shows only then")
 
-    def _account(self, known: Known, say: Say) -> Managed:
-        found: Managed = known.of("vault permission storage get")
+    def _account(self, known: Results, say: Reporter) -> StorageBundle:
+        found: StorageBundle = known.of("vault permission storage get")
         self._resource_id = found.resource_id
         say(Level.OK, f"{found.account} is managed, {found.active_key} signs")
         for warning in periods.warnings(found, self._plan):
@@ -175,9 +175,9 @@ class VaultChecks:
             say(Level.WARNING, warning, "", switch_off)
         return found
 
-    def _definition(self, known: Known, say: Say) -> bool:
+    def _definition(self, known: Results, say: Reporter) -> bool:
         """Tell whether there is one to mint a SAS from."""
-        stored: Stored = known.of("vault permission storage getsas")
+        stored: StoredDefinition = known.of("vault permission storage getsas")
         known.over("vault permission storage get")
         if self._unmanaged:
             raise NotKnownError("managed account")
@@ -195,13 +195,13 @@ class VaultChecks:
         return stored.validity is not None
 
     @staticmethod
-    def _pending(stored: Stored) -> Pending | None:
+    def _pending(stored: StoredDefinition) -> Pending | None:
         try:
             return pending.of(stored.tags)
         except errors.KeyRotationError:  # of which the tags' problems tell
             return None
 
-    def _change(self, known: Known, say: Say, stored: Stored) -> None:
+    def _change(self, known: Results, say: Reporter, stored: StoredDefinition) -> None:
         wanting = "is not there" if stored.validity is None else "is not as the settings want it"
         text = f"{self._plan.definition.name!r} {wanting}"
         try:
@@ -212,15 +212,17 @@ class VaultChecks:
         remedy = "Nothing needs to be done; or let a rotation do it now."
         say(Level.WARNING, f"{text}: the next rotation {then}", remedy, "python -m rotator rotate --force")
 
-    def _keys(self, known: Known, say: Say) -> None:
-        managed: Managed = known.of("managed account")
+    def _keys(self, known: Results, say: Reporter) -> None:
+        managed: StorageBundle = known.of("managed account")
         storage_settings.check(self._place, managed.account)
         try:
             keys = self._ring.keys(managed.resource_id)
         except errors.ResourceManagerForbiddenError as error:
             say(Level.FAILURE, str(error), error.remedy, self.remedies.key_operator(managed.resource_id))
             raise OverError from error
-        aged = due.aged(self._plan, Standing(known.of("vault permission storage getsas"), managed, keys), self._clock())
+        aged = due.due_by_age(
+            self._plan, AccountState(known.of("vault permission storage getsas"), managed, keys), self._clock()
+        )
         made = ", ".join(f"{key.name} of {timestamps.text(key.created) if key.created else '?'}" for key in keys.keys)
         say(Level.OK, f"{made}; {f'due: {aged}' if aged else 'none is due'}")
 

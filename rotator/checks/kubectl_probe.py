@@ -11,10 +11,10 @@ import re
 
 from rotator.delivery import manifest
 from rotator.delivery.interface import WriteMethod
-from rotator.delivery.manifest import Document, Held, Order
+from rotator.delivery.manifest import DesiredSecret, Document, LiveSecret
 from rotator.delivery.ssh import kubectl
 from rotator.plan.plan import Cluster, Strategy, Target
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from rotator.sas import Sas, SasDefinition
 
 # Where installations put it that a session without a login shell does not find, and how it is called there.
@@ -66,14 +66,14 @@ def can_i(target: Target, verb: str) -> str:
     return f"{kubectl.command_line(target.cluster)} auth can-i {verb} {what} --namespace {target.namespace}"
 
 
-def dry_run(target: Target, verb: str, document: Document | None = None) -> tuple[str, Secret | None]:
+def dry_run(target: Target, verb: str, document: Document | None = None) -> tuple[str, SecretText | None]:
     """Give a command that asks the API server for just that without doing it, and what it reads.
 
     Without a document it only tells who may not: that is judged before what is sent.
     """
     path = f"/api/v1/namespaces/{target.namespace}/secrets"
     one, options = f"{path}/{target.secret}", f"{kubectl.command_line(target.cluster)}"
-    body = Secret(json.dumps(document or {}))
+    body = SecretText(json.dumps(document or {}))
     return {
         "get": (f"{options} get --raw {one}", None),
         "create": (f"{options} create --raw '{path}?dryRun=All' --validate=false -f -", body),
@@ -102,11 +102,11 @@ def namespace(target: Target) -> str:
     return f"{kubectl.command_line(target.cluster)} get --raw /api/v1/namespaces/{target.namespace}"
 
 
-def trial(target: Target, held: Held | None, definition: SasDefinition, now: datetime.datetime) -> Document:
+def trial(target: Target, held: LiveSecret | None, definition: SasDefinition, now: datetime.datetime) -> Document:
     """Give what a rotation would write, labels, annotations and all, but with nothing in place of the SAS."""
     nothing = Sas(
-        token=Secret(""),
-        issued=Secret(""),
+        token=SecretText(""),
+        issued=SecretText(""),
         version="",
         services="",
         resource_types="",
@@ -116,4 +116,4 @@ def trial(target: Target, held: Held | None, definition: SasDefinition, now: dat
         expiry=now + definition.validity,
         fingerprint="",
     )
-    return manifest.compose(target, held, Order(nothing, definition, run="check", now=now))
+    return manifest.compose(target, held, DesiredSecret(nothing, definition, run="check", now=now))

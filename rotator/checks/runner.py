@@ -20,7 +20,7 @@ from rotator.reporting import report
 logger = logging.getLogger(__name__)
 
 
-class Announce(Protocol):
+class Progress(Protocol):
     """Whoever watches. Called from several threads."""
 
     def began(self, check: str) -> None:
@@ -42,7 +42,7 @@ class OverError(Exception):
     """A look has said what is wrong, and gives nothing to later ones."""
 
 
-class Known:
+class Results:
     """What earlier looks found."""
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Known:
 
 
 Remedy = Callable[[errors.RotatorError], str]
-Say = Callable[..., None]
+Reporter = Callable[..., None]
 
 
 def no_command(_error: errors.RotatorError) -> str:
@@ -77,23 +77,23 @@ def no_command(_error: errors.RotatorError) -> str:
 
 
 @dataclasses.dataclass(frozen=True)
-class Look:
+class Check:
     """One check: `act` gets what others found and a way to say what it finds, and gives what it found to others.
 
     `command` gives the command that mends an error of ours. `severity` is what such an error means for a rotation.
     """
 
     name: str
-    act: Callable[[Known, Say], Any]
+    act: Callable[[Results, Reporter], Any]
     command: Remedy = no_command
     severity: Level = Level.FAILURE
 
 
 def run(
-    looks: Iterable[Look], announce: Announce, clock: Callable[[], datetime.datetime], *, at_once: int = 8
+    looks: Iterable[Check], announce: Progress, clock: Callable[[], datetime.datetime], *, at_once: int = 8
 ) -> Checkup:
     """Look at everything. Looks wait for those before them only, so that none waits in vain for a thread."""
-    started, known, everything = clock(), Known(), list(looks)
+    started, known, everything = clock(), Results(), list(looks)
     findings: dict[str, list[Finding]] = {look.name: [] for look in everything}
     pool = concurrent.futures.ThreadPoolExecutor(at_once, "check")
     try:
@@ -107,7 +107,7 @@ def run(
     return Checkup(started, clock(), tuple(finding for each in findings.values() for finding in each))
 
 
-def _look(look: Look, known: Known, announce: Announce, findings: list[Finding]) -> Any:
+def _look(look: Check, known: Results, announce: Progress, findings: list[Finding]) -> Any:
     began = time.perf_counter()
     with contextlib.suppress(Exception):  # whoever watches may be gone
         announce.began(look.name)
@@ -141,7 +141,7 @@ def _look(look: Look, known: Known, announce: Announce, findings: list[Finding])
 
 def _tell(finding: Finding) -> None:
     severity = {Level.FAILURE: logging.ERROR, Level.WARNING: logging.WARNING}.get(finding.level, logging.INFO)
-    event_log.tell(
+    event_log.log(
         logger,
         severity,
         "checked",
@@ -153,7 +153,7 @@ def _tell(finding: Finding) -> None:
     )
 
 
-class Silent:
+class NoProgress:
     """Nobody watches."""
 
     def began(self, check: str) -> None:

@@ -6,17 +6,17 @@ from typing import NoReturn, Protocol
 
 from rotator import errors, sas
 from rotator.azure.host_storage.lease import Holder
-from rotator.azure.host_storage.storage_settings import AppStorage
+from rotator.azure.host_storage.storage_settings import HostStorage
 from rotator.azure.permissions import Principal
 from rotator.checks import clock as clock_checks
 from rotator.checks.findings import Level
 from rotator.checks.remedies import Remedies
-from rotator.checks.runner import Known, Look, NotKnownError, OverError, Say
+from rotator.checks.runner import Check, NotKnownError, OverError, Reporter, Results
 from rotator.delivery import manifest
-from rotator.delivery.manifest import Held
+from rotator.delivery.manifest import LiveSecret
 from rotator.issuers.interface import Issuer, Prover
 from rotator.plan.plan import Plan
-from rotator.rotation.issuance import Issuing
+from rotator.rotation.issuance import Issuance
 from rotator.sas import Sas
 
 _BY_FIREWALL = "AuthorizationFailure"
@@ -46,9 +46,9 @@ class StorageChecks:
         plan: Plan,
         issuer: Issuer,
         prover: Prover,
-        issuing: Issuing,
+        issuance: Issuance,
         *,
-        own: tuple[AppStorage, OwnBlobs] | None,
+        own: tuple[HostStorage, OwnBlobs] | None,
         time_at: clock_checks.TimeAt,
         clock: Callable[[], datetime.datetime],
         remedies: Callable[[], Remedies],
@@ -56,27 +56,27 @@ class StorageChecks:
         self._plan = plan
         self._issuer = issuer
         self._prover = prover
-        self._issuing = issuing
+        self._issuing = issuance
         self._own = own
         self._time_at = time_at
         self._clock = clock
         self._remedies = remedies
 
-    def looks(self) -> list[Look]:
+    def looks(self) -> list[Check]:
         """Give them in an order in which each comes after those that it needs."""
         rotates_keys = self._plan.key_rotation_period is not None
         looks = [
-            Look("SAS", self._sas),
-            Look("storage", self._storage),
-            Look("held SAS", self._held, severity=Level.WARNING),
+            Check("SAS", self._sas),
+            Check("storage", self._storage),
+            Check("held SAS", self._held, severity=Level.WARNING),
             # A plain rotation goes on without; one of the keys does not.
-            Look("lease", self._lease, self._own_command, Level.FAILURE if rotates_keys else Level.WARNING),
+            Check("lease", self._lease, self._own_command, Level.FAILURE if rotates_keys else Level.WARNING),
         ]
         if self._plan.report_container:
-            looks.append(Look("reports", self._reports, self._own_command, Level.WARNING))
+            looks.append(Check("reports", self._reports, self._own_command, Level.WARNING))
         return looks
 
-    def _sas(self, known: Known, say: Say) -> Sas:
+    def _sas(self, known: Results, say: Reporter) -> Sas:
         known.of("vault permission secrets get")
         if not known.of("SAS definition"):
             say(Level.SKIPPED, "there is no SAS definition to mint one from yet")
@@ -99,11 +99,11 @@ class StorageChecks:
         say(Level.OK, f"the vault mints {issued} as it should")
         return issued
 
-    def _differs(self, known: Known) -> bool:
+    def _differs(self, known: Results) -> bool:
         """Whether a rotation sets the definition before it mints from it."""
         return bool(known.of("vault permission storage getsas").differs)
 
-    def _storage(self, known: Known, say: Say) -> None:
+    def _storage(self, known: Results, say: Reporter) -> None:
         if not self._plan.prove:
             say(Level.WARNING, "SAS are delivered without a trial: ROTATION_PROVE is false", *self._setting("true"))
             return
@@ -124,7 +124,7 @@ class StorageChecks:
             say(Level.FAILURE, str(error), error.remedy, self._unlock(known, error, endpoint))
             raise OverError from error
 
-    def _reach(self, endpoint: str, say: Say) -> None:
+    def _reach(self, endpoint: str, say: Reporter) -> None:
         before = self._clock()
         try:
             theirs = self._time_at(endpoint)
@@ -133,18 +133,18 @@ class StorageChecks:
         # Whether it makes storage refuse a SAS is seen by trying one.
         clock_checks.compare(endpoint, clock_checks.ahead(theirs, before, self._clock()), say)
 
-    def _unreachable(self, error: errors.RotatorError, say: Say) -> NoReturn:
+    def _unreachable(self, error: errors.RotatorError, say: Reporter) -> NoReturn:
         # One that is only concluded may not be how storage is reached from here; SAS are then delivered untried.
         say(Level.FAILURE if self._plan.blob_endpoint else Level.WARNING, str(error), error.remedy)
         raise OverError from error
 
-    def _held(self, known: Known, say: Say) -> None:
+    def _held(self, known: Results, say: Reporter) -> None:
         """Try what consumers use now; a rotation would replace it, whatever storage says of it."""
         if not self._plan.prove:
             say(Level.SKIPPED, "ROTATION_PROVE is false")
             return
         known.of("storage")
-        held: Held | None = known.of("Secret")
+        held: LiveSecret | None = known.of("Secret")
         found = manifest.held_sas(held, self._plan.targets[0]) if held else None
         if found is None:
             say(Level.SKIPPED, "the Secret holds no SAS to try")
@@ -158,7 +158,7 @@ class StorageChecks:
     def _setting(self, value: str) -> tuple[str, str]:
         return "Set ROTATION_PROVE=true.", self._remedies().setting("ROTATION_PROVE", value)
 
-    def _endpoint(self, say: Say) -> str:
+    def _endpoint(self, say: Reporter) -> str:
         found = self._plan.blob_endpoint or self._issuing.endpoint()
         if found is None:
             command = self._remedies().setting("STORAGE_BLOB_ENDPOINT", "https://<account>.blob.core.windows.net")
@@ -166,7 +166,7 @@ class StorageChecks:
             raise OverError
         return found
 
-    def _unlock(self, known: Known, error: errors.RotatorError, endpoint: str) -> str:
+    def _unlock(self, known: Results, error: errors.RotatorError, endpoint: str) -> str:
         if _BY_FIREWALL in str(error):
             return self._remedies().through_storage_firewall(endpoint)
         if _WITHOUT_KEYS not in str(error):
@@ -176,7 +176,7 @@ class StorageChecks:
         except NotKnownError:
             return self._remedies().shared_key("<the storage account>")
 
-    def _lease(self, known: Known, say: Say) -> None:
+    def _lease(self, known: Results, say: Reporter) -> None:
         known.of("identity")
         if self._own is None:
             command = self._remedies().setting("AzureWebJobsStorage__accountName", "<account>")
@@ -194,7 +194,7 @@ class StorageChecks:
         else:
             say(Level.OK, "it can be taken: no run is in progress")
 
-    def _reports(self, known: Known, say: Say) -> None:
+    def _reports(self, known: Results, say: Reporter) -> None:
         known.of("identity")
         if self._own is None:
             command = self._remedies().setting("AzureWebJobsStorage__accountName", "<account>")

@@ -15,14 +15,19 @@ from rotator import app, errors
 from rotator.azure import resource_id
 from rotator.commands import error_output, terminal
 from rotator.commands.terminal import Manner
-from rotator.onboarding.onboard import Did, Step, Wish
+from rotator.onboarding.onboard import OnboardingRequest, Step, StepOutcome
 from rotator.plan import environment as config
 from rotator.plan import host_keys
 from rotator.plan.plan import Plan, Strategy
 from rotator.plan.settings import validity
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 
-_COLOURS = {Did.CHECKED: "cyan", Did.UNCHANGED: "cyan", Did.WOULD: "yellow", Did.DONE: "green"}
+_COLOURS = {
+    StepOutcome.CHECKED: "cyan",
+    StepOutcome.UNCHANGED: "cyan",
+    StepOutcome.WOULD: "yellow",
+    StepOutcome.DONE: "green",
+}
 _FINGERPRINT = "KUBERNETES_SSH_FINGERPRINT"
 _HOST_SETTINGS = ("AzureWebJobsStorage", "AZURE_CLIENT_ID")
 
@@ -160,8 +165,8 @@ def onboard(*, manner: Manner, **options: object) -> None:
 
 
 def _onboard(choices: Choices, environment: Mapping[str, str]) -> None:
-    wish = _wish(choices, environment)
-    with app.onboarding(wish, lambda step: _tell(step, as_json=choices.as_json), _wait) as onboarding:
+    request = _request(choices, environment)
+    with app.onboarding(request, lambda step: _tell(step, as_json=choices.as_json), _wait) as onboarding:
         try:
             onboarding.run(lambda unknown, changes: _confirm(choices, unknown, changes), dry_run=choices.dry_run)
         except KeyboardInterrupt:
@@ -172,7 +177,7 @@ def _onboard(choices: Choices, environment: Mapping[str, str]) -> None:
             if choices.save_settings and onboarding.confirmed:
                 _save(choices.save_settings, f"{_FINGERPRINT}={onboarding.settings[_FINGERPRINT]}\n")
     if not choices.dry_run and not choices.as_json:
-        _close(wish, onboarding.public_key)
+        _close(request, onboarding.public_key)
 
 
 def _save(file: Path, text: str) -> None:
@@ -185,7 +190,7 @@ def _save(file: Path, text: str) -> None:
         ) from error
 
 
-def _wish(choices: Choices, environment: Mapping[str, str]) -> Wish:
+def _request(choices: Choices, environment: Mapping[str, str]) -> OnboardingRequest:
     given = config.given(environment)
     given.setdefault("KEYVAULT_STORAGE_NAME", choices.storage_account.name)
     pinned = _FINGERPRINT in given
@@ -200,7 +205,7 @@ def _wish(choices: Choices, environment: Mapping[str, str]) -> Wish:
     if choices.unseen_host and not pinned:
         raise errors.SettingsError([f"{_FINGERPRINT}: --unseen-host needs it, e.g. {host_keys.EXAMPLE}"])
     own = {name: given[name] for name in sorted(given) if not name.startswith(_HOST_SETTINGS)}
-    return Wish(
+    return OnboardingRequest(
         plan=plan,
         vault=choices.vault,
         account=choices.storage_account,
@@ -218,15 +223,15 @@ def _wish(choices: Choices, environment: Mapping[str, str]) -> Wish:
     )
 
 
-def _own_key(choices: Choices, plan: Plan) -> dict[str, Secret | None]:
+def _own_key(choices: Choices, plan: Plan) -> dict[str, SecretText | None]:
     if choices.passphrase_file and not plan.targets[0].cluster.passphrase_secret:
         raise errors.SettingsError(
             ["KUBERNETES_SSH_PASSPHRASE_SECRET: name the vault secret for the passphrase, e.g. privatekey-passphrase"]
         )
     phrase = _read(choices.passphrase_file).rstrip("\r\n") if choices.passphrase_file else ""
     return {
-        "ssh_key": Secret(_read(choices.ssh_key)) if choices.ssh_key else None,
-        "passphrase": Secret(phrase) if phrase else None,
+        "ssh_key": SecretText(_read(choices.ssh_key)) if choices.ssh_key else None,
+        "passphrase": SecretText(phrase) if phrase else None,
     }
 
 
@@ -279,9 +284,9 @@ def _wait(text: str) -> None:
     click.echo(f"{error_output.printable(text)}; Ctrl-C is safe", err=True)
 
 
-def _close(wish: Wish, public_key: str) -> None:
-    remote = f"sudo sh -s -- {_setup(wish)} --public-key {shlex.quote(public_key)}"
-    command = f"ssh -p {wish.cluster.port} <admin>@{wish.cluster.host} {_quoted(remote)} <infra/master/setup.sh"
+def _close(request: OnboardingRequest, public_key: str) -> None:
+    remote = f"sudo sh -s -- {_setup(request)} --public-key {shlex.quote(public_key)}"
+    command = f"ssh -p {request.cluster.port} <admin>@{request.cluster.host} {_quoted(remote)} <infra/master/setup.sh"
     click.echo(
         f"\nOnce, on the master (infra/master/README.md says what it does):\n  {error_output.printable(command)}"
     )
@@ -292,13 +297,13 @@ def _quoted(words: str) -> str:
     return shlex.quote(words) if "!" in words else '"' + re.sub(r'([\\"$`])', r"\\\1", words) + '"'
 
 
-def _setup(wish: Wish) -> str:
-    target = wish.plan.targets[0]
-    options = ["--user", wish.cluster.user, "--namespace", target.namespace, "--secret", target.secret]
+def _setup(request: OnboardingRequest) -> str:
+    target = request.plan.targets[0]
+    options = ["--user", request.cluster.user, "--namespace", target.namespace, "--secret", target.secret]
     options += ["--data-key", target.data_key]
     # One with a kubeconfig is what setup.sh printed for the rotator; the administrator's comes without.
-    if not any(word.startswith("--kubeconfig") for word in wish.cluster.kubectl):
-        options += ["--kubectl", " ".join(wish.cluster.kubectl)]
+    if not any(word.startswith("--kubeconfig") for word in request.cluster.kubectl):
+        options += ["--kubectl", " ".join(request.cluster.kubectl)]
     if target.strategy is Strategy.APPLY:
         options.append("--no-create")
     return shlex.join(options)

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from rotator import errors, event_log
 from rotator.delivery import manifest
 from rotator.delivery.interface import Delivery, Result, Shell, WriteMethod, unfenced
-from rotator.delivery.manifest import Held, Order
+from rotator.delivery.manifest import DesiredSecret, LiveSecret
 from rotator.delivery.ssh import kubectl, kubectl_errors, outcomes
 from rotator.delivery.ssh.kubectl import Answer, Former
 from rotator.plan.plan import Strategy, Target
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ _OBSERVE_SECONDS = 45.0
 _ACT_SECONDS = 300.0  # four kubectl, each up to its limit, and the time after which the remote command gives up
 
 
-def observe(shell: Shell, target: Target) -> Held | None:
+def observe(shell: Shell, target: Target) -> LiveSecret | None:
     """Read what the cluster holds under the target's name; None if there is no such Secret.
 
     Raises NotOursError when it belongs to somebody else, DeliveryError when kubectl cannot read it.
@@ -35,7 +35,7 @@ def observe(shell: Shell, target: Target) -> Held | None:
 
 
 def deliver(
-    shell: Shell, target: Target, held: Held | None, order: Order, fence: Callable[[], None] = unfenced
+    shell: Shell, target: Target, held: LiveSecret | None, order: DesiredSecret, fence: Callable[[], None] = unfenced
 ) -> Delivery:
     """Put the SAS into the Secret and confirm it; `held` is what was observed before.
 
@@ -46,7 +46,7 @@ def deliver(
     try:
         return _settle(task, held)
     except _Killed as killed:
-        event_log.tell(logger, logging.WARNING, "remote shell killed", target=target)
+        event_log.log(logger, logging.WARNING, "remote shell killed", target=target)
         try:
             done = _settle(task, observe(shell, target), killed.held)
         except _Killed:
@@ -62,12 +62,12 @@ class _Task:
 
     shell: Shell
     target: Target
-    order: Order
+    order: DesiredSecret
     fence: Callable[[], None]
 
 
 class _Changed(Exception):  # noqa: N818  # not an error: the caller looks again
-    def __init__(self, held: Held | None) -> None:
+    def __init__(self, held: LiveSecret | None) -> None:
         super().__init__("the Secret is not what it was")
         self.held = held
 
@@ -75,25 +75,25 @@ class _Changed(Exception):  # noqa: N818  # not an error: the caller looks again
 class _Killed(Exception):  # noqa: N818  # not the end: what it left is looked at
     """The remote shell was killed, maybe between delete and create; `held` is what the Secret held before."""
 
-    def __init__(self, cause: errors.CommandKilledError, held: Held | None) -> None:
+    def __init__(self, cause: errors.CommandKilledError, held: LiveSecret | None) -> None:
         super().__init__("the remote shell was killed")
         self.cause = cause
         self.held = held
 
 
-def _settle(task: _Task, held: Held | None, lost: Held | None = None) -> Delivery:
+def _settle(task: _Task, held: LiveSecret | None, lost: LiveSecret | None = None) -> Delivery:
     """Attempt it until nobody else writes at the same time; `lost` is what a killed attempt may have deleted."""
     for attempt in range(1, _ATTEMPTS + 1):
         act = choose(task.target, held)
         try:
             return _attempt(task, act, lost)
         except _Changed as change:
-            event_log.tell(logger, logging.INFO, "changed meanwhile", target=task.target, attempt=attempt)
+            event_log.log(logger, logging.INFO, "changed meanwhile", target=task.target, attempt=attempt)
             held = change.held
     raise errors.ConflictError(f"Secret {task.target} changed {_ATTEMPTS} times while it was to be written")
 
 
-def _attempt(task: _Task, act: WriteMethod, lost: Held | None) -> Delivery:
+def _attempt(task: _Task, act: WriteMethod, lost: LiveSecret | None) -> Delivery:
     target = task.target
     mark = f"rotator-{secrets.token_hex(8)}"
     running = task.shell.start(kubectl.act(target, act, mark), seconds=_ACT_SECONDS)
@@ -122,14 +122,14 @@ class _Change:
     """
 
     act: WriteMethod
-    held: Held | None
-    former: Held | None
-    new: Secret
+    held: LiveSecret | None
+    former: LiveSecret | None
+    new: SecretText
     replaced: Former | None
     digests: dict[str, str]
 
 
-def _merge(before: Answer, task: _Task, act: WriteMethod, lost: Held | None) -> _Change:
+def _merge(before: Answer, task: _Task, act: WriteMethod, lost: LiveSecret | None) -> _Change:
     target, order = task.target, task.order
     held = _held(before, target)
     if choose(target, held) is not act:
@@ -146,7 +146,7 @@ def _merge(before: Answer, task: _Task, act: WriteMethod, lost: Held | None) -> 
     return _Change(act, held, former, new, replaced, manifest.digests(document))
 
 
-def choose(target: Target, held: Held | None) -> WriteMethod:
+def choose(target: Target, held: LiveSecret | None) -> WriteMethod:
     """Say what is to be done about the Secret; raises ConflictError when nothing can be."""
     if held is None:
         return WriteMethod.CREATE
@@ -173,7 +173,7 @@ def _judge(answer: Answer, result: Result, target: Target, change: _Change) -> D
     raise outcomes.failure(answer, result.status, result.stderr, target, change.held)
 
 
-def _held(before: Answer, target: Target) -> Held | None:
+def _held(before: Answer, target: Target) -> LiveSecret | None:
     status, words = before.status("held"), before.words("held")
     if status == 0:
         return _checked(before.text("held"), target)
@@ -186,7 +186,7 @@ def _held(before: Answer, target: Target) -> Held | None:
     raise kubectl_errors.explain(status, words, target, outcomes.NOTHING)
 
 
-def _checked(text: str, target: Target) -> Held:
+def _checked(text: str, target: Target) -> LiveSecret:
     try:
         held = manifest.parse(text)
     except ValueError:

@@ -5,9 +5,9 @@ import enum
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from rotator.delivery.manifest import Held
+from rotator.delivery.manifest import LiveSecret
 from rotator.plan.plan import Cluster
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Running(Protocol):
     def wait_for(self, line: str) -> str:
         """Give stdout up to `line`, or all of it if the command ends without it."""
 
-    def finish(self, stdin: Secret | None = None) -> Result:
+    def finish(self, stdin: SecretText | None = None) -> Result:
         """Send stdin, close it, and wait for the end; raises CommandError or TimedOutError."""
 
 
@@ -50,7 +50,7 @@ class Delivery:
 
     act: WriteMethod
     digest: str
-    previous: Held | None
+    previous: LiveSecret | None
     warnings: tuple[str, ...] = ()
 
 
@@ -61,5 +61,7 @@ def unfenced() -> None:
 class Connector(Protocol):
     """What opens connections to masters."""
 
-    def connect(self, cluster: Cluster, key: Secret, passphrase: Secret | None) -> AbstractContextManager[Shell]:
+    def connect(
+        self, cluster: Cluster, key: SecretText, passphrase: SecretText | None
+    ) -> AbstractContextManager[Shell]:
         """Give a connection to the proven host; raises SshError."""

@@ -16,7 +16,7 @@ from typing import Any
 from rotator import errors, sas, timestamps, untrusted
 from rotator.delivery import owners
 from rotator.plan.plan import Encoding, Target
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from rotator.sas import Sas, SasDefinition
 
 EXPIRES = "rotator/expires"
@@ -40,11 +40,11 @@ Document = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
-class Held:
+class LiveSecret:
     """What a cluster holds under a target's name. Its repr shows metadata only."""
 
     document: Document = dataclasses.field(repr=False)
-    secrets: tuple[Secret, ...] = dataclasses.field(repr=False)  # keeps each value masked while this lives
+    secrets: tuple[SecretText, ...] = dataclasses.field(repr=False)  # keeps each value masked while this lives
     digests: dict[str, str] = dataclasses.field(repr=False)
 
     @property
@@ -78,7 +78,7 @@ class Held:
 
 
 @dataclasses.dataclass(frozen=True)
-class Order:
+class DesiredSecret:
     """What to deliver: a SAS, the definition that it comes from, the run that asks for it and the time of that.
 
     `signing_key` names the account key that signed it and `key_created` says when that was made, where that is known.
@@ -108,7 +108,7 @@ class Order:
         }
 
 
-def parse(text: str) -> Held:
+def parse(text: str) -> LiveSecret:
     """Read the JSON of a Secret, or of kubectl's list of one; raises ValueError when it is none."""
     document = untrusted.json_value(text)
     if isinstance(document, dict) and document.get("kind") == "List":
@@ -121,39 +121,39 @@ def parse(text: str) -> Held:
     data = document.get("data") or {}
     if not _is_texts(data):
         raise ValueError("data that is not text")
-    secrets = tuple(Secret(value, foreign=True) for value in data.values())
-    return Held(document, secrets, digests(document))
+    secrets = tuple(SecretText(value, foreign=True) for value in data.values())
+    return LiveSecret(document, secrets, digests(document))
 
 
 def _is_texts(found: object) -> bool:
     return not found or (isinstance(found, dict) and all(isinstance(value, str) for value in found.values()))
 
 
-def stored(value: Secret, encoding: Encoding) -> Secret:
+def stored(value: SecretText, encoding: Encoding) -> SecretText:
     """The value as it stands in the manifest's data: encoded for consumers, then in Kubernetes' base64."""
     raw = value.reveal().encode()
     if encoding is Encoding.BASE64:
         raw = base64.b64encode(raw)
-    return Secret(base64.b64encode(raw).decode())
+    return SecretText(base64.b64encode(raw).decode())
 
 
-def held_sas(held: Held, target: Target) -> Sas | None:
+def held_sas(held: LiveSecret, target: Target) -> Sas | None:
     """Read the SAS that the Secret holds, perhaps under the data key's former name; None when that is no SAS."""
     names = (held.annotations.get(DATA_KEY, ""), target.data_key)
     return next(filter(None, (_sas_under(held, name) for name in names)), None)
 
 
-def _sas_under(held: Held, data_key: str) -> Sas | None:
+def _sas_under(held: LiveSecret, data_key: str) -> Sas | None:
     try:
         text = base64.b64decode((held.document.get("data") or {}).get(data_key, ""), validate=True).decode()
         if "sig=" not in text:
             text = base64.b64decode(text, validate=True).decode()
-        return sas.parse(Secret(text))
+        return sas.parse(SecretText(text))
     except (ValueError, errors.SasError):
         return None
 
 
-def digest(data_value: Secret) -> str:
+def digest(data_value: SecretText) -> str:
     """Identify a data value without telling it: the SHA-256 of its bytes, as `sha256:<hex>`."""
     return _digest(data_value.reveal())
 
@@ -163,7 +163,7 @@ def digests(document: Document) -> dict[str, str]:
     return {name: _digest(value) for name, value in (document.get("data") or {}).items()}
 
 
-def check_owner(held: Held, target: Target) -> None:
+def check_owner(held: LiveSecret, target: Target) -> None:
     """Raise NotOursError unless the Secret is ours or may be adopted.
 
     A copy is never ours, even where our annotations were copied with it.
@@ -181,7 +181,7 @@ def check_owner(held: Held, target: Target) -> None:
         )
 
 
-def compose(target: Target, held: Held | None, order: Order) -> Document:
+def compose(target: Target, held: LiveSecret | None, order: DesiredSecret) -> Document:
     """Build the manifest that holds the SAS, with what others put into the held Secret unless told otherwise."""
     kept = held.document if held and target.keep_foreign else {}
     # With its `?` where a consumer decodes what the original sample stored; nearly every other wants none.
@@ -208,12 +208,12 @@ def compose(target: Target, held: Held | None, order: Order) -> Document:
     return document | {"data": data}
 
 
-def keeper(held: Held) -> str | None:
+def keeper(held: LiveSecret) -> str | None:
     """Name who else keeps the Secret and may write it back; None where there is no sign of one."""
     return owners.keeper(held.metadata)
 
 
-def version(held: Held) -> dict[str, str]:
+def version(held: LiveSecret) -> dict[str, str]:
     """Identify the very version of the Secret, for preconditions; raises DeliveryError where the server names none.
 
     https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
@@ -228,25 +228,25 @@ def version(held: Held) -> dict[str, str]:
     return {name: str(text) for name, text in found.items()}
 
 
-def pinned(document: Document, held: Held) -> Document:
+def pinned(document: Document, held: LiveSecret) -> Document:
     """Add the version that an in-place update replaces: the API server refuses it if that has changed since."""
     return document | {"metadata": document["metadata"] | version(held)}
 
 
-def restorable(held: Held) -> Document:
+def restorable(held: LiveSecret) -> Document:
     """Give the held Secret in a form that can be created again."""
     metadata = {name: value for name, value in held.metadata.items() if name not in _SERVER_FIELDS}
     return held.document | {"metadata": metadata}
 
 
-def kept(held: Held, run: str) -> Document:
+def kept(held: LiveSecret, run: str) -> Document:
     """Give the held Secret as it is, but for an annotation: once written, what names its former version fails."""
     document = restorable(held)
     annotations = {**(document["metadata"].get("annotations") or {}), KEPT: run}
     return pinned(document | {"metadata": document["metadata"] | {"annotations": annotations}}, held)
 
 
-def worth_restoring(held: Held, target: Target, order: Order) -> bool:
+def worth_restoring(held: LiveSecret, target: Target, order: DesiredSecret) -> bool:
     """Whether anybody can use what the Secret holds, judged by that itself: a SAS that lives, or data of others."""
     found = held_sas(held, target)
     if found is None:
@@ -255,12 +255,12 @@ def worth_restoring(held: Held, target: Target, order: Order) -> bool:
     return lives or any(_sas_under(held, name) is None for name in held.digests)
 
 
-def text(document: Document) -> Secret:
+def text(document: Document) -> SecretText:
     """Write a manifest in one line of JSON."""
-    return Secret(json.dumps(document, separators=(",", ":")))
+    return SecretText(json.dumps(document, separators=(",", ":")))
 
 
-def _own_data_key(held: Held) -> str | None:
+def _own_data_key(held: LiveSecret) -> str | None:
     """Name the data key that an earlier delivery wrote, by what is in it: an annotation alone may have been edited."""
     name = held.annotations.get(DATA_KEY, "")
     written = held.ours and held.digests.get(name) == held.annotations[DIGEST]

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 from rotator import timestamps, untrusted
 from rotator.azure.account_keys import AccountKey, AccountKeys
-from rotator.azure.managed_account import Managed
+from rotator.azure.managed_account import StorageBundle
 from rotator.sas import Sas, SasDefinition
 
 UNTIL = "rotator-sas-until"
 
 
 @dataclasses.dataclass(frozen=True)
-class Stored:
+class StoredDefinition:
     """The SAS definition as the vault has it: whether it is not as wanted, its tags, how long its SAS live at most."""
 
     differs: bool
@@ -38,11 +38,11 @@ class Stored:
 
 
 @dataclasses.dataclass(frozen=True)
-class Standing:
+class AccountState:
     """One reading; `managed` is None where the identity may not read it, `keys` where they were not listed."""
 
-    stored: Stored
-    managed: Managed | None
+    stored: StoredDefinition
+    managed: StorageBundle | None
     keys: AccountKeys | None = None
 
     @property

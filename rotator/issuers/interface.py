@@ -4,28 +4,28 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from rotator.azure.account_keys import AccountKeys
-from rotator.azure.managed_account import Managed
-from rotator.issuers.account_state import Stored
-from rotator.redaction import Secret
+from rotator.azure.managed_account import StorageBundle
+from rotator.issuers.account_state import StoredDefinition
+from rotator.redaction import SecretText
 from rotator.sas import Sas, SasDefinition
 
 
 class Issuer(Protocol):
     """The vault: keeps secrets, mints a SAS from a definition, has keys regenerated. Raises VaultError."""
 
-    def secret(self, name: str) -> Secret:
+    def secret(self, name: str) -> SecretText:
         """Read a secret."""
 
-    def stored(self, definition: SasDefinition) -> Stored:
+    def stored(self, definition: SasDefinition) -> StoredDefinition:
         """Read the definition as the vault has it."""
 
     def store(self, definition: SasDefinition, tags: Mapping[str, str]) -> None:
         """Set the definition, with these tags and no others."""
 
-    def mint(self, definition: SasDefinition) -> Secret:
+    def mint(self, definition: SasDefinition) -> SecretText:
         """Get a fresh SAS."""
 
-    def managed(self) -> Managed:
+    def managed(self) -> StorageBundle:
         """Read what the vault says of the account; raises VaultForbiddenError where that may not be read."""
 
     def regenerate(self, key: str) -> None:

@@ -16,16 +16,16 @@ from azure.core.credentials import TokenCredential
 from rotator import errors, event_log, untrusted
 from rotator.azure import key_vault
 from rotator.azure import managed_account as managed
-from rotator.azure.managed_account import Managed
-from rotator.issuers.account_state import Stored
+from rotator.azure.managed_account import StorageBundle
+from rotator.issuers.account_state import StoredDefinition
 from rotator.plan.plan import ManagedAccount
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from rotator.sas import SasDefinition
 
 logger = logging.getLogger(__name__)
 
 
-class Vault:
+class KeyVaultIssuer:
     """One vault, as one identity. Every method raises IdentityError or a VaultError."""
 
     def __init__(
@@ -39,11 +39,11 @@ class Vault:
         """Close the connections."""
         self._client.close()
 
-    def secret(self, name: str) -> Secret:
+    def secret(self, name: str) -> SecretText:
         """Read a secret's current value."""
         return self._client.secret(name)
 
-    def mint(self, definition: SasDefinition) -> Secret:
+    def mint(self, definition: SasDefinition) -> SecretText:
         """Read the definition's secret, at which Key Vault mints a fresh SAS."""
         name = self._account.sas_secret(definition)
         try:
@@ -53,16 +53,16 @@ class Vault:
                 f"{self._client.host} mints no SAS under {name!r}", remedy=self._client.onboard()
             ) from error
 
-    def stored(self, definition: SasDefinition) -> Stored:
+    def stored(self, definition: SasDefinition) -> StoredDefinition:
         """Read the SAS definition of that name; one that is missing differs."""
         what = f"SAS definition {definition.name!r}"
         found = self._client.get(self._definition_path(definition), "storage getsas", what)
         if found is None:
-            return Stored(differs=True, tags={}, validity=None)
+            return StoredDefinition(differs=True, tags={}, validity=None)
         lifetime = untrusted.span(found.get("validityPeriod"))
         same = found.get("sasType") == "account" and definition.same_template(str(found.get("templateUri", "")))
         wanted = untrusted.Span(definition.validity, definition.validity)
-        return Stored(
+        return StoredDefinition(
             differs=not (same and _enabled(found) and lifetime == wanted),
             tags=untrusted.texts(found.get("tags")),
             validity=lifetime.longest if lifetime else None,
@@ -71,9 +71,9 @@ class Vault:
     def store(self, definition: SasDefinition, tags: Mapping[str, str]) -> None:
         """Set the SAS definition, with these tags and no others."""
         self._set_definition(definition, tags)
-        event_log.tell(logger, logging.INFO, "definition set", account=self._account.name, definition=definition.label)
+        event_log.log(logger, logging.INFO, "definition set", account=self._account.name, definition=definition.label)
 
-    def managed(self) -> Managed:
+    def managed(self) -> StorageBundle:
         """Read what the vault says of the managed account; raises VaultForbiddenError where that may not be read."""
         found = self._client.get(self._path, "storage get", self._what)
         if found is None:
@@ -167,7 +167,7 @@ class Vault:
 
     def _recover(self, definition: SasDefinition, what: str) -> dict[str, str]:
         """Begin to bring it back, unless it is still being deleted, or being recovered already; gives its tags."""
-        event_log.tell(logger, logging.INFO, "recovering", what=what, reason="it is soft-deleted")
+        event_log.log(logger, logging.INFO, "recovering", what=what, reason="it is soft-deleted")
         path = f"/deletedstorage/{self._account.name}/sas/{definition.name}/recover"
         with contextlib.suppress(errors.ManagedAccountNotFoundError, errors.VaultConflictError):
             found = self._client.send("POST", path, "storage recover", f"soft-deleted {what}")

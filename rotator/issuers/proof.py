@@ -41,7 +41,7 @@ _Client = PipelineClient[HttpRequest, HttpResponse]
 _Act = Callable[[_Client, Sas, str], str]
 
 
-class Prover:
+class StorageProver:
     """Tries SAS on storage. For so many `seconds` an answer that is not the expected one is asked for again.
 
     A new credential was seen to be refused for some ten seconds after it was made, and an old key may live as long.

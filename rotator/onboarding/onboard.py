@@ -19,20 +19,20 @@ import isodate
 
 from rotator import errors
 from rotator.azure import permissions, resources
-from rotator.azure.managed_account import Managed
+from rotator.azure.managed_account import StorageBundle
 from rotator.azure.resource_id import ResourceId
 from rotator.azure.resources import AccountFacts, AppFacts, Directory, Host, Keys, Store, VaultFacts
 from rotator.plan import host_keys as pins
 from rotator.plan import secret_settings
 from rotator.plan.plan import Cluster, Plan
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 
 KEY_TYPE = "application/x-pem-file"
 _EVERY = datetime.timedelta(days=30)
 
 
 @dataclasses.dataclass(frozen=True)
-class Wish:
+class OnboardingRequest:
     """What is to be reached.
 
     Key and passphrase are the operator's own, or None for those in the vault or new ones. `auto_regenerate` and
@@ -52,8 +52,8 @@ class Wish:
     period: datetime.timedelta | None
     pins: tuple[pins.Pin, ...]
     settings: Mapping[str, str] = dataclasses.field(repr=False)
-    ssh_key: Secret | None = None
-    passphrase: Secret | None = None
+    ssh_key: SecretText | None = None
+    passphrase: SecretText | None = None
     unseen_host: bool = False
     key_rotation: bool = False
 
@@ -63,7 +63,7 @@ class Wish:
         return self.plan.targets[0].cluster
 
 
-class Did(enum.Enum):
+class StepOutcome(enum.Enum):
     """What became of a step."""
 
     CHECKED = "checked"
@@ -77,7 +77,7 @@ class Step:
     """One line of the account that onboarding gives; `equivalent` is the command that does the same."""
 
     title: str
-    did: Did
+    did: StepOutcome
     text: str
     equivalent: str = ""
 
@@ -104,7 +104,7 @@ class Onboarding:
 
     def __init__(
         self,
-        wish: Wish,
+        request: OnboardingRequest,
         *,
         directory: Directory,
         store: Store,
@@ -112,26 +112,26 @@ class Onboarding:
         keys: Keys,
         announce: Callable[[Step], None],
     ) -> None:
-        self._wish = wish
+        self._request = request
         self._directory = directory
         self._store = store
         self._host = host
         self._keys = keys
         self._announce = announce
-        self._pins = ", ".join(map(str, wish.pins))
+        self._pins = ", ".join(map(str, request.pins))
         self.confirmed = False
         self.public_key = ""
 
     @property
     def settings(self) -> dict[str, str]:
         """The app settings that go with this onboarding; `secret_settings` knows which may hold a secret."""
-        return {**self._wish.settings, "KUBERNETES_SSH_FINGERPRINT": self._pins}
+        return {**self._request.settings, "KUBERNETES_SSH_FINGERPRINT": self._pins}
 
     def run(self, confirm: Confirm, *, dry_run: bool = False) -> None:
         """Look, ask, and do what is missing; raises a RotatorError, before `confirm` with nothing done."""
         self._vault = self._checked_vault()
         self._account = self._checked_account()
-        self._app = self._directory.function_app(self._wish.function_app) if self._wish.function_app else None
+        self._app = self._directory.function_app(self._request.function_app) if self._request.function_app else None
         self._operator = self._directory.operator()
         self._check_roles()
         unknown = self._check_host()
@@ -156,20 +156,20 @@ class Onboarding:
 
     def _foretell(self, tasks: list[_Task]) -> None:
         for task in tasks:
-            self._tell(task, Did.WOULD)
+            self._tell(task, StepOutcome.WOULD)
         if tasks[0].act:
-            self._announce(Step("the rest", Did.WOULD, "can be told once you may look into the vault"))
+            self._announce(Step("the rest", StepOutcome.WOULD, "can be told once you may look into the vault"))
 
     def _carry_out(self, task: _Task) -> None:
         if task.act:
             task.act()
-        self._tell(task, Did.DONE)
+        self._tell(task, StepOutcome.DONE)
 
-    def _tell(self, task: _Task, did: Did) -> None:
-        self._announce(Step(task.title, did if task.act else Did.UNCHANGED, task.text, task.equivalent))
+    def _tell(self, task: _Task, did: StepOutcome) -> None:
+        self._announce(Step(task.title, did if task.act else StepOutcome.UNCHANGED, task.text, task.equivalent))
 
     def _checked_vault(self) -> VaultFacts:
-        vault = self._directory.vault(self._wish.vault)
+        vault = self._directory.vault(self._request.vault)
         if vault.rbac:
             raise errors.RbacVaultError(
                 f"vault {vault.name} decides by Azure roles (RBAC mode), where managed storage is undocumented",
@@ -177,42 +177,42 @@ class Onboarding:
                 "--enable-rbac-authorization false, after whoever uses it by role has an access policy; "
                 "or take a vault of its own.",
             )
-        if vault.url.lower() != self._wish.plan.account.vault_url.lower():
+        if vault.url.lower() != self._request.plan.account.vault_url.lower():
             raise errors.OnboardingError(
-                f"KEYVAULT_BASEURL is {self._wish.plan.account.vault_url}, but the vault is {vault.url}",
+                f"KEYVAULT_BASEURL is {self._request.plan.account.vault_url}, but the vault is {vault.url}",
                 remedy="Set KEYVAULT_BASEURL, or name the other vault.",
             )
-        self._announce(Step("vault", Did.CHECKED, f"{vault.name} is in access-policy mode"))
+        self._announce(Step("vault", StepOutcome.CHECKED, f"{vault.name} is in access-policy mode"))
         return vault
 
     def _checked_account(self) -> AccountFacts:
-        account = self._directory.account(self._wish.account)
+        account = self._directory.account(self._request.account)
         if not account.shared_key:
             raise errors.SharedKeyError(
                 f"storage account {account.name} has shared key access switched off: it refuses every SAS of the vault",
-                remedy=f"az storage account update --ids {_word(self._wish.account)} --allow-shared-key-access true",
+                remedy=f"az storage account update --ids {_word(self._request.account)} --allow-shared-key-access true",
             )
-        validity = self._wish.plan.definition.validity
+        validity = self._request.plan.definition.validity
         if account.sas_limit and validity > account.sas_limit:
             text = (
                 f"its SAS policy wants at most {account.sas_limit}, SAS_VALIDITY is {validity}; it may refuse the SAS"
             )
         else:
             text = "it accepts SAS that an account key signs"
-        self._announce(Step("storage account", Did.CHECKED, f"{account.name}: {text}"))
+        self._announce(Step("storage account", StepOutcome.CHECKED, f"{account.name}: {text}"))
         return account
 
     def _check_roles(self) -> None:
-        command = f"az role assignment create --role {permissions.KEY_OPERATOR} --scope {_word(self._wish.account)}"
-        holders = self._directory.key_operators(self._wish.account)
-        principal = self._principal() if self._wish.key_rotation else None
-        wanted = self._wish.key_vault_principal
+        command = f"az role assignment create --role {permissions.KEY_OPERATOR} --scope {_word(self._request.account)}"
+        holders = self._directory.key_operators(self._request.account)
+        principal = self._principal() if self._request.key_rotation else None
+        wanted = self._request.key_vault_principal
         if not holders - {principal} or (wanted and wanted not in holders):
             raise errors.MissingRoleError(
                 f"Key Vault's application lacks the role {permissions.KEY_OPERATOR_NAME!r} on {self._account.name}",
-                remedy=f"{command} --assignee {permissions.key_vault_application(self._wish.plan.account.host)}",
+                remedy=f"{command} --assignee {permissions.key_vault_application(self._request.plan.account.host)}",
             )
-        if not self._directory.may(self._wish.account, permissions.LIST_KEYS):
+        if not self._directory.may(self._request.account, permissions.LIST_KEYS):
             raise errors.MissingRoleError(
                 f"you ({self._operator}) may not list the keys of {self._account.name}, which the vault does for you",
                 remedy=f"{command} --assignee {shlex.quote(self._operator)}",
@@ -224,26 +224,30 @@ class Onboarding:
                 remedy=f"{command} --assignee {shlex.quote(principal)}",
             )
         which = "Key Vault's application and you" if wanted else "an application (taken for Key Vault's) and you"
-        self._announce(Step("roles", Did.CHECKED, f"{which} may handle the account's keys"))
+        self._announce(Step("roles", StepOutcome.CHECKED, f"{which} may handle the account's keys"))
 
     def _check_host(self) -> tuple[pins.HostKey, ...]:
         """Compare what the master shows with what is pinned; gives the keys shown when nothing is."""
-        cluster = self._wish.cluster
-        if self._wish.unseen_host:
-            self._announce(Step("host key", Did.CHECKED, f"{self._pins} is taken unseen; each rotation compares it"))
+        cluster = self._request.cluster
+        if self._request.unseen_host:
+            self._announce(
+                Step("host key", StepOutcome.CHECKED, f"{self._pins} is taken unseen; each rotation compares it")
+            )
             return ()
         shown = self._host.shown(cluster)
         listed = ", ".join(map(str, shown))
-        if not self._wish.pins:
-            self._announce(Step("host key", Did.CHECKED, f"{cluster} shows {listed}", _scan(cluster)))
+        if not self._request.pins:
+            self._announce(Step("host key", StepOutcome.CHECKED, f"{cluster} shows {listed}", _scan(cluster)))
             return shown
-        if not any(pin.matches(key.key_type, key.blob) for pin in self._wish.pins for key in shown):
+        if not any(pin.matches(key.key_type, key.blob) for pin in self._request.pins for key in shown):
             raise errors.HostKeyRejectedError(
                 f"{cluster} shows {listed}, but expected is {self._pins}; nothing was changed",
                 remedy=f"Compare at the master's console: {pins.ON_THE_CONSOLE}. Correct "
                 "KUBERNETES_SSH_FINGERPRINT only if that is what it prints.",
             )
-        self._announce(Step("host key", Did.CHECKED, f"{cluster} shows the expected {self._pins}", _scan(cluster)))
+        self._announce(
+            Step("host key", StepOutcome.CHECKED, f"{cluster} shows the expected {self._pins}", _scan(cluster))
+        )
         return ()
 
     def _check_network(self) -> None:
@@ -253,22 +257,22 @@ class Onboarding:
 
     def _check_own_key(self) -> None:
         """A file that holds no usable key is told before anything is changed."""
-        if self._wish.ssh_key and not (self._wish.cluster.passphrase_secret and not self._wish.passphrase):
-            self._keys.public_line(self._wish.ssh_key, self._wish.passphrase)
+        if self._request.ssh_key and not (self._request.cluster.passphrase_secret and not self._request.passphrase):
+            self._keys.public_line(self._request.ssh_key, self._request.passphrase)
 
     def _tasks(self) -> Iterator[_Task]:
         yield self._management()
         principal = self._principal()
         if principal:
-            more = permissions.KEY_ROTATION if self._wish.key_rotation else permissions.Policy()
+            more = permissions.KEY_ROTATION if self._request.key_rotation else permissions.Policy()
             yield self._policy("app's access policy", principal, permissions.APP.union(more))
         yield from self._ssh_key()
-        if self._app and self._wish.function_app:
-            yield self._app_settings(self._app, self._wish.function_app)
+        if self._app and self._request.function_app:
+            yield self._app_settings(self._app, self._request.function_app)
 
     def _principal(self) -> str | None:
-        if self._wish.app_principal or self._app is None:
-            return self._wish.app_principal
+        if self._request.app_principal or self._app is None:
+            return self._request.app_principal
         client = self._app.settings.get("AZURE_CLIENT_ID", "")
         found = self._app.principals.get(client) or self._app.principal
         if not found and len(self._app.principals) == 1:
@@ -292,12 +296,12 @@ class Onboarding:
             return _Task(title, f"{object_id} has {wanted}", command, None)
 
         def act() -> None:
-            self._directory.grant(self._wish.vault, self._vault.tenant, object_id, wanted)
+            self._directory.grant(self._request.vault, self._vault.tenant, object_id, wanted)
 
         return _Task(title, f"give {object_id} {wanted}", command, act)
 
     def _management(self) -> _Task:
-        title, name = "managed account", self._wish.plan.account.name
+        title, name = "managed account", self._request.plan.account.name
         found = self._store.managed()
         wanted = self._wanted(found)
         if found is None:
@@ -310,24 +314,24 @@ class Onboarding:
             return _Task(title, f"{name}: {found.active_key} active, {when}", command, None)
         return _Task(title, f"{name}: change to keys {when}", command, lambda: self._store.change(wanted))
 
-    def _wanted(self, found: Managed | None) -> Managed:
-        wish = self._wish
+    def _wanted(self, found: StorageBundle | None) -> StorageBundle:
+        request = self._request
         # Two that regenerate keys would end each other's SAS early.
-        begin = self._wish.plan.key_rotation_period is None
+        begin = self._request.plan.key_rotation_period is None
         automatic, period = (found.auto_regenerate, found.period) if found else (begin, _EVERY)
-        return Managed(
-            wish.account.text,
-            wish.active_key,
-            automatic if wish.auto_regenerate is None else wish.auto_regenerate,
-            wish.period or period,
-            period_text=found.period_text if found and not wish.period else "",
+        return StorageBundle(
+            request.account.text,
+            request.active_key,
+            automatic if request.auto_regenerate is None else request.auto_regenerate,
+            request.period or period,
+            period_text=found.period_text if found and not request.period else "",
         )
 
-    def _check_same(self, found: Managed, name: str) -> None:
-        if not self._wish.account.same_as(found.resource_id):
+    def _check_same(self, found: StorageBundle, name: str) -> None:
+        if not self._request.account.same_as(found.resource_id):
             raise resources.taken(self._vault.name, name, found)
 
-    def _first_management(self, title: str, name: str, wanted: Managed) -> _Task:
+    def _first_management(self, title: str, name: str, wanted: StorageBundle) -> _Task:
         other = self._store.name_of(wanted.resource_id)
         if other:
             raise errors.AlreadyManagedError(
@@ -345,13 +349,13 @@ class Onboarding:
         return _Task(title, text, command, lambda: self._store.manage(wanted))
 
     def _ssh_key(self) -> Iterator[_Task]:
-        cluster = self._wish.cluster
+        cluster = self._request.cluster
         held = self._store.secret(cluster.key_secret)
         held_phrase = self._store.secret(cluster.passphrase_secret) if cluster.passphrase_secret else None
-        phrase = self._wish.passphrase or held_phrase
-        key = self._wish.ssh_key or held
+        phrase = self._request.passphrase or held_phrase
+        key = self._request.ssh_key or held
         if key is None:
-            phrase = phrase or (Secret(secrets.token_urlsafe(32)) if cluster.passphrase_secret else None)
+            phrase = phrase or (SecretText(secrets.token_urlsafe(32)) if cluster.passphrase_secret else None)
             key = self._keys.generate(phrase)
         self.public_key = self._keys.public_line(key, phrase)
         # The passphrase first: a key that waits for its passphrase would stop every rotation.
@@ -359,7 +363,7 @@ class Onboarding:
             yield self._upload("SSH passphrase", cluster.passphrase_secret, phrase, held_phrase, "its passphrase")
         yield self._upload("SSH key", cluster.key_secret, key, held, self.public_key)
 
-    def _upload(self, title: str, name: str, value: Secret, held: Secret | None, what: str) -> _Task:
+    def _upload(self, title: str, name: str, value: SecretText, held: SecretText | None, what: str) -> _Task:
         vault = shlex.quote(self._vault.name)
         command = f"az keyvault secret set --vault-name {vault} --name {shlex.quote(name)} --file <file>"
         if held is not None and held.reveal() == value.reveal():
@@ -404,7 +408,7 @@ def _rest(method: str, url: str) -> str:
     return f"az rest --method {method} --resource {resource} --url {whole}"
 
 
-def _when(wanted: Managed) -> str:
+def _when(wanted: StorageBundle) -> str:
     if not wanted.auto_regenerate:
         return "not regenerated by itself"
     return f"regenerated every {wanted.every or isodate.duration_isoformat(_EVERY)}"

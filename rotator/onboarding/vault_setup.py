@@ -16,9 +16,9 @@ import tenacity
 from rotator import errors, untrusted
 from rotator.azure import key_vault, resources
 from rotator.azure.identity import TokenCredential
-from rotator.azure.managed_account import Managed, parse
+from rotator.azure.managed_account import StorageBundle, parse
 from rotator.plan.plan import ManagedAccount
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ _CHANGING_SECONDS = 60
 _MOST_PAGES = 100  # of the vault's list, which has 25 accounts on each
 
 
-class Keeper:
+class VaultSetup:
     """One vault, as the operator. Every method raises IdentityError or a VaultError.
 
     What a policy or a role refuses is asked for again for some minutes, as the one that allows it may be new. `tell`
@@ -67,7 +67,7 @@ class Keeper:
         """Close the connections."""
         self._client.close()
 
-    def managed(self, *, settling: bool = True) -> Managed | None:
+    def managed(self, *, settling: bool = True) -> StorageBundle | None:
         """Read what the vault manages under the account's name; without `settling` a refusal is not waited out."""
         read = functools.partial(self._client.get, self._path, "storage get", self._what)
         return _managed(self._allowed(read) if settling else read())
@@ -85,28 +85,28 @@ class Keeper:
             path = _next_path(page.get("nextLink"))
         return None
 
-    def soft_deleted(self) -> Managed | None:
+    def soft_deleted(self) -> StorageBundle | None:
         """Give the managed account of that name that was deleted and can be recovered."""
         path = f"/deletedstorage/{self._name}"
         return _managed(self._allowed(self._client.get, path, "storage get", f"deleted {self._what}"))
 
-    def recover(self, wanted: Managed) -> None:
+    def recover(self, wanted: StorageBundle) -> None:
         """Bring the soft-deleted managed account back, and change when the vault regenerates its keys."""
         self._changed(self._recover, wanted)
 
-    def _recover(self, wanted: Managed) -> None:
+    def _recover(self, wanted: StorageBundle) -> None:
         with contextlib.suppress(errors.ManagedAccountNotFoundError, errors.VaultConflictError):  # not yet, or already
             self._send("POST", f"/deletedstorage/{self._name}/recover", "storage recover", f"deleted {self._what}")
         self.change(wanted)
 
-    def manage(self, wanted: Managed) -> None:
+    def manage(self, wanted: StorageBundle) -> None:
         """Let the vault manage the account; repeated while the roles on it are still on their way."""
         try:
             self._put(wanted)
         except errors.VaultConflictError:
             self._changed(self._manage_or_recover, wanted)
 
-    def _manage_or_recover(self, wanted: Managed) -> None:
+    def _manage_or_recover(self, wanted: StorageBundle) -> None:
         """One whose deletion or recovery was under way a moment ago keeps its active key, on which SAS depend."""
         found = self.managed() or self.soft_deleted()
         if found is None:
@@ -116,21 +116,21 @@ class Keeper:
         else:
             raise resources.taken(self._client.host, self._name, found)
 
-    def _put(self, wanted: Managed) -> None:
+    def _put(self, wanted: StorageBundle) -> None:
         self._send("PUT", self._path, "storage set", self._what, {**wanted.bundle, "attributes": {"enabled": True}})
 
-    def change(self, wanted: Managed) -> None:
+    def change(self, wanted: StorageBundle) -> None:
         """Change when the vault regenerates keys; never which key is active."""
         self._send("PATCH", self._path, "storage update", self._what, wanted.regeneration)
 
-    def secret(self, name: str) -> Secret | None:
+    def secret(self, name: str) -> SecretText | None:
         """Read a secret; None when there is none."""
         try:
             return self._allowed(self._client.secret, name)
         except errors.VaultSecretNotFoundError:
             return None
 
-    def put_secret(self, name: str, value: Secret, content_type: str) -> None:
+    def put_secret(self, name: str, value: SecretText, content_type: str) -> None:
         """Write a new version of a secret; one that was soft-deleted is recovered first."""
 
         def put() -> None:
@@ -151,7 +151,7 @@ class Keeper:
         return f"/storage/{self._name}"
 
 
-def _managed(bundle: dict[str, Any] | None) -> Managed | None:
+def _managed(bundle: dict[str, Any] | None) -> StorageBundle | None:
     return None if bundle is None else parse(bundle)
 
 

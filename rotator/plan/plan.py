@@ -6,7 +6,7 @@ import enum
 import urllib.parse
 
 from rotator.plan.host_keys import Pin
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from rotator.sas import SasDefinition
 
 
@@ -94,7 +94,7 @@ class Plan:
     key_rotation_period: datetime.timedelta | None = None
     revoke_grace: datetime.timedelta = datetime.timedelta(minutes=2)
     report_container: str | None = None
-    webhook: Secret | None = None
+    webhook: SecretText | None = None
     client_id: str | None = None
     resource_manager: str = "https://management.azure.com"
     warnings: tuple[str, ...] = ()

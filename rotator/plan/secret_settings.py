@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 
 from rotator import redaction
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 
 # Names as Azure, the Functions host and others use them. Ours that only sound so are names of things, not secrets.
 _NAMES = re.compile(
@@ -35,12 +35,12 @@ def may_hold_secret(name: str, value: str) -> bool:
     return named or _VALUES.search(value) is not None or redaction.scrub(value) != value
 
 
-def found(environment: Mapping[str, str]) -> tuple[Secret, ...]:
+def found(environment: Mapping[str, str]) -> tuple[SecretText, ...]:
     """The environment's secrets. While these live, `redaction.scrub` masks them."""
     texts = {text for name, text in environment.items() if _NAMES.search(name) and may_hold_secret(name, text)}
     parts = {part for text in texts for part in _PART.findall(text)}
     parts |= set(_OPTION.findall(environment.get("KUBERNETES_KUBECTL", "")))
-    return tuple(Secret(text) for text in texts | parts if len(text) >= _SHORTEST)
+    return tuple(SecretText(text) for text in texts | parts if len(text) >= _SHORTEST)
 
 
 def arguments(settings: Mapping[str, str]) -> str:

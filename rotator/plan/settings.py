@@ -14,16 +14,16 @@ from pydantic import AfterValidator, Field
 from rotator import sas
 from rotator.plan import addresses, host_keys, schedule
 from rotator.plan.plan import Encoding, Strategy
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 
 
-def _webhook(text: str) -> Secret | None:
+def _webhook(text: str) -> SecretText | None:
     """A URL that is as good as a password: whoever has it can post. None for what is none: no rotation fails for it."""
     try:
         parts = urllib.parse.urlsplit(text)
     except ValueError:
         parts = urllib.parse.SplitResult("", "", "", "", "")
-    return Secret(text) if parts.scheme == "https" and parts.hostname and not parts.username else None
+    return SecretText(text) if parts.scheme == "https" and parts.hostname and not parts.username else None
 
 
 def _pattern(pattern: str, rule: str) -> AfterValidator:
@@ -274,7 +274,7 @@ class Settings(pydantic.BaseModel):
         description="the container in the app's own storage that keeps each run's report",
         examples=["rotation-reports"],
     )
-    notify_webhook_url: Annotated[Secret | None, pydantic.PlainValidator(_webhook)] = Field(
+    notify_webhook_url: Annotated[SecretText | None, pydantic.PlainValidator(_webhook)] = Field(
         default=None,
         alias="NOTIFY_WEBHOOK_URL",
         description="where a chat service takes messages about what needs somebody's attention",

@@ -22,7 +22,7 @@ from azure.storage.blob import ContentSettings
 from rotator import errors, redaction, untrusted
 from rotator.azure import managed_account
 from rotator.azure.host_storage import blob_containers, storage_settings
-from rotator.azure.host_storage.storage_settings import AppStorage
+from rotator.azure.host_storage.storage_settings import HostStorage
 from rotator.plan.plan import Plan
 from rotator.reporting.report import Report
 from rotator.reporting.status import LastKnown
@@ -52,7 +52,7 @@ _SHAPE = {
 class Archive:
     """The reports in one container, which is made when it is missing. All of it raises ArchiveError."""
 
-    def __init__(self, storage: AppStorage, container: str, credential: TokenCredential, *, retries: int = 3) -> None:
+    def __init__(self, storage: HostStorage, container: str, credential: TokenCredential, *, retries: int = 3) -> None:
         self._container = blob_containers.container(
             storage, container, credential, errors.ArchiveError, retries=retries
         )

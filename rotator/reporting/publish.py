@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rotator import activity, errors, event_log, redaction, telemetry
 from rotator.plan.plan import Plan
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from rotator.reporting import chat_message
 from rotator.reporting.report import Failed, Report, Rotated, TargetReport, Unchanged
 
@@ -96,7 +96,7 @@ def _keep(report: Report, plan: Plan, environment: Mapping[str, str], credential
         raise error
 
 
-def _notify(url: Secret, report: Report) -> None:
+def _notify(url: SecretText, report: Report) -> None:
     from rotator.reporting import webhook
 
     webhook.send(url, report)
@@ -107,7 +107,7 @@ def _warned(what: str, warnings: list[str]) -> Iterator[None]:
     try:
         yield
     except errors.RotatorError as error:
-        event_log.tell(logger, logging.ERROR, what, error=error.kind, message=error, remedy=error.remedy)
+        event_log.log(logger, logging.ERROR, what, error=error.kind, message=error, remedy=error.remedy)
         warnings.append(f"{what}: {error}. {error.remedy}")
     except Exception as error:
         logger.exception("%s", what)

@@ -18,7 +18,7 @@ from azure.core.rest import HttpRequest, HttpResponse
 
 from rotator import errors
 from rotator.azure import network_errors, retries
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from rotator.reporting import chat_message
 from rotator.reporting.report import Report
 
@@ -41,7 +41,9 @@ class _Answer:
     remedy: str = errors.WebhookError.remedy
 
 
-def send(url: Secret, report: Report, *, seconds: float = 20.0, sleep: Callable[[float], None] = time.sleep) -> None:
+def send(
+    url: SecretText, report: Report, *, seconds: float = 20.0, sleep: Callable[[float], None] = time.sleep
+) -> None:
     """Post what is to be told of a run; raises WebhookError, after so many `seconds` at the latest.
 
     Trouble that may pass is met by trying again. A message whose answer got lost may so arrive twice.
@@ -67,7 +69,7 @@ def _is_teams(host: str) -> bool:
     return any(f".{host}".endswith(f".{name}") for name in _TEAMS)
 
 
-def _post(url: Secret, payload: dict[str, object], seconds: float, sleep: Callable[[float], None]) -> _Answer:
+def _post(url: SecretText, payload: dict[str, object], seconds: float, sleep: Callable[[float], None]) -> _Answer:
     """Give the last answer, in words of our own: others' may quote the URL."""
     attempts: tenacity.Retrying = tenacity.Retrying(
         retry=tenacity.retry_if_result(lambda answer: answer.may_pass),
@@ -89,7 +91,7 @@ def _post(url: Secret, payload: dict[str, object], seconds: float, sleep: Callab
     return answer
 
 
-def _attempt(client: _Client, url: Secret, body: bytes) -> _Answer:
+def _attempt(client: _Client, url: SecretText, body: bytes) -> _Answer:
     request = HttpRequest("POST", url.reveal(), headers={"Content-Type": "application/json"}, content=body)
     try:
         response = client.send_request(request, stream=True)
@@ -126,6 +128,6 @@ def _out_of_logs(url: str) -> Iterator[None]:
     """Have the parts of the URL masked too: libraries log a request's path and query without its host."""
     parts = urllib.parse.urlsplit(url)
     target = f"{parts.path}?{parts.query}"
-    kept = [Secret(part) for part in (parts.path, target, *re.findall(r"[^/?&=]{16,}", target))]
+    kept = [SecretText(part) for part in (parts.path, target, *re.findall(r"[^/?&=]{16,}", target))]
     yield
     del kept

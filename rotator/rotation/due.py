@@ -4,8 +4,8 @@ import datetime
 
 from rotator import timestamps
 from rotator.delivery import manifest
-from rotator.delivery.manifest import Held
-from rotator.issuers.account_state import Standing
+from rotator.delivery.manifest import LiveSecret
+from rotator.issuers.account_state import AccountState
 from rotator.plan import schedule
 from rotator.plan.environment import MARGIN
 from rotator.plan.plan import Plan, Target
@@ -18,24 +18,28 @@ _DEAD = "the SAS was signed by a key that was regenerated"
 
 
 def reason(
-    held: Held | None, target: Target, plan: Plan, now: datetime.datetime, standing: Standing | None = None
+    held: LiveSecret | None,
+    target: Target,
+    plan: Plan,
+    now: datetime.datetime,
+    account_state: AccountState | None = None,
 ) -> str | None:
     """Say why a new SAS is due, or None when the Secret holds a fresh one that is as wanted.
 
     With `standing`, one that the active key did not sign is due as well, and one that was deleted is told from one
     that there never was.
     """
-    known = standing is not None and delivered.before(standing.stored.tags, target)
+    known = account_state is not None and delivered.before(account_state.stored.tags, target)
     if held is None:
         return "drift: somebody deleted the Secret" if known else "there is no Secret yet"
     if not held.ours:
         return "drift: somebody replaced the Secret" if known or held.labelled else "the Secret is adopted"
     return (
         _drift(held, target, now)
-        or _dead(held, target, standing)
+        or _dead(held, target, account_state)
         or _outdated(held, target, plan)
         or _old(held, plan, now)
-        or _other_key(held, target, standing)
+        or _other_key(held, target, account_state)
     )
 
 
@@ -49,7 +53,7 @@ def is_drift(reason: str) -> bool:
     return reason.startswith("drift")
 
 
-def _drift(held: Held, target: Target, now: datetime.datetime) -> str | None:
+def _drift(held: LiveSecret, target: Target, now: datetime.datetime) -> str | None:
     """Compare the Secret with what it says itself, whatever the settings want now."""
     said = held.annotations
     rotated, expires = held.moment(manifest.ROTATED), held.moment(manifest.EXPIRES)
@@ -68,21 +72,21 @@ def _drift(held: Held, target: Target, now: datetime.datetime) -> str | None:
     return None
 
 
-def _signer(held: Held, target: Target, standing: Standing) -> str | None:
+def _signer(held: LiveSecret, target: Target, account_state: AccountState) -> str | None:
     """Say which key signed the SAS: by the keys where they are listed, else by what the Secret says."""
-    if standing.keys is None:
+    if account_state.keys is None:
         return held.annotations.get(manifest.SIGNING_KEY)
     sas = manifest.held_sas(held, target)
-    return standing.signer(sas) if sas else None
+    return account_state.signer(sas) if sas else None
 
 
-def _dead(held: Held, target: Target, standing: Standing | None) -> str | None:
-    if standing is None or standing.keys is None:
+def _dead(held: LiveSecret, target: Target, account_state: AccountState | None) -> str | None:
+    if account_state is None or account_state.keys is None:
         return None
-    return None if _signer(held, target, standing) else _DEAD
+    return None if _signer(held, target, account_state) else _DEAD
 
 
-def _outdated(held: Held, target: Target, plan: Plan) -> str | None:
+def _outdated(held: LiveSecret, target: Target, plan: Plan) -> str | None:
     if held.annotations.get(manifest.DATA_KEY) != target.data_key:
         return "the data key was set anew"
     if held.annotations.get(manifest.DEFINITION) != plan.definition.label:
@@ -92,7 +96,7 @@ def _outdated(held: Held, target: Target, plan: Plan) -> str | None:
     return None
 
 
-def _old(held: Held, plan: Plan, now: datetime.datetime) -> str | None:
+def _old(held: LiveSecret, plan: Plan, now: datetime.datetime) -> str | None:
     rotated, expires = held.moment(manifest.ROTATED), held.moment(manifest.EXPIRES)
     if rotated is None or expires is None:
         return None  # which is drift
@@ -107,12 +111,12 @@ def _old(held: Held, plan: Plan, now: datetime.datetime) -> str | None:
     return None
 
 
-def _other_key(held: Held, target: Target, standing: Standing | None) -> str | None:
+def _other_key(held: LiveSecret, target: Target, account_state: AccountState | None) -> str | None:
     """The key that is not active is the next one to be regenerated, and takes its SAS with it."""
-    if standing is None:
+    if account_state is None:
         return None
-    signer = _signer(held, target, standing)
-    if signer is not None and standing.active is not None and signer != standing.active:
+    signer = _signer(held, target, account_state)
+    if signer is not None and account_state.active is not None and signer != account_state.active:
         return f"the SAS was signed by {signer}, which is no longer the active key"
     return None
 

@@ -5,7 +5,7 @@ import logging
 
 from rotator import errors, event_log, sas
 from rotator.azure.managed_account import blob_suffix
-from rotator.issuers.account_state import Standing, Stored
+from rotator.issuers.account_state import AccountState, StoredDefinition
 from rotator.plan.plan import Plan, Target
 from rotator.rotation import delivered, tags
 from rotator.rotation.services import Services
@@ -18,7 +18,7 @@ _MINTS = 3  # as often as the active key may change while one SAS is issued
 
 
 @dataclasses.dataclass(frozen=True)
-class Issued:
+class IssuedSas:
     """A SAS that may be delivered, which key signed it, and how storage accepted it."""
 
     sas: Sas
@@ -27,54 +27,54 @@ class Issued:
     warnings: tuple[str, ...] = ()
 
 
-class Issuing:
+class Issuance:
     """What vault and account say, read once, and the SAS that is issued from it, once."""
 
     def __init__(self, plan: Plan, services: Services) -> None:
         self._plan = plan
         self._services = services
-        self._issued: Issued | Exception | None = None
-        self._standing: Standing | errors.RotatorError | None = None
-        self._latest: Standing | None = None
+        self._issued: IssuedSas | Exception | None = None
+        self._account_state: AccountState | errors.RotatorError | None = None
+        self._latest: AccountState | None = None
         self._keyed = False
         self._problems: dict[str, None] = {}  # in their order, each once
         self.definition_changed = False
 
-    def standing(self) -> Standing:
+    def account_state(self) -> AccountState:
         """Give what vault and account say, read once; raises IdentityError, VaultError or ResourceManagerError."""
-        if self._standing is None:
+        if self._account_state is None:
             try:
-                self._standing = self._latest = self._read()
+                self._account_state = self._latest = self._read()
             except errors.RotatorError as error:  # what failed once is not asked for each target anew
-                self._standing = error
-        if isinstance(self._standing, errors.RotatorError):
-            raise self._standing
-        return self._standing
+                self._account_state = error
+        if isinstance(self._account_state, errors.RotatorError):
+            raise self._account_state
+        return self._account_state
 
-    def refreshed(self) -> Standing:
+    def refreshed(self) -> AccountState:
         """Read that anew."""
-        self._standing = None
-        return self.standing()
+        self._account_state = None
+        return self.account_state()
 
-    def latest(self) -> Standing:
+    def latest(self) -> AccountState:
         """Give the last reading that succeeded; raises what the first one raised when there is none."""
-        return self._latest or self.standing()
+        return self._latest or self.account_state()
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What of the readings so far could not be read, also where the run has replaced it since."""
         return tuple(self._problems)
 
-    def with_keys(self) -> Standing:
+    def with_keys(self) -> AccountState:
         """From now on the account's keys are listed too."""
         self._keyed = True
         return self.refreshed()
 
     def without_keys(self) -> None:
         """From now on the account's keys are not listed any more."""
-        self._keyed, self._standing = False, None
+        self._keyed, self._account_state = False, None
 
-    def _read(self) -> Standing:
+    def _read(self) -> AccountState:
         stored = self._services.issuer.stored(self._plan.definition)
         self._problems |= dict.fromkeys(tags.problems(stored.tags))
         try:
@@ -82,8 +82,8 @@ class Issuing:
         except errors.VaultForbiddenError:
             if self._keyed:
                 raise
-            return Standing(stored, None)
-        return Standing(stored, managed, self._services.ring.keys(managed.resource_id) if self._keyed else None)
+            return AccountState(stored, None)
+        return AccountState(stored, managed, self._services.ring.keys(managed.resource_id) if self._keyed else None)
 
     def note_delivery(self, target: Target) -> tuple[str, ...]:
         """Note in the vault that this target has a SAS now, once; gives a warning where that did not succeed."""
@@ -102,20 +102,20 @@ class Issuing:
         self._keep(dataclasses.replace(stored, differs=False, tags=noted, validity=definition.validity))
         return ()
 
-    def _keep(self, stored: Stored) -> None:
+    def _keep(self, stored: StoredDefinition) -> None:
         """Go on with what was just stored, without reading it again."""
-        if isinstance(self._standing, Standing):
-            self._standing = dataclasses.replace(self._standing, stored=stored)
+        if isinstance(self._account_state, AccountState):
+            self._account_state = dataclasses.replace(self._account_state, stored=stored)
         if self._latest:
             self._latest = dataclasses.replace(self._latest, stored=stored)
 
     def forget(self) -> None:
         """Have the next SAS minted anew, and what could not be read tried again."""
         self._issued = None
-        if isinstance(self._standing, errors.RotatorError):
-            self._standing = None
+        if isinstance(self._account_state, errors.RotatorError):
+            self._account_state = None
 
-    def issue(self, seconds: Stopwatch) -> Issued:
+    def issue(self, seconds: Stopwatch) -> IssuedSas:
         """Issue and prove one SAS for all targets of the run; its failure is theirs too."""
         if self._issued is None:
             try:
@@ -126,16 +126,16 @@ class Issuing:
             raise self._issued
         return self._issued
 
-    def _issue_once(self, seconds: Stopwatch) -> Issued:
+    def _issue_once(self, seconds: Stopwatch) -> IssuedSas:
         definition = self._plan.definition
         with seconds.step("issue"):
-            if self.standing().stored.differs:
-                kept = self.standing().stored.tags_for(definition, self._services.clock())
+            if self.account_state().stored.differs:
+                kept = self.account_state().stored.tags_for(definition, self._services.clock())
                 self._services.fence()
                 self._services.issuer.store(definition, kept)
                 self.definition_changed = True
             issued, signer = self._mint()
-        event_log.tell(
+        event_log.log(
             logger,
             logging.INFO,
             "issued",
@@ -146,14 +146,14 @@ class Issuing:
         )
         with seconds.step("prove"):
             proof, warnings = self._prove(issued)
-        return Issued(issued, signer, proof, warnings)
+        return IssuedSas(issued, signer, proof, warnings)
 
     def _mint(self) -> tuple[Sas, str | None]:
         """Get a SAS of which it is certain that the active key signed it, where that can be."""
         for attempt in range(_MINTS):
             if attempt:
                 self._services.sleep(1.0)
-            before = self.standing()
+            before = self.account_state()
             issued = sas.parse(self._services.issuer.mint(self._plan.definition))
             sas.check(issued, self._plan.definition, self._services.clock())
             if before.managed is None:
@@ -171,7 +171,7 @@ class Issuing:
 
     def endpoint(self) -> str | None:
         """Give where SAS are tried: as set, or concluded from the account's name; None where that is not known."""
-        managed, suffix = self.standing().managed, blob_suffix(self._plan.account.host)
+        managed, suffix = self.account_state().managed, blob_suffix(self._plan.account.host)
         if self._plan.blob_endpoint or managed is None or suffix is None:
             return self._plan.blob_endpoint
         return f"https://{managed.account}.{suffix}"
@@ -184,7 +184,7 @@ class Issuing:
             warning = (
                 "the SAS was not tried on storage: set STORAGE_BLOB_ENDPOINT, or let the identity read the account"
             )
-            event_log.tell(
+            event_log.log(
                 logger,
                 logging.WARNING,
                 "not proved",
@@ -199,5 +199,5 @@ class Issuing:
                 raise
             # An endpoint that was only concluded from the account's name may not be how storage is reached from here.
             warning = f"the SAS was not tried on storage: {error}"
-            event_log.tell(logger, logging.WARNING, "not proved", reason=warning, remedy=error.remedy)
+            event_log.log(logger, logging.WARNING, "not proved", reason=warning, remedy=error.remedy)
             return "left out: the concluded endpoint does not answer", (warning,)

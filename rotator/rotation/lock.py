@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class _Place:
+class _ProcessLock:
     """The one run of this process."""
 
     def __init__(self) -> None:
@@ -41,11 +41,11 @@ class _Place:
             self._lock.release()
 
 
-_place = _Place()
+_process_lock = _ProcessLock()
 
 
 @dataclasses.dataclass(frozen=True)
-class Turn:
+class RunLock:
     """Leave to act. Without a lease `obstacle` says why, and keys stay as they are."""
 
     holder: Holder
@@ -71,14 +71,16 @@ class Turn:
 
 
 @contextlib.contextmanager
-def take(plan: Plan, request: Request, environment: Mapping[str, str], credential: "TokenCredential") -> Iterator[Turn]:
+def acquire(
+    plan: Plan, request: Request, environment: Mapping[str, str], credential: "TokenCredential"
+) -> Iterator[RunLock]:
     """Take the turn, and give it back; raises BusyError that says who has it since when."""
     holder = request.holder
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_place.held_by(holder))
-        turn = Turn(holder, environment)
+        stack.enter_context(_process_lock.held_by(holder))
+        turn = RunLock(holder, environment)
         if request.lease:
-            turn = _leased(plan, turn, credential, stack)
+            turn = _with_lease(plan, turn, credential, stack)
         for warning in turn.warnings:
             logger.warning("%s", warning)
         yield turn
@@ -89,7 +91,7 @@ def lease_name(plan: Plan) -> str:
     return f"{plan.account.host}/{plan.account.name}".lower()
 
 
-def _leased(plan: Plan, turn: Turn, credential: "TokenCredential", stack: contextlib.ExitStack) -> Turn:
+def _with_lease(plan: Plan, turn: RunLock, credential: "TokenCredential", stack: contextlib.ExitStack) -> RunLock:
     storage = storage_settings.find(turn.environment, blob_suffix(plan.account.host) or "blob.core.windows.net")
     if storage is None:
         nowhere = errors.LeaseUnavailableError("no storage of the app's own is set (AzureWebJobsStorage) for a lease")

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from rotator import errors, event_log, telemetry
 from rotator.delivery import deliver, manifest
 from rotator.delivery.interface import Shell
-from rotator.delivery.manifest import Held
+from rotator.delivery.manifest import LiveSecret
 from rotator.plan.plan import Cluster, Plan, Target
 from rotator.reporting import report
 from rotator.reporting.report import Due, Failed, Report, Rotated, TargetReport, Unchanged
 from rotator.rotation import due, request
-from rotator.rotation.issuance import Issued, Issuing
+from rotator.rotation.issuance import Issuance, IssuedSas
 from rotator.rotation.services import Services
 from rotator.stopwatch import Stopwatch
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 # What each target holds; Failed where that cannot be read.
-Observed = Mapping[Target, Held | Failed | None]
+Observed = Mapping[Target, LiveSecret | Failed | None]
 _Act = Callable[[Target, Shell, Stopwatch], TargetReport]
 
 
@@ -43,7 +43,7 @@ class Run:
         asked_by: str = "",
         name: str | None = None,
         warnings: tuple[str, ...] = (),
-        told: dict[str, TargetReport] | None = None,
+        reported: dict[str, TargetReport] | None = None,
     ) -> None:
         self._plan = plan
         self._services = services
@@ -51,28 +51,28 @@ class Run:
         self._asked_by = asked_by
         self._forced = forced
         self._warnings = plan.warnings + warnings
-        self._told = told if told is not None else {}
+        self._reported = reported if reported is not None else {}
         self._expires: dict[Target, datetime.datetime | None] = {}  # of the SAS that each was last seen to hold
         self._started = services.clock()
         self.name = name or request.name_at(self._started)
-        self.issuing = Issuing(plan, services)
+        self.issuance = Issuance(plan, services)
 
     def rotate(self) -> Report:
         """Bring every target up to date; a failing target stops no other. The report says what was done."""
-        self.issuing.forget()
+        self.issuance.forget()
         done = self._each(self._rotate_and_tell)
-        self._told.update({each.target: each for each in done.targets})
+        self._reported.update({each.target: each for each in done.targets})
         return done
 
     def plan(self) -> Report:
         """Say what `rotate` would do, changing nothing."""
-        differs = self.issuing.standing().stored.differs
+        differs = self.issuance.account_state().stored.differs
         found = self._each(self._look)
         return dataclasses.replace(found, definition_changed=differs and any(_is_due(each) for each in found.targets))
 
     def observe(self) -> Observed:
         """Look at what each target holds, changing nothing."""
-        found: dict[Target, Held | Failed | None] = {}
+        found: dict[Target, LiveSecret | Failed | None] = {}
 
         def look(target: Target, shell: Shell, seconds: Stopwatch) -> TargetReport:
             with seconds.step("observe"):
@@ -98,8 +98,8 @@ class Run:
             started=self._started,
             finished=self._services.clock(),
             targets=tuple(targets),
-            definition_changed=self.issuing.definition_changed,
-            warnings=self._warnings + self.issuing.warnings,
+            definition_changed=self.issuance.definition_changed,
+            warnings=self._warnings + self.issuance.warnings,
         )
 
     def _clusters(self) -> dict[Cluster, list[Target]]:
@@ -123,9 +123,9 @@ class Run:
 
     def _rotate_and_tell(self, target: Target, shell: Shell, seconds: Stopwatch) -> TargetReport:
         each = self._rotate(target, shell, seconds)
-        before = self._told.get(each.target)
-        told = self._told[each.target] = _with_before(each, before) if before else each
-        return told
+        before = self._reported.get(each.target)
+        reported = self._reported[each.target] = _with_before(each, before) if before else each
+        return reported
 
     @contextlib.contextmanager
     def _connect(self, cluster: Cluster, seconds: Stopwatch) -> Iterator[Shell]:
@@ -147,7 +147,7 @@ class Run:
     def _failed(self, target: Target, error: Exception, seconds: Stopwatch) -> TargetReport:
         outcome = report.failure(error)
         expected = isinstance(error, errors.RotatorError)
-        event_log.tell(
+        event_log.log(
             logger,
             logging.ERROR,
             "failed",
@@ -171,14 +171,14 @@ class Run:
         why = self._why(held, target)
         if why is None:
             unchanged = _unchanged(held)
-            event_log.tell(
+            event_log.log(
                 logger, logging.INFO, "unchanged", target=target, reason=unchanged.reason, expires=unchanged.expires
             )
-            warnings = self.issuing.note_delivery(target)  # where a run was killed before it could
+            warnings = self.issuance.note_delivery(target)  # where a run was killed before it could
             return TargetReport(str(target), target.strategy, unchanged, seconds.laps, warnings)
         drift = due.is_drift(why)
-        event_log.tell(logger, logging.WARNING if drift else logging.INFO, "due", target=target, reason=why)
-        issued = self.issuing.issue(seconds)
+        event_log.log(logger, logging.WARNING if drift else logging.INFO, "due", target=target, reason=why)
+        issued = self.issuance.issue(seconds)
         order = self._order(issued)
         with seconds.step("deliver"):
             done = deliver.deliver(shell, target, held, order, self._services.fence)
@@ -195,7 +195,7 @@ class Run:
             signing_key=issued.signer,
             drift=drift,
         )
-        event_log.tell(
+        event_log.log(
             logger,
             logging.INFO,
             "rotated",
@@ -206,19 +206,19 @@ class Run:
             expires=outcome.expires,
             proof=outcome.proof,
         )
-        warnings = issued.warnings + done.warnings + self.issuing.note_delivery(target)
+        warnings = issued.warnings + done.warnings + self.issuance.note_delivery(target)
         return TargetReport(str(target), target.strategy, outcome, seconds.laps, warnings)
 
-    def _order(self, issued: Issued) -> manifest.Order:
-        keys = self.issuing.standing().keys
+    def _order(self, issued: IssuedSas) -> manifest.DesiredSecret:
+        keys = self.issuance.account_state().keys
         made = keys.named(issued.signer).created if keys and issued.signer else None
         now = self._services.clock()
         definition = self._plan.definition
         key_lives = lambda sas: keys is None or keys.signer(sas) is not None  # noqa: E731  # a closure over one reading
-        return manifest.Order(issued.sas, definition, self.name, now, issued.signer, made, key_lives)
+        return manifest.DesiredSecret(issued.sas, definition, self.name, now, issued.signer, made, key_lives)
 
-    def _why(self, held: manifest.Held | None, target: Target) -> str | None:
-        why = due.reason(held, target, self._plan, self._services.clock(), self.issuing.standing())
+    def _why(self, held: manifest.LiveSecret | None, target: Target) -> str | None:
+        why = due.reason(held, target, self._plan, self._services.clock(), self.issuance.account_state())
         return why or ("asked for" if self._forced else None)
 
 
@@ -240,7 +240,7 @@ def _is_due(each: TargetReport) -> bool:
     return isinstance(each.outcome, Due)
 
 
-def _unchanged(held: manifest.Held | None) -> Unchanged:
+def _unchanged(held: manifest.LiveSecret | None) -> Unchanged:
     if held is None:
         return Unchanged("there is no Secret", None)
     return Unchanged("its SAS is fresh", held.moment(manifest.EXPIRES), held.moment(manifest.ROTATED))

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 
 from rotator import errors, timestamps, untrusted
 from rotator.delivery import manifest
-from rotator.delivery.manifest import Held
-from rotator.issuers.account_state import Standing
+from rotator.delivery.manifest import LiveSecret
+from rotator.issuers.account_state import AccountState
 from rotator.plan import schedule
 from rotator.plan.environment import MARGIN
 from rotator.plan.plan import Plan, Target
@@ -32,11 +32,11 @@ def survey(plan: Plan, services: Services, recall: Recall | None = None) -> Stat
     Of a target that cannot be looked into the status has what `recall` still knows.
     """
     run = Run(plan, services, trigger="status", forced=False)
-    standing, warnings = _standing(run, plan)
-    sighting: Observed = run.observe()
-    refused, untried = _tried(run, plan, services, sighting)
+    account_state, warnings = _account_state(run, plan)
+    observed: Observed = run.observe()
+    refused, untried = _tried(run, plan, services, observed)
     now = services.clock()
-    judged = [judge(sighting[each], each, plan, now, standing, refused=refused.get(each)) for each in plan.targets]
+    judged = [judge(observed[each], each, plan, now, account_state, refused=refused.get(each)) for each in plan.targets]
     targets, forgotten = recalled(judged, now, recall)
     return Status(
         now=now,
@@ -77,11 +77,11 @@ def _recalled(target: TargetStatus, known: LastKnown | None, now: datetime.datet
 
 
 def judge(
-    held: Held | Failed | None,
+    held: LiveSecret | Failed | None,
     target: Target,
     plan: Plan,
     now: datetime.datetime,
-    standing: Standing | None = None,
+    account_state: AccountState | None = None,
     *,
     refused: Failed | None = None,
 ) -> TargetStatus:
@@ -91,8 +91,8 @@ def judge(
     """
     name = str(target)
     if isinstance(held, Failed):
-        return _unseen(held, target, standing)
-    why = due.reason(held, target, plan, now, standing)
+        return _unseen(held, target, account_state)
+    why = due.reason(held, target, plan, now, account_state)
     if held is None:
         return TargetStatus(name, State.DRIFT if why and due.is_drift(why) else State.MISSING, why or "")
     expires = _expiry(held, target)
@@ -116,10 +116,10 @@ def judge(
     )
 
 
-def _unseen(failure: Failed, target: Target, standing: Standing | None) -> TargetStatus:
+def _unseen(failure: Failed, target: Target, account_state: AccountState | None) -> TargetStatus:
     if failure.error != errors.NotOursError.__name__:
         return TargetStatus(str(target), State.UNKNOWN, "the cluster could not be looked into", failure=failure)
-    if standing is None or not delivered.before(standing.stored.tags, target):
+    if account_state is None or not delivered.before(account_state.stored.tags, target):
         return TargetStatus(str(target), State.UNKNOWN, "the Secret is somebody else's", failure=failure)
     remedy = (
         "Find out who replaced it. Once it is deleted the next run makes ours anew; "
@@ -129,14 +129,14 @@ def _unseen(failure: Failed, target: Target, standing: Standing | None) -> Targe
     return TargetStatus(str(target), State.DRIFT, text, failure=dataclasses.replace(failure, remedy=remedy))
 
 
-def _expiry(held: Held, target: Target) -> datetime.datetime | None:
+def _expiry(held: LiveSecret, target: Target) -> datetime.datetime | None:
     """When the SAS expires by itself; by what the Secret says where it holds none."""
     found = manifest.held_sas(held, target) if held.ours else None
     return found.expiry if found else held.moment(manifest.EXPIRES)
 
 
 def _state(
-    held: Held, expires: datetime.datetime | None, plan: Plan, now: datetime.datetime, why: str | None
+    held: LiveSecret, expires: datetime.datetime | None, plan: Plan, now: datetime.datetime, why: str | None
 ) -> tuple[State, str]:
     rotated = held.moment(manifest.ROTATED)
     if held.ours and expires and expires <= now:
@@ -165,7 +165,7 @@ def _late(rotated: datetime.datetime, expires: datetime.datetime, plan: Plan, no
 
 
 def _tried(
-    run: Run, plan: Plan, services: Services, sighting: Observed
+    run: Run, plan: Plan, services: Services, observed: Observed
 ) -> tuple[dict[Target, Failed], tuple[str, ...]]:
     """Try on storage what the targets hold, where that is wanted and it is known where storage is."""
     endpoint = _endpoint(run, plan) if plan.prove else None
@@ -173,8 +173,8 @@ def _tried(
         return {}, ()
     found = {
         target: manifest.held_sas(held, target)
-        for target, held in sighting.items()
-        if isinstance(held, Held) and held.ours
+        for target, held in observed.items()
+        if isinstance(held, LiveSecret) and held.ours
     }
     now = services.clock()
     living = {target: sas for target, sas in found.items() if sas and sas.expiry > now}
@@ -184,25 +184,25 @@ def _tried(
 
 def _endpoint(run: Run, plan: Plan) -> str | None:
     try:
-        return plan.blob_endpoint or run.issuing.endpoint()
+        return plan.blob_endpoint or run.issuance.endpoint()
     except errors.RotatorError:  # the vault does not answer, of which there is a warning
         return None
 
 
-def _standing(run: Run, plan: Plan) -> tuple[Standing | None, tuple[str, ...]]:
+def _account_state(run: Run, plan: Plan) -> tuple[AccountState | None, tuple[str, ...]]:
     try:
-        standing = run.issuing.standing()
-        text = standing.stored.tags.get(pending.TAG)
+        account_state = run.issuance.account_state()
+        text = account_state.stored.tags.get(pending.TAG)
         # As a run does, the keys are looked at where something was or may be done to them.
         if text or plan.key_rotation_period:
-            standing = outlook.reading(run.issuing)
+            account_state = outlook.read_state(run.issuance)
     except errors.RotatorError as error:  # the clusters can be looked into all the same
         return None, (f"the vault could not be asked: {error}",)
-    return standing, _unfinished(standing) + run.issuing.warnings
+    return account_state, _unfinished(account_state) + run.issuance.warnings
 
 
-def _unfinished(standing: Standing) -> tuple[str, ...]:
-    before = pending.readable(standing.stored.tags)
+def _unfinished(account_state: AccountState) -> tuple[str, ...]:
+    before = pending.readable(account_state.stored.tags)
     if before is None:
         return ()
     by = untrusted.one_line(before.run)

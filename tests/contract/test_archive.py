@@ -13,8 +13,8 @@ from azure.storage.blob import ContainerClient
 
 from rotator import errors
 from rotator.azure import identity
-from rotator.azure.host_storage.storage_settings import AppStorage
-from rotator.redaction import Secret
+from rotator.azure.host_storage.storage_settings import HostStorage
+from rotator.redaction import SecretText
 from rotator.reporting.archive import Archive
 from rotator.reporting.report import Failed, Report, TargetReport
 from tests.contract.conftest import BlobUnderTest
@@ -33,7 +33,7 @@ class Place:
     name: str
 
     def opened(self, **changes: str) -> "contextlib.closing[Archive]":
-        storage = AppStorage(Secret(connection_string(self.blobs, **changes)), None, None)
+        storage = HostStorage(SecretText(connection_string(self.blobs, **changes)), None, None)
         return contextlib.closing(Archive(storage, self.name, identity.credential(None)))
 
     @contextlib.contextmanager
@@ -58,7 +58,7 @@ def connection_string(blobs: BlobUnderTest, **changes: str) -> str:
 def place(blobs: BlobUnderTest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(blobs.authority.ca_path))
     name = f"reports-{uuid.uuid4()}"
-    storage = AppStorage(Secret(connection_string(blobs)), None, None)
+    storage = HostStorage(SecretText(connection_string(blobs)), None, None)
     with contextlib.closing(Archive(storage, name, identity.credential(None))) as archive:
         yield Place(blobs, archive, name)
 

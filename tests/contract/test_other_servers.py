@@ -14,18 +14,18 @@ import asyncssh
 import pytest
 
 from rotator import errors
-from rotator.delivery.ssh.connection import Limits, Ssh
+from rotator.delivery.ssh.connection import Limits, SshConnector
 from rotator.plan import host_keys
 from rotator.plan.plan import Cluster
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from sandbox.master import keys as keypair
 from sandbox.server import background, processes
 from tests.fakes.ssh_servers import cluster, serving
 
-KEY = Secret(keypair.generate().private_text)
+KEY = SecretText(keypair.generate().private_text)
 WRONG = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
 # dropbear takes five unproven connections at a time, and one that was closed counts until its process has ended.
-SSH = Ssh(Limits(pause=1.0))
+SSH = SshConnector(Limits(pause=1.0))
 Server = Callable[[Path], contextlib.AbstractContextManager[int]]
 
 

@@ -15,16 +15,16 @@ from pathlib import Path
 import pytest
 
 from rotator import errors
-from rotator.delivery.ssh.connection import Ssh
+from rotator.delivery.ssh.connection import SshConnector
 from rotator.plan import host_keys as pins
 from rotator.plan.plan import Cluster
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from sandbox import parts
 from sandbox.master import host_keys, keys, openssh
 from sandbox.server import background
 
 KEY_PAIR = keys.generate()
-KEY = Secret(KEY_PAIR.private_text)
+KEY = SecretText(KEY_PAIR.private_text)
 
 
 @functools.cache
@@ -60,12 +60,12 @@ def sshd(*options: str) -> Iterator[Cluster]:
 
 
 def works(cluster: Cluster) -> bool:
-    with Ssh().connect(cluster, KEY, None) as shell:
+    with SshConnector().connect(cluster, KEY, None) as shell:
         return shell.start("echo works", seconds=20).finish().stdout == "works\n"
 
 
 def failing(cluster: Cluster) -> errors.SshError:
-    with pytest.raises(errors.SshError) as caught, Ssh(sleep=lambda _: None).connect(cluster, KEY, None):
+    with pytest.raises(errors.SshError) as caught, SshConnector(sleep=lambda _: None).connect(cluster, KEY, None):
         pass
     return caught.value
 
@@ -129,7 +129,7 @@ def test_a_wrong_pin_stays_a_rejected_host_key_where_sshd_has_one_key_only(pinne
         error = failing(wrong)
         assert type(error) is errors.HostKeyRejectedError
         assert "shows ssh-rsa SHA256:" in str(error)
-        assert len(Ssh().shown(wrong)) == 1
+        assert len(SshConnector().shown(wrong)) == 1
 
 
 def test_a_second_factor_is_told_with_the_key_accepted_and_the_remedy_helps() -> None:
@@ -167,7 +167,7 @@ def test_a_full_sshd_is_quoted_and_waited_for_once() -> None:
             waiting.close()
             time.sleep(seconds)
 
-        with Ssh(sleep=pause).connect(cluster, KEY, None):
+        with SshConnector(sleep=pause).connect(cluster, KEY, None):
             pass
         assert slept == [2.0]
 

@@ -9,7 +9,7 @@ import pytest
 
 from rotator.checks.findings import Checkup, Finding, Level
 from rotator.delivery.interface import WriteMethod
-from rotator.onboarding.onboard import Did
+from rotator.onboarding.onboard import StepOutcome
 from rotator.plan.plan import Strategy
 from rotator.reporting.report import Due, Failed, Unchanged
 from rotator.reporting.status import State, Status, TargetStatus
@@ -135,7 +135,7 @@ def test_a_schemas_lists_of_values_are_the_codes() -> None:
     assert enum("report", "$defs", "strategy") == set(Strategy)
     assert enum("report", *definitions, "act") == {act.value for act in WriteMethod}
     assert enum("report", "$defs", "key", "properties", "operation") == set(Operation)
-    assert enum("onboard-step", "properties", "did") == {did.value for did in Did}
+    assert enum("onboard-step", "properties", "did") == {did.value for did in StepOutcome}
 
 
 @pytest.mark.parametrize("state", State)

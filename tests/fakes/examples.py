@@ -10,10 +10,10 @@ from typing import Any
 from rotator import sas
 from rotator.azure.host_storage.lease import Holder
 from rotator.delivery import manifest
-from rotator.delivery.manifest import Document, Held, Order
+from rotator.delivery.manifest import DesiredSecret, Document, LiveSecret
 from rotator.plan import host_keys
 from rotator.plan.plan import Cluster, ManagedAccount, Plan, Target
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from rotator.sas import SasDefinition
 
 NOW = datetime.datetime(2026, 7, 1, 12, 0, 0, tzinfo=datetime.UTC)
@@ -72,8 +72,8 @@ def plan(*targets: Target, **changes: Any) -> Plan:
     return dataclasses.replace(whole, **changes)
 
 
-def order(token: str = TOKEN, now: datetime.datetime = NOW) -> Order:
-    return Order(sas.parse(Secret(token)), DEFINITION, "20260701T120000Z-abc123", now)
+def order(token: str = TOKEN, now: datetime.datetime = NOW) -> DesiredSecret:
+    return DesiredSecret(sas.parse(SecretText(token)), DEFINITION, "20260701T120000Z-abc123", now)
 
 
 def token(**changes: str | None) -> str:
@@ -101,7 +101,7 @@ def document(data: dict[str, str], **metadata: Any) -> Document:
     }
 
 
-def held(found: Document) -> Held:
+def held(found: Document) -> LiveSecret:
     return manifest.parse(json.dumps(found))
 
 

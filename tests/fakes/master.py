@@ -11,7 +11,7 @@ from rotator.delivery.interface import Result, WriteMethod
 from rotator.delivery.manifest import Document
 from rotator.delivery.ssh import kubectl
 from rotator.plan.plan import Target
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from tests.fakes.examples import TARGET
 
 NOT_FOUND = 'Error from server (NotFound): secrets "storage-sas" not found\n'
@@ -116,7 +116,7 @@ class Observation:
     def wait_for(self, line: str) -> str:
         raise AssertionError("an observation has no steps")
 
-    def finish(self, stdin: Secret | None = None) -> Result:
+    def finish(self, stdin: SecretText | None = None) -> Result:
         assert stdin is None
         words = self._master.words("get")
         if words:
@@ -142,7 +142,7 @@ class Acting:
         assert self._stdout.endswith(f"{line}\n")
         return self._stdout
 
-    def finish(self, stdin: Secret | None = None) -> Result:
+    def finish(self, stdin: SecretText | None = None) -> Result:
         master = self._master
         master.received.append(stdin.reveal() if stdin else None)
         if "start" in master.refuse:

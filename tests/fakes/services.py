@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 
 from rotator import errors
 from rotator.azure.account_keys import AccountKey, AccountKeys
-from rotator.azure.managed_account import Managed
+from rotator.azure.managed_account import StorageBundle
 from rotator.delivery.interface import Result, Running, Shell
-from rotator.issuers.account_state import Stored
+from rotator.issuers.account_state import StoredDefinition
 from rotator.plan.plan import Cluster
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from rotator.rotation import delivered
 from rotator.sas import Sas, SasDefinition
 from tests.fakes.account import Account
@@ -98,14 +98,14 @@ class Vault:
         self.minted: list[str] = []
         self.writes = 0
 
-    def secret(self, name: str) -> Secret:
+    def secret(self, name: str) -> SecretText:
         with self._calls.call("secret"):
-            return Secret(self.secrets[name])
+            return SecretText(self.secrets[name])
 
-    def stored(self, definition: SasDefinition) -> Stored:
+    def stored(self, definition: SasDefinition) -> StoredDefinition:
         with self._calls.call("stored"):
             found = self.definitions.get(definition.name)
-            return Stored(found != definition, dict(self.tags), found.validity if found else None)
+            return StoredDefinition(found != definition, dict(self.tags), found.validity if found else None)
 
     @property
     def told(self) -> dict[str, str]:
@@ -118,7 +118,7 @@ class Vault:
             self.definitions[definition.name] = definition
             self.tags = dict(tags)
 
-    def mint(self, definition: SasDefinition) -> Secret:
+    def mint(self, definition: SasDefinition) -> SecretText:
         with self._calls.call("mint"):
             stored = self.definitions[definition.name]
             until = self._account.clock() + stored.validity
@@ -127,13 +127,13 @@ class Vault:
             fields["sig"] = self._account.sign(fields, self.active)
             kept = {name: text for name, text in fields.items() if self.grants.get(name, text) is not None}
             self.minted.append(fields["sig"])
-            return Secret(f"?{urllib.parse.urlencode(kept, safe=':')}")  # as Key Vault writes it
+            return SecretText(f"?{urllib.parse.urlencode(kept, safe=':')}")  # as Key Vault writes it
 
-    def managed(self) -> Managed:
+    def managed(self) -> StorageBundle:
         with self._calls.call("managed"):
             if not self.may_read:
                 raise errors.VaultForbiddenError("no permission 'storage get'")
-            return Managed(RESOURCE_ID, self.active, False, None, self.created, self.updated)
+            return StorageBundle(RESOURCE_ID, self.active, False, None, self.created, self.updated)
 
     def regenerate(self, key: str) -> None:
         with self._calls.call("regenerate"):
@@ -164,7 +164,7 @@ class Ring:
         with self._calls.call("keys"):
             assert account_id == RESOURCE_ID
             made = self._account.made
-            found = (AccountKey(name, Secret(self._account.value(name)), made[name]) for name in made)
+            found = (AccountKey(name, SecretText(self._account.value(name)), made[name]) for name in made)
             return AccountKeys(self._account.name, tuple(found))
 
 
@@ -200,7 +200,7 @@ class Network:
         self.open = 0
 
     @contextlib.contextmanager
-    def connect(self, cluster: Cluster, key: Secret, passphrase: Secret | None) -> Iterator[Shell]:
+    def connect(self, cluster: Cluster, key: SecretText, passphrase: SecretText | None) -> Iterator[Shell]:
         phrase = passphrase.reveal() if passphrase else None
         self.connections.append((cluster.host, key.reveal(), phrase))
         with self._calls.call("connect"):
@@ -233,6 +233,6 @@ class _Command:
         with self._calls.call("wait for"):
             return self._running.wait_for(line)
 
-    def finish(self, stdin: Secret | None = None) -> Result:
+    def finish(self, stdin: SecretText | None = None) -> Result:
         with self._calls.call("write" if stdin else "finish"):
             return self._running.finish(stdin)

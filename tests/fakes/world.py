@@ -62,22 +62,24 @@ class World:
 
     def run(self, *, forced: bool = False) -> Run:
         self.told = {}
-        return Run(self.plan, self.services, trigger="test", forced=forced, told=self.told)
+        return Run(self.plan, self.services, trigger="test", forced=forced, reported=self.told)
 
     def rotate(self, *, forced: bool = False) -> Report:
         return self._checked(self.run(forced=forced).rotate())
 
-    def perform(self, operation: Operation, *, forced: bool = False) -> Report:
+    def run_operation(self, operation: Operation, *, forced: bool = False) -> Report:
         """A run that was asked to do this with the account's keys."""
-        return self._checked(KeyRotation(self.plan, self.services, self.run()).perform(operation, forced=forced))
+        return self._checked(KeyRotation(self.plan, self.services, self.run()).run_operation(operation, forced=forced))
 
     def timer(self) -> Report:
         """A run of the schedule."""
-        return self._checked(KeyRotation(self.plan, self.services, self.run()).accompany(scheduled=True))
+        return self._checked(KeyRotation(self.plan, self.services, self.run()).rotate_and_resume(scheduled=True))
 
     def http(self) -> Report:
         """A plain rotation that was asked for."""
-        return self._checked(KeyRotation(self.plan, self.services, self.run(forced=True)).accompany(scheduled=False))
+        return self._checked(
+            KeyRotation(self.plan, self.services, self.run(forced=True)).rotate_and_resume(scheduled=False)
+        )
 
     def settled(self) -> Self:
         """Have every target hold a SAS of the active key, and go on an hour later with nothing recorded."""

@@ -31,7 +31,7 @@ def three(world: World, strategy: str) -> Plan:
 
 
 def perform(world: World, plan: Plan, operation: Operation | None = None) -> Report:
-    report = app.perform(plan, Request("test", "test", operation=operation), world.settings)
+    report = app.rotate_plan(plan, Request("test", "test", operation=operation), world.settings)
     assert not report.failed, report.as_json()
     return report
 

@@ -18,11 +18,11 @@ from rotator import app, errors
 from rotator.azure import identity
 from rotator.azure.resource_manager import ResourceManager
 from rotator.delivery.interface import Result
-from rotator.delivery.ssh.connection import Limits, Ssh
+from rotator.delivery.ssh.connection import Limits, SshConnector
 from rotator.issuers import keyvault
-from rotator.issuers.proof import Prover
+from rotator.issuers.proof import StorageProver
 from rotator.plan import environment
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from rotator.rotation.run import Run
 from rotator.rotation.services import Services
 from sandbox.key_vault.errors import POLICY_CODES
@@ -216,10 +216,10 @@ def test_a_sas_that_storage_refuses_is_not_delivered(world: World, held: str) ->
     plan = environment.load(world.settings)
     credential = identity.credential(None)
     with (
-        contextlib.closing(keyvault.Vault(plan.account, credential)) as issuer,
+        contextlib.closing(keyvault.KeyVaultIssuer(plan.account, credential)) as issuer,
         contextlib.closing(ResourceManager(plan.resource_manager, credential)) as ring,
     ):
-        services = Services(issuer, Prover(seconds=1.0), Ssh(), ring)
+        services = Services(issuer, StorageProver(seconds=1.0), SshConnector(), ring)
         failed = outcome(Run(plan, services, trigger="test", forced=True).rotate())
 
     assert failed["error"] == "StorageRefusedError"
@@ -315,8 +315,8 @@ def test_a_server_that_is_not_ssh_is_unreachable(world: World) -> None:
 def connection(world: World) -> Callable[..., Any]:
     """A connection to the sandbox's master, with limits of one's own."""
     cluster = environment.load(world.settings).targets[0].cluster
-    key = Secret(world.key_pair.private_text)
-    return lambda limits=None: Ssh(limits).connect(cluster, key, None)
+    key = SecretText(world.key_pair.private_text)
+    return lambda limits=None: SshConnector(limits).connect(cluster, key, None)
 
 
 def test_a_mute_server_times_out(world: World, connection: Callable[..., Any]) -> None:

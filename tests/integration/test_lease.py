@@ -25,8 +25,8 @@ from rotator.azure import identity
 from rotator.azure.host_storage import storage_settings
 from rotator.azure.host_storage.blob_lease import CONTAINER, BlobLease, Seen, look
 from rotator.azure.host_storage.lease import Holder
-from rotator.azure.host_storage.storage_settings import AppStorage
-from rotator.redaction import Secret
+from rotator.azure.host_storage.storage_settings import HostStorage
+from rotator.redaction import SecretText
 from sandbox.blob.store import Container
 from sandbox.server.faults import Fault
 from sandbox.server.journal import Event
@@ -44,7 +44,7 @@ class Place:
     """A storage with a blob's name that no other test uses."""
 
     world: World
-    storage: AppStorage
+    storage: HostStorage
     credential: TokenCredential
     name: str
 
@@ -373,7 +373,7 @@ def mute() -> Iterator[int]:
         yield int(server.getsockname()[1])
 
 
-def refused(place: Place, storage: AppStorage) -> str:
+def refused(place: Place, storage: HostStorage) -> str:
     started = time.monotonic()
     with pytest.raises(errors.LeaseUnavailableError) as raised, dataclasses.replace(place, storage=storage).lease("r1"):
         pass
@@ -389,18 +389,18 @@ def assert_no_secret(place: Place, error: BaseException) -> None:
     assert not [value for value in values if value in told(error)]
 
 
-def by_key(port: int, key: str, scheme: str = "http") -> AppStorage:
+def by_key(port: int, key: str, scheme: str = "http") -> HostStorage:
     text = f"AccountName={ACCOUNT};AccountKey={key};BlobEndpoint={scheme}://127.0.0.1:{port}/{ACCOUNT}"
-    return AppStorage(Secret(text), None, None)
+    return HostStorage(SecretText(text), None, None)
 
 
-def by_sas(port: int, key: str) -> AppStorage:
+def by_sas(port: int, key: str) -> HostStorage:
     text = f"BlobEndpoint=http://127.0.0.1:{port}/{ACCOUNT};SharedAccessSignature=sv=2022-11-02&ss=b&sig={key}"
-    return AppStorage(Secret(text), None, None)
+    return HostStorage(SecretText(text), None, None)
 
 
 @pytest.mark.parametrize("storage", [by_key, by_sas])
-def test_an_unreachable_storage_gives_no_lease(place: Place, storage: Callable[[int, str], AppStorage]) -> None:
+def test_an_unreachable_storage_gives_no_lease(place: Place, storage: Callable[[int, str], HostStorage]) -> None:
     port, key = free_port(), place.world.account.keys["key1"]
     assert f"127.0.0.1:{port}/{ACCOUNT} does not answer" in refused(place, storage(port, key))
 
@@ -427,7 +427,7 @@ def test_a_wrong_key_gives_no_lease(anywhere: Place) -> None:
     assert anywhere.storage.connection_string
     right, other = (anywhere.world.storage[name].keys["key1"] for name in (APP_ACCOUNT, ACCOUNT))
     wrong = anywhere.storage.connection_string.reveal().replace(right, other)
-    assert "answered 403" in refused(anywhere, AppStorage(Secret(wrong), None, None))
+    assert "answered 403" in refused(anywhere, HostStorage(SecretText(wrong), None, None))
 
 
 @pytest.mark.parametrize(
@@ -444,7 +444,7 @@ def test_a_wrong_key_gives_no_lease(anywhere: Place) -> None:
 )
 def test_a_malformed_connection_string_gives_no_lease(place: Place, text: str) -> None:
     with pytest.raises(errors.LeaseUnavailableError) as raised:
-        BlobLease(AppStorage(Secret(text), None, None), "n", holder("r1"), place.credential).__enter__()
+        BlobLease(HostStorage(SecretText(text), None, None), "n", holder("r1"), place.credential).__enter__()
     assert "c2VjcmV0" not in told(raised.value)
     assert "not/base64" not in told(raised.value)
 
@@ -507,10 +507,10 @@ def test_an_identity_without_a_token_cannot_look(place: Place) -> None:
 
 
 def test_settings_that_lead_nowhere_cannot_be_looked_at(place: Place) -> None:
-    assert "is not a storage's connection string" in unseen(place, AppStorage(Secret("nonsense"), None, None))
+    assert "is not a storage's connection string" in unseen(place, HostStorage(SecretText("nonsense"), None, None))
 
 
-def unseen(place: Place, storage: AppStorage) -> str:
+def unseen(place: Place, storage: HostStorage) -> str:
     started = time.monotonic()
     with pytest.raises(errors.LeaseUnavailableError) as raised:
         dataclasses.replace(place, storage=storage).look()

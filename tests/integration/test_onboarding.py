@@ -16,9 +16,9 @@ from click.testing import CliRunner, Result
 
 from rotator import app, errors
 from rotator.azure import identity
-from rotator.azure.managed_account import Managed
+from rotator.azure.managed_account import StorageBundle
 from rotator.commands import cli
-from rotator.onboarding.vault_setup import Keeper
+from rotator.onboarding.vault_setup import VaultSetup
 from rotator.plan.plan import ManagedAccount
 from sandbox.azure.accounts import StorageAccount
 from sandbox.key_vault.errors import POLICY_CODES
@@ -346,12 +346,12 @@ def test_a_recovery_that_takes_its_time_is_waited_for_so_long_only(empty: World,
     manage_and_delete(empty, empty.account)
     empty.vault.policies[empty.identity.object_id] = {"storage/recover", "storage/update"}
     empty.vault.faults.append(Fault("PATCH", "/storage", 404, "StorageAccountNotFound", times=times))
-    wanted = Managed(empty.account.resource_id, "key1", auto_regenerate=False, period=None)
+    wanted = StorageBundle(empty.account.resource_id, "key1", auto_regenerate=False, period=None)
     account = ManagedAccount(empty.vault.url, empty.account.name)
     refused = contextlib.nullcontext() if in_time else pytest.raises(errors.ManagedAccountNotFoundError)
     with (
         contextlib.closing(identity.credential(None)) as credential,
-        contextlib.closing(Keeper(account, credential, sleep=lambda _seconds: None)) as keeper,
+        contextlib.closing(VaultSetup(account, credential, sleep=lambda _seconds: None)) as keeper,
         refused,
     ):
         keeper.recover(wanted)

@@ -248,7 +248,7 @@ def test_a_defects_words_are_scrubbed_in_what_is_raised_and_its_traceback_is_log
     rotate(world)
     settings, sas = settings_for(world), Cluster(world).value()
     with pytest.raises(errors.UnexpectedError) as raised:
-        app.perform(config.load(settings), Request("timer", "timer"), Hostile(settings, sas))
+        app.rotate_plan(config.load(settings), Request("timer", "timer"), Hostile(settings, sas))
     [(_, line)] = decisions(caplog, "failed")
     assert line["message"] == str(raised.value)
     assert line["message"].startswith("ValueError: odd: ")
@@ -259,7 +259,7 @@ def test_a_defects_words_are_scrubbed_in_what_is_raised_and_its_traceback_is_log
 def test_a_run_that_leaves_the_work_to_another_is_neither_kept_nor_reported(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO, "rotator"), lock._place.held_by(HOLDER), pytest.raises(errors.BusyError):
+    with caplog.at_level(logging.INFO, "rotator"), lock._process_lock.held_by(HOLDER), pytest.raises(errors.BusyError):
         rotate(world)
     assert kept(world) == []
     assert lines(caplog) == []

@@ -298,7 +298,7 @@ def test_a_look_changes_nothing(rotated: World, meddle: Any) -> None:
 
 
 def test_a_look_waits_for_no_run_in_progress(rotated: World) -> None:
-    with lock._place.held_by(HOLDER):
+    with lock._process_lock.held_by(HOLDER):
         assert status(rotated).well
 
 

@@ -10,11 +10,11 @@ from azure.keyvault.secrets._shared import http_challenge_cache
 
 from rotator import errors
 from rotator.azure import identity
-from rotator.azure.managed_account import Managed
-from rotator.issuers.keyvault import Vault
-from rotator.onboarding.vault_setup import Keeper
+from rotator.azure.managed_account import StorageBundle
+from rotator.issuers.keyvault import KeyVaultIssuer
+from rotator.onboarding.vault_setup import VaultSetup
 from rotator.plan.plan import ManagedAccount
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from sandbox.azure import accounts
 from sandbox.azure import identity as sandbox_identity
 from sandbox.key_vault import errors as vault_errors
@@ -26,7 +26,7 @@ from tests.fakes.examples import DEFINITION
 ACCOUNT = "sandboxaccount"
 CODES = pytest.mark.parametrize("code", vault_errors.POLICY_CODES)
 SERVICE = pytest.mark.parametrize("status", [400, 403])
-WANTED = Managed("", "key1", auto_regenerate=False, period=None)
+WANTED = StorageBundle("", "key1", auto_regenerate=False, period=None)
 Running = tuple[background.Background, certificates.Authority]
 
 
@@ -40,21 +40,21 @@ class Azure:
     waits: list[Callable[[], None]] = dataclasses.field(default_factory=list)
 
     @contextlib.contextmanager
-    def client(self) -> Iterator[Vault]:
+    def client(self) -> Iterator[KeyVaultIssuer]:
         with contextlib.closing(identity.credential(None)) as credential:
             where = ManagedAccount(self.vault.url, ACCOUNT)
-            with contextlib.closing(Vault(where, credential, sleep=self._wait)) as client:
+            with contextlib.closing(KeyVaultIssuer(where, credential, sleep=self._wait)) as client:
                 yield client
 
     @contextlib.contextmanager
-    def keeper(self) -> Iterator[Keeper]:
+    def keeper(self) -> Iterator[VaultSetup]:
         with contextlib.closing(identity.credential(None)) as credential:
             where = ManagedAccount(self.vault.url, ACCOUNT)
-            with contextlib.closing(Keeper(where, credential, sleep=self._wait)) as keeper:
+            with contextlib.closing(VaultSetup(where, credential, sleep=self._wait)) as keeper:
                 yield keeper
 
     @property
-    def wanted(self) -> Managed:
+    def wanted(self) -> StorageBundle:
         return dataclasses.replace(WANTED, resource_id=self.account.resource_id)
 
     def _wait(self, _seconds: float) -> None:
@@ -108,7 +108,7 @@ ASKED = pytest.mark.parametrize(
     ],
     ids=["secret", "managed", "stored", "store", "may store", "regenerate", "may regenerate"],
 )
-Ask = Callable[[Vault], object]
+Ask = Callable[[KeyVaultIssuer], object]
 
 
 @CODES
@@ -196,7 +196,7 @@ def test_a_role_of_the_vault_that_takes_its_time_is_waited_for(azure: Azure, sta
 )
 @pytest.mark.parametrize("compound", [False, True])
 def test_an_access_policy_that_takes_its_time_is_waited_for(
-    azure: Azure, code: str, ask: Callable[[Keeper, Managed], object], compound: bool
+    azure: Azure, code: str, ask: Callable[[VaultSetup, StorageBundle], object], compound: bool
 ) -> None:
     permissions = azure.vault.permissions
     azure.vault.permissions, azure.vault.policy_code = set(), code
@@ -292,8 +292,8 @@ def test_a_secret_is_written_once_its_deletion_and_its_recovery_are_over(azure: 
     azure.vault.secrets.delete("greeting", 3600)
     azure.waits = [settle, settle]
     with azure.keeper() as keeper:
-        keeper.put_secret("greeting", Secret("new"), "text/plain")
-        assert keeper.secret("greeting") == Secret("new")
+        keeper.put_secret("greeting", SecretText("new"), "text/plain")
+        assert keeper.secret("greeting") == SecretText("new")
     assert [one.value for one in azure.vault.secrets.secrets["greeting"]] == ["hello", "new"]
 
 

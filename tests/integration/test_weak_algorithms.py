@@ -7,10 +7,10 @@ import asyncssh
 import pytest
 
 from rotator import errors
-from rotator.delivery.ssh.connection import Ssh
+from rotator.delivery.ssh.connection import SshConnector
 from rotator.plan import host_keys
 from rotator.plan.plan import Cluster
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from sandbox.master import keys
 from sandbox.server import background
 
@@ -43,7 +43,7 @@ def test_a_master_with_weak_algorithms_only_is_refused_before_authentication(kin
     try:
         with (
             pytest.raises(errors.UnreachableError, match="no strong algorithm in common"),
-            Ssh().connect(cluster, Secret(keys.generate().private_text), None),
+            SshConnector().connect(cluster, SecretText(keys.generate().private_text), None),
         ):
             pass
     finally:

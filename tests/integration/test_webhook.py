@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from rotator import errors, redaction
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from rotator.reporting import webhook
 from rotator.reporting.report import KeyReport, Report
 from sandbox.listeners.webhook import Webhook
@@ -97,7 +97,7 @@ def patience() -> Patience:
 def refused(url: str, seconds: float = 1.0) -> errors.WebhookError:
     """How posting REPORT fails."""
     with pytest.raises(errors.WebhookError) as raised:
-        webhook.send(Secret(url), REPORT, seconds=seconds)
+        webhook.send(SecretText(url), REPORT, seconds=seconds)
     return raised.value
 
 
@@ -113,14 +113,14 @@ def refused(url: str, seconds: float = 1.0) -> errors.WebhookError:
     ids=["failed", "refused", "drift", "keys", "keys failed"],
 )
 def test_message_is_delivered(chat: Webhook, report: Report, words: str) -> None:
-    webhook.send(Secret(chat.url), report)
+    webhook.send(SecretText(chat.url), report)
     (received,) = chat.received
     assert set(received) == {"text"}
     assert words in received["text"]
 
 
 def test_words_arrive_as_they_are_written(chat: Webhook) -> None:
-    webhook.send(Secret(chat.url), report_of(FAILED, asked_by="Jürgen 😀 <!channel>"))
+    webhook.send(SecretText(chat.url), report_of(FAILED, asked_by="Jürgen 😀 <!channel>"))
     assert "asked for by `Jürgen 😀 &lt;!channel&gt;`" in chat.received[0]["text"]
 
 
@@ -137,7 +137,7 @@ def test_teams_gets_a_card(
     monkeypatch.setattr(socket, "getaddrinfo", nearby)
     with running(background, Webhook(authority)) as service:
         url = service.url.replace("127.0.0.1", TEAMS_HOST)
-        webhook.send(Secret(f"{url}?api-version=1&sp=%2Ftriggers%2fmanual%2frun&code={CODE}"), REPORT)
+        webhook.send(SecretText(f"{url}?api-version=1&sp=%2Ftriggers%2fmanual%2frun&code={CODE}"), REPORT)
         (received,) = service.received
         assert service.token not in log.text
     assert CODE not in log.text
@@ -164,14 +164,14 @@ def test_teams_is_known_by_its_hosts(host: str, teams: bool) -> None:
 @pytest.mark.parametrize("status", [500, 502, 503, 429, 0])
 def test_trouble_that_passes_is_waited_for(chat: Webhook, patience: Patience, status: int) -> None:
     chat.faults.append(Fault(status=status, times=2))
-    webhook.send(Secret(chat.url), REPORT, sleep=patience.sleep)
+    webhook.send(SecretText(chat.url), REPORT, sleep=patience.sleep)
     assert len(chat.received) == 1
     assert patience.pauses == [0.5, 1.0]
 
 
 def test_a_throttling_service_says_when_to_ask_again(chat: Webhook, patience: Patience) -> None:
     chat.faults.append(Fault(status=429, headers={"Retry-After": "7"}))
-    webhook.send(Secret(chat.url), REPORT, sleep=patience.sleep)
+    webhook.send(SecretText(chat.url), REPORT, sleep=patience.sleep)
     assert len(chat.received) == 1
     assert patience.pauses == [7.0]
 
@@ -179,7 +179,7 @@ def test_a_throttling_service_says_when_to_ask_again(chat: Webhook, patience: Pa
 @pytest.mark.parametrize("again", ["soon", "-1", "Wed, 21 Oct 2026 07:28:00 GMT", "nan", ""])
 def test_no_number_of_seconds_to_wait_for_is_as_none(chat: Webhook, patience: Patience, again: str) -> None:
     chat.faults.append(Fault(status=429, headers={"Retry-After": again}))
-    webhook.send(Secret(chat.url), REPORT, sleep=patience.sleep)
+    webhook.send(SecretText(chat.url), REPORT, sleep=patience.sleep)
     assert patience.pauses == [0.5]
 
 
@@ -294,7 +294,7 @@ def test_error_and_log_name_the_host_only(
 
 
 def test_debug_log_of_a_delivery_shows_no_part_of_the_url(chat: Webhook, log: pytest.LogCaptureFixture) -> None:
-    webhook.send(Secret(f"{chat.url}?code={CODE}"), REPORT)
+    webhook.send(SecretText(f"{chat.url}?code={CODE}"), REPORT)
     assert any(record.name.startswith("urllib3") and "POST" in record.getMessage() for record in log.records)
     assert chat.token not in log.text
     assert CODE not in log.text

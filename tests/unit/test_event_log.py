@@ -9,7 +9,7 @@ import pytest
 
 from rotator import event_log, redaction
 from rotator.plan.plan import Strategy
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from tests.fakes.examples import NOW, TARGET, TOKEN
 
 logger = logging.getLogger("rotator.test")
@@ -30,40 +30,40 @@ def line(log: pytest.LogCaptureFixture) -> Any:
 
 
 def test_a_decision_is_one_json_object_with_its_event_first(log: pytest.LogCaptureFixture) -> None:
-    event_log.tell(logger, logging.INFO, "due", target=TARGET, reason="there is no Secret yet")
+    event_log.log(logger, logging.INFO, "due", target=TARGET, reason="there is no Secret yet")
     told = line(log)
     assert told == {"event": "due", "target": str(TARGET), "reason": "there is no Secret yet"}
     assert next(iter(told)) == "event"
 
 
 def test_what_is_not_known_is_left_out(log: pytest.LogCaptureFixture) -> None:
-    event_log.tell(logger, logging.INFO, "issued", signing_key=None, proof="", attempts=0)
+    event_log.log(logger, logging.INFO, "issued", signing_key=None, proof="", attempts=0)
     assert line(log) == {"event": "issued", "proof": "", "attempts": 0}
 
 
 def test_times_names_and_errors_are_told_as_text(log: pytest.LogCaptureFixture) -> None:
-    event_log.tell(logger, logging.INFO, "x", expires=NOW, strategy=Strategy.APPLY, error=ValueError("odd"))
+    event_log.log(logger, logging.INFO, "x", expires=NOW, strategy=Strategy.APPLY, error=ValueError("odd"))
     assert line(log) == {"event": "x", "expires": "2026-07-01T12:00:00Z", "strategy": "apply", "error": "odd"}
 
 
 @pytest.mark.parametrize("words", ["two\nlines", 'a "quoted" word', "back\\slash", "Zürich 😀", "a\u2028b", "%s %d"])
 def test_any_text_is_read_back_as_it_was(log: pytest.LogCaptureFixture, words: str) -> None:
-    event_log.tell(logger, logging.INFO, "x", message=words)
+    event_log.log(logger, logging.INFO, "x", message=words)
     assert line(log)["message"] == words
 
 
 def test_words_of_other_alphabets_can_be_searched_for(log: pytest.LogCaptureFixture) -> None:
-    event_log.tell(logger, logging.INFO, "x", message="Zürich")
+    event_log.log(logger, logging.INFO, "x", message="Zürich")
     assert "Zürich" in log.text
 
 
 def test_the_run_is_named_within_its_block_and_not_after_it(log: pytest.LogCaptureFixture) -> None:
     with event_log.of_run("20260701T120000Z-abc123"):
-        event_log.tell(logger, logging.INFO, "inside")
+        event_log.log(logger, logging.INFO, "inside")
         with event_log.of_run("another"):
-            event_log.tell(logger, logging.INFO, "deeper")
-        event_log.tell(logger, logging.INFO, "inside again")
-    event_log.tell(logger, logging.INFO, "outside")
+            event_log.log(logger, logging.INFO, "deeper")
+        event_log.log(logger, logging.INFO, "inside again")
+    event_log.log(logger, logging.INFO, "outside")
     told = {each["event"]: each.get("run") for each in (json.loads(record.getMessage()) for record in log.records)}
     run = "20260701T120000Z-abc123"
     assert told == {"inside": run, "deeper": "another", "inside again": run, "outside": None}
@@ -72,20 +72,20 @@ def test_the_run_is_named_within_its_block_and_not_after_it(log: pytest.LogCaptu
 def test_a_run_that_breaks_off_names_no_other(log: pytest.LogCaptureFixture) -> None:
     with pytest.raises(ValueError, match="broken"), event_log.of_run("20260701T120000Z-abc123"):
         raise ValueError("broken")
-    event_log.tell(logger, logging.INFO, "outside")
+    event_log.log(logger, logging.INFO, "outside")
     assert "run" not in line(log)
 
 
 def test_another_threads_run_is_not_named(log: pytest.LogCaptureFixture) -> None:
     with event_log.of_run("20260701T120000Z-abc123"):
-        thread = threading.Thread(target=event_log.tell, args=(logger, logging.INFO, "elsewhere"))
+        thread = threading.Thread(target=event_log.log, args=(logger, logging.INFO, "elsewhere"))
         thread.start()
         thread.join()
     assert "run" not in line(log)
 
 
 def test_level_logger_and_place_are_those_of_the_decision(log: pytest.LogCaptureFixture) -> None:
-    event_log.tell(logger, logging.WARNING, "due")
+    event_log.log(logger, logging.WARNING, "due")
     [record] = log.records
     assert (record.levelno, record.name) == (logging.WARNING, "rotator.test")
     assert record.funcName == "test_level_logger_and_place_are_those_of_the_decision"
@@ -93,15 +93,15 @@ def test_level_logger_and_place_are_those_of_the_decision(log: pytest.LogCapture
 
 def test_the_traceback_of_a_defect_is_logged_beside_the_line(log: pytest.LogCaptureFixture) -> None:
     defect = ValueError("odd")
-    event_log.tell(logger, logging.ERROR, "failed", message=defect, exc_info=defect)
+    event_log.log(logger, logging.ERROR, "failed", message=defect, exc_info=defect)
     assert line(log) == {"event": "failed", "message": "odd"}
     assert "ValueError: odd" in log.text
 
 
 def test_a_secret_is_masked_and_the_line_stays_json(log: pytest.LogCaptureFixture) -> None:
     redaction.install()
-    phrase = Secret("correct horse battery staple")
-    event_log.tell(logger, logging.INFO, "x", message=f"{phrase.reveal()} and {TOKEN}", secret=phrase)
+    phrase = SecretText("correct horse battery staple")
+    event_log.log(logger, logging.INFO, "x", message=f"{phrase.reveal()} and {TOKEN}", secret=phrase)
     told = line(log)
     assert told["secret"] == "[secret]"
     assert told["message"].startswith("[secret] and sv=2018-03-28")
@@ -110,10 +110,10 @@ def test_a_secret_is_masked_and_the_line_stays_json(log: pytest.LogCaptureFixtur
 
 def test_a_private_key_is_masked_though_json_writes_its_line_ends_otherwise(log: pytest.LogCaptureFixture) -> None:
     redaction.install()
-    key = Secret(
+    key = SecretText(
         "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIBkg\nb3BlbnNzaC1rZXktdjEA\n-----END PRIVATE KEY-----\n"
     )
-    event_log.tell(logger, logging.INFO, "x", message=f"cannot read {key.reveal()}")
+    event_log.log(logger, logging.INFO, "x", message=f"cannot read {key.reveal()}")
     assert "MC4CAQAwBQYDK2VwBCIEIBkg" not in log.text
     assert line(log)["message"].startswith("cannot read ")
 
@@ -121,6 +121,6 @@ def test_a_private_key_is_masked_though_json_writes_its_line_ends_otherwise(log:
 @pytest.mark.parametrize("phrase", ['pass"word-123456', "back\\slash-123456", "Zürich-123456", "tab\tinside-123456"])
 def test_a_secret_that_json_writes_otherwise_is_masked(log: pytest.LogCaptureFixture, phrase: str) -> None:
     redaction.install()
-    secret = Secret(phrase)
-    event_log.tell(logger, logging.INFO, "x", message=f"cannot use {secret.reveal()}")
+    secret = SecretText(phrase)
+    event_log.log(logger, logging.INFO, "x", message=f"cannot use {secret.reveal()}")
     assert line(log)["message"] == "cannot use [secret]"

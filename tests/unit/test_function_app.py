@@ -47,7 +47,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def busy() -> Iterator[None]:
     """A run in progress."""
-    with lock._place.held_by(HOLDER):
+    with lock._process_lock.held_by(HOLDER):
         yield
 
 

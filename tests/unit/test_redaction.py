@@ -8,7 +8,7 @@ import urllib.parse
 
 import pytest
 
-from rotator.redaction import Secret, scrub
+from rotator.redaction import SecretText, scrub
 
 VALUE = "p/w with+spaces & more"
 PEM = """-----BEGIN OPENSSH PRIVATE KEY-----
@@ -19,11 +19,11 @@ QyNTUxOQAAACBxIGFtIG5vdCBhIHJlYWwga2V5AAAAIHRob3VnaCBJIGxvb2s=
 
 
 def test_only_reveal_gives_the_value() -> None:
-    assert Secret(VALUE).reveal() == "p/w with+spaces & more"
+    assert SecretText(VALUE).reveal() == "p/w with+spaces & more"
 
 
 def test_secret_hides_in_every_way_of_making_text() -> None:
-    secret = Secret(VALUE)
+    secret = SecretText(VALUE)
     assert repr(secret) == "Secret(…)"
     assert str(secret) == "[secret]"
     assert f"{secret}" == f"{secret:>30}" == "[secret]"
@@ -34,7 +34,7 @@ def test_secret_hides_in_every_way_of_making_text() -> None:
 
 
 def test_secret_can_be_neither_pickled_nor_turned_into_json() -> None:
-    secret = Secret(VALUE)
+    secret = SecretText(VALUE)
     with pytest.raises(TypeError, match="cannot be pickled"):
         pickle.dumps(secret)
     with pytest.raises(TypeError) as caught:
@@ -43,31 +43,31 @@ def test_secret_can_be_neither_pickled_nor_turned_into_json() -> None:
 
 
 def test_copies_are_the_secret_itself() -> None:
-    secret = Secret(VALUE)
+    secret = SecretText(VALUE)
     assert copy.copy(secret) is secret
     assert copy.deepcopy({"held": [secret]})["held"][0] is secret
 
 
 def test_secret_has_no_attributes_to_list_and_no_hash() -> None:
-    secret = Secret(VALUE)
+    secret = SecretText(VALUE)
     assert not hasattr(secret, "__dict__")
     with pytest.raises(TypeError, match="unhashable"):
         hash(secret)
 
 
 def test_secrets_compare_by_value_and_to_nothing_but_secrets() -> None:
-    assert Secret(VALUE) == Secret(VALUE)
-    assert Secret(VALUE) != Secret("another")
-    assert Secret("é") == Secret("é")
-    assert Secret(VALUE) != VALUE
+    assert SecretText(VALUE) == SecretText(VALUE)
+    assert SecretText(VALUE) != SecretText("another")
+    assert SecretText("é") == SecretText("é")
+    assert SecretText(VALUE) != VALUE
 
 
 def test_traceback_with_local_variables_does_not_show_the_value() -> None:
-    def fail(secret: Secret) -> None:
+    def fail(secret: SecretText) -> None:
         raise ValueError(f"could not use {secret}")
 
     with pytest.raises(ValueError, match=r"could not use \[secret\]") as caught:
-        fail(Secret(VALUE))
+        fail(SecretText(VALUE))
     shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
     assert "Secret(…)" in shown
     assert VALUE not in shown
@@ -84,19 +84,19 @@ def test_traceback_with_local_variables_does_not_show_the_value() -> None:
     ],
 )
 def test_scrub_masks_raw_quoted_and_base64_forms(form: str) -> None:
-    secret = Secret(VALUE)
+    secret = SecretText(VALUE)
     assert scrub(f"before {form} after").replace("=", "") == "before [secret] after"
     assert secret.reveal() == VALUE
 
 
 def test_scrub_masks_the_form_of_a_posted_form() -> None:
-    secret = Secret(VALUE)
+    secret = SecretText(VALUE)
     assert scrub(urllib.parse.urlencode({"password": VALUE})) == "password=[secret]"
     assert secret.reveal() == VALUE
 
 
 def test_scrub_masks_each_line_of_a_key() -> None:
-    key = Secret(PEM)
+    key = SecretText(PEM)
     for line in PEM.splitlines()[1:-1]:
         assert scrub(f"<{line}>") == "<[secret]>"
     assert "b3Blb" not in scrub(repr(PEM))
@@ -113,7 +113,7 @@ def test_scrub_masks_a_key_that_was_never_a_secret_even_when_cut_off() -> None:
 
 def test_a_key_of_which_a_part_is_known_is_masked_whole() -> None:
     line = PEM.splitlines()[1]
-    known = Secret(line[8:24]), Secret(PEM.splitlines()[0]), Secret("EXAMPLEkey1234")
+    known = SecretText(line[8:24]), SecretText(PEM.splitlines()[0]), SecretText("EXAMPLEkey1234")
     assert scrub(f"read {PEM}done") == "read [secret]\ndone"
     assert scrub("AccountKey=abcdefghEXAMPLEkey1234ijklmnop==;b") == "AccountKey=[secret];b"
     del known
@@ -141,17 +141,17 @@ def test_scrub_masks_an_unknown_signature_behind_a_quoted_ampersand(text: str) -
 
 
 def test_values_too_short_to_tell_from_words_are_left() -> None:
-    secret = Secret("abc")
+    secret = SecretText("abc")
     assert scrub("abc") == "abc"
     assert secret.reveal() == "abc"
     assert scrub("nothing secret here") == "nothing secret here"
-    empty = Secret("")
+    empty = SecretText("")
     assert scrub("text") == "text"
     assert empty.reveal() == ""
 
 
 def test_of_two_equal_secrets_one_may_die_and_the_value_stays_masked() -> None:
-    first, second = Secret("hunter2-hunter2"), Secret("hunter2-hunter2")
+    first, second = SecretText("hunter2-hunter2"), SecretText("hunter2-hunter2")
     del first
     gc.collect()
     assert scrub("hunter2-hunter2") == "[secret]"
@@ -161,12 +161,12 @@ def test_of_two_equal_secrets_one_may_die_and_the_value_stays_masked() -> None:
 
 
 def test_longer_secret_is_masked_whole_though_a_shorter_one_is_part_of_it() -> None:
-    longer, shorter = Secret("abcdefgh-tail"), Secret("abcdefgh")
+    longer, shorter = SecretText("abcdefgh-tail"), SecretText("abcdefgh")
     assert scrub("abcdefgh-tail") == "[secret]"
     assert (longer.reveal(), shorter.reveal()) == ("abcdefgh-tail", "abcdefgh")
 
 
 def test_longer_secret_is_masked_whole_also_when_the_shorter_one_is_older() -> None:
-    shorter, longer = Secret("abcdefgh"), Secret("abcdefgh-tail")
+    shorter, longer = SecretText("abcdefgh"), SecretText("abcdefgh-tail")
     assert scrub("abcdefgh-tail") == "[secret]"
     assert (longer.reveal(), shorter.reveal()) == ("abcdefgh-tail", "abcdefgh")

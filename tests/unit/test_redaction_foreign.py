@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rotator.delivery import manifest
-from rotator.delivery.manifest import Held
+from rotator.delivery.manifest import LiveSecret
 from rotator.delivery.ssh import remote_output
-from rotator.redaction import Secret, scrub, scrub_quotation
+from rotator.redaction import SecretText, scrub, scrub_quotation
 
 SIGNATURE = "Q+a/kXm3S9dWzE0bT7uY1pV5rN2cJ8hL4fG6iK0oAsU="
 SAS = (
@@ -26,12 +26,12 @@ def encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def held(**data: str) -> Held:
+def held(**data: str) -> LiveSecret:
     """A Secret whose data are these texts, in base64."""
     return held_as_is({name: encoded(text) for name, text in data.items()})
 
 
-def held_as_is(data: dict[str, str]) -> Held:
+def held_as_is(data: dict[str, str]) -> LiveSecret:
     return manifest.parse(json.dumps({"kind": "Secret", "metadata": {}, "data": data}))
 
 
@@ -53,9 +53,9 @@ def held_as_is(data: dict[str, str]) -> Held:
 )
 @pytest.mark.parametrize("kept", ["as the token", "behind a question mark", "in a Secret", "in a Secret, in base64"])
 def test_signature_of_a_living_sas_is_masked_alone_in_every_encoding(form: str, kept: str) -> None:
-    ways: dict[str, Callable[[], Secret | Held]] = {
-        "as the token": functools.partial(Secret, SAS),
-        "behind a question mark": functools.partial(Secret, f"?{SAS}"),
+    ways: dict[str, Callable[[], SecretText | LiveSecret]] = {
+        "as the token": functools.partial(SecretText, SAS),
+        "behind a question mark": functools.partial(SecretText, f"?{SAS}"),
         "in a Secret": functools.partial(held, sas=SAS),
         "in a Secret, in base64": functools.partial(held, sas=encoded(SAS)),
     }
@@ -135,7 +135,7 @@ def test_values_of_a_secret_are_no_longer_masked_when_it_is_gone() -> None:
 
 
 def test_own_passphrase_is_masked_however_ordinary() -> None:
-    passphrase = Secret("sesame")
+    passphrase = SecretText("sesame")
     assert scrub("open sesame") == "open [secret]"
     assert passphrase.reveal() == "sesame"
 
@@ -143,7 +143,7 @@ def test_own_passphrase_is_masked_however_ordinary() -> None:
 @settings(deadline=None)
 @given(st.text(), st.text(), st.text())
 def test_any_value_is_taken_and_what_is_around_it_stays(before: str, value: str, after: str) -> None:
-    living = Secret(f"<<{value}>>, and more than sixteen letters")
+    living = SecretText(f"<<{value}>>, and more than sixteen letters")
     shown = scrub(f"{before} {living.reveal()} {after}")
     assert living.reveal() not in shown
     assert "[secret]" in shown
@@ -152,7 +152,7 @@ def test_any_value_is_taken_and_what_is_around_it_stays(before: str, value: str,
 @settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_data_of_others_is_taken(raw: bytes) -> None:
-    living = Secret(base64.b64encode(raw).decode(), foreign=True)
+    living = SecretText(base64.b64encode(raw).decode(), foreign=True)
     assert scrub("a line of ours") == "a line of ours"
     assert living
 
@@ -171,7 +171,7 @@ def test_any_data_of_others_is_taken(raw: bytes) -> None:
 )
 def test_value_of_any_form_is_taken_in_linear_time(value: str) -> None:
     began = time.thread_time()
-    Secret(value, foreign=True)
+    SecretText(value, foreign=True)
     assert time.thread_time() - began < 20  # a quadratic pattern takes minutes and hours
 
 
@@ -188,14 +188,14 @@ def test_value_of_any_form_is_taken_in_linear_time(value: str) -> None:
     ],
 )
 def test_password_in_any_lines_is_masked_alone(kept: str) -> None:
-    living = Secret(kept, foreign=True)
+    living = SecretText(kept, foreign=True)
     assert scrub("it is hunter2-hunter2-hunter2.") == "it is [secret]."
     del living
 
 
 def test_each_of_very_many_lines_is_masked_as_it_stands_and_in_base64() -> None:
     lines = [f"Line{number:05}-of-Others" for number in range(5_000)]
-    living = Secret("\n".join(lines), foreign=True)
+    living = SecretText("\n".join(lines), foreign=True)
     for line in (lines[0], lines[2_500], lines[-1]):
         assert scrub(f"said: {line}, {base64.b64encode(line.encode()).decode()}.") == "said: [secret], [secret]."
     del living

@@ -11,20 +11,20 @@ from types import FrameType
 import pytest
 
 from rotator import redaction
-from rotator.redaction import Secret, scrub
+from rotator.redaction import SecretText, scrub
 
 COUNT = 10_000
 
 
 def test_secrets_are_masked_while_other_threads_make_and_drop_some() -> None:
-    kept = Secret("the-secret-that-stays-0815")
+    kept = SecretText("the-secret-that-stays-0815")
     stop, raised = threading.Event(), list[BaseException]()
 
     def churn(thread: int) -> None:
         number = 0
         while not stop.is_set():
             number += 1
-            some = [Secret(f"passing-{thread}-{number}-{each}") for each in range(50)]
+            some = [SecretText(f"passing-{thread}-{number}-{each}") for each in range(50)]
             del some
 
     def look() -> None:
@@ -55,7 +55,7 @@ def test_log_lines_come_out_beside_a_thread_that_parses_a_secret_with_a_thousand
 
     def parse() -> None:
         while not stop.is_set():
-            held = [Secret(value, foreign=True) for value in values]
+            held = [SecretText(value, foreign=True) for value in values]
             del held
 
     thread = threading.Thread(target=parse)
@@ -71,18 +71,18 @@ def test_log_lines_come_out_beside_a_thread_that_parses_a_secret_with_a_thousand
 
 
 def test_signal_handler_may_make_secrets_and_log_while_secrets_are_made() -> None:
-    inner: list[Secret] = []
+    inner: list[SecretText] = []
     shown: list[str] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
         value = f"of-the-handler-{len(inner)}-{time.perf_counter_ns()}"  # it may be interrupted itself
-        inner.append(Secret(value))
+        inner.append(SecretText(value))
         shown.append(scrub(value))
 
     before = signal.signal(signal.SIGVTALRM, handle)
     signal.setitimer(signal.ITIMER_VIRTUAL, 0.001, 0.001)
     try:
-        made = [Secret(f"of-the-main-thread-{number}-x") for number in range(1000)]
+        made = [SecretText(f"of-the-main-thread-{number}-x") for number in range(1000)]
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)
@@ -92,7 +92,7 @@ def test_signal_handler_may_make_secrets_and_log_while_secrets_are_made() -> Non
 
 
 def test_one_pass_finds_any_of_ten_thousand_secrets_that_begin_alike() -> None:
-    many = [Secret(f"sv=2018-03-28&ss=b&sp=rwd&number-{number:05}-of-them") for number in range(COUNT)]
+    many = [SecretText(f"sv=2018-03-28&ss=b&sp=rwd&number-{number:05}-of-them") for number in range(COUNT)]
     line = f"GET /?{many[7].reveal()} and {many[-1].reveal()} and sv=2018-03-28&ss=b"
     started = time.perf_counter()
     for _ in range(100):
@@ -104,7 +104,7 @@ def test_one_pass_finds_any_of_ten_thousand_secrets_that_begin_alike() -> None:
 
 
 def test_long_texts_take_time_in_proportion_to_their_length() -> None:
-    secret = Secret(f"sv=2018-{'a' * 100_000}-end")
+    secret = SecretText(f"sv=2018-{'a' * 100_000}-end")
     started = time.perf_counter()
     scrub("sv=2018-" * 100_000)
     scrub("sig=" * 100_000)
@@ -115,11 +115,11 @@ def test_long_texts_take_time_in_proportion_to_their_length() -> None:
 
 
 def test_long_secret_is_masked_also_where_it_is_cut_off() -> None:
-    secret = Secret("".join(f"{number:x}-" for number in range(2000)))
+    secret = SecretText("".join(f"{number:x}-" for number in range(2000)))
     assert "3e8-3e9" not in scrub(f"the server says: {secret.reveal()[:6000]}…")
 
 
 def test_secrets_that_overlap_are_masked_whole() -> None:
-    first, second = Secret("abcdefgh-12345"), Secret("12345-ijklmnop")
+    first, second = SecretText("abcdefgh-12345"), SecretText("12345-ijklmnop")
     assert scrub("<abcdefgh-12345-ijklmnop>") == "<[secret]>"
     assert (first.reveal(), second.reveal()) == ("abcdefgh-12345", "12345-ijklmnop")

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import strategies as st
 
 from rotator import errors, sas
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from tests.fakes.examples import DEFINITION, FINGERPRINT, LABEL, NOW, TOKEN, token
 
 SIGNATURE = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"
 
 
 def test_token_is_parsed_into_what_it_grants() -> None:
-    found = sas.parse(Secret(TOKEN))
+    found = sas.parse(SecretText(TOKEN))
     assert found.version == "2018-03-28"
     assert (found.services, found.resource_types, found.permissions) == ("b", "sco", "rwu")
     assert found.protocol == "https"
@@ -27,7 +27,7 @@ def test_token_is_parsed_into_what_it_grants() -> None:
 
 @pytest.mark.parametrize("text", [f"?{TOKEN}", f"  {TOKEN}\n", f" ?{TOKEN} "])
 def test_leading_question_mark_and_white_space_are_dropped(text: str) -> None:
-    found = sas.parse(Secret(text))
+    found = sas.parse(SecretText(text))
     assert found.token.reveal() == TOKEN
     assert found.issued.reveal() == text.strip()
 
@@ -37,7 +37,7 @@ def test_sas_as_azure_was_recorded_to_write_it_is_parsed() -> None:
         "?sv=2018-03-28&ss=bqtf&srt=sco&sp=rwdlacup&se=2022-01-19T10:36:16Z&spr=https"
         "&sig=nYwoPkbnpRMTEf50tl8spSaDKndnp3Nm4lrumquJdDA%3D"
     )
-    found = sas.parse(Secret(text))
+    found = sas.parse(SecretText(text))
     assert (found.token.reveal(), found.issued.reveal()) == (text[1:], text)
     assert found.expiry == datetime.datetime(2022, 1, 19, 10, 36, 16, tzinfo=datetime.UTC)
     everything = sas.SasDefinition("all", "bfqt", "sco", "rwdlacup", "https", datetime.timedelta(hours=4))
@@ -45,22 +45,22 @@ def test_sas_as_azure_was_recorded_to_write_it_is_parsed() -> None:
 
 
 def test_sas_shows_fingerprint_and_expiry_but_never_its_token() -> None:
-    found = sas.parse(Secret(TOKEN))
+    found = sas.parse(SecretText(TOKEN))
     assert str(found) == repr(found) == f"{found}" == "SAS 3eb1bd439947eb76 until 2026-07-01T16:00:00Z"
     assert SIGNATURE not in f"{found!r} {found!s} {vars(found)}"
 
 
 def test_missing_protocol_means_that_http_is_allowed_too() -> None:
-    assert sas.parse(Secret(token(spr=None))).protocol == "https,http"
+    assert sas.parse(SecretText(token(spr=None))).protocol == "https,http"
 
 
 def test_time_without_zone_and_date_alone_are_utc() -> None:
-    assert sas.parse(Secret(token(se="2026-07-01T16:00"))).expiry.isoformat() == "2026-07-01T16:00:00+00:00"
-    assert sas.parse(Secret(token(se="2026-07-02"))).expiry.isoformat() == "2026-07-02T00:00:00+00:00"
+    assert sas.parse(SecretText(token(se="2026-07-01T16:00"))).expiry.isoformat() == "2026-07-01T16:00:00+00:00"
+    assert sas.parse(SecretText(token(se="2026-07-02"))).expiry.isoformat() == "2026-07-02T00:00:00+00:00"
 
 
 def test_time_with_an_offset_is_shown_in_utc() -> None:
-    found = sas.parse(Secret(token(se="2026-07-01T18:00:00+02:00")))
+    found = sas.parse(SecretText(token(se="2026-07-01T18:00:00+02:00")))
     assert str(found) == "SAS 3eb1bd439947eb76 until 2026-07-01T16:00:00Z"
 
 
@@ -68,7 +68,7 @@ def test_time_with_an_offset_is_shown_in_utc() -> None:
 def test_token_without_a_field_is_refused_by_the_fields_name(name: str) -> None:
     for text in (token(**{name: None}), token(**{name: ""})):
         with pytest.raises(errors.SasError, match=f"lacks {name}"):
-            sas.parse(Secret(text))
+            sas.parse(SecretText(text))
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_token_without_a_field_is_refused_by_the_fields_name(name: str) -> None:
 )
 def test_malformed_token_is_refused_without_being_quoted(text: str, problem: str) -> None:
     with pytest.raises(errors.SasError, match=problem) as caught:
-        sas.parse(Secret(text))
+        sas.parse(SecretText(text))
     assert SIGNATURE not in str(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
@@ -99,7 +99,7 @@ def test_malformed_token_is_refused_without_being_quoted(text: str, problem: str
 
 def test_signature_that_is_not_ascii_is_refused_as_malformed() -> None:
     with pytest.raises(errors.SasError, match="malformed signature"):
-        sas.parse(Secret(token(sig="é")))
+        sas.parse(SecretText(token(sig="é")))
 
 
 @hypothesis.settings(deadline=None)
@@ -107,7 +107,7 @@ def test_signature_that_is_not_ascii_is_refused_as_malformed() -> None:
 def test_any_text_is_a_sas_or_a_sas_error(text: str) -> None:
     DEFINITION.same_template(text)
     try:
-        found = sas.parse(Secret(text))
+        found = sas.parse(SecretText(text))
     except errors.SasError:
         return
     assert found.token.reveal() in text
@@ -117,13 +117,13 @@ def test_any_text_is_a_sas_or_a_sas_error(text: str) -> None:
 @hypothesis.given(st.sampled_from(["sv", "ss", "srt", "sp", "st", "se", "spr", "sip", "sig"]), st.text(max_size=40))
 def test_any_value_of_a_field_is_parsed_and_checked_or_a_sas_error(name: str, value: str) -> None:
     with contextlib.suppress(errors.SasError):
-        sas.check(sas.parse(Secret(token(**{name: value}))), DEFINITION, NOW)
+        sas.check(sas.parse(SecretText(token(**{name: value}))), DEFINITION, NOW)
 
 
 def test_endless_text_takes_no_time() -> None:
     for text in ("&".join(f"a{number}=" for number in range(50_000)), "=" * 500_000, "%" * 500_000):
         with pytest.raises(errors.SasError):
-            sas.parse(Secret(text))
+            sas.parse(SecretText(text))
         assert not DEFINITION.same_template(text)
 
 
@@ -146,7 +146,7 @@ def test_what_a_service_writes_is_what_is_parsed(
         "st": f"{start:%Y-%m-%dT%H:%M:%SZ}",
         "sig": base64.b64encode(signature).decode(),
     }
-    found = sas.parse(Secret(token(**fields)))
+    found = sas.parse(SecretText(token(**fields)))
     assert (found.permissions, found.expiry, found.start) == (permissions, expiry, start)
     assert len(found.fingerprint) == 16
     assert set(found.fingerprint) <= set(string.hexdigits.lower())

@@ -3,7 +3,7 @@ import datetime
 import pytest
 
 from rotator import errors, sas
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from tests.fakes.examples import DEFINITION, NOW, token
 
 HTTP_TOO = sas.SasDefinition("blobrwu4hours", "b", "sco", "rwu", "https,http", datetime.timedelta(hours=4))
@@ -11,7 +11,7 @@ SHORT = sas.SasDefinition("short", "b", "sco", "rwu", "https", datetime.timedelt
 
 
 def check(text: str, definition: sas.SasDefinition = DEFINITION) -> None:
-    sas.check(sas.parse(Secret(text)), definition, NOW)
+    sas.check(sas.parse(SecretText(text)), definition, NOW)
 
 
 @pytest.mark.parametrize(

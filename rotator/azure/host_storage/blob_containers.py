@@ -14,7 +14,7 @@ from azure.storage.blob import ContainerClient, LinearRetry
 from rotator import errors
 from rotator.azure import identity, network_errors
 from rotator.azure import retries as patience
-from rotator.azure.host_storage.storage_settings import AppStorage
+from rotator.azure.host_storage.storage_settings import HostStorage
 
 # Not every malformed connection string is found out before; an OSError is a missing file of CA certificates.
 TROUBLE = (AzureError, errors.IdentityError, ValueError, OSError)
@@ -29,7 +29,7 @@ _HOST = re.compile(r"[a-z0-9.-]+(:\d+)?(/[a-z0-9]+)?")
 
 
 def container(
-    storage: AppStorage,
+    storage: HostStorage,
     name: str,
     credential: TokenCredential,
     unusable: type[errors.RotatorError],
@@ -61,7 +61,7 @@ def container(
 
 
 @contextlib.contextmanager
-def signed_in(storage: AppStorage, client_id: str | None, credential: TokenCredential) -> Iterator[TokenCredential]:
+def signed_in(storage: HostStorage, client_id: str | None, credential: TokenCredential) -> Iterator[TokenCredential]:
     """Give what opens the storage: the app's `credential`, of this client id, unless the storage names another."""
     if storage.client_id in (None, client_id):
         yield credential

@@ -18,7 +18,7 @@ from azure.storage.blob import BlobLeaseClient
 from rotator import errors
 from rotator.azure.host_storage import blob_containers, lease
 from rotator.azure.host_storage.lease import Holder
-from rotator.azure.host_storage.storage_settings import AppStorage
+from rotator.azure.host_storage.storage_settings import HostStorage
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class BlobLease:
 
     def __init__(
         self,
-        storage: AppStorage,
+        storage: HostStorage,
         name: str,
         holder: Holder,
         credential: TokenCredential,
@@ -182,7 +182,7 @@ class Seen:
     holder: Holder | None = None
 
 
-def look(storage: AppStorage, name: str, credential: TokenCredential) -> Seen:
+def look(storage: HostStorage, name: str, credential: TokenCredential) -> Seen:
     """See who holds the lease on the blob `name`; takes and makes nothing. Raises LeaseUnavailableError."""
     container = blob_containers.container(storage, CONTAINER, credential, errors.LeaseUnavailableError)
     with contextlib.closing(container):

@@ -10,17 +10,17 @@ from rotator import errors
 from rotator.azure import identity
 from rotator.azure.host_storage import blob_containers, blob_lease
 from rotator.azure.host_storage.lease import Holder
-from rotator.azure.host_storage.storage_settings import AppStorage
+from rotator.azure.host_storage.storage_settings import HostStorage
 from rotator.azure.permissions import Principal
 from rotator.plan.plan import Plan
 
 _SCOPE = "https://storage.azure.com/.default"  # in every cloud
 
 
-class OwnBlobs:
+class HostStorageProbe:
     """One storage, for one plan, as one identity."""
 
-    def __init__(self, storage: AppStorage, plan: Plan, lease: str, credential: TokenCredential) -> None:
+    def __init__(self, storage: HostStorage, plan: Plan, lease: str, credential: TokenCredential) -> None:
         self._storage = storage
         self._plan = plan
         self._lease = lease

@@ -5,7 +5,7 @@ import urllib.parse
 from collections.abc import Iterator, Mapping
 
 from rotator import errors
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 
 _SETTING = "AzureWebJobsStorage"
 _PARTS = ("", "__accountName", "__blobServiceUri", "__clientId")
@@ -34,15 +34,15 @@ _WITHOUT_PREFIX = {
 
 
 @dataclasses.dataclass(frozen=True)
-class AppStorage:
+class HostStorage:
     """Blob storage by connection string, or by URL and identity; one of the two is there."""
 
-    connection_string: Secret | None
+    connection_string: SecretText | None
     blob_url: str | None
     client_id: str | None
 
 
-def find(environment: Mapping[str, str], blob_suffix: str = "blob.core.windows.net") -> AppStorage | None:
+def find(environment: Mapping[str, str], blob_suffix: str = "blob.core.windows.net") -> HostStorage | None:
     """Find the storage in the settings; of several, the one that the Functions host takes.
 
     It prefers the setting of that very name, a connection string, to those that begin with it, and among these the
@@ -51,11 +51,11 @@ def find(environment: Mapping[str, str], blob_suffix: str = "blob.core.windows.n
     found = {name: environment.get(_SETTING + name, "").strip() for name in _PARTS}
     client_id = found["__clientId"] or None
     if found[""]:
-        return AppStorage(Secret(found[""]), None, client_id)
+        return HostStorage(SecretText(found[""]), None, client_id)
     if found["__accountName"]:
-        return AppStorage(None, f"https://{found['__accountName']}.{blob_suffix}", client_id)
+        return HostStorage(None, f"https://{found['__accountName']}.{blob_suffix}", client_id)
     if found["__blobServiceUri"]:
-        return AppStorage(None, found["__blobServiceUri"].rstrip("/"), client_id)
+        return HostStorage(None, found["__blobServiceUri"].rstrip("/"), client_id)
     return None
 
 

@@ -23,7 +23,7 @@ class Offer:
 
 
 @dataclasses.dataclass(frozen=True)
-class Lack:
+class MissingAlgorithm:
     """A list without a common algorithm: what it is for, sshd's directive, what we know, and what the host offers."""
 
     use: str
@@ -54,7 +54,7 @@ def parse(body: bytes) -> Offer:
     return Offer(kex, host_keys, ciphers, macs, compressions)
 
 
-def lacks(ours: Offer, theirs: Offer) -> tuple[Lack, ...]:
+def lacks(ours: Offer, theirs: Offer) -> tuple[MissingAlgorithm, ...]:
     """Name each list in which the two have nothing in common."""
     lists = (
         ("the key exchange", "KexAlgorithms", ours.kex, theirs.kex),
@@ -63,10 +63,10 @@ def lacks(ours: Offer, theirs: Offer) -> tuple[Lack, ...]:
         ("the MAC", "MACs", ours.macs, theirs.macs),
         ("compression", "Compression", ours.compressions, theirs.compressions),
     )
-    return tuple(Lack(*each) for each in lists if not set(each[2]) & set(each[3]))
+    return tuple(MissingAlgorithm(*each) for each in lists if not set(each[2]) & set(each[3]))
 
 
-def remedy(lacking: Sequence[Lack]) -> str:
+def remedy(lacking: Sequence[MissingAlgorithm]) -> str:
     """Say what to add to which of sshd's directives."""
     return (
         f"On the master, {'; '.join(map(_addition, lacking))}. `sshd -T` prints what is in force. Then reload sshd. "
@@ -74,7 +74,7 @@ def remedy(lacking: Sequence[Lack]) -> str:
     )
 
 
-def _addition(lack: Lack) -> str:
+def _addition(lack: MissingAlgorithm) -> str:
     if lack.directive == "Compression":
         return "let sshd_config have `Compression no` or `Compression delayed`"
     # The certificate forms of host key algorithms are of no use without an authority.

@@ -12,12 +12,12 @@ from rotator.delivery.ssh import private_key as privatekey
 from rotator.delivery.ssh.transport import Transport, quote
 from rotator.plan import host_keys
 from rotator.plan.plan import Cluster
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 
 Limits = handshake.Limits
 
 
-class Ssh:
+class SshConnector:
     """Opens connections to masters. `resolve` gives a host's addresses, as socket.getaddrinfo does."""
 
     def __init__(
@@ -31,27 +31,27 @@ class Ssh:
         self._handshakes = handshake.Handshakes(self._limits, sleep=sleep, resolve=resolve)
 
     @contextlib.contextmanager
-    def connect(self, cluster: Cluster, key: Secret, passphrase: Secret | None) -> Iterator[session.Session]:
+    def connect(self, cluster: Cluster, key: SecretText, passphrase: SecretText | None) -> Iterator[session.Session]:
         """Give a connection to the proven host; raises SshError of the kind that says what went wrong."""
         private_key = privatekey.load(key, passphrase)
         with contextlib.closing(self.proven(cluster)) as transport:
             yield self.login(transport, cluster, private_key)
 
-    def look(self, cluster: Cluster) -> "tuple[tuple[host_keys.HostKey, ...], Proven | None]":
+    def look(self, cluster: Cluster) -> "tuple[tuple[host_keys.HostKey, ...], ProvenConnection | None]":
         """Give the keys that the host shows, until a pinned one is, and the connection that shows it; send nothing.
 
         Raises SshError if the host shows no key at all.
         """
-        walk = _Walk(self._handshakes, cluster)
+        walk = _HostKeyScan(self._handshakes, cluster)
         for key, transport in walk.keys(_pinned_first(cluster)):
             if _is_pinned(cluster, key):
-                return tuple(walk.shown), Proven(self, cluster, transport)
+                return tuple(walk.shown), ProvenConnection(self, cluster, transport)
             transport.close()
         return walk.strongest_first(), None
 
     def shown(self, cluster: Cluster) -> tuple[host_keys.HostKey, ...]:
         """Give the host's keys, the strongest first, for a person to compare; nothing is sent to it."""
-        walk = _Walk(self._handshakes, cluster)
+        walk = _HostKeyScan(self._handshakes, cluster)
         for _, transport in walk.keys(list(host_keys.ALGORITHMS)):
             transport.close()
         return walk.strongest_first()
@@ -61,7 +61,7 @@ class Ssh:
 
         Raises HostKeyRejectedError if the host shows other keys, whatever becomes of the further connections.
         """
-        walk = _Walk(self._handshakes, cluster)
+        walk = _HostKeyScan(self._handshakes, cluster)
         try:
             for key, transport in walk.keys(_pinned_first(cluster), only=_pinned_types(cluster)):
                 if _is_pinned(cluster, key):
@@ -91,16 +91,16 @@ class Ssh:
         return session.Session(transport, cluster)
 
 
-class Proven:
+class ProvenConnection:
     """A connection to a proven host on which nobody has logged in yet."""
 
-    def __init__(self, ssh: Ssh, cluster: Cluster, transport: Transport) -> None:
+    def __init__(self, ssh: SshConnector, cluster: Cluster, transport: Transport) -> None:
         self._ssh = ssh
         self._cluster = cluster
         self._transport = transport
 
     @contextlib.contextmanager
-    def login(self, key: Secret, passphrase: Secret | None) -> Iterator[session.Session]:
+    def login(self, key: SecretText, passphrase: SecretText | None) -> Iterator[session.Session]:
         """Log in, on another connection if the host did not wait (LoginGraceTime); raises SshError."""
         private_key = privatekey.load(key, passphrase)
         if not self._transport.is_active():
@@ -113,7 +113,7 @@ class Proven:
         self._transport.close()
 
 
-class _Walk:
+class _HostKeyScan:
     """A walk over a host's keys, with as few connections as that takes: sshd counts those without a login.
 
     A connection shows one key. The first asks for any type, so that every server goes on; the server's own list says

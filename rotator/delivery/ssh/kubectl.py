@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 from rotator.delivery.interface import WriteMethod
 from rotator.plan.plan import Cluster, Target
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 
 # sudo, env and kubectl speak English in LC_ALL=C. KUBERC=off keeps kubectl 1.33 and later from the user's own defaults
 # for its options (https://kubernetes.io/docs/reference/kubectl/kuberc/).
@@ -77,8 +77,8 @@ class Former:
     """
 
     version: Mapping[str, str]
-    kept: Secret
-    again: Secret | None
+    kept: SecretText
+    again: SecretText | None
 
 
 def observe(target: Target) -> str:
@@ -101,7 +101,7 @@ def _script() -> str:
     return pathlib.Path(__file__).with_name("deliver.sh").read_text(encoding="utf-8")
 
 
-def stdin(mark: str, new: Secret, former: Former | None) -> Secret:
+def stdin(mark: str, new: SecretText, former: Former | None) -> SecretText:
     """Give what the remote command reads: manifests, the preconditions of the delete, and the mark of completeness.
 
     They stand in the delete's query as well, which the API server heeds where the body is empty or was lost.
@@ -112,7 +112,7 @@ def stdin(mark: str, new: Secret, former: Former | None) -> Secret:
         query = urllib.parse.urlencode(former.version)
         again = former.again.reveal() if former.again else "-"
         lines[1:5] = [again, former.kept.reveal(), json.dumps(options, separators=(",", ":")), query]
-    return Secret("".join(f"{line}\n" for line in lines))
+    return SecretText("".join(f"{line}\n" for line in lines))
 
 
 def parse(stdout: str, mark: str) -> Answer:

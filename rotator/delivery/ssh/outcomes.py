@@ -5,7 +5,7 @@ import dataclasses
 from rotator import errors
 from rotator.delivery import manifest
 from rotator.delivery.interface import WriteMethod
-from rotator.delivery.manifest import Held
+from rotator.delivery.manifest import LiveSecret
 from rotator.delivery.ssh import kubectl, kubectl_errors, remote_output
 from rotator.delivery.ssh.kubectl import Answer, Outcome
 from rotator.plan.plan import Target
@@ -23,7 +23,7 @@ _UNSETTLED = (
 class Found:
     """What there was at the end: `held` is None where there was no Secret, or where that is not `known`."""
 
-    held: Held | None
+    held: LiveSecret | None
     known: bool
 
 
@@ -60,7 +60,7 @@ def not_started(answer: Answer, status: int, stderr: str, target: Target) -> err
     return kubectl_errors.explain(status, stderr, target, NOTHING)
 
 
-def warnings(answer: Answer, target: Target, former: Held | None) -> tuple[str, ...]:
+def warnings(answer: Answer, target: Target, former: LiveSecret | None) -> tuple[str, ...]:
     """Say what is to be known of a delivery that succeeded."""
     found = []
     if answer.outcome("write") is not Outcome.OK or answer.outcome("again"):
@@ -88,7 +88,7 @@ def has_raced(answer: Answer, act: WriteMethod) -> bool:
     return any(answer.outcome(step) is outcome for step, outcome in raced)
 
 
-def failure(answer: Answer, status: int, stderr: str, target: Target, held: Held | None) -> errors.RotatorError:
+def failure(answer: Answer, status: int, stderr: str, target: Target, held: LiveSecret | None) -> errors.RotatorError:
     """Turn a delivery that failed into an error that says what the cluster now holds; `held` is what it held before."""
     there = found(answer)
     written = Outcome.OK in (answer.outcome("write"), answer.outcome("again"))
@@ -117,7 +117,7 @@ def _failed_step(answer: Answer) -> str | None:
     return next((step for step in _WRITES if answer.outcome(step) not in done), None)
 
 
-def _consequence(answer: Answer, there: Found, held: Held | None) -> str:
+def _consequence(answer: Answer, there: Found, held: LiveSecret | None) -> str:
     if any(answer.has(step) for step in ("validate status", "incomplete", "late")):
         return NOTHING
     deleted = Outcome.OK in (answer.outcome("delete"), answer.outcome("delete again"))
@@ -132,7 +132,7 @@ def _consequence(answer: Answer, there: Found, held: Held | None) -> str:
     return "the Secret is MISSING" if held else "there is still no such Secret"
 
 
-def _still_there(answer: Answer, now: Held, before: Held | None, *, deleted: bool) -> str:
+def _still_there(answer: Answer, now: LiveSecret, before: LiveSecret | None, *, deleted: bool) -> str:
     if before is None or now.digests != before.digests:
         return "the Secret holds neither the former nor the new value"
     if answer.outcome("restore") is Outcome.OK:

@@ -10,7 +10,7 @@ from rotator import errors
 from rotator.delivery.ssh import private_key_formats, private_key_text
 from rotator.delivery.ssh.private_key_text import Armoured
 from rotator.errors import PassphraseFault
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 
 _LEAST_RSA_BITS = 2048
 _MOST_RSA_BITS = 16384  # OpenSSH's own bound
@@ -18,7 +18,7 @@ _MOST_RSA_BITS = 16384  # OpenSSH's own bound
 _Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 
-def load(text: Secret, passphrase: Secret | None = None) -> paramiko.PKey:
+def load(text: SecretText, passphrase: SecretText | None = None) -> paramiko.PKey:
     """Make the key that paramiko signs with; raises PrivateKeyError, without the key in it."""
     key = _parse(private_key_text.find(text.reveal()), passphrase)
     if isinstance(key, rsa.RSAPrivateKey) and not _LEAST_RSA_BITS <= key.key_size <= _MOST_RSA_BITS:
@@ -37,7 +37,7 @@ def load(text: Secret, passphrase: Secret | None = None) -> paramiko.PKey:
     return paramiko.Ed25519Key.from_private_key(io.StringIO(plain))
 
 
-def _parse(found: Armoured, passphrase: Secret | None) -> _Key:
+def _parse(found: Armoured, passphrase: SecretText | None) -> _Key:
     if found.encrypted and passphrase is None:
         raise _passphrase_error("missing")
     if passphrase is not None and not found.encrypted:
@@ -74,17 +74,17 @@ def _passphrase_error(fault: PassphraseFault) -> errors.PrivateKeyError:
     return errors.PrivateKeyError(text, remedy=remedy, passphrase=fault)
 
 
-def generate(passphrase: Secret | None = None) -> Secret:
+def generate(passphrase: SecretText | None = None) -> SecretText:
     """Make an Ed25519 key in OpenSSH's form, in memory only, encrypted where there is a passphrase."""
     encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
     if passphrase is not None:
         encryption = serialization.BestAvailableEncryption(passphrase.reveal().encode())
     key = ed25519.Ed25519PrivateKey.generate()
     form = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, encryption)
-    return Secret(form.decode())
+    return SecretText(form.decode())
 
 
-def public_line(key: Secret, passphrase: Secret | None = None) -> str:
+def public_line(key: SecretText, passphrase: SecretText | None = None) -> str:
     """Give a key's public half as authorized_keys has it; raises PrivateKeyError."""
     pair = load(key, passphrase)
     return f"{pair.get_name()} {pair.get_base64()} storage-credential-rotator"

@@ -14,7 +14,7 @@ from rotator import errors
 from rotator.delivery import interface
 from rotator.delivery.ssh import remote_output
 from rotator.plan.plan import Cluster
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 
 _CHUNK = 65536
 _BREAK_SEEN_SECONDS = 0.5
@@ -88,7 +88,7 @@ class Command:
                 break
         return self._printed()
 
-    def finish(self, stdin: Secret | None = None) -> interface.Result:
+    def finish(self, stdin: SecretText | None = None) -> interface.Result:
         """Send stdin, close it, and wait for the end.
 
         Raises CommandKilledError, ConnectionLostError, TimedOutError, OutputUnboundedError, or CommandError where

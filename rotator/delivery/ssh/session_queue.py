@@ -11,7 +11,7 @@ _SECONDS = 60.0
 _PAUSE_SECONDS = 0.1
 
 
-class PatientShell:
+class QueuedShell:
     """A shell for several threads. sshd's MaxSessions, 10 by default, bounds the commands of one connection.
 
     A host that has refused every session for so many `seconds` gives none: what else waits is refused with it.

@@ -9,20 +9,20 @@ import datetime
 
 from rotator import errors, sas
 from rotator.plan.plan import Plan
-from rotator.rotation.issuance import Issuing
+from rotator.rotation.issuance import Issuance
 from rotator.rotation.services import Services
 
 
-def check(plan: Plan, services: Services, issuing: Issuing) -> None:
+def check(plan: Plan, services: Services, issuance: Issuance) -> None:
     """Raise ClockSkewError where clocks differ by more than a new SAS may; SasError for one that is otherwise wrong."""
-    check_dates(plan, services, issuing)
-    if not issuing.standing().stored.differs:
+    check_dates(plan, services, issuance)
+    if not issuance.account_state().stored.differs:
         _check_minted(plan, services)
 
 
-def check_dates(plan: Plan, services: Services, issuing: Issuing) -> None:
+def check_dates(plan: Plan, services: Services, issuance: Issuance) -> None:
     """Do the first half of it, by the Date of the vault's and storage's answers. Raises ClockSkewError."""
-    for url in filter(None, (plan.account.vault_url, issuing.endpoint())):
+    for url in filter(None, (plan.account.vault_url, issuance.endpoint())):
         with contextlib.suppress(errors.NoAnswerError):  # the vault has answered; storage need not be reached from here
             before = services.clock()
             theirs = services.time_at(url)

@@ -5,33 +5,33 @@ import datetime
 import isodate
 
 from rotator import errors, timestamps
-from rotator.issuers.account_state import Standing
+from rotator.issuers.account_state import AccountState
 from rotator.plan.plan import Plan
 from rotator.reporting.report import KeyReport
 from rotator.rotation import pending
-from rotator.rotation.issuance import Issuing
+from rotator.rotation.issuance import Issuance
 from rotator.rotation.keys import periods
 
 
-def outlook(plan: Plan, issuing: Issuing, now: datetime.datetime) -> tuple[KeyReport | None, tuple[str, ...]]:
+def preview(plan: Plan, issuance: Issuance, now: datetime.datetime) -> tuple[KeyReport | None, tuple[str, ...]]:
     """Say what is pending or due by age, and which SAS would die early; changes nothing."""
-    standing = reading(issuing)
-    warnings = periods.warnings(standing.managed, plan) if standing.managed else ()
+    account_state = read_state(issuance)
+    warnings = periods.warnings(account_state.managed, plan) if account_state.managed else ()
     try:
-        before = pending.of(standing.stored.tags)
+        before = pending.of(account_state.stored.tags)
     except errors.KeyRotationError:
         return None, warnings  # the keys are left as they are, of which the run's warnings tell
     if before is not None:
-        left = before.remaining(standing.keys) if standing.keys else ()
+        left = before.remaining(account_state.keys) if account_state.keys else ()
         reason = f"run {before.run} began it"
-        return KeyReport(str(before.operation), "due", reason, standing.active, remaining=left), warnings
-    age = aged(plan, standing, now)
-    return KeyReport("regenerate", "due", age, standing.active) if age else None, warnings
+        return KeyReport(str(before.operation), "due", reason, account_state.active, remaining=left), warnings
+    age = due_by_age(plan, account_state, now)
+    return KeyReport("regenerate", "due", age, account_state.active) if age else None, warnings
 
 
-def aged(plan: Plan, standing: Standing, now: datetime.datetime) -> str | None:
+def due_by_age(plan: Plan, account_state: AccountState, now: datetime.datetime) -> str | None:
     """Say that the active key is older than it may get; None when it is not, or nothing was set."""
-    key = standing.active_key
+    key = account_state.active_key
     if plan.key_rotation_period is None or key is None:
         return None
     if key.created is None:
@@ -42,10 +42,10 @@ def aged(plan: Plan, standing: Standing, now: datetime.datetime) -> str | None:
     return f"{key.name} was made at {timestamps.text(key.created)}, more than {period} ago"
 
 
-def reading(issuing: Issuing) -> Standing:
+def read_state(issuance: Issuance) -> AccountState:
     """Read vault and account, with the keys where these may be listed."""
     try:
-        return issuing.with_keys()
+        return issuance.with_keys()
     except (errors.ResourceManagerError, errors.VaultForbiddenError):
-        issuing.without_keys()
-        return issuing.standing()
+        issuance.without_keys()
+        return issuance.account_state()

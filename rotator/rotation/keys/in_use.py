@@ -5,8 +5,8 @@ import datetime
 
 from rotator import timestamps as moments
 from rotator.delivery import manifest
-from rotator.delivery.manifest import Held
-from rotator.issuers.account_state import Standing
+from rotator.delivery.manifest import LiveSecret
+from rotator.issuers.account_state import AccountState
 from rotator.plan.plan import Plan, Target
 from rotator.reporting.report import Failed
 from rotator.rotation.run import Observed
@@ -14,7 +14,7 @@ from rotator.sas import CLOCK_SKEW
 
 
 @dataclasses.dataclass(frozen=True)
-class Obstacle:
+class Blocker:
     """Somebody who may depend on the key; `until` is None where nobody can tell."""
 
     who: str
@@ -25,40 +25,42 @@ class Obstacle:
         return f"{self.who} {self.why}" + (f", until {moments.text(self.until)}" if self.until else "")
 
 
-def in_targets(name: str, standing: Standing, sighting: Observed, now: datetime.datetime) -> tuple[Obstacle, ...]:
+def in_targets(
+    name: str, account_state: AccountState, observed: Observed, now: datetime.datetime
+) -> tuple[Blocker, ...]:
     """Name the targets that hold a SAS which the key signed, or that cannot be seen to hold none."""
-    found = (_in_target(name, standing, target, held, now) for target, held in sighting.items())
+    found = (_in_target(name, account_state, target, held, now) for target, held in observed.items())
     return tuple(obstacle for obstacle in found if obstacle)
 
 
-def elsewhere(name: str, standing: Standing, plan: Plan, now: datetime.datetime) -> Obstacle | None:
+def elsewhere(name: str, account_state: AccountState, plan: Plan, now: datetime.datetime) -> Blocker | None:
     """Say until when a SAS may live that was issued while the key was the active one, whoever has it now."""
-    last = _last_active(name, standing)
+    last = _last_active(name, account_state)
     if last is None:
         return None
-    lifetime = max(plan.definition.validity, standing.stored.validity or plan.definition.validity)
-    until = moments.after(max(moments.after(last, lifetime), standing.stored.sas_until or last), CLOCK_SKEW)
+    lifetime = max(plan.definition.validity, account_state.stored.validity or plan.definition.validity)
+    until = moments.after(max(moments.after(last, lifetime), account_state.stored.sas_until or last), CLOCK_SKEW)
     if until <= now:
         return None
-    return Obstacle("whoever got one", f"may use a SAS that {name} signed before {moments.text(last)}", until)
+    return Blocker("whoever got one", f"may use a SAS that {name} signed before {moments.text(last)}", until)
 
 
 def _in_target(
-    name: str, standing: Standing, target: Target, held: Held | Failed | None, now: datetime.datetime
-) -> Obstacle | None:
+    name: str, account_state: AccountState, target: Target, held: LiveSecret | Failed | None, now: datetime.datetime
+) -> Blocker | None:
     if isinstance(held, Failed):
-        return Obstacle(str(target), f"cannot be looked at ({held.message})", None)
+        return Blocker(str(target), f"cannot be looked at ({held.message})", None)
     if held is None or not {target.data_key, held.annotations.get(manifest.DATA_KEY)} & set(held.digests):
         return None
     sas = manifest.held_sas(held, target)
     if sas is None:
-        return Obstacle(str(target), "holds something that is no account SAS", None)
-    if moments.after(sas.expiry, CLOCK_SKEW) <= now or standing.signer(sas) != name:
+        return Blocker(str(target), "holds something that is no account SAS", None)
+    if moments.after(sas.expiry, CLOCK_SKEW) <= now or account_state.signer(sas) != name:
         return None
-    return Obstacle(str(target), f"holds a SAS that {name} signed", sas.expiry)
+    return Blocker(str(target), f"holds a SAS that {name} signed", sas.expiry)
 
 
-def _last_active(name: str, standing: Standing) -> datetime.datetime | None:
+def _last_active(name: str, account_state: AccountState) -> datetime.datetime | None:
     """The last moment at which the key that is not active may have been; None where nothing tells.
 
     The other one became active when it was made, or when the vault's record was last changed, by whatever: a
@@ -66,10 +68,10 @@ def _last_active(name: str, standing: Standing) -> datetime.datetime | None:
     it was; a PUT and a regeneration set it with `updated` (recorded live traffic of azure-cli's tests), so that two
     equal times do not mean that the record never was another one.
     """
-    if standing.keys is None or standing.managed is None or standing.active_key is None:
+    if account_state.keys is None or account_state.managed is None or account_state.active_key is None:
         return None
-    made, active = standing.keys.named(name).created, standing.active_key.created
+    made, active = account_state.keys.named(name).created, account_state.active_key.created
     moments = [active] if active and (made is None or active > made) else []
-    if standing.managed.updated:
-        moments.append(standing.managed.updated)
+    if account_state.managed.updated:
+        moments.append(account_state.managed.updated)
     return max(moments, default=None)

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from isodate import duration_isoformat as text
 
 from rotator import untrusted
-from rotator.azure.managed_account import Managed
+from rotator.azure.managed_account import StorageBundle
 from rotator.plan.environment import MARGIN
 from rotator.plan.plan import Plan
 
 
-def warnings(managed: Managed, plan: Plan) -> tuple[str, ...]:
+def warnings(managed: StorageBundle, plan: Plan) -> tuple[str, ...]:
     """Say which SAS would die before its time, and by what.
 
     Key Vault regenerates the key that is not active and makes it the active one, so a key lives two periods, of which
@@ -20,7 +20,7 @@ def warnings(managed: Managed, plan: Plan) -> tuple[str, ...]:
     return tuple(_warnings(managed, plan))
 
 
-def _warnings(managed: Managed, plan: Plan) -> Iterator[str]:
+def _warnings(managed: StorageBundle, plan: Plan) -> Iterator[str]:
     period, validity = managed.period, plan.definition.validity
     if not managed.auto_regenerate:
         return

@@ -4,10 +4,10 @@ import logging
 
 from rotator import errors, event_log
 from rotator.azure.account_keys import AccountKeys
-from rotator.issuers.account_state import Standing
+from rotator.issuers.account_state import AccountState
 from rotator.plan.plan import Plan
 from rotator.rotation import pending
-from rotator.rotation.issuance import Issuing
+from rotator.rotation.issuance import Issuance
 from rotator.rotation.pending import Pending
 from rotator.rotation.services import Services
 from rotator.stopwatch import Stopwatch
@@ -22,10 +22,10 @@ class Regeneration:
     runs; once `forgotten` is set, they have nothing to finish.
     """
 
-    def __init__(self, plan: Plan, services: Services, issuing: Issuing) -> None:
+    def __init__(self, plan: Plan, services: Services, issuance: Issuance) -> None:
         self._definition = plan.definition
         self._services = services
-        self._issuing = issuing
+        self._issuing = issuance
         self.done: list[str] = []
         self.may_forget = False
         self.forgotten = False
@@ -33,7 +33,7 @@ class Regeneration:
     def remember(self, plan: Pending) -> None:
         """Write into the vault what is to be done, for whichever run will finish it."""
         self.forgotten = False
-        tags = self._issuing.standing().stored.tags_for(self._definition, self._services.clock())
+        tags = self._issuing.account_state().stored.tags_for(self._definition, self._services.clock())
         self._services.fence()
         self._services.issuer.store(self._definition, {**tags, pending.TAG: plan.text()})
 
@@ -50,16 +50,16 @@ class Regeneration:
 
         Raises VaultError, LeaseLostError, or ActiveKeyError when the key that is to sign from now on does not.
         """
-        standing = self._issuing.refreshed()
-        if not plan.regenerated(name, listed(standing)):
-            if standing.active == name:
+        account_state = self._issuing.refreshed()
+        if not plan.regenerated(name, listed(account_state)):
+            if account_state.active == name:
                 raise _still_active(name)
-            standing = self._change(plan, name, standing)
-        if standing.active is None or not plan.regenerated(standing.active, listed(standing)):
-            raise _not_made_active(name, standing.active)
+            account_state = self._change(plan, name, account_state)
+        if account_state.active is None or not plan.regenerated(account_state.active, listed(account_state)):
+            raise _not_made_active(name, account_state.active)
 
-    def _change(self, plan: Pending, name: str, standing: Standing) -> Standing:
-        self._services.admit(listed(standing).account)
+    def _change(self, plan: Pending, name: str, account_state: AccountState) -> AccountState:
+        self._services.admit(listed(account_state).account)
         self._services.fence()
         try:
             with Stopwatch().step("regenerate"):
@@ -71,7 +71,7 @@ class Regeneration:
                     self.forget()  # nothing has begun, and no later run could do it either
                 raise
             self.done.append(name)
-            event_log.tell(logger, logging.WARNING, "regenerated all the same", key=name, answer=error)
+            event_log.log(logger, logging.WARNING, "regenerated all the same", key=name, answer=error)
         after = self._issuing.refreshed()
         if not plan.regenerated(name, listed(after)):
             self.done.remove(name)
@@ -79,15 +79,15 @@ class Regeneration:
                 f"the vault says that it regenerated {name}, but the account has the same key as before",
                 remedy="Wait some minutes; the next run looks again by itself.",
             )
-        event_log.tell(logger, logging.WARNING, "regenerated", key=name, account=listed(after).account)
+        event_log.log(logger, logging.WARNING, "regenerated", key=name, account=listed(after).account)
         return after
 
 
-def listed(standing: Standing) -> AccountKeys:
+def listed(account_state: AccountState) -> AccountKeys:
     """Give the keys of a reading that has them."""
-    if standing.keys is None:
+    if account_state.keys is None:
         raise errors.KeyRotationError("the account's keys were not listed", remedy="Please report this defect.")
-    return standing.keys
+    return account_state.keys
 
 
 def _still_active(name: str) -> errors.ActiveKeyError:

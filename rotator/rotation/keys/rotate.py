@@ -14,14 +14,14 @@ from collections.abc import Collection, Iterable, Iterator
 from rotator import errors, event_log, timestamps
 from rotator.azure import account_keys
 from rotator.delivery import manifest
-from rotator.delivery.manifest import Held
-from rotator.issuers.account_state import Standing
+from rotator.delivery.manifest import LiveSecret
+from rotator.issuers.account_state import AccountState
 from rotator.plan.plan import Plan
 from rotator.reporting import report
 from rotator.reporting.report import KeyReport, Report, Unchanged
 from rotator.rotation import pending
 from rotator.rotation.keys import clock_check, due, in_use
-from rotator.rotation.keys.in_use import Obstacle
+from rotator.rotation.keys.in_use import Blocker
 from rotator.rotation.keys.regenerate import Regeneration, listed
 from rotator.rotation.pending import Operation, Pending
 from rotator.rotation.run import Observed, Run
@@ -41,18 +41,18 @@ class KeyRotation:
         self._run = run
         self._operation = Operation.REGENERATE
         self._reason = "asked for"
-        self._regeneration = Regeneration(plan, services, run.issuing)
+        self._regeneration = Regeneration(plan, services, run.issuance)
         self._former: dict[str, Sas] = {}
-        self._obstacles: tuple[Obstacle, ...] = ()
+        self._obstacles: tuple[Blocker, ...] = ()
 
-    def perform(self, operation: Operation, *, forced: bool) -> Report:
+    def run_operation(self, operation: Operation, *, forced: bool) -> Report:
         """Do what was asked for, or go on with it where an earlier run began it; what has begun is not begun again.
 
         A revocation takes the place of a lesser operation, and no other takes its place. Raises KeyInUseError,
         OwnStorageError or another error of ours when it is refused before a key was regenerated.
         """
-        standing = self._run.issuing.with_keys()
-        before = pending.readable(standing.stored.tags)
+        account_state = self._run.issuance.with_keys()
+        before = pending.readable(account_state.stored.tags)
         if before is None:
             self._regeneration.may_forget = True
             return self._begin(operation, forced=forced)
@@ -60,16 +60,16 @@ class KeyRotation:
             return self._begin(operation, forced=forced)
         if operation is not before.operation:
             self._reason = f"run {before.run} asked for it"
-        return self._continue(before, standing, forced=forced and operation is before.operation)
+        return self._continue(before, account_state, forced=forced and operation is before.operation)
 
-    def accompany(self, *, scheduled: bool) -> Report:
+    def rotate_and_resume(self, *, scheduled: bool) -> Report:
         """Rotate the targets that are due. Resume an unfinished key rotation, or start one that is due by age.
 
         Only a `scheduled` run looks at the age. A problem with the keys, a defect of ours included, is reported and
         keeps no target from its SAS.
         """
         try:
-            text = self._run.issuing.standing().stored.tags.get(pending.TAG)
+            text = self._run.issuance.account_state().stored.tags.get(pending.TAG)
         except Exception:  # noqa: BLE001  # the targets meet it too, and it is reported for each
             return self._run.rotate()
         if not text and not (scheduled and self._plan.key_rotation_period):
@@ -81,14 +81,14 @@ class KeyRotation:
             key = self._left(error)
         else:
             return done or self._run.rotate()
-        self._run.issuing.without_keys()
+        self._run.issuance.without_keys()
         return dataclasses.replace(self._run.rotate(), key=key)
 
     def _left(self, error: Exception) -> KeyReport:
         """Log and report what kept the keys as they are."""
         failure = report.failure(error)
         expected = isinstance(error, errors.RotatorError)
-        event_log.tell(
+        event_log.log(
             logger,
             logging.WARNING if expected else logging.ERROR,
             "keys left as they are",
@@ -100,24 +100,24 @@ class KeyRotation:
         return KeyReport(str(self._operation), outcome, self._reason, failure=failure)
 
     def _go_on(self) -> Report | None:
-        standing = self._run.issuing.with_keys()
-        before = pending.of(standing.stored.tags)
+        account_state = self._run.issuance.with_keys()
+        before = pending.of(account_state.stored.tags)
         if before is None:
             return None
         self._operation = before.operation
         self._reason = f"run {before.run} asked for it"
-        return self._continue(before, standing, forced=False)
+        return self._continue(before, account_state, forced=False)
 
-    def _continue(self, before: Pending, standing: Standing, *, forced: bool) -> Report:
+    def _continue(self, before: Pending, account_state: AccountState, *, forced: bool) -> Report:
         """Go on with what is pending, by force if that was said then or is now."""
         before = dataclasses.replace(before, forced=before.forced or forced)
-        if _begun(before, standing):
+        if _begun(before, account_state):
             return self._resume(before)
         return self._begin(before.operation, forced=before.forced)
 
     def _renew_aged(self) -> Report | None:
-        standing = self._run.issuing.with_keys()
-        age = due.aged(self._plan, standing, self._services.clock())
+        account_state = self._run.issuance.with_keys()
+        age = due.due_by_age(self._plan, account_state, self._services.clock())
         if age is None:
             return None
         self._reason = age
@@ -126,52 +126,52 @@ class KeyRotation:
 
     def _resume(self, before: Pending) -> Report:
         self._reason = f"goes on with what run {before.run} began"
-        event_log.tell(logger, logging.INFO, before.operation, reason=self._reason)
+        event_log.log(logger, logging.INFO, before.operation, reason=self._reason)
         if before.operation is Operation.REVOKE:
-            standing = self._run.issuing.standing()
-            dying = before.remaining(listed(standing))
-            self._former = _held_sas(self._run.observe(), standing, dying)
+            account_state = self._run.issuance.account_state()
+            dying = before.remaining(listed(account_state))
+            self._former = _held_sas(self._run.observe(), account_state, dying)
         return self._finish(before)
 
     def _begin(self, operation: Operation, *, forced: bool) -> Report:
-        standing = self._run.issuing.standing()
-        self._services.admit(listed(standing).account)
-        sighting = self._run.observe()
-        moved = operation is Operation.REVOKE and bool(self._holders(standing, sighting))
+        account_state = self._run.issuance.account_state()
+        self._services.admit(listed(account_state).account)
+        observed = self._run.observe()
+        moved = operation is Operation.REVOKE and bool(self._holders(account_state, observed))
         if moved:
             self._run.rotate()
-            sighting = self._run.observe()
-            standing = self._run.issuing.refreshed()
-        first = account_keys.other(standing.active or "")
-        self._obstacles = self._in_the_way(operation, first, standing, sighting)
+            observed = self._run.observe()
+            account_state = self._run.issuance.refreshed()
+        first = account_keys.other(account_state.active or "")
+        self._obstacles = self._in_the_way(operation, first, account_state, observed)
         if self._obstacles and not forced:
             raise _refusal(operation, first, self._obstacles)
         for obstacle in self._obstacles:
-            event_log.tell(logger, logging.WARNING, "goes on by force", operation=operation, cut_off=obstacle)
-        clock_check.check(self._plan, self._services, self._run.issuing)
-        self._former = _held_sas(sighting, standing, account_keys.NAMES)
-        plan = pending.begun(operation, first, listed(standing), forced=forced, run=self._run.name)
+            event_log.log(logger, logging.WARNING, "goes on by force", operation=operation, cut_off=obstacle)
+        clock_check.check(self._plan, self._services, self._run.issuance)
+        self._former = _held_sas(observed, account_state, account_keys.NAMES)
+        plan = pending.begun(operation, first, listed(account_state), forced=forced, run=self._run.name)
         self._regeneration.remember(plan)
-        lately = in_use.elsewhere(first, standing, self._plan, self._services.clock())
+        lately = in_use.elsewhere(first, account_state, self._plan, self._services.clock())
         if operation is Operation.REVOKE and (moved or lately):
             # Consumers may not have seen yet that their target was moved off this key.
-            self._give_time(_moments(sighting))
+            self._give_time(_moments(observed))
         return self._finish(plan)
 
-    def _holders(self, standing: Standing, sighting: Observed) -> tuple[Obstacle, ...]:
-        other = account_keys.other(standing.active or "")
-        return in_use.in_targets(other, standing, _seen(sighting), self._services.clock())
+    def _holders(self, account_state: AccountState, observed: Observed) -> tuple[Blocker, ...]:
+        other = account_keys.other(account_state.active or "")
+        return in_use.in_targets(other, account_state, _seen(observed), self._services.clock())
 
     def _in_the_way(
-        self, operation: Operation, first: str, standing: Standing, sighting: Observed
-    ) -> tuple[Obstacle, ...]:
+        self, operation: Operation, first: str, account_state: AccountState, observed: Observed
+    ) -> tuple[Blocker, ...]:
         now = self._services.clock()
-        elsewhere = in_use.elsewhere(first, standing, self._plan, now)
+        elsewhere = in_use.elsewhere(first, account_state, self._plan, now)
         if operation is Operation.REVOKE:
             # What was issued before is to die. A target that cannot be seen can hold a SAS of this key only if the key
             # was the active one within a SAS' life.
-            return in_use.in_targets(first, standing, sighting if elsewhere else _seen(sighting), now)
-        return in_use.in_targets(first, standing, sighting, now) + ((elsewhere,) if elsewhere else ())
+            return in_use.in_targets(first, account_state, observed if elsewhere else _seen(observed), now)
+        return in_use.in_targets(first, account_state, observed, now) + ((elsewhere,) if elsewhere else ())
 
     def _finish(self, plan: Pending) -> Report:
         """From here on failures are in the report: the vault remembers, and the next run goes on."""
@@ -191,13 +191,13 @@ class KeyRotation:
         return dataclasses.replace(delivered, key=self._told(plan, failure), finished=self._services.clock())
 
     def _complete(self, plan: Pending, delivered: Report) -> None:
-        left = plan.remaining(listed(self._run.issuing.standing()))
+        left = plan.remaining(listed(self._run.issuance.account_state()))
         if left and delivered.targets_failed and not plan.forced:
             raise self._behind(f"; {left[0]} was left as it is")
         if left:
             self._note_cut_off(delivered)
         for name in left:
-            clock_check.check_dates(self._plan, self._services, self._run.issuing)
+            clock_check.check_dates(self._plan, self._services, self._run.issuance)
             self._give_time(_delivered_at(each.outcome, delivered) for each in delivered.targets)
             self._regeneration.regenerate(plan, name)
         if delivered.targets_failed:
@@ -208,12 +208,12 @@ class KeyRotation:
         self._regeneration.forget()
 
     def _behind(self, more: str = "") -> errors.UnfinishedError:
-        active = self._run.issuing.standing().active
+        active = self._run.issuance.account_state().active
         return errors.UnfinishedError(f"not every target holds a SAS of {active} yet{more}")
 
     def _note_cut_off(self, delivered: Report) -> None:
         failed = [each for each in delivered.targets if isinstance(each.outcome, report.Failed)]
-        found = [Obstacle(each.target, "could not be given another SAS before", None) for each in failed]
+        found = [Blocker(each.target, "could not be given another SAS before", None) for each in failed]
         self._obstacles = tuple({obstacle.who: obstacle for obstacle in (*self._obstacles, *found)}.values())
 
     def _give_time(self, deliveries: Iterable[datetime.datetime]) -> None:
@@ -222,19 +222,21 @@ class KeyRotation:
         newest = max(deliveries, default=now)
         left = min(newest + self._plan.revoke_grace - now, self._plan.revoke_grace).total_seconds()
         if left > 0:
-            event_log.tell(logger, logging.INFO, "waiting", seconds=round(left), reason="consumers are to see the SAS")
+            event_log.log(logger, logging.INFO, "waiting", seconds=round(left), reason="consumers are to see the SAS")
             with Stopwatch().step("wait", lasts=left):
                 self._services.sleep(left)
 
     def _told(self, plan: Pending, failure: Exception | None) -> KeyReport:
-        standing = self._run.issuing.latest()
+        account_state = self._run.issuance.latest()
         told = KeyReport(
             operation=str(plan.operation),
             outcome="unfinished" if failure else "done",
             reason=self._reason,
-            active_key=standing.active,
+            active_key=account_state.active,
             regenerated=tuple(self._regeneration.done),
-            remaining=tuple(name for name in plan.remaining(listed(standing)) if name not in self._regeneration.done),
+            remaining=tuple(
+                name for name in plan.remaining(listed(account_state)) if name not in self._regeneration.done
+            ),
             cut_off=tuple(str(obstacle) for obstacle in self._obstacles),
         )
         try:
@@ -245,7 +247,7 @@ class KeyRotation:
         if failure is None:
             return told
         failed = report.failure(failure)
-        event_log.tell(
+        event_log.log(
             logger,
             logging.ERROR,
             told.outcome,
@@ -257,7 +259,7 @@ class KeyRotation:
 
     def _proofs(self) -> tuple[str, ...]:
         """See storage refuse what the targets held before, where it can be reached."""
-        endpoint = self._run.issuing.endpoint()
+        endpoint = self._run.issuance.endpoint()
         if endpoint is None or not self._plan.prove:
             return ()
         with Stopwatch().step("refuse"):
@@ -270,23 +272,23 @@ class KeyRotation:
             return f"not tried: {error}"
 
 
-def _begun(plan: Pending, standing: Standing) -> bool:
-    return plan.regenerated(plan.first, listed(standing))
+def _begun(plan: Pending, account_state: AccountState) -> bool:
+    return plan.regenerated(plan.first, listed(account_state))
 
 
-def _seen(sighting: Observed) -> Observed:
-    return {target: held for target, held in sighting.items() if not isinstance(held, report.Failed)}
+def _seen(observed: Observed) -> Observed:
+    return {target: held for target, held in observed.items() if not isinstance(held, report.Failed)}
 
 
-def _held_sas(sighting: Observed, standing: Standing, signers: Collection[str]) -> dict[str, Sas]:
+def _held_sas(observed: Observed, account_state: AccountState, signers: Collection[str]) -> dict[str, Sas]:
     """Give the SAS that targets hold and that one of these keys signed, by fingerprint."""
-    found = (manifest.held_sas(held, target) for target, held in sighting.items() if isinstance(held, Held))
-    return {sas.fingerprint: sas for sas in found if sas and standing.signer(sas) in signers}
+    found = (manifest.held_sas(held, target) for target, held in observed.items() if isinstance(held, LiveSecret))
+    return {sas.fingerprint: sas for sas in found if sas and account_state.signer(sas) in signers}
 
 
-def _moments(sighting: Observed) -> Iterator[datetime.datetime]:
+def _moments(observed: Observed) -> Iterator[datetime.datetime]:
     """Give when the SAS that targets hold were delivered, where they say so."""
-    found = (held.moment(manifest.ROTATED) for held in sighting.values() if isinstance(held, Held))
+    found = (held.moment(manifest.ROTATED) for held in observed.values() if isinstance(held, LiveSecret))
     return (moment for moment in found if moment)
 
 
@@ -296,7 +298,7 @@ def _delivered_at(outcome: report.Outcome, delivered: Report) -> datetime.dateti
     return delivered.finished
 
 
-def _refusal(operation: Operation, first: str, obstacles: tuple[Obstacle, ...]) -> errors.KeyInUseError:
+def _refusal(operation: Operation, first: str, obstacles: tuple[Blocker, ...]) -> errors.KeyInUseError:
     lines = "".join(f"\n  - {obstacle}" for obstacle in obstacles)
     known = [obstacle.until for obstacle in obstacles if obstacle.until]
     wait = f"Wait until {timestamps.text(max(known))}" if len(known) == len(obstacles) else "Mend those targets first"

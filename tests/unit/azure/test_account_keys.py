@@ -7,18 +7,18 @@ import pytest
 from rotator import errors, sas
 from rotator.azure import account_keys
 from rotator.azure.account_keys import AccountKey, AccountKeys
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from tests.fakes.examples import LONG_AGO, token
 
 # base64 of "the first key, for tests only" and of "the second key, for tests only"
-FIRST = AccountKey("key1", Secret("dGhlIGZpcnN0IGtleSwgZm9yIHRlc3RzIG9ubHk="), LONG_AGO)
-SECOND = AccountKey("key2", Secret("dGhlIHNlY29uZCBrZXksIGZvciB0ZXN0cyBvbmx5"), None)
+FIRST = AccountKey("key1", SecretText("dGhlIGZpcnN0IGtleSwgZm9yIHRlc3RzIG9ubHk="), LONG_AGO)
+SECOND = AccountKey("key2", SecretText("dGhlIHNlY29uZCBrZXksIGZvciB0ZXN0cyBvbmx5"), None)
 KEYS = AccountKeys("mystorage", (FIRST, SECOND))
 SIGNATURE = "uEfxHHaleHri3fU95bovCE1UlK9SfxdjvlpsFCefcgY="
 
 
 def signer(**changes: str | None) -> str | None:
-    found = KEYS.signer(sas.parse(Secret(token(**changes))))
+    found = KEYS.signer(sas.parse(SecretText(token(**changes))))
     return found.name if found else None
 
 
@@ -72,14 +72,14 @@ def test_sas_that_was_changed_has_no_signer(changes: dict[str, str | None]) -> N
 
 
 def test_sas_of_another_account_or_of_a_former_key_has_no_signer() -> None:
-    of_this = sas.parse(Secret(token(sig=SIGNATURE)))
+    of_this = sas.parse(SecretText(token(sig=SIGNATURE)))
     assert AccountKeys("another", (FIRST, SECOND)).signer(of_this) is None
     assert AccountKeys("mystorage", (SECOND,)).signer(of_this) is None
 
 
 def test_key_that_is_no_base64_signed_nothing() -> None:
-    damaged = AccountKey("key1", Secret("no base64!"), None)
-    assert AccountKeys("mystorage", (damaged,)).signer(sas.parse(Secret(token(sig=SIGNATURE)))) is None
+    damaged = AccountKey("key1", SecretText("no base64!"), None)
+    assert AccountKeys("mystorage", (damaged,)).signer(sas.parse(SecretText(token(sig=SIGNATURE)))) is None
 
 
 def test_key_is_found_by_its_name() -> None:

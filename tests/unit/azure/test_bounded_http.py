@@ -20,9 +20,9 @@ from rotator import errors, sas
 from rotator.azure import bounded_http, identity, retries
 from rotator.azure.host_storage import lease
 from rotator.azure.host_storage.blob_lease import BlobLease
-from rotator.azure.host_storage.storage_settings import AppStorage
+from rotator.azure.host_storage.storage_settings import HostStorage
 from rotator.issuers import proof
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from tests.fakes.dripping import Answer, Request, dripping, serving
 from tests.fakes.examples import HOLDER, TOKEN
 
@@ -107,9 +107,9 @@ def test_answer_in_time_is_an_answer_and_its_connection_is_used_again() -> None:
 
 @pytest.mark.parametrize(("beginning", "drop"), PLACES.values(), ids=list(PLACES))
 def test_proof_on_a_dripping_storage_ends(beginning: bytes, drop: bytes) -> None:
-    prover = proof.Prover(patient=False, whole=WHOLE)
+    prover = proof.StorageProver(patient=False, whole=WHOLE)
     with dripping(beginning, drop) as url, ends_soon(), pytest.raises(errors.StorageUnreachableError) as caught:
-        prover.prove(sas.parse(Secret(TOKEN)), url)
+        prover.prove(sas.parse(SecretText(TOKEN)), url)
     assert "sig=" not in repr(caught.value)
 
 
@@ -127,9 +127,9 @@ class Nobody:
         raise AssertionError
 
 
-def app_storage(url: str) -> AppStorage:
+def app_storage(url: str) -> HostStorage:
     key = base64.b64encode(bytes(64)).decode()
-    return AppStorage(Secret(f"AccountName=app;AccountKey={key};BlobEndpoint={url}/app"), None, None)
+    return HostStorage(SecretText(f"AccountName=app;AccountKey={key};BlobEndpoint={url}/app"), None, None)
 
 
 def test_lease_is_not_waited_for_for_ever() -> None:

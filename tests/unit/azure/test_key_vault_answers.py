@@ -66,22 +66,24 @@ def url(tls: ssl.SSLContext, authority: trustme.CA, tmp_path_factory: pytest.Tem
 
 
 @pytest.fixture(scope="module")
-def issuer(url: str) -> Iterator[keyvault.Vault]:
-    with contextlib.closing(keyvault.Vault(ManagedAccount(url, "mystorage"), Token(), sleep=lambda _: None)) as made:
+def issuer(url: str) -> Iterator[keyvault.KeyVaultIssuer]:
+    with contextlib.closing(
+        keyvault.KeyVaultIssuer(ManagedAccount(url, "mystorage"), Token(), sleep=lambda _: None)
+    ) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def store(url: str) -> Iterator[vault_setup.Keeper]:
+def store(url: str) -> Iterator[vault_setup.VaultSetup]:
     with contextlib.closing(
-        vault_setup.Keeper(ManagedAccount(url, "mystorage"), Token(), sleep=lambda _: None)
+        vault_setup.VaultSetup(ManagedAccount(url, "mystorage"), Token(), sleep=lambda _: None)
     ) as made:
         yield made
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from([200, 400, 403, 404, 409]), st.dictionaries(st.sampled_from(FIELDS), json_values) | json_values)
-def test_no_answer_is_an_exception_of_others(issuer: keyvault.Vault, status: int, value: Any) -> None:
+def test_no_answer_is_an_exception_of_others(issuer: keyvault.KeyVaultIssuer, status: int, value: Any) -> None:
     answers.status, answers.value = status, value
     with contextlib.suppress(errors.RotatorError):
         stored = issuer.stored(DEFINITION)
@@ -94,13 +96,13 @@ def test_no_answer_is_an_exception_of_others(issuer: keyvault.Vault, status: int
 
 
 @pytest.mark.parametrize("value", [[], [1], [["a", 1]], "text", 5, None])
-def test_answer_that_is_no_object_is_not_a_vaults(issuer: keyvault.Vault, value: Any) -> None:
+def test_answer_that_is_no_object_is_not_a_vaults(issuer: keyvault.KeyVaultIssuer, value: Any) -> None:
     answers.status, answers.value = 200, value
     with pytest.raises(errors.VaultError, match=r"does not answer .* as a Key Vault does"):
         issuer.managed()
 
 
-def test_list_without_an_end_ends(store: vault_setup.Keeper) -> None:
+def test_list_without_an_end_ends(store: vault_setup.VaultSetup) -> None:
     answers.status, answers.value = 200, {"value": [5, {"id": 5}], "nextLink": "https://other.example.com/storage?t=1"}
     before = answers.asked
     assert store.name_of("/subscriptions/1") is None

@@ -16,12 +16,12 @@ from azure.core.credentials import AccessToken
 from rotator import errors, sas
 from rotator.azure import identity, network_errors, resource_id, server_time
 from rotator.azure.host_storage import blob_containers
-from rotator.azure.host_storage.storage_settings import AppStorage
+from rotator.azure.host_storage.storage_settings import HostStorage
 from rotator.azure.key_vault import VaultClient
 from rotator.azure.resource_manager import ResourceManager
 from rotator.issuers import proof as storage
 from rotator.plan.plan import ManagedAccount
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from rotator.reporting import webhook
 from rotator.reporting.report import Failed
 from tests.fakes.examples import TOKEN
@@ -239,12 +239,12 @@ def managers_sdk(url: str) -> None:
 
 
 def proof(url: str) -> None:
-    storage.Prover(seconds=0, patient=False).prove(sas.parse(Secret(TOKEN)), url)
+    storage.StorageProver(seconds=0, patient=False).prove(sas.parse(SecretText(TOKEN)), url)
 
 
 def own_storage(url: str) -> None:
     container = blob_containers.container(
-        AppStorage(None, url, None), "reports", Anybody(), errors.ArchiveError, retries=0
+        HostStorage(None, url, None), "reports", Anybody(), errors.ArchiveError, retries=0
     )
     with contextlib.closing(container):
         try:
@@ -254,7 +254,7 @@ def own_storage(url: str) -> None:
 
 
 def hook(url: str) -> None:
-    webhook.send(Secret(f"{url}/services/T000/B000"), report_of(errors_of_a_run()), seconds=0.5)
+    webhook.send(SecretText(f"{url}/services/T000/B000"), report_of(errors_of_a_run()), seconds=0.5)
 
 
 def errors_of_a_run() -> Failed:

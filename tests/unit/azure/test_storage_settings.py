@@ -6,8 +6,8 @@ import pytest
 
 from rotator import errors
 from rotator.azure.host_storage import storage_settings
-from rotator.azure.host_storage.storage_settings import AppStorage
-from rotator.redaction import Secret
+from rotator.azure.host_storage.storage_settings import HostStorage
+from rotator.redaction import SecretText
 
 KEY = base64.b64encode(b"a key that nobody may see").decode()
 SAS = "sv=2022-11-02&ss=b&srt=sco&sp=rw&sig=c2VjcmV0c2lnbmF0dXJl"
@@ -20,35 +20,35 @@ def test_without_settings_there_is_no_storage() -> None:
 
 def test_a_connection_string_is_kept_secret() -> None:
     found = storage_settings.find({"AzureWebJobsStorage": BY_KEY})
-    assert found == AppStorage(Secret(BY_KEY), None, None)
+    assert found == HostStorage(SecretText(BY_KEY), None, None)
     assert KEY not in repr(found)
 
 
 def test_an_account_s_name_makes_its_url_in_the_vault_s_cloud() -> None:
     environment = {"AzureWebJobsStorage__accountName": "mine", "AzureWebJobsStorage__clientId": "c1"}
-    assert storage_settings.find(environment) == AppStorage(None, "https://mine.blob.core.windows.net", "c1")
+    assert storage_settings.find(environment) == HostStorage(None, "https://mine.blob.core.windows.net", "c1")
     found = storage_settings.find(environment, "blob.core.chinacloudapi.cn")
-    assert found == AppStorage(None, "https://mine.blob.core.chinacloudapi.cn", "c1")
+    assert found == HostStorage(None, "https://mine.blob.core.chinacloudapi.cn", "c1")
 
 
 def test_a_url_is_taken_as_it_is() -> None:
     environment = {"AzureWebJobsStorage__blobServiceUri": "https://127.0.0.1:10000/mine/"}
-    assert storage_settings.find(environment) == AppStorage(None, "https://127.0.0.1:10000/mine", None)
+    assert storage_settings.find(environment) == HostStorage(None, "https://127.0.0.1:10000/mine", None)
 
 
 def test_of_several_settings_the_one_counts_that_the_functions_host_takes() -> None:
     by_url = {"AzureWebJobsStorage__blobServiceUri": "https://other.example.com"}
     by_name = {**by_url, "AzureWebJobsStorage__accountName": "mine"}
-    assert storage_settings.find(by_name) == AppStorage(None, "https://mine.blob.core.windows.net", None)
+    assert storage_settings.find(by_name) == HostStorage(None, "https://mine.blob.core.windows.net", None)
     by_string = {**by_name, "AzureWebJobsStorage": BY_KEY}
-    assert storage_settings.find(by_string) == AppStorage(Secret(BY_KEY), None, None)
+    assert storage_settings.find(by_string) == HostStorage(SecretText(BY_KEY), None, None)
 
 
 def test_blank_settings_count_as_absent() -> None:
     blank = {"AzureWebJobsStorage": " ", "AzureWebJobsStorage__accountName": "", "AzureWebJobsStorage__clientId": ""}
     assert storage_settings.find(blank) is None
     by_url = {**blank, "AzureWebJobsStorage__blobServiceUri": "https://mine.example.com"}
-    assert storage_settings.find(by_url) == AppStorage(None, "https://mine.example.com", None)
+    assert storage_settings.find(by_url) == HostStorage(None, "https://mine.example.com", None)
 
 
 @pytest.mark.parametrize(

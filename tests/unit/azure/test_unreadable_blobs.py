@@ -16,17 +16,17 @@ from hypothesis import strategies as st
 
 from rotator import errors, sas
 from rotator.azure.host_storage import lease
-from rotator.azure.host_storage.storage_settings import AppStorage
+from rotator.azure.host_storage.storage_settings import HostStorage
 from rotator.commands import history
 from rotator.delivery import manifest
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from rotator.reporting.archive import Archive
 from rotator.rotation import due
 from rotator.rotation.keys import in_use
 from tests.fakes.dripping import Answer, Request, serving
 from tests.fakes.examples import NOW, TARGET, delivered, plan
 from tests.unit.reporting.test_report import report_of
-from tests.unit.rotation.keys.test_in_use import standing
+from tests.unit.rotation.keys.test_in_use import account_state
 from tests.unit.test_untrusted import json_values
 
 RUN = "20260701T120000Z-abc123"
@@ -68,7 +68,7 @@ def _page(prefix: str, beginning: int) -> str:
 def archive(blobs: Blobs) -> Iterator[Archive]:
     key = base64.b64encode(bytes(64)).decode()
     with serving(blobs) as url:
-        storage = AppStorage(Secret(f"AccountName=app;AccountKey={key};BlobEndpoint={url}/app"), None, None)
+        storage = HostStorage(SecretText(f"AccountName=app;AccountKey={key};BlobEndpoint={url}/app"), None, None)
         with contextlib.closing(Archive(storage, "reports", Nobody())) as opened:
             yield opened
 
@@ -134,8 +134,8 @@ ANNOTATIONS = sorted(delivered()["metadata"]["annotations"])
 )
 def test_no_annotation_is_an_exception(changes: dict[str, str]) -> None:
     held = manifest.parse(json.dumps(delivered(**changes)))
-    assert isinstance(due.reason(held, TARGET, plan(), NOW, standing()) or "", str)
-    in_use.in_targets("key1", standing(), {TARGET: held}, NOW)
+    assert isinstance(due.reason(held, TARGET, plan(), NOW, account_state()) or "", str)
+    in_use.in_targets("key1", account_state(), {TARGET: held}, NOW)
 
 
 @given(st.text() | st.dictionaries(st.sampled_from(["kind", "items", "metadata", "data"]), json_values).map(json.dumps))
@@ -153,4 +153,4 @@ def test_no_answer_of_kubectl_is_an_exception_but_a_value_error(text: str) -> No
 def test_no_token_is_an_exception_but_a_sas_error(token: str | list[tuple[str, str]]) -> None:
     text = token if isinstance(token, str) else urllib.parse.urlencode(token)
     with contextlib.suppress(errors.SasError):
-        sas.parse(Secret(text))
+        sas.parse(SecretText(text))

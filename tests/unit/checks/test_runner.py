@@ -13,12 +13,12 @@ import pytest
 from rotator import errors
 from rotator.checks import runner
 from rotator.checks.findings import Checkup, Finding, Level
-from rotator.checks.runner import Known, Look, OverError, Say
-from rotator.redaction import Secret
+from rotator.checks.runner import Check, OverError, Reporter, Results
+from rotator.redaction import SecretText
 from tests.fakes import examples
 
 SECONDS = 10.0
-Act = Callable[[Known, Say], Any]
+Act = Callable[[Results, Reporter], Any]
 
 
 class Watcher:
@@ -40,8 +40,8 @@ def clock() -> datetime.datetime:
     return examples.NOW
 
 
-def run(*looks: Look, announce: runner.Announce | None = None) -> Checkup:
-    return runner.run(looks, announce or runner.Silent(), clock)
+def run(*looks: Check, announce: runner.Progress | None = None) -> Checkup:
+    return runner.run(looks, announce or runner.NoProgress(), clock)
 
 
 def lines(checkup: Checkup) -> list[tuple[str, str, str]]:
@@ -49,7 +49,7 @@ def lines(checkup: Checkup) -> list[tuple[str, str, str]]:
 
 
 def fine(value: Any = None) -> Act:
-    def act(_known: Known, say: Say) -> Any:
+    def act(_known: Results, say: Reporter) -> Any:
         say(Level.OK, "fine")
         return value
 
@@ -57,14 +57,14 @@ def fine(value: Any = None) -> Act:
 
 
 def broken(error: Exception) -> Act:
-    def act(_known: Known, _say: Say) -> None:
+    def act(_known: Results, _say: Reporter) -> None:
         raise error
 
     return act
 
 
 def needing(name: str) -> Act:
-    def act(known: Known, say: Say) -> Any:
+    def act(known: Results, say: Reporter) -> Any:
         found = known.of(name)
         say(Level.OK, f"got {found}")
         return found
@@ -76,25 +76,25 @@ def needing(name: str) -> Act:
 
 
 def test_later_look_gets_what_an_earlier_one_found() -> None:
-    assert lines(run(Look("first", fine(42)), Look("second", needing("first")))) == [
+    assert lines(run(Check("first", fine(42)), Check("second", needing("first")))) == [
         ("first", "ok", "fine"),
         ("second", "ok", "got 42"),
     ]
 
 
 def test_none_is_a_finding_too() -> None:
-    assert lines(run(Look("first", fine(None)), Look("second", needing("first"))))[1] == ("second", "ok", "got None")
+    assert lines(run(Check("first", fine(None)), Check("second", needing("first"))))[1] == ("second", "ok", "got None")
 
 
 @pytest.mark.parametrize("error", [errors.UnreachableError("no"), OverError(), ValueError("what is this")])
 def test_what_an_earlier_look_did_not_find_is_not_looked_at(error: Exception) -> None:
-    checkup = run(Look("first", broken(error)), Look("second", needing("first")))
+    checkup = run(Check("first", broken(error)), Check("second", needing("first")))
     assert lines(checkup)[-1] == ("second", "skipped", "not looked at: that needs 'first'")
 
 
 def test_what_needs_a_skipped_look_is_skipped_for_what_was_in_that_one_s_way() -> None:
-    looks = [Look("first", broken(errors.UnreachableError("no")))]
-    looks += [Look("second", needing("first")), Look("third", needing("second"))]
+    looks = [Check("first", broken(errors.UnreachableError("no")))]
+    looks += [Check("second", needing("first")), Check("third", needing("second"))]
     assert lines(run(*looks)) == [
         ("first", "failure", "no"),
         ("second", "skipped", "not looked at: that needs 'first'"),
@@ -103,29 +103,29 @@ def test_what_needs_a_skipped_look_is_skipped_for_what_was_in_that_one_s_way() -
 
 
 def test_a_look_that_nobody_takes_is_none_that_could_be_waited_for() -> None:
-    assert lines(run(Look("only", needing("settings of another time")))) == [
+    assert lines(run(Check("only", needing("settings of another time")))) == [
         ("only", "skipped", "not looked at: that needs 'settings of another time'")
     ]
 
 
 def test_what_does_not_need_the_failed_look_is_looked_at() -> None:
-    assert lines(run(Look("first", broken(errors.UnreachableError("no"))), Look("second", fine())))[1][1] == "ok"
+    assert lines(run(Check("first", broken(errors.UnreachableError("no"))), Check("second", fine())))[1][1] == "ok"
 
 
 def test_a_skipped_check_is_no_failure() -> None:
-    assert not run(Look("only", needing("nothing"))).failed
+    assert not run(Check("only", needing("nothing"))).failed
 
 
 # What is said
 
 
 def test_a_look_may_say_several_things_and_go_on_after_a_failure() -> None:
-    def act(_known: Known, say: Say) -> str:
+    def act(_known: Results, say: Reporter) -> str:
         say(Level.FAILURE, "half of it is wrong", "Mend it.", "mend it")
         say(Level.OK, "the rest is fine")
         return "the rest"
 
-    checkup = run(Look("first", act), Look("second", needing("first")))
+    checkup = run(Check("first", act), Check("second", needing("first")))
     assert lines(checkup) == [
         ("first", "failure", "half of it is wrong"),
         ("first", "ok", "the rest is fine"),
@@ -135,31 +135,31 @@ def test_a_look_may_say_several_things_and_go_on_after_a_failure() -> None:
 
 
 def test_nothing_is_added_to_what_a_look_said_before_it_was_over() -> None:
-    def act(_known: Known, say: Say) -> None:
+    def act(_known: Results, say: Reporter) -> None:
         say(Level.FAILURE, "it is over")
         raise OverError
 
-    assert lines(run(Look("only", act))) == [("only", "failure", "it is over")]
+    assert lines(run(Check("only", act))) == [("only", "failure", "it is over")]
 
 
 def test_an_error_of_ours_is_told_with_its_remedy_and_the_command_for_it() -> None:
     error = errors.VaultFirewallError("the network", address="192.0.2.1")
-    look = Look("vault", broken(error), lambda found: f"let in {getattr(found, 'address', '?')}")
+    look = Check("vault", broken(error), lambda found: f"let in {getattr(found, 'address', '?')}")
     (finding,) = run(look).findings
     assert finding.level is Level.FAILURE
     assert (finding.text, finding.remedy, finding.command) == ("the network", error.remedy, "let in 192.0.2.1")
 
 
 def test_the_error_of_what_a_rotation_can_do_without_is_a_warning() -> None:
-    look = Look("storage get", broken(errors.VaultForbiddenError("no")), severity=Level.WARNING)
+    look = Check("storage get", broken(errors.VaultForbiddenError("no")), severity=Level.WARNING)
     checkup = run(look)
     assert lines(checkup) == [("storage get", "warning", "no")]
     assert not checkup.failed
 
 
 def test_an_unexpected_error_is_a_failure_whatever_its_look_is_worth() -> None:
-    look = Look("storage get", broken(ZeroDivisionError("by zero")), severity=Level.WARNING)
-    checkup = run(look, Look("other", fine()))
+    look = Check("storage get", broken(ZeroDivisionError("by zero")), severity=Level.WARNING)
+    checkup = run(look, Check("other", fine()))
     assert checkup.failed
     assert [finding.level.value for finding in checkup.findings] == ["failure", "ok"]
     assert "ZeroDivisionError" in checkup.findings[0].text
@@ -167,9 +167,9 @@ def test_an_unexpected_error_is_a_failure_whatever_its_look_is_worth() -> None:
 
 
 def test_an_unexpected_error_keeps_its_secrets_to_itself(caplog: pytest.LogCaptureFixture) -> None:
-    secret = Secret("hunter2-hunter2")
+    secret = SecretText("hunter2-hunter2")
     with caplog.at_level(logging.INFO, "rotator"):
-        checkup = run(Look("only", broken(ValueError(f"cannot read {secret.reveal()}"))))
+        checkup = run(Check("only", broken(ValueError(f"cannot read {secret.reveal()}"))))
     assert "hunter2" not in json.dumps(checkup.as_json())
     assert "hunter2" not in caplog.text
 
@@ -180,16 +180,16 @@ def test_an_unexpected_error_keeps_its_secrets_to_itself(caplog: pytest.LogCaptu
 def test_findings_stand_in_the_looks_order_whichever_ends_first() -> None:
     second_done = threading.Event()
 
-    def slow(_known: Known, say: Say) -> None:
+    def slow(_known: Results, say: Reporter) -> None:
         assert second_done.wait(SECONDS)
         say(Level.OK, "at last")
 
-    def quick(_known: Known, say: Say) -> None:
+    def quick(_known: Results, say: Reporter) -> None:
         say(Level.OK, "at once")
         second_done.set()
 
     watcher = Watcher()
-    checkup = run(Look("slow", slow), Look("quick", quick), announce=watcher)
+    checkup = run(Check("slow", slow), Check("quick", quick), announce=watcher)
     assert [finding.check for finding in checkup.findings] == ["slow", "quick"]
     assert [finding.check for finding in watcher.findings] == ["quick", "slow"]
 
@@ -197,24 +197,24 @@ def test_findings_stand_in_the_looks_order_whichever_ends_first() -> None:
 def test_looks_that_need_nothing_of_each_other_are_under_way_at_once() -> None:
     both = threading.Barrier(2, timeout=SECONDS)
 
-    def act(_known: Known, say: Say) -> None:
+    def act(_known: Results, say: Reporter) -> None:
         both.wait()
         say(Level.OK, "met the other")
 
-    assert {level for _, level, _ in lines(run(Look("one", act), Look("other", act)))} == {"ok"}
+    assert {level for _, level, _ in lines(run(Check("one", act), Check("other", act)))} == {"ok"}
 
 
 def test_a_long_chain_behind_waiting_looks_comes_to_its_end() -> None:
     """More looks wait than there are threads; those before them still get one."""
-    looks = [Look("0", fine(0))]
-    looks += [Look(f"{number}", needing(f"{number - 1}")) for number in range(1, 40)]
+    looks = [Check("0", fine(0))]
+    looks += [Check(f"{number}", needing(f"{number - 1}")) for number in range(1, 40)]
     checkup = run(*looks)
     assert lines(checkup)[-1] == ("39", "ok", "got 0")
 
 
 def test_a_checkup_says_when_it_began_and_ended() -> None:
     moments = iter([examples.NOW, examples.NOW + datetime.timedelta(seconds=3)])
-    checkup = runner.run([Look("only", fine())], runner.Silent(), lambda: next(moments))
+    checkup = runner.run([Check("only", fine())], runner.NoProgress(), lambda: next(moments))
     assert (checkup.started, checkup.finished) == (examples.NOW, examples.NOW + datetime.timedelta(seconds=3))
 
 
@@ -223,7 +223,7 @@ def test_a_checkup_says_when_it_began_and_ended() -> None:
 
 def test_each_look_is_announced_before_what_it_finds() -> None:
     watcher = Watcher()
-    looks = (Look("one", fine()), Look("two", broken(errors.UnreachableError("no"))), Look("three", needing("two")))
+    looks = (Check("one", fine()), Check("two", broken(errors.UnreachableError("no"))), Check("three", needing("two")))
     run(*looks, announce=watcher)
     for check in ("one", "two", "three"):
         assert watcher.told.index(("began", check)) < watcher.told.index(("found", check))
@@ -231,15 +231,15 @@ def test_each_look_is_announced_before_what_it_finds() -> None:
 
 def test_what_is_announced_is_what_is_found() -> None:
     watcher = Watcher()
-    looks = (Look("one", fine()), Look("two", broken(ZeroDivisionError())), Look("three", needing("two")))
+    looks = (Check("one", fine()), Check("two", broken(ZeroDivisionError())), Check("three", needing("two")))
     checkup = run(*looks, announce=watcher)
     assert set(watcher.findings) == set(checkup.findings)
 
 
 def test_each_finding_is_one_line_of_json_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    look = Look("login", broken(errors.UnreachableError("no", remedy="Check it.")), lambda _: "mend it")
+    look = Check("login", broken(errors.UnreachableError("no", remedy="Check it.")), lambda _: "mend it")
     with caplog.at_level(logging.INFO, "rotator.checks.runner"):
-        run(Look("settings", fine()), look)
+        run(Check("settings", fine()), look)
     told = sorted((record.levelname, json.loads(record.getMessage())["check"]) for record in caplog.records)
     assert told == [("ERROR", "login"), ("INFO", "settings")]
     failure = next(json.loads(record.getMessage()) for record in caplog.records if record.levelname == "ERROR")
@@ -254,6 +254,6 @@ def test_each_finding_is_one_line_of_json_in_the_log(caplog: pytest.LogCaptureFi
 
 
 def test_findings_are_values() -> None:
-    (finding,) = run(Look("only", fine())).findings
+    (finding,) = run(Check("only", fine())).findings
     with pytest.raises(dataclasses.FrozenInstanceError):
         finding.text = "another"  # type: ignore[misc]

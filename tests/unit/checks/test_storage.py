@@ -8,9 +8,9 @@ from rotator import errors
 from rotator.checks import runner
 from rotator.checks.findings import Checkup, Level
 from rotator.checks.remedies import Remedies
-from rotator.checks.runner import Look
+from rotator.checks.runner import Check
 from rotator.checks.storage import StorageChecks
-from rotator.rotation.issuance import Issuing
+from rotator.rotation.issuance import Issuance
 from tests.fakes import examples
 from tests.fakes.world import World
 
@@ -31,7 +31,7 @@ def check(world: World, **changes: object) -> Checkup:
         world.plan,
         world.vault,
         world.storage,
-        Issuing(world.plan, world.services),
+        Issuance(world.plan, world.services),
         own=None,
         time_at=lambda _: world.clock(),
         clock=world.clock,
@@ -44,11 +44,11 @@ def check(world: World, **changes: object) -> Checkup:
         "Secret": examples.held(world.master.secrets["storage-sas"]),
     }
     ours = [look for look in looks if look.name in LOOKS]
-    return runner.run([*(found_before(*each) for each in found.items()), *ours], runner.Silent(), world.clock)
+    return runner.run([*(found_before(*each) for each in found.items()), *ours], runner.NoProgress(), world.clock)
 
 
-def found_before(name: str, value: object) -> Look:
-    return Look(name, lambda _known, _say: value)
+def found_before(name: str, value: object) -> Check:
+    return Check(name, lambda _known, _say: value)
 
 
 def levels(checkup: Checkup, name: str) -> set[Level]:

@@ -30,7 +30,7 @@ def invoke(*arguments: str, **settings: str) -> Result:
 @pytest.fixture
 def busy() -> Iterator[None]:
     """A run in progress."""
-    with lock._place.held_by(HOLDER):
+    with lock._process_lock.held_by(HOLDER):
         yield
 
 

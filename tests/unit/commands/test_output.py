@@ -18,7 +18,7 @@ from rotator import redaction
 from rotator.commands import cli, error_output, terminal
 from rotator.commands.output import CommandLine, Output
 from rotator.commands.terminal import Manner
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from tests.fakes.examples import TOKEN
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -60,14 +60,14 @@ def test_what_is_wrong_with_an_option_is_told_without_a_secret() -> None:
 
 
 def test_json_with_half_a_key_in_it_stays_json() -> None:
-    held = Secret("correct horse battery staple")
+    held = SecretText("correct horse battery staple")
     value = {"message": f"-----BEGIN PRIVATE KEY-----\n{'A' * 20}", "lines": [f"x {held.reveal()}"], "count": 3}
     text = error_output.json_text(value)
     assert json.loads(text) == {"message": "[secret]", "lines": ["x [secret]"], "count": 3}
 
 
 def test_a_secret_that_a_table_would_fold_is_masked_before() -> None:
-    held = Secret("correct-horse-battery-staple-" * 3)
+    held = SecretText("correct-horse-battery-staple-" * 3)
 
     @click.command()
     def command() -> None:

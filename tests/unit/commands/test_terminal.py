@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from rotator import errors
 from rotator.commands import terminal
 from rotator.commands.terminal import Manner
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from tests.fakes.examples import TOKEN
 
 REFUSED = errors.UnreachableError("master.example.com does not answer")
@@ -104,7 +104,7 @@ def test_debug_keeps_standard_output_for_json() -> None:
 
 
 def test_a_traceback_holds_no_secret() -> None:
-    phrase = Secret("correct horse battery staple")
+    phrase = SecretText("correct horse battery staple")
 
     def fail() -> None:
         try:

@@ -7,7 +7,7 @@ import pytest
 
 from rotator.delivery import manifest
 from rotator.plan.plan import Encoding
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from tests.fakes.examples import DIGEST, FINGERPRINT, LABEL, STORED, TARGET, TOKEN, delivered, document, held, order
 
 
@@ -58,7 +58,7 @@ def test_base64_encoding_is_one_more_than_kubernetes_own() -> None:
 
 
 def test_digest_is_that_of_the_value_not_of_its_base64() -> None:
-    assert manifest.digest(Secret("aHVudGVyMg==")) == (
+    assert manifest.digest(SecretText("aHVudGVyMg==")) == (
         "sha256:f52fbd32b2b3b86ff88ef6c490628285f482af15ddcb29541f94bcf526a3f6c7"
     )
     assert held(document({"password": "hunter2"})).digests == {

@@ -1,6 +1,6 @@
 from rotator import sas
-from rotator.issuers.proof import Prover
-from rotator.redaction import Secret
+from rotator.issuers.proof import StorageProver
+from rotator.redaction import SecretText
 from tests.fakes.dripping import Answer, Request, serving
 
 TOKEN = "sv=2018-03-28&ss=b&srt=sco&sp=rwu&se=2099-01-01T00:00:00Z&spr=https&sig=c2lnbmF0dXJl"
@@ -15,5 +15,5 @@ def test_the_proof_says_in_which_version_it_speaks() -> None:
         return 200, {}, b""
 
     with serving(route) as url:
-        assert Prover().prove(sas.parse(Secret(TOKEN)), f"{url}/account") == "accepted"
+        assert StorageProver().prove(sas.parse(SecretText(TOKEN)), f"{url}/account") == "accepted"
     assert asked == [("/account/?restype=service&comp=properties", "2018-03-28")]

@@ -54,7 +54,7 @@ def test_of_our_settings_those_are_secret_whose_type_or_meaning_says_so() -> Non
 
 
 def test_a_secret_that_is_known_is_shown_in_no_setting() -> None:
-    known = redaction.Secret("correct horse battery staple")
+    known = redaction.SecretText("correct horse battery staple")
     assert secret_settings.may_hold_secret("KUBERNETES_NAMESPACE", f"x {known.reveal()}")
 
 

@@ -6,7 +6,7 @@ import pytest
 from rotator import errors
 from rotator.plan import environment
 from rotator.plan.settings import Settings
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from tests.unit.plan.test_environment import SAMPLE, problems
 
 HOOK = "https://prod-1.westeurope.logic.azure.com/workflows/0123/triggers/manual/paths/invoke"
@@ -14,7 +14,7 @@ HOOK = "https://prod-1.westeurope.logic.azure.com/workflows/0123/triggers/manual
 # What each setting takes, as it is written, and the value that comes of it.
 GOOD: list[tuple[str, str, object]] = [
     ("REPORT_CONTAINER", "rotation-reports", "rotation-reports"),
-    ("NOTIFY_WEBHOOK_URL", f"{HOOK}?api-version=1&sig=x", Secret(f"{HOOK}?api-version=1&sig=x")),
+    ("NOTIFY_WEBHOOK_URL", f"{HOOK}?api-version=1&sig=x", SecretText(f"{HOOK}?api-version=1&sig=x")),
     ("NOTIFY_WEBHOOK_URL", "http://hooks.example.com/x", None),
     ("NOTIFY_WEBHOOK_URL", "https://[half", None),
     ("NOTIFY_WEBHOOK_URL", "@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/hook)", None),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rotator.plan.plan import Strategy
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from rotator.reporting import chat_message
 from rotator.reporting.report import Due, Failed, KeyReport, Outcome, Report, Rotated, TargetReport, Unchanged
 from tests.fakes.examples import DIGEST, FINGERPRINT, LABEL, NOW, TOKEN
@@ -198,7 +198,7 @@ def test_hostile_words_stay_words_in_teams(words: str, told: str) -> None:
 
 @pytest.mark.parametrize("form", [slack, teams])
 def test_secrets_are_masked_even_where_words_are_cut(form: Any) -> None:
-    secret = Secret("correct horse battery staple & more")
+    secret = SecretText("correct horse battery staple & more")
     report = failed(f"{'x' * 490} {secret.reveal()}")
     told = [*form(report), *form(failed(f"refused ?{TOKEN}")), *form(report_of(FAILED, asked_by=secret.reveal()))]
     assert "correct" not in "\n".join(told)

@@ -112,7 +112,7 @@ def test_a_log_line_stays_json_whatever_is_taken_out_of_it(caplog: pytest.LogCap
     hostile = Failed("ManifestRejectedError", 'webhook "w" denied "https://x/?se=1&sig=zzyyxx" \\ "more"', "Read it.")
     with caplog.at_level(logging.INFO):
         publish.note(report_of(hostile))
-        event_log.tell(logging.getLogger("rotator.test"), logging.INFO, "failed", message=hostile.message)
+        event_log.log(logging.getLogger("rotator.test"), logging.INFO, "failed", message=hostile.message)
     report, decision = caplog.messages
     assert json.loads(report.removeprefix("report "))["targets"][0]["error"] == "ManifestRejectedError"
     assert "sig=[secret]" in json.loads(decision)["message"]

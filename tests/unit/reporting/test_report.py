@@ -6,7 +6,7 @@ import pytest
 
 from rotator import errors
 from rotator.plan.plan import Strategy
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from rotator.reporting import report
 from rotator.reporting.report import Due, Failed, KeyReport, Outcome, Report, Rotated, TargetReport, Unchanged
 from tests.fakes.examples import DIGEST, FINGERPRINT, LABEL, NOW
@@ -140,7 +140,7 @@ def test_failure_with_its_own_remedy_tells_that_instead() -> None:
 
 
 def test_unexpected_failure_is_named_and_scrubbed() -> None:
-    secret = Secret("hunter2-hunter2")
+    secret = SecretText("hunter2-hunter2")
     outcome = report.failure(KeyError(f"{secret.reveal()} &sig=Zm9v"))
     assert outcome.error == "UnexpectedError"
     assert outcome.message == "KeyError: '[secret] &sig=[secret]'"
@@ -150,7 +150,7 @@ def test_unexpected_failure_is_named_and_scrubbed() -> None:
 
 
 def test_words_of_our_own_failure_are_scrubbed_too() -> None:
-    secret = Secret("hunter2-hunter2")
+    secret = SecretText("hunter2-hunter2")
     assert report.failure(errors.SshError("no hunter2-hunter2")).message == "no [secret]"
     assert secret.reveal() == "hunter2-hunter2"
 

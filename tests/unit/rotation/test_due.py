@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import pytest
 
 from rotator.azure.account_keys import AccountKeys
-from rotator.azure.managed_account import Managed
+from rotator.azure.managed_account import StorageBundle
 from rotator.delivery import manifest
-from rotator.issuers.account_state import Standing, Stored
+from rotator.issuers.account_state import AccountState, StoredDefinition
 from rotator.plan.plan import Encoding, Plan, Strategy
 from rotator.rotation import due
 from tests.fakes.examples import (
@@ -188,15 +188,15 @@ def test_other_strategy_alone_makes_nothing_due() -> None:
     assert due.reason(held(delivered()), dataclasses.replace(TARGET, strategy=Strategy.APPLY), plan(), NOW) is None
 
 
-def standing(active: str | None, keys: AccountKeys | None = None) -> Standing:
-    managed = Managed(RESOURCE_ID, active, auto_regenerate=False, period=None) if active else None
-    return Standing(Stored(differs=False, tags={}, validity=None), managed, keys)
+def account_state(active: str | None, keys: AccountKeys | None = None) -> AccountState:
+    managed = StorageBundle(RESOURCE_ID, active, auto_regenerate=False, period=None) if active else None
+    return AccountState(StoredDefinition(differs=False, tags={}, validity=None), managed, keys)
 
 
 def by_key(signer: str | None, active: str | None) -> str | None:
     """Why a Secret that says that this key signed its SAS is due while another one is active."""
     found = held(delivered(**{"rotator/signing-key": signer}))
-    return due.reason(found, TARGET, plan(), NOW + MINUTE, standing(active))
+    return due.reason(found, TARGET, plan(), NOW + MINUTE, account_state(active))
 
 
 def test_sas_of_a_key_that_is_no_longer_active_is_due_by_what_the_secret_says() -> None:
@@ -215,7 +215,7 @@ def by_signature(
     """Why a Secret with a SAS that key1 signed is due where keys are listed, whatever it says itself."""
     composed = manifest.compose(TARGET, None, order(token(sig=SIGNATURE)))
     composed["metadata"]["annotations"]["rotator/signing-key"] = says
-    return due.reason(held(composed), TARGET, wanted or plan(), NOW + after, standing(active, keys))
+    return due.reason(held(composed), TARGET, wanted or plan(), NOW + after, account_state(active, keys))
 
 
 def test_signature_counts_where_keys_are_listed_and_not_what_the_secret_says() -> None:
@@ -236,4 +236,4 @@ def test_sas_of_a_key_that_is_gone_is_due_as_such_whatever_else_it_is_due_for() 
 
 def test_other_reasons_come_before_a_key_that_is_no_longer_active() -> None:
     old = held(delivered(**{"rotator/signing-key": "key1"}))
-    assert due.reason(old, TARGET, plan(), NOW + 20 * MINUTE, standing("key2")) == "the SAS is 20 min old"
+    assert due.reason(old, TARGET, plan(), NOW + 20 * MINUTE, account_state("key2")) == "the SAS is 20 min old"

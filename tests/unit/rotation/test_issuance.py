@@ -7,9 +7,9 @@ import pytest
 from rotator import errors
 from rotator.azure.account_keys import AccountKeys
 from rotator.plan.plan import ManagedAccount
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from rotator.rotation import pending
-from rotator.rotation.issuance import Issuing
+from rotator.rotation.issuance import Issuance
 from rotator.stopwatch import Stopwatch
 from tests.fakes.examples import plan
 from tests.fakes.services import Ring
@@ -18,8 +18,8 @@ from tests.fakes.world import World
 REFUSED = errors.StorageRefusedError("storage answered 403")
 
 
-def issuing(world: World, *, keyed: bool = False) -> Issuing:
-    made = Issuing(world.plan, world.services)
+def issuance(world: World, *, keyed: bool = False) -> Issuance:
+    made = Issuance(world.plan, world.services)
     if keyed:
         made.with_keys()
     return made
@@ -27,28 +27,28 @@ def issuing(world: World, *, keyed: bool = False) -> Issuing:
 
 def test_active_key_of_before_and_after_is_the_signer_where_keys_are_not_listed() -> None:
     world = World().settled()
-    assert issuing(world).issue(Stopwatch()).signer == "key1"
+    assert issuance(world).issue(Stopwatch()).signer == "key1"
     assert "keys" not in world.calls.names
 
 
 def test_signature_tells_the_signer_where_keys_are_listed() -> None:
     world = World().settled()
     world.vault.turn_to("key2")
-    assert issuing(world, keyed=True).issue(Stopwatch()).signer == "key2"
+    assert issuance(world, keyed=True).issue(Stopwatch()).signer == "key2"
 
 
 def test_signer_is_not_known_where_the_active_key_may_not_be_read() -> None:
     world = World().settled()
     world.vault.may_read = False
-    issued = issuing(world).issue(Stopwatch())
+    issued = issuance(world).issue(Stopwatch())
     assert (issued.signer, issued.proof) == (None, "accepted")
 
 
 @pytest.mark.parametrize(("when", "keyed"), [("before", False), ("before", True), ("after", False)], ids=str)
 def test_sas_is_issued_anew_when_the_active_key_changes_meanwhile(when: str, *, keyed: bool) -> None:
     world = World().settled()
-    under_way = issuing(world, keyed=keyed)
-    under_way.standing()
+    under_way = issuance(world, keyed=keyed)
+    under_way.account_state()
     world.calls.meddle(when, "mint", world.vault.regenerate_by_itself)
     issued = under_way.issue(Stopwatch())
     assert issued.signer == world.account.signer(issued.sas.token.reveal()) == "key2"
@@ -57,7 +57,7 @@ def test_sas_is_issued_anew_when_the_active_key_changes_meanwhile(when: str, *, 
 def test_sas_whose_signature_was_seen_is_good_although_the_active_key_changes_right_after() -> None:
     world = World().settled()
     world.calls.meddle("after", "mint", world.vault.regenerate_by_itself)
-    issued = issuing(world, keyed=True).issue(Stopwatch())
+    issued = issuance(world, keyed=True).issue(Stopwatch())
     assert issued.signer == world.account.signer(issued.sas.token.reveal()) == "key1"
 
 
@@ -70,7 +70,7 @@ def test_active_key_that_changes_all_the_time_is_given_up_on() -> None:
 
     world.calls.meddle("after", "mint", switch)
     with pytest.raises(errors.ActiveKeyError, match="not signed by the key that the vault says is active"):
-        issuing(world).issue(Stopwatch())
+        issuance(world).issue(Stopwatch())
     assert (world.calls.names.count("mint"), world.slept, world.storage.tried[1:]) == (3, [1.0, 1.0], [])
 
 
@@ -81,11 +81,11 @@ def test_sas_that_no_present_key_signed_is_never_tried_nor_delivered() -> None:
         def keys(self, account_id: str) -> AccountKeys:
             found = super().keys(account_id)
             return AccountKeys(
-                found.account, tuple(dataclasses.replace(key, value=Secret("bmV3")) for key in found.keys)
+                found.account, tuple(dataclasses.replace(key, value=SecretText("bmV3")) for key in found.keys)
             )
 
     services = dataclasses.replace(world.services, ring=Replaced(world.calls, world.account))
-    under_way = Issuing(world.plan, services)
+    under_way = Issuance(world.plan, services)
     under_way.with_keys()
     with pytest.raises(errors.ActiveKeyError) as caught:
         under_way.issue(Stopwatch())
@@ -95,7 +95,7 @@ def test_sas_that_no_present_key_signed_is_never_tried_nor_delivered() -> None:
 
 def test_sas_is_issued_once_until_it_is_forgotten() -> None:
     world = World().settled()
-    made = issuing(world)
+    made = issuance(world)
     first = made.issue(Stopwatch())
     assert made.issue(Stopwatch()) is first
     made.forget()
@@ -106,7 +106,7 @@ def test_sas_is_issued_once_until_it_is_forgotten() -> None:
 
 def test_failure_is_everyones_until_it_is_forgotten() -> None:
     world = World().settled()
-    made = issuing(world)
+    made = issuance(world)
     world.calls.failing["prove"] = REFUSED
     for _ in range(2):
         with pytest.raises(errors.StorageRefusedError):
@@ -119,20 +119,20 @@ def test_failure_is_everyones_until_it_is_forgotten() -> None:
 
 def test_vault_is_read_once_unless_told_to_look_again() -> None:
     world = World().settled()
-    made = issuing(world)
-    assert made.standing() is made.standing()
+    made = issuance(world)
+    assert made.account_state() is made.account_state()
     world.vault.turn_to("key2")
-    assert made.standing().active == "key1"
+    assert made.account_state().active == "key1"
     assert made.refreshed().active == "key2"
     assert world.calls.made("stored", "managed") == ["stored", "managed"] * 2
 
 
 def test_failed_reading_is_not_asked_for_anew_and_the_last_good_one_is_kept() -> None:
     world = World().settled()
-    made = issuing(world)
-    good = made.standing()
+    made = issuance(world)
+    good = made.account_state()
     world.calls.failing["stored"] = errors.VaultThrottledError("429")
-    for look in (made.refreshed, made.standing):
+    for look in (made.refreshed, made.account_state):
         with pytest.raises(errors.VaultThrottledError):
             look()
     assert world.calls.names.count("stored") == 2
@@ -143,24 +143,24 @@ def test_latest_reading_fails_as_the_first_did_when_there_is_none() -> None:
     world = World().settled()
     world.calls.failing["stored"] = errors.VaultThrottledError("429")
     with pytest.raises(errors.VaultThrottledError):
-        issuing(world).latest()
+        issuance(world).latest()
 
 
 def test_keys_are_listed_from_when_they_are_asked_for_until_they_are_not() -> None:
     world = World().settled()
-    made = issuing(world)
-    assert made.standing().keys is None
+    made = issuance(world)
+    assert made.account_state().keys is None
     assert made.with_keys().keys is not None
     assert made.refreshed().keys is not None
     made.without_keys()
-    assert made.standing().keys is None
+    assert made.account_state().keys is None
 
 
 def test_vault_that_may_not_be_read_is_an_error_only_where_keys_are_asked_for() -> None:
     world = World().settled()
     world.vault.may_read = False
-    made = issuing(world)
-    assert made.standing().managed is None
+    made = issuance(world)
+    assert made.account_state().managed is None
     with pytest.raises(errors.VaultForbiddenError):
         made.with_keys()
 
@@ -168,7 +168,7 @@ def test_vault_that_may_not_be_read_is_an_error_only_where_keys_are_asked_for() 
 def test_definition_is_set_with_the_tags_that_it_has() -> None:
     world = World()
     world.vault.tags = {"team": "blue", pending.TAG: "later"}
-    made = issuing(world)
+    made = issuance(world)
     made.issue(Stopwatch())
     assert (made.definition_changed, world.vault.told) == (True, {"team": "blue", pending.TAG: "later"})
 
@@ -177,7 +177,7 @@ def test_lost_lease_keeps_the_definition_as_it_was() -> None:
     world = World()
     world.calls.failing["fence"] = errors.LeaseLostError("another run has it")
     with pytest.raises(errors.LeaseLostError):
-        issuing(world).issue(Stopwatch())
+        issuance(world).issue(Stopwatch())
     assert world.vault.definitions == {}
 
 
@@ -198,4 +198,4 @@ def test_endpoint_is_the_set_one_or_concluded_from_account_and_cloud(
     world = World()
     world.vault.may_read = may_read
     world.plan = plan(account=ManagedAccount(vault, "myalias"), blob_endpoint=endpoint)
-    assert issuing(world).endpoint() == expected
+    assert issuance(world).endpoint() == expected

@@ -22,8 +22,8 @@ class Credential:
         raise AssertionError("no token is needed")
 
 
-def take(*, leased: bool = False, **environment: str) -> AbstractContextManager[lock.Turn]:
-    return lock.take(plan(), Request("cli", "me", lease=leased), environment, Credential())  # type: ignore[arg-type]
+def take(*, leased: bool = False, **environment: str) -> AbstractContextManager[lock.RunLock]:
+    return lock.acquire(plan(), Request("cli", "me", lease=leased), environment, Credential())  # type: ignore[arg-type]
 
 
 def test_second_turn_is_refused_with_who_has_the_first_and_since_when() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rotator import errors
 from rotator.azure.account_keys import AccountKey, AccountKeys
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from rotator.rotation import pending, request
 from rotator.rotation.pending import Operation, Pending
 from tests.fakes.examples import LONG_AGO, NOW
@@ -26,7 +26,8 @@ moments = st.none() | st.datetimes(timezones=st.just(datetime.UTC))
 def keys(first: datetime.datetime | None = LONG_AGO, second: datetime.datetime | None = LONG_AGO) -> AccountKeys:
     made = {"key1": first, "key2": second}
     return AccountKeys(
-        "mystorage", tuple(AccountKey(name, Secret("bm90IGEgcmVhbCBhY2NvdW50IGtleQ=="), made[name]) for name in made)
+        "mystorage",
+        tuple(AccountKey(name, SecretText("bm90IGEgcmVhbCBhY2NvdW50IGtleQ=="), made[name]) for name in made),
     )
 
 

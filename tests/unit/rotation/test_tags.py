@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rotator.issuers.account_state import UNTIL, Stored
+from rotator.issuers.account_state import UNTIL, StoredDefinition
 from rotator.reporting.report import Report, Rotated
 from rotator.rotation import delivered, pending, tags, target_status
 from rotator.rotation.keys import due
@@ -40,7 +40,7 @@ def test_time_without_a_zone_stops_no_scheduled_run_whose_key_is_due(text: str) 
 def test_no_tag_stops_what_was_asked_for(operation: Operation, name: str, text: str) -> None:
     world = World().settled()
     world.vault.tags = {name: text}
-    found = world.perform(operation)
+    found = world.run_operation(operation)
     assert (key_of(found).outcome, found.failed) == ("done", False)
     assert None not in world.signers()
     assert any(name in warning for warning in found.warnings)
@@ -69,10 +69,10 @@ def test_defect_of_the_key_part_is_reported_and_keeps_no_target_from_its_sas(
 def test_plan_and_status_warn_of_a_tag_and_go_on() -> None:
     world = aged()
     world.vault.tags = {pending.TAG: "revoke\nall", UNTIL: "2026-12-01"}
-    issuing = world.run().issuing
-    issuing.standing()
-    assert due.outlook(world.plan, issuing, world.clock()) == (None, ())
-    assert len(issuing.warnings) == 2
+    issuance = world.run().issuance
+    issuance.account_state()
+    assert due.preview(world.plan, issuance, world.clock()) == (None, ())
+    assert len(issuance.warnings) == 2
     found = target_status.survey(world.plan, world.services)
     assert [target.state.value for target in found.targets] == ["late"]
     assert [pending.TAG in warning for warning in found.warnings] == [True, False]
@@ -95,7 +95,7 @@ def test_tags_of_ours_and_of_others_are_no_problem() -> None:
 
 @given(st.dictionaries(names, st.text() | st.datetimes().map(datetime.datetime.isoformat)))
 def test_no_tag_is_an_exception(found: dict[str, str]) -> None:
-    stored = Stored(differs=False, tags=found, validity=None)
+    stored = StoredDefinition(differs=False, tags=found, validity=None)
     assert all(problem.isprintable() for problem in tags.problems(found))
     stored.tags_for(DEFINITION, NOW)
     assert delivered.before(delivered.noted(found, TARGET), TARGET) in {True, False}

@@ -9,10 +9,10 @@ import pytest
 from rotator import errors
 from rotator.delivery import manifest
 from rotator.delivery.manifest import Document
-from rotator.issuers.account_state import Standing, Stored
+from rotator.issuers.account_state import AccountState, StoredDefinition
 from rotator.plan import schedule
 from rotator.plan.environment import MARGIN
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from rotator.reporting.report import Failed
 from rotator.reporting.status import LastKnown, State, TargetStatus
 from rotator.rotation import delivered as record
@@ -26,13 +26,15 @@ MINUTE = datetime.timedelta(minutes=1)
 HOUR = datetime.timedelta(hours=1)
 EVERY_30_MINUTES = plan()
 EXPIRY = NOW + 4 * HOUR
-KNOWN = Standing(Stored(False, record.noted({}, TARGET), 4 * HOUR), None)
-NEVER = Standing(Stored(False, {}, 4 * HOUR), None)
+KNOWN = AccountState(StoredDefinition(False, record.noted({}, TARGET), 4 * HOUR), None)
+NEVER = AccountState(StoredDefinition(False, {}, 4 * HOUR), None)
 RUN = "20260701T120000Z-abc123"
 
 
-def judged(found: Document | None, now: datetime.datetime = NOW, standing: Standing | None = None) -> TargetStatus:
-    return target_status.judge(held(found) if found else None, TARGET, EVERY_30_MINUTES, now, standing)
+def judged(
+    found: Document | None, now: datetime.datetime = NOW, account_state: AccountState | None = None
+) -> TargetStatus:
+    return target_status.judge(held(found) if found else None, TARGET, EVERY_30_MINUTES, now, account_state)
 
 
 def test_a_secret_that_says_more_than_its_sas_holds_is_not_believed() -> None:
@@ -162,16 +164,16 @@ def test_a_secret_of_ours_that_no_longer_says_how_old_it_is_is_drift(annotation:
 
 def test_a_missing_secret_is_drift_once_there_was_one() -> None:
     assert judged(None) == TargetStatus(str(TARGET), State.MISSING, "there is no Secret yet")
-    assert judged(None, standing=NEVER).state is State.MISSING
-    gone = judged(None, standing=KNOWN)
+    assert judged(None, account_state=NEVER).state is State.MISSING
+    gone = judged(None, account_state=KNOWN)
     assert (gone.state, gone.text) == (State.DRIFT, "drift: somebody deleted the Secret")
 
 
 def test_somebody_elses_secret_is_drift_once_there_was_ours() -> None:
     foreign = document({"secretKey": "theirs"})
     assert judged(foreign).state is State.MISSING
-    assert judged(foreign, standing=NEVER).state is State.MISSING
-    replaced = judged(foreign, standing=KNOWN)
+    assert judged(foreign, account_state=NEVER).state is State.MISSING
+    replaced = judged(foreign, account_state=KNOWN)
     assert (replaced.state, replaced.text) == (State.DRIFT, "drift: somebody replaced the Secret")
 
 
@@ -387,7 +389,7 @@ def test_another_port_is_another_target() -> None:
 def test_a_sas_that_ends_at_the_end_of_the_calendar_harms_nobody() -> None:
     for text in ("0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00", "9999-12-31T23:59:59Z"):
         value = token(se=text)
-        digest = manifest.digest(manifest.stored(Secret(value), TARGET.encoding))
+        digest = manifest.digest(manifest.stored(SecretText(value), TARGET.encoding))
         odd = document({"secretKey": value}) | {"metadata": delivered(**{manifest.DIGEST: digest})["metadata"]}
         assert judged(odd).state is State.DRIFT
 

@@ -9,7 +9,7 @@ import pytest
 
 from rotator import errors, sas
 from rotator.plan.plan import Target
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from rotator.reporting.status import State, Status
 from rotator.rotation import target_status, trial
 from rotator.rotation.pending import Operation
@@ -152,7 +152,7 @@ class Slow:
 
 
 def held(count: int, end: Callable[[int], str]) -> dict[Target, Sas]:
-    tokens = [Secret(token(sig=SIGNATURE, se=end(number))) for number in range(count)]
+    tokens = [SecretText(token(sig=SIGNATURE, se=end(number))) for number in range(count)]
     return {dataclasses.replace(TARGET, secret=f"s{number}"): sas.parse(each) for number, each in enumerate(tokens)}
 
 
@@ -176,7 +176,7 @@ def test_what_many_targets_were_given_in_one_run_is_tried_once() -> None:
 def test_a_sas_that_died_in_an_unfinished_revocation_is_expired_however_old_it_is(world: World, minutes: int) -> None:
     untried(world)
     world.network.failing[HOST] = errors.UnreachableError("it does not answer")
-    report = world.perform(Operation.REVOKE, forced=True)
+    report = world.run_operation(Operation.REVOKE, forced=True)
     assert report.key
     assert report.key.outcome == "unfinished"
     world.network.failing.clear()

@@ -14,8 +14,8 @@ import pytest
 
 from rotator import errors
 from rotator.delivery.ssh import tcp
-from rotator.delivery.ssh.connection import Limits, Ssh
-from rotator.redaction import Secret
+from rotator.delivery.ssh.connection import Limits, SshConnector
+from rotator.redaction import SecretText
 from tests.fakes.ssh_servers import (
     GREETING,
     KEY_PAIR,
@@ -29,7 +29,7 @@ from tests.fakes.ssh_servers import (
     until_closed,
 )
 
-KEY = Secret(KEY_PAIR.private_text)
+KEY = SecretText(KEY_PAIR.private_text)
 WRONG = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
 LIMITS = Limits(connect=5.0, handshake=5.0, authenticate=5.0)
 
@@ -44,7 +44,7 @@ def honest(connection: socket.socket, *keys: paramiko.PKey) -> None:
     server.join(10)
 
 
-def connects(server: Raw, ssh: Ssh, pinned: str = pin(host_key())) -> None:
+def connects(server: Raw, ssh: SshConnector, pinned: str = pin(host_key())) -> None:
     with ssh.connect(cluster(server.port, pinned, "master.example.com"), KEY, None):
         pass
 
@@ -89,20 +89,22 @@ def test_dead_addresses_do_not_keep_a_live_one_from_being_tried(count: int) -> N
     with serving(honest) as server, contextlib.ExitStack() as stack:
         for each in bad:
             stack.enter_context(dead(each, server.port))
-        connects(server, Ssh(LIMITS, resolve=Names(*bad, "127.0.0.1")))
+        connects(server, SshConnector(LIMITS, resolve=Names(*bad, "127.0.0.1")))
     assert server.connections == 1
 
 
 def test_an_address_that_refuses_is_passed_over_at_once() -> None:
     with serving(honest) as server:
         began = time.monotonic()
-        connects(server, Ssh(LIMITS, resolve=Names(*[f"127.0.1.{number}" for number in range(1, 30)], "127.0.0.1")))
+        connects(
+            server, SshConnector(LIMITS, resolve=Names(*[f"127.0.1.{number}" for number in range(1, 30)], "127.0.0.1"))
+        )
     assert time.monotonic() - began < 5
 
 
 def test_a_first_address_that_answers_is_the_only_one_that_is_connected_to() -> None:
     with serving(honest) as server, serving(says(b""), "127.0.0.2", server.port) as second:
-        connects(server, Ssh(LIMITS, resolve=Names("127.0.0.1", "127.0.0.2")))
+        connects(server, SshConnector(LIMITS, resolve=Names("127.0.0.1", "127.0.0.2")))
     assert (server.connections, second.connections) == (1, 0)
 
 
@@ -116,7 +118,7 @@ def test_all_addresses_together_have_the_time_of_one() -> None:
     with serving(says(b"")) as server, dead("127.0.1.1", server.port), dead("127.0.1.2", server.port):
         began = time.monotonic()
         with pytest.raises(errors.UnreachableError) as caught:
-            connects(server, Ssh(Limits(connect=1.0), resolve=Names("127.0.1.1", "127.0.1.2", "127.0.1.3")))
+            connects(server, SshConnector(Limits(connect=1.0), resolve=Names("127.0.1.1", "127.0.1.2", "127.0.1.3")))
     assert time.monotonic() - began < 5
     assert str(caught.value) == (
         f"rotator@master.example.com:{server.port} does not answer within 1 s "
@@ -131,7 +133,7 @@ def test_a_name_that_is_not_resolved_in_time_is_told() -> None:
         released.wait(30)
         return []
 
-    ssh = Ssh(Limits(connect=0.3), resolve=slow)
+    ssh = SshConnector(Limits(connect=0.3), resolve=slow)
     with pytest.raises(errors.UnreachableError, match=r"the name of .* was not resolved within 0\.3 s"):
         ssh.shown(cluster(22))
     released.set()
@@ -140,7 +142,7 @@ def test_a_name_that_is_not_resolved_in_time_is_told() -> None:
 @pytest.mark.parametrize("host", ["nowhere.invalid", "x" * 64 + ".example.com", "a..b", "\xfc" * 70])
 def test_a_name_without_an_address_is_told(host: str) -> None:
     with pytest.raises(errors.UnreachableError, match=r"has no address|was not resolved"):
-        Ssh(LIMITS).shown(cluster(22, host=host))
+        SshConnector(LIMITS).shown(cluster(22, host=host))
 
 
 # Servers that drop connections
@@ -168,14 +170,14 @@ class Dropping:
 def test_a_connection_that_is_dropped_once_is_tried_once_more_after_a_pause(words: bytes, pause: float) -> None:
     slept: list[float] = []
     with serving(Dropping(1, words)) as server:
-        connects(server, Ssh(LIMITS, sleep=slept.append, resolve=Names("127.0.0.1")))
+        connects(server, SshConnector(LIMITS, sleep=slept.append, resolve=Names("127.0.0.1")))
     assert slept == [pause]
     assert server.connections == 2
 
 
 def test_a_connection_that_is_dropped_after_the_greeting_is_tried_once_more() -> None:
     with serving(Dropping(1, b"", greet=True)) as server:
-        connects(server, Ssh(LIMITS, sleep=lambda _: None, resolve=Names("127.0.0.1")))
+        connects(server, SshConnector(LIMITS, sleep=lambda _: None, resolve=Names("127.0.0.1")))
     assert server.connections == 2
 
 
@@ -194,7 +196,7 @@ def test_a_server_that_drops_the_second_connection_too_is_quoted(
 ) -> None:
     caplog.set_level(logging.WARNING, "rotator")
     with serving(Dropping(9, words)) as server, pytest.raises(errors.UnreachableError) as caught:
-        Ssh(LIMITS, sleep=lambda _: None).shown(cluster(server.port))
+        SshConnector(LIMITS, sleep=lambda _: None).shown(cluster(server.port))
     assert said in str(caught.value)
     assert str(caught.value).isprintable()
     assert remedy in caught.value.remedy
@@ -204,7 +206,7 @@ def test_a_server_that_drops_the_second_connection_too_is_quoted(
 
 def test_what_a_mute_server_closed_is_not_tried_again() -> None:
     with serving(until_closed) as server, pytest.raises(errors.TimedOutError):
-        Ssh(Limits(handshake=0.3)).shown(cluster(server.port))
+        SshConnector(Limits(handshake=0.3)).shown(cluster(server.port))
     assert server.connections == 1
 
 
@@ -215,7 +217,7 @@ def test_a_run_makes_one_connection(tmp_path: Path) -> None:
     with serving(honest) as server:
         for pinned in (pin(host_key()), host_key().fingerprint, f"{pin(host_key('rsa'))}, {pin(host_key())}"):
             before = server.connections
-            with Ssh(LIMITS).connect(cluster(server.port, pinned), KEY, None):
+            with SshConnector(LIMITS).connect(cluster(server.port, pinned), KEY, None):
                 pass
             assert server.connections == before + 1
 
@@ -227,10 +229,10 @@ def test_the_keys_of_a_host_take_a_connection_each() -> None:
         honest(connection, *both)
 
     with serving(serve) as server:
-        assert [str(each) for each in Ssh(LIMITS).shown(cluster(server.port))] == [pin(each) for each in both]
+        assert [str(each) for each in SshConnector(LIMITS).shown(cluster(server.port))] == [pin(each) for each in both]
         assert server.connections == 2
         wrong = pin(paramiko.RSAKey.generate(2048))
-        shown, proven = Ssh(LIMITS).look(cluster(server.port, wrong))
+        shown, proven = SshConnector(LIMITS).look(cluster(server.port, wrong))
         assert [str(each) for each in shown] == [pin(each) for each in both]
         assert (proven, server.connections) == (None, 4)
 
@@ -249,7 +251,7 @@ def test_a_connection_that_the_host_gave_up_before_the_login_is_made_again() -> 
         server.close()
 
     with serving(serve) as server:
-        _, proven = Ssh(LIMITS).look(cluster(server.port, pin(host_key())))
+        _, proven = SshConnector(LIMITS).look(cluster(server.port, pin(host_key())))
         assert proven is not None
         first.set()
         until = time.monotonic() + 5
@@ -286,19 +288,21 @@ def choosy(connection: socket.socket) -> None:
 
 def test_a_wrong_pin_is_told_as_such_by_a_server_that_closes_for_a_key_type() -> None:
     with serving(choosy) as server, pytest.raises(errors.HostKeyRejectedError) as caught:
-        connects(server, Ssh(LIMITS, sleep=lambda _: None, resolve=Names("127.0.0.1")), WRONG)
+        connects(server, SshConnector(LIMITS, sleep=lambda _: None, resolve=Names("127.0.0.1")), WRONG)
     assert pin(host_key()) in str(caught.value)
     assert "its ssh-rsa key was not shown" in str(caught.value)
 
 
 def test_the_keys_that_a_server_shows_before_it_closes_for_a_type_are_listed() -> None:
     with serving(choosy) as server:
-        assert list(map(str, Ssh(LIMITS, sleep=lambda _: None).shown(cluster(server.port)))) == [pin(host_key())]
+        assert list(map(str, SshConnector(LIMITS, sleep=lambda _: None).shown(cluster(server.port)))) == [
+            pin(host_key())
+        ]
 
 
 def test_a_host_without_the_pinned_type_is_told_with_the_key_that_it_shows() -> None:
     with serving(honest) as server, pytest.raises(errors.HostKeyRejectedError) as caught:
-        connects(server, Ssh(LIMITS, resolve=Names("127.0.0.1")), pin(host_key("rsa")))
+        connects(server, SshConnector(LIMITS, resolve=Names("127.0.0.1")), pin(host_key("rsa")))
     assert f"shows {pin(host_key())}, but pinned is {pin(host_key('rsa'))}" in str(caught.value)
 
 
@@ -326,7 +330,7 @@ def login(act: Callable[[paramiko.Transport], None], answer: int) -> errors.SshE
         server.join(10)
 
     with serving(serve) as server, pytest.raises(errors.SshError) as caught:
-        connects(server, Ssh(LIMITS, resolve=Names("127.0.0.1")))
+        connects(server, SshConnector(LIMITS, resolve=Names("127.0.0.1")))
     return caught.value
 
 
@@ -368,7 +372,7 @@ def test_a_host_that_babbles_after_the_login_ends_in_an_error_of_ours() -> None:
         server.start_server(server=Babbling(server))
         server.join(10)
 
-    ssh = Ssh(LIMITS, resolve=Names("127.0.0.1"))
+    ssh = SshConnector(LIMITS, resolve=Names("127.0.0.1"))
     with (
         serving(serve) as server,
         ssh.connect(cluster(server.port, pin(host_key()), "master.example.com"), KEY, None) as shell,

@@ -19,7 +19,7 @@ from rotator.delivery.interface import WriteMethod
 from rotator.delivery.ssh import kubectl
 from rotator.delivery.ssh.kubectl import Answer, Former, Outcome
 from rotator.plan.plan import Target
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from tests.fakes.examples import CLUSTER, STORED, TARGET, TOKEN
 
 MARK = "rotator-0123456789abcdef"
@@ -35,7 +35,7 @@ TARGETS = {
 }
 NEW, OLD, KEPT = '{"new":"manifest"}', '{"old":"manifest"}', '{"kept":"manifest"}'
 VERSION = {"uid": "2f4c0b9e-0000-4000-8000-000000000001", "resourceVersion": "41"}
-FORMER = Former(VERSION, Secret(KEPT), Secret(OLD))
+FORMER = Former(VERSION, SecretText(KEPT), SecretText(OLD))
 QUOTA = 'Error from server (Forbidden): secrets "storage-sas" is forbidden: exceeded quota: few'
 FAILED = "Error from server (InternalError): an error on the server has prevented the request from succeeding"
 
@@ -137,8 +137,8 @@ class Kubectl:
             self.command(act), stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=variables, start_new_session=True
         )
 
-    def run(self, act: WriteMethod, stdin: Secret | None = None, **environment: str) -> Answer:
-        sent = stdin or kubectl.stdin(MARK, Secret(NEW), FORMER if act is WriteMethod.RECREATE else None)
+    def run(self, act: WriteMethod, stdin: SecretText | None = None, **environment: str) -> Answer:
+        sent = stdin or kubectl.stdin(MARK, SecretText(NEW), FORMER if act is WriteMethod.RECREATE else None)
         with self.start(act, **environment) as process:
             stdout, stderr = process.communicate(sent.reveal(), timeout=60)
         assert stderr == ""
@@ -232,7 +232,7 @@ def test_delete_names_the_version_in_its_body_and_in_its_query(program: Kubectl)
 @pytest.mark.parametrize("sent", ["", "{}\n", f"{NEW}\n{OLD}\n{KEPT}\n-\n-\n{MARK[:-1]}\n", f"{MARK}\n"])
 def test_input_that_is_cut_changes_nothing(program: Kubectl, act: WriteMethod, sent: str) -> None:
     program.holds("{}")
-    answer = program.run(act, Secret(sent))
+    answer = program.run(act, SecretText(sent))
     assert answer.has("incomplete")
     assert program.secret == "{}"
     assert not any("delete" in call for call in program.calls)
@@ -244,7 +244,7 @@ def test_input_that_is_cut_changes_nothing_though_nobody_reads_that(
     program: Kubectl, act: WriteMethod, kept: int
 ) -> None:
     program.holds("{}")
-    whole = kubectl.stdin(MARK, Secret(NEW), FORMER).reveal()
+    whole = kubectl.stdin(MARK, SecretText(NEW), FORMER).reveal()
     lines = whole.splitlines()
     with program.start(act) as process:
         assert process.stdin
@@ -269,7 +269,7 @@ def test_input_that_is_late_changes_nothing_though_nobody_reads_that(program: Ku
             pass
         process.stdout.close()
         time.sleep(2.1)
-        process.stdin.write(kubectl.stdin(MARK, Secret(NEW), None).reveal())
+        process.stdin.write(kubectl.stdin(MARK, SecretText(NEW), None).reveal())
         process.stdin.close()
         process.wait(30)
     assert program.secret == "{}"
@@ -281,7 +281,7 @@ def test_input_that_comes_when_nobody_waits_any_more_changes_nothing(program: Ku
     with program.start(WriteMethod.RECREATE) as process:
         assert process.stdin is not None
         time.sleep(2.1)
-        process.stdin.write(kubectl.stdin(MARK, Secret(NEW), FORMER).reveal())
+        process.stdin.write(kubectl.stdin(MARK, SecretText(NEW), FORMER).reveal())
         process.stdin.close()
         assert process.stdout is not None
         answer = kubectl.parse(process.stdout.read(), MARK)
@@ -300,7 +300,7 @@ def test_words_of_warning_on_stderr_do_not_mix_with_the_secret(program: Kubectl)
 
 def test_status_of_a_failing_kubectl_stands_beside_its_words(program: Kubectl) -> None:
     program.fails(get=QUOTA)
-    answer = program.run(WriteMethod.CREATE, Secret("\n"))
+    answer = program.run(WriteMethod.CREATE, SecretText("\n"))
     assert answer.status("held") == 1
     assert answer.words("held") == f"sudo: unable to resolve host\n{QUOTA}"
     assert answer.text("held").strip() == ""
@@ -416,7 +416,7 @@ def test_former_secret_is_put_back_where_the_new_one_is_refused(program: Kubectl
 def test_new_secret_is_tried_again_where_there_is_nothing_to_put_back(program: Kubectl) -> None:
     program.holds("{}")
     program.fails(create=f"{QUOTA}\n{QUOTA}")
-    program.run(WriteMethod.RECREATE, kubectl.stdin(MARK, Secret(NEW), dataclasses.replace(FORMER, again=None)))
+    program.run(WriteMethod.RECREATE, kubectl.stdin(MARK, SecretText(NEW), dataclasses.replace(FORMER, again=None)))
     assert program.secret == NEW
 
 
@@ -503,7 +503,7 @@ def test_shell_that_is_killed_leaves_no_file_behind(program: Kubectl, moment: st
     program.fails(**{moment: "hang"})
     with program.start(WriteMethod.RECREATE) as process:
         assert process.stdin is not None
-        process.stdin.write(kubectl.stdin(MARK, Secret(NEW), FORMER).reveal())
+        process.stdin.write(kubectl.stdin(MARK, SecretText(NEW), FORMER).reveal())
         process.stdin.close()
         until = time.monotonic() + 20
         while not any(moment in call for call in program.calls) and time.monotonic() < until:
@@ -548,7 +548,7 @@ def test_timeout_of_another_syntax_is_done_without(program: Kubectl) -> None:
     assert program.secret == NEW
 
 
-LARGE = Secret('{"new":"' + "x" * 1_500_000 + '"}')
+LARGE = SecretText('{"new":"' + "x" * 1_500_000 + '"}')
 
 
 def test_large_manifest_arrives_whole(program: Kubectl) -> None:

@@ -4,7 +4,7 @@ import time
 import pytest
 
 from rotator.delivery.ssh import kubectl
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from tests.fakes.examples import CLUSTER, TARGET, TOKEN
 
 MARK = "rotator-0123456789abcdef"
@@ -50,17 +50,17 @@ def test_answer_shows_none_of_what_was_read() -> None:
 
 
 def test_stdin_is_manifests_preconditions_and_the_mark() -> None:
-    former = kubectl.Former({"uid": "u-1", "resourceVersion": "41"}, Secret("{kept}"), Secret("{old}"))
+    former = kubectl.Former({"uid": "u-1", "resourceVersion": "41"}, SecretText("{kept}"), SecretText("{old}"))
     options = '{"kind":"DeleteOptions","apiVersion":"v1","preconditions":{"uid":"u-1","resourceVersion":"41"}}'
-    sent = kubectl.stdin(MARK, Secret("{new}"), former)
+    sent = kubectl.stdin(MARK, SecretText("{new}"), former)
     assert sent.reveal() == f"{{new}}\n{{old}}\n{{kept}}\n{options}\nuid=u-1&resourceVersion=41\n{MARK}\n"
     assert str(sent) == "[secret]"
 
 
 def test_what_there_is_not_stands_on_stdin_as_a_line_all_the_same() -> None:
-    assert kubectl.stdin(MARK, Secret("{new}"), None).reveal() == f"{{new}}\n-\n-\n-\n-\n{MARK}\n"
-    former = kubectl.Former({"uid": "u-1", "resourceVersion": "41"}, Secret("{kept}"), None)
-    assert kubectl.stdin(MARK, Secret("{new}"), former).reveal().split("\n")[1] == "-"
+    assert kubectl.stdin(MARK, SecretText("{new}"), None).reveal() == f"{{new}}\n-\n-\n-\n-\n{MARK}\n"
+    former = kubectl.Former({"uid": "u-1", "resourceVersion": "41"}, SecretText("{kept}"), None)
+    assert kubectl.stdin(MARK, SecretText("{new}"), former).reveal().split("\n")[1] == "-"
 
 
 def test_statuses_are_read_from_their_own_lines_only() -> None:

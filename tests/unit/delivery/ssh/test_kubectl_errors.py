@@ -9,7 +9,7 @@ import pytest
 from rotator import errors
 from rotator.delivery.ssh import kubectl_errors, remote_output
 from rotator.plan.plan import Strategy
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from tests.fakes.examples import TARGET
 
 # What kubectl 1.20 to 1.32 and shells really say.
@@ -477,7 +477,7 @@ def test_quote_masks_what_the_server_echoes_of_the_manifest() -> None:
 
 
 def test_quote_masks_living_secrets_and_unknown_sas() -> None:
-    secret = Secret("hunter2-hunter2")
+    secret = SecretText("hunter2-hunter2")
     assert remote_output.quote("bad value hunter2-hunter2 and sv=2018-03-28&sig=Zm9v") == (
         "bad value [secret] and sv=2018-03-28&sig=[secret]"
     )
@@ -520,6 +520,6 @@ def test_what_fails_at_the_end_of_many_words_is_named() -> None:
 
 
 def test_a_secret_at_the_edge_of_what_is_cut_off_is_not_quoted_in_part() -> None:
-    secret = Secret("hunter2-" * 4)
+    secret = SecretText("hunter2-" * 4)
     for before in range(8 * 1024 - 40, 8 * 1024):
         assert "unter" not in remote_output.quote(" " * before + secret.reveal() + " " * 20_000)

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, r
 
 from rotator import errors
 from rotator.delivery.ssh import private_key
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 
 _Key = (
     rsa.RSAPrivateKey
@@ -54,7 +54,7 @@ def text(kind: str, form: str = "PKCS8", passphrase: str | None = None) -> str:
 def refused(found: str, passphrase: str | None = None) -> str:
     """The error's text, in which no line of the key stands, nor in anything that is chained to it."""
     with pytest.raises(errors.PrivateKeyError) as caught:
-        private_key.load(Secret(found), Secret(passphrase) if passphrase else None)
+        private_key.load(SecretText(found), SecretText(passphrase) if passphrase else None)
     error: BaseException | None = caught.value
     assert caught.value.remedy
     while error is not None:
@@ -67,7 +67,7 @@ def refused(found: str, passphrase: str | None = None) -> str:
 
 @pytest.mark.parametrize(("kind", "form"), FORMS)
 def test_key_is_read_in_each_form(kind: str, form: str) -> None:
-    loaded = private_key.load(Secret(text(kind, form)))
+    loaded = private_key.load(SecretText(text(kind, form)))
     assert loaded.get_name() == NAMES[kind]
     assert loaded.can_sign()
     assert loaded.sign_ssh_data(b"data")
@@ -75,7 +75,7 @@ def test_key_is_read_in_each_form(kind: str, form: str) -> None:
 
 @pytest.mark.parametrize("form", ["PKCS8", "TraditionalOpenSSL"])
 def test_key_with_a_passphrase_is_read(form: str) -> None:
-    loaded = private_key.load(Secret(text("ecdsa", form, PASSPHRASE)), Secret(PASSPHRASE))
+    loaded = private_key.load(SecretText(text("ecdsa", form, PASSPHRASE)), SecretText(PASSPHRASE))
     assert loaded.get_name() == "ecdsa-sha2-nistp256"
 
 
@@ -86,11 +86,13 @@ def openssh_with_passphrase() -> str:
 
 
 def test_openssh_key_with_a_passphrase_is_read() -> None:
-    assert private_key.load(Secret(openssh_with_passphrase()), Secret(PASSPHRASE)).get_name() == "ssh-ed25519"
+    assert private_key.load(SecretText(openssh_with_passphrase()), SecretText(PASSPHRASE)).get_name() == "ssh-ed25519"
 
 
 def test_all_forms_are_the_same_key() -> None:
-    fingerprints = {private_key.load(Secret(text(kind, form))).fingerprint for kind, form in FORMS if kind == "ecdsa"}
+    fingerprints = {
+        private_key.load(SecretText(text(kind, form))).fingerprint for kind, form in FORMS if kind == "ecdsa"
+    }
     assert len(fingerprints) == 1
 
 
@@ -105,7 +107,7 @@ def test_all_forms_are_the_same_key() -> None:
 )
 @pytest.mark.parametrize("form", ["OpenSSH", "PKCS8"])
 def test_harmless_white_space_does_not_matter(form: str, spoil: Callable[[str], str]) -> None:
-    assert private_key.load(Secret(spoil(text("ed25519", form)))).get_name() == "ssh-ed25519"
+    assert private_key.load(SecretText(spoil(text("ed25519", form)))).get_name() == "ssh-ed25519"
 
 
 @pytest.mark.parametrize("form", ["PKCS8", "TraditionalOpenSSL"])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from rotator import errors
 from rotator.delivery.ssh import private_key
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from tests.unit.delivery.ssh.test_private_key import PASSPHRASE, openssh_with_passphrase, refused, text
 
 
@@ -36,7 +36,7 @@ def made(path: Path) -> str:
 
 
 def fingerprint(found: str, passphrase: str | None = None) -> str:
-    return private_key.load(Secret(found), Secret(passphrase) if passphrase else None).fingerprint
+    return private_key.load(SecretText(found), SecretText(passphrase) if passphrase else None).fingerprint
 
 
 def told_by_ssh_keygen(path: Path, passphrase: str = "") -> str:
@@ -140,7 +140,7 @@ def test_a_passphrase_opens_what_openssl_encrypted(files: Path, tmp_path: Path, 
 
 def remedy(found: str, passphrase: str | None = None) -> str:
     with pytest.raises(errors.PrivateKeyError) as caught:
-        private_key.load(Secret(found), Secret(passphrase) if passphrase else None)
+        private_key.load(SecretText(found), SecretText(passphrase) if passphrase else None)
     return caught.value.remedy
 
 
@@ -304,7 +304,7 @@ def samples(files: Path) -> list[str]:
 def loads_or_refuses(found: str, passphrase: str | None = None) -> None:
     """It does one of the two; the error shows nothing of what it read."""
     try:
-        assert private_key.load(Secret(found), Secret(passphrase) if passphrase else None).can_sign()
+        assert private_key.load(SecretText(found), SecretText(passphrase) if passphrase else None).can_sign()
     except errors.PrivateKeyError:
         refused(found, passphrase)
 
@@ -376,7 +376,7 @@ LONG = {
 
 @pytest.mark.parametrize("kind", LONG)
 def test_a_long_text_takes_no_more_than_its_length(kind: str) -> None:
-    secret = Secret(LONG[kind])
+    secret = SecretText(LONG[kind])
     began = time.monotonic()
     with pytest.raises(errors.PrivateKeyError):
         private_key.load(secret)

@@ -6,8 +6,8 @@ import pytest
 
 from rotator import errors
 from rotator.delivery.interface import Result
-from rotator.delivery.ssh.session_queue import PatientShell
-from rotator.redaction import Secret
+from rotator.delivery.ssh.session_queue import QueuedShell
+from rotator.redaction import SecretText
 
 SECONDS = 60.0
 REFUSED = errors.CommandError("the host runs no more commands")
@@ -19,7 +19,7 @@ class Done:
     def wait_for(self, line: str) -> str:
         return f"{line}\n"
 
-    def finish(self, stdin: Secret | None = None) -> Result:
+    def finish(self, stdin: SecretText | None = None) -> Result:
         return Result(0, "", "")
 
 
@@ -52,11 +52,11 @@ class Host:
             due = [moment for moment in self.then if moment <= self.now]
             self.free += sum(self.then.pop(moment) for moment in due)
 
-    def shell(self) -> PatientShell:
-        return PatientShell(self, seconds=SECONDS, clock=lambda: self.now, sleep=self.sleep)
+    def shell(self) -> QueuedShell:
+        return QueuedShell(self, seconds=SECONDS, clock=lambda: self.now, sleep=self.sleep)
 
 
-def starting(shell: PatientShell, *commands: str) -> list[errors.SshError]:
+def starting(shell: QueuedShell, *commands: str) -> list[errors.SshError]:
     """Start commands at once, each in a thread; gives what was refused in the end."""
     refused = []
 

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rotator import errors
-from rotator.delivery.ssh.connection import Limits, Ssh
-from rotator.redaction import Secret
+from rotator.delivery.ssh.connection import Limits, SshConnector
+from rotator.redaction import SecretText
 from tests.fakes.ssh_servers import (
     GREETING,
     KEY_PAIR,
@@ -47,10 +47,10 @@ def kexinit(*lists: str) -> bytes:
 
 def told(server: Raw, pinned: str = pin(host_key()), limits: Limits = SHORT) -> errors.SshError:
     """How a connection ends that no host key is proven on."""
-    key = Secret(KEY_PAIR.private_text)
+    key = SecretText(KEY_PAIR.private_text)
     with (
         pytest.raises(errors.SshError) as caught,
-        Ssh(limits, sleep=lambda _: None).connect(cluster(server.port, pinned), key, None),
+        SshConnector(limits, sleep=lambda _: None).connect(cluster(server.port, pinned), key, None),
     ):
         pass
     return caught.value
@@ -130,10 +130,10 @@ def lie_after_kex(connection: socket.socket, flood: Flood) -> None:
 def test_a_packet_too_long_after_the_key_exchange_is_not_read_either() -> None:
     flood = Flood(b"")
     with serving(lambda connection: lie_after_kex(connection, flood)) as server:
-        key = Secret(KEY_PAIR.private_text)
+        key = SecretText(KEY_PAIR.private_text)
         with (
             pytest.raises(errors.SshError),
-            Ssh(SHORT).connect(cluster(server.port, pin(host_key())), key, None) as shell,
+            SshConnector(SHORT).connect(cluster(server.port, pin(host_key())), key, None) as shell,
         ):
             shell.start("true", seconds=5.0).finish()
     assert flood.sent < BUFFERS
@@ -265,8 +265,8 @@ def rekeying(change: Callable[[paramiko.Transport], Any]) -> Any:
 
 
 def command(server: Raw, pinned: str) -> int:
-    key = Secret(KEY_PAIR.private_text)
-    with Ssh(SHORT).connect(cluster(server.port, pinned), key, None) as shell:
+    key = SecretText(KEY_PAIR.private_text)
+    with SshConnector(SHORT).connect(cluster(server.port, pinned), key, None) as shell:
         return shell.start("true", seconds=10.0).finish().status
 
 

@@ -31,7 +31,7 @@ def test_no_key_is_regenerated_by_a_clock_that_is_wrong(
     world.clock.forward(minutes=1)
     world.ahead = off
     with pytest.raises((errors.ClockSkewError, errors.KeyInUseError)) as caught:
-        world.perform(operation, forced=forced)
+        world.run_operation(operation, forced=forced)
     if isinstance(caught.value, errors.ClockSkewError):
         assert str(caught.value) == f"no key was regenerated: this host's clock is {words} that of {VAULT}"
         assert "NTP" in caught.value.remedy
@@ -43,7 +43,7 @@ def test_storage_whose_clock_differs_would_refuse_the_new_sas() -> None:
     world = World().settled()
     world.storage_ahead = 5 * HOURS
     with pytest.raises(errors.ClockSkewError, match=r"18000 s behind that of https://mystorage\.blob\."):
-        world.perform(Operation.REGENERATE)
+        world.run_operation(Operation.REGENERATE)
     assert world.account.regenerated == []
 
 
@@ -52,7 +52,7 @@ def test_vault_without_a_date_tells_its_time_by_what_it_mints() -> None:
     world.ahead = 6 * MINUTES
     world.mute = True
     with pytest.raises(errors.ClockSkewError, match=r"360 s ahead of that of myvault\.vault\.azure\.net"):
-        world.perform(Operation.REGENERATE)
+        world.run_operation(Operation.REGENERATE)
     assert world.account.regenerated == []
 
 
@@ -62,27 +62,27 @@ def test_short_lived_sas_allow_less() -> None:
     world.plan = dataclasses.replace(world.plan, definition=short)
     world.ahead = 3 * MINUTES
     with pytest.raises(errors.ClockSkewError):
-        world.perform(Operation.REGENERATE, forced=True)
+        world.run_operation(Operation.REGENERATE, forced=True)
     assert world.account.regenerated == []
 
 
 def test_clocks_that_differ_by_minutes_are_as_good() -> None:
     world = World().settled()
     world.ahead, world.storage_ahead = 4 * MINUTES, -MINUTES
-    assert key_of(world.perform(Operation.REGENERATE)).outcome == "done"
+    assert key_of(world.run_operation(Operation.REGENERATE)).outcome == "done"
 
 
 def test_storage_that_cannot_be_reached_from_here_tells_no_time() -> None:
     world = World().settled()
     world.calls.failing["time at"] = errors.NoAnswerError("no answer")
-    assert key_of(world.perform(Operation.REGENERATE)).outcome == "done"
+    assert key_of(world.run_operation(Operation.REGENERATE)).outcome == "done"
 
 
 def test_definition_that_mints_something_else_is_found_before_a_key_is_gone() -> None:
     world = World().settled()
     world.vault.grants = {"sp": "r"}
     with pytest.raises(errors.SasError, match="permissions are 'r'"):
-        world.perform(Operation.REGENERATE)
+        world.run_operation(Operation.REGENERATE)
     assert (world.account.regenerated, "rotator-pending" in world.vault.tags) == ([], False)
 
 
@@ -99,7 +99,7 @@ def test_scheduled_run_leaves_the_keys_and_says_why() -> None:
 def test_clock_that_goes_wrong_amid_a_revocation_leaves_the_second_key() -> None:
     world = World().settled()
     world.calls.meddle("after", "regenerate", lambda: setattr(world, "storage_ahead", 2 * HOURS))
-    found = world.perform(Operation.REVOKE)
+    found = world.run_operation(Operation.REVOKE)
     assert (key_of(found).outcome, failure_of(found).error) == ("unfinished", "ClockSkewError")
     assert world.account.regenerated == ["key2"]
     world.storage_ahead = datetime.timedelta(0)

@@ -14,7 +14,7 @@ from tests.unit.rotation.keys.test_rotate_by_age import PERIOD, aged
 
 
 def told(world: World) -> tuple[KeyReport | None, tuple[str, ...]]:
-    return due.outlook(world.plan, world.run().issuing, world.clock())
+    return due.preview(world.plan, world.run().issuance, world.clock())
 
 
 def test_plan_tells_that_a_key_is_due_by_its_age_and_changes_nothing() -> None:
@@ -28,7 +28,7 @@ def test_plan_tells_that_a_key_is_due_by_its_age_and_changes_nothing() -> None:
 def test_plan_tells_what_is_pending_and_which_key_is_left() -> None:
     world = World(TARGET, FAR).settled()
     world.network.failing["far"] = errors.UnreachableError("far does not answer")
-    run = world.perform(Operation.REVOKE).run
+    run = world.run_operation(Operation.REVOKE).run
     assert told(world)[0] == KeyReport("revoke", "due", f"run {run} began it", "key2", remaining=("key1",))
 
 

@@ -8,13 +8,13 @@ import pytest
 
 from rotator import sas
 from rotator.azure.account_keys import AccountKey, AccountKeys
-from rotator.azure.managed_account import Managed
-from rotator.delivery.manifest import Held
-from rotator.issuers.account_state import Standing, Stored
-from rotator.redaction import Secret
+from rotator.azure.managed_account import StorageBundle
+from rotator.delivery.manifest import LiveSecret
+from rotator.issuers.account_state import AccountState, StoredDefinition
+from rotator.redaction import SecretText
 from rotator.reporting.report import Failed
 from rotator.rotation.keys import in_use
-from rotator.rotation.keys.in_use import Obstacle
+from rotator.rotation.keys.in_use import Blocker
 from tests.fakes.examples import DEFINITION, LONG_AGO, NOW, RESOURCE_ID, TARGET, document, held, plan, token
 from tests.unit.azure.test_account_keys import FIRST, SECOND, SIGNATURE
 
@@ -24,7 +24,7 @@ SIGNED = token(sig=SIGNATURE)  # by key1
 WHO = "default/storage-sas@master.example.com"
 
 
-def standing(
+def account_state(
     *,
     active: str = "key2",
     first: datetime.datetime | None = LONG_AGO,
@@ -32,24 +32,26 @@ def standing(
     created: datetime.datetime | None = LONG_AGO,
     updated: datetime.datetime | None = LONG_AGO,
     validity: datetime.timedelta | None = DEFINITION.validity,
-) -> Standing:
+) -> AccountState:
     made = (dataclasses.replace(FIRST, created=first), dataclasses.replace(SECOND, created=second))
-    managed = Managed(RESOURCE_ID, active, auto_regenerate=False, period=None, created=created, updated=updated)
-    return Standing(Stored(differs=False, tags={}, validity=validity), managed, AccountKeys("mystorage", made))
+    managed = StorageBundle(RESOURCE_ID, active, auto_regenerate=False, period=None, created=created, updated=updated)
+    return AccountState(
+        StoredDefinition(differs=False, tags={}, validity=validity), managed, AccountKeys("mystorage", made)
+    )
 
 
-def in_target(found: Held | Failed | None, *, key: str = "key1", now: datetime.datetime = NOW) -> Obstacle | None:
-    obstacles = in_use.in_targets(key, standing(), {TARGET: found}, now)
+def in_target(found: LiveSecret | Failed | None, *, key: str = "key1", now: datetime.datetime = NOW) -> Blocker | None:
+    obstacles = in_use.in_targets(key, account_state(), {TARGET: found}, now)
     return obstacles[0] if obstacles else None
 
 
-def holding(text: str) -> Held:
+def holding(text: str) -> LiveSecret:
     return held(document({"secretKey": text}))
 
 
 def test_sas_that_the_key_signed_stands_in_the_way_until_it_expires() -> None:
     obstacle = in_target(holding(SIGNED))
-    assert obstacle == Obstacle(WHO, "holds a SAS that key1 signed", UNTIL)
+    assert obstacle == Blocker(WHO, "holds a SAS that key1 signed", UNTIL)
     assert str(obstacle) == f"{WHO} holds a SAS that key1 signed, until 2026-07-01T16:00:00Z"
 
 
@@ -61,12 +63,12 @@ def test_sas_in_the_encoding_of_the_original_sample_is_read_too() -> None:
 def test_sas_under_the_data_keys_former_name_counts_too() -> None:
     renamed = dataclasses.replace(TARGET, data_key="renamed")
     found = held(document({"secretKey": SIGNED}, annotations={"rotator/data-key": "secretKey"}))
-    (obstacle,) = in_use.in_targets("key1", standing(), {renamed: found}, NOW)
+    (obstacle,) = in_use.in_targets("key1", account_state(), {renamed: found}, NOW)
     assert obstacle.until == UNTIL
 
 
 def test_sas_that_lived_longer_before_are_waited_for() -> None:
-    told = standing(second=NOW - 10 * MINUTES)
+    told = account_state(second=NOW - 10 * MINUTES)
     longer = dataclasses.replace(told.stored, validity=datetime.timedelta(days=7))
     tags = longer.tags_for(DEFINITION, NOW)
     assert tags == {"rotator-sas-until": "2026-07-08T12:00:00Z"}
@@ -78,13 +80,13 @@ def test_sas_that_lived_longer_before_are_waited_for() -> None:
 
 
 def test_sas_that_lived_longest_are_waited_for_whatever_was_set_since() -> None:
-    week = dataclasses.replace(standing().stored, validity=datetime.timedelta(days=7))
+    week = dataclasses.replace(account_state().stored, validity=datetime.timedelta(days=7))
     day = dataclasses.replace(week, tags=week.tags_for(DEFINITION, NOW), validity=datetime.timedelta(days=1))
     assert day.tags_for(DEFINITION, NOW + datetime.timedelta(hours=1)) == {"rotator-sas-until": "2026-07-08T12:00:00Z"}
 
 
 def test_times_up_to_the_end_of_the_calendar_are_waited_for() -> None:
-    told = standing(second=NOW - 10 * MINUTES)
+    told = account_state(second=NOW - 10 * MINUTES)
     for validity, tags in ((datetime.timedelta.max, {}), (None, {"rotator-sas-until": "9999-12-31T23:59:59Z"})):
         stored = dataclasses.replace(told.stored, validity=validity, tags=tags)
         assert stored.tags_for(DEFINITION, NOW) == {"rotator-sas-until": "9999-12-31T23:59:59Z"}
@@ -105,7 +107,7 @@ def test_sas_stands_in_the_way_for_as_long_as_clocks_may_differ() -> None:
 
 
 def test_what_is_no_sas_may_be_anything() -> None:
-    assert in_target(holding("AccountKey=…")) == Obstacle(WHO, "holds something that is no account SAS", None)
+    assert in_target(holding("AccountKey=…")) == Blocker(WHO, "holds something that is no account SAS", None)
 
 
 def test_target_that_holds_nothing_does_not_stand_in_the_way() -> None:
@@ -115,25 +117,25 @@ def test_target_that_holds_nothing_does_not_stand_in_the_way() -> None:
 
 def test_target_that_cannot_be_looked_at_may_hold_anything() -> None:
     obstacle = in_target(Failed("UnreachableError", "no answer", "Check it."))
-    assert obstacle == Obstacle(WHO, "cannot be looked at (no answer)", None)
+    assert obstacle == Blocker(WHO, "cannot be looked at (no answer)", None)
     assert str(obstacle) == f"{WHO} cannot be looked at (no answer)"
 
 
 def test_every_target_is_named() -> None:
     far = dataclasses.replace(TARGET, secret="other-sas")
-    found = in_use.in_targets("key1", standing(), {TARGET: holding(SIGNED), far: None}, NOW)
+    found = in_use.in_targets("key1", account_state(), {TARGET: holding(SIGNED), far: None}, NOW)
     assert [obstacle.who for obstacle in found] == [WHO]
-    both = in_use.in_targets("key1", standing(), {TARGET: holding(SIGNED), far: holding(SIGNED)}, NOW)
+    both = in_use.in_targets("key1", account_state(), {TARGET: holding(SIGNED), far: holding(SIGNED)}, NOW)
     assert [obstacle.who for obstacle in both] == [WHO, "default/other-sas@master.example.com"]
 
 
 def test_key_that_was_never_active_signed_nothing_elsewhere() -> None:
-    assert in_use.elsewhere("key1", standing(), plan(), NOW) is None
+    assert in_use.elsewhere("key1", account_state(), plan(), NOW) is None
 
 
 def test_key_was_active_until_the_other_one_was_made() -> None:
-    obstacle = in_use.elsewhere("key1", standing(second=NOW), plan(), NOW)
-    assert obstacle == Obstacle(
+    obstacle = in_use.elsewhere("key1", account_state(second=NOW), plan(), NOW)
+    assert obstacle == Blocker(
         "whoever got one", "may use a SAS that key1 signed before 2026-07-01T12:00:00Z", UNTIL + 5 * MINUTES
     )
     assert str(obstacle) == (
@@ -142,23 +144,23 @@ def test_key_was_active_until_the_other_one_was_made() -> None:
 
 
 def test_key_was_active_until_the_vaults_record_was_changed() -> None:
-    found = in_use.elsewhere("key1", standing(updated=NOW), plan(), NOW)
-    assert found == Obstacle(
+    found = in_use.elsewhere("key1", account_state(updated=NOW), plan(), NOW)
+    assert found == Blocker(
         "whoever got one", "may use a SAS that key1 signed before 2026-07-01T12:00:00Z", UNTIL + 5 * MINUTES
     )
 
 
 def test_the_later_of_both_counts() -> None:
-    found = in_use.elsewhere("key1", standing(second=NOW - MINUTES, updated=NOW), plan(), NOW)
+    found = in_use.elsewhere("key1", account_state(second=NOW - MINUTES, updated=NOW), plan(), NOW)
     assert found is not None
     assert found.until == UNTIL + 5 * MINUTES
-    found = in_use.elsewhere("key1", standing(second=NOW, updated=NOW - MINUTES), plan(), NOW)
+    found = in_use.elsewhere("key1", account_state(second=NOW, updated=NOW - MINUTES), plan(), NOW)
     assert found is not None
     assert found.until == UNTIL + 5 * MINUTES
 
 
 def test_account_that_was_managed_anew_with_the_other_key_may_have_had_this_one_before() -> None:
-    anew = standing(created=NOW, updated=NOW)  # as after a PUT, or a regeneration: both times are set
+    anew = account_state(created=NOW, updated=NOW)  # as after a PUT, or a regeneration: both times are set
     found = in_use.elsewhere("key1", anew, plan(), NOW)
     assert found is not None
     assert found.until == UNTIL + 5 * MINUTES
@@ -166,41 +168,41 @@ def test_account_that_was_managed_anew_with_the_other_key_may_have_had_this_one_
 
 
 def test_record_without_times_tells_nothing() -> None:
-    assert in_use.elsewhere("key1", standing(updated=None), plan(), NOW) is None
+    assert in_use.elsewhere("key1", account_state(updated=None), plan(), NOW) is None
 
 
 def test_key_that_is_younger_than_the_active_one_signed_before_only_by_the_record() -> None:
-    assert in_use.elsewhere("key1", standing(first=NOW, second=NOW - MINUTES), plan(), NOW) is None
+    assert in_use.elsewhere("key1", account_state(first=NOW, second=NOW - MINUTES), plan(), NOW) is None
 
 
 def test_key_of_unknown_age_was_active_before_the_other_was_made() -> None:
-    assert in_use.elsewhere("key1", standing(first=None, second=NOW), plan(), NOW) is not None
-    assert in_use.elsewhere("key1", standing(first=None, second=None), plan(), NOW) is None
+    assert in_use.elsewhere("key1", account_state(first=None, second=NOW), plan(), NOW) is not None
+    assert in_use.elsewhere("key1", account_state(first=None, second=None), plan(), NOW) is None
 
 
 @pytest.mark.parametrize(("wanted", "stored", "hours"), [(4, 4, 4), (4, 48, 48), (48, 4, 48), (4, None, 4)])
 def test_longest_life_counts_that_the_definition_gives_or_gave(wanted: int, stored: int | None, hours: int) -> None:
     definition = dataclasses.replace(DEFINITION, validity=datetime.timedelta(hours=wanted))
     validity = None if stored is None else datetime.timedelta(hours=stored)
-    found = in_use.elsewhere("key1", standing(second=NOW, validity=validity), plan(definition=definition), NOW)
+    found = in_use.elsewhere("key1", account_state(second=NOW, validity=validity), plan(definition=definition), NOW)
     assert found is not None
     assert found.until == NOW + datetime.timedelta(hours=hours, minutes=5)
 
 
 def test_nobody_is_waited_for_once_every_sas_has_expired() -> None:
-    since = standing(second=NOW)
+    since = account_state(second=NOW)
     assert in_use.elsewhere("key1", since, plan(), UNTIL + 5 * MINUTES - datetime.timedelta(seconds=1)) is not None
     assert in_use.elsewhere("key1", since, plan(), UNTIL + 5 * MINUTES) is None
 
 
 def test_nothing_is_known_without_keys_or_without_the_vaults_record() -> None:
-    known = standing(second=NOW)
+    known = account_state(second=NOW)
     assert in_use.elsewhere("key1", dataclasses.replace(known, keys=None), plan(), NOW) is None
     assert in_use.elsewhere("key1", dataclasses.replace(known, managed=None), plan(), NOW) is None
 
 
 def test_standing_knows_the_signer_and_the_active_key_only_where_keys_were_listed() -> None:
-    known, issued = standing(), sas.parse(Secret(SIGNED))
+    known, issued = account_state(), sas.parse(SecretText(SIGNED))
     assert (known.signer(issued), known.active) == ("key1", "key2")
     assert known.active_key == AccountKey("key2", SECOND.value, LONG_AGO)
     unlisted = dataclasses.replace(known, keys=None)

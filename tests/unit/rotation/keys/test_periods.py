@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from rotator.azure import managed_account
-from rotator.azure.managed_account import Managed
+from rotator.azure.managed_account import StorageBundle
 from rotator.rotation.keys import periods
 from tests.fakes.examples import DEFINITION, RESOURCE_ID, plan
 
@@ -15,7 +15,7 @@ DAY = datetime.timedelta(days=1)
 
 
 def warnings(period: datetime.timedelta | None, *, automatic: bool = True, **changes: Any) -> tuple[str, ...]:
-    return periods.warnings(Managed(RESOURCE_ID, "key1", automatic, period), plan(**changes))
+    return periods.warnings(StorageBundle(RESOURCE_ID, "key1", automatic, period), plan(**changes))
 
 
 def test_long_period_fits() -> None:

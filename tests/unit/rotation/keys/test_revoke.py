@@ -9,7 +9,7 @@ import pytest
 
 from rotator import errors
 from rotator.delivery import manifest
-from rotator.redaction import Secret
+from rotator.redaction import SecretText
 from rotator.reporting.report import Failed, KeyReport, Rotated
 from rotator.rotation import pending
 from rotator.rotation.pending import Operation
@@ -31,7 +31,7 @@ def fingerprint(world: World) -> str:
 
 def test_other_key_then_targets_then_time_for_consumers_then_the_old_key() -> None:
     world = World(TARGET, FAR).settled()
-    world.perform(REVOKE)
+    world.run_operation(REVOKE)
     assert world.calls.made(*STEPS) == [
         "admit",
         "mint",
@@ -54,7 +54,7 @@ def test_other_key_then_targets_then_time_for_consumers_then_the_old_key() -> No
 def test_nothing_that_was_issued_before_works_and_every_target_does() -> None:
     world = World(TARGET, FAR).settled()
     former, printed = world.value(TARGET), fingerprint(world)
-    found = world.perform(REVOKE)
+    found = world.run_operation(REVOKE)
     assert not world.account.accepts(former)
     assert world.signers() == ["key2", "key2"]
     assert key_of(found) == KeyReport(
@@ -77,7 +77,7 @@ def test_no_target_ever_holds_a_sas_that_storage_refuses() -> None:
         world.calls.meddle("before", "stored", look)
 
     world.calls.meddle("before", "stored", look)
-    world.perform(REVOKE)
+    world.run_operation(REVOKE)
     assert seen[0] == ["key1", "key1"]
     assert seen[-1] == ["key2", "key2"]
     assert [signers for signers in seen if None in signers] == []
@@ -85,7 +85,7 @@ def test_no_target_ever_holds_a_sas_that_storage_refuses() -> None:
 
 def test_next_run_of_the_schedule_turns_to_the_active_key() -> None:
     world = World().settled()
-    world.perform(REVOKE)
+    world.run_operation(REVOKE)
     world.clock.forward(minutes=1)
     assert world.timer().counts() == "1 rotated"
     assert (world.signers(), world.account.regenerated) == (["key1"], ["key2", "key1"])
@@ -94,7 +94,7 @@ def test_next_run_of_the_schedule_turns_to_the_active_key() -> None:
 def test_second_key_is_left_while_a_target_fails() -> None:
     world = World(TARGET, FAR).settled()
     world.network.failing["far"] = UNREACHABLE
-    found = world.perform(REVOKE)
+    found = world.run_operation(REVOKE)
     assert (key_of(found).outcome, key_of(found).regenerated, key_of(found).remaining) == (
         "unfinished",
         ("key2",),
@@ -108,7 +108,7 @@ def test_next_run_goes_on_with_the_second_key_once_the_target_is_back() -> None:
     world = World(TARGET, FAR).settled()
     former, printed = world.value(FAR), fingerprint(world)
     world.network.failing["far"] = UNREACHABLE
-    world.perform(REVOKE)
+    world.run_operation(REVOKE)
     world.network.failing.clear()
     found = world.timer()
     assert (key_of(found).outcome, key_of(found).regenerated) == ("done", ("key1",))
@@ -120,7 +120,7 @@ def test_next_run_goes_on_with_the_second_key_once_the_target_is_back() -> None:
 def test_force_regenerates_the_second_key_too_and_says_what_it_cut_off() -> None:
     world = World(TARGET, FAR).settled()
     world.network.failing["far"] = UNREACHABLE
-    found = world.perform(REVOKE, forced=True)
+    found = world.run_operation(REVOKE, forced=True)
     assert (key_of(found).regenerated, key_of(found).remaining) == (("key2", "key1"), ())
     assert key_of(found).cut_off == ("default/storage-sas@far could not be given another SAS before",)
     assert (world.signers(), found.failed) == (["key2", None], True)
@@ -129,7 +129,7 @@ def test_force_regenerates_the_second_key_too_and_says_what_it_cut_off() -> None
 def test_what_was_cut_off_is_remembered_until_it_has_a_sas_again() -> None:
     world = World(TARGET, FAR).settled()
     world.network.failing["far"] = UNREACHABLE
-    found = world.perform(REVOKE, forced=True)
+    found = world.run_operation(REVOKE, forced=True)
     assert (key_of(found).outcome, pending.TAG in world.vault.tags) == ("unfinished", True)
     assert failure_of(found).message == "not every target holds a SAS of key1 yet"
     world.network.failing.clear()
@@ -142,7 +142,7 @@ def test_target_that_holds_a_sas_of_the_first_key_gets_another_before_that_key_d
     world.vault.turn_to("key2")
     world.settled()
     world.vault.turn_to("key1")
-    found = world.perform(REVOKE)
+    found = world.run_operation(REVOKE)
     steps = world.calls.made(*STEPS)
     assert steps.index("wait for") < steps.index("regenerate")
     assert (key_of(found).outcome, world.account.regenerated) == ("done", ["key2", "key1"])
@@ -156,7 +156,7 @@ def test_first_key_is_left_when_a_target_that_holds_its_sas_cannot_be_mended() -
     world.vault.turn_to("key1")
     world.network.masters["far"].refuse = {"validate": "Error from server (Forbidden): no\n"}
     with pytest.raises(errors.KeyInUseError) as caught:
-        world.perform(REVOKE)
+        world.run_operation(REVOKE)
     assert str(caught.value) == (
         "revoke was refused, no key was regenerated: key2 may be in use:\n"
         "  - default/storage-sas@far holds a SAS that key2 signed, until 2026-07-01T16:00:00Z"
@@ -169,29 +169,29 @@ def test_target_that_cannot_be_looked_at_stands_in_the_way_if_the_first_key_was_
     world.vault.turn_to("key2")
     world.network.failing["far"] = UNREACHABLE
     with pytest.raises(errors.KeyInUseError, match="far cannot be looked at"):
-        world.perform(REVOKE)
+        world.run_operation(REVOKE)
     assert world.account.regenerated == []
 
 
 def test_target_that_cannot_be_looked_at_does_not_stand_in_the_way_if_that_key_never_signed() -> None:
     world = World(TARGET, FAR).settled()
     world.network.failing["far"] = UNREACHABLE
-    assert key_of(world.perform(REVOKE)).regenerated == ("key2",)
+    assert key_of(world.run_operation(REVOKE)).regenerated == ("key2",)
 
 
 def test_sas_of_others_are_no_reason_to_wait_as_they_are_to_die() -> None:
     world = World().settled()
-    world.perform(REGENERATE)
+    world.run_operation(REGENERATE)
     world.clock.forward(minutes=30)
     world.rotate()
-    assert key_of(world.perform(REVOKE)).outcome == "done"
+    assert key_of(world.run_operation(REVOKE)).outcome == "done"
     assert world.account.regenerated == ["key2", "key1", "key2"]
 
 
 def test_former_sas_that_storage_still_accepts_is_a_failure() -> None:
     world = World().settled()
     world.calls.failing["refused"] = errors.StillAcceptedError("storage still accepts it")
-    found = world.perform(REVOKE)
+    found = world.run_operation(REVOKE)
     assert (key_of(found).outcome, key_of(found).regenerated, found.failed) == ("failed", ("key2", "key1"), True)
     assert failure_of(found).error == "StillAcceptedError"
     assert world.vault.told == {}
@@ -200,7 +200,7 @@ def test_former_sas_that_storage_still_accepts_is_a_failure() -> None:
 def test_refusal_is_not_tried_where_proofs_are_off() -> None:
     world = World().settled()
     world.plan = plan(prove=False)
-    found = world.perform(REVOKE)
+    found = world.run_operation(REVOKE)
     assert (key_of(found).proofs, key_of(found).outcome) == ((), "done")
     assert "refused" not in world.calls.names
 
@@ -208,7 +208,7 @@ def test_refusal_is_not_tried_where_proofs_are_off() -> None:
 def test_refusal_is_tried_at_the_endpoint_that_is_concluded_from_the_accounts_name() -> None:
     world = World().settled()
     world.plan = plan(blob_endpoint=None)
-    assert len(key_of(world.perform(REVOKE)).proofs) == 1
+    assert len(key_of(world.run_operation(REVOKE)).proofs) == 1
 
 
 def test_each_sas_that_a_target_held_is_seen_to_be_refused() -> None:
@@ -217,19 +217,19 @@ def test_each_sas_that_a_target_held_is_seen_to_be_refused() -> None:
     world.rotate()
     world.network.failing.clear()
     held = {dict(urllib.parse.parse_qsl(world.value(target)))["sig"] for target in (TARGET, FAR)}
-    assert (len(held), len(key_of(world.perform(REVOKE)).proofs)) == (2, 2)
+    assert (len(held), len(key_of(world.run_operation(REVOKE)).proofs)) == (2, 2)
 
 
 def test_key_that_nobody_knows_the_age_of_is_revoked_too() -> None:
     world = World().settled()
     world.account.made = {"key1": None, "key2": LONG_AGO}
-    assert key_of(world.perform(REVOKE)).regenerated == ("key2", "key1")
+    assert key_of(world.run_operation(REVOKE)).regenerated == ("key2", "key1")
 
 
 def test_target_that_holds_something_else_gets_a_sas_before_any_key_dies() -> None:
     world = World().settled()
     world.master.secrets["storage-sas"]["data"]["secretKey"] = "aHVudGVyMg=="
-    assert key_of(world.perform(REVOKE)).outcome == "done"
+    assert key_of(world.run_operation(REVOKE)).outcome == "done"
     steps = world.calls.made(*STEPS)
     assert steps.index("wait for") < steps.index("regenerate")
     assert world.signers() == ["key2"]
@@ -248,14 +248,14 @@ def test_all_that_the_run_gave_to_a_target_is_one_outcome() -> None:
     world = turned()
     held = world.master.secrets["storage-sas"]
     held["data"]["secretKey"] = base64.b64encode(b"changed by hand").decode()
-    found = outcome(world.perform(REVOKE))
+    found = outcome(world.run_operation(REVOKE))
     assert isinstance(found, Rotated)
     assert (
         found.reason
         == "drift: somebody changed the value; then the SAS was signed by key1, which is no longer the active key"
     )
     assert found.drift
-    assert found.previous_digest == manifest.digest(Secret(held["data"]["secretKey"]))
+    assert found.previous_digest == manifest.digest(SecretText(held["data"]["secretKey"]))
 
 
 @pytest.mark.parametrize("call", ["store", "regenerate"])
@@ -264,7 +264,7 @@ def test_what_a_refused_revocation_gave_to_a_target_is_told(call: str) -> None:
     before = world.value(TARGET)
     world.calls.failing[call] = errors.VaultForbiddenError("no permission")
     with contextlib.suppress(errors.VaultForbiddenError):
-        world.perform(REVOKE)
+        world.run_operation(REVOKE)
     assert world.value(TARGET) != before
     (told,) = world.told.values()
     assert isinstance(told.outcome, Rotated)
@@ -274,7 +274,7 @@ def test_what_a_refused_revocation_gave_to_a_target_is_told(call: str) -> None:
 def test_a_target_that_fails_in_the_second_round_has_failed() -> None:
     world = turned()
     world.calls.meddle("after", "regenerate", lambda: world.calls.failing.update(mint=UNREACHABLE))
-    found = world.perform(REVOKE)
+    found = world.run_operation(REVOKE)
     (target,) = found.targets
     assert isinstance(target.outcome, Failed)
     # What the first round delivered.
@@ -292,5 +292,5 @@ def test_refusal_is_seen_for_the_former_sas_and_no_other() -> None:
     world = World().settled()
     world.storage = Watched(world.calls, world.account)
     former = world.value(TARGET)
-    world.perform(REVOKE)
+    world.run_operation(REVOKE)
     assert tried == [former]

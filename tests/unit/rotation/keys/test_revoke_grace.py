@@ -21,21 +21,21 @@ def end_the_process() -> None:
 def test_grace_is_counted_from_the_newest_delivery() -> None:
     world = World(TARGET, FAR).settled()
     world.calls.meddle("after", "write", lambda: world.clock.forward(seconds=30))
-    world.perform(REVOKE)
+    world.run_operation(REVOKE)
     assert world.slept == [120.0]
 
 
 def test_no_grace_is_waited_for_where_none_is_set() -> None:
     world = World().settled()
     world.plan = plan(revoke_grace=datetime.timedelta(0))
-    assert key_of(world.perform(REVOKE)).outcome == "done"
+    assert key_of(world.run_operation(REVOKE)).outcome == "done"
     assert world.slept == []
 
 
 def test_resuming_run_waits_for_what_is_left_of_the_grace() -> None:
     world = World(TARGET, FAR).settled()
     world.network.failing["far"] = UNREACHABLE
-    assert key_of(world.perform(REVOKE)).outcome == "unfinished"
+    assert key_of(world.run_operation(REVOKE)).outcome == "unfinished"
     world.again()
     world.network.failing.clear()
     world.clock.forward(seconds=100)
@@ -47,7 +47,7 @@ def test_resuming_run_whose_targets_have_had_their_sas_for_a_while_waits_for_the
     world = World().settled()
     world.calls.meddle("before", "sleep", end_the_process)
     with pytest.raises(KeyboardInterrupt):
-        world.perform(REVOKE)
+        world.run_operation(REVOKE)
     world.again()
     world.clock.forward(seconds=50)
     assert key_of(world.timer()).outcome == "done"
@@ -58,7 +58,7 @@ def test_resuming_run_long_after_does_not_wait() -> None:
     world = World().settled()
     world.calls.meddle("before", "sleep", end_the_process)
     with pytest.raises(KeyboardInterrupt):
-        world.perform(REVOKE)
+        world.run_operation(REVOKE)
     world.again()
     world.clock.forward(minutes=10)
     assert key_of(world.timer()).outcome == "done"
@@ -69,7 +69,7 @@ def test_clock_that_went_back_makes_no_run_wait_for_longer_than_the_grace() -> N
     world = World().settled()
     world.calls.meddle("before", "sleep", end_the_process)
     with pytest.raises(KeyboardInterrupt):
-        world.perform(REVOKE)
+        world.run_operation(REVOKE)
     world.again()
     world.clock.forward(minutes=-30)
     assert key_of(world.timer()).outcome == "done"
@@ -81,7 +81,7 @@ def test_consumers_get_time_before_the_first_key_dies_too_if_a_target_has_just_l
     world.vault.turn_to("key2")
     world.settled()
     world.vault.turn_to("key1")
-    world.perform(REVOKE)
+    world.run_operation(REVOKE)
     assert world.slept == [120.0, 120.0]
 
 
@@ -90,13 +90,13 @@ def test_consumers_get_that_time_also_where_the_vaults_record_does_not_tell_that
     world.vault.turn_to("key2")
     world.settled()
     world.vault.active, world.vault.updated = "key1", LONG_AGO
-    world.perform(REVOKE)
+    world.run_operation(REVOKE)
     assert world.slept == [120.0, 120.0]
 
 
 def test_revocation_right_after_a_key_rotation_gives_consumers_time_before_each_key() -> None:
     world = World().settled()
-    world.perform(REGENERATE)
-    world.perform(REVOKE)
+    world.run_operation(REGENERATE)
+    world.run_operation(REVOKE)
     assert world.slept == [120.0, 120.0]
     assert world.account.regenerated == ["key2", "key1", "key2"]

@@ -49,7 +49,7 @@ def settled() -> World:
 def undisturbed(operation: Operation) -> tuple[str, ...]:
     """The calls of a run that nothing befalls."""
     world = settled()
-    assert key_of(world.perform(operation)).outcome == "done"
+    assert key_of(world.run_operation(operation)).outcome == "done"
     return tuple(world.calls.names)
 
 
@@ -80,7 +80,7 @@ def broken_run(operation: Operation, broken: Break) -> World:
     world = settled()
     world.calls.breaking = broken
     with contextlib.suppress(errors.RotatorError, RuntimeError, Killed):
-        world.perform(operation)
+        world.run_operation(operation)
     assert len(world.calls.names) > broken.number
     world.again()
     return world
@@ -127,7 +127,7 @@ def test_one_further_run_finishes_with_exactly_one_regeneration_per_key(
 def test_asking_again_finishes_it_and_begins_no_other(operation: Operation, broken: Break) -> None:
     world = broken_run(operation, broken)
     assert pending.TAG in world.vault.tags
-    assert not world.perform(operation).failed
+    assert not world.run_operation(operation).failed
     assert world.account.regenerated == (FIRST if operation is Operation.REGENERATE else BOTH)
     assert (None in world.signers(), pending.TAG in world.vault.tags) == (False, False)
 
@@ -140,7 +140,7 @@ def test_lost_lease_stops_the_run_before_its_next_change(operation: Operation) -
         world = settled()
         world.calls.breaking = Break(number, errors.LeaseLostError("another run has it"), carried_out=False)
         try:
-            assert world.perform(operation).failed
+            assert world.run_operation(operation).failed
         except errors.LeaseLostError:
             assert world.calls.made("store", "regenerate") == []
         assert CHANGING.isdisjoint(world.calls.names[number + 1 :])

@@ -20,7 +20,7 @@ def test_target_that_holds_a_sas_of_that_key_is_named_with_its_expiry() -> None:
     world.settled()
     world.vault.active, world.vault.updated = "key1", LONG_AGO
     with pytest.raises(errors.KeyInUseError) as caught:
-        world.perform(REGENERATE)
+        world.run_operation(REGENERATE)
     assert str(caught.value) == (
         "regenerate was refused, no key was regenerated: key2 may be in use:\n"
         f"  - default/storage-sas@{HOST} holds a SAS that key2 signed, until 2026-07-01T16:00:00Z\n"
@@ -35,11 +35,11 @@ def test_target_that_holds_a_sas_of_that_key_is_named_with_its_expiry() -> None:
 
 def test_sas_that_was_issued_elsewhere_is_waited_for_by_the_definitions_validity() -> None:
     world = World().settled()
-    world.perform(REGENERATE)
+    world.run_operation(REGENERATE)
     world.again()
     world.clock.forward(hours=1)
     with pytest.raises(errors.KeyInUseError) as caught:
-        world.perform(REGENERATE)
+        world.run_operation(REGENERATE)
     assert str(caught.value) == (
         "regenerate was refused, no key was regenerated: key1 may be in use:\n"
         "  - whoever got one may use a SAS that key1 signed before 2026-07-01T13:00:00Z, until 2026-07-01T17:05:00Z"
@@ -49,12 +49,12 @@ def test_sas_that_was_issued_elsewhere_is_waited_for_by_the_definitions_validity
 
 def test_key_is_free_again_once_every_sas_of_it_has_expired() -> None:
     world = World().settled()
-    world.perform(REGENERATE)
+    world.run_operation(REGENERATE)
     world.clock.forward(hours=4, minutes=4, seconds=59)
     with pytest.raises(errors.KeyInUseError):
-        world.perform(REGENERATE)
+        world.run_operation(REGENERATE)
     world.clock.forward(seconds=1)
-    assert key_of(world.perform(REGENERATE)).regenerated == ("key1",)
+    assert key_of(world.run_operation(REGENERATE)).regenerated == ("key1",)
     assert (world.account.regenerated, world.signers()) == (["key2", "key1"], ["key1"])
 
 
@@ -62,7 +62,7 @@ def test_target_that_cannot_be_looked_at_may_hold_a_sas_of_that_key() -> None:
     world = World(TARGET, FAR).settled()
     world.network.failing["far"] = errors.UnreachableError("far does not answer")
     with pytest.raises(errors.KeyInUseError) as caught:
-        world.perform(REGENERATE)
+        world.run_operation(REGENERATE)
     assert str(caught.value).splitlines()[1:] == [
         "  - default/storage-sas@far cannot be looked at (far does not answer)"
     ]
@@ -75,7 +75,7 @@ def test_target_that_cannot_be_looked_at_is_told_apart_from_another_of_the_same_
     world = World(behind, TARGET).settled()
     world.network.failing[str(behind.cluster)] = errors.UnreachableError("no answer")
     with pytest.raises(errors.KeyInUseError, match="cannot be looked at"):
-        world.perform(REGENERATE)
+        world.run_operation(REGENERATE)
 
 
 def test_force_overrides_and_says_what_it_cut_off(caplog: pytest.LogCaptureFixture) -> None:
@@ -84,7 +84,7 @@ def test_force_overrides_and_says_what_it_cut_off(caplog: pytest.LogCaptureFixtu
     world.settled()
     world.vault.turn_to("key1")
     with caplog.at_level(logging.WARNING):
-        found = world.perform(REGENERATE, forced=True)
+        found = world.run_operation(REGENERATE, forced=True)
     assert key_of(found).outcome == "done"
     assert key_of(found).cut_off == (
         f"default/storage-sas@{HOST} holds a SAS that key2 signed, until 2026-07-01T16:00:00Z",
@@ -99,7 +99,7 @@ def test_app_that_lives_on_the_account_is_refused_before_anything_is_changed() -
     world = World().settled()
     world.calls.failing["admit"] = errors.OwnStorageError("the app would stop")
     with pytest.raises(errors.OwnStorageError):
-        world.perform(REGENERATE, forced=True)
+        world.run_operation(REGENERATE, forced=True)
     assert world.calls.made("store", "regenerate", "mint", "wait for") == []
 
 
@@ -107,7 +107,7 @@ def test_run_without_a_lease_is_refused_before_anything_is_changed() -> None:
     world = World().settled()
     world.calls.failing["admit"] = errors.LeaseUnavailableError("no storage of the app's own is set")
     with pytest.raises(errors.LeaseUnavailableError):
-        world.perform(REGENERATE, forced=True)
+        world.run_operation(REGENERATE, forced=True)
     assert world.calls.made("store", "regenerate", "mint", "wait for") == []
 
 
@@ -116,7 +116,7 @@ def test_failed_look_changes_nothing(call: str) -> None:
     world = World().settled()
     world.calls.failing[call] = errors.VaultUnreachableError("no answer")
     with pytest.raises(errors.VaultUnreachableError):
-        world.perform(REGENERATE, forced=True)
+        world.run_operation(REGENERATE, forced=True)
     assert world.calls.made("store", "regenerate", "mint", "wait for") == []
 
 
@@ -124,13 +124,13 @@ def test_identity_that_may_not_read_the_account_is_told_so() -> None:
     world = World().settled()
     world.vault.may_read = False
     with pytest.raises(errors.VaultForbiddenError, match="storage get"):
-        world.perform(REGENERATE)
+        world.run_operation(REGENERATE)
 
 
 def test_asking_again_after_it_was_done_is_refused_rather_than_done_to_the_other_key() -> None:
     world = World().settled()
-    world.perform(REGENERATE)
+    world.run_operation(REGENERATE)
     for _ in range(3):
         with pytest.raises(errors.KeyInUseError):
-            world.perform(REGENERATE)
+            world.run_operation(REGENERATE)
     assert world.account.regenerated == ["key2"]

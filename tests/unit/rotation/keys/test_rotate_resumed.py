@@ -16,9 +16,9 @@ UNREACHABLE = errors.UnreachableError("far does not answer")
 def test_revocation_moves_what_a_pending_regeneration_left_behind_and_takes_its_place() -> None:
     world = World(TARGET, FAR).settled()
     world.network.failing["far"] = UNREACHABLE
-    world.perform(REGENERATE, forced=True)
+    world.run_operation(REGENERATE, forced=True)
     world.network.failing.clear()
-    found = world.perform(REVOKE)
+    found = world.run_operation(REVOKE)
     assert (key_of(found).operation, key_of(found).outcome) == ("revoke", "done")
     assert world.account.regenerated == ["key2", "key1", "key2"]
     assert None not in world.signers()
@@ -27,18 +27,18 @@ def test_revocation_moves_what_a_pending_regeneration_left_behind_and_takes_its_
 def test_revocation_is_refused_while_a_target_of_the_pending_regeneration_cannot_be_looked_at() -> None:
     world = World(TARGET, FAR).settled()
     world.network.failing["far"] = UNREACHABLE
-    world.perform(REGENERATE, forced=True)
+    world.run_operation(REGENERATE, forced=True)
     with pytest.raises(errors.KeyInUseError, match="revoke was refused, no key was regenerated"):
-        world.perform(REVOKE)
+        world.run_operation(REVOKE)
     assert world.account.regenerated == ["key2"]
 
 
 def test_forced_revocation_that_left_a_target_behind_does_not_stand_in_for_the_next_one() -> None:
     world = World(TARGET, FAR).settled()
     world.network.failing["far"] = UNREACHABLE
-    world.perform(REVOKE, forced=True)
+    world.run_operation(REVOKE, forced=True)
     assert world.account.regenerated == ["key2", "key1"]
-    found = world.perform(REVOKE, forced=True)
+    found = world.run_operation(REVOKE, forced=True)
     assert key_of(found).regenerated == ("key2", "key1")
     world.network.failing.clear()
     assert key_of(world.timer()).outcome == "done"
@@ -48,10 +48,10 @@ def test_forced_revocation_that_left_a_target_behind_does_not_stand_in_for_the_n
 
 def test_revocation_that_ends_while_it_gives_consumers_time_for_its_first_key_is_not_lost() -> None:
     world = World().settled()
-    world.perform(REGENERATE)
+    world.run_operation(REGENERATE)
     world.calls.meddle("before", "sleep", end_the_process)
     with pytest.raises(KeyboardInterrupt):
-        world.perform(REVOKE)
+        world.run_operation(REVOKE)
     world.again()
     found = key_of(world.timer())
     assert (found.operation, found.outcome) == ("revoke", "done")
@@ -60,7 +60,7 @@ def test_revocation_that_ends_while_it_gives_consumers_time_for_its_first_key_is
 def test_permission_that_is_missing_for_a_moment_does_not_make_a_revocation_forgotten() -> None:
     world = World().settled()
     world.calls.failing["regenerate"] = errors.VaultUnavailableError("down")
-    assert key_of(world.perform(REVOKE)).outcome == "unfinished"
+    assert key_of(world.run_operation(REVOKE)).outcome == "unfinished"
     world.again()
     world.calls.failing["regenerate"] = errors.VaultForbiddenError("no permission yet")
     assert key_of(world.timer()).outcome == "unfinished"
@@ -73,8 +73,8 @@ def test_permission_that_is_missing_for_a_moment_does_not_make_a_revocation_forg
 def test_force_for_one_key_does_not_force_the_revocation_that_is_pending() -> None:
     world = World(TARGET, FAR).settled()
     world.network.failing["far"] = UNREACHABLE
-    world.perform(REVOKE)
-    found = world.perform(REGENERATE, forced=True)
+    world.run_operation(REVOKE)
+    found = world.run_operation(REGENERATE, forced=True)
     assert (key_of(found).operation, key_of(found).outcome) == ("revoke", "unfinished")
     assert world.account.regenerated == ["key2"]
 
@@ -82,8 +82,8 @@ def test_force_for_one_key_does_not_force_the_revocation_that_is_pending() -> No
 def test_forced_revocation_is_begun_all_the_same() -> None:
     world = World(TARGET, FAR).settled()
     world.network.failing["far"] = UNREACHABLE
-    world.perform(REGENERATE, forced=True)
-    found = world.perform(REVOKE, forced=True)
+    world.run_operation(REGENERATE, forced=True)
+    found = world.run_operation(REVOKE, forced=True)
     assert (key_of(found).operation, key_of(found).regenerated) == ("revoke", ("key1", "key2"))
     assert key_of(found).cut_off == ("default/storage-sas@far could not be given another SAS before",)
     assert world.account.regenerated == ["key2", "key1", "key2"]
@@ -93,9 +93,9 @@ def test_forced_revocation_is_begun_all_the_same() -> None:
 def test_asking_for_one_key_while_a_revocation_is_pending_finishes_the_revocation() -> None:
     world = World(TARGET, FAR).settled()
     world.network.failing["far"] = UNREACHABLE
-    world.perform(REVOKE)
+    world.run_operation(REVOKE)
     world.network.failing.clear()
-    found = world.perform(REGENERATE)
+    found = world.run_operation(REGENERATE)
     assert (key_of(found).operation, key_of(found).outcome) == ("revoke", "done")
     assert world.account.regenerated == ["key2", "key1"]
 
@@ -104,17 +104,17 @@ def test_revocation_that_was_remembered_but_not_begun_stays_one_when_one_key_is_
     world = World().settled()
     world.calls.meddle("before", "regenerate", end_the_process)
     with pytest.raises(KeyboardInterrupt):
-        world.perform(REVOKE)
-    found = world.perform(REGENERATE)
+        world.run_operation(REVOKE)
+    found = world.run_operation(REGENERATE)
     assert (key_of(found).operation, key_of(found).regenerated) == ("revoke", ("key2", "key1"))
 
 
 def test_force_may_be_said_later() -> None:
     world = World(TARGET, FAR).settled()
     world.network.failing["far"] = UNREACHABLE
-    world.perform(REVOKE)
-    assert key_of(world.perform(REVOKE)).regenerated == ()
-    assert key_of(world.perform(REVOKE, forced=True)).regenerated == ("key1",)
+    world.run_operation(REVOKE)
+    assert key_of(world.run_operation(REVOKE)).regenerated == ()
+    assert key_of(world.run_operation(REVOKE, forced=True)).regenerated == ("key1",)
     assert world.account.regenerated == ["key2", "key1"]
 
 
@@ -123,6 +123,6 @@ def test_force_is_remembered_for_the_run_that_goes_on() -> None:
     world.network.failing["far"] = UNREACHABLE
     world.calls.meddle("before", "sleep", end_the_process)
     with pytest.raises(KeyboardInterrupt):
-        world.perform(REVOKE, forced=True)
+        world.run_operation(REVOKE, forced=True)
     world.again()
     assert key_of(world.timer()).regenerated == ("key1",)

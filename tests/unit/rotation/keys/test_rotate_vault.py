@@ -17,7 +17,7 @@ def test_active_key_that_the_vault_changed_before_is_the_one_that_is_kept() -> N
     world.vault.regenerate_by_itself()
     world.rotate()
     world.clock.forward(hours=5)
-    found = world.perform(REGENERATE)
+    found = world.run_operation(REGENERATE)
     assert (key_of(found).outcome, key_of(found).regenerated) == ("done", ("key1",))
     assert (world.account.regenerated, world.signers()) == (["key2", "key1"], ["key1"])
 
@@ -26,7 +26,7 @@ def test_regeneration_by_the_vault_just_before_is_waited_out() -> None:
     world = World().settled()
     world.vault.regenerate_by_itself()
     with pytest.raises(errors.KeyInUseError, match="key1 may be in use"):
-        world.perform(REGENERATE)
+        world.run_operation(REGENERATE)
 
 
 @pytest.mark.parametrize(("operation", "keys"), [(REGENERATE, ["key2"]), (REVOKE, ["key2", "key1"])])
@@ -36,7 +36,7 @@ def test_regeneration_by_the_vault_after_the_look_counts_as_ours(
 ) -> None:
     world = World().settled()
     world.calls.meddle("after", call, world.vault.regenerate_by_itself)
-    found = world.perform(operation)
+    found = world.run_operation(operation)
     assert key_of(found).outcome == "done"
     assert key_of(found).regenerated == tuple(keys[1:])
     assert world.account.regenerated == keys
@@ -49,7 +49,7 @@ def test_regeneration_by_the_vault_after_ours_is_followed(operation: Operation) 
     world.calls.meddle(
         "after", "regenerate", lambda: world.calls.meddle("before", "mint", world.vault.regenerate_by_itself)
     )
-    found = world.perform(operation)
+    found = world.run_operation(operation)
     assert key_of(found).outcome == "done"
     assert world.account.regenerated == ["key2", "key1"]
     assert world.signers() == ["key1"]
@@ -58,7 +58,7 @@ def test_regeneration_by_the_vault_after_ours_is_followed(operation: Operation) 
 def test_regeneration_by_the_vault_in_the_grace_leaves_nothing_to_revoke() -> None:
     world = World().settled()
     world.calls.meddle("after", "sleep", world.vault.regenerate_by_itself)
-    found = world.perform(REVOKE)
+    found = world.run_operation(REVOKE)
     assert (key_of(found).outcome, key_of(found).regenerated) == ("done", ("key2",))
     assert world.account.regenerated == ["key2", "key1"]
     assert world.signers() == ["key2"]
@@ -67,7 +67,7 @@ def test_regeneration_by_the_vault_in_the_grace_leaves_nothing_to_revoke() -> No
 def test_key_that_was_made_active_again_is_not_revoked_under_what_was_just_issued() -> None:
     world = World().settled()
     world.calls.meddle("after", "sleep", lambda: world.vault.turn_to("key1"))
-    found = world.perform(REVOKE)
+    found = world.run_operation(REVOKE)
     assert (key_of(found).outcome, key_of(found).remaining) == ("unfinished", ("key1",))
     assert failure_of(found).error == "ActiveKeyError"
     assert failure_of(found).message == (
@@ -80,7 +80,7 @@ def test_key_that_was_made_active_again_is_not_revoked_under_what_was_just_issue
 def test_active_key_that_is_switched_right_before_it_would_be_regenerated_is_left() -> None:
     world = World().settled()
     world.calls.meddle("after", "store", lambda: world.vault.turn_to("key2"))
-    found = world.perform(REGENERATE)
+    found = world.run_operation(REGENERATE)
     assert (key_of(found).outcome, failure_of(found).error) == ("unfinished", "ActiveKeyError")
     assert world.account.regenerated == []
     assert None not in world.signers()
@@ -89,7 +89,7 @@ def test_active_key_that_is_switched_right_before_it_would_be_regenerated_is_lef
 def test_rotation_that_met_a_switched_key_begins_anew_with_the_other_one() -> None:
     world = World().settled()
     world.calls.meddle("after", "store", lambda: world.vault.turn_to("key2"))
-    world.perform(REGENERATE)
+    world.run_operation(REGENERATE)
     world.clock.forward(hours=5)
     world.rotate()
     found = world.timer()
@@ -104,7 +104,7 @@ def test_answer_that_was_lost_is_no_reason_to_ask_twice(caplog: pytest.LogCaptur
         raise errors.VaultUnreachableError("no answer")
 
     world.calls.meddle("after", "regenerate", lose_the_answer)
-    found = world.perform(REGENERATE)
+    found = world.run_operation(REGENERATE)
     assert (key_of(found).outcome, key_of(found).regenerated) == ("done", ("key2",))
     assert (world.calls.names.count("regenerate"), world.account.regenerated) == (1, ["key2"])
     assert '"event": "regenerated all the same", "key": "key2", "answer": "no answer"' in caplog.messages[-2]
@@ -113,7 +113,7 @@ def test_answer_that_was_lost_is_no_reason_to_ask_twice(caplog: pytest.LogCaptur
 def test_vault_that_did_not_do_it_is_asked_again_by_the_next_run_only() -> None:
     world = World().settled()
     world.calls.failing["regenerate"] = errors.VaultUnavailableError("the vault answered 503")
-    found = world.perform(REGENERATE)
+    found = world.run_operation(REGENERATE)
     assert (key_of(found).outcome, failure_of(found).error) == ("unfinished", "VaultUnavailableError")
     assert (key_of(found).remaining, world.calls.names.count("regenerate")) == (("key2",), 1)
     assert world.signers() == ["key1"]
@@ -128,7 +128,7 @@ def test_missing_permission_is_told_at_once_and_nothing_stays_remembered() -> No
     world.vault.tags = {"team": "blue"}
     world.calls.failing["regenerate"] = errors.KeyAccessForbiddenError("the caller may not")
     with pytest.raises(errors.KeyAccessForbiddenError):
-        world.perform(REGENERATE)
+        world.run_operation(REGENERATE)
     assert (world.vault.told, world.signers()) == ({"team": "blue"}, ["key1"])
 
 
@@ -136,7 +136,7 @@ def test_permission_that_is_missing_for_the_second_key_only_leaves_it_unfinished
     world = World().settled()
     forbidden = errors.KeyAccessForbiddenError("the caller may not")
     world.calls.meddle("after", "sleep", lambda: world.calls.failing.update(regenerate=forbidden))
-    found = world.perform(REVOKE)
+    found = world.run_operation(REVOKE)
     assert (key_of(found).outcome, failure_of(found).error) == ("unfinished", "KeyAccessForbiddenError")
     assert (key_of(found).remaining, pending.TAG in world.vault.tags) == (("key1",), True)
     assert world.signers() == ["key2"]
@@ -145,7 +145,7 @@ def test_permission_that_is_missing_for_the_second_key_only_leaves_it_unfinished
 def test_vault_that_says_done_but_changes_nothing_is_found_out() -> None:
     world = World().settled()
     world.vault.obeys = world.vault.switches = False
-    found = world.perform(REGENERATE)
+    found = world.run_operation(REGENERATE)
     assert (key_of(found).outcome, key_of(found).regenerated) == ("unfinished", ())
     assert failure_of(found).message == (
         "the vault says that it regenerated key2, but the account has the same key as before"
@@ -156,7 +156,7 @@ def test_vault_that_says_done_but_changes_nothing_is_found_out() -> None:
 def test_vault_that_switches_without_regenerating_leaves_every_target_with_a_sas_that_works() -> None:
     world = World(TARGET).settled()
     world.vault.obeys = False
-    assert key_of(world.perform(REVOKE)).outcome == "unfinished"
+    assert key_of(world.run_operation(REVOKE)).outcome == "unfinished"
     assert None not in world.signers()
 
 
@@ -164,7 +164,7 @@ def test_vault_that_switches_without_regenerating_leaves_every_target_with_a_sas
 def test_vault_that_does_not_make_the_new_key_the_active_one_stops_there(operation: Operation) -> None:
     world = World().settled()
     world.vault.switches = False
-    found = world.perform(operation)
+    found = world.run_operation(operation)
     assert (key_of(found).outcome, failure_of(found).error) == ("unfinished", "ActiveKeyError")
     assert failure_of(found).message == "key2 was regenerated, but key1 is the vault's active key"
     assert (world.account.regenerated, world.signers()) == (["key2"], ["key1"])
@@ -178,11 +178,11 @@ def test_key_that_somebody_regenerates_outside_the_vault_can_be_mended_by_force(
     world = World().settled()
     world.account.regenerate("key1")
     assert world.signers() == [None]
-    assert key_of(world.perform(operation, forced=True)).outcome == "done"
+    assert key_of(world.run_operation(operation, forced=True)).outcome == "done"
     assert world.signers() == ["key2"]
 
 
 def test_record_that_was_changed_long_ago_keeps_nobody_waiting() -> None:
     world = World().settled()
     world.vault.updated = LONG_AGO.replace(month=3)
-    assert key_of(world.perform(REGENERATE)).outcome == "done"
+    assert key_of(world.run_operation(REGENERATE)).outcome == "done"
