@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rotator import errors, event_log, redaction
 from rotator.checks import runner
 from rotator.checks.findings import Checkup
+from rotator.event_log import Event
 from rotator.plan import environment as config
 from rotator.plan.plan import Plan
 from rotator.reporting import publish
@@ -79,7 +80,7 @@ def _rotate_plan(plan: Plan, request: Request, environment: Mapping[str, str]) -
         try:
             report = _run(plan, request, environment, credential, reported)
         except errors.BusyError as error:
-            event_log.log(logger, logging.WARNING, "left to another run", reason=error)
+            event_log.log(logger, logging.WARNING, Event.RUN_BUSY, reason=error)
             raise
         except BaseException as error:
             ended = error if isinstance(error, Exception) else errors.InterruptedRunError()
@@ -261,7 +262,7 @@ def _unexpected_as_ours() -> Iterator[None]:
         raise
     except Exception as error:
         failed = reports.failure(error)
-        event_log.log(logger, logging.ERROR, "failed", **dataclasses.asdict(failed), exc_info=error)
+        event_log.log(logger, logging.ERROR, Event.RUN_FAILED, **dataclasses.asdict(failed), exc_info=error)
         raise errors.UnexpectedError(failed.message) from error
 
 

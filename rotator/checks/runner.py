@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from rotator import errors, event_log
 from rotator.checks.findings import Checkup, Finding, Level
+from rotator.event_log import Event
 from rotator.reporting import report
 
 logger = logging.getLogger(__name__)
@@ -144,7 +145,7 @@ def _tell(finding: Finding) -> None:
     event_log.log(
         logger,
         severity,
-        "checked",
+        Event.CHECK_DONE,
         check=finding.check,
         outcome=finding.level,
         text=finding.text,

@@ -11,6 +11,7 @@ from rotator.delivery.interface import Delivery, Result, Shell, WriteMethod, unf
 from rotator.delivery.manifest import DesiredSecret, LiveSecret
 from rotator.delivery.ssh import kubectl, kubectl_errors, outcomes
 from rotator.delivery.ssh.kubectl import Answer, Former
+from rotator.event_log import Event
 from rotator.plan.plan import Strategy, Target
 from rotator.redaction import SecretText
 
@@ -46,7 +47,7 @@ def deliver(
     try:
         return _settle(task, held)
     except _Killed as killed:
-        event_log.log(logger, logging.WARNING, "remote shell killed", target=target)
+        event_log.log(logger, logging.WARNING, Event.REMOTE_SHELL_KILLED, target=target)
         try:
             done = _settle(task, observe(shell, target), killed.held)
         except _Killed:
@@ -88,7 +89,7 @@ def _settle(task: _Task, held: LiveSecret | None, lost: LiveSecret | None = None
         try:
             return _attempt(task, act, lost)
         except _Changed as change:
-            event_log.log(logger, logging.INFO, "changed meanwhile", target=task.target, attempt=attempt)
+            event_log.log(logger, logging.INFO, Event.SECRET_CHANGED, target=task.target, attempt=attempt)
             held = change.held
     raise errors.ConflictError(f"Secret {task.target} changed {_ATTEMPTS} times while it was to be written")
 

@@ -17,6 +17,7 @@ from rotator import errors, event_log, untrusted
 from rotator.azure import key_vault
 from rotator.azure import managed_account as managed
 from rotator.azure.managed_account import StorageBundle
+from rotator.event_log import Event
 from rotator.issuers.account_state import StoredDefinition
 from rotator.plan.plan import ManagedAccount
 from rotator.redaction import SecretText
@@ -71,7 +72,9 @@ class KeyVaultIssuer:
     def store(self, definition: SasDefinition, tags: Mapping[str, str]) -> None:
         """Set the SAS definition, with these tags and no others."""
         self._set_definition(definition, tags)
-        event_log.log(logger, logging.INFO, "definition set", account=self._account.name, definition=definition.label)
+        event_log.log(
+            logger, logging.INFO, Event.SAS_DEFINITION_SET, account=self._account.name, definition=definition.label
+        )
 
     def managed(self) -> StorageBundle:
         """Read what the vault says of the managed account; raises VaultForbiddenError where that may not be read."""
@@ -167,7 +170,7 @@ class KeyVaultIssuer:
 
     def _recover(self, definition: SasDefinition, what: str) -> dict[str, str]:
         """Begin to bring it back, unless it is still being deleted, or being recovered already; gives its tags."""
-        event_log.log(logger, logging.INFO, "recovering", what=what, reason="it is soft-deleted")
+        event_log.log(logger, logging.INFO, Event.SAS_DEFINITION_RECOVERING, what=what, reason="it is soft-deleted")
         path = f"/deletedstorage/{self._account.name}/sas/{definition.name}/recover"
         with contextlib.suppress(errors.ManagedAccountNotFoundError, errors.VaultConflictError):
             found = self._client.send("POST", path, "storage recover", f"soft-deleted {what}")

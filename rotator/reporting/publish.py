@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from rotator import activity, errors, event_log, redaction, telemetry
+from rotator.event_log import Event
 from rotator.plan.plan import Plan
 from rotator.redaction import SecretText
 from rotator.reporting import chat_message
@@ -28,7 +29,7 @@ def note(report: Report) -> list[str]:
     """Log and count it; gives a warning for what did not succeed."""
     _log(report)
     warnings: list[str] = []
-    with _warned("metrics were not recorded", warnings):
+    with _warned(Event.METRICS_NOT_RECORDED, warnings):
         record(report, datetime.datetime.now(datetime.UTC))
     return warnings
 
@@ -64,10 +65,10 @@ def publish(report: Report, plan: Plan, environment: Mapping[str, str], credenti
     warnings = note(report)
     if plan.report_container:
         keeping = activity.of("the app's own storage, to keep the report")
-        with _warned("the report was not kept", warnings), keeping:
+        with _warned(Event.REPORT_NOT_KEPT, warnings), keeping:
             _keep(report, plan, environment, credential)
     if plan.webhook and chat_message.worth_telling(report):
-        with _warned("NOTIFY_WEBHOOK_URL was not told", warnings), activity.of("the chat service, to take a message"):
+        with _warned(Event.WEBHOOK_NOT_NOTIFIED, warnings), activity.of("the chat service, to take a message"):
             _notify(plan.webhook, report)
     return dataclasses.replace(report, warnings=report.warnings + tuple(warnings))
 
@@ -103,12 +104,12 @@ def _notify(url: SecretText, report: Report) -> None:
 
 
 @contextlib.contextmanager
-def _warned(what: str, warnings: list[str]) -> Iterator[None]:
+def _warned(event: Event, warnings: list[str]) -> Iterator[None]:
     try:
         yield
     except errors.RotatorError as error:
-        event_log.log(logger, logging.ERROR, what, error=error.kind, message=error, remedy=error.remedy)
-        warnings.append(f"{what}: {error}. {error.remedy}")
+        event_log.log(logger, logging.ERROR, event, error=error.kind, message=error, remedy=error.remedy)
+        warnings.append(f"{event.text}: {error}. {error.remedy}")
     except Exception as error:
-        logger.exception("%s", what)
-        warnings.append(f"{what}: {type(error).__name__}")
+        logger.exception("%s", event.text)
+        warnings.append(f"{event.text}: {type(error).__name__}")

@@ -5,6 +5,7 @@ import logging
 
 from rotator import errors, event_log, sas
 from rotator.azure.managed_account import blob_suffix
+from rotator.event_log import Event
 from rotator.issuers.account_state import AccountState, StoredDefinition
 from rotator.plan.plan import Plan, Target
 from rotator.rotation import delivered, tags
@@ -138,7 +139,7 @@ class Issuance:
         event_log.log(
             logger,
             logging.INFO,
-            "issued",
+            Event.SAS_ISSUED,
             fingerprint=issued.fingerprint,
             expires=issued.expiry,
             definition=definition.label,
@@ -187,7 +188,7 @@ class Issuance:
             event_log.log(
                 logger,
                 logging.WARNING,
-                "not proved",
+                Event.SAS_NOT_PROVEN,
                 reason=warning,
                 remedy="Give the identity the vault permission 'storage get', or set STORAGE_BLOB_ENDPOINT.",
             )
@@ -199,5 +200,5 @@ class Issuance:
                 raise
             # An endpoint that was only concluded from the account's name may not be how storage is reached from here.
             warning = f"the SAS was not tried on storage: {error}"
-            event_log.log(logger, logging.WARNING, "not proved", reason=warning, remedy=error.remedy)
+            event_log.log(logger, logging.WARNING, Event.SAS_NOT_PROVEN, reason=warning, remedy=error.remedy)
             return "left out: the concluded endpoint does not answer", (warning,)

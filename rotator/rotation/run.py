@@ -11,6 +11,7 @@ from rotator import errors, event_log, telemetry
 from rotator.delivery import deliver, manifest
 from rotator.delivery.interface import Shell
 from rotator.delivery.manifest import LiveSecret
+from rotator.event_log import Event
 from rotator.plan.plan import Cluster, Plan, Target
 from rotator.reporting import report
 from rotator.reporting.report import Due, Failed, Report, Rotated, TargetReport, Unchanged
@@ -150,7 +151,7 @@ class Run:
         event_log.log(
             logger,
             logging.ERROR,
-            "failed",
+            Event.TARGET_FAILED,
             target=target,
             **dataclasses.asdict(outcome),
             exc_info=None if expected else error,
@@ -172,12 +173,17 @@ class Run:
         if why is None:
             unchanged = _unchanged(held)
             event_log.log(
-                logger, logging.INFO, "unchanged", target=target, reason=unchanged.reason, expires=unchanged.expires
+                logger,
+                logging.INFO,
+                Event.TARGET_UNCHANGED,
+                target=target,
+                reason=unchanged.reason,
+                expires=unchanged.expires,
             )
             warnings = self.issuance.note_delivery(target)  # where a run was killed before it could
             return TargetReport(str(target), target.strategy, unchanged, seconds.laps, warnings)
         drift = due.is_drift(why)
-        event_log.log(logger, logging.WARNING if drift else logging.INFO, "due", target=target, reason=why)
+        event_log.log(logger, logging.WARNING if drift else logging.INFO, Event.TARGET_DUE, target=target, reason=why)
         issued = self.issuance.issue(seconds)
         order = self._order(issued)
         with seconds.step("deliver"):
@@ -198,7 +204,7 @@ class Run:
         event_log.log(
             logger,
             logging.INFO,
-            "rotated",
+            Event.TARGET_ROTATED,
             target=target,
             reason=why,
             act=outcome.act,

@@ -9,8 +9,8 @@ import pytest
 
 from rotator import telemetry
 from rotator.commands import cli
+from rotator.event_log import Event
 from rotator.reporting.status import State
-from rotator.rotation.pending import Operation
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/operations.md").read_text()
@@ -42,20 +42,19 @@ def constants(nodes: list[ast.expr]) -> set[str]:
 
 
 def decisions() -> dict[str, set[str]]:
-    """The fields of each event that is named where it is told."""
-    told: dict[str, set[str]] = {}
-    for call in calls("tell"):
-        if len(call.args) > 2 and isinstance(call.args[2], ast.Constant):
+    """The fields of each event that is named where it is logged."""
+    logged: dict[str, set[str]] = {}
+    for call in calls("log"):
+        if len(call.args) > 2 and isinstance(event := call.args[2], ast.Attribute):
             named = {word.arg for word in call.keywords if word.arg and word.arg != "exc_info"}
-            told.setdefault(str(call.args[2].value), set()).update(named)
-    return told
+            logged.setdefault(Event[event.attr], set()).update(named)
+    return logged
 
 
-def test_every_decision_is_explained_and_no_other() -> None:
-    warned = constants([call.args[0] for call in calls("_warned")])
-    assert len(warned) == 3
-    told = {*decisions(), *Operation, "unfinished", *warned}
-    assert set(first_cells("Logs")) == told
+def test_every_event_is_explained_and_no_other() -> None:
+    assert len(decisions()) > 15
+    assert first_cells("Logs") == list(dict.fromkeys(first_cells("Logs")))
+    assert set(first_cells("Logs")) == {str(event) for event in Event}
 
 
 def test_every_field_of_a_decision_is_explained() -> None:
@@ -66,7 +65,7 @@ def test_every_field_of_a_decision_is_explained() -> None:
 
 
 def test_every_check_is_explained_and_no_other() -> None:
-    looks = constants([call.args[0] for call in calls("Look")])
+    looks = constants([call.args[0] for call in calls("Check")])
     verbs = {f"kubectl may {verb}" for verb in ("get", "create", "delete", "update")}
     assert len(looks) > 20
     assert set(first_cells("Check")) == looks | verbs

@@ -89,7 +89,7 @@ def test_nothing_is_raised_right_before_the_next_run(app: Workspace) -> None:
 
 def test_other_lines_are_nobodys_alarm(app: Workspace) -> None:
     healthy(app)
-    app.logs.line(minutes(1), '{"event": "failed", "error": "HostKeyRejectedError"}', 3)
+    app.logs.line(minutes(1), '{"event": "target_failed", "error": "HostKeyRejectedError"}', 3)
     app.logs.line(minutes(1), "report not in JSON")
     app.logs.request(minutes(1), "rotate_now", success=False)
     assert app.all_raised() == set()

@@ -118,7 +118,7 @@ def test_drift_is_repaired_by_the_next_run_of_the_timer_and_reported(
         told = outcome(timer(rotated))
     assert (told["outcome"], told["reason"], told["drift"]) == ("rotated", why, True)
     assert Cluster(rotated).works()
-    assert decisions(caplog, "due") == [(logging.WARNING, why)]
+    assert decisions(caplog, "target_due") == [(logging.WARNING, why)]
     assert outcome(timer(rotated))["outcome"] == "unchanged"
 
 
@@ -163,7 +163,7 @@ def test_a_secret_that_never_was_is_no_drift(world: World, caplog: pytest.LogCap
     with caplog.at_level(logging.INFO, "rotator"):
         told = outcome(timer(world))
     assert (told["reason"], told["drift"]) == ("there is no Secret yet", False)
-    assert decisions(caplog, "due") == [(logging.INFO, "there is no Secret yet")]
+    assert decisions(caplog, "target_due") == [(logging.INFO, "there is no Secret yet")]
     assert messages(world) == []
 
 

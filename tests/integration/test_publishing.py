@@ -209,7 +209,7 @@ def test_an_interrupted_run_is_kept_with_what_it_did_and_the_next_one_goes_on(
 ) -> None:
     rotate(world)
     before = Cluster(world).annotation("digest")
-    with begun(world, "waiting", "revoke", REVOKE_GRACE="PT40S") as running:
+    with begun(world, "key_rotation_waiting", "revoke", REVOKE_GRACE="PT40S") as running:
         running.send_signal(number)
         _, told = running.communicate(timeout=30)
     assert (running.returncode, told.splitlines()[-1].partition(".")[0]) == (code, "Interrupted")
@@ -249,7 +249,7 @@ def test_a_defects_words_are_scrubbed_in_what_is_raised_and_its_traceback_is_log
     settings, sas = settings_for(world), Cluster(world).value()
     with pytest.raises(errors.UnexpectedError) as raised:
         app.rotate_plan(config.load(settings), Request("timer", "timer"), Hostile(settings, sas))
-    [(_, line)] = decisions(caplog, "failed")
+    [(_, line)] = decisions(caplog, "run_failed")
     assert line["message"] == str(raised.value)
     assert line["message"].startswith("ValueError: odd: ")
     assert "Traceback" in caplog.text
@@ -299,7 +299,7 @@ def test_a_container_that_refuses_fails_no_rotation(world: World, spoil: Any, ca
     warning = report.warnings[-1]
     assert warning.startswith("the report was not kept: ")
     assert "Storage Blob Data Owner" in warning
-    [(level, line)] = decisions(caplog, "the report was not kept")
+    [(level, line)] = decisions(caplog, "report_not_kept")
     assert (level, line["error"]) == (logging.ERROR, "ArchiveError")
     assert line["remedy"]
     assert kept(world) == []
@@ -359,10 +359,10 @@ def test_a_chat_service_that_refuses_fails_no_rotation(
     world: World, fault: Fault, caplog: pytest.LogCaptureFixture
 ) -> None:
     [warning] = troubled(world, dataclasses.replace(fault)).warnings
-    assert warning.startswith("NOTIFY_WEBHOOK_URL was not told: 127.0.0.1 answered ")
+    assert warning.startswith("NOTIFY_WEBHOOK_URL was not notified: 127.0.0.1 answered ")
     assert world.webhook
     assert world.webhook.token not in warning
-    [(level, line)] = decisions(caplog, "NOTIFY_WEBHOOK_URL was not told")
+    [(level, line)] = decisions(caplog, "webhook_not_notified")
     assert (level, line["error"]) == (logging.ERROR, "WebhookError")
     assert kept(world)
 

@@ -188,7 +188,7 @@ def test_a_lease_that_is_not_to_be_had_is_measured_too(world: World) -> None:
     for name in ("rotator.lease", "rotator.rotate"):  # nothing failed
         span = spans(world)[name]["data"]["baseData"]
         assert (span["success"], span["properties"]["outcome"]) == (True, "busy")
-    assert any('"event": "left to another run"' in message for message in messages(world))
+    assert any('"event": "run_busy"' in message for message in messages(world))
 
     assert command_line(world, "rotate", **DOWN).returncode == 0
     assert metric(world, "rotator.lease.wait", outcome="unavailable")

@@ -174,7 +174,7 @@ def test_misspelt_optional_setting_fails_timer_and_http_alike(monkeypatch: pytes
 @pytest.mark.usefixtures("settings", "busy")
 def test_timer_leaves_the_work_to_the_run_in_progress(caplog: pytest.LogCaptureFixture) -> None:
     user_function(function_app.rotate_on_schedule)(Timer())
-    assert '"event": "left to another run"' in caplog.text
+    assert '"event": "run_busy"' in caplog.text
     assert BUSY["message"] in caplog.text
 
 

@@ -4,6 +4,7 @@ import logging
 
 from rotator import errors, event_log
 from rotator.azure.account_keys import AccountKeys
+from rotator.event_log import Event
 from rotator.issuers.account_state import AccountState
 from rotator.plan.plan import Plan
 from rotator.rotation import pending
@@ -71,7 +72,7 @@ class Regeneration:
                     self.forget()  # nothing has begun, and no later run could do it either
                 raise
             self.done.append(name)
-            event_log.log(logger, logging.WARNING, "regenerated all the same", key=name, answer=error)
+            event_log.log(logger, logging.WARNING, Event.KEY_REGENERATED_DESPITE_ERROR, key=name, answer=error)
         after = self._issuing.refreshed()
         if not plan.regenerated(name, listed(after)):
             self.done.remove(name)
@@ -79,7 +80,7 @@ class Regeneration:
                 f"the vault says that it regenerated {name}, but the account has the same key as before",
                 remedy="Wait some minutes; the next run looks again by itself.",
             )
-        event_log.log(logger, logging.WARNING, "regenerated", key=name, account=listed(after).account)
+        event_log.log(logger, logging.WARNING, Event.KEY_REGENERATED, key=name, account=listed(after).account)
         return after
 
 

@@ -15,6 +15,7 @@ from rotator import errors, event_log, timestamps
 from rotator.azure import account_keys
 from rotator.delivery import manifest
 from rotator.delivery.manifest import LiveSecret
+from rotator.event_log import Event
 from rotator.issuers.account_state import AccountState
 from rotator.plan.plan import Plan
 from rotator.reporting import report
@@ -91,7 +92,7 @@ class KeyRotation:
         event_log.log(
             logger,
             logging.WARNING if expected else logging.ERROR,
-            "keys left as they are",
+            Event.KEY_ROTATION_SKIPPED,
             reason=failure.message,
             remedy=failure.remedy,
             exc_info=None if expected else error,
@@ -126,7 +127,7 @@ class KeyRotation:
 
     def _resume(self, before: Pending) -> Report:
         self._reason = f"goes on with what run {before.run} began"
-        event_log.log(logger, logging.INFO, before.operation, reason=self._reason)
+        event_log.log(logger, logging.INFO, Event.KEY_ROTATION_RESUMED, operation=before.operation, reason=self._reason)
         if before.operation is Operation.REVOKE:
             account_state = self._run.issuance.account_state()
             dying = before.remaining(listed(account_state))
@@ -147,7 +148,7 @@ class KeyRotation:
         if self._obstacles and not forced:
             raise _refusal(operation, first, self._obstacles)
         for obstacle in self._obstacles:
-            event_log.log(logger, logging.WARNING, "goes on by force", operation=operation, cut_off=obstacle)
+            event_log.log(logger, logging.WARNING, Event.KEY_ROTATION_FORCED, operation=operation, cut_off=obstacle)
         clock_check.check(self._plan, self._services, self._run.issuance)
         self._former = _held_sas(observed, account_state, account_keys.NAMES)
         plan = pending.begun(operation, first, listed(account_state), forced=forced, run=self._run.name)
@@ -222,7 +223,13 @@ class KeyRotation:
         newest = max(deliveries, default=now)
         left = min(newest + self._plan.revoke_grace - now, self._plan.revoke_grace).total_seconds()
         if left > 0:
-            event_log.log(logger, logging.INFO, "waiting", seconds=round(left), reason="consumers are to see the SAS")
+            event_log.log(
+                logger,
+                logging.INFO,
+                Event.KEY_ROTATION_WAITING,
+                seconds=round(left),
+                reason="consumers are to see the SAS",
+            )
             with Stopwatch().step("wait", lasts=left):
                 self._services.sleep(left)
 
@@ -250,7 +257,7 @@ class KeyRotation:
         event_log.log(
             logger,
             logging.ERROR,
-            told.outcome,
+            Event.KEY_ROTATION_UNFINISHED if told.outcome == "unfinished" else Event.KEY_ROTATION_FAILED,
             operation=plan.operation,
             **dataclasses.asdict(failed),
             exc_info=None if isinstance(failure, errors.RotatorError) else failure,

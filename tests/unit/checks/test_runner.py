@@ -244,7 +244,7 @@ def test_each_finding_is_one_line_of_json_in_the_log(caplog: pytest.LogCaptureFi
     assert told == [("ERROR", "login"), ("INFO", "settings")]
     failure = next(json.loads(record.getMessage()) for record in caplog.records if record.levelname == "ERROR")
     assert failure == {
-        "event": "checked",
+        "event": "check_done",
         "check": "login",
         "outcome": "failure",
         "text": "no",

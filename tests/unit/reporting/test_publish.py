@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import pytest
 
 from rotator import event_log, redaction
+from rotator.event_log import Event
 from rotator.reporting import publish
 from rotator.reporting.report import Failed, Report, Unchanged
 from tests.fakes.examples import NOW, TOKEN, plan
@@ -96,7 +97,7 @@ def test_what_was_not_kept_is_one_decision_line_at_error(log: pytest.LogCaptureF
     published(report_of(UNCHANGED), report_container="rotation-reports")
     [_, (level, message)] = lines(log)
     told = json.loads(message)
-    assert (level, told["event"], told["error"]) == (logging.ERROR, "the report was not kept", "SettingsError")
+    assert (level, told["event"], told["error"]) == (logging.ERROR, "report_not_kept", "SettingsError")
     assert told["remedy"]
 
 
@@ -112,7 +113,7 @@ def test_a_log_line_stays_json_whatever_is_taken_out_of_it(caplog: pytest.LogCap
     hostile = Failed("ManifestRejectedError", 'webhook "w" denied "https://x/?se=1&sig=zzyyxx" \\ "more"', "Read it.")
     with caplog.at_level(logging.INFO):
         publish.note(report_of(hostile))
-        event_log.log(logging.getLogger("rotator.test"), logging.INFO, "failed", message=hostile.message)
+        event_log.log(logging.getLogger("rotator.test"), logging.INFO, Event.RUN_FAILED, message=hostile.message)
     report, decision = caplog.messages
     assert json.loads(report.removeprefix("report "))["targets"][0]["error"] == "ManifestRejectedError"
     assert "sig=[secret]" in json.loads(decision)["message"]

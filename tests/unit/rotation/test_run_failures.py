@@ -213,7 +213,7 @@ def test_log_of_a_run_holds_no_secret(caplog: pytest.LogCaptureFixture) -> None:
     world.vault.secrets["privatekey"] = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2Vw\n-----END PRIVATE KEY-----"
     with caplog.at_level(logging.DEBUG):
         found = world.rotate()
-    assert '"event": "due"' in caplog.text
+    assert '"event": "target_due"' in caplog.text
     for piece in ("sig=", "MC4CAQAw", world.master.secrets["storage-sas"]["data"]["secretKey"]):
         assert piece not in caplog.text + json.dumps(found.as_json())
 
