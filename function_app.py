@@ -15,7 +15,6 @@ import azure.functions as func
 from rotator.plan import schedule
 
 if TYPE_CHECKING:
-    from rotator.errors import RotatorError
     from rotator.reporting.report import Report
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
@@ -69,7 +68,7 @@ def check(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001  # the bi
     try:
         checkup = rotator.check()
     except errors.RotatorError as error:
-        return _answer(500, error.as_json())
+        return _answer(error.http_status, error.as_json())
     return _answer(502 if checkup.failed else 200, checkup.as_json())
 
 
@@ -88,9 +87,9 @@ def status(req: func.HttpRequest) -> func.HttpResponse:
         found = rotator.status()
     except errors.RotatorError as error:
         if not html:
-            return _answer(500, error.as_json())
+            return _answer(error.http_status, error.as_json())
         page = status_page.render_failure(report.failure(error), datetime.datetime.now(datetime.UTC))
-        return func.HttpResponse(page.body, status_code=500, headers=page.headers, mimetype="text/html")
+        return func.HttpResponse(page.body, status_code=error.http_status, headers=page.headers, mimetype="text/html")
     if not html:
         return _answer(200 if found.well else 503, found.as_json())
     page = status_page.render(found)
@@ -119,7 +118,7 @@ def _carry_out(
     except _BadRequestError as error:
         return _answer(400, {"error": "BadRequest", "message": str(error)})
     except errors.RotatorError as error:
-        return _answer(_status(error), error.as_json())
+        return _answer(error.http_status, error.as_json())
     return _answer(502 if report.failed else 200, report.as_json())
 
 
@@ -162,14 +161,6 @@ def _wish(body: bytes, known: set[str]) -> dict[str, bool]:
     if not all(isinstance(value, bool) for value in wish.values()):
         raise _BadRequestError(f"the fields {', '.join(sorted(wish))} must be true or false")
     return wish
-
-
-def _status(error: "RotatorError") -> int:
-    from rotator import errors
-
-    if isinstance(error, errors.BusyError):
-        return 409
-    return 412 if isinstance(error, errors.KeyRotationError | errors.LeaseError) else 500
 
 
 def _answer(status: int, body: dict[str, Any]) -> func.HttpResponse:

@@ -29,7 +29,8 @@ from rotator.rotation.services import Services
 
 if TYPE_CHECKING:
     from rotator.azure.identity import TokenCredential
-    from rotator.onboarding.onboard import Onboarding, OnboardingRequest, Step
+    from rotator.onboarding.onboard import Onboarding
+    from rotator.onboarding.steps import OnboardingRequest, Step
     from rotator.reporting.archive import Archive
 
 logger = logging.getLogger(__name__)

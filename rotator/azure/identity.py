@@ -11,8 +11,9 @@ from azure.core.credentials import AccessToken
 from azure.core.credentials import TokenCredential as TokenCredential  # noqa: PLC0414  # for rooms that know no SDK
 from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
 
-from rotator import activity, errors, untrusted
+from rotator import activity, untrusted
 from rotator.azure import network_errors, retries
+from rotator.azure.errors import IdentityError
 from rotator.azure.permissions import Principal
 
 # The endpoint is on this very host; a mute one is asked several times, by each of those who need a token.
@@ -62,21 +63,21 @@ def credential(
     return Credential(_for(client_id, environment, whole), environment.get("IDENTITY_ENDPOINT", ""))
 
 
-def _failure(error: Exception, endpoint: str) -> errors.IdentityError:
+def _failure(error: Exception, endpoint: str) -> IdentityError:
     """Tell a network that is in the way from an identity that is missing."""
     words = f"no token could be had ({type(error).__name__})"
     if endpoint:
         host = f"the identity endpoint {urllib.parse.urlsplit(endpoint).netloc.rpartition('@')[2]}"
         if not isinstance(error, ServiceRequestError | ServiceResponseError | OSError):
-            return errors.IdentityError(words)
+            return IdentityError(words)
         trouble = network_errors.explain(error, host, "IDENTITY_ENDPOINT", _NO_ENDPOINT)
         return _unanswered(trouble)
     found = network_errors.find(error, "the sign-in service", "AZURE_AUTHORITY_HOST", words=str(error))
-    return _unanswered(found) if found else errors.IdentityError(words)
+    return _unanswered(found) if found else IdentityError(words)
 
 
-def _unanswered(trouble: network_errors.Trouble) -> errors.IdentityError:
-    error = errors.IdentityError(f"no token could be had: {trouble.text}", remedy=trouble.remedy)
+def _unanswered(trouble: network_errors.Trouble) -> IdentityError:
+    error = IdentityError(f"no token could be had: {trouble.text}", remedy=trouble.remedy)
     error.unanswered = True
     return error
 
@@ -105,7 +106,7 @@ def describe(token_source: TokenCredential, scope: str) -> Principal:
         token = token_source.get_token(scope).token
         payload = token.split(".")[1]
         claims = untrusted.mapping(untrusted.json_value(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
-    except (errors.IdentityError, IndexError, ValueError):
+    except (IdentityError, IndexError, ValueError):
         return Principal()
     if not claims:
         return Principal()

@@ -21,8 +21,24 @@ from azure.core.pipeline import PipelineResponse
 from azure.core.rest import HttpRequest, HttpResponse
 from azure.keyvault.secrets import SecretClient
 
-from rotator import activity, errors, telemetry
+from rotator import activity, telemetry
 from rotator.azure import identity, key_vault_refusals, network_errors, permissions, retries
+from rotator.azure.errors import (
+    IdentityError,
+    KeyAccessForbiddenError,
+    ManagedAccountNotFoundError,
+    RbacVaultError,
+    VaultConflictError,
+    VaultDisabledError,
+    VaultError,
+    VaultFirewallError,
+    VaultForbiddenError,
+    VaultPrivateError,
+    VaultSecretNotFoundError,
+    VaultThrottledError,
+    VaultUnavailableError,
+    VaultUnreachableError,
+)
 from rotator.azure.key_vault_refusals import Answer, Cause
 from rotator.plan.plan import ManagedAccount
 from rotator.redaction import SecretText
@@ -34,11 +50,11 @@ WAIT = "Wait for the deletion or the recovery to end; the next run tries again."
 _CHECK_SETTINGS = "Check KEYVAULT_BASEURL, KEYVAULT_STORAGE_NAME and the SAS_* settings."
 
 
-class RefusedAsBadError(errors.VaultError):
+class RefusedAsBadError(VaultError):
     """The request is not one that the vault can carry out."""
 
 
-class SoftDeletedError(errors.VaultConflictError):
+class SoftDeletedError(VaultConflictError):
     """The name belongs to a soft-deleted object."""
 
 
@@ -70,7 +86,7 @@ class VaultClient:
         with self._translated("secrets get", f"secret {name!r}"):
             value = self._client.get_secret(name).value
         if not isinstance(value, str) or not value:
-            raise errors.VaultSecretNotFoundError(f"secret {name!r} in {self.host} is empty")
+            raise VaultSecretNotFoundError(f"secret {name!r} in {self.host} is empty")
         return SecretText(value)
 
     def put_secret(self, name: str, value: SecretText, content_type: str) -> None:
@@ -117,13 +133,13 @@ class VaultClient:
             self.send(method, path, permission, what, {}, once=True)
         except RefusedAsBadError:
             return
-        raise errors.VaultError(f"{self.host} took an empty request for {what}", remedy=_CHECK_SETTINGS)
+        raise VaultError(f"{self.host} took an empty request for {what}", remedy=_CHECK_SETTINGS)
 
     def get(self, path: str, permission: str, what: str) -> dict[str, Any] | None:
         """Read an object of managed storage; None when there is none."""
         try:
             return self.send("GET", path, permission, what)
-        except errors.ManagedAccountNotFoundError:
+        except ManagedAccountNotFoundError:
             return None
 
     @contextlib.contextmanager
@@ -133,20 +149,20 @@ class VaultClient:
                 yield
         except HttpResponseError as error:
             if isinstance(error, ClientAuthenticationError):
-                raise errors.IdentityError(f"{self.host} takes no token of this identity's") from error
+                raise IdentityError(f"{self.host} takes no token of this identity's") from error
             raise self._explained(error, permission, what) from error
         except (ServiceRequestError, ServiceResponseError, OSError) as error:
-            trouble = network_errors.explain(error, self.host, "KEYVAULT_BASEURL", errors.VaultUnreachableError.remedy)
-            raise errors.VaultUnreachableError(trouble.text, remedy=trouble.remedy) from error
+            trouble = network_errors.explain(error, self.host, "KEYVAULT_BASEURL", VaultUnreachableError.remedy)
+            raise VaultUnreachableError(trouble.text, remedy=trouble.remedy) from error
         # An answer that is no JSON, or not of the form that the SDK takes for granted; a challenge for another host's
         # token.
         except (ValueError, TypeError, AttributeError, KeyError) as error:
-            raise errors.VaultError(
+            raise VaultError(
                 f"{self.host} does not answer {what} as a Key Vault does",
                 remedy="Check KEYVAULT_BASEURL, and for a proxy in between.",
             ) from error
 
-    def _explained(self, error: HttpResponseError, permission: str, what: str) -> errors.VaultError:
+    def _explained(self, error: HttpResponseError, permission: str, what: str) -> VaultError:
         answer = key_vault_refusals.read(error.status_code or 0, error.response.text() if error.response else "")
         status, codes = answer.status, answer.codes
         said = f"{self.host} answered {status} ({', '.join(codes) or 'no code'}) for {what}"
@@ -155,39 +171,39 @@ class VaultClient:
         if status == HTTPStatus.NOT_FOUND:
             return self._not_found(permission, what)
         if status == HTTPStatus.CONFLICT:
-            kind = SoftDeletedError if "ObjectIsDeletedButRecoverable" in codes else errors.VaultConflictError
+            kind = SoftDeletedError if "ObjectIsDeletedButRecoverable" in codes else VaultConflictError
             return kind(said, remedy=WAIT)
         if status == HTTPStatus.TOO_MANY_REQUESTS:
-            return errors.VaultThrottledError(said)
+            return VaultThrottledError(said)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return errors.VaultUnavailableError(said)
-        bad = RefusedAsBadError if status == HTTPStatus.BAD_REQUEST else errors.VaultError
+            return VaultUnavailableError(said)
+        bad = RefusedAsBadError if status == HTTPStatus.BAD_REQUEST else VaultError
         return bad(said, remedy=_CHECK_SETTINGS)
 
-    def _not_found(self, permission: str, what: str) -> errors.VaultError:
+    def _not_found(self, permission: str, what: str) -> VaultError:
         if permission.startswith("secrets"):
             remedy = f"az keyvault secret set --vault-name {self._name} --name … --file …"
-            return errors.VaultSecretNotFoundError(f"{what} is not in {self.host}", remedy=remedy)
+            return VaultSecretNotFoundError(f"{what} is not in {self.host}", remedy=remedy)
         missing = f"{self.host} knows no {what} of a managed account {self.account.name!r}"
-        return errors.ManagedAccountNotFoundError(missing, remedy=self.onboard())
+        return ManagedAccountNotFoundError(missing, remedy=self.onboard())
 
-    def _forbidden(self, said: str, answer: Answer, permission: str) -> errors.VaultError:
+    def _forbidden(self, said: str, answer: Answer, permission: str) -> VaultError:
         cause, vault = answer.cause(permission), self._name
         if cause is Cause.DISABLED:
             remedy = f"az keyvault secret set-attributes --vault-name {vault} --name … --enabled true"
-            return errors.VaultDisabledError(f"{said}: it is disabled", remedy=remedy)
+            return VaultDisabledError(f"{said}: it is disabled", remedy=remedy)
         if cause in (Cause.PRIVATE, Cause.PERIMETER):
             text, remedy = _private(vault) if cause is Cause.PRIVATE else _perimeter()
-            return errors.VaultPrivateError(f"{said}: {text}", remedy=remedy)
+            return VaultPrivateError(f"{said}: {text}", remedy=remedy)
         if cause is Cause.FIREWALL:
-            return errors.VaultFirewallError(said, address=answer.address)
+            return VaultFirewallError(said, address=answer.address)
         if cause is Cause.ROLES:
-            return errors.RbacVaultError(f"{said}: it is in RBAC mode", remedy=rbac_remedy(vault))
+            return RbacVaultError(f"{said}: it is in RBAC mode", remedy=rbac_remedy(vault))
         if cause is Cause.KEYS:
-            return errors.KeyAccessForbiddenError(f"{said}: Resource Manager refuses it the account's keys")
+            return KeyAccessForbiddenError(f"{said}: Resource Manager refuses it the account's keys")
         return self._without_policy(said, cause, permission)
 
-    def _without_policy(self, said: str, cause: Cause, permission: str) -> errors.VaultForbiddenError:
+    def _without_policy(self, said: str, cause: Cause, permission: str) -> VaultForbiddenError:
         who = identity.describe(self._credential, scope(self.host))
         kind, _, verb = permission.partition(" ")
         app, operator = (getattr(policy, kind) for policy in (permissions.APP, permissions.OPERATOR))
@@ -198,9 +214,7 @@ class VaultClient:
                 " by itself: its access policy names an application too (compound identity), and counts only for "
                 "requests that this application makes on behalf of a user"
             )
-        return errors.VaultForbiddenError(
-            f"{said}: {lacks}", remedy=permissions.addition(self._name, who.object_id, wanted)
-        )
+        return VaultForbiddenError(f"{said}: {lacks}", remedy=permissions.addition(self._name, who.object_id, wanted))
 
     def onboard(self) -> str:
         """Say how the vault comes to manage the account."""

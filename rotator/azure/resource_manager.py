@@ -33,6 +33,12 @@ from rotator import activity, errors, untrusted
 from rotator.azure import identity, network_errors, resource_id, retries
 from rotator.azure import permissions as access
 from rotator.azure.account_keys import NAMES, AccountKey, AccountKeys
+from rotator.azure.errors import (
+    IdentityError,
+    ResourceManagerError,
+    ResourceManagerForbiddenError,
+    ResourceNotFoundError,
+)
 from rotator.azure.resource_id import ResourceId
 from rotator.azure.resources import AccountFacts, AppFacts, VaultFacts
 from rotator.redaction import SecretText
@@ -75,7 +81,7 @@ class ResourceManager:
         with self._translated("a token"):
             object_id = identity.describe(self._credential, self._scope).object_id
         if object_id.startswith("<"):
-            raise errors.IdentityError(f"no token for {self._url} could be had")
+            raise IdentityError(f"no token for {self._url} could be had")
         return object_id
 
     def vault(self, resource: ResourceId) -> VaultFacts:
@@ -96,8 +102,8 @@ class ResourceManager:
                 nothing_else: Any = None  # by default the SDK has Kerberos' keys listed too; its type forgets None
                 found = client.storage_accounts.list_keys(resource.group, resource.name, expand=nothing_else)
                 return AccountKeys(resource.name, tuple(_keys(found.keys_property or [])))
-        except errors.ResourceManagerForbiddenError as error:
-            raise errors.ResourceManagerForbiddenError(
+        except ResourceManagerForbiddenError as error:
+            raise ResourceManagerForbiddenError(
                 str(error), remedy=_MAY_LIST.format(shlex.quote(str(resource)))
             ) from error
 
@@ -182,7 +188,7 @@ class ResourceManager:
             answer = self._send("GET", page, version, "roles")
             found += untrusted.records(answer.get("value"))
             page = self._next(answer.get("nextLink"))
-        raise errors.ResourceManagerError(f"{self._url} lists roles on more than {_MOST_PAGES} pages")
+        raise ResourceManagerError(f"{self._url} lists roles on more than {_MOST_PAGES} pages")
 
     def _next(self, link: object) -> str | None:
         """Take the next page's URL; never on another host, as the token goes there too."""
@@ -193,7 +199,7 @@ class ResourceManager:
         except ValueError:
             same = False
         if not same:
-            raise errors.ResourceManagerError(
+            raise ResourceManagerError(
                 f"{self._url} names a next page on another host, which was not asked: {untrusted.one_line(link)}",
                 remedy="Look for a proxy in between that changes answers.",
             )
@@ -208,7 +214,7 @@ class ResourceManager:
             response.raise_for_status()
             found = response.json()
         if not isinstance(found, dict):
-            raise errors.ResourceManagerError(f"{self._url} does not answer as Resource Manager does")
+            raise ResourceManagerError(f"{self._url} does not answer as Resource Manager does")
         return found
 
     @contextlib.contextmanager
@@ -218,24 +224,24 @@ class ResourceManager:
                 yield
         except HttpResponseError as error:
             if error.response is None:  # it broke off
-                raise errors.ResourceManagerError(f"{self._url} does not answer ({type(error).__name__})") from error
+                raise ResourceManagerError(f"{self._url} does not answer ({type(error).__name__})") from error
             raise self._explained(error, what) from error
         except (ServiceRequestError, ServiceResponseError, OSError) as error:
             trouble = network_errors.explain(error, self._url, "AZURE_RESOURCE_MANAGER", _UNREACHABLE)
-            raise errors.ResourceManagerError(trouble.text, remedy=trouble.remedy) from error
+            raise ResourceManagerError(trouble.text, remedy=trouble.remedy) from error
         except (ValueError, TypeError, AttributeError) as error:  # the SDK hands on what it does not understand
-            raise errors.ResourceManagerError(f"{self._url} does not answer as Resource Manager does") from error
+            raise ResourceManagerError(f"{self._url} does not answer as Resource Manager does") from error
 
     def _explained(self, error: HttpResponseError, what: str) -> errors.RotatorError:
         code = error.error.code if error.error else None
         said = f"Resource Manager answered {error.status_code} ({code or 'no code'}) for {what}"
         if isinstance(error, ClientAuthenticationError):
-            return errors.IdentityError(f"{self._url} takes no token of this identity's")
+            return IdentityError(f"{self._url} takes no token of this identity's")
         if error.status_code == HTTPStatus.FORBIDDEN:
-            return errors.ResourceManagerForbiddenError(said)
+            return ResourceManagerForbiddenError(said)
         if error.status_code == HTTPStatus.NOT_FOUND:
-            return errors.ResourceNotFoundError(said)
-        return errors.ResourceManagerError(said)
+            return ResourceNotFoundError(said)
+        return ResourceManagerError(said)
 
 
 def _retries() -> retries.BoundedRetryPolicy:
@@ -294,7 +300,7 @@ def _account_id(text: str) -> ResourceId:
     try:
         return ResourceId.parse(text, resource_id.STORAGE_ACCOUNT)
     except ValueError as error:
-        raise errors.ResourceManagerError(f"the vault names no storage account that it manages: {error}") from error
+        raise ResourceManagerError(f"the vault names no storage account that it manages: {error}") from error
 
 
 def _verbs(found: object) -> frozenset[str]:

@@ -6,8 +6,9 @@ from azure.core import PipelineClient
 from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest, HttpResponse
 
-from rotator import errors, untrusted
+from rotator import untrusted
 from rotator.azure import network_errors, retries
+from rotator.azure.errors import NoAnswerError
 
 _Client = PipelineClient[HttpRequest, HttpResponse]
 
@@ -21,8 +22,8 @@ def at(url: str) -> datetime.datetime | None:
         ) as client:
             text = _date(client, url)
     except (AzureError, ValueError, OSError) as error:
-        trouble = network_errors.explain(error, url, "the settings", errors.NoAnswerError.remedy)
-        raise errors.NoAnswerError(trouble.text, remedy=trouble.remedy) from None
+        trouble = network_errors.explain(error, url, "the settings", NoAnswerError.remedy)
+        raise NoAnswerError(trouble.text, remedy=trouble.remedy) from None
     return untrusted.http_date(text)
 
 

@@ -16,6 +16,17 @@ from rotator.checks.findings import Level
 from rotator.checks.remedies import Remedies
 from rotator.checks.runner import Check, NotKnownError, OverError, Reporter, Results
 from rotator.delivery import deliver
+from rotator.delivery.errors import (
+    AuthenticationRejectedError,
+    DryRunUnsupportedError,
+    KubectlMissingError,
+    KubernetesForbiddenError,
+    NamespaceMissingError,
+    NotOursError,
+    OwnerReferenceError,
+    PrivateKeyError,
+    SecondFactorError,
+)
 from rotator.delivery.interface import Result, Shell, WriteMethod
 from rotator.delivery.manifest import LiveSecret
 from rotator.delivery.ssh import kubectl, kubectl_errors, outcomes, remote_output
@@ -107,7 +118,7 @@ class MasterChecks:
         return line
 
     def _key_command(self, error: errors.RotatorError) -> str:
-        fault = error.passphrase if isinstance(error, errors.PrivateKeyError) else None
+        fault = error.passphrase if isinstance(error, PrivateKeyError) else None
         if fault == "needless":
             return ""
         if fault == "missing":
@@ -144,9 +155,9 @@ class MasterChecks:
         key, line = known.of("vault permission secrets get"), known.of("SSH key")
         try:
             shell = self._stack.enter_context(proven.login(key, self._phrase(known)))
-        except errors.SecondFactorError:
+        except SecondFactorError:
             raise  # its own remedy: the key is right
-        except errors.AuthenticationRejectedError as error:
+        except AuthenticationRejectedError as error:
             remedy = f"On the master, this line belongs into the authorized_keys of {self._cluster.user}: {line}"
             say(Level.FAILURE, str(error), remedy)
             raise OverError from error
@@ -193,7 +204,7 @@ class MasterChecks:
             say(Level.OK, f"kubectl {found}")
             return
         error = kubectl_errors.explain(result.status, result.stderr, self._target, "nothing was changed")
-        command = self._other_kubectl(known) if isinstance(error, errors.KubectlMissingError) else ""
+        command = self._other_kubectl(known) if isinstance(error, KubectlMissingError) else ""
         say(Level.FAILURE, str(error), error.remedy, command)
         raise OverError
 
@@ -216,7 +227,7 @@ class MasterChecks:
         name = self._target.namespace
         if kubectl.answers(result.stderr, "NotFound", "namespaces "):
             text = f"there is no namespace {name!r}"
-            say(Level.FAILURE, text, errors.NamespaceMissingError.remedy, remedies.namespace(self._target))
+            say(Level.FAILURE, text, NamespaceMissingError.remedy, remedies.namespace(self._target))
             raise OverError
         if kubectl.answers(result.stderr, "Forbidden"):
             say(Level.SKIPPED, f"kubectl's user may not look for namespace {name!r}; a dry run will meet it")
@@ -246,7 +257,7 @@ class MasterChecks:
         level, text = Level.FAILURE, f"kubectl's user may not {verb} Secret {self._target}"
         if not needed():
             level, text = Level.WARNING, f"{text}; {_LATER[verb]}"
-        say(level, text, errors.KubernetesForbiddenError.remedy, self._grant(known, verb))
+        say(level, text, KubernetesForbiddenError.remedy, self._grant(known, verb))
         raise OverError
 
     def _needs(self, verb: str, known: Results) -> bool:
@@ -276,7 +287,7 @@ class MasterChecks:
             say(Level.OK, "the API server would take the Secret")
             return
         error = kubectl_errors.explain(result.status, result.stderr, self._target, "nothing was changed")
-        if act is WriteMethod.RECREATE or not isinstance(error, errors.DryRunUnsupportedError):
+        if act is WriteMethod.RECREATE or not isinstance(error, DryRunUnsupportedError):
             raise error
         # A rotation makes one only before it deletes.
         if self._target.strategy is Strategy.APPLY:
@@ -286,9 +297,9 @@ class MasterChecks:
             say(Level.WARNING, text, error.remedy, self._dry_run_command(error))
 
     def _dry_run_command(self, error: errors.RotatorError) -> str:
-        if isinstance(error, errors.NamespaceMissingError):
+        if isinstance(error, NamespaceMissingError):
             return remedies.namespace(self._target)
-        in_place = isinstance(error, errors.DryRunUnsupportedError | errors.OwnerReferenceError)
+        in_place = isinstance(error, DryRunUnsupportedError | OwnerReferenceError)
         if in_place and self._target.strategy is Strategy.RECREATE:
             return self._remedies().setting("KUBERNETES_SECRET_STRATEGY", "apply")
         return ""
@@ -311,7 +322,7 @@ class MasterChecks:
         return held
 
     def _held_command(self, error: errors.RotatorError) -> str:
-        if isinstance(error, errors.NotOursError):
+        if isinstance(error, NotOursError):
             return self._remedies().setting("KUBERNETES_SECRET_ADOPT", "true")
         in_place = "KUBERNETES_SECRET_STRATEGY=apply" in error.remedy
         return self._remedies().setting("KUBERNETES_SECRET_STRATEGY", "apply") if in_place else ""

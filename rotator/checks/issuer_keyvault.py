@@ -6,6 +6,17 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from rotator import errors, sas, timestamps
+from rotator.azure.errors import (
+    IdentityError,
+    KeyAccessForbiddenError,
+    ManagedAccountNotFoundError,
+    RbacVaultError,
+    ResourceManagerForbiddenError,
+    VaultDisabledError,
+    VaultFirewallError,
+    VaultForbiddenError,
+    VaultSecretNotFoundError,
+)
 from rotator.azure.host_storage import storage_settings
 from rotator.azure.managed_account import StorageBundle
 from rotator.azure.permissions import Principal
@@ -59,7 +70,7 @@ class VaultChecks:
         self.remedies = Remedies(plan, place)
 
     def _sign_in(self, error: errors.RotatorError) -> str:
-        return "" if isinstance(error, errors.IdentityError) and error.unanswered else self.remedies.sign_in()
+        return "" if isinstance(error, IdentityError) and error.unanswered else self.remedies.sign_in()
 
     def looks(self) -> list[Check]:
         """Give them in an order in which each comes after those that it needs."""
@@ -120,11 +131,11 @@ class VaultChecks:
         self._ready(known)
         try:
             found = self._vault.managed()
-        except errors.ManagedAccountNotFoundError as error:
+        except ManagedAccountNotFoundError as error:
             self._unmanaged = True
             say(Level.FAILURE, str(error), error.remedy, self.remedies.onboard())
             raise OverError from error
-        except errors.VaultForbiddenError as error:
+        except VaultForbiddenError as error:
             if self._plan.key_rotation_period:
                 raise
             # A plain rotation does without.
@@ -144,7 +155,7 @@ class VaultChecks:
         self._ready(known)
         try:
             deleted = self._vault.may_store(self._plan.definition)
-        except errors.VaultForbiddenError as error:
+        except VaultForbiddenError as error:
             if self._plan.key_rotation_period or self._differs(known):
                 raise
             text = f"{error}; the SAS definition is as it is wanted, but a run could not change it, nor note in it"
@@ -217,7 +228,7 @@ class VaultChecks:
         storage_settings.check(self._place, managed.account)
         try:
             keys = self._ring.keys(managed.resource_id)
-        except errors.ResourceManagerForbiddenError as error:
+        except ResourceManagerForbiddenError as error:
             say(Level.FAILURE, str(error), error.remedy, self.remedies.key_operator(managed.resource_id))
             raise OverError from error
         aged = due.due_by_age(
@@ -230,13 +241,13 @@ class VaultChecks:
         def command(error: errors.RotatorError) -> str:
             remedies = self.remedies
             ways: tuple[tuple[type[errors.RotatorError], Callable[[], str]], ...] = (
-                (errors.RbacVaultError, remedies.access_policies),
-                (errors.KeyAccessForbiddenError, self._key_operators),
-                (errors.VaultForbiddenError, remedies.policy),
-                (errors.VaultFirewallError, lambda: remedies.through_firewall(getattr(error, "address", ""))),
-                (errors.VaultDisabledError, lambda: remedies.enable(secret)),
-                (errors.VaultSecretNotFoundError, lambda: remedies.secret_back(secret, *self._file(secret))),
-                (errors.ManagedAccountNotFoundError, remedies.onboard),
+                (RbacVaultError, remedies.access_policies),
+                (KeyAccessForbiddenError, self._key_operators),
+                (VaultForbiddenError, remedies.policy),
+                (VaultFirewallError, lambda: remedies.through_firewall(getattr(error, "address", ""))),
+                (VaultDisabledError, lambda: remedies.enable(secret)),
+                (VaultSecretNotFoundError, lambda: remedies.secret_back(secret, *self._file(secret))),
+                (ManagedAccountNotFoundError, remedies.onboard),
             )
             return next((way() for kind, way in ways if isinstance(error, kind)), "")
 

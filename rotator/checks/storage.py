@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import NoReturn, Protocol
 
 from rotator import errors, sas
+from rotator.azure.errors import NoAnswerError, StorageRefusedError, StorageUnreachableError, VaultError
 from rotator.azure.host_storage.lease import Holder
 from rotator.azure.host_storage.storage_settings import HostStorage
 from rotator.azure.permissions import Principal
@@ -84,7 +85,7 @@ class StorageChecks:
         differs = self._differs(known)
         try:
             issued = sas.parse(self._issuer.mint(self._plan.definition))
-        except (errors.VaultError, errors.SasError) as error:
+        except (VaultError, errors.SasError) as error:
             if not differs:
                 raise
             say(Level.SKIPPED, f"the SAS definition as it is mints none: {error}")
@@ -114,9 +115,9 @@ class StorageChecks:
         issued: Sas = known.of("SAS")
         try:
             say(Level.OK, f"{endpoint}: {self._prover.prove(issued, endpoint)}")
-        except errors.StorageUnreachableError as error:
+        except StorageUnreachableError as error:
             self._unreachable(error, say)
-        except errors.StorageRefusedError as error:
+        except StorageRefusedError as error:
             if self._differs(known) and not any(code in str(error) for code in _WHATEVER_IT_GRANTS):
                 text = f"{_told(error)}; the next rotation sets the SAS definition, and tries what that mints"
                 say(Level.WARNING, text, "Let a rotation do it now.", "python -m rotator rotate --force")
@@ -128,7 +129,7 @@ class StorageChecks:
         before = self._clock()
         try:
             theirs = self._time_at(endpoint)
-        except errors.NoAnswerError as error:
+        except NoAnswerError as error:
             self._unreachable(error, say)
         # Whether it makes storage refuse a SAS is seen by trying one.
         clock_checks.compare(endpoint, clock_checks.ahead(theirs, before, self._clock()), say)
@@ -151,7 +152,7 @@ class StorageChecks:
             return
         try:
             say(Level.OK, f"{found}: {self._prover.prove(found, self._endpoint(say))}")
-        except errors.StorageRefusedError as error:
+        except StorageRefusedError as error:
             text = f"consumers are refused: {_told(error)}"
             say(Level.WARNING, text, "Rotate now.", "python -m rotator rotate --force")
 

@@ -8,7 +8,7 @@ import click
 
 from rotator import errors, redaction
 
-FAILED, USAGE, BUSY = 1, 2, 3
+FAILED = 1
 INTERRUPTED = 130  # what a shell makes of SIGINT
 
 
@@ -23,13 +23,12 @@ def json_text(value: Any, *, indent: int | None = None) -> str:
 
 
 def stop(error: errors.RotatorError, *, as_json: bool, indent: int | None = None) -> NoReturn:
-    """Tell the error and end the process: 2 for bad settings, 3 for a run in progress, 1 for everything else."""
+    """Print the error and its remedy, and end the process with the error's exit code."""
     if as_json:
         click.echo(json_text(error.as_json(), indent=indent))
     click.secho(printable(str(error)), err=True, fg="red")
     click.echo(printable(error.remedy), err=True)
-    codes = {errors.SettingsError: USAGE, errors.BusyError: BUSY}
-    sys.exit(next((code for kind, code in codes.items() if isinstance(error, kind)), FAILED))
+    sys.exit(error.exit_code)
 
 
 def is_interrupt(error: BaseException) -> bool:

@@ -15,7 +15,9 @@ from rotator import app, errors
 from rotator.azure import resource_id
 from rotator.commands import error_output, terminal
 from rotator.commands.terminal import Manner
-from rotator.onboarding.onboard import OnboardingRequest, Step, StepOutcome
+from rotator.delivery.errors import PrivateKeyError
+from rotator.onboarding.errors import ConfirmationNeededError, OnboardingError
+from rotator.onboarding.steps import OnboardingRequest, Step, StepOutcome
 from rotator.plan import environment as config
 from rotator.plan import host_keys
 from rotator.plan.plan import Plan, Strategy
@@ -184,7 +186,7 @@ def _save(file: Path, text: str) -> None:
     try:
         file.write_text(text)
     except OSError as error:
-        raise errors.OnboardingError(
+        raise OnboardingError(
             f"{file} cannot be written ({error.strerror}): {text.strip()}",
             remedy="Keep that setting by hand; what was done stays as it is.",
         ) from error
@@ -239,14 +241,14 @@ def _read(path: Path) -> str:
     try:
         return path.read_text()
     except (OSError, ValueError):  # not chained: a decoding error quotes what it read
-        raise errors.PrivateKeyError(f"{path} cannot be read as text", remedy="Check its permissions.") from None
+        raise PrivateKeyError(f"{path} cannot be read as text", remedy="Check its permissions.") from None
 
 
 def _confirm(choices: Choices, unknown: tuple[host_keys.HostKey, ...], changes: list[str]) -> bool:
     interactive, told = sys.stdin.isatty(), [error_output.printable(change) for change in changes]
     if unknown:
         if not interactive:
-            raise errors.ConfirmationNeededError(
+            raise ConfirmationNeededError(
                 f"nobody is here to confirm the master's host key ({unknown[0]}); nothing was changed",
                 remedy=f"Compare it at the master's console ({host_keys.ON_THE_CONSOLE}), set {_FINGERPRINT} to it, "
                 "and say --yes.",
@@ -257,7 +259,7 @@ def _confirm(choices: Choices, unknown: tuple[host_keys.HostKey, ...], changes: 
     if choices.yes or not changes:
         return True
     if not interactive:
-        raise errors.ConfirmationNeededError(
+        raise ConfirmationNeededError(
             "nobody is here to agree to the changes; nothing was changed", remedy="Say --yes, or --dry-run to look."
         )
     return click.confirm(question(told), err=True)

@@ -5,8 +5,9 @@ import logging
 import secrets
 from collections.abc import Callable
 
-from rotator import errors, event_log
+from rotator import event_log
 from rotator.delivery import manifest
+from rotator.delivery.errors import ApiServerDownError, CommandKilledError, ConflictError, DeliveryError
 from rotator.delivery.interface import Delivery, Result, Shell, WriteMethod, unfenced
 from rotator.delivery.manifest import DesiredSecret, LiveSecret
 from rotator.delivery.ssh import kubectl, kubectl_errors, outcomes
@@ -51,7 +52,7 @@ def deliver(
         try:
             done = _settle(task, observe(shell, target), killed.held)
         except _Killed:
-            raise errors.CommandKilledError(
+            raise CommandKilledError(
                 f"{killed.cause}, and so was another one; what Secret {target} holds now is not known"
             ) from killed.cause
         return dataclasses.replace(done, warnings=(*done.warnings, f"{killed.cause}; another one finished"))
@@ -76,7 +77,7 @@ class _Changed(Exception):  # noqa: N818  # not an error: the caller looks again
 class _Killed(Exception):  # noqa: N818  # not the end: what it left is looked at
     """The remote shell was killed, maybe between delete and create; `held` is what the Secret held before."""
 
-    def __init__(self, cause: errors.CommandKilledError, held: LiveSecret | None) -> None:
+    def __init__(self, cause: CommandKilledError, held: LiveSecret | None) -> None:
         super().__init__("the remote shell was killed")
         self.cause = cause
         self.held = held
@@ -91,7 +92,7 @@ def _settle(task: _Task, held: LiveSecret | None, lost: LiveSecret | None = None
         except _Changed as change:
             event_log.log(logger, logging.INFO, Event.SECRET_CHANGED, target=task.target, attempt=attempt)
             held = change.held
-    raise errors.ConflictError(f"Secret {task.target} changed {_ATTEMPTS} times while it was to be written")
+    raise ConflictError(f"Secret {task.target} changed {_ATTEMPTS} times while it was to be written")
 
 
 def _attempt(task: _Task, act: WriteMethod, lost: LiveSecret | None) -> Delivery:
@@ -110,7 +111,7 @@ def _attempt(task: _Task, act: WriteMethod, lost: LiveSecret | None) -> Delivery
         raise
     try:
         result = running.finish(kubectl.stdin(mark, change.new, change.replaced))
-    except errors.CommandKilledError as error:
+    except CommandKilledError as error:
         raise _Killed(error, change.former) from error
     return _judge(kubectl.parse(result.stdout, mark), result, target, change)
 
@@ -152,12 +153,12 @@ def choose(target: Target, held: LiveSecret | None) -> WriteMethod:
     if held is None:
         return WriteMethod.CREATE
     if held.metadata.get("deletionTimestamp"):
-        raise errors.ConflictError(f"Secret {target} is being deleted; it was left alone")
+        raise ConflictError(f"Secret {target} is being deleted; it was left alone")
     type_changes = not target.keep_foreign and held.document.get("type") != "Opaque"
     if target.strategy is Strategy.APPLY and not held.immutable and not type_changes:
         return WriteMethod.UPDATE
     if held.metadata.get("finalizers"):
-        raise errors.ConflictError(
+        raise ConflictError(
             f"Secret {target} has finalizers, so kubectl delete would not remove it at once; it was left alone",
             remedy="Use KUBERNETES_SECRET_STRATEGY=apply, or remove the finalizers.",
         )
@@ -179,7 +180,7 @@ def _held(before: Answer, target: Target) -> LiveSecret | None:
     if status == 0:
         return _checked(before.text("held"), target)
     if status is None:
-        raise errors.ApiServerDownError(
+        raise ApiServerDownError(
             f"kubectl on {target.cluster} did not end within {kubectl.LIMIT_SECONDS} s; {outcomes.NOTHING}"
         )
     if kubectl.not_found(words):
@@ -192,7 +193,7 @@ def _checked(text: str, target: Target) -> LiveSecret:
         held = manifest.parse(text)
     except ValueError:
         # Not quoted: it may be a part of a Secret.
-        raise errors.DeliveryError(
+        raise DeliveryError(
             f"what kubectl printed for {target} is no Secret in JSON; nothing was changed",
             remedy="Run `kubectl get secret -o json` on the master as that user.",
         ) from None

@@ -15,6 +15,7 @@ from typing import Any
 
 from rotator import errors, sas, timestamps, untrusted
 from rotator.delivery import owners
+from rotator.delivery.errors import DeliveryError, NotOursError
 from rotator.plan.plan import Encoding, Target
 from rotator.redaction import SecretText
 from rotator.sas import Sas, SasDefinition
@@ -173,9 +174,9 @@ def check_owner(held: LiveSecret, target: Target) -> None:
     owner = owners.keeper(held.metadata)
     remedy = "Choose another KUBERNETES_SECRET_NAME, or set KUBERNETES_SECRET_ADOPT=true to take this Secret over."
     if owner:
-        raise errors.NotOursError(f"Secret {target} belongs to {owner}; it was left alone", remedy=remedy)
+        raise NotOursError(f"Secret {target} belongs to {owner}; it was left alone", remedy=remedy)
     if not held.labelled and target.data_key not in (held.document.get("data") or {}):
-        raise errors.NotOursError(
+        raise NotOursError(
             f"Secret {target} was not made by this tool and has no data key {target.data_key!r}; it was left alone",
             remedy=remedy,
         )
@@ -220,7 +221,7 @@ def version(held: LiveSecret) -> dict[str, str]:
     """
     found = {name: held.metadata.get(name) for name in ("uid", "resourceVersion")}
     if not all(isinstance(text, str) and re.fullmatch(r"[A-Za-z0-9._-]{1,128}", text) for text in found.values()):
-        raise errors.DeliveryError(
+        raise DeliveryError(
             "the API server shows a Secret without uid or resourceVersion, so it can't be replaced safely; nothing was "
             "changed",
             remedy="Look at the Secret's metadata: kubectl get secret -o yaml.",

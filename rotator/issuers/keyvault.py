@@ -13,9 +13,10 @@ from typing import Any
 import tenacity
 from azure.core.credentials import TokenCredential
 
-from rotator import errors, event_log, untrusted
+from rotator import event_log, untrusted
 from rotator.azure import key_vault
 from rotator.azure import managed_account as managed
+from rotator.azure.errors import ManagedAccountNotFoundError, VaultConflictError, VaultSecretNotFoundError
 from rotator.azure.managed_account import StorageBundle
 from rotator.event_log import Event
 from rotator.issuers.account_state import StoredDefinition
@@ -49,8 +50,8 @@ class KeyVaultIssuer:
         name = self._account.sas_secret(definition)
         try:
             return self.secret(name)
-        except errors.VaultSecretNotFoundError as error:
-            raise errors.ManagedAccountNotFoundError(
+        except VaultSecretNotFoundError as error:
+            raise ManagedAccountNotFoundError(
                 f"{self._client.host} mints no SAS under {name!r}", remedy=self._client.onboard()
             ) from error
 
@@ -81,7 +82,7 @@ class KeyVaultIssuer:
         found = self._client.get(self._path, "storage get", self._what)
         if found is None:
             missing = f"{self._client.host} knows no {self._what}"
-            raise errors.ManagedAccountNotFoundError(missing, remedy=self._client.onboard())
+            raise ManagedAccountNotFoundError(missing, remedy=self._client.onboard())
         return managed.parse(found)
 
     def regenerate(self, key: str) -> None:
@@ -106,14 +107,14 @@ class KeyVaultIssuer:
         except key_vault.SoftDeletedError:
             self._may_recover(what)
             return True
-        except errors.VaultConflictError:  # it is being recovered, which `store` waits for
+        except VaultConflictError:  # it is being recovered, which `store` waits for
             pass
         return False
 
     def _may_recover(self, what: str) -> None:
         """Ask for one that nobody has deleted: who may not is told so before it is looked for."""
         path = f"/deletedstorage/{self._account.name}/sas/nothing{secrets.token_hex(8)}/recover"
-        with contextlib.suppress(errors.ManagedAccountNotFoundError):
+        with contextlib.suppress(ManagedAccountNotFoundError):
             self._client.send("POST", path, "storage recover", f"soft-deleted {what}", once=True)
 
     def may_regenerate(self) -> None:
@@ -142,7 +143,7 @@ class KeyVaultIssuer:
         what = f"SAS definition {definition.name!r}"
         # A deletion or a recovery takes the vault some seconds, in which the name can be neither read nor written.
         attempts = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(errors.VaultConflictError),
+            retry=tenacity.retry_if_exception_type(VaultConflictError),
             wait=tenacity.wait_exponential(max=8),
             stop=tenacity.stop_after_attempt(6),
             sleep=self._sleep,
@@ -160,10 +161,10 @@ class KeyVaultIssuer:
                     changing = True
                     known |= self._recover(definition, what)
                     raise self._changing(what) from None
-                except errors.VaultConflictError:
+                except VaultConflictError:
                     changing = True
                     raise
-                except errors.ManagedAccountNotFoundError:
+                except ManagedAccountNotFoundError:
                     if changing:
                         raise self._changing(what) from None
                     raise
@@ -172,14 +173,14 @@ class KeyVaultIssuer:
         """Begin to bring it back, unless it is still being deleted, or being recovered already; gives its tags."""
         event_log.log(logger, logging.INFO, Event.SAS_DEFINITION_RECOVERING, what=what, reason="it is soft-deleted")
         path = f"/deletedstorage/{self._account.name}/sas/{definition.name}/recover"
-        with contextlib.suppress(errors.ManagedAccountNotFoundError, errors.VaultConflictError):
+        with contextlib.suppress(ManagedAccountNotFoundError, VaultConflictError):
             found = self._client.send("POST", path, "storage recover", f"soft-deleted {what}")
             return untrusted.texts(found.get("tags"))
         return {}
 
-    def _changing(self, what: str) -> errors.VaultConflictError:
+    def _changing(self, what: str) -> VaultConflictError:
         text = f"{what} is being deleted or recovered in {self._client.host}"
-        return errors.VaultConflictError(text, remedy=key_vault.WAIT)
+        return VaultConflictError(text, remedy=key_vault.WAIT)
 
 
 def _enabled(bundle: Mapping[str, Any]) -> bool:

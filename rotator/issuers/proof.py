@@ -10,9 +10,9 @@ from azure.core import PipelineClient
 from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest, HttpResponse
 
-from rotator import errors
 from rotator.azure import bounded_http, network_errors
 from rotator.azure import retries as patience
+from rotator.azure.errors import StillAcceptedError, StorageError, StorageRefusedError, StorageUnreachableError
 from rotator.sas import SIGNED_VERSION, Sas
 
 logger = logging.getLogger(__name__)
@@ -63,13 +63,13 @@ class StorageProver:
 
     def prove(self, sas: Sas, endpoint: str) -> str:
         """Say how storage accepted the SAS; raises StorageRefusedError or StorageUnreachableError."""
-        return self._until(errors.StorageRefusedError, self._try, sas, endpoint)
+        return self._until(StorageRefusedError, self._try, sas, endpoint)
 
     def refused(self, sas: Sas, endpoint: str) -> str:
         """Say how storage refused the SAS; raises StillAcceptedError or StorageUnreachableError."""
-        return self._until(errors.StillAcceptedError, self._try_refusal, sas, endpoint)
+        return self._until(StillAcceptedError, self._try_refusal, sas, endpoint)
 
-    def _until(self, again: type[errors.StorageError], act: _Act, sas: Sas, endpoint: str) -> str:
+    def _until(self, again: type[StorageError], act: _Act, sas: Sas, endpoint: str) -> str:
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(again),
             wait=tenacity.wait_exponential(multiplier=0.5, max=8),
@@ -91,9 +91,9 @@ class StorageProver:
     def _try_refusal(self, client: _Client, sas: Sas, endpoint: str) -> str:
         try:
             self._try(client, sas, endpoint)
-        except errors.StorageRefusedError as refusal:
+        except StorageRefusedError as refusal:
             return str(refusal).partition(" for ")[0]
-        raise errors.StillAcceptedError(f"{endpoint} still accepts {sas}")
+        raise StillAcceptedError(f"{endpoint} still accepts {sas}")
 
     def _try(self, client: _Client, sas: Sas, endpoint: str) -> str:
         # Get Blob Service Properties changes nothing, needs no container, and is answered with little.
@@ -102,11 +102,9 @@ class StorageProver:
             response = client.send_request(HttpRequest("GET", url, headers={"x-ms-version": SIGNED_VERSION}))
             response.read()
         except (AzureError, OSError) as error:
-            trouble = network_errors.explain(
-                error, endpoint, "STORAGE_BLOB_ENDPOINT", errors.StorageUnreachableError.remedy
-            )
+            trouble = network_errors.explain(error, endpoint, "STORAGE_BLOB_ENDPOINT", StorageUnreachableError.remedy)
             # Not chained: the foreign message quotes the URL, and with it the SAS.
-            raise errors.StorageUnreachableError(trouble.text, remedy=trouble.remedy) from None
+            raise StorageUnreachableError(trouble.text, remedy=trouble.remedy) from None
         code = response.headers.get("x-ms-error-code", "")
         return _judge(response.status_code, code, sas, endpoint)
 
@@ -117,11 +115,11 @@ def _judge(status: int, code: str, sas: Sas, endpoint: str) -> str:
         return "accepted"
     if status == HTTPStatus.FORBIDDEN and code in _PERMISSION_CODES:
         if "b" in sas.services and "s" in sas.resource_types and "r" in sas.permissions:
-            raise errors.StorageRefusedError(f"{said} for {sas}, which should grant that", remedy=_REMEDY)
+            raise StorageRefusedError(f"{said} for {sas}, which should grant that", remedy=_REMEDY)
         return f"accepted ({code}, as the SAS grants no reading of service properties)"
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         remedy = _REMEDIES.get(code, _REMEDY)
-        raise errors.StorageRefusedError(f"{said} for {sas}; it was not delivered", remedy=remedy)
+        raise StorageRefusedError(f"{said} for {sas}; it was not delivered", remedy=remedy)
     if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND):
-        raise errors.StorageRefusedError(f"{said} for {sas}; it was not delivered", remedy=_REMEDY)
-    raise errors.StorageUnreachableError(f"{said}, which does not judge the SAS")
+        raise StorageRefusedError(f"{said} for {sas}; it was not delivered", remedy=_REMEDY)
+    raise StorageUnreachableError(f"{said}, which does not judge the SAS")

@@ -5,98 +5,37 @@ when that is done already.
 """
 
 import contextlib
-import dataclasses
 import datetime
-import enum
 import json
 import secrets
 import shlex
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol
 
 import isodate
 
-from rotator import errors
-from rotator.azure import permissions, resources
+from rotator.azure import permissions
+from rotator.azure.errors import RbacVaultError, VaultForbiddenError
 from rotator.azure.managed_account import StorageBundle
 from rotator.azure.resource_id import ResourceId
-from rotator.azure.resources import AccountFacts, AppFacts, Directory, Host, Keys, Store, VaultFacts
+from rotator.azure.resources import AccountFacts, AppFacts, VaultFacts
+from rotator.delivery.errors import HostKeyRejectedError
+from rotator.onboarding import steps
+from rotator.onboarding.errors import (
+    AlreadyManagedError,
+    DeclinedError,
+    MissingRoleError,
+    OnboardingError,
+    SharedKeyError,
+)
+from rotator.onboarding.steps import Confirm, Directory, Host, Keys, OnboardingRequest, Step, StepOutcome, Store, Task
 from rotator.plan import host_keys as pins
 from rotator.plan import secret_settings
-from rotator.plan.plan import Cluster, Plan
+from rotator.plan.plan import Cluster
 from rotator.redaction import SecretText
 
 KEY_TYPE = "application/x-pem-file"
 _EVERY = datetime.timedelta(days=30)
-
-
-@dataclasses.dataclass(frozen=True)
-class OnboardingRequest:
-    """What is to be reached.
-
-    Key and passphrase are the operator's own, or None for those in the vault or new ones. `auto_regenerate` and
-    `period` are None for what the vault has, or to begin with regeneration every 30 days, unless the timer does that.
-    With `unseen_host` the master is not asked for its key, which must be pinned then. With `key_rotation` the app may
-    have keys regenerated.
-    """
-
-    plan: Plan
-    vault: ResourceId
-    account: ResourceId
-    function_app: ResourceId | None
-    app_principal: str | None
-    key_vault_principal: str | None
-    active_key: str
-    auto_regenerate: bool | None
-    period: datetime.timedelta | None
-    pins: tuple[pins.Pin, ...]
-    settings: Mapping[str, str] = dataclasses.field(repr=False)
-    ssh_key: SecretText | None = None
-    passphrase: SecretText | None = None
-    unseen_host: bool = False
-    key_rotation: bool = False
-
-    @property
-    def cluster(self) -> Cluster:
-        """The master."""
-        return self.plan.targets[0].cluster
-
-
-class StepOutcome(enum.Enum):
-    """What became of a step."""
-
-    CHECKED = "checked"
-    UNCHANGED = "unchanged"
-    WOULD = "would do"
-    DONE = "done"
-
-
-@dataclasses.dataclass(frozen=True)
-class Step:
-    """One line of the account that onboarding gives; `equivalent` is the command that does the same."""
-
-    title: str
-    did: StepOutcome
-    text: str
-    equivalent: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class _Task:
-    """A step that is found to be needed (or not), and what carries it out."""
-
-    title: str
-    text: str
-    equivalent: str
-    act: Callable[[], None] | None
-
-
-class Confirm(Protocol):
-    """Asks the operator; False stops. `unknown` are host keys that nobody has vouched for."""
-
-    def __call__(self, unknown: tuple[pins.HostKey, ...], changes: list[str]) -> bool:
-        """Ask once."""
 
 
 class Onboarding:
@@ -146,7 +85,7 @@ class Onboarding:
             self._foretell(tasks)
             return
         if not confirm(unknown, [task.text for task in tasks if task.act]):
-            raise errors.DeclinedError("stopped before anything was changed")
+            raise DeclinedError("stopped before anything was changed")
         self.confirmed = True
         self._carry_out(entry)
         if entry.act:
@@ -154,31 +93,31 @@ class Onboarding:
         for task in tasks[1:]:
             self._carry_out(task)
 
-    def _foretell(self, tasks: list[_Task]) -> None:
+    def _foretell(self, tasks: list[Task]) -> None:
         for task in tasks:
             self._tell(task, StepOutcome.WOULD)
         if tasks[0].act:
             self._announce(Step("the rest", StepOutcome.WOULD, "can be told once you may look into the vault"))
 
-    def _carry_out(self, task: _Task) -> None:
+    def _carry_out(self, task: Task) -> None:
         if task.act:
             task.act()
         self._tell(task, StepOutcome.DONE)
 
-    def _tell(self, task: _Task, did: StepOutcome) -> None:
+    def _tell(self, task: Task, did: StepOutcome) -> None:
         self._announce(Step(task.title, did if task.act else StepOutcome.UNCHANGED, task.text, task.equivalent))
 
     def _checked_vault(self) -> VaultFacts:
         vault = self._directory.vault(self._request.vault)
         if vault.rbac:
-            raise errors.RbacVaultError(
+            raise RbacVaultError(
                 f"vault {vault.name} decides by Azure roles (RBAC mode), where managed storage is undocumented",
                 remedy=f"Access policies are the known way: az keyvault update --name {shlex.quote(vault.name)} "
                 "--enable-rbac-authorization false, after whoever uses it by role has an access policy; "
                 "or take a vault of its own.",
             )
         if vault.url.lower() != self._request.plan.account.vault_url.lower():
-            raise errors.OnboardingError(
+            raise OnboardingError(
                 f"KEYVAULT_BASEURL is {self._request.plan.account.vault_url}, but the vault is {vault.url}",
                 remedy="Set KEYVAULT_BASEURL, or name the other vault.",
             )
@@ -188,7 +127,7 @@ class Onboarding:
     def _checked_account(self) -> AccountFacts:
         account = self._directory.account(self._request.account)
         if not account.shared_key:
-            raise errors.SharedKeyError(
+            raise SharedKeyError(
                 f"storage account {account.name} has shared key access switched off: it refuses every SAS of the vault",
                 remedy=f"az storage account update --ids {_word(self._request.account)} --allow-shared-key-access true",
             )
@@ -208,17 +147,17 @@ class Onboarding:
         principal = self._principal() if self._request.key_rotation else None
         wanted = self._request.key_vault_principal
         if not holders - {principal} or (wanted and wanted not in holders):
-            raise errors.MissingRoleError(
+            raise MissingRoleError(
                 f"Key Vault's application lacks the role {permissions.KEY_OPERATOR_NAME!r} on {self._account.name}",
                 remedy=f"{command} --assignee {permissions.key_vault_application(self._request.plan.account.host)}",
             )
         if not self._directory.may(self._request.account, permissions.LIST_KEYS):
-            raise errors.MissingRoleError(
+            raise MissingRoleError(
                 f"you ({self._operator}) may not list the keys of {self._account.name}, which the vault does for you",
                 remedy=f"{command} --assignee {shlex.quote(self._operator)}",
             )
         if principal and principal not in holders:
-            raise errors.MissingRoleError(
+            raise MissingRoleError(
                 f"the app ({principal}) lacks the role {permissions.KEY_OPERATOR_NAME!r} on {self._account.name}, as "
                 "whom the vault regenerates keys for it",
                 remedy=f"{command} --assignee {shlex.quote(principal)}",
@@ -240,7 +179,7 @@ class Onboarding:
             self._announce(Step("host key", StepOutcome.CHECKED, f"{cluster} shows {listed}", _scan(cluster)))
             return shown
         if not any(pin.matches(key.key_type, key.blob) for pin in self._request.pins for key in shown):
-            raise errors.HostKeyRejectedError(
+            raise HostKeyRejectedError(
                 f"{cluster} shows {listed}, but expected is {self._pins}; nothing was changed",
                 remedy=f"Compare at the master's console: {pins.ON_THE_CONSOLE}. Correct "
                 "KUBERNETES_SSH_FINGERPRINT only if that is what it prints.",
@@ -252,7 +191,7 @@ class Onboarding:
 
     def _check_network(self) -> None:
         """A vault that refuses this network does so whatever the access policy says."""
-        with contextlib.suppress(errors.VaultForbiddenError):
+        with contextlib.suppress(VaultForbiddenError):
             self._store.managed(settling=False)
 
     def _check_own_key(self) -> None:
@@ -260,7 +199,7 @@ class Onboarding:
         if self._request.ssh_key and not (self._request.cluster.passphrase_secret and not self._request.passphrase):
             self._keys.public_line(self._request.ssh_key, self._request.passphrase)
 
-    def _tasks(self) -> Iterator[_Task]:
+    def _tasks(self) -> Iterator[Task]:
         yield self._management()
         principal = self._principal()
         if principal:
@@ -278,13 +217,13 @@ class Onboarding:
         if not found and len(self._app.principals) == 1:
             (found,) = self._app.principals.values()
         if not found:
-            raise errors.OnboardingError(
+            raise OnboardingError(
                 f"function app {self._app.name} has no identity that the rotator would use",
                 remedy="Assign it a managed identity, and set AZURE_CLIENT_ID to a user-assigned one's client id.",
             )
         return found
 
-    def _policy(self, title: str, object_id: str, wanted: permissions.Policy) -> _Task:
+    def _policy(self, title: str, object_id: str, wanted: permissions.Policy) -> Task:
         held = self._vault.policies.get(object_id, permissions.Policy())
         whole = held.union(wanted)
         command = (
@@ -293,14 +232,14 @@ class Onboarding:
             f"--storage-permissions {shlex.join(sorted(whole.storage))}"
         )
         if held.covers(wanted):
-            return _Task(title, f"{object_id} has {wanted}", command, None)
+            return Task(title, f"{object_id} has {wanted}", command, None)
 
         def act() -> None:
             self._directory.grant(self._request.vault, self._vault.tenant, object_id, wanted)
 
-        return _Task(title, f"give {object_id} {wanted}", command, act)
+        return Task(title, f"give {object_id} {wanted}", command, act)
 
-    def _management(self) -> _Task:
+    def _management(self) -> Task:
         title, name = "managed account", self._request.plan.account.name
         found = self._store.managed()
         wanted = self._wanted(found)
@@ -311,8 +250,8 @@ class Onboarding:
         command = _send("patch", f"{self._vault.url}/storage/{name}", wanted.regeneration)
         # Which key is active is the vault's to say once it manages the account: SAS in use depend on it.
         if found.auto_regenerate == wanted.auto_regenerate and found.period == wanted.period:
-            return _Task(title, f"{name}: {found.active_key} active, {when}", command, None)
-        return _Task(title, f"{name}: change to keys {when}", command, lambda: self._store.change(wanted))
+            return Task(title, f"{name}: {found.active_key} active, {when}", command, None)
+        return Task(title, f"{name}: change to keys {when}", command, lambda: self._store.change(wanted))
 
     def _wanted(self, found: StorageBundle | None) -> StorageBundle:
         request = self._request
@@ -329,12 +268,12 @@ class Onboarding:
 
     def _check_same(self, found: StorageBundle, name: str) -> None:
         if not self._request.account.same_as(found.resource_id):
-            raise resources.taken(self._vault.name, name, found)
+            raise steps.taken(self._vault.name, name, found)
 
-    def _first_management(self, title: str, name: str, wanted: StorageBundle) -> _Task:
+    def _first_management(self, title: str, name: str, wanted: StorageBundle) -> Task:
         other = self._store.name_of(wanted.resource_id)
         if other:
-            raise errors.AlreadyManagedError(
+            raise AlreadyManagedError(
                 f"{self._vault.name} manages {self._account.name} already, as {other!r}",
                 remedy=f"Set KEYVAULT_STORAGE_NAME={shlex.quote(other)}; two names would regenerate each other's keys.",
             )
@@ -343,12 +282,12 @@ class Onboarding:
             self._check_same(deleted, name)
             text = f"recover the deleted {name}: {deleted.active_key} active, {_when(wanted)}"
             command = _rest("post", f"{self._vault.url}/deletedstorage/{name}/recover")
-            return _Task(title, text, command, lambda: self._store.recover(wanted))
+            return Task(title, text, command, lambda: self._store.recover(wanted))
         text = f"let the vault manage {name}: {wanted.active_key} active, {_when(wanted)}"
         command = _send("put", f"{self._vault.url}/storage/{name}", wanted.bundle)
-        return _Task(title, text, command, lambda: self._store.manage(wanted))
+        return Task(title, text, command, lambda: self._store.manage(wanted))
 
-    def _ssh_key(self) -> Iterator[_Task]:
+    def _ssh_key(self) -> Iterator[Task]:
         cluster = self._request.cluster
         held = self._store.secret(cluster.key_secret)
         held_phrase = self._store.secret(cluster.passphrase_secret) if cluster.passphrase_secret else None
@@ -363,15 +302,15 @@ class Onboarding:
             yield self._upload("SSH passphrase", cluster.passphrase_secret, phrase, held_phrase, "its passphrase")
         yield self._upload("SSH key", cluster.key_secret, key, held, self.public_key)
 
-    def _upload(self, title: str, name: str, value: SecretText, held: SecretText | None, what: str) -> _Task:
+    def _upload(self, title: str, name: str, value: SecretText, held: SecretText | None, what: str) -> Task:
         vault = shlex.quote(self._vault.name)
         command = f"az keyvault secret set --vault-name {vault} --name {shlex.quote(name)} --file <file>"
         if held is not None and held.reveal() == value.reveal():
-            return _Task(title, f"{name}: {what}", command, None)
+            return Task(title, f"{name}: {what}", command, None)
         kind = KEY_TYPE if title == "SSH key" else "text/plain"
-        return _Task(title, f"put into {name}: {what}", command, lambda: self._store.put_secret(name, value, kind))
+        return Task(title, f"put into {name}: {what}", command, lambda: self._store.put_secret(name, value, kind))
 
-    def _app_settings(self, app: AppFacts, resource: ResourceId) -> _Task:
+    def _app_settings(self, app: AppFacts, resource: ResourceId) -> Task:
         wanted = self.settings
         if self._account.blob_endpoint:
             wanted.setdefault("STORAGE_BLOB_ENDPOINT", self._account.blob_endpoint)
@@ -379,9 +318,9 @@ class Onboarding:
             (wanted["AZURE_CLIENT_ID"],) = app.principals
         changed = {name: text for name, text in wanted.items() if app.settings.get(name) != text}
         if not changed:
-            return _Task("app settings", f"{app.name} has all of them", "", None)
+            return Task("app settings", f"{app.name} has all of them", "", None)
         command = f"az functionapp config appsettings set --ids {_word(resource)} --settings "
-        return _Task(
+        return Task(
             "app settings",
             f"set {', '.join(changed)} of {app.name}",
             command + secret_settings.arguments(changed),

@@ -13,10 +13,18 @@ from typing import Any
 
 import tenacity
 
-from rotator import errors, untrusted
-from rotator.azure import key_vault, resources
+from rotator import untrusted
+from rotator.azure import key_vault
+from rotator.azure.errors import (
+    ManagedAccountNotFoundError,
+    RbacVaultError,
+    VaultConflictError,
+    VaultForbiddenError,
+    VaultSecretNotFoundError,
+)
 from rotator.azure.identity import TokenCredential
 from rotator.azure.managed_account import StorageBundle, parse
+from rotator.onboarding import steps
 from rotator.plan.plan import ManagedAccount
 from rotator.redaction import SecretText
 
@@ -95,7 +103,7 @@ class VaultSetup:
         self._changed(self._recover, wanted)
 
     def _recover(self, wanted: StorageBundle) -> None:
-        with contextlib.suppress(errors.ManagedAccountNotFoundError, errors.VaultConflictError):  # not yet, or already
+        with contextlib.suppress(ManagedAccountNotFoundError, VaultConflictError):  # not yet, or already
             self._send("POST", f"/deletedstorage/{self._name}/recover", "storage recover", f"deleted {self._what}")
         self.change(wanted)
 
@@ -103,7 +111,7 @@ class VaultSetup:
         """Let the vault manage the account; repeated while the roles on it are still on their way."""
         try:
             self._put(wanted)
-        except errors.VaultConflictError:
+        except VaultConflictError:
             self._changed(self._manage_or_recover, wanted)
 
     def _manage_or_recover(self, wanted: StorageBundle) -> None:
@@ -114,7 +122,7 @@ class VaultSetup:
         elif found.resource_id.lower() == wanted.resource_id.lower():
             self._recover(wanted)
         else:
-            raise resources.taken(self._client.host, self._name, found)
+            raise steps.taken(self._client.host, self._name, found)
 
     def _put(self, wanted: StorageBundle) -> None:
         self._send("PUT", self._path, "storage set", self._what, {**wanted.bundle, "attributes": {"enabled": True}})
@@ -127,7 +135,7 @@ class VaultSetup:
         """Read a secret; None when there is none."""
         try:
             return self._allowed(self._client.secret, name)
-        except errors.VaultSecretNotFoundError:
+        except VaultSecretNotFoundError:
             return None
 
     def put_secret(self, name: str, value: SecretText, content_type: str) -> None:
@@ -137,9 +145,9 @@ class VaultSetup:
             try:
                 self._client.put_secret(name, value, content_type)
             except key_vault.SoftDeletedError as error:
-                with contextlib.suppress(errors.VaultSecretNotFoundError, errors.VaultConflictError):
+                with contextlib.suppress(VaultSecretNotFoundError, VaultConflictError):
                     self._client.recover_secret(name)  # not yet, or already
-                raise errors.VaultConflictError(f"secret {name!r} is being recovered") from error
+                raise VaultConflictError(f"secret {name!r} is being recovered") from error
 
         self._changed(self._allowed, put)
 
@@ -157,12 +165,12 @@ def _managed(bundle: dict[str, Any] | None) -> StorageBundle | None:
 
 def _is_refusal(error: BaseException) -> bool:
     """Whether it may be one for a while only, as when a policy or a role is new. The vault's mode does not change."""
-    return isinstance(error, errors.VaultForbiddenError) and not isinstance(error, errors.RbacVaultError)
+    return isinstance(error, VaultForbiddenError) and not isinstance(error, RbacVaultError)
 
 
 def _is_changing(error: BaseException) -> bool:
     """Whether it may be for a deletion or a recovery under way, during which the vault answers 404 or 409."""
-    return isinstance(error, errors.ManagedAccountNotFoundError | errors.VaultConflictError)
+    return isinstance(error, ManagedAccountNotFoundError | VaultConflictError)
 
 
 def _say(tell: Callable[[str], None], seconds: int, state: tenacity.RetryCallState) -> None:

@@ -21,6 +21,7 @@ from azure.storage.blob import ContentSettings
 
 from rotator import errors, redaction, untrusted
 from rotator.azure import managed_account
+from rotator.azure.errors import ArchiveError
 from rotator.azure.host_storage import blob_containers, storage_settings
 from rotator.azure.host_storage.storage_settings import HostStorage
 from rotator.plan.plan import Plan
@@ -53,9 +54,7 @@ class Archive:
     """The reports in one container, which is made when it is missing. All of it raises ArchiveError."""
 
     def __init__(self, storage: HostStorage, container: str, credential: TokenCredential, *, retries: int = 3) -> None:
-        self._container = blob_containers.container(
-            storage, container, credential, errors.ArchiveError, retries=retries
-        )
+        self._container = blob_containers.container(storage, container, credential, ArchiveError, retries=retries)
 
     def close(self) -> None:
         """Close the connections."""
@@ -72,7 +71,7 @@ class Archive:
                     raise
                 # An upload whose answer got lost was sent again.
                 if self._read(name) != content:
-                    raise errors.ArchiveError(f"something else is kept as {name} already", remedy=_STRANGER) from None
+                    raise ArchiveError(f"something else is kept as {name} already", remedy=_STRANGER) from None
         return name
 
     def recent(self, limit: int, since: datetime.datetime) -> list[dict[str, Any]]:
@@ -106,9 +105,9 @@ class Archive:
             except HttpResponseError as error:
                 if not blob_containers.is_absent(error):
                     raise
-                raise errors.ArchiveError(f"no report of a run {run} is kept", remedy=_LISTED) from None
+                raise ArchiveError(f"no report of a run {run} is kept", remedy=_LISTED) from None
         if report is None:
-            raise errors.ArchiveError(f"what is kept as {name} is no report", remedy=_STRANGER)
+            raise ArchiveError(f"what is kept as {name} is no report", remedy=_STRANGER)
         return report
 
     def _listed(self, name: str) -> dict[str, Any]:
@@ -191,7 +190,7 @@ class Archive:
             yield
         except blob_containers.TROUBLE as error:
             # Not chained: the foreign message may quote a URL, and with it a SAS.
-            raise blob_containers.failure(errors.ArchiveError, self._container, error) from None
+            raise blob_containers.failure(ArchiveError, self._container, error) from None
 
 
 @contextlib.contextmanager
@@ -228,7 +227,7 @@ def _known(report: Mapping[str, Any]) -> Iterator[tuple[str, LastKnown]]:
 def _name(run: str) -> str:
     day = _RUN.fullmatch(run)
     if day is None:
-        raise errors.ArchiveError(f"{run[:80]!r} is no run's name", remedy=_LISTED)
+        raise ArchiveError(f"{run[:80]!r} is no run's name", remedy=_LISTED)
     return f"{'/'.join(day.groups())}/{run}.json"
 
 

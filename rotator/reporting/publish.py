@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from rotator import activity, errors, event_log, redaction, telemetry
+from rotator.azure.errors import ArchiveError
 from rotator.event_log import Event
 from rotator.plan.plan import Plan
 from rotator.redaction import SecretText
@@ -92,7 +93,7 @@ def _keep(report: Report, plan: Plan, environment: Mapping[str, str], credential
     try:
         error = outcomes.get(timeout=_KEEP_SECONDS)
     except queue.Empty:
-        raise errors.ArchiveError(f"the app's own storage takes more than {_KEEP_SECONDS:.0f} s") from None
+        raise ArchiveError(f"the app's own storage takes more than {_KEEP_SECONDS:.0f} s") from None
     if error is not None:
         raise error
 
@@ -108,7 +109,7 @@ def _warned(event: Event, warnings: list[str]) -> Iterator[None]:
     try:
         yield
     except errors.RotatorError as error:
-        event_log.log(logger, logging.ERROR, event, error=error.kind, message=error, remedy=error.remedy)
+        event_log.log(logger, logging.ERROR, event, error=error.code, message=error, remedy=error.remedy)
         warnings.append(f"{event.text}: {error}. {error.remedy}")
     except Exception as error:
         logger.exception("%s", event.text)

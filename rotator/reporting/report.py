@@ -159,7 +159,7 @@ class Report:
 def failure(error: BaseException) -> Failed:
     """Give the outcome that an error means; one that is not ours is named, but its words are scrubbed."""
     if isinstance(error, errors.RotatorError):
-        return Failed(error.kind, redaction.scrub(str(error)), error.remedy)
+        return Failed(error.code, redaction.scrub(str(error)), error.remedy)
     words = redaction.scrub(f"{type(error).__name__}: {error}")
     return Failed(errors.UnexpectedError.__name__, words, errors.UnexpectedError.remedy)
 

@@ -4,6 +4,7 @@ import dataclasses
 import logging
 
 from rotator import errors, event_log, sas
+from rotator.azure.errors import StorageUnreachableError, VaultForbiddenError
 from rotator.azure.managed_account import blob_suffix
 from rotator.event_log import Event
 from rotator.issuers.account_state import AccountState, StoredDefinition
@@ -80,7 +81,7 @@ class Issuance:
         self._problems |= dict.fromkeys(tags.problems(stored.tags))
         try:
             managed = self._services.issuer.managed()
-        except errors.VaultForbiddenError:
+        except VaultForbiddenError:
             if self._keyed:
                 raise
             return AccountState(stored, None)
@@ -195,7 +196,7 @@ class Issuance:
             return "left out: no STORAGE_BLOB_ENDPOINT", (warning,)
         try:
             return self._services.prover.prove(issued, endpoint), ()
-        except errors.StorageUnreachableError as error:
+        except StorageUnreachableError as error:
             if self._plan.blob_endpoint:
                 raise
             # An endpoint that was only concluded from the account's name may not be how storage is reached from here.

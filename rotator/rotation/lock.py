@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from rotator import activity, errors, telemetry
+from rotator.azure.errors import LeaseUnavailableError
 from rotator.azure.host_storage import lease, storage_settings
 from rotator.azure.host_storage.lease import Holder, Lease, NoLease
 from rotator.azure.managed_account import blob_suffix
@@ -51,7 +52,7 @@ class RunLock:
     holder: Holder
     environment: Mapping[str, str] = dataclasses.field(repr=False)
     lease: Lease = dataclasses.field(default_factory=NoLease)
-    obstacle: errors.LeaseUnavailableError | None = None
+    obstacle: LeaseUnavailableError | None = None
 
     @property
     def fence(self) -> Callable[[], None]:
@@ -94,7 +95,7 @@ def lease_name(plan: Plan) -> str:
 def _with_lease(plan: Plan, turn: RunLock, credential: "TokenCredential", stack: contextlib.ExitStack) -> RunLock:
     storage = storage_settings.find(turn.environment, blob_suffix(plan.account.host) or "blob.core.windows.net")
     if storage is None:
-        nowhere = errors.LeaseUnavailableError("no storage of the app's own is set (AzureWebJobsStorage) for a lease")
+        nowhere = LeaseUnavailableError("no storage of the app's own is set (AzureWebJobsStorage) for a lease")
         return dataclasses.replace(turn, obstacle=nowhere)
     from rotator.azure.host_storage import blob_containers
     from rotator.azure.host_storage.blob_lease import BlobLease
@@ -103,7 +104,7 @@ def _with_lease(plan: Plan, turn: RunLock, credential: "TokenCredential", stack:
     try:
         with _measured():
             taken = stack.enter_context(BlobLease(storage, lease_name(plan), turn.holder, signed_in))
-    except errors.LeaseUnavailableError as error:
+    except LeaseUnavailableError as error:
         return dataclasses.replace(turn, obstacle=error)
     return dataclasses.replace(turn, lease=taken)
 

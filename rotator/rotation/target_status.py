@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from rotator import errors, timestamps, untrusted
 from rotator.delivery import manifest
+from rotator.delivery.errors import NotOursError
 from rotator.delivery.manifest import LiveSecret
 from rotator.issuers.account_state import AccountState
 from rotator.plan import schedule
@@ -63,7 +64,7 @@ def recalled(
 
 def _unlooked(target: TargetStatus) -> bool:
     """Whether nobody could look; a Secret that is somebody else's was seen."""
-    away = target.failure is not None and target.failure.error != errors.NotOursError.__name__
+    away = target.failure is not None and target.failure.error != NotOursError.__name__
     return target.state is State.UNKNOWN and away
 
 
@@ -117,7 +118,7 @@ def judge(
 
 
 def _unseen(failure: Failed, target: Target, account_state: AccountState | None) -> TargetStatus:
-    if failure.error != errors.NotOursError.__name__:
+    if failure.error != NotOursError.__name__:
         return TargetStatus(str(target), State.UNKNOWN, "the cluster could not be looked into", failure=failure)
     if account_state is None or not delivered.before(account_state.stored.tags, target):
         return TargetStatus(str(target), State.UNKNOWN, "the Secret is somebody else's", failure=failure)

@@ -3,7 +3,7 @@
 import concurrent.futures
 from collections.abc import Mapping
 
-from rotator import errors
+from rotator.azure.errors import StorageRefusedError
 from rotator.issuers.interface import Prover
 from rotator.plan.plan import Target
 from rotator.reporting import report
@@ -35,7 +35,7 @@ def _try(sas: Sas, prover: Prover, endpoint: str) -> Failed | str | None:
     """Give storage's refusal, or a warning where it does not judge the SAS."""
     try:
         prover.prove(sas, endpoint)
-    except errors.StorageRefusedError as error:
+    except StorageRefusedError as error:
         found = report.failure(error)
         return Failed(found.error, found.message.removesuffix("; it was not delivered"), found.remedy)
     except Exception as error:  # noqa: BLE001  # whatever befalls the trial, the status tells the rest

@@ -11,8 +11,8 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import ContainerClient
 
-from rotator import errors
 from rotator.azure import identity
+from rotator.azure.errors import ArchiveError
 from rotator.azure.host_storage.storage_settings import HostStorage
 from rotator.redaction import SecretText
 from rotator.reporting.archive import Archive
@@ -103,7 +103,7 @@ def test_a_run_begun_before_midnight_is_found_although_it_started_after(place: P
 def test_a_report_is_not_overwritten(place: Place) -> None:
     one = report()
     place.archive.keep(one)
-    with pytest.raises(errors.ArchiveError, match="something else is kept as") as raised:
+    with pytest.raises(ArchiveError, match="something else is kept as") as raised:
         place.archive.keep(dataclasses.replace(one, asked_by="somebody else"))
     assert "REPORT_CONTAINER" in raised.value.remedy
     assert place.archive.find(one.run) == one.as_json()
@@ -140,13 +140,13 @@ def test_what_is_older_than_a_year_is_found_by_its_run_only(place: Place) -> Non
 
 def test_nothing_is_told_where_nothing_was_ever_kept(place: Place) -> None:
     assert place.archive.recent(20, NOW) == []
-    with pytest.raises(errors.ArchiveError, match="no report of a run 20261124T043505Z-ec886b is kept"):
+    with pytest.raises(ArchiveError, match="no report of a run 20261124T043505Z-ec886b is kept"):
         place.archive.find("20261124T043505Z-ec886b")
 
 
 def test_of_another_run_there_is_none(place: Place) -> None:
     place.archive.keep(report())
-    with pytest.raises(errors.ArchiveError, match="no report of a run") as raised:
+    with pytest.raises(ArchiveError, match="no report of a run") as raised:
         place.archive.find(report(suffix="012345").run)
     assert "python -m rotator history" in raised.value.remedy
 
@@ -155,7 +155,7 @@ def test_of_another_run_there_is_none(place: Place) -> None:
     "run", ["", "last", "../../secrets", "20261124T043505Z-ec886b.json", "20261124T043505Z-", "a" * 999]
 )
 def test_what_is_no_run_s_name_is_not_looked_for(place: Place, run: str) -> None:
-    with pytest.raises(errors.ArchiveError, match="is no run's name") as raised:
+    with pytest.raises(ArchiveError, match="is no run's name") as raised:
         place.archive.find(run)
     assert len(str(raised.value)) < 120
 
@@ -168,7 +168,7 @@ def test_what_somebody_else_put_there_is_told_as_no_report(place: Place, content
     first, second = place.archive.recent(20, LONG_AGO)
     assert first == {"blob": f"{NOW:%Y/%m/%d}/{strange.run}.json", "problem": "this is no report of a run"}
     assert second == one.as_json()
-    with pytest.raises(errors.ArchiveError, match="is no report"):
+    with pytest.raises(ArchiveError, match="is no report"):
         place.archive.find(strange.run)
 
 
@@ -181,7 +181,7 @@ def test_a_report_with_what_is_no_number_in_json_is_none(place: Place, number: b
     found, other = place.archive.recent(20, LONG_AGO)
     assert found["problem"] == "this is no report of a run"
     assert other == before.as_json()
-    with pytest.raises(errors.ArchiveError, match="is no report"):
+    with pytest.raises(ArchiveError, match="is no report"):
         place.archive.find(one.run)
 
 
@@ -193,7 +193,7 @@ def test_a_report_under_another_name_is_none(place: Place) -> None:
 
 
 def test_whoever_may_not_write_is_told_what_to_check(place: Place) -> None:
-    with place.opened(sp="rl") as reader, pytest.raises(errors.ArchiveError) as raised:
+    with place.opened(sp="rl") as reader, pytest.raises(ArchiveError) as raised:
         reader.keep(report())
     assert "answered 403 AuthorizationPermissionMismatch" in str(raised.value)
     assert all(name in raised.value.remedy for name in ("REPORT_CONTAINER", "AzureWebJobsStorage", "Data Owner"))
@@ -206,7 +206,7 @@ def test_creating_blobs_is_all_that_keeping_needs(place: Place) -> None:
         writer.keep(report(suffix="012345"))
     with place.opened(sp="rl") as reader:
         assert len(reader.recent(20, LONG_AGO)) == 2
-    with place.opened(sp="c") as writer, pytest.raises(errors.ArchiveError, match="403"):
+    with place.opened(sp="c") as writer, pytest.raises(ArchiveError, match="403"):
         writer.recent(20, LONG_AGO)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from rotator import errors
+from rotator.delivery.errors import AuthenticationRejectedError, HostKeyRejectedError, SshError, UnreachableError
 from rotator.delivery.ssh.connection import Limits, SshConnector
 from rotator.plan import host_keys
 from rotator.plan.plan import Cluster
@@ -104,8 +104,8 @@ def kinds(port: int) -> list[str]:
     return [key.key_type for key in SSH.shown(cluster(port))]
 
 
-def refused(one: Cluster) -> errors.SshError:
-    with pytest.raises(errors.SshError) as caught, SSH.connect(one, KEY, None):
+def refused(one: Cluster) -> SshError:
+    with pytest.raises(SshError) as caught, SSH.connect(one, KEY, None):
         pass
     return caught.value
 
@@ -118,7 +118,7 @@ def test_all_keys_are_shown_and_no_more_is_asked_for(port: int) -> None:
 def test_a_wrong_pin_is_a_rejected_host_key_whatever_its_type(port: int, kind: str) -> None:
     shown = {key.key_type: str(key) for key in SSH.shown(cluster(port))}
     error = refused(cluster(port, f"{kind}{WRONG}"))
-    assert type(error) is errors.HostKeyRejectedError
+    assert type(error) is HostKeyRejectedError
     assert shown.get(kind.strip(), shown["ecdsa-sha2-nistp256"]) in str(error)
     looked, proven = SSH.look(cluster(port, f"{kind}{WRONG}"))
     assert (sorted(map(str, looked)), proven) == (sorted(shown.values()), None)
@@ -128,7 +128,7 @@ def test_each_key_may_be_pinned_with_and_without_its_type(port: int) -> None:
     for key in SSH.shown(cluster(port)):
         for pinned in (str(key), str(key).partition(" ")[2], f"ssh-ed25519 {WRONG}, {key}"):
             error = refused(cluster(port, pinned, user="nobody"))
-            assert type(error) is errors.AuthenticationRejectedError, error
+            assert type(error) is AuthenticationRejectedError, error
 
 
 @pytest.mark.parametrize("pinned", [WRONG, host_keys.EXAMPLE])
@@ -143,7 +143,7 @@ def test_a_server_with_one_cipher_of_its_own_says_which(tmp_path: Path, pinned: 
 
     with serving(serve) as listening:
         error = refused(cluster(listening.port, pinned))
-    assert type(error) is errors.UnreachableError
+    assert type(error) is UnreachableError
     assert "in common for the cipher (it offers chacha20-poly1305@openssh.com)" in str(error)
     assert "A server other than OpenSSH" in error.remedy
     assert listening.connections == 1

@@ -14,7 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from rotator import errors
+from rotator.delivery.errors import (
+    AuthenticationRejectedError,
+    HostKeyRejectedError,
+    SecondFactorError,
+    SshError,
+    UnreachableError,
+)
 from rotator.delivery.ssh.connection import SshConnector
 from rotator.plan import host_keys as pins
 from rotator.plan.plan import Cluster
@@ -64,8 +70,8 @@ def works(cluster: Cluster) -> bool:
         return shell.start("echo works", seconds=20).finish().stdout == "works\n"
 
 
-def failing(cluster: Cluster) -> errors.SshError:
-    with pytest.raises(errors.SshError) as caught, SshConnector(sleep=lambda _: None).connect(cluster, KEY, None):
+def failing(cluster: Cluster) -> SshError:
+    with pytest.raises(SshError) as caught, SshConnector(sleep=lambda _: None).connect(cluster, KEY, None):
         pass
     return caught.value
 
@@ -102,7 +108,7 @@ def test_what_sshd_lacks_is_named_and_the_remedy_helps(directive: str) -> None:
     # Beside a cipher that needs no MAC any list of MACs would do for OpenSSH.
     with sshd(f"{directive} {only}", "Ciphers aes256-ctr") as cluster:
         error = failing(cluster)
-    assert type(error) is errors.UnreachableError
+    assert type(error) is UnreachableError
     assert f"no strong algorithm in common for {use} (it offers {only.replace(',', ', ')})" in str(error)
     assert "up to date" not in error.remedy
     added = re.search(rf"add one of these to `{directive}` in sshd_config: ([^;`]*)\. `sshd", error.remedy)
@@ -127,7 +133,7 @@ def test_a_wrong_pin_stays_a_rejected_host_key_where_sshd_has_one_key_only(pinne
     with sshd("HostKeyAlgorithms rsa-sha2-512") as cluster:
         wrong = Cluster(cluster.host, cluster.port, "rotator", pins.parse(pinned), "privatekey", None, ("kubectl",))
         error = failing(wrong)
-        assert type(error) is errors.HostKeyRejectedError
+        assert type(error) is HostKeyRejectedError
         assert "shows ssh-rsa SHA256:" in str(error)
         assert len(SshConnector().shown(wrong)) == 1
 
@@ -136,7 +142,7 @@ def test_a_second_factor_is_told_with_the_key_accepted_and_the_remedy_helps() ->
     two = "AuthenticationMethods publickey,keyboard-interactive", "KbdInteractiveAuthentication yes"
     with sshd(*two) as cluster:
         error = failing(cluster)
-    assert type(error) is errors.SecondFactorError
+    assert type(error) is SecondFactorError
     assert "accepts the key ssh-ed25519 SHA256:" in str(error)
     assert "keyboard-interactive" in str(error)
     assert error.remedy.startswith("The key is right.")
@@ -150,7 +156,7 @@ def test_a_second_factor_is_told_with_the_key_accepted_and_the_remedy_helps() ->
 def test_an_sshd_that_takes_passwords_only_is_told_as_that() -> None:
     with sshd("PubkeyAuthentication no", "PasswordAuthentication yes") as cluster:
         error = failing(cluster)
-    assert type(error) is errors.AuthenticationRejectedError
+    assert type(error) is AuthenticationRejectedError
     assert "takes no keys from this user, only" in str(error)
     assert "`PubkeyAuthentication yes`" in error.remedy
 
@@ -158,7 +164,7 @@ def test_an_sshd_that_takes_passwords_only_is_told_as_that() -> None:
 def test_a_full_sshd_is_quoted_and_waited_for_once() -> None:
     with sshd("MaxStartups 1") as cluster, held(cluster) as waiting:
         error = failing(cluster)
-        assert type(error) is errors.UnreachableError
+        assert type(error) is UnreachableError
         assert "MaxStartups" in str(error) + error.remedy
         slept = []
 

@@ -9,7 +9,7 @@ import pytest
 
 from rotator.checks.findings import Checkup, Finding, Level
 from rotator.delivery.interface import WriteMethod
-from rotator.onboarding.onboard import StepOutcome
+from rotator.onboarding.steps import StepOutcome
 from rotator.plan.plan import Strategy
 from rotator.reporting.report import Due, Failed, Unchanged
 from rotator.reporting.status import State, Status, TargetStatus

@@ -5,8 +5,8 @@ import json
 import shlex
 from collections.abc import Callable
 
-from rotator import errors
 from rotator.delivery import interface
+from rotator.delivery.errors import CommandKilledError, SshError
 from rotator.delivery.interface import Result, WriteMethod
 from rotator.delivery.manifest import Document
 from rotator.delivery.ssh import kubectl
@@ -50,7 +50,7 @@ class Master:
         self.received: list[str | None] = []
         self.deletes: list[dict[str, str]] = []
         self.dies_at: list[str] = []
-        self.broken: errors.SshError | Exception | None = None
+        self.broken: SshError | Exception | None = None
         self._version = 100
         if held is not None:
             self.secrets[self.targets[0].secret] = held
@@ -251,7 +251,7 @@ class Acting:
     def _die(self, step: str) -> None:
         if step in self._master.dies_at:
             self._master.dies_at.remove(step)
-            raise errors.CommandKilledError("the command was ended by a signal")
+            raise CommandKilledError("the command was ended by a signal")
 
     def _show(self, step: str, kind: str) -> None:
         words = self._master.words(kind)

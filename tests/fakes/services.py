@@ -5,8 +5,8 @@ import dataclasses
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 
-from rotator import errors
 from rotator.azure.account_keys import AccountKey, AccountKeys
+from rotator.azure.errors import StillAcceptedError, StorageRefusedError, VaultForbiddenError
 from rotator.azure.managed_account import StorageBundle
 from rotator.delivery.interface import Result, Running, Shell
 from rotator.issuers.account_state import StoredDefinition
@@ -132,7 +132,7 @@ class Vault:
     def managed(self) -> StorageBundle:
         with self._calls.call("managed"):
             if not self.may_read:
-                raise errors.VaultForbiddenError("no permission 'storage get'")
+                raise VaultForbiddenError("no permission 'storage get'")
             return StorageBundle(RESOURCE_ID, self.active, False, None, self.created, self.updated)
 
     def regenerate(self, key: str) -> None:
@@ -179,13 +179,13 @@ class Storage:
         self.tried.append((sas.fingerprint, endpoint))
         with self._calls.call("prove"):
             if not self._account.accepts(sas.token.reveal()):
-                raise errors.StorageRefusedError("storage answered 403")
+                raise StorageRefusedError("storage answered 403")
             return "accepted"
 
     def refused(self, sas: Sas, endpoint: str) -> str:
         with self._calls.call("refused"):
             if self._account.accepts(sas.token.reveal()):
-                raise errors.StillAcceptedError(f"{endpoint} still accepts {sas}")
+                raise StillAcceptedError(f"{endpoint} still accepts {sas}")
             return "storage answered 403"
 
 

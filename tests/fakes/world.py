@@ -5,8 +5,8 @@ import datetime
 import json
 from typing import Self
 
-from rotator import errors
 from rotator.azure.account_keys import AccountKeys
+from rotator.azure.errors import LeaseLostError
 from rotator.delivery.manifest import Document
 from rotator.plan.plan import Plan, Target
 from rotator.reporting.report import Report, TargetReport
@@ -40,7 +40,7 @@ class World:
         self.storage_ahead = datetime.timedelta(0)
         self.mute = False  # no answer has a date
         self.told: dict[str, TargetReport] = {}
-        self._lost: errors.LeaseLostError | None = None
+        self._lost: LeaseLostError | None = None
 
     @property
     def master(self) -> Master:
@@ -131,7 +131,7 @@ class World:
         try:
             with self.calls.call("fence"):
                 """Nobody else may act."""
-        except errors.LeaseLostError as error:
+        except LeaseLostError as error:
             self._lost = error
             raise
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from rotator import errors
+from rotator.delivery.errors import ApiServerDownError, HostKeyRejectedError, UnreachableError
 from rotator.reporting.report import Failed, Outcome, Report, Rotated, TargetReport, Unchanged, failure
 from tests.infra import alerts
 from tests.infra.deployments import Deployment
@@ -16,7 +17,7 @@ from tests.infra.logs import Logs, Row
 HALF_HOUR = datetime.timedelta(minutes=30)
 FOUR_HOURS = datetime.timedelta(hours=4)
 REFUSED = failure(errors.SettingsError(["KUBERNETES_DNS is missing"]))
-FAILED = failure(errors.ApiServerDownError("the API server does not serve kubectl"))
+FAILED = failure(ApiServerDownError("the API server does not serve kubectl"))
 TARGET = "default/storage-sas@master"
 
 
@@ -231,11 +232,11 @@ def test_without_an_interval_it_is_an_hour(app: Workspace, ago: int, raised: boo
 
 @pytest.mark.parametrize("whole", [False, True], ids=["a target's", "the run's"])
 def test_a_rejected_host_key_is_told(app: Workspace, whole: bool) -> None:
-    rejected = failure(errors.HostKeyRejectedError("it shows another key"))
+    rejected = failure(HostKeyRejectedError("it shows another key"))
     app.ran(minutes(1), None if whole else rejected, error=rejected if whole else None)
     assert len(app.raised("Host key rejected")) == 1
 
 
 def test_another_failure_is_no_rejected_host_key(app: Workspace) -> None:
-    app.ran(minutes(1), failure(errors.UnreachableError("unlike HostKeyRejectedError, no answer")))
+    app.ran(minutes(1), failure(UnreachableError("unlike HostKeyRejectedError, no answer")))
     assert app.raised("Host key rejected") == []

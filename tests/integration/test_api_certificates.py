@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from rotator import errors
 from rotator.checks import kubectl_probe
+from rotator.delivery.errors import ApiServerDownError
 from rotator.delivery.ssh import kubectl_errors
 from sandbox.kubernetes import kubeconfig
 from tests.fakes.examples import CLUSTER, TARGET
@@ -90,6 +90,6 @@ def test_a_certificate_that_kubectl_does_not_accept_is_named(
         done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode != 0
     error = kubectl_errors.explain(done.returncode, done.stderr, TARGET, "nothing was changed")
-    assert type(error) is errors.ApiServerDownError
+    assert type(error) is ApiServerDownError
     assert named in str(error)
     assert remedy in error.remedy

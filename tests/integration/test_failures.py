@@ -17,6 +17,7 @@ import pytest
 from rotator import app, errors
 from rotator.azure import identity
 from rotator.azure.resource_manager import ResourceManager
+from rotator.delivery.errors import CommandKilledError, ConnectionLostError, OutputUnboundedError, TimedOutError
 from rotator.delivery.interface import Result
 from rotator.delivery.ssh.connection import Limits, SshConnector
 from rotator.issuers import keyvault
@@ -323,7 +324,7 @@ def test_a_mute_server_times_out(world: World, connection: Callable[..., Any]) -
     master(world).mute = True
     began = time.monotonic()
 
-    with pytest.raises(errors.TimedOutError), connection(Limits(handshake=0.5)):
+    with pytest.raises(TimedOutError), connection(Limits(handshake=0.5)):
         pass
     assert time.monotonic() - began < 5
 
@@ -331,7 +332,7 @@ def test_a_mute_server_times_out(world: World, connection: Callable[..., Any]) -
 def test_a_command_that_takes_too_long_times_out(connection: Callable[..., Any]) -> None:
     began = time.monotonic()
 
-    with connection() as shell, pytest.raises(errors.TimedOutError):
+    with connection() as shell, pytest.raises(TimedOutError):
         shell.start("sleep 30", seconds=0.5).finish()
     assert time.monotonic() - began < 5
 
@@ -339,21 +340,21 @@ def test_a_command_that_takes_too_long_times_out(connection: Callable[..., Any])
 def test_a_command_that_is_never_answered_times_out(world: World, connection: Callable[..., Any]) -> None:
     master(world).exec_delay = 30.0
 
-    with connection() as shell, pytest.raises(errors.TimedOutError):
+    with connection() as shell, pytest.raises(TimedOutError):
         shell.start("true", seconds=0.5).finish()
 
 
 def test_status_signal_and_lost_connection_are_told_apart(world: World, connection: Callable[..., Any]) -> None:
     with connection() as shell:
         assert shell.start("exit 3", seconds=10).finish() == Result(3, "", "")
-        with pytest.raises(errors.CommandKilledError):
+        with pytest.raises(CommandKilledError):
             shell.start("kill -9 $$", seconds=10).finish()
     with connection() as shell:
         running = shell.start("sleep 5", seconds=10)
         threading.Timer(0.3, master(world).drop_connections).start()
-        with pytest.raises(errors.ConnectionLostError):
+        with pytest.raises(ConnectionLostError):
             running.finish()
-        with pytest.raises(errors.ConnectionLostError, match="before a command could be started"):
+        with pytest.raises(ConnectionLostError, match="before a command could be started"):
             shell.start("true", seconds=10)
 
 
@@ -366,9 +367,9 @@ def test_much_output_on_both_streams_is_drained(connection: Callable[..., Any]) 
 @pytest.mark.parametrize("stream", ["1", "2"])
 def test_output_without_end_is_an_error_and_harms_no_other_command(connection: Callable[..., Any], stream: str) -> None:
     with connection() as shell:
-        with pytest.raises(errors.OutputUnboundedError, match="more than 16 MiB"):
+        with pytest.raises(OutputUnboundedError, match="more than 16 MiB"):
             shell.start(f"yes >&{stream}", seconds=60).finish()
-        with pytest.raises(errors.OutputUnboundedError):
+        with pytest.raises(OutputUnboundedError):
             shell.start(f"yes >&{stream}", seconds=60).wait_for("ready")
         assert shell.start("echo on", seconds=60).finish() == Result(0, "on\n", "")
 

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from rotator import errors
 from rotator.azure import identity
+from rotator.azure.errors import ArchiveError
 from rotator.commands import history as history_command
 from rotator.plan import environment as config
 from rotator.reporting import archive
@@ -181,9 +181,9 @@ def test_a_report_is_kept_by_the_identity_that_the_storage_names(empty: World) -
 # Not kept
 
 
-def refused(world: World, **settings: str) -> errors.ArchiveError:
+def refused(world: World, **settings: str) -> ArchiveError:
     report, started = rotate(world), time.monotonic()
-    with pytest.raises(errors.ArchiveError) as raised, opened(world, **settings) as found:
+    with pytest.raises(ArchiveError) as raised, opened(world, **settings) as found:
         found.keep(report)
     assert time.monotonic() - started < BOUND
     said = "".join(traceback.format_exception(raised.value)) + raised.value.remedy
@@ -194,7 +194,7 @@ def refused(world: World, **settings: str) -> errors.ArchiveError:
 def test_an_identity_without_a_role_is_told_what_it_needs(empty: World) -> None:
     report = rotate(empty)
     empty.blob.authorizes = lambda *_asked: False
-    with pytest.raises(errors.ArchiveError, match="answered 403 AuthorizationPermissionMismatch") as raised:
+    with pytest.raises(ArchiveError, match="answered 403 AuthorizationPermissionMismatch") as raised:
         kept(empty, report)
     for name in ("REPORT_CONTAINER", "AzureWebJobsStorage__blobServiceUri", "Storage Blob Data Owner"):
         assert name in raised.value.remedy

@@ -22,6 +22,7 @@ from azure.storage.blob import BlobClient, BlobLeaseClient, ContainerClient
 
 from rotator import errors
 from rotator.azure import identity
+from rotator.azure.errors import LeaseLostError, LeaseUnavailableError
 from rotator.azure.host_storage import storage_settings
 from rotator.azure.host_storage.blob_lease import CONTAINER, BlobLease, Seen, look
 from rotator.azure.host_storage.lease import Holder
@@ -214,7 +215,7 @@ def test_the_first_runs_ever_make_the_container_between_them(place: Place) -> No
 def check_that_another_has_it(place: Place, paused: BlobLease) -> None:
     with place.lease("r2") as other:
         for _ in range(2):
-            with pytest.raises(errors.LeaseLostError) as raised:
+            with pytest.raises(LeaseLostError) as raised:
                 paused.fence()
             assert str(holder("r2")) in str(raised.value)
         paused.__exit__(None, None, None)
@@ -262,7 +263,7 @@ def test_a_lost_lease_stays_lost_and_is_not_renewed_again(place: Place, caplog: 
             blob.delete_blob()
             assert soon(lambda: "is lost" in caplog.text)
             blob.upload_blob(b"")
-        with pytest.raises(errors.LeaseLostError, match="answered 4"):
+        with pytest.raises(LeaseLostError, match="answered 4"):
             held.fence()
         assert place.state() == "available"
 
@@ -271,7 +272,7 @@ def test_a_lease_that_an_operator_broke_is_lost_without_naming_this_run(place: P
     with place.lease("r1") as held:
         with place.blob() as blob:
             BlobLeaseClient(blob).break_lease(0)
-        with pytest.raises(errors.LeaseLostError, match=r"is lost: .* answered 409 LeaseIsBroken") as raised:
+        with pytest.raises(LeaseLostError, match=r"is lost: .* answered 409 LeaseIsBroken") as raised:
             held.fence()
         assert "r1" not in str(raised.value)
 
@@ -279,7 +280,7 @@ def test_a_lease_that_an_operator_broke_is_lost_without_naming_this_run(place: P
 def test_a_lease_whose_blob_was_deleted_is_lost(place: Place) -> None:
     with place.lease("r1") as held:
         place.world.blob.containers[APP_ACCOUNT][CONTAINER].blobs.clear()
-        with pytest.raises(errors.LeaseLostError, match=r"is lost: .* answered 404 BlobNotFound"):
+        with pytest.raises(LeaseLostError, match=r"is lost: .* answered 404 BlobNotFound"):
             held.fence()
 
 
@@ -303,7 +304,7 @@ def test_a_fence_lets_nobody_on_when_storage_does_not_answer(place: Place) -> No
     with place.lease("r1") as held:
         place.fault(status=0, times=2)
         for _ in range(2):
-            with pytest.raises(errors.LeaseLostError, match="cannot be told") as raised:
+            with pytest.raises(LeaseLostError, match="cannot be told") as raised:
                 held.fence()
     assert_no_secret(place, raised.value)
 
@@ -312,7 +313,7 @@ def test_a_fence_waits_for_a_mute_storage_a_short_time_only(place: Place) -> Non
     with place.lease("r1") as held:
         place.fault(delay=30, times=2)
         started = time.monotonic()
-        with pytest.raises(errors.LeaseLostError, match="does not answer"):
+        with pytest.raises(LeaseLostError, match="does not answer"):
             held.fence()
         assert time.monotonic() - started < BOUND
 
@@ -331,7 +332,7 @@ def test_a_lease_that_could_not_be_renewed_in_its_time_is_lost(place: Place, cap
         place.fault(status=503, code="ServerBusy", times=1000)
         assert soon(lambda: "cannot be told" in caplog.text, 25)
         place.world.blob.faults.clear()
-        with pytest.raises(errors.LeaseLostError, match=r"cannot be told: .* answered 503 ServerBusy"):
+        with pytest.raises(LeaseLostError, match=r"cannot be told: .* answered 503 ServerBusy"):
             held.fence()
 
 
@@ -375,7 +376,7 @@ def mute() -> Iterator[int]:
 
 def refused(place: Place, storage: HostStorage) -> str:
     started = time.monotonic()
-    with pytest.raises(errors.LeaseUnavailableError) as raised, dataclasses.replace(place, storage=storage).lease("r1"):
+    with pytest.raises(LeaseUnavailableError) as raised, dataclasses.replace(place, storage=storage).lease("r1"):
         pass
     assert time.monotonic() - started < BOUND
     assert_no_secret(place, raised.value)
@@ -443,7 +444,7 @@ def test_a_wrong_key_gives_no_lease(anywhere: Place) -> None:
     ],
 )
 def test_a_malformed_connection_string_gives_no_lease(place: Place, text: str) -> None:
-    with pytest.raises(errors.LeaseUnavailableError) as raised:
+    with pytest.raises(LeaseUnavailableError) as raised:
         BlobLease(HostStorage(SecretText(text), None, None), "n", holder("r1"), place.credential).__enter__()
     assert "c2VjcmV0" not in told(raised.value)
     assert "not/base64" not in told(raised.value)
@@ -512,7 +513,7 @@ def test_settings_that_lead_nowhere_cannot_be_looked_at(place: Place) -> None:
 
 def unseen(place: Place, storage: HostStorage) -> str:
     started = time.monotonic()
-    with pytest.raises(errors.LeaseUnavailableError) as raised:
+    with pytest.raises(LeaseUnavailableError) as raised:
         dataclasses.replace(place, storage=storage).look()
     assert time.monotonic() - started < BOUND
     assert_no_secret(place, raised.value)
@@ -539,7 +540,7 @@ try:
         lease.fence()
         print("still has it", flush=True)
 except errors.RotatorError as error:
-    print(error.kind, error, flush=True)
+    print(error.code, error, flush=True)
 """
 
 

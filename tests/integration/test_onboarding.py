@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from rotator import app, errors
+from rotator import app
 from rotator.azure import identity
+from rotator.azure.errors import ManagedAccountNotFoundError
 from rotator.azure.managed_account import StorageBundle
 from rotator.commands import cli
 from rotator.onboarding.vault_setup import VaultSetup
@@ -348,7 +349,7 @@ def test_a_recovery_that_takes_its_time_is_waited_for_so_long_only(empty: World,
     empty.vault.faults.append(Fault("PATCH", "/storage", 404, "StorageAccountNotFound", times=times))
     wanted = StorageBundle(empty.account.resource_id, "key1", auto_regenerate=False, period=None)
     account = ManagedAccount(empty.vault.url, empty.account.name)
-    refused = contextlib.nullcontext() if in_time else pytest.raises(errors.ManagedAccountNotFoundError)
+    refused = contextlib.nullcontext() if in_time else pytest.raises(ManagedAccountNotFoundError)
     with (
         contextlib.closing(identity.credential(None)) as credential,
         contextlib.closing(VaultSetup(account, credential, sleep=lambda _seconds: None)) as keeper,

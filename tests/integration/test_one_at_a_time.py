@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from rotator import errors
 from rotator.azure import identity
+from rotator.azure.errors import LeaseUnavailableError
 from rotator.azure.host_storage import storage_settings
 from rotator.azure.host_storage.blob_lease import BlobLease
 from rotator.azure.host_storage.lease import Holder
@@ -204,7 +204,7 @@ def test_keys_are_left_alone(world: World, without: Without, act: Callable[..., 
     rotate(world)
     seen = len(world.journal.events())
 
-    with pytest.raises(errors.LeaseUnavailableError, match=without.said):
+    with pytest.raises(LeaseUnavailableError, match=without.said):
         act(world, forced=True, **without.settings)
     assert [action for action in CHANGES if happened(world, action, seen)] == []
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from rotator import app, errors
+from rotator.azure.errors import LeaseUnavailableError, VaultForbiddenError
 from rotator.commands import terminal
 from rotator.plan import environment as config
 from rotator.reporting.report import Report
@@ -163,8 +164,8 @@ def without_leave(world: World) -> None:
 
 REFUSALS = [
     pytest.param(in_use, errors.KeyInUseError, id="key in use"),
-    pytest.param(without_lease, errors.LeaseUnavailableError, id="no lease"),
-    pytest.param(without_leave, errors.VaultForbiddenError, id="no permission"),
+    pytest.param(without_lease, LeaseUnavailableError, id="no lease"),
+    pytest.param(without_leave, VaultForbiddenError, id="no permission"),
 ]
 
 

@@ -8,10 +8,19 @@ import pytest
 from aiohttp import web
 from azure.keyvault.secrets._shared import http_challenge_cache
 
-from rotator import errors
 from rotator.azure import identity
+from rotator.azure.errors import (
+    KeyAccessForbiddenError,
+    ManagedAccountNotFoundError,
+    RbacVaultError,
+    VaultConflictError,
+    VaultFirewallError,
+    VaultForbiddenError,
+    VaultPrivateError,
+)
 from rotator.azure.managed_account import StorageBundle
 from rotator.issuers.keyvault import KeyVaultIssuer
+from rotator.onboarding.errors import AlreadyManagedError
 from rotator.onboarding.vault_setup import VaultSetup
 from rotator.plan.plan import ManagedAccount
 from rotator.redaction import SecretText
@@ -118,9 +127,9 @@ def test_a_missing_permission_is_a_matter_of_the_access_policy(
 ) -> None:
     azure.vault.policy_code = code
     azure.vault.permissions -= {permission.replace(" ", "/")}
-    with azure.client() as client, pytest.raises(errors.VaultForbiddenError) as raised:
+    with azure.client() as client, pytest.raises(VaultForbiddenError) as raised:
         ask(client)
-    assert type(raised.value) is errors.VaultForbiddenError
+    assert type(raised.value) is VaultForbiddenError
     assert f"lacks the permission {permission!r}" in str(raised.value)
     assert raised.value.remedy.startswith("az keyvault set-policy ")
     assert azure.object_id in raised.value.remedy
@@ -131,9 +140,9 @@ def test_a_missing_permission_is_a_matter_of_the_access_policy(
 def test_a_policy_that_names_an_application_too_is_told_as_such(azure: Azure, permission: str, ask: Ask) -> None:
     azure.vault.compound_policies[azure.object_id, "an application"] = set(azure.vault.permissions)
     azure.vault.permissions = set()
-    with azure.client() as client, pytest.raises(errors.VaultForbiddenError) as raised:
+    with azure.client() as client, pytest.raises(VaultForbiddenError) as raised:
         ask(client)
-    assert type(raised.value) is errors.VaultForbiddenError
+    assert type(raised.value) is VaultForbiddenError
     assert f"lacks the permission {permission!r} by itself" in str(raised.value)
     assert "names an application too (compound identity)" in str(raised.value)
     assert f"--object-id {azure.object_id}" in raised.value.remedy
@@ -142,11 +151,11 @@ def test_a_policy_that_names_an_application_too_is_told_as_such(azure: Azure, pe
 @ASKED
 def test_the_network_is_never_a_matter_of_the_access_policy(azure: Azure, permission: str, ask: Ask) -> None:
     azure.vault.firewall = {"192.0.2.0/24"}
-    with azure.client() as client, pytest.raises(errors.VaultFirewallError) as raised:
+    with azure.client() as client, pytest.raises(VaultFirewallError) as raised:
         ask(client)
     assert raised.value.address == "127.0.0.1"
     azure.vault.private = True
-    with azure.client() as client, pytest.raises(errors.VaultPrivateError, match="no requests from public networks"):
+    with azure.client() as client, pytest.raises(VaultPrivateError, match="no requests from public networks"):
         ask(client)
 
 
@@ -159,9 +168,9 @@ def test_a_vault_that_may_not_handle_the_keys_itself_is_told_as_such(
     azure.vault.authorizes = lambda object_id, _action, _scope: object_id == azure.object_id
     before = dict(azure.account.keys)
     with azure.client() as client:
-        with pytest.raises(errors.KeyAccessForbiddenError, match=f"answered {status} "):
+        with pytest.raises(KeyAccessForbiddenError, match=f"answered {status} "):
             client.regenerate("key2")
-        expected = pytest.raises(errors.KeyAccessForbiddenError) if asks_first else contextlib.nullcontext()
+        expected = pytest.raises(KeyAccessForbiddenError) if asks_first else contextlib.nullcontext()
         with expected:
             client.may_regenerate()
     assert azure.account.keys == before
@@ -215,17 +224,17 @@ def test_an_access_policy_that_takes_its_time_is_waited_for(
 @CODES
 def test_whoever_only_looks_is_told_at_once(azure: Azure, code: str) -> None:
     azure.vault.permissions, azure.vault.policy_code = set(), code
-    with azure.keeper() as keeper, pytest.raises(errors.VaultForbiddenError):
+    with azure.keeper() as keeper, pytest.raises(VaultForbiddenError):
         keeper.managed(settling=False)
 
 
 def test_the_vault_s_mode_and_its_network_are_not_waited_for(azure: Azure) -> None:
     with azure.keeper() as keeper:
         azure.vault.rbac = True
-        with pytest.raises(errors.RbacVaultError):
+        with pytest.raises(RbacVaultError):
             keeper.managed()
         azure.vault.firewall = set()
-        with pytest.raises(errors.VaultFirewallError):
+        with pytest.raises(VaultFirewallError):
             keeper.managed()
 
 
@@ -281,7 +290,7 @@ def test_another_account_of_that_name_is_not_recovered(azure: Azure) -> None:
     azure.vault.storage.manage(other, ACCOUNT)
     azure.vault.storage.delete(ACCOUNT, 3600)
     azure.waits = [settle]
-    with azure.keeper() as keeper, pytest.raises(errors.AlreadyManagedError, match=r"/another$"):
+    with azure.keeper() as keeper, pytest.raises(AlreadyManagedError, match=r"/another$"):
         keeper.manage(azure.wanted)
     assert azure.vault.storage.deleted_accounts[ACCOUNT].account is other
 
@@ -317,7 +326,7 @@ def test_a_definition_is_set_once_its_deletion_and_its_recovery_are_over(azure: 
 
 def test_a_definition_of_an_account_that_nobody_manages_is_not_waited_for(azure: Azure) -> None:
     azure.vault.storage.accounts.clear()
-    with azure.client() as client, pytest.raises(errors.ManagedAccountNotFoundError):
+    with azure.client() as client, pytest.raises(ManagedAccountNotFoundError):
         client.store(DEFINITION, {})
 
 
@@ -327,7 +336,7 @@ def test_a_deletion_that_never_ends_is_told_as_such(azure: Azure) -> None:
     with azure.client() as client:
         client.store(DEFINITION, {})
         azure.vault.storage.accounts[ACCOUNT].delete(DEFINITION.name, 3600)
-        with pytest.raises(errors.VaultConflictError) as raised:
+        with pytest.raises(VaultConflictError) as raised:
             client.store(DEFINITION, {})
     assert "deletion or the recovery" in raised.value.remedy
 

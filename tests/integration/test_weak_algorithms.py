@@ -6,7 +6,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from rotator import errors
+from rotator.delivery.errors import UnreachableError
 from rotator.delivery.ssh.connection import SshConnector
 from rotator.plan import host_keys
 from rotator.plan.plan import Cluster
@@ -42,7 +42,7 @@ def test_a_master_with_weak_algorithms_only_is_refused_before_authentication(kin
     cluster = Cluster("127.0.0.1", acceptor.get_port(), "rotator", pin, "privatekey", None, ("kubectl",))
     try:
         with (
-            pytest.raises(errors.UnreachableError, match="no strong algorithm in common"),
+            pytest.raises(UnreachableError, match="no strong algorithm in common"),
             SshConnector().connect(cluster, SecretText(keys.generate().private_text), None),
         ):
             pass

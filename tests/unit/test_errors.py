@@ -3,36 +3,80 @@ import inspect
 import pytest
 
 from rotator import errors
+from rotator.azure import errors as azure_errors
+from rotator.azure.errors import (
+    KeyAccessForbiddenError,
+    LeaseError,
+    LeaseLostError,
+    OwnStorageError,
+    StillAcceptedError,
+    StorageError,
+    StorageRefusedError,
+    VaultError,
+    VaultForbiddenError,
+    VaultThrottledError,
+)
+from rotator.delivery import errors as delivery_errors
+from rotator.delivery.errors import (
+    CommandError,
+    CommandFailedError,
+    ConnectionLostError,
+    DeliveryError,
+    HostKeyRejectedError,
+    NotOursError,
+    PrivateKeyError,
+    SshError,
+    UnreachableError,
+)
 from rotator.errors import RotatorError
+from rotator.onboarding import errors as onboarding_errors
 
-CLASSES = [member for _, member in inspect.getmembers(errors, inspect.isclass) if member.__module__ == errors.__name__]
+MODULES = (errors, azure_errors, delivery_errors, onboarding_errors)
+CLASSES: list[type[RotatorError]] = [
+    member
+    for module in MODULES
+    for _, member in inspect.getmembers(module, inspect.isclass)
+    if issubclass(member, RotatorError) and member.__module__ == module.__name__
+]
 
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_every_error_is_explained_and_of_our_own_family(kind: type[RotatorError]) -> None:
-    assert issubclass(kind, RotatorError)
     assert (kind.__dict__.get("__doc__") or "").endswith(".")
     assert kind is RotatorError or kind.__name__.endswith("Error")
 
 
+def test_codes_are_the_names_that_reports_have_and_no_two_errors_share_one() -> None:
+    assert [kind.code for kind in CLASSES] == [kind.__name__ for kind in CLASSES]
+    assert len({kind.code for kind in CLASSES}) == len(CLASSES) > 70
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_exit_codes_and_http_statuses_are_those_of_the_families(kind: type[RotatorError]) -> None:
+    exits = {errors.SettingsError: 2, errors.BusyError: 3}
+    statuses = {errors.BusyError: 409, errors.KeyRotationError: 412, azure_errors.LeaseError: 412}
+    assert kind.exit_code == next((code for family, code in exits.items() if issubclass(kind, family)), 1)
+    assert kind.http_status == next((status for family, status in statuses.items() if issubclass(kind, family)), 500)
+
+
 def test_error_says_what_is_wrong_and_what_to_do() -> None:
-    error = errors.UnreachableError("master:22 does not answer")
+    error = UnreachableError("master:22 does not answer")
     assert str(error) == "master:22 does not answer"
     assert error.remedy == "Check KUBERNETES_DNS, KUBERNETES_SSH_PORT, the network path and that sshd runs."
-    assert error.kind == "UnreachableError"
+    assert error.code == "UnreachableError"
 
 
 def test_remedy_of_one_error_is_not_that_of_its_class() -> None:
-    errors.UnreachableError("first", remedy="Bring OpenSSH up to date.")
-    assert errors.UnreachableError("second").remedy.startswith("Check KUBERNETES_DNS")
+    UnreachableError("first", remedy="Bring OpenSSH up to date.")
+    assert UnreachableError("second").remedy.startswith("Check KUBERNETES_DNS")
 
 
 def test_empty_remedy_is_one_too() -> None:
-    assert errors.UnreachableError("master", remedy="").remedy == ""
+    assert UnreachableError("master", remedy="").remedy == ""
 
 
 def test_failed_command_holds_its_status() -> None:
-    assert errors.CommandFailedError("kubectl failed", status=3).status == 3
+    assert CommandFailedError("kubectl failed", status=3).status == 3
 
 
 def test_settings_error_lists_its_problems_line_by_line() -> None:
@@ -45,18 +89,18 @@ def test_settings_error_lists_its_problems_line_by_line() -> None:
 @pytest.mark.parametrize(
     ("kind", "family"),
     [
-        (errors.VaultThrottledError, errors.VaultError),
-        (errors.StorageRefusedError, errors.StorageError),
-        (errors.HostKeyRejectedError, errors.SshError),
-        (errors.PrivateKeyError, errors.SshError),
-        (errors.ConnectionLostError, errors.CommandError),
-        (errors.CommandError, errors.SshError),
-        (errors.NotOursError, errors.DeliveryError),
+        (VaultThrottledError, VaultError),
+        (StorageRefusedError, StorageError),
+        (HostKeyRejectedError, SshError),
+        (PrivateKeyError, SshError),
+        (ConnectionLostError, CommandError),
+        (CommandError, SshError),
+        (NotOursError, DeliveryError),
         (errors.KeyInUseError, errors.KeyRotationError),
-        (errors.OwnStorageError, errors.KeyRotationError),
-        (errors.LeaseLostError, errors.LeaseError),
-        (errors.KeyAccessForbiddenError, errors.VaultForbiddenError),
-        (errors.StillAcceptedError, errors.StorageError),
+        (OwnStorageError, errors.KeyRotationError),
+        (LeaseLostError, LeaseError),
+        (KeyAccessForbiddenError, VaultForbiddenError),
+        (StillAcceptedError, StorageError),
     ],
 )
 def test_errors_can_be_caught_by_their_step(kind: type[RotatorError], family: type[RotatorError]) -> None:

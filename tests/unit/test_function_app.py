@@ -6,13 +6,20 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import azure.functions as func
 import pytest
 
 import function_app
 from rotator import errors
+from rotator.azure.errors import (
+    LeaseLostError,
+    LeaseUnavailableError,
+    OwnStorageError,
+    ResourceManagerForbiddenError,
+    VaultForbiddenError,
+)
 from rotator.plan.settings import Settings
 from rotator.rotation import lock
 from tests.fakes.examples import BUSY, HOLDER
@@ -137,15 +144,20 @@ def test_second_run_is_answered_409_with_who_is_first_and_since_when(route: str,
     ("error", "status"),
     [
         (errors.KeyInUseError("key2 may be in use"), 412),
-        (errors.OwnStorageError("the app would stop"), 412),
-        (errors.LeaseUnavailableError("no storage"), 412),
-        (errors.LeaseLostError("another run has it"), 412),
-        (errors.VaultForbiddenError("no permission"), 500),
-        (errors.ResourceManagerForbiddenError("no role"), 500),
+        (OwnStorageError("the app would stop"), 412),
+        (LeaseUnavailableError("no storage"), 412),
+        (LeaseLostError("another run has it"), 412),
+        (VaultForbiddenError("no permission"), 500),
+        (ResourceManagerForbiddenError("no role"), 500),
     ],
 )
 def test_refusal_is_told_apart_from_trouble_by_its_status(error: errors.RotatorError, status: int) -> None:
-    assert function_app._status(error) == status
+    def refuse(_options: dict[str, bool], _asker: str) -> NoReturn:
+        raise error
+
+    request = func.HttpRequest("POST", "/api/rotate", body=b"")
+    answer = function_app._carry_out(request, set(), refuse)
+    assert (answer.status_code, json.loads(answer.get_body())) == (status, error.as_json())
 
 
 def test_settings_errors_are_told_even_while_a_run_is_in_progress(busy: None) -> None:

@@ -14,10 +14,11 @@ from azure.storage.blob import ContainerClient, LinearRetry
 from rotator import errors
 from rotator.azure import identity, network_errors
 from rotator.azure import retries as patience
+from rotator.azure.errors import IdentityError
 from rotator.azure.host_storage.storage_settings import HostStorage
 
 # Not every malformed connection string is found out before; an OSError is a missing file of CA certificates.
-TROUBLE = (AzureError, errors.IdentityError, ValueError, OSError)
+TROUBLE = (AzureError, IdentityError, ValueError, OSError)
 EXISTS = (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
 PAUSE_SECONDS = 1
 # Older than the SDK's own choice, which an Azurite of some months ago refuses.
@@ -89,14 +90,14 @@ def said(asked: ContainerClient, error: Exception) -> str:
     place = f"the app's own storage {asked.primary_hostname}"
     if isinstance(error, HttpResponseError) and error.response is not None:
         return f"{place} answered {error.status_code} {code(error)}".rstrip()
-    if isinstance(error, errors.IdentityError):
+    if isinstance(error, IdentityError):
         return f"nothing to sign in with to {place} could be had: {error}"
     return _unanswered(asked, error, "").text
 
 
 def failure(unusable: type[errors.RotatorError], asked: ContainerClient, error: Exception) -> errors.RotatorError:
     """Give the error to raise for this trouble, with a remedy for what is in the way. Not to be chained: see `said`."""
-    if isinstance(error, errors.IdentityError):
+    if isinstance(error, IdentityError):
         return unusable(said(asked, error), remedy=error.remedy)
     if isinstance(error, HttpResponseError) and error.response is not None:
         return unusable(said(asked, error))

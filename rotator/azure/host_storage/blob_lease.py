@@ -16,6 +16,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import BlobLeaseClient
 
 from rotator import errors
+from rotator.azure.errors import LeaseLostError, LeaseUnavailableError
 from rotator.azure.host_storage import blob_containers, lease
 from rotator.azure.host_storage.lease import Holder
 from rotator.azure.host_storage.storage_settings import HostStorage
@@ -48,9 +49,7 @@ class BlobLease:
         self._holder = holder
         self._seconds = seconds
         self._renew_every = renew_every
-        self._container = blob_containers.container(
-            storage, CONTAINER, credential, errors.LeaseUnavailableError, whole=whole
-        )
+        self._container = blob_containers.container(storage, CONTAINER, credential, LeaseUnavailableError, whole=whole)
         self._blob = self._container.get_blob_client(name)
         self._lease = BlobLeaseClient(self._blob)
         self._ends = 0.0
@@ -69,7 +68,7 @@ class BlobLease:
         except Exception as error:  # noqa: BLE001  # the SDK meets what is no storage with more than its own errors
             self._container.close()
             # Not chained: the foreign message may quote a URL, and with it a SAS.
-            raise blob_containers.failure(errors.LeaseUnavailableError, self._container, error) from None
+            raise blob_containers.failure(LeaseUnavailableError, self._container, error) from None
         self._thread.start()
         return self
 
@@ -88,7 +87,7 @@ class BlobLease:
             if not self._lost:
                 self._renew(last=True)
             if self._lost:
-                raise errors.LeaseLostError(self._lost)
+                raise LeaseLostError(self._lost)
 
     def _acquire(self) -> None:
         asked = time.monotonic()
@@ -184,13 +183,13 @@ class Seen:
 
 def look(storage: HostStorage, name: str, credential: TokenCredential) -> Seen:
     """See who holds the lease on the blob `name`; takes and makes nothing. Raises LeaseUnavailableError."""
-    container = blob_containers.container(storage, CONTAINER, credential, errors.LeaseUnavailableError)
+    container = blob_containers.container(storage, CONTAINER, credential, LeaseUnavailableError)
     with contextlib.closing(container):
         try:
             blob = container.get_blob_client(name).get_blob_properties()
         except blob_containers.TROUBLE as error:
             if blob_containers.is_absent(error):
                 return Seen(held=False)
-            raise blob_containers.failure(errors.LeaseUnavailableError, container, error) from None
+            raise blob_containers.failure(LeaseUnavailableError, container, error) from None
     held = blob.lease.status == "locked"
     return Seen(held, Holder.from_metadata(blob.metadata) if held else None)

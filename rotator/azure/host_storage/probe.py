@@ -8,6 +8,7 @@ from azure.storage.blob import ContainerClient
 
 from rotator import errors
 from rotator.azure import identity
+from rotator.azure.errors import ArchiveError, LeaseUnavailableError
 from rotator.azure.host_storage import blob_containers, blob_lease
 from rotator.azure.host_storage.lease import Holder
 from rotator.azure.host_storage.storage_settings import HostStorage
@@ -29,7 +30,7 @@ class HostStorageProbe:
     def holder(self) -> Holder | str | None:
         """Say who has the lease; raises LeaseUnavailableError, also where it could not be taken."""
         with self._signed_in() as credential:
-            with self._asked(blob_lease.CONTAINER, credential, errors.LeaseUnavailableError) as container:
+            with self._asked(blob_lease.CONTAINER, credential, LeaseUnavailableError) as container:
                 blob_containers.may_write(container, self._lease)
             seen = blob_lease.look(self._storage, self._lease, credential)
         return (seen.holder or "which one is not known") if seen.held else None
@@ -42,7 +43,7 @@ class HostStorageProbe:
     def container(self) -> bool:
         """Tell whether the container for reports is there; raises ArchiveError, also where it could not be written."""
         name = self._plan.report_container or ""
-        with self._signed_in() as credential, self._asked(name, credential, errors.ArchiveError) as container:
+        with self._signed_in() as credential, self._asked(name, credential, ArchiveError) as container:
             blob_containers.may_write(container, "check")
             return container.exists()
 

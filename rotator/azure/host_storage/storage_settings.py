@@ -4,7 +4,7 @@ import dataclasses
 import urllib.parse
 from collections.abc import Iterator, Mapping
 
-from rotator import errors
+from rotator.azure.errors import OwnStorageError
 from rotator.redaction import SecretText
 
 _SETTING = "AzureWebJobsStorage"
@@ -71,7 +71,7 @@ def check(environment: Mapping[str, str], account: str) -> None:
     """Raise OwnStorageError when this process lives on the account by its keys."""
     names = endangered(environment, account)
     if names:
-        raise errors.OwnStorageError(
+        raise OwnStorageError(
             f"the app itself uses the storage account {account!r} with its keys, and would stop with them: "
             + ", ".join(names),
             remedy="; ".join(f"{name}: {_remedy(name)}" for name in names) + ".",

@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 import paramiko
 
-from rotator import errors
+from rotator.delivery.errors import (
+    AuthenticationRejectedError,
+    ConnectionLostError,
+    HostKeyRejectedError,
+    NoHostKeyError,
+    SecondFactorError,
+    SshError,
+    TimedOutError,
+)
 from rotator.delivery.ssh import handshake, session, tcp
 from rotator.delivery.ssh import private_key as privatekey
 from rotator.delivery.ssh.transport import Transport, quote
@@ -67,7 +75,7 @@ class SshConnector:
                 if _is_pinned(cluster, key):
                     return transport
                 transport.close()
-        except errors.NoHostKeyError as error:
+        except NoHostKeyError as error:
             raise _rejected(cluster, f"{error}; pinned is", error.remedy) from error
         shown = ", ".join(map(str, walk.shown))
         troubles = f" ({'; '.join(walk.troubles)})" if walk.troubles else ""
@@ -80,7 +88,7 @@ class SshConnector:
         with session.Limit(transport, seconds, f"authentication on {cluster}") as limit:
             try:
                 more = transport.auth_publickey(cluster.user, key)
-            except errors.SshError:
+            except SshError:
                 raise
             except Exception as error:  # paramiko raises whatever it stumbles over in what a host sends
                 limit.check(error)
@@ -138,9 +146,9 @@ class _HostKeyScan:
         for kind in [kind for kind in order if kind in only and kind != first.key_type and first.offers(kind)]:
             try:
                 another = self._handshakes.exchange(self._cluster, [kind])
-            except errors.SshError as error:
+            except SshError as error:
                 self.troubles.append(f"its {kind} key was not shown: {error}")
-                if isinstance(error, errors.TimedOutError):
+                if isinstance(error, TimedOutError):
                     return
                 continue
             yield self._seen(another), another
@@ -170,33 +178,33 @@ def _pinned_first(cluster: Cluster) -> list[str]:
     return list(dict.fromkeys([*_pinned_types(cluster), *host_keys.ALGORITHMS]))
 
 
-def _rejected(cluster: Cluster, why: str, remedy: str) -> errors.HostKeyRejectedError:
+def _rejected(cluster: Cluster, why: str, remedy: str) -> HostKeyRejectedError:
     pinned = ", ".join(map(str, cluster.pins))
-    return errors.HostKeyRejectedError(f"{why} {pinned}; nothing was sent to it", remedy=remedy)
+    return HostKeyRejectedError(f"{why} {pinned}; nothing was sent to it", remedy=remedy)
 
 
-def _refused(cluster: Cluster, key: paramiko.PKey, transport: Transport, error: Exception) -> errors.SshError:
+def _refused(cluster: Cluster, key: paramiko.PKey, transport: Transport, error: Exception) -> SshError:
     packets = transport.packetizer
     if packets.ended and not packets.refused and not packets.parting:
-        return errors.ConnectionLostError(
+        return ConnectionLostError(
             f"{cluster} closed the connection while it looked at the key {key.get_name()} {key.fingerprint}",
             remedy="The next run tries again. If it fails as well, see the log of the master's SSH server for why.",
         )
     why = quote(packets.parting or session.words(error))
     if isinstance(error, paramiko.BadAuthenticationType):
-        return errors.AuthenticationRejectedError(
+        return AuthenticationRejectedError(
             f"{cluster} takes no keys from this user, only {quote(', '.join(error.allowed_types))}",
             remedy="On the master, let sshd_config have `PubkeyAuthentication yes`, and AuthenticationMethods of this "
             "user be `publickey` or `any`.",
         )
-    return errors.AuthenticationRejectedError(
+    return AuthenticationRejectedError(
         f"{cluster} does not accept the key {key.get_name()} {key.fingerprint}: {why}",
         remedy="Check KUBERNETES_SSH_USERNAME and that this key stands in the user's authorized_keys on the master.",
     )
 
 
-def _half_accepted(cluster: Cluster, key: paramiko.PKey, more: Sequence[str]) -> errors.SecondFactorError:
-    return errors.SecondFactorError(
+def _half_accepted(cluster: Cluster, key: paramiko.PKey, more: Sequence[str]) -> SecondFactorError:
+    return SecondFactorError(
         f"{cluster} accepts the key {key.get_name()} {key.fingerprint}, and then asks for {quote(', '.join(more))} too",
         remedy="The key is right. Exempt this user from the second factor, by these lines at the end of sshd_config on "
         f"the master: `Match User {cluster.user}` and `AuthenticationMethods publickey`. Then reload sshd.",

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 
-from rotator import errors
+from rotator.delivery.errors import NoHostKeyError, TimedOutError, UnreachableError
 from rotator.delivery.ssh import algorithms, session, tcp, transport
 from rotator.delivery.ssh.transport import Transport, quote
 from rotator.plan.plan import Cluster
@@ -44,7 +44,7 @@ class Limits:
 class _DroppedError(Exception):
     """The host closed the connection before it exchanged keys, as it does for load; `error` says so."""
 
-    def __init__(self, error: errors.UnreachableError, pause: float) -> None:
+    def __init__(self, error: UnreachableError, pause: float) -> None:
         super().__init__(str(error))
         self.error = error
         self.pause = pause
@@ -109,12 +109,12 @@ class Handshakes:
         lacking = algorithms.lacks(made.ours, packets.offer) if packets.offer else ()
         if lacking:
             only_host_key = [each.directive for each in lacking] == ["HostKeyAlgorithms"]
-            return (errors.NoHostKeyError if only_host_key else errors.UnreachableError)(
+            return (NoHostKeyError if only_host_key else UnreachableError)(
                 f"{cluster} and this client have no strong algorithm in common for {' and '.join(map(str, lacking))}",
                 remedy=algorithms.remedy(lacking),
             )
         why = quote(packets.parting or ("it closed the connection" if packets.ended else session.words(error)))
-        told = errors.UnreachableError(
+        told = UnreachableError(
             f"the SSH handshake with {cluster} ({quote(packets.identification)}) failed: {why}",
             remedy="See the log of its SSH server for why.",
         )
@@ -125,13 +125,13 @@ class Handshakes:
         words = _words(packets)
         if _REFUSAL.search(words):
             penalty = bool(_PENALTY.search(words))
-            refused = errors.UnreachableError(
+            refused = UnreachableError(
                 f"{cluster} takes no connection now: it says {words!r}",
                 remedy=_PENALTY_REMEDY if penalty else _LOAD_REMEDY,
             )
             return _DroppedError(refused, self.limits.penalty if penalty else self.limits.pause)
         said = f"it says {words!r}" if words else "it closes the connection without a word"
-        told = errors.UnreachableError(f"{cluster} does not talk SSH: {said}", remedy=_LOAD_REMEDY)
+        told = UnreachableError(f"{cluster} does not talk SSH: {said}", remedy=_LOAD_REMEDY)
         return _DroppedError(told, self.limits.pause) if packets.ended else told
 
 
@@ -139,9 +139,9 @@ def _check(limit: session.Limit, made: Transport, error: Exception) -> None:
     """Raise TimedOutError with what the host said, if it was the limit that ended the handshake."""
     try:
         limit.check(error)
-    except errors.TimedOutError as late:
+    except TimedOutError as late:
         words = _words(made.packetizer)
-        raise (errors.TimedOutError(f"{late}; it says {words!r}") if words else late) from error
+        raise (TimedOutError(f"{late}; it says {words!r}") if words else late) from error
 
 
 def _words(packets: transport.Packets) -> str:

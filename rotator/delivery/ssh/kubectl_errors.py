@@ -7,6 +7,23 @@ import dataclasses
 import re
 
 from rotator import errors
+from rotator.delivery.errors import (
+    AdmissionWebhookError,
+    ApiServerDownError,
+    CommandFailedError,
+    ConflictError,
+    DryRunUnsupportedError,
+    KubeconfigError,
+    KubectlMissingError,
+    KubercError,
+    KubernetesForbiddenError,
+    KubernetesUnauthorizedError,
+    ManifestRejectedError,
+    NamespaceMissingError,
+    OwnerReferenceError,
+    QuotaExceededError,
+    SudoError,
+)
 from rotator.delivery.ssh.remote_output import bounded, quote, without_noise
 from rotator.plan.plan import Strategy, Target
 
@@ -25,8 +42,8 @@ _SUDO = "sudo does not run kubectl for {target.cluster.user}"
 _KUBECONFIG = "kubectl has no usable kubeconfig on {target.cluster}"
 # Of errors whose remedy is `apply`, where that is what the settings say and the Secret is immutable.
 _IN_PLACE_REMEDIES: dict[type[errors.RotatorError], str] = {
-    errors.DryRunUnsupportedError: "Let the webhook's owner declare its sideEffects as None or NoneOnDryRun.",
-    errors.OwnerReferenceError: "Let kubectl's user update the finalizers of the Secret's owner.",
+    DryRunUnsupportedError: "Let the webhook's owner declare its sideEffects as None or NoneOnDryRun.",
+    OwnerReferenceError: "Let kubectl's user update the finalizers of the Secret's owner.",
 }
 _KUBERC_REMEDY = (
     "Remove that default from the kuberc of the user that kubectl runs as (~/.kube/kuberc; root's with sudo). The "
@@ -43,34 +60,34 @@ _NO_SETUID = (
 _MEANINGS = (
     _Meaning(
         r"is forbidden: cannot set blockOwnerDeletion",
-        errors.OwnerReferenceError,
+        OwnerReferenceError,
         "admission does not let kubectl's user create {target} with the owner that it has",
     ),
     _Meaning(
         r"does not support dry run|dryRun (?:alpha|beta) feature is disabled",
-        errors.DryRunUnsupportedError,
+        DryRunUnsupportedError,
         "the API server makes no dry run for {target}",
     ),
     _Meaning(
         r'failed calling webhook "(?P<name>[\w.:/-]{1,253})"',
-        errors.AdmissionWebhookError,
+        AdmissionWebhookError,
         "admission webhook {name} does not answer the API server",
     ),
     _Meaning(
         r'admission webhook "(?P<name>[\w.:/-]{1,253})" denied the request',
-        errors.ManifestRejectedError,
+        ManifestRejectedError,
         "admission webhook {name} refuses {target}",
     ),
-    _Meaning(r"denied the request", errors.ManifestRejectedError, "an admission webhook refuses {target}"),
+    _Meaning(r"denied the request", ManifestRejectedError, "an admission webhook refuses {target}"),
     _Meaning(
         r"ValidatingAdmissionPolicy '(?P<name>[\w.:/-]{1,253})'",
-        errors.ManifestRejectedError,
+        ManifestRejectedError,
         "admission policy {name} refuses {target}",
     ),
-    _Meaning(r"denied request", errors.ManifestRejectedError, "an admission policy refuses {target}"),
+    _Meaning(r"denied request", ManifestRejectedError, "an admission policy refuses {target}"),
     _Meaning(
         r"not allowed to (?:set the following environment variables|preserve the environment)",
-        errors.SudoError,
+        SudoError,
         _SUDO,
         "Take variables and -E out of KUBERNETES_KUBECTL, or allow them in /etc/sudoers.d by the tag SETENV: "
         "<user> ALL=(root) NOPASSWD:SETENV: <kubectl with its absolute path>",
@@ -78,7 +95,7 @@ _MEANINGS = (
     _Meaning(
         r"no new privileges|is owned by uid 0 and has the setuid bit|effective uid is not 0|"
         r"must be owned by uid 0 and have the setuid bit",
-        errors.SudoError,
+        SudoError,
         _SUDO,
         _NO_SETUID,
     ),
@@ -86,110 +103,106 @@ _MEANINGS = (
         r"sudo: (?:a password is|a terminal is|no tty|no password was|sorry, you must|invalid configuration|timed out)|"
         r"interactive authentication is required|incorrect (?:password|authentication) attempt|"
         r"is not in the sudoers file|Sorry, user .{1,300} (?:is not allowed to|may not run)|I'm afraid I can't do that",
-        errors.SudoError,
+        SudoError,
         _SUDO,
     ),
     _Meaning(
         r"deletion is cancelled|--interactive can ?not be used with|while applying preferences",
-        errors.KubercError,
+        KubercError,
         "kubectl follows defaults of its own on {target.cluster}",
         _KUBERC_REMEDY,
     ),
     _Meaning(
         r'error loading config file|error: stat .{1,1000}no such file|context "[^"]*" does not exist|no context exists|'
         r"invalid configuration:|no configuration has been provided|Unable to read /etc/rancher",
-        errors.KubeconfigError,
+        KubeconfigError,
         _KUBECONFIG,
     ),
     _Meaning(
         r"Insufficient permissions to access MicroK8s",
-        errors.KubeconfigError,
+        KubeconfigError,
         _KUBECONFIG,
         "On the master, let the user use MicroK8s: sudo usermod --append --groups microk8s <user>. Or set "
         "KUBERNETES_KUBECTL='sudo /snap/bin/microk8s kubectl'.",
     ),
     _Meaning(
         r"exceeded quota|status unknown for quota|failed quota:",
-        errors.QuotaExceededError,
+        QuotaExceededError,
         "a quota forbids Secret {target}",
     ),
-    _Meaning(
-        r'namespaces "[^"]*" not found|because it is being terminated', errors.NamespaceMissingError, "no namespace"
-    ),
+    _Meaning(r'namespaces "[^"]*" not found|because it is being terminated', NamespaceMissingError, "no namespace"),
     _Meaning(
         r"\(Unauthorized\)|must be logged in|getting credentials: |"
         r"remote error: tls: (?:bad|expired|revoked|unknown) certificate|remote error: tls: certificate required",
-        errors.KubernetesUnauthorizedError,
+        KubernetesUnauthorizedError,
         "the API server does not know who kubectl is on {target.cluster}",
     ),
     _Meaning(
         r"x509: certificate has expired or is not yet valid: current time \S{1,40} is before",
-        errors.ApiServerDownError,
+        ApiServerDownError,
         "the certificate of the API server is not valid yet",
         "Compare the master's clock with the API server's: timedatectl set-ntp true.",
     ),
     _Meaning(
         r"x509: certificate has expired",
-        errors.ApiServerDownError,
+        ApiServerDownError,
         "the certificate of the API server has expired",
         "Renew it: kubeadm certs renew apiserver, then restart the API server; k3s and RKE2 renew theirs when they "
         "are restarted.",
     ),
     _Meaning(
         r"x509: certificate signed by unknown authority|x509: certificate relies on legacy",
-        errors.ApiServerDownError,
+        ApiServerDownError,
         "kubectl does not trust the certificate of the API server",
         "Renew certificate-authority-data in the kubeconfig that kubectl uses on the master.",
     ),
     _Meaning(
         r"x509: (?:certificate is (?:valid for|not valid for any)|cannot validate certificate for)",
-        errors.ApiServerDownError,
+        ApiServerDownError,
         "the certificate of the API server is for other names than the kubeconfig's",
         "Correct `server` in the kubeconfig that kubectl uses on the master, or set tls-server-name there.",
     ),
-    _Meaning(r"not yet ready to handle request", errors.ApiServerDownError, "the API server is not ready yet"),
-    _Meaning(r'is forbidden: (?!User ")', errors.ManifestRejectedError, "admission refuses {target}"),
-    _Meaning(r"\(Forbidden\)", errors.KubernetesForbiddenError, "not allowed on {target}"),
+    _Meaning(r"not yet ready to handle request", ApiServerDownError, "the API server is not ready yet"),
+    _Meaning(r'is forbidden: (?!User ")', ManifestRejectedError, "admission refuses {target}"),
+    _Meaning(r"\(Forbidden\)", KubernetesForbiddenError, "not allowed on {target}"),
     _Meaning(
         r"Operation cannot be fulfilled on resourcequotas ",
-        errors.ConflictError,
+        ConflictError,
         "others use the quota of {target} at the same time",
         "The next run tries again.",
     ),
-    _Meaning(
-        r"\((?:Conflict|AlreadyExists)\)|has been modified", errors.ConflictError, "Secret {target} changed meanwhile"
-    ),
+    _Meaning(r"\((?:Conflict|AlreadyExists)\)|has been modified", ConflictError, "Secret {target} changed meanwhile"),
     _Meaning(
         r"(?m)^Error from server \((?:Invalid|BadRequest)\): |^The (?:secrets|Secret|request) .{0,300}is invalid",
-        errors.ManifestRejectedError,
+        ManifestRejectedError,
         "the API server refuses {target}",
     ),
     _Meaning(
         r"connection refused|was refused|Unable to connect|ServiceUnavailable|InternalError|etcdserver: |"
         r"(?:i/o|handshake) timeout|Timeout|TooManyRequests|deadline exceeded|unexpected EOF|: EOF|no such host|"
         r"connection reset|microk8s is not running|Error from server:",
-        errors.ApiServerDownError,
+        ApiServerDownError,
         "the API server does not serve kubectl",
     ),
     _Meaning(
         r"\((?:Invalid|BadRequest)\)|is invalid|Error from server",
-        errors.ManifestRejectedError,
+        ManifestRejectedError,
         "the API server refuses {target}",
     ),
     _Meaning(
         r"cannot create user data directory|home directories outside of /home|is not a snap cgroup|"
         r'running "[^"]{1,100}" failed: ',
-        errors.KubectlMissingError,
+        KubectlMissingError,
         "snap does not run kubectl for {target.cluster.user}",
         "Snaps need a home below /home that the user may write to: make one, or install kubectl by other means and "
         "set KUBERNETES_KUBECTL to it.",
     ),
     _Meaning(
         r"(?i)sh: .{0,300}not found|command not found|no such file or directory|permission denied",
-        errors.KubectlMissingError,
+        KubectlMissingError,
         "no usable kubectl on the master",
     ),
-    _Meaning(r"(?m)^sudo(?:-rs)?: ", errors.SudoError, _SUDO),
+    _Meaning(r"(?m)^sudo(?:-rs)?: ", SudoError, _SUDO),
 )
 
 
@@ -203,8 +216,8 @@ def explain(status: int, stderr: str, target: Target, consequence: str) -> error
                 what = meaning.what.format(target=target, **found.groupdict())
                 return meaning.error(f"{what}: {said}", remedy=_remedy(meaning, target))
     if status in (126, 127):  # the shell's own: not executable, not found
-        return errors.KubectlMissingError(f"no kubectl on {target.cluster}: {said}")
-    return errors.CommandFailedError(
+        return KubectlMissingError(f"no kubectl on {target.cluster}: {said}")
+    return CommandFailedError(
         f"kubectl failed on {target.cluster}: {said}", status=status, remedy="Run kubectl on the master as that user."
     )
 
@@ -212,7 +225,7 @@ def explain(status: int, stderr: str, target: Target, consequence: str) -> error
 def _remedy(meaning: _Meaning, target: Target) -> str | None:
     if target.strategy is Strategy.APPLY:
         return _IN_PLACE_REMEDIES.get(meaning.error, meaning.remedy)
-    if meaning.error is errors.ManifestRejectedError:
+    if meaning.error is ManifestRejectedError:
         return (
             f"{meaning.error.remedy} Where only creating or deleting it is refused, KUBERNETES_SECRET_STRATEGY=apply "
             "changes it in place."

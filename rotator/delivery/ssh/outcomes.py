@@ -4,6 +4,7 @@ import dataclasses
 
 from rotator import errors
 from rotator.delivery import manifest
+from rotator.delivery.errors import ApiServerDownError, CommandFailedError, NotConfirmedError
 from rotator.delivery.interface import WriteMethod
 from rotator.delivery.manifest import LiveSecret
 from rotator.delivery.ssh import kubectl, kubectl_errors, remote_output
@@ -46,13 +47,13 @@ def not_started(answer: Answer, status: int, stderr: str, target: Target) -> err
     """Say why the remote command ended before it showed the Secret."""
     if answer.has("no pipes"):
         words = remote_output.quote(answer.text("no pipes"))
-        return errors.CommandFailedError(
+        return CommandFailedError(
             f"no named pipe can be made on {target.cluster}: {words}; {NOTHING}",
             status=status,
             remedy="On the master, make room in /tmp or /dev/shm (see df -h and df -i), and let the user write there.",
         )
     if answer.has("no printf"):
-        return errors.CommandFailedError(
+        return CommandFailedError(
             f"/bin/sh on {target.cluster} has no printf of its own, so others would see the Secret; {NOTHING}",
             status=status,
             remedy="On the master, let /bin/sh be dash, bash or busybox.",
@@ -93,21 +94,19 @@ def failure(answer: Answer, status: int, stderr: str, target: Target, held: Live
     there = found(answer)
     written = Outcome.OK in (answer.outcome("write"), answer.outcome("again"))
     if there.held is not None and written:
-        return errors.NotConfirmedError(f"Secret {target} does not hold what was delivered when read back")
+        return NotConfirmedError(f"Secret {target} does not hold what was delivered when read back")
     consequence = _consequence(answer, there, held)
     if there.known and written:
         text = f"kubectl wrote Secret {target} without an error, but it is not there when read back; {consequence}"
-        return errors.NotConfirmedError(text)
+        return NotConfirmedError(text)
     step = _failed_step(answer) or "confirm"
     if answer.has("incomplete"):
-        return errors.CommandFailedError(
-            f"the manifest did not reach {target.cluster} whole; {consequence}", status=status
-        )
+        return CommandFailedError(f"the manifest did not reach {target.cluster} whole; {consequence}", status=status)
     if answer.has("late"):
-        return errors.CommandFailedError(f"the manifest reached {target.cluster} late; {consequence}", status=status)
+        return CommandFailedError(f"the manifest reached {target.cluster} late; {consequence}", status=status)
     if answer.status(step) is None and answer.has(f"{step} status"):
         text = f"the API server does not serve kubectl on {target.cluster}: {answer.words(step)}; {consequence}"
-        return errors.ApiServerDownError(text)
+        return ApiServerDownError(text)
     ended = answer.status(step)
     return kubectl_errors.explain(status if ended is None else ended, answer.words(step) or stderr, target, consequence)
 

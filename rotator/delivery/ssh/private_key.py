@@ -6,10 +6,9 @@ import paramiko
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from rotator import errors
+from rotator.delivery.errors import PassphraseFault, PrivateKeyError
 from rotator.delivery.ssh import private_key_formats, private_key_text
 from rotator.delivery.ssh.private_key_text import Armoured
-from rotator.errors import PassphraseFault
 from rotator.redaction import SecretText
 
 _LEAST_RSA_BITS = 2048
@@ -56,7 +55,7 @@ def _parse(found: Armoured, passphrase: SecretText | None) -> _Key:
     return key
 
 
-def _passphrase_error(fault: PassphraseFault) -> errors.PrivateKeyError:
+def _passphrase_error(fault: PassphraseFault) -> PrivateKeyError:
     text, remedy = {
         "missing": (
             "the SSH private key needs a passphrase",
@@ -71,7 +70,7 @@ def _passphrase_error(fault: PassphraseFault) -> errors.PrivateKeyError:
             "Remove KUBERNETES_SSH_PASSPHRASE_SECRET, or encrypt the key: `ssh-keygen -p -Z aes256-ctr -f id_ed25519`.",
         ),
     }[fault]
-    return errors.PrivateKeyError(text, remedy=remedy, passphrase=fault)
+    return PrivateKeyError(text, remedy=remedy, passphrase=fault)
 
 
 def generate(passphrase: SecretText | None = None) -> SecretText:

@@ -5,7 +5,7 @@ Sources: OpenSSH's PROTOCOL.key, RFC 5958 (PKCS#8), RFC 8018 (PBES2), RFC 8017 a
 
 import re
 
-from rotator import errors
+from rotator.delivery.errors import PrivateKeyError
 
 OPENSSH = "OPENSSH PRIVATE KEY"
 ENCRYPTED = "ENCRYPTED PRIVATE KEY"
@@ -45,14 +45,14 @@ _MAKE = (
 Element = tuple[int, bytes]
 
 
-def damaged() -> errors.PrivateKeyError:
+def damaged() -> PrivateKeyError:
     """Say that it is a key, but not whole."""
-    return errors.PrivateKeyError("the SSH private key is damaged", remedy=UPLOAD_AS_IT_IS)
+    return PrivateKeyError("the SSH private key is damaged", remedy=UPLOAD_AS_IT_IS)
 
 
-def useless(what: str) -> errors.PrivateKeyError:
+def useless(what: str) -> PrivateKeyError:
     """Say that it is a key, whole, but none for this purpose."""
-    return errors.PrivateKeyError(f"the SSH private key {what}", remedy=_MAKE)
+    return PrivateKeyError(f"the SSH private key {what}", remedy=_MAKE)
 
 
 def check_legacy_cipher(name: str) -> None:
@@ -61,15 +61,15 @@ def check_legacy_cipher(name: str) -> None:
         raise _other_cipher(name if _OTHER_LEGACY_CIPHERS.fullmatch(name) else "")
 
 
-def _other_cipher(name: str) -> errors.PrivateKeyError:
-    return errors.PrivateKeyError(
+def _other_cipher(name: str) -> PrivateKeyError:
+    return PrivateKeyError(
         f"the SSH private key is encrypted {f'with {name}' if name else 'in a way'} that is not read here",
         remedy=_REWRITE,
     )
 
 
-def _too_slow() -> errors.PrivateKeyError:
-    return errors.PrivateKeyError(
+def _too_slow() -> PrivateKeyError:
+    return PrivateKeyError(
         "the SSH private key takes too long to open: its passphrase is stretched beyond all measure",
         remedy=_REWRITE.replace(" -p ", " -p -a 24 "),
     )

@@ -9,7 +9,7 @@ import binascii
 import dataclasses
 import re
 
-from rotator import errors
+from rotator.delivery.errors import PrivateKeyError
 from rotator.delivery.ssh import private_key_formats
 from rotator.delivery.ssh.private_key_formats import UPLOAD, UPLOAD_AS_IT_IS
 
@@ -45,8 +45,8 @@ def find(text: str) -> Armoured:
     return _armoured(f"{_label(lines[begin])}PRIVATE KEY", [line for line in lines[begin + 1 : end] if line])
 
 
-def _too_long() -> errors.PrivateKeyError:
-    return errors.PrivateKeyError("the vault secret is too long for an SSH private key", remedy=UPLOAD_AS_IT_IS)
+def _too_long() -> PrivateKeyError:
+    return PrivateKeyError("the vault secret is too long for an SSH private key", remedy=UPLOAD_AS_IT_IS)
 
 
 def _label(line: str) -> str:
@@ -92,52 +92,52 @@ def _legacy(label: str, headers: list[str], body: str) -> Armoured:
     return Armoured(label, _pem(label, kept if encrypted else [], body), encrypted)
 
 
-def _none(text: str) -> errors.PrivateKeyError:
+def _none(text: str) -> PrivateKeyError:
     """Say what a text is that has no line at which a private key begins."""
     if text.startswith("PuTTY-User-Key-File"):
-        return errors.PrivateKeyError(
+        return PrivateKeyError(
             "the SSH private key is in PuTTY's form",
             remedy="`puttygen key.ppk -O private-openssh -o id_ed25519` exports it in OpenSSH's form, and so does "
             f"PuTTYgen's menu Conversions. Then upload that file: {UPLOAD}",
         )
     if re.match(r"---- BEGIN SSH2 (?:ENCRYPTED )?PRIVATE KEY ----", text):
-        return errors.PrivateKeyError(
+        return PrivateKeyError(
             "the SSH private key is in the form of ssh.com's SSH2",
             remedy=f"`ssh-keygen -i -f key > id_ed25519` converts it. Then upload that file: {UPLOAD}",
         )
     if "PRIVATE KEY-----" in text:
-        return errors.PrivateKeyError("the SSH private key has lost its line breaks", remedy=UPLOAD_AS_IT_IS)
+        return PrivateKeyError("the SSH private key has lost its line breaks", remedy=UPLOAD_AS_IT_IS)
     if _PUBLIC.search(text[:4096]):
-        return errors.PrivateKeyError(
+        return PrivateKeyError(
             "that is the public half of an SSH key",
             remedy=f"Upload the private half, the file without .pub at the end of its name: {UPLOAD}",
         )
     return _encoded(text)
 
 
-def _encoded(text: str) -> errors.PrivateKeyError:
+def _encoded(text: str) -> PrivateKeyError:
     """Say what is under base64."""
     one = "".join(text.split())
     if _BASE64.fullmatch(one):
         inside = _decoded(one)
         if b"PRIVATE KEY-----" in inside or inside.startswith(b"PuTTY-User-Key-File"):
-            return errors.PrivateKeyError(
+            return PrivateKeyError(
                 "the vault secret holds the base64 of a private key's file in place of the file",
                 remedy="Upload the file itself, with `--encoding utf-8`, which is the default. If only its base64 is "
                 f"left, `base64 -d encoded.txt > id_ed25519` decodes it: {UPLOAD}",
             )
         if private_key_formats.kind(inside):
-            return errors.PrivateKeyError(
+            return PrivateKeyError(
                 "the SSH private key has lost its first and last line, which say what is between them",
                 remedy=UPLOAD_AS_IT_IS,
             )
         if [tag for tag, _ in private_key_formats.elements(inside)] == [private_key_formats.SEQUENCE]:
-            return errors.PrivateKeyError(
+            return PrivateKeyError(
                 "the vault secret holds no SSH private key, but something in DER: a certificate's PKCS#12?",
                 remedy="`base64 -d encoded.txt | openssl pkcs12 -nodes -nocerts -out id_rsa` takes a private key out "
                 f"of PKCS#12. Then upload that: {UPLOAD.replace('id_ed25519', 'id_rsa')}",
             )
-    return errors.PrivateKeyError("the vault secret holds no SSH private key", remedy=UPLOAD_AS_IT_IS)
+    return PrivateKeyError("the vault secret holds no SSH private key", remedy=UPLOAD_AS_IT_IS)
 
 
 def _decoded(text: str) -> bytes:

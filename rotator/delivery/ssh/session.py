@@ -10,8 +10,15 @@ from typing import Self
 
 import paramiko
 
-from rotator import errors
 from rotator.delivery import interface
+from rotator.delivery.errors import (
+    CommandError,
+    CommandKilledError,
+    ConnectionLostError,
+    OutputUnboundedError,
+    SshError,
+    TimedOutError,
+)
 from rotator.delivery.ssh import remote_output
 from rotator.plan.plan import Cluster
 from rotator.redaction import SecretText
@@ -45,14 +52,14 @@ class Session:
             channel.exec_command(f"echo {beginning}; {command}")
         except BaseException as error:
             limit.__exit__(None, None, None)
-            if isinstance(error, errors.SshError) or not isinstance(error, Exception):
+            if isinstance(error, SshError) or not isinstance(error, Exception):
                 raise
             limit.check(error)  # paramiko raises whatever it stumbles over in what a host sends
             if not self._transport.is_active():
-                raise errors.ConnectionLostError(
+                raise ConnectionLostError(
                     f"the connection to {self._cluster} broke before a command could be started: {words(error)}"
                 ) from error
-            raise errors.CommandError(
+            raise CommandError(
                 f"{self._cluster} does not run commands: {words(error)}",
                 remedy=f"{_NO_COMMANDS} Check MaxSessions, too.",
             ) from error
@@ -108,7 +115,7 @@ class Command:
         status = self._status()
         if not self._has_begun():
             said = remote_output.quote(f"{self._printed()}\n{self._printed_aside()}")
-            raise errors.CommandError(
+            raise CommandError(
                 f"{self._cluster} does not run commands: {said or 'it said nothing'}", remedy=_NO_COMMANDS
             )
         return interface.Result(status, self._printed(), self._printed_aside())
@@ -145,7 +152,7 @@ class Command:
         stream += data
         if len(stream) > _MOST_MEBIBYTES * 2**20:
             self._end()
-            raise errors.OutputUnboundedError(
+            raise OutputUnboundedError(
                 f"a command on {self._cluster} printed more than {_MOST_MEBIBYTES} MiB; the rest was not read, and "
                 "what the command did is not known"
             )
@@ -157,12 +164,12 @@ class Command:
     def _check_limit(self) -> None:
         try:
             self._limit.check(None)
-        except errors.TimedOutError as error:
+        except TimedOutError as error:
             if self._has_begun():
                 raise
             # As of internal-sftp, which waits for its client.
             text = f"{error}, and it printed nothing at all: the account may not run commands"
-            raise errors.TimedOutError(text, remedy=f"{_NO_COMMANDS} {error.remedy}") from error
+            raise TimedOutError(text, remedy=f"{_NO_COMMANDS} {error.remedy}") from error
 
     def _status(self) -> int:
         if self._channel.exit_status >= 0:
@@ -170,8 +177,8 @@ class Command:
         # paramiko drops the exit-signal message. A broken connection ends the transport's thread; a signal does not.
         self._transport.join(_BREAK_SEEN_SECONDS)
         if self._transport.is_alive():
-            raise errors.CommandKilledError(f"the command on {self._cluster} was ended by a signal")
-        raise errors.ConnectionLostError(
+            raise CommandKilledError(f"the command on {self._cluster} was ended by a signal")
+        raise ConnectionLostError(
             f"the connection to {self._cluster} broke before the command's end; with all its input, it finishes alone"
         )
 
@@ -197,10 +204,10 @@ class Limit:
     def check(self, error: BaseException | None) -> None:
         """Raise TimedOutError if it was this limit that ended the step, or why the transport itself ended it."""
         ended = self._transport.saved_exception
-        if isinstance(ended, errors.SshError):
+        if isinstance(ended, SshError):
             raise ended
         if self._expired:
-            raise errors.TimedOutError(f"{self._step} took longer than {self._seconds:g} s") from error
+            raise TimedOutError(f"{self._step} took longer than {self._seconds:g} s") from error
 
     def _expire(self) -> None:
         self._expired = True

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from rotator import errors
+from rotator.delivery.errors import CommandError
 from rotator.delivery.interface import Running, Shell
 
 _SECONDS = 60.0
@@ -36,13 +36,13 @@ class QueuedShell:
         """Start a command, as soon as the host lets it; raises SshError."""
         try:
             return self._started(command, seconds)
-        except errors.CommandError as error:
+        except CommandError as error:
             self._check(error)
         with self._turn:
             while True:
                 try:
                     return self._started(command, seconds)
-                except errors.CommandError as error:
+                except CommandError as error:
                     if self._clock() >= self._check(error):
                         raise
                 self._sleep(_PAUSE_SECONDS)
@@ -52,9 +52,9 @@ class QueuedShell:
         self._until = None
         return running
 
-    def _check(self, error: errors.CommandError) -> float:
+    def _check(self, error: CommandError) -> float:
         """Raise it again unless it is a session that was refused; then give the time until which one is waited for."""
-        if type(error) is not errors.CommandError:
+        if type(error) is not CommandError:
             raise error
         until = self._until or self._clock() + self._seconds
         self._until = until

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from rotator import errors
+from rotator.delivery.errors import UnreachableError
 from rotator.delivery.ssh import session
 from rotator.plan.plan import Cluster
 
@@ -43,7 +43,7 @@ def connect(cluster: Cluster, seconds: float, resolve: Resolve = resolve) -> soc
         return winner
     within = f" within {seconds:g} s" if time.monotonic() >= until else ""
     failures = "; ".join(race.failures) or "it has no address"
-    raise errors.UnreachableError(f"{cluster} does not answer{within} ({failures})")
+    raise UnreachableError(f"{cluster} does not answer{within} ({failures})")
 
 
 def _resolved(cluster: Cluster, seconds: float, resolve: Resolve) -> Sequence[Found]:
@@ -60,9 +60,9 @@ def _resolved(cluster: Cluster, seconds: float, resolve: Resolve) -> Sequence[Fo
     thread.start()
     thread.join(seconds)
     if not found:
-        raise errors.UnreachableError(f"the name of {cluster} was not resolved within {seconds:g} s")
+        raise UnreachableError(f"the name of {cluster} was not resolved within {seconds:g} s")
     if isinstance(found[0], Exception):
-        raise errors.UnreachableError(f"{cluster} has no address ({session.words(found[0])})") from found[0]
+        raise UnreachableError(f"{cluster} has no address ({session.words(found[0])})") from found[0]
     return found[0]
 
 

@@ -13,7 +13,7 @@ from paramiko.common import MSG_DISCONNECT, MSG_KEXINIT, MSG_USERAUTH_FAILURE
 from paramiko.message import Message
 from paramiko.packet import Packetizer
 
-from rotator import errors
+from rotator.delivery.errors import HostKeyRejectedError
 from rotator.delivery.ssh import algorithms
 from rotator.plan import host_keys
 
@@ -149,7 +149,7 @@ class Transport(paramiko.Transport):
         if self.initial_kex_done and self.host_key is not None:
             shown = host_keys.HostKey(self.host_key.get_name(), self.host_key.asbytes())
             if not any(pin.matches(shown.key_type, shown.blob) for pin in self._pinned):
-                raise errors.HostKeyRejectedError(
+                raise HostKeyRejectedError(
                     f"the host changed its key to {shown} in the middle of the connection, which was closed",
                     remedy=host_keys.REPLACED,
                 )

@@ -8,6 +8,7 @@ import contextlib
 import datetime
 
 from rotator import errors, sas
+from rotator.azure.errors import NoAnswerError
 from rotator.plan.plan import Plan
 from rotator.rotation.issuance import Issuance
 from rotator.rotation.services import Services
@@ -23,7 +24,7 @@ def check(plan: Plan, services: Services, issuance: Issuance) -> None:
 def check_dates(plan: Plan, services: Services, issuance: Issuance) -> None:
     """Do the first half of it, by the Date of the vault's and storage's answers. Raises ClockSkewError."""
     for url in filter(None, (plan.account.vault_url, issuance.endpoint())):
-        with contextlib.suppress(errors.NoAnswerError):  # the vault has answered; storage need not be reached from here
+        with contextlib.suppress(NoAnswerError):  # the vault has answered; storage need not be reached from here
             before = services.clock()
             theirs = services.time_at(url)
             if theirs is not None:

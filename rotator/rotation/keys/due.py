@@ -5,6 +5,7 @@ import datetime
 import isodate
 
 from rotator import errors, timestamps
+from rotator.azure.errors import ResourceManagerError, VaultForbiddenError
 from rotator.issuers.account_state import AccountState
 from rotator.plan.plan import Plan
 from rotator.reporting.report import KeyReport
@@ -46,6 +47,6 @@ def read_state(issuance: Issuance) -> AccountState:
     """Read vault and account, with the keys where these may be listed."""
     try:
         return issuance.with_keys()
-    except (errors.ResourceManagerError, errors.VaultForbiddenError):
+    except (ResourceManagerError, VaultForbiddenError):
         issuance.without_keys()
         return issuance.account_state()

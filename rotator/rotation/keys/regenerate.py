@@ -4,6 +4,7 @@ import logging
 
 from rotator import errors, event_log
 from rotator.azure.account_keys import AccountKeys
+from rotator.azure.errors import VaultError, VaultForbiddenError
 from rotator.event_log import Event
 from rotator.issuers.account_state import AccountState
 from rotator.plan.plan import Plan
@@ -66,9 +67,9 @@ class Regeneration:
             with Stopwatch().step("regenerate"):
                 self._services.issuer.regenerate(name)
             self.done.append(name)
-        except errors.VaultError as error:
+        except VaultError as error:
             if not plan.regenerated(name, listed(self._issuing.refreshed())):
-                if isinstance(error, errors.VaultForbiddenError) and name == plan.first and self.may_forget:
+                if isinstance(error, VaultForbiddenError) and name == plan.first and self.may_forget:
                     self.forget()  # nothing has begun, and no later run could do it either
                 raise
             self.done.append(name)

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from rotator import errors, event_log, timestamps
 from rotator.azure import account_keys
+from rotator.azure.errors import StorageError, StorageUnreachableError
 from rotator.delivery import manifest
 from rotator.delivery.manifest import LiveSecret
 from rotator.event_log import Event
@@ -249,7 +250,7 @@ class KeyRotation:
         try:
             if failure is None and plan.operation is Operation.REVOKE:
                 return dataclasses.replace(told, proofs=self._proofs())
-        except errors.StorageError as error:
+        except StorageError as error:
             failure, told = error, dataclasses.replace(told, outcome="failed")
         if failure is None:
             return told
@@ -275,7 +276,7 @@ class KeyRotation:
     def _proof(self, sas: Sas, endpoint: str) -> str:
         try:
             return self._services.prover.refused(sas, endpoint)
-        except errors.StorageUnreachableError as error:
+        except StorageUnreachableError as error:
             return f"not tried: {error}"
 
 

@@ -16,8 +16,9 @@ from azure.core.credentials import AccessToken
 from azure.core.exceptions import AzureError, ServiceResponseTimeoutError
 from azure.core.rest import HttpRequest
 
-from rotator import errors, sas
+from rotator import sas
 from rotator.azure import bounded_http, identity, retries
+from rotator.azure.errors import IdentityError, LeaseLostError, LeaseUnavailableError, StorageUnreachableError
 from rotator.azure.host_storage import lease
 from rotator.azure.host_storage.blob_lease import BlobLease
 from rotator.azure.host_storage.storage_settings import HostStorage
@@ -108,7 +109,7 @@ def test_answer_in_time_is_an_answer_and_its_connection_is_used_again() -> None:
 @pytest.mark.parametrize(("beginning", "drop"), PLACES.values(), ids=list(PLACES))
 def test_proof_on_a_dripping_storage_ends(beginning: bytes, drop: bytes) -> None:
     prover = proof.StorageProver(patient=False, whole=WHOLE)
-    with dripping(beginning, drop) as url, ends_soon(), pytest.raises(errors.StorageUnreachableError) as caught:
+    with dripping(beginning, drop) as url, ends_soon(), pytest.raises(StorageUnreachableError) as caught:
         prover.prove(sas.parse(SecretText(TOKEN)), url)
     assert "sig=" not in repr(caught.value)
 
@@ -118,7 +119,7 @@ def test_identity_endpoint_that_drips_gives_no_token_and_says_so(monkeypatch: py
         monkeypatch.setenv("IDENTITY_ENDPOINT", url)
         monkeypatch.setenv("IDENTITY_HEADER", "header")
         found = identity.credential(None, {"IDENTITY_ENDPOINT": url}, whole=WHOLE)
-        with contextlib.closing(found), ends_soon(), pytest.raises(errors.IdentityError):
+        with contextlib.closing(found), ends_soon(), pytest.raises(IdentityError):
             found.get_token("https://vault.azure.net/.default")
 
 
@@ -133,13 +134,13 @@ def app_storage(url: str) -> HostStorage:
 
 
 def test_lease_is_not_waited_for_for_ever() -> None:
-    with dripping(*PLACES["headers"]) as url, ends_soon(), pytest.raises(errors.LeaseUnavailableError):
+    with dripping(*PLACES["headers"]) as url, ends_soon(), pytest.raises(LeaseUnavailableError):
         BlobLease(app_storage(url), "vault/account", HOLDER, Nobody(), whole=WHOLE).__enter__()
 
 
 def test_answer_that_the_sdk_stumbles_over_is_no_lease() -> None:
     route = lambda _: (400, {"Content-Type": "application/json"}, b"5")  # noqa: E731
-    with serving(route) as url, pytest.raises(errors.LeaseUnavailableError):
+    with serving(route) as url, pytest.raises(LeaseUnavailableError):
         BlobLease(app_storage(url), "vault/account", HOLDER, Nobody()).__enter__()
 
 
@@ -151,7 +152,7 @@ def test_lease_whose_renewal_drips_is_lost_in_time_and_given_back_in_time() -> N
 
     with serving(route, b"A: b\r\n") as url, ends_soon():
         taken = BlobLease(app_storage(url), "vault/account", HOLDER, Nobody(), whole=WHOLE)
-        with taken, pytest.raises(errors.LeaseLostError, match="cannot be told"):
+        with taken, pytest.raises(LeaseLostError, match="cannot be told"):
             taken.fence()
 
 

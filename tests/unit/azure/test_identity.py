@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from azure.core.credentials import AccessToken
 
-from rotator import errors
 from rotator.azure import identity
+from rotator.azure.errors import IdentityError
 from rotator.azure.permissions import Principal
 
 SCOPE = "https://vault.azure.net/.default"
@@ -22,7 +22,7 @@ class Credential:
 
     def get_token(self, *scopes: str, **options: Any) -> AccessToken:
         if self._token is None:
-            raise errors.IdentityError("nobody is signed in")
+            raise IdentityError("nobody is signed in")
         return AccessToken(self._token, 0)
 
 
@@ -52,5 +52,5 @@ def test_of_a_token_that_tells_nothing_nothing_is_said(given: str | None) -> Non
 
 
 def test_where_nobody_is_signed_in_that_is_an_error() -> None:
-    with pytest.raises(errors.IdentityError):
+    with pytest.raises(IdentityError):
         identity.whoami(Credential(None), SCOPE)

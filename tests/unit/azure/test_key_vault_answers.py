@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rotator import errors
+from rotator.azure.errors import VaultError
 from rotator.issuers import keyvault
 from rotator.onboarding import vault_setup
 from rotator.plan.plan import ManagedAccount
@@ -98,7 +99,7 @@ def test_no_answer_is_an_exception_of_others(issuer: keyvault.KeyVaultIssuer, st
 @pytest.mark.parametrize("value", [[], [1], [["a", 1]], "text", 5, None])
 def test_answer_that_is_no_object_is_not_a_vaults(issuer: keyvault.KeyVaultIssuer, value: Any) -> None:
     answers.status, answers.value = 200, value
-    with pytest.raises(errors.VaultError, match=r"does not answer .* as a Key Vault does"):
+    with pytest.raises(VaultError, match=r"does not answer .* as a Key Vault does"):
         issuer.managed()
 
 

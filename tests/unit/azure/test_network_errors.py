@@ -15,6 +15,7 @@ from azure.core.credentials import AccessToken
 
 from rotator import errors, sas
 from rotator.azure import identity, network_errors, resource_id, server_time
+from rotator.azure.errors import ArchiveError, IdentityError, NoAnswerError
 from rotator.azure.host_storage import blob_containers
 from rotator.azure.host_storage.storage_settings import HostStorage
 from rotator.azure.key_vault import VaultClient
@@ -88,7 +89,7 @@ def listening(certificate: trustme.LeafCert | None = None, answer: bytes = b"") 
 
 def told(port: int, host: str = "127.0.0.1") -> tuple[str, str]:
     """What is said of a server there, and the remedy."""
-    with pytest.raises(errors.NoAnswerError) as raised:
+    with pytest.raises(NoAnswerError) as raised:
         server_time.at(f"https://{host}:{port}")
     return str(raised.value), raised.value.remedy
 
@@ -203,7 +204,7 @@ def test_a_name_that_does_not_resolve_is_told() -> None:
 
 
 def test_a_connection_that_is_refused_is_told_with_the_remedy_for_the_network() -> None:
-    assert told(1) == ("https://127.0.0.1:1 does not answer: the connection is refused", errors.NoAnswerError.remedy)
+    assert told(1) == ("https://127.0.0.1:1 does not answer: the connection is refused", NoAnswerError.remedy)
 
 
 def test_a_proxy_that_is_set_is_mentioned_with_whatever_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,14 +244,12 @@ def proof(url: str) -> None:
 
 
 def own_storage(url: str) -> None:
-    container = blob_containers.container(
-        HostStorage(None, url, None), "reports", Anybody(), errors.ArchiveError, retries=0
-    )
+    container = blob_containers.container(HostStorage(None, url, None), "reports", Anybody(), ArchiveError, retries=0)
     with contextlib.closing(container):
         try:
             container.exists()
         except blob_containers.TROUBLE as error:
-            raise blob_containers.failure(errors.ArchiveError, container, error) from None
+            raise blob_containers.failure(ArchiveError, container, error) from None
 
 
 def hook(url: str) -> None:
@@ -290,7 +289,7 @@ def test_an_adapter_tells_a_certificate_a_proxy_and_a_name_apart(
 def test_a_dead_identity_endpoint_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:1/msi/token")
     monkeypatch.setenv("IDENTITY_HEADER", "header")
-    with contextlib.closing(identity.credential(None)) as credential, pytest.raises(errors.IdentityError) as raised:
+    with contextlib.closing(identity.credential(None)) as credential, pytest.raises(IdentityError) as raised:
         credential.get_token("https://vault.azure.net/.default")
     assert "the identity endpoint 127.0.0.1:1 does not answer: the connection is refused" in str(raised.value)
     assert "IDENTITY_ENDPOINT" in raised.value.remedy
@@ -302,7 +301,7 @@ def test_what_keeps_a_workstation_from_signing_in_is_told(monkeypatch: pytest.Mo
     for name, text in (("CLIENT_ID", NOBODY), ("TENANT_ID", NOBODY), ("CLIENT_SECRET", "a secret of no value")):
         monkeypatch.setenv(f"AZURE_{name}", text)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/gone/ca.pem")
-    with contextlib.closing(identity.credential(None)) as credential, pytest.raises(errors.IdentityError) as raised:
+    with contextlib.closing(identity.credential(None)) as credential, pytest.raises(IdentityError) as raised:
         credential.get_token("https://vault.azure.net/.default")
     assert "REQUESTS_CA_BUNDLE names /gone/ca.pem, which is not there" in str(raised.value)
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from rotator import errors
 from rotator.azure import permissions
+from rotator.azure.errors import ResourceManagerError
 from rotator.azure.resource_id import ResourceId
 from rotator.azure.resource_manager import ResourceManager
 from tests.fakes.dripping import Answer, Request, serving
@@ -127,7 +128,7 @@ def test_token_goes_to_no_other_host(
     with serving(stranger, tls=tls) as other:
         parts = {"other": other, "port": url.rpartition(":")[2], "host": other.partition("//")[2]}
         arm.value = permission("a/read", nextLink=link.format(**parts) if isinstance(link, str) else link)
-        with pytest.raises(errors.ResourceManagerError, match="names a next page on another host") as caught:
+        with pytest.raises(ResourceManagerError, match="names a next page on another host") as caught:
             manager.may(ACCOUNT, "b/read")
     assert stranger.asked == []
     assert str(caught.value).isprintable()
@@ -135,7 +136,7 @@ def test_token_goes_to_no_other_host(
 
 def test_pages_without_an_end_end(arm: Arm, url: str, manager: ResourceManager) -> None:
     arm.value = permission("a/read", nextLink=f"{url}/again")
-    with pytest.raises(errors.ResourceManagerError, match="on more than 100 pages"):
+    with pytest.raises(ResourceManagerError, match="on more than 100 pages"):
         manager.may(ACCOUNT, "b/read")
     assert len(arm.asked) == 100
 
@@ -214,7 +215,7 @@ def test_each_call_has_the_api_version_with_which_infra_deploys(arm: Arm, manage
     for provider, asks in calls.items():
         for ask in asks:
             arm.asked.clear()
-            with contextlib.suppress(errors.ResourceManagerError):
+            with contextlib.suppress(ResourceManagerError):
                 ask()
             assert arm.asked
             assert {one.rpartition("api-version=")[2] for one in arm.asked} == {versions[provider]}

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from rotator import errors
+from rotator.azure.errors import OwnStorageError
 from rotator.azure.host_storage import storage_settings
 from rotator.azure.host_storage.storage_settings import HostStorage
 from rotator.redaction import SecretText
@@ -68,7 +68,7 @@ def test_blank_settings_count_as_absent() -> None:
 )
 def test_a_setting_that_opens_the_account_by_key_or_sas_is_found_under_any_name(value: str) -> None:
     assert storage_settings.endangered({"ANY": value, "PATH": "/bin"}, "mine") == ("ANY",)
-    with pytest.raises(errors.OwnStorageError):
+    with pytest.raises(OwnStorageError):
         storage_settings.check({"ANY": value}, "mine")
 
 
@@ -116,7 +116,7 @@ REMEDIES = {
 
 @pytest.mark.parametrize("name", REMEDIES)
 def test_each_setting_is_named_with_what_mends_it(name: str) -> None:
-    with pytest.raises(errors.OwnStorageError) as raised:
+    with pytest.raises(OwnStorageError) as raised:
         storage_settings.check({name: BY_KEY}, "mine")
     assert name in str(raised.value)
     assert "'mine'" in str(raised.value)
@@ -126,7 +126,7 @@ def test_each_setting_is_named_with_what_mends_it(name: str) -> None:
 
 def test_the_refusal_names_all_settings_and_shows_no_secret() -> None:
     environment = {**dict.fromkeys(REMEDIES, BY_KEY), "ANY": f"https://mine.blob.core.windows.net/x?{SAS}"}
-    with pytest.raises(errors.OwnStorageError) as raised:
+    with pytest.raises(OwnStorageError) as raised:
         storage_settings.check(environment, "mine")
     said = f"{raised.value} {raised.value.remedy}"
     assert all(name in said for name in environment)

@@ -15,10 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rotator import errors, sas
+from rotator.azure.errors import ArchiveError
 from rotator.azure.host_storage import lease
 from rotator.azure.host_storage.storage_settings import HostStorage
 from rotator.commands import history
 from rotator.delivery import manifest
+from rotator.delivery.errors import NotOursError
 from rotator.redaction import SecretText
 from rotator.reporting.archive import Archive
 from rotator.rotation import due
@@ -88,7 +90,7 @@ facts = st.dictionaries(st.sampled_from(FIELDS), json_values)
 @given(st.binary() | (facts | json_values).map(lambda found: json.dumps(found).encode()) | st.text().map(str.encode))
 def test_no_blob_is_an_exception(content: bytes) -> None:
     blobs.content = content
-    with contextlib.suppress(errors.ArchiveError):
+    with contextlib.suppress(ArchiveError):
         opened.find(RUN)
 
 
@@ -101,7 +103,7 @@ def test_no_report_is_an_exception_where_it_is_shown(changes: dict[str, Any], ta
     blobs.content = json.dumps({**report_of().as_json(), **changes, "run": RUN, "targets": targets}).encode()
     try:
         found = opened.find(RUN)
-    except errors.ArchiveError:
+    except ArchiveError:
         return
     with contextlib.redirect_stdout(io.StringIO()):
         history._list([found])
@@ -145,7 +147,7 @@ def test_no_answer_of_kubectl_is_an_exception_but_a_value_error(text: str) -> No
         assert held.annotations is not None
         assert held.labelled in {True, False}
         manifest.held_sas(held, TARGET)
-        with contextlib.suppress(errors.NotOursError):
+        with contextlib.suppress(NotOursError):
             manifest.check_owner(held, TARGET)
 
 

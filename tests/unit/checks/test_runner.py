@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from rotator import errors
+from rotator.azure.errors import VaultFirewallError, VaultForbiddenError
 from rotator.checks import runner
 from rotator.checks.findings import Checkup, Finding, Level
 from rotator.checks.runner import Check, OverError, Reporter, Results
+from rotator.delivery.errors import UnreachableError
 from rotator.redaction import SecretText
 from tests.fakes import examples
 
@@ -86,14 +87,14 @@ def test_none_is_a_finding_too() -> None:
     assert lines(run(Check("first", fine(None)), Check("second", needing("first"))))[1] == ("second", "ok", "got None")
 
 
-@pytest.mark.parametrize("error", [errors.UnreachableError("no"), OverError(), ValueError("what is this")])
+@pytest.mark.parametrize("error", [UnreachableError("no"), OverError(), ValueError("what is this")])
 def test_what_an_earlier_look_did_not_find_is_not_looked_at(error: Exception) -> None:
     checkup = run(Check("first", broken(error)), Check("second", needing("first")))
     assert lines(checkup)[-1] == ("second", "skipped", "not looked at: that needs 'first'")
 
 
 def test_what_needs_a_skipped_look_is_skipped_for_what_was_in_that_one_s_way() -> None:
-    looks = [Check("first", broken(errors.UnreachableError("no")))]
+    looks = [Check("first", broken(UnreachableError("no")))]
     looks += [Check("second", needing("first")), Check("third", needing("second"))]
     assert lines(run(*looks)) == [
         ("first", "failure", "no"),
@@ -109,7 +110,7 @@ def test_a_look_that_nobody_takes_is_none_that_could_be_waited_for() -> None:
 
 
 def test_what_does_not_need_the_failed_look_is_looked_at() -> None:
-    assert lines(run(Check("first", broken(errors.UnreachableError("no"))), Check("second", fine())))[1][1] == "ok"
+    assert lines(run(Check("first", broken(UnreachableError("no"))), Check("second", fine())))[1][1] == "ok"
 
 
 def test_a_skipped_check_is_no_failure() -> None:
@@ -143,7 +144,7 @@ def test_nothing_is_added_to_what_a_look_said_before_it_was_over() -> None:
 
 
 def test_an_error_of_ours_is_told_with_its_remedy_and_the_command_for_it() -> None:
-    error = errors.VaultFirewallError("the network", address="192.0.2.1")
+    error = VaultFirewallError("the network", address="192.0.2.1")
     look = Check("vault", broken(error), lambda found: f"let in {getattr(found, 'address', '?')}")
     (finding,) = run(look).findings
     assert finding.level is Level.FAILURE
@@ -151,7 +152,7 @@ def test_an_error_of_ours_is_told_with_its_remedy_and_the_command_for_it() -> No
 
 
 def test_the_error_of_what_a_rotation_can_do_without_is_a_warning() -> None:
-    look = Check("storage get", broken(errors.VaultForbiddenError("no")), severity=Level.WARNING)
+    look = Check("storage get", broken(VaultForbiddenError("no")), severity=Level.WARNING)
     checkup = run(look)
     assert lines(checkup) == [("storage get", "warning", "no")]
     assert not checkup.failed
@@ -223,7 +224,7 @@ def test_a_checkup_says_when_it_began_and_ended() -> None:
 
 def test_each_look_is_announced_before_what_it_finds() -> None:
     watcher = Watcher()
-    looks = (Check("one", fine()), Check("two", broken(errors.UnreachableError("no"))), Check("three", needing("two")))
+    looks = (Check("one", fine()), Check("two", broken(UnreachableError("no"))), Check("three", needing("two")))
     run(*looks, announce=watcher)
     for check in ("one", "two", "three"):
         assert watcher.told.index(("began", check)) < watcher.told.index(("found", check))
@@ -237,7 +238,7 @@ def test_what_is_announced_is_what_is_found() -> None:
 
 
 def test_each_finding_is_one_line_of_json_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    look = Check("login", broken(errors.UnreachableError("no", remedy="Check it.")), lambda _: "mend it")
+    look = Check("login", broken(UnreachableError("no", remedy="Check it.")), lambda _: "mend it")
     with caplog.at_level(logging.INFO, "rotator.checks.runner"):
         run(Check("settings", fine()), look)
     told = sorted((record.levelname, json.loads(record.getMessage())["check"]) for record in caplog.records)

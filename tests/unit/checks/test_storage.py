@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from rotator import errors
+from rotator.azure.errors import StorageUnreachableError
 from rotator.checks import runner
 from rotator.checks.findings import Checkup, Level
 from rotator.checks.remedies import Remedies
@@ -15,7 +15,7 @@ from tests.fakes import examples
 from tests.fakes.world import World
 
 SET = "https://mystorage.blob.core.windows.net"
-BUSY = errors.StorageUnreachableError(f"{SET} answered 503 ServerBusy, which does not judge the SAS")
+BUSY = StorageUnreachableError(f"{SET} answered 503 ServerBusy, which does not judge the SAS")
 LOOKS = ("SAS", "storage", "held SAS")
 
 

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rotator import errors
+from rotator.azure.errors import VaultForbiddenError
 from rotator.commands import cli
 from rotator.commands.terminal import Manner
 from rotator.reporting.report import Due, Failed, KeyReport, Outcome, Report, Unchanged
@@ -78,7 +79,7 @@ def test_brackets_in_a_cell_of_the_table_are_no_markup() -> None:
 
 def test_failure_of_the_whole_run_has_exit_code_1_and_its_remedy() -> None:
     def act() -> Report:
-        raise errors.VaultForbiddenError("no permission", remedy="az keyvault set-policy …")
+        raise VaultForbiddenError("no permission", remedy="az keyvault set-policy …")
 
     done = run(act)
     assert done.exit_code == 1

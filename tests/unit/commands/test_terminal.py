@@ -16,10 +16,11 @@ from click.testing import CliRunner, Result
 from rotator import errors
 from rotator.commands import terminal
 from rotator.commands.terminal import Manner
+from rotator.delivery.errors import UnreachableError
 from rotator.redaction import SecretText
 from tests.fakes.examples import TOKEN
 
-REFUSED = errors.UnreachableError("master.example.com does not answer")
+REFUSED = UnreachableError("master.example.com does not answer")
 TRACEBACK = "Traceback (most recent call last)"
 
 

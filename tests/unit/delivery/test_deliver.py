@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from rotator import errors
 from rotator.delivery import deliver as delivery
 from rotator.delivery import interface
+from rotator.delivery.errors import ConflictError, DeliveryError, NotOursError
 from rotator.delivery.interface import WriteMethod
 from rotator.delivery.manifest import Document
 from rotator.plan.plan import Strategy, Target
@@ -87,7 +87,7 @@ def test_secret_without_a_version_is_not_replaced(uid: object) -> None:
     found = delivered()
     found["metadata"]["uid"] = uid
     master = Master(held=found)
-    with pytest.raises(errors.DeliveryError, match="nothing was changed"):
+    with pytest.raises(DeliveryError, match="nothing was changed"):
         deliver(master)
     assert master.received == [None]
 
@@ -256,7 +256,7 @@ def test_secret_that_changes_all_the_time_is_given_up_after_three_attempts() -> 
         master.secrets["storage-sas"] = document
 
     master.meddle["after"] = [change, change, change, change]
-    with pytest.raises(errors.ConflictError, match="changed 3 times while it was to be written"):
+    with pytest.raises(ConflictError, match="changed 3 times while it was to be written"):
         deliver(master, APPLY)
     assert master.acts == [WriteMethod.UPDATE, WriteMethod.UPDATE, WriteMethod.UPDATE]
     assert master.value() == TOKEN
@@ -267,7 +267,7 @@ def test_secret_that_comes_and_goes_is_given_up_without_a_write() -> None:
     come = lambda: master.secrets.update({"storage-sas": delivered()})  # noqa: E731  # two names for two events
     go = master.secrets.clear
     master.meddle["before"] = [come, go, come]
-    with pytest.raises(errors.ConflictError, match="changed 3 times"):
+    with pytest.raises(ConflictError, match="changed 3 times"):
         deliver(master)
     assert master.received == [None, None, None]
 
@@ -276,7 +276,7 @@ def test_finalizers_forbid_a_recreate_before_anything_is_started() -> None:
     guarded = delivered()
     guarded["metadata"]["finalizers"] = ["example.com/guard"]
     master = Master(held=guarded)
-    with pytest.raises(errors.ConflictError, match="has finalizers") as caught:
+    with pytest.raises(ConflictError, match="has finalizers") as caught:
         deliver(master)
     assert "KUBERNETES_SECRET_STRATEGY=apply" in caught.value.remedy
     assert master.acts == []
@@ -295,7 +295,7 @@ def test_secret_that_is_being_deleted_is_left_alone(target: Target) -> None:
     going = delivered()
     going["metadata"]["deletionTimestamp"] = "2026-07-01T11:59:00Z"
     master = Master(held=going)
-    with pytest.raises(errors.ConflictError, match="is being deleted"):
+    with pytest.raises(ConflictError, match="is being deleted"):
         deliver(master, target)
     assert master.acts == []
 
@@ -304,7 +304,7 @@ def test_secret_that_another_took_over_meanwhile_is_left_alone() -> None:
     theirs = document({"secretKey": "theirs"}, labels={"app.kubernetes.io/managed-by": "Helm"})
     master = Master(held=delivered())
     master.meddle["before"].append(lambda: master.secrets.update({"storage-sas": theirs}))
-    with pytest.raises(errors.NotOursError, match="belongs to Helm"):
+    with pytest.raises(NotOursError, match="belongs to Helm"):
         deliver(master)
     assert master.received == [None]
     assert master.secrets["storage-sas"] == theirs

@@ -7,6 +7,18 @@ import pytest
 from rotator import errors
 from rotator.delivery import deliver as delivery
 from rotator.delivery import interface, manifest
+from rotator.delivery.errors import (
+    ApiServerDownError,
+    CommandFailedError,
+    CommandKilledError,
+    ConnectionLostError,
+    KubectlMissingError,
+    KubernetesForbiddenError,
+    NamespaceMissingError,
+    NotConfirmedError,
+    NotOursError,
+    QuotaExceededError,
+)
 from rotator.delivery.manifest import Document
 from rotator.delivery.ssh import kubectl, outcomes
 from rotator.plan.plan import Strategy, Target
@@ -35,7 +47,7 @@ def test_refused_dry_run_changes_nothing_and_tells_only_its_own_words() -> None:
     master = Master(held=delivered())
     master.refuse = {"validate": QUOTA}
     error = failure(master)
-    assert isinstance(error, errors.QuotaExceededError)
+    assert isinstance(error, QuotaExceededError)
     assert str(error) == (
         "a quota forbids Secret default/storage-sas@master.example.com: Error from server (Forbidden): secrets "
         '"storage-sas" is forbidden: exceeded quota: few; nothing was changed'
@@ -47,7 +59,7 @@ def test_refused_delete_leaves_the_secret() -> None:
     master = Master(held=delivered())
     master.refuse = {"delete": DENIED}
     error = failure(master)
-    assert isinstance(error, errors.KubernetesForbiddenError)
+    assert isinstance(error, KubernetesForbiddenError)
     assert str(error).endswith("; the Secret holds what it held before")
     assert master.value() == TOKEN
 
@@ -66,7 +78,7 @@ def test_two_killed_shells_are_told() -> None:
     master = Master(held=delivered())
     master.dies_at = ["deleted", "created"]
     error = failure(master)
-    assert isinstance(error, errors.CommandKilledError)
+    assert isinstance(error, CommandKilledError)
     assert "what Secret default/storage-sas@master.example.com holds now is not known" in str(error)
     assert error.remedy
 
@@ -75,7 +87,7 @@ def test_refused_create_puts_the_former_secret_back() -> None:
     master = Master(held=delivered())
     master.refuse = {"create": QUOTA, "put back": [QUOTA]}
     error = failure(master)
-    assert isinstance(error, errors.QuotaExceededError)
+    assert isinstance(error, QuotaExceededError)
     assert str(error).endswith("; the former Secret was put back")
     assert master.value() == TOKEN
     assert master.secrets["storage-sas"]["metadata"]["annotations"]["rotator/digest"] == DIGEST
@@ -95,7 +107,7 @@ def test_secret_that_could_not_be_put_back_is_told_as_missing() -> None:
     master = Master(held=delivered())
     master.refuse = {"create": DOWN, "put back": DOWN}
     error = failure(master)
-    assert isinstance(error, errors.ApiServerDownError)
+    assert isinstance(error, ApiServerDownError)
     assert "the Secret is MISSING: neither the new nor the former one could be created for 120 s" in str(error)
 
 
@@ -111,7 +123,7 @@ def test_secret_that_kubectl_says_it_wrote_and_that_is_not_there(held: Document 
     master = Master(held=held)
     master.pretended = {"create"}
     error = failure(master)
-    assert isinstance(error, errors.NotConfirmedError)
+    assert isinstance(error, NotConfirmedError)
     assert "without an error, but it is not there when read back; " in str(error)
     assert str(error).endswith("there is still no such Secret" if held is None else "the Secret is MISSING")
 
@@ -141,7 +153,7 @@ def test_delete_that_stays_unclear_is_made_to_fail_before_anything_is_said() -> 
     master = Master(held=delivered())
     master.refuse = {"delete": FAILED}
     error = failure(master)
-    assert isinstance(error, errors.ApiServerDownError)
+    assert isinstance(error, ApiServerDownError)
     assert str(error).endswith("; the Secret holds what it held before")
     for late in master.deletes:
         assert "(Conflict)" in master.delete("storage-sas", late)
@@ -190,14 +202,14 @@ def test_refused_create_of_a_first_secret_leaves_none() -> None:
     master = Master()
     master.refuse = {"create": 'Error from server (NotFound): namespaces "default" not found\n'}
     error = failure(master)
-    assert isinstance(error, errors.NamespaceMissingError)
+    assert isinstance(error, NamespaceMissingError)
     assert str(error).endswith("; there is still no such Secret")
 
 
 def test_secret_of_others_that_appears_just_before_the_create_is_not_overwritten() -> None:
     master = Master()
     master.meddle["after"].append(lambda: master.secrets.update({"storage-sas": document({"password": "theirs"})}))
-    assert isinstance(failure(master), errors.NotOursError)
+    assert isinstance(failure(master), NotOursError)
     assert master.value(key="password") == "theirs"
 
 
@@ -210,9 +222,7 @@ def test_secret_that_may_be_adopted_and_appears_just_before_the_create_is_looked
     assert master.value(key="other") == "kept"
 
 
-@pytest.mark.parametrize(
-    ("words", "kind"), [(DENIED, errors.KubernetesForbiddenError), (DOWN, errors.ApiServerDownError)]
-)
+@pytest.mark.parametrize(("words", "kind"), [(DENIED, KubernetesForbiddenError), (DOWN, ApiServerDownError)])
 def test_refused_update_leaves_the_secret(words: str, kind: type[errors.RotatorError]) -> None:
     master = Master(held=delivered())
     master.refuse = {"replace": words}
@@ -226,7 +236,7 @@ def test_unreadable_read_back_is_not_taken_for_a_delivery() -> None:
     master = Master(held=delivered())
     master.refuse = {"confirm": DOWN}
     error = failure(master)
-    assert isinstance(error, errors.ApiServerDownError)
+    assert isinstance(error, ApiServerDownError)
     assert str(error).endswith("; what the Secret holds now could not be read")
 
 
@@ -238,21 +248,21 @@ def test_value_that_a_webhook_changed_is_not_confirmed(target: Target) -> None:
     master = Master(held=delivered())
     master.webhook = meddle
     error = failure(master, target)
-    assert isinstance(error, errors.NotConfirmedError)
+    assert isinstance(error, NotConfirmedError)
     assert str(error) == "Secret default/storage-sas@master.example.com does not hold what was delivered when read back"
 
 
 def test_data_key_that_a_webhook_added_is_not_confirmed() -> None:
     master = Master(held=delivered())
     master.webhook = lambda stored: stored["data"].update(extra="aHVudGVyMg==")
-    assert isinstance(failure(master), errors.NotConfirmedError)
+    assert isinstance(failure(master), NotConfirmedError)
 
 
 def test_remote_command_that_does_not_start_changes_nothing() -> None:
     master = Master(held=delivered())
     master.refuse = {"start": "mkfifo: cannot create fifo: No space left on device\n"}
     error = failure(master)
-    assert isinstance(error, errors.CommandFailedError)
+    assert isinstance(error, CommandFailedError)
     assert "No space left on device; nothing was changed" in str(error)
     assert error.status == 70
 
@@ -260,7 +270,7 @@ def test_remote_command_that_does_not_start_changes_nothing() -> None:
 def test_kubectl_that_is_missing_is_told_at_the_first_look() -> None:
     master = Master()
     master.refuse = {"get": "sh: 1: kubectl: not found\n"}
-    with pytest.raises(errors.KubectlMissingError, match="nothing was changed"):
+    with pytest.raises(KubectlMissingError, match="nothing was changed"):
         delivery.observe(master, TARGET)
 
 
@@ -268,7 +278,7 @@ def test_api_server_that_goes_away_after_the_first_look_changes_nothing() -> Non
     master = Master(held=delivered())
     held = delivery.observe(master, TARGET)
     master.refuse = {"get": DOWN}
-    with pytest.raises(errors.ApiServerDownError, match="nothing was changed"):
+    with pytest.raises(ApiServerDownError, match="nothing was changed"):
         delivery.deliver(master, TARGET, held, order(NEW_TOKEN))
     assert master.received == [None]
     assert master.value() == TOKEN
@@ -276,14 +286,14 @@ def test_api_server_that_goes_away_after_the_first_look_changes_nothing() -> Non
 
 def test_secret_of_another_owner_is_refused_at_the_first_look() -> None:
     master = Master(held=document({"password": "hunter2"}))
-    with pytest.raises(errors.NotOursError):
+    with pytest.raises(NotOursError):
         delivery.observe(master, TARGET)
 
 
 def test_broken_connection_is_told_as_it_is() -> None:
     master = Master()
-    master.broken = errors.ConnectionLostError("the connection broke")
-    with pytest.raises(errors.ConnectionLostError):
+    master.broken = ConnectionLostError("the connection broke")
+    with pytest.raises(ConnectionLostError):
         delivery.observe(master, TARGET)
 
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from rotator import errors
 from rotator.delivery import manifest
+from rotator.delivery.errors import NotOursError
 from rotator.redaction import scrub
 from tests.fakes.examples import STORED, TARGET, TOKEN, delivered, document, held
 
@@ -96,7 +96,7 @@ def test_unmanaged_secret_with_the_data_key_is_adopted() -> None:
 
 
 def test_unmanaged_secret_without_the_data_key_is_left_alone() -> None:
-    with pytest.raises(errors.NotOursError) as caught:
+    with pytest.raises(NotOursError) as caught:
         manifest.check_owner(held(document({"password": "hunter2"})), TARGET)
     assert str(caught.value) == (
         "Secret default/storage-sas@master.example.com was not made by this tool and has no data key 'secretKey'; "
@@ -120,7 +120,7 @@ def test_unmanaged_secret_without_the_data_key_is_left_alone() -> None:
     ],
 )
 def test_secret_of_another_owner_is_left_alone_even_with_the_data_key(metadata: dict[str, object], owner: str) -> None:
-    with pytest.raises(errors.NotOursError, match=f"belongs to {owner}; it was left alone"):
+    with pytest.raises(NotOursError, match=f"belongs to {owner}; it was left alone"):
         manifest.check_owner(held(document({"secretKey": "old"}, **metadata)), TARGET)
 
 
@@ -133,7 +133,7 @@ def test_secret_with_our_label_is_ours_to_write_whatever_else_is_gone(data: dict
 def test_secret_with_our_label_and_an_owner_is_the_owner_s() -> None:
     owner = [{"kind": "ExternalSecret", "name": "shop"}]
     labelled = document({}, labels={"app.kubernetes.io/managed-by": "rotator"}, ownerReferences=owner)
-    with pytest.raises(errors.NotOursError, match="belongs to ExternalSecret shop"):
+    with pytest.raises(NotOursError, match="belongs to ExternalSecret shop"):
         manifest.check_owner(held(labelled), TARGET)
 
 

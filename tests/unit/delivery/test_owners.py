@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from rotator import errors
 from rotator.delivery import manifest, owners
+from rotator.delivery.errors import NotOursError
 from tests.fakes.examples import TARGET, delivered, document, held
 
 COPIES = {
@@ -95,7 +95,7 @@ FREE: list[dict[str, Any]] = [
 def test_secret_that_a_controller_keeps_is_refused_by_its_name(owner: str, metadata: dict[str, Any]) -> None:
     found = held(document({"secretKey": "old"}, **metadata))
     assert manifest.keeper(found) == owner
-    with pytest.raises(errors.NotOursError) as caught:
+    with pytest.raises(NotOursError) as caught:
         manifest.check_owner(found, TARGET)
     assert f"belongs to {owner}; it was left alone" in str(caught.value)
     assert "KUBERNETES_SECRET_ADOPT=true" in caught.value.remedy
@@ -115,7 +115,7 @@ def test_secret_that_nobody_keeps_is_adopted(metadata: dict[str, Any]) -> None:
 def test_copy_of_a_secret_of_ours_is_not_ours_though_it_says_so(mark: str, text: str) -> None:
     copy = held(delivered(**{mark: text}))
     assert copy.ours
-    with pytest.raises(errors.NotOursError, match="as a copy"):
+    with pytest.raises(NotOursError, match="as a copy"):
         manifest.check_owner(copy, TARGET)
     manifest.check_owner(copy, dataclasses.replace(TARGET, adopt=True))
 
@@ -130,7 +130,7 @@ def test_clone_that_kyverno_makes_of_a_secret_of_ours_is_not_ours_either() -> No
         "generate.kyverno.io/source-kind": "Secret",
         "generate.kyverno.io/source-namespace": "infra",
     }
-    with pytest.raises(errors.NotOursError, match="belongs to Kyverno, as a copy; it was left alone"):
+    with pytest.raises(NotOursError, match="belongs to Kyverno, as a copy; it was left alone"):
         manifest.check_owner(held(clone), TARGET)
     del clone["metadata"]["labels"]["generate.kyverno.io/source-kind"]
     manifest.check_owner(held(clone), TARGET)

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from rotator import errors
+from rotator.azure.errors import VaultError
+from rotator.delivery.errors import QuotaExceededError, SshError
 from rotator.plan.plan import Strategy
 from rotator.redaction import SecretText
 from rotator.reporting import report
@@ -127,7 +128,7 @@ def test_counts_name_each_kind_once() -> None:
 
 
 def test_failure_of_our_own_is_told_with_its_kind_and_remedy() -> None:
-    outcome = report.failure(errors.QuotaExceededError("a quota forbids it"))
+    outcome = report.failure(QuotaExceededError("a quota forbids it"))
     assert outcome == Failed(
         "QuotaExceededError",
         "a quota forbids it",
@@ -136,7 +137,7 @@ def test_failure_of_our_own_is_told_with_its_kind_and_remedy() -> None:
 
 
 def test_failure_with_its_own_remedy_tells_that_instead() -> None:
-    assert report.failure(errors.VaultError("no", remedy="Ask again.")).remedy == "Ask again."
+    assert report.failure(VaultError("no", remedy="Ask again.")).remedy == "Ask again."
 
 
 def test_unexpected_failure_is_named_and_scrubbed() -> None:
@@ -151,7 +152,7 @@ def test_unexpected_failure_is_named_and_scrubbed() -> None:
 
 def test_words_of_our_own_failure_are_scrubbed_too() -> None:
     secret = SecretText("hunter2-hunter2")
-    assert report.failure(errors.SshError("no hunter2-hunter2")).message == "no [secret]"
+    assert report.failure(SshError("no hunter2-hunter2")).message == "no [secret]"
     assert secret.reveal() == "hunter2-hunter2"
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from rotator import errors, telemetry
+from rotator import telemetry
+from rotator.azure.errors import VaultError
 from rotator.reporting import publish
 from rotator.reporting.report import Failed, Outcome, Report, Rotated, TargetReport, Unchanged
 from rotator.stopwatch import Stopwatch
@@ -131,8 +132,8 @@ def test_a_step_is_a_span_and_its_duration_is_measured(notebook: Notebook) -> No
 
 
 def test_a_step_that_fails_is_measured_too(notebook: Notebook) -> None:
-    with pytest.raises(errors.VaultError), Stopwatch().step("vault"):
-        raise errors.VaultError("no")
+    with pytest.raises(VaultError), Stopwatch().step("vault"):
+        raise VaultError("no")
 
     assert notebook.spans == [(0, "rotator.vault", "VaultError")]
     assert len(notebook.named(telemetry.STEP_DURATION)) == 1

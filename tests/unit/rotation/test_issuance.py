@@ -6,6 +6,7 @@ import pytest
 
 from rotator import errors
 from rotator.azure.account_keys import AccountKeys
+from rotator.azure.errors import LeaseLostError, StorageRefusedError, VaultForbiddenError, VaultThrottledError
 from rotator.plan.plan import ManagedAccount
 from rotator.redaction import SecretText
 from rotator.rotation import pending
@@ -15,7 +16,7 @@ from tests.fakes.examples import plan
 from tests.fakes.services import Ring
 from tests.fakes.world import World
 
-REFUSED = errors.StorageRefusedError("storage answered 403")
+REFUSED = StorageRefusedError("storage answered 403")
 
 
 def issuance(world: World, *, keyed: bool = False) -> Issuance:
@@ -109,7 +110,7 @@ def test_failure_is_everyones_until_it_is_forgotten() -> None:
     made = issuance(world)
     world.calls.failing["prove"] = REFUSED
     for _ in range(2):
-        with pytest.raises(errors.StorageRefusedError):
+        with pytest.raises(StorageRefusedError):
             made.issue(Stopwatch())
     assert world.calls.names.count("mint") == 1
     made.forget()
@@ -131,9 +132,9 @@ def test_failed_reading_is_not_asked_for_anew_and_the_last_good_one_is_kept() ->
     world = World().settled()
     made = issuance(world)
     good = made.account_state()
-    world.calls.failing["stored"] = errors.VaultThrottledError("429")
+    world.calls.failing["stored"] = VaultThrottledError("429")
     for look in (made.refreshed, made.account_state):
-        with pytest.raises(errors.VaultThrottledError):
+        with pytest.raises(VaultThrottledError):
             look()
     assert world.calls.names.count("stored") == 2
     assert made.latest() is good
@@ -141,8 +142,8 @@ def test_failed_reading_is_not_asked_for_anew_and_the_last_good_one_is_kept() ->
 
 def test_latest_reading_fails_as_the_first_did_when_there_is_none() -> None:
     world = World().settled()
-    world.calls.failing["stored"] = errors.VaultThrottledError("429")
-    with pytest.raises(errors.VaultThrottledError):
+    world.calls.failing["stored"] = VaultThrottledError("429")
+    with pytest.raises(VaultThrottledError):
         issuance(world).latest()
 
 
@@ -161,7 +162,7 @@ def test_vault_that_may_not_be_read_is_an_error_only_where_keys_are_asked_for() 
     world.vault.may_read = False
     made = issuance(world)
     assert made.account_state().managed is None
-    with pytest.raises(errors.VaultForbiddenError):
+    with pytest.raises(VaultForbiddenError):
         made.with_keys()
 
 
@@ -175,8 +176,8 @@ def test_definition_is_set_with_the_tags_that_it_has() -> None:
 
 def test_lost_lease_keeps_the_definition_as_it_was() -> None:
     world = World()
-    world.calls.failing["fence"] = errors.LeaseLostError("another run has it")
-    with pytest.raises(errors.LeaseLostError):
+    world.calls.failing["fence"] = LeaseLostError("another run has it")
+    with pytest.raises(LeaseLostError):
         issuance(world).issue(Stopwatch())
     assert world.vault.definitions == {}
 

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 import pytest
 
 from rotator import errors
+from rotator.azure.errors import LeaseUnavailableError, OwnStorageError
 from rotator.rotation import lock
 from rotator.rotation.request import Request
 from tests.fakes.examples import plan
@@ -75,7 +76,7 @@ def test_run_that_does_without_a_lease_by_choice_may_touch_the_keys() -> None:
 def test_run_without_storage_goes_on_with_a_warning_and_leaves_the_keys(caplog: pytest.LogCaptureFixture) -> None:
     with take(leased=True) as alone:
         alone.fence()
-        with pytest.raises(errors.LeaseUnavailableError) as caught:
+        with pytest.raises(LeaseUnavailableError) as caught:
             alone.admit("mystorage")
     assert str(caught.value) == "no storage of the app's own is set (AzureWebJobsStorage) for a lease"
     assert "--no-lease" in caught.value.remedy
@@ -85,13 +86,13 @@ def test_run_without_storage_goes_on_with_a_warning_and_leaves_the_keys(caplog: 
 
 def test_connection_string_that_cannot_be_used_is_no_lease_and_is_not_told() -> None:
     with take(leased=True, AzureWebJobsStorage="AccountName=only;Nonsense=c2VjcmV0") as alone:
-        assert isinstance(alone.obstacle, errors.LeaseUnavailableError)
+        assert isinstance(alone.obstacle, LeaseUnavailableError)
         assert "c2VjcmV0" not in f"{alone.obstacle}{alone.warnings}{alone!r}"
 
 
 def test_app_that_lives_on_the_account_by_its_key_is_refused_before_anything_else() -> None:
     with take(AzureWebJobsStorage=STORAGE) as alone:
-        with pytest.raises(errors.OwnStorageError) as caught:
+        with pytest.raises(OwnStorageError) as caught:
             alone.admit("mystorage")
         alone.admit("another")
     assert "AzureWebJobsStorage" in str(caught.value)

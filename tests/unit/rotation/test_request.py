@@ -8,6 +8,7 @@ import socket
 import pytest
 
 from rotator import errors
+from rotator.azure.errors import VaultError
 from rotator.reporting.report import Failed
 from rotator.rotation import request
 from rotator.rotation.pending import Operation
@@ -75,7 +76,7 @@ def test_without_settings_the_interval_is_not_known() -> None:
     assert REQUEST.refused(errors.SettingsError(["x is missing"])).as_json()["interval_seconds"] is None
 
 
-@pytest.mark.parametrize("error", [ValueError(f"odd: {TOKEN}"), errors.VaultError(f"odd: {TOKEN}")])
+@pytest.mark.parametrize("error", [ValueError(f"odd: {TOKEN}"), VaultError(f"odd: {TOKEN}")])
 def test_a_refused_runs_report_holds_no_secret(error: Exception) -> None:
     told = json.dumps(REQUEST.refused(error).as_json())
     assert "MDEyMzQ1Njc4OWFi" not in told

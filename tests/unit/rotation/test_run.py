@@ -1,7 +1,7 @@
 import dataclasses
 import datetime
 
-from rotator import errors
+from rotator.delivery.errors import UnreachableError
 from rotator.reporting import report
 from rotator.reporting.report import Due, Failed, Rotated, Unchanged
 from tests.fakes.examples import CLUSTER, DEFINITION, LABEL, NOW, TARGET, TOKEN, delivered, plan
@@ -213,7 +213,7 @@ def test_plan_does_not_promise_a_definition_that_no_due_target_would_set() -> No
 
 def test_plan_reports_a_master_that_does_not_answer() -> None:
     world = World()
-    world.network.failing[HOST] = errors.UnreachableError("no answer")
+    world.network.failing[HOST] = UnreachableError("no answer")
     assert isinstance(outcome(world.run().plan()), Failed)
 
 

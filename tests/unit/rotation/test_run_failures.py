@@ -6,7 +6,23 @@ import logging
 
 import pytest
 
-from rotator import errors
+from rotator.azure.errors import (
+    StorageRefusedError,
+    StorageUnreachableError,
+    VaultForbiddenError,
+    VaultSecretNotFoundError,
+    VaultThrottledError,
+    VaultUnreachableError,
+)
+from rotator.delivery.errors import (
+    AuthenticationRejectedError,
+    ConnectionLostError,
+    HostKeyRejectedError,
+    PrivateKeyError,
+    SshError,
+    TimedOutError,
+    UnreachableError,
+)
 from rotator.plan.plan import Target
 from rotator.reporting import report
 from rotator.reporting.report import Failed, Rotated
@@ -40,14 +56,14 @@ def test_failing_target_does_not_stop_the_next_on_the_same_connection() -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        errors.UnreachableError("far does not answer"),
-        errors.HostKeyRejectedError("far shows another key"),
-        errors.AuthenticationRejectedError("far does not accept the key"),
-        errors.PrivateKeyError("the key is damaged"),
-        errors.TimedOutError("the handshake took longer than 15 s"),
+        UnreachableError("far does not answer"),
+        HostKeyRejectedError("far shows another key"),
+        AuthenticationRejectedError("far does not accept the key"),
+        PrivateKeyError("the key is damaged"),
+        TimedOutError("the handshake took longer than 15 s"),
     ],
 )
-def test_cluster_that_cannot_be_reached_does_not_stop_the_next(error: errors.SshError) -> None:
+def test_cluster_that_cannot_be_reached_does_not_stop_the_next(error: SshError) -> None:
     world = two_clusters()
     world.network.failing["far"] = error
     found = world.rotate()
@@ -58,7 +74,7 @@ def test_cluster_that_cannot_be_reached_does_not_stop_the_next(error: errors.Ssh
 
 def test_unreachable_cluster_fails_each_of_its_targets() -> None:
     world = World(TARGET, OTHER)
-    world.network.failing[HOST] = errors.UnreachableError("no answer", remedy="Check it.")
+    world.network.failing[HOST] = UnreachableError("no answer", remedy="Check it.")
     found = world.rotate()
     assert [failed(found, number) for number in (0, 1)] == [Failed("UnreachableError", "no answer", "Check it.")] * 2
     assert "mint" not in world.calls.names
@@ -88,7 +104,7 @@ def test_unexpected_exception_in_a_target_is_reported_scrubbed_and_logged_with_i
 def test_connection_that_breaks_at_one_target_leaves_what_was_done_reported() -> None:
     world = World(TARGET, OTHER)
     world.master.meddle["after"].append(
-        lambda: setattr(world.master, "broken", errors.ConnectionLostError("the connection broke"))
+        lambda: setattr(world.master, "broken", ConnectionLostError("the connection broke"))
     )
     found = world.rotate()
     assert isinstance(outcome(found), Rotated)
@@ -98,7 +114,7 @@ def test_connection_that_breaks_at_one_target_leaves_what_was_done_reported() ->
 @pytest.mark.parametrize("method", ["stored", "managed", "store", "mint"])
 def test_failing_issue_is_tried_once_and_fails_every_due_target(method: str) -> None:
     world = World(TARGET, OTHER)
-    world.calls.failing[method] = errors.VaultThrottledError("the vault answered 429")
+    world.calls.failing[method] = VaultThrottledError("the vault answered 429")
     found = world.rotate()
     assert [failed(found, number).error for number in (0, 1)] == ["VaultThrottledError"] * 2
     assert world.calls.names.count(method) == 1
@@ -107,22 +123,22 @@ def test_failing_issue_is_tried_once_and_fails_every_due_target(method: str) -> 
 
 def test_failing_issue_leaves_fresh_targets_unchanged() -> None:
     world = World(OTHER, TARGET, held=delivered())
-    world.calls.failing["mint"] = errors.VaultUnreachableError("no answer")
+    world.calls.failing["mint"] = VaultUnreachableError("no answer")
     assert world.rotate().counts() == "1 failed, 1 unchanged"
     assert world.master.value() == TOKEN
 
 
 def test_missing_private_key_fails_before_any_connection() -> None:
     world = World()
-    world.calls.failing["secret"] = errors.VaultSecretNotFoundError("secret 'privatekey' is not in the vault")
+    world.calls.failing["secret"] = VaultSecretNotFoundError("secret 'privatekey' is not in the vault")
     assert failed(world.rotate()).error == "VaultSecretNotFoundError"
     assert world.network.connections == []
 
 
 def test_a_failed_target_tells_until_when_the_sas_lives_that_it_was_seen_to_hold() -> None:
     world = World(TARGET, FAR, held=delivered(**{"rotator/rotated": "2026-07-01T11:00:00Z"}))
-    world.calls.failing["mint"] = errors.VaultUnreachableError("no answer")
-    world.network.failing["far"] = errors.UnreachableError("far does not answer")
+    world.calls.failing["mint"] = VaultUnreachableError("no answer")
+    world.network.failing["far"] = UnreachableError("far does not answer")
     found = world.rotate()
     assert [each["expires"] for each in found.as_json()["targets"]] == ["2026-07-01T16:00:00Z", None]
 
@@ -151,7 +167,7 @@ def test_sas_that_is_not_what_was_asked_for_is_neither_tried_nor_delivered(
 
 def test_sas_that_storage_refuses_is_never_delivered() -> None:
     world = World(TARGET, OTHER, held=delivered())
-    world.calls.failing["prove"] = errors.StorageRefusedError("storage answered 403", remedy="Check the keys.")
+    world.calls.failing["prove"] = StorageRefusedError("storage answered 403", remedy="Check the keys.")
     found = world.rotate(forced=True)
     assert [failed(found, number).error for number in (0, 1)] == ["StorageRefusedError"] * 2
     assert failed(found).remedy == "Check the keys."
@@ -161,7 +177,7 @@ def test_sas_that_storage_refuses_is_never_delivered() -> None:
 
 def test_storage_that_does_not_answer_at_the_given_endpoint_stops_the_delivery() -> None:
     world = World()
-    world.calls.failing["prove"] = errors.StorageUnreachableError("storage does not answer")
+    world.calls.failing["prove"] = StorageUnreachableError("storage does not answer")
     assert failed(world.rotate()).error == "StorageUnreachableError"
     assert world.master.secrets == {}
 
@@ -169,7 +185,7 @@ def test_storage_that_does_not_answer_at_the_given_endpoint_stops_the_delivery()
 def test_storage_that_does_not_answer_at_a_concluded_endpoint_is_a_warning() -> None:
     world = World()
     world.plan = plan(blob_endpoint=None)
-    world.calls.failing["prove"] = errors.StorageUnreachableError("storage does not answer")
+    world.calls.failing["prove"] = StorageUnreachableError("storage does not answer")
     found = world.rotate()
     done = outcome(found)
     assert isinstance(done, Rotated)
@@ -220,8 +236,8 @@ def test_log_of_a_run_holds_no_secret(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_plan_stops_at_a_vault_that_refuses_as_nothing_could_be_told() -> None:
     world = World()
-    world.calls.failing["stored"] = errors.VaultForbiddenError("no permission")
-    with pytest.raises(errors.VaultForbiddenError):
+    world.calls.failing["stored"] = VaultForbiddenError("no permission")
+    with pytest.raises(VaultForbiddenError):
         world.run().plan()
 
 

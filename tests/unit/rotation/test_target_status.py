@@ -6,8 +6,9 @@ from collections.abc import Collection
 
 import pytest
 
-from rotator import errors
+from rotator.azure.errors import ArchiveError, VaultForbiddenError
 from rotator.delivery import manifest
+from rotator.delivery.errors import UnreachableError
 from rotator.delivery.manifest import Document
 from rotator.issuers.account_state import AccountState, StoredDefinition
 from rotator.plan import schedule
@@ -248,10 +249,10 @@ def test_a_survey_changes_nothing() -> None:
 def test_one_master_that_is_out_of_reach_hides_no_other() -> None:
     world = World(TARGET, FAR)
     assert not world.rotate().failed
-    world.network.failing["far"] = errors.UnreachableError("far does not answer")
+    world.network.failing["far"] = UnreachableError("far does not answer")
     found = target_status.survey(world.plan, world.services)
     assert [each.state for each in found.targets] == [State.FRESH, State.UNKNOWN]
-    assert found.targets[1].failure == Failed("UnreachableError", "far does not answer", errors.UnreachableError.remedy)
+    assert found.targets[1].failure == Failed("UnreachableError", "far does not answer", UnreachableError.remedy)
     assert not found.well
 
 
@@ -260,7 +261,7 @@ def test_what_belongs_to_which_target_is_not_mixed_up() -> None:
     second = dataclasses.replace(TARGET, secret="second-sas")
     world = World(TARGET, FAR, second)
     assert not world.rotate().failed
-    world.network.failing["far"] = errors.UnreachableError("far does not answer")
+    world.network.failing["far"] = UnreachableError("far does not answer")
     del world.master.secrets["second-sas"]
     found = target_status.survey(world.plan, world.services)
     assert [(each.target, each.state) for each in found.targets] == [
@@ -273,7 +274,7 @@ def test_what_belongs_to_which_target_is_not_mixed_up() -> None:
 def test_a_vault_that_does_not_tell_keeps_nobody_from_looking_into_the_clusters() -> None:
     world = World()
     assert not world.rotate().failed
-    world.calls.failing["stored"] = errors.VaultForbiddenError("no permission 'storage getsas'")
+    world.calls.failing["stored"] = VaultForbiddenError("no permission 'storage getsas'")
     found = target_status.survey(world.plan, world.services)
     assert [each.state for each in found.targets] == [State.FRESH]
     assert found.warnings == (*world.plan.warnings, "the vault could not be asked: no permission 'storage getsas'")
@@ -307,13 +308,13 @@ def test_without_the_vault_a_deleted_secret_is_told_as_missing() -> None:
     assert not world.rotate().failed
     world.master.secrets.clear()
     assert [each.state for each in target_status.survey(world.plan, world.services).targets] == [State.DRIFT]
-    world.calls.failing["stored"] = errors.VaultForbiddenError("no permission 'storage getsas'")
+    world.calls.failing["stored"] = VaultForbiddenError("no permission 'storage getsas'")
     assert [each.state for each in target_status.survey(world.plan, world.services).targets] == [State.MISSING]
 
 
 def test_without_the_vaults_secrets_every_target_is_unknown() -> None:
     world = World(TARGET, FAR)
-    world.calls.failing["secret"] = errors.VaultForbiddenError("no permission 'secrets get'")
+    world.calls.failing["secret"] = VaultForbiddenError("no permission 'secrets get'")
     found = target_status.survey(world.plan, world.services)
     assert [each.state for each in found.targets] == [State.UNKNOWN, State.UNKNOWN]
 
@@ -455,7 +456,7 @@ def test_only_what_could_not_be_looked_into_is_recalled() -> None:
 
 def test_an_archive_that_cannot_be_read_is_a_warning() -> None:
     def recall(_targets: Collection[str]) -> dict[str, LastKnown]:
-        raise errors.ArchiveError("the app's own storage answered 403")
+        raise ArchiveError("the app's own storage answered 403")
 
     found, warnings = target_status.recalled([UNSEEN], NOW, recall)
     assert found == (UNSEEN,)

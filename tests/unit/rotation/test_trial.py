@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from rotator import errors, sas
+from rotator import sas
+from rotator.azure.errors import StorageUnreachableError, VaultForbiddenError
+from rotator.delivery.errors import UnreachableError
 from rotator.plan.plan import Target
 from rotator.redaction import SecretText
 from rotator.reporting.status import State, Status
@@ -79,7 +81,7 @@ def test_an_expired_sas_is_told_as_that_and_not_tried(world: World) -> None:
     assert world.storage.tried == []
 
 
-@pytest.mark.parametrize("error", [errors.StorageUnreachableError("storage does not answer"), ValueError("odd URL")])
+@pytest.mark.parametrize("error", [StorageUnreachableError("storage does not answer"), ValueError("odd URL")])
 def test_a_storage_that_judges_nothing_is_a_warning_and_no_more(world: World, error: Exception) -> None:
     world.calls.failing["prove"] = error
     found = looked(world)
@@ -106,7 +108,7 @@ def test_where_storage_is_is_concluded_as_in_a_run(world: World) -> None:
 
 def test_a_vault_that_does_not_answer_keeps_nothing_from_being_tried(world: World) -> None:
     world.account.regenerate("key1")
-    world.calls.failing["stored"] = errors.VaultForbiddenError("no permission 'storage getsas'")
+    world.calls.failing["stored"] = VaultForbiddenError("no permission 'storage getsas'")
     assert states(world) == [(State.EXPIRED, REFUSED)]
     world.plan = dataclasses.replace(world.plan, blob_endpoint=None)
     assert states(world) == [(State.FRESH, "its SAS is fresh")]
@@ -121,7 +123,7 @@ def test_a_secret_that_is_not_ours_is_not_tried(world: World) -> None:
 
 def test_each_target_is_told_what_its_own_sas_came_to() -> None:
     world = World(TARGET, FAR)
-    world.network.failing["far"] = errors.UnreachableError("far does not answer")
+    world.network.failing["far"] = UnreachableError("far does not answer")
     world.rotate()
     world.network.failing.clear()
     world.vault.turn_to("key2")
@@ -129,7 +131,7 @@ def test_each_target_is_told_what_its_own_sas_came_to() -> None:
     world.account.regenerate("key2")
     assert [each.state for each in looked(world).targets] == [State.EXPIRED, State.EXPIRED]
     world.vault.turn_to("key1")
-    world.network.failing["far"] = errors.UnreachableError("far does not answer")
+    world.network.failing["far"] = UnreachableError("far does not answer")
     world.rotate(forced=True)
     world.network.failing.clear()
     assert [each.state for each in looked(world).targets] == [State.FRESH, State.EXPIRED]
@@ -145,7 +147,7 @@ class Slow:
     def prove(self, sas: Sas, endpoint: str) -> str:
         self.tried.append(sas.fingerprint)
         self._barrier.wait(timeout=10)
-        raise errors.StorageUnreachableError(f"{endpoint} does not answer")
+        raise StorageUnreachableError(f"{endpoint} does not answer")
 
     def refused(self, sas: Sas, endpoint: str) -> str:
         raise NotImplementedError
@@ -175,7 +177,7 @@ def test_what_many_targets_were_given_in_one_run_is_tried_once() -> None:
 @pytest.mark.parametrize("minutes", [1, 20, 50])
 def test_a_sas_that_died_in_an_unfinished_revocation_is_expired_however_old_it_is(world: World, minutes: int) -> None:
     untried(world)
-    world.network.failing[HOST] = errors.UnreachableError("it does not answer")
+    world.network.failing[HOST] = UnreachableError("it does not answer")
     report = world.run_operation(Operation.REVOKE, forced=True)
     assert report.key
     assert report.key.outcome == "unfinished"

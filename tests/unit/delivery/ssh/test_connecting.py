@@ -12,7 +12,14 @@ from typing import Any
 import paramiko
 import pytest
 
-from rotator import errors
+from rotator.delivery.errors import (
+    AuthenticationRejectedError,
+    ConnectionLostError,
+    HostKeyRejectedError,
+    SshError,
+    TimedOutError,
+    UnreachableError,
+)
 from rotator.delivery.ssh import tcp
 from rotator.delivery.ssh.connection import Limits, SshConnector
 from rotator.redaction import SecretText
@@ -117,7 +124,7 @@ def test_the_second_family_is_tried_before_the_rest_of_the_first() -> None:
 def test_all_addresses_together_have_the_time_of_one() -> None:
     with serving(says(b"")) as server, dead("127.0.1.1", server.port), dead("127.0.1.2", server.port):
         began = time.monotonic()
-        with pytest.raises(errors.UnreachableError) as caught:
+        with pytest.raises(UnreachableError) as caught:
             connects(server, SshConnector(Limits(connect=1.0), resolve=Names("127.0.1.1", "127.0.1.2", "127.0.1.3")))
     assert time.monotonic() - began < 5
     assert str(caught.value) == (
@@ -134,14 +141,14 @@ def test_a_name_that_is_not_resolved_in_time_is_told() -> None:
         return []
 
     ssh = SshConnector(Limits(connect=0.3), resolve=slow)
-    with pytest.raises(errors.UnreachableError, match=r"the name of .* was not resolved within 0\.3 s"):
+    with pytest.raises(UnreachableError, match=r"the name of .* was not resolved within 0\.3 s"):
         ssh.shown(cluster(22))
     released.set()
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "x" * 64 + ".example.com", "a..b", "\xfc" * 70])
 def test_a_name_without_an_address_is_told(host: str) -> None:
-    with pytest.raises(errors.UnreachableError, match=r"has no address|was not resolved"):
+    with pytest.raises(UnreachableError, match=r"has no address|was not resolved"):
         SshConnector(LIMITS).shown(cluster(22, host=host))
 
 
@@ -195,7 +202,7 @@ def test_a_server_that_drops_the_second_connection_too_is_quoted(
     words: bytes, said: str, remedy: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "rotator")
-    with serving(Dropping(9, words)) as server, pytest.raises(errors.UnreachableError) as caught:
+    with serving(Dropping(9, words)) as server, pytest.raises(UnreachableError) as caught:
         SshConnector(LIMITS, sleep=lambda _: None).shown(cluster(server.port))
     assert said in str(caught.value)
     assert str(caught.value).isprintable()
@@ -205,7 +212,7 @@ def test_a_server_that_drops_the_second_connection_too_is_quoted(
 
 
 def test_what_a_mute_server_closed_is_not_tried_again() -> None:
-    with serving(until_closed) as server, pytest.raises(errors.TimedOutError):
+    with serving(until_closed) as server, pytest.raises(TimedOutError):
         SshConnector(Limits(handshake=0.3)).shown(cluster(server.port))
     assert server.connections == 1
 
@@ -287,7 +294,7 @@ def choosy(connection: socket.socket) -> None:
 
 
 def test_a_wrong_pin_is_told_as_such_by_a_server_that_closes_for_a_key_type() -> None:
-    with serving(choosy) as server, pytest.raises(errors.HostKeyRejectedError) as caught:
+    with serving(choosy) as server, pytest.raises(HostKeyRejectedError) as caught:
         connects(server, SshConnector(LIMITS, sleep=lambda _: None, resolve=Names("127.0.0.1")), WRONG)
     assert pin(host_key()) in str(caught.value)
     assert "its ssh-rsa key was not shown" in str(caught.value)
@@ -301,7 +308,7 @@ def test_the_keys_that_a_server_shows_before_it_closes_for_a_type_are_listed() -
 
 
 def test_a_host_without_the_pinned_type_is_told_with_the_key_that_it_shows() -> None:
-    with serving(honest) as server, pytest.raises(errors.HostKeyRejectedError) as caught:
+    with serving(honest) as server, pytest.raises(HostKeyRejectedError) as caught:
         connects(server, SshConnector(LIMITS, resolve=Names("127.0.0.1")), pin(host_key("rsa")))
     assert f"shows {pin(host_key())}, but pinned is {pin(host_key('rsa'))}" in str(caught.value)
 
@@ -320,7 +327,7 @@ class Undecided(Anybody):
         return self._answer
 
 
-def login(act: Callable[[paramiko.Transport], None], answer: int) -> errors.SshError:
+def login(act: Callable[[paramiko.Transport], None], answer: int) -> SshError:
     """What becomes of a login at a server that does that while it looks at the key, and answers so."""
 
     def serve(connection: socket.socket) -> None:
@@ -329,21 +336,21 @@ def login(act: Callable[[paramiko.Transport], None], answer: int) -> errors.SshE
         server.start_server(server=Undecided(lambda: act(server), answer))
         server.join(10)
 
-    with serving(serve) as server, pytest.raises(errors.SshError) as caught:
+    with serving(serve) as server, pytest.raises(SshError) as caught:
         connects(server, SshConnector(LIMITS, resolve=Names("127.0.0.1")))
     return caught.value
 
 
 def test_a_connection_that_ends_in_the_login_says_nothing_of_the_key() -> None:
     told = login(lambda server: server.sock.shutdown(socket.SHUT_RDWR), paramiko.common.AUTH_SUCCESSFUL)
-    assert type(told) is errors.ConnectionLostError
+    assert type(told) is ConnectionLostError
     assert "closed the connection while it looked at the key ssh-" in str(told)
     assert "log" in told.remedy
 
 
 def test_a_key_that_is_refused_is_told_as_such() -> None:
     told = login(lambda _: None, paramiko.common.AUTH_FAILED)
-    assert type(told) is errors.AuthenticationRejectedError
+    assert type(told) is AuthenticationRejectedError
     assert "authorized_keys" in told.remedy
 
 
@@ -376,6 +383,6 @@ def test_a_host_that_babbles_after_the_login_ends_in_an_error_of_ours() -> None:
     with (
         serving(serve) as server,
         ssh.connect(cluster(server.port, pin(host_key()), "master.example.com"), KEY, None) as shell,
-        pytest.raises(errors.ConnectionLostError, match="before a command could be started"),
+        pytest.raises(ConnectionLostError, match="before a command could be started"),
     ):
         shell.start("true", seconds=5)

@@ -7,6 +7,23 @@ import time
 import pytest
 
 from rotator import errors
+from rotator.delivery.errors import (
+    AdmissionWebhookError,
+    ApiServerDownError,
+    CommandFailedError,
+    ConflictError,
+    DryRunUnsupportedError,
+    KubeconfigError,
+    KubectlMissingError,
+    KubercError,
+    KubernetesForbiddenError,
+    KubernetesUnauthorizedError,
+    ManifestRejectedError,
+    NamespaceMissingError,
+    OwnerReferenceError,
+    QuotaExceededError,
+    SudoError,
+)
 from rotator.delivery.ssh import kubectl_errors, remote_output
 from rotator.plan.plan import Strategy
 from rotator.redaction import SecretText
@@ -19,255 +36,255 @@ SAID: list[tuple[str, int, str, type[errors.RotatorError]]] = [
         1,
         'Error from server (Forbidden): secrets "storage-sas" is forbidden: User "system:serviceaccount:shop:rotator" '
         'cannot create resource "secrets" in API group "" in the namespace "default"',
-        errors.KubernetesForbiddenError,
+        KubernetesForbiddenError,
     ),
     (
         "unauthorized",
         1,
         "error: You must be logged in to the server (Unauthorized)",
-        errors.KubernetesUnauthorizedError,
+        KubernetesUnauthorizedError,
     ),
     (
         "no credentials",
         1,
         "error: You must be logged in to the server (the server has asked for the client to provide credentials)",
-        errors.KubernetesUnauthorizedError,
+        KubernetesUnauthorizedError,
     ),
     (
         "credential plugin",
         1,
         "Unable to connect to the server: getting credentials: exec: executable aws failed with exit code 255",
-        errors.KubernetesUnauthorizedError,
+        KubernetesUnauthorizedError,
     ),
     (
         "quota",
         1,
         'Error from server (Forbidden): secrets "storage-sas" is forbidden: exceeded quota: few, requested: '
         "count/secrets=1, used: count/secrets=1, limited: count/secrets=1",
-        errors.QuotaExceededError,
+        QuotaExceededError,
     ),
-    ("namespace", 1, 'Error from server (NotFound): namespaces "shop" not found', errors.NamespaceMissingError),
+    ("namespace", 1, 'Error from server (NotFound): namespaces "shop" not found', NamespaceMissingError),
     (
         "terminating namespace",
         1,
         'Error from server (Forbidden): secrets "storage-sas" is forbidden: unable to create new content in namespace '
         "shop because it is being terminated",
-        errors.NamespaceMissingError,
+        NamespaceMissingError,
     ),
     (
         "exists",
         1,
         'Error from server (AlreadyExists): secrets "storage-sas" already exists',
-        errors.ConflictError,
+        ConflictError,
     ),
     (
         "conflict",
         1,
         'Error from server (Conflict): Operation cannot be fulfilled on secrets "storage-sas": the object has been '
         "modified; please apply your changes to the latest version and try again",
-        errors.ConflictError,
+        ConflictError,
     ),
     (
         "refused",
         1,
         "The connection to the server 10.0.0.4:6443 was refused - did you specify the right host or port?",
-        errors.ApiServerDownError,
+        ApiServerDownError,
     ),
     (
         "dial",
         1,
         "Unable to connect to the server: dial tcp 10.0.0.4:6443: connect: connection refused",
-        errors.ApiServerDownError,
+        ApiServerDownError,
     ),
     (
         "handshake",
         1,
         "Unable to connect to the server: net/http: TLS handshake timeout",
-        errors.ApiServerDownError,
+        ApiServerDownError,
     ),
     (
         "name",
         1,
         "Unable to connect to the server: dial tcp: lookup k8s.example.com on 10.0.0.2:53: no such host",
-        errors.ApiServerDownError,
+        ApiServerDownError,
     ),
     (
         "unavailable",
         1,
         "Error from server (ServiceUnavailable): the server is currently unable to handle the request",
-        errors.ApiServerDownError,
+        ApiServerDownError,
     ),
-    ("etcd", 1, "Error from server: etcdserver: request timed out", errors.ApiServerDownError),
+    ("etcd", 1, "Error from server: etcdserver: request timed out", ApiServerDownError),
     (
         "words in names",
         1,
         'The Secret "etcdserver" is invalid: data[Timeout]: etcdserver: i/o timeout',
-        errors.ManifestRejectedError,
+        ManifestRejectedError,
     ),
     (
         "quota that others use",
         1,
         'Error from server (Conflict): Operation cannot be fulfilled on resourcequotas "few": the object has been '
         "modified; please apply your changes to the latest version and try again",
-        errors.ConflictError,
+        ConflictError,
     ),
-    ("tls timeout", 1, 'Get "https://10.0.0.4:6443/x": net/http: TLS handshake timeout', errors.ApiServerDownError),
-    ("no kubeconfig", 1, "error: no configuration has been provided, try setting it", errors.KubeconfigError),
-    ("request timeout", 1, "error: context deadline exceeded", errors.ApiServerDownError),
+    ("tls timeout", 1, 'Get "https://10.0.0.4:6443/x": net/http: TLS handshake timeout', ApiServerDownError),
+    ("no kubeconfig", 1, "error: no configuration has been provided, try setting it", KubeconfigError),
+    ("request timeout", 1, "error: context deadline exceeded", ApiServerDownError),
     (
         "invalid",
         1,
         'The Secret "storage-sas" is invalid: data[a/b]: a valid config key must consist of alphanumeric characters'
         "\nError from server (Invalid)",
-        errors.ManifestRejectedError,
+        ManifestRejectedError,
     ),
     (
         "bad request",
         1,
         'Error from server (BadRequest): Secret in version "v1" cannot be handled as a Secret: illegal base64 data',
-        errors.ManifestRejectedError,
+        ManifestRejectedError,
     ),
-    ("dash", 127, "sh: 1: kubectl: not found", errors.KubectlMissingError),
-    ("bash", 127, "bash: line 1: kubectl: command not found", errors.KubectlMissingError),
-    ("env", 127, "env: 'kubectl': No such file or directory", errors.KubectlMissingError),
-    ("sudo", 1, "sudo: k3s: command not found", errors.KubectlMissingError),
-    ("not executable", 126, "sh: 1: /opt/kubectl: Permission denied", errors.KubectlMissingError),
-    ("kubeconfig missing", 1, "error: stat /etc/kubeconfig: no such file or directory", errors.KubeconfigError),
+    ("dash", 127, "sh: 1: kubectl: not found", KubectlMissingError),
+    ("bash", 127, "bash: line 1: kubectl: command not found", KubectlMissingError),
+    ("env", 127, "env: 'kubectl': No such file or directory", KubectlMissingError),
+    ("sudo", 1, "sudo: k3s: command not found", KubectlMissingError),
+    ("not executable", 126, "sh: 1: /opt/kubectl: Permission denied", KubectlMissingError),
+    ("kubeconfig missing", 1, "error: stat /etc/kubeconfig: no such file or directory", KubeconfigError),
     (
         "kubeconfig unreadable",
         1,
         'error: error loading config file "/etc/kubernetes/admin.conf": open /etc/kubernetes/admin.conf: permission '
         "denied",
-        errors.KubeconfigError,
+        KubeconfigError,
     ),
-    ("kubeconfig without context", 1, 'error: context "nope" does not exist', errors.KubeconfigError),
-    ("silent 127", 127, "", errors.KubectlMissingError),
-    ("silent", 1, "", errors.CommandFailedError),
-    ("old kubectl", 1, "Error: unknown flag: --raw", errors.CommandFailedError),
-    ("sudo password", 1, "sudo: a password is required", errors.SudoError),
+    ("kubeconfig without context", 1, 'error: context "nope" does not exist', KubeconfigError),
+    ("silent 127", 127, "", KubectlMissingError),
+    ("silent", 1, "", CommandFailedError),
+    ("old kubectl", 1, "Error: unknown flag: --raw", CommandFailedError),
+    ("sudo password", 1, "sudo: a password is required", SudoError),
     (
         "sudo terminal",
         1,
         "sudo: a terminal is required to read the password; either use the -S option to read from standard input or "
         "configure an askpass helper",
-        errors.SudoError,
+        SudoError,
     ),
     (
         "sudo tty",
         1,
         "sudo: sorry, you must have a tty to run sudo",
-        errors.SudoError,
+        SudoError,
     ),
-    ("sudoers", 1, "rotator is not in the sudoers file.", errors.SudoError),
+    ("sudoers", 1, "rotator is not in the sudoers file.", SudoError),
     (
         "sudo command",
         1,
         "Sorry, user rotator is not allowed to execute '/usr/bin/kubectl get' as root on master.",
-        errors.SudoError,
+        SudoError,
     ),
-    ("sudo-rs password", 1, "sudo: interactive authentication is required", errors.SudoError),
-    ("sudo-rs command", 1, "sudo: I'm sorry rotator. I'm afraid I can't do that", errors.SudoError),
-    ("sudo-rs user", 1, "Sorry, user rotator may not run kubectl on master.", errors.SudoError),
-    ("sudo-rs attempts", 1, "sudo: Maximum 3 incorrect authentication attempts", errors.SudoError),
-    ("sudo-rs missing", 1, "sudo: 'k3s': command not found", errors.KubectlMissingError),
-    ("sudo-rs file", 1, "sudo: invalid configuration: syntax error", errors.SudoError),
-    ("sudo in French", 1, "sudo: il est nécessaire de saisir un mot de passe", errors.SudoError),
-    ("sudo in German", 1, "sudo: Ein Passwort ist notwendig", errors.SudoError),
+    ("sudo-rs password", 1, "sudo: interactive authentication is required", SudoError),
+    ("sudo-rs command", 1, "sudo: I'm sorry rotator. I'm afraid I can't do that", SudoError),
+    ("sudo-rs user", 1, "Sorry, user rotator may not run kubectl on master.", SudoError),
+    ("sudo-rs attempts", 1, "sudo: Maximum 3 incorrect authentication attempts", SudoError),
+    ("sudo-rs missing", 1, "sudo: 'k3s': command not found", KubectlMissingError),
+    ("sudo-rs file", 1, "sudo: invalid configuration: syntax error", SudoError),
+    ("sudo in French", 1, "sudo: il est nécessaire de saisir un mot de passe", SudoError),
+    ("sudo in German", 1, "sudo: Ein Passwort ist notwendig", SudoError),
     (
         "sudo environment",
         1,
         "sudo: sorry, you are not allowed to set the following environment variables: KUBECONFIG",
-        errors.SudoError,
+        SudoError,
     ),
-    ("sudo -E", 1, "sudo: sorry, you are not allowed to preserve the environment", errors.SudoError),
+    ("sudo -E", 1, "sudo: sorry, you are not allowed to preserve the environment", SudoError),
     (
         "no new privileges",
         1,
         'sudo: The "no new privileges" flag is set, which prevents sudo from running as root.',
-        errors.SudoError,
+        SudoError,
     ),
-    ("setuid", 1, "sudo: /usr/bin/sudo must be owned by uid 0 and have the setuid bit set", errors.SudoError),
-    ("interactive", 1, "error: --interactive can not be used with --raw", errors.KubercError),
+    ("setuid", 1, "sudo: /usr/bin/sudo must be owned by uid 0 and have the setuid bit set", SudoError),
+    ("interactive", 1, "error: --interactive can not be used with --raw", KubercError),
     (
         "interactive deletion",
         0,
         "You are about to delete the following 1 resource(s):\nsecret/storage-sas\nDo you want to continue? (y/n): "
         "deletion is cancelled",
-        errors.KubercError,
+        KubercError,
     ),
-    ("kuberc", 1, "error: error occurred while applying preferences", errors.KubercError),
+    ("kuberc", 1, "error: error occurred while applying preferences", KubercError),
     (
         "snap home",
         1,
         "cannot create user data directory: /var/lib/rotator/snap/kubectl/3100: Permission denied",
-        errors.KubectlMissingError,
+        KubectlMissingError,
     ),
     (
         "snap elsewhere",
         1,
         "Sorry, home directories outside of /home needs configuration. See https://forum.snapcraft.io/t/11209 for "
         "details.",
-        errors.KubectlMissingError,
+        KubectlMissingError,
     ),
-    ("snap cgroup", 1, "/user.slice/session-3.scope is not a snap cgroup", errors.KubectlMissingError),
+    ("snap cgroup", 1, "/user.slice/session-3.scope is not a snap cgroup", KubectlMissingError),
     (
         "microk8s",
         1,
         "Insufficient permissions to access MicroK8s. You can either try again with sudo or add the user rotator to "
         "the 'microk8s' group",
-        errors.KubeconfigError,
+        KubeconfigError,
     ),
     (
         "expired certificate",
         1,
         "Unable to connect to the server: tls: failed to verify certificate: x509: certificate has expired or is not "
         "yet valid: current time 2026-11-30T09:00:00Z is after 2026-11-29T00:00:00Z",
-        errors.ApiServerDownError,
+        ApiServerDownError,
     ),
     (
         "client certificate",
         1,
         "Unable to connect to the server: remote error: tls: expired certificate",
-        errors.KubernetesUnauthorizedError,
+        KubernetesUnauthorizedError,
     ),
     (
         "quota unknown",
         1,
         'Error from server (Forbidden): secrets "storage-sas" is forbidden: status unknown for quota: few, resources: '
         "count/secrets",
-        errors.QuotaExceededError,
+        QuotaExceededError,
     ),
     (
         "starting",
         1,
         'Error from server (Forbidden): secrets "storage-sas" is forbidden: not yet ready to handle request',
-        errors.ApiServerDownError,
+        ApiServerDownError,
     ),
     (
         "owner",
         1,
         'Error from server (Forbidden): secrets "storage-sas" is forbidden: cannot set blockOwnerDeletion if an '
         "ownerReference refers to a resource you can't set finalizers on: , <nil>",
-        errors.OwnerReferenceError,
+        OwnerReferenceError,
     ),
     (
         "other admission",
         1,
         'Error from server (Forbidden): secrets "storage-sas" is forbidden: node may not write it',
-        errors.ManifestRejectedError,
+        ManifestRejectedError,
     ),
     (
         "policy",
         1,
         "Error from server (Forbidden): secrets \"storage-sas\" is forbidden: ValidatingAdmissionPolicy 'team' "
         "with binding 'team' denied request: a team label is needed",
-        errors.ManifestRejectedError,
+        ManifestRejectedError,
     ),
     (
         "dry run",
         1,
         'Error from server (BadRequest): admission webhook "policy.example.com" does not support dry run',
-        errors.DryRunUnsupportedError,
+        DryRunUnsupportedError,
     ),
     (
         "webhook",
@@ -275,21 +292,21 @@ SAID: list[tuple[str, int, str, type[errors.RotatorError]]] = [
         'Error from server (InternalError): Internal error occurred: failed calling webhook "policy.example.com": '
         'failed to call webhook: Post "https://policy.kyverno.svc:443/validate?timeout=10s": no endpoints available '
         'for service "policy"',
-        errors.AdmissionWebhookError,
+        AdmissionWebhookError,
     ),
     (
         "webhook's certificate",
         1,
         'Error from server (InternalError): Internal error occurred: failed calling webhook "policy.example.com": Post '
         '"https://10.0.0.7:8443/?timeout=3s": x509: certificate has expired or is not yet valid: current time',
-        errors.AdmissionWebhookError,
+        AdmissionWebhookError,
     ),
     (
         "webhook that says unauthorized",
         1,
         'error: You must be logged in to the server (admission webhook "policy.example.com" denied the request: no '
         "team label)",
-        errors.ManifestRejectedError,
+        ManifestRejectedError,
     ),
 ]
 
@@ -302,7 +319,7 @@ def test_kubectls_failure_is_named_and_told_in_its_own_words(
     assert type(error) is kind
     assert " ".join(words.split()) in str(error)
     assert str(error).endswith("; nothing was changed")
-    assert error.remedy or kind is errors.ManifestRejectedError
+    assert error.remedy or kind is ManifestRejectedError
 
 
 @pytest.mark.parametrize(
@@ -349,7 +366,7 @@ def test_a_lack_of_verbs_is_only_what_the_authorizer_says() -> None:
         type(kubectl_errors.explain(1, f"Error from server (Forbidden): {words}", TARGET, "x"))
         for words in (rbac, "no")
     }
-    assert kinds == {errors.KubernetesForbiddenError}
+    assert kinds == {KubernetesForbiddenError}
 
 
 @pytest.mark.parametrize(
@@ -381,14 +398,14 @@ def test_with_apply_the_remedy_of_a_refusal_does_not_advise_it(words: str) -> No
 def test_a_warning_beside_what_failed_is_neither_taken_for_it_nor_quoted(noise: str) -> None:
     failed = 'Error from server (Forbidden): secrets "a" is forbidden: User "b" cannot get resource "secrets"'
     error = kubectl_errors.explain(1, f"{noise}\n{failed}\n{noise}\n", TARGET, "nothing was changed")
-    assert isinstance(error, errors.KubernetesForbiddenError)
+    assert isinstance(error, KubernetesForbiddenError)
     assert "ermission denied" not in str(error)
 
 
 def test_a_warning_alone_is_what_failed() -> None:
     words = 'time="2026-11-30T09:00:00Z" level=warning msg="Unable to read /etc/rancher/k3s/k3s.yaml"'
     error = kubectl_errors.explain(1, words, TARGET, "nothing was changed")
-    assert isinstance(error, errors.KubeconfigError)
+    assert isinstance(error, KubeconfigError)
     assert "k3s.yaml" in str(error)
 
 
@@ -446,13 +463,13 @@ def test_what_tells_why_is_kept(words: str) -> None:
 
 def test_throttling_api_server_is_not_told_as_a_refused_manifest() -> None:
     words = "Error from server (TooManyRequests): the server has received too many requests, please try again later"
-    assert isinstance(kubectl_errors.explain(1, words, TARGET, "nothing was changed"), errors.ApiServerDownError)
+    assert isinstance(kubectl_errors.explain(1, words, TARGET, "nothing was changed"), ApiServerDownError)
 
 
 @pytest.mark.parametrize("reason", ["", " (Forbidden)"])
 def test_denial_of_an_admission_webhook_is_a_refused_manifest(reason: str) -> None:
     words = f'Error from server{reason}: admission webhook "policy.example.com" denied the request: no team label'
-    assert isinstance(kubectl_errors.explain(1, words, TARGET, "nothing was changed"), errors.ManifestRejectedError)
+    assert isinstance(kubectl_errors.explain(1, words, TARGET, "nothing was changed"), ManifestRejectedError)
 
 
 def test_refused_manifest_has_a_remedy() -> None:
@@ -461,7 +478,7 @@ def test_refused_manifest_has_a_remedy() -> None:
 
 def test_silent_failure_is_told_with_its_status() -> None:
     error = kubectl_errors.explain(3, "", TARGET, "nothing was changed")
-    assert isinstance(error, errors.CommandFailedError)
+    assert isinstance(error, CommandFailedError)
     assert error.status == 3
     assert str(error) == (
         "kubectl failed on rotator@master.example.com:22: kubectl ended with status 3 and said nothing; "
@@ -516,7 +533,7 @@ def test_endless_words_are_explained_in_linear_time(words: str) -> None:
 
 def test_what_fails_at_the_end_of_many_words_is_named() -> None:
     words = "warning: something\n" * 100_000 + "Error from server (ServiceUnavailable): not now\n"
-    assert isinstance(kubectl_errors.explain(1, words, TARGET, "nothing was changed"), errors.ApiServerDownError)
+    assert isinstance(kubectl_errors.explain(1, words, TARGET, "nothing was changed"), ApiServerDownError)
 
 
 def test_a_secret_at_the_edge_of_what_is_cut_off_is_not_quoted_in_part() -> None:

@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 
-from rotator import errors
+from rotator.delivery.errors import PrivateKeyError
 from rotator.delivery.ssh import private_key
 from rotator.redaction import SecretText
 
@@ -53,7 +53,7 @@ def text(kind: str, form: str = "PKCS8", passphrase: str | None = None) -> str:
 
 def refused(found: str, passphrase: str | None = None) -> str:
     """The error's text, in which no line of the key stands, nor in anything that is chained to it."""
-    with pytest.raises(errors.PrivateKeyError) as caught:
+    with pytest.raises(PrivateKeyError) as caught:
         private_key.load(SecretText(found), SecretText(passphrase) if passphrase else None)
     error: BaseException | None = caught.value
     assert caught.value.remedy

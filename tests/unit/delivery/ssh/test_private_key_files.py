@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rotator import errors
+from rotator.delivery.errors import PrivateKeyError
 from rotator.delivery.ssh import private_key
 from rotator.redaction import SecretText
 from tests.unit.delivery.ssh.test_private_key import PASSPHRASE, openssh_with_passphrase, refused, text
@@ -139,7 +139,7 @@ def test_a_passphrase_opens_what_openssl_encrypted(files: Path, tmp_path: Path, 
 
 
 def remedy(found: str, passphrase: str | None = None) -> str:
-    with pytest.raises(errors.PrivateKeyError) as caught:
+    with pytest.raises(PrivateKeyError) as caught:
         private_key.load(SecretText(found), SecretText(passphrase) if passphrase else None)
     return caught.value.remedy
 
@@ -305,7 +305,7 @@ def loads_or_refuses(found: str, passphrase: str | None = None) -> None:
     """It does one of the two; the error shows nothing of what it read."""
     try:
         assert private_key.load(SecretText(found), SecretText(passphrase) if passphrase else None).can_sign()
-    except errors.PrivateKeyError:
+    except PrivateKeyError:
         refused(found, passphrase)
 
 
@@ -378,7 +378,7 @@ LONG = {
 def test_a_long_text_takes_no_more_than_its_length(kind: str) -> None:
     secret = SecretText(LONG[kind])
     began = time.monotonic()
-    with pytest.raises(errors.PrivateKeyError):
+    with pytest.raises(PrivateKeyError):
         private_key.load(secret)
     assert time.monotonic() - began < 5
 

@@ -9,7 +9,7 @@ from typing import cast
 import paramiko
 import pytest
 
-from rotator import errors
+from rotator.delivery.errors import CommandError, OutputUnboundedError
 from rotator.delivery.interface import Result
 from rotator.delivery.ssh import session
 from tests.fakes.examples import CLUSTER
@@ -168,7 +168,7 @@ def test_output_without_end_is_read_to_a_bound(hosts: list[Transport], stream: s
     host = Transport(0, "{mark}")
     host.flood = {stream: b"y" * 300_000}
     running = start(hosts, host)
-    with pytest.raises(errors.OutputUnboundedError, match="more than 16 MiB") as caught:
+    with pytest.raises(OutputUnboundedError, match="more than 16 MiB") as caught:
         running.wait_for("ready") if waits else running.finish()
     assert str(CLUSTER) in str(caught.value)
     assert "y" * 100 not in str(caught.value)
@@ -182,7 +182,7 @@ def test_a_line_is_waited_for_in_much_output_in_linear_time(hosts: list[Transpor
     host = Transport(0, "{mark}")
     host.flood = {"stdout": b"\n" * 500}
     began = time.monotonic()
-    with pytest.raises(errors.OutputUnboundedError):
+    with pytest.raises(OutputUnboundedError):
         start(hosts, host).wait_for("ready")
     assert time.monotonic() - began < 20
 
@@ -203,9 +203,9 @@ def test_a_line_is_waited_for_in_much_output_in_linear_time(hosts: list[Transpor
 def test_an_account_that_does_not_run_commands_is_told_in_its_words(
     hosts: list[Transport], status: int, stdout: str, stderr: str
 ) -> None:
-    with pytest.raises(errors.CommandError) as caught:
+    with pytest.raises(CommandError) as caught:
         start(hosts, Transport(0, stdout, stderr, status=status)).finish()
-    assert type(caught.value) is errors.CommandError
+    assert type(caught.value) is CommandError
     assert f"{CLUSTER} does not run commands: " in str(caught.value)
     assert ((stdout or stderr).strip() or "it said nothing") in str(caught.value)
     for cause in ("forced command", "authorized_keys", "ForceCommand", "login shell"):
@@ -213,7 +213,7 @@ def test_an_account_that_does_not_run_commands_is_told_in_its_words(
 
 
 def test_what_such_an_account_says_is_quoted_without_secrets(hosts: list[Transport]) -> None:
-    with pytest.raises(errors.CommandError) as caught:
+    with pytest.raises(CommandError) as caught:
         start(hosts, Transport(0, f"sv=2018-03-28&sig=MDEyMzQ1\n{'A' * 80}\n{'word ' * 400}")).finish()
     assert "MDEyMzQ1" not in str(caught.value)
     assert "A" * 60 not in str(caught.value)

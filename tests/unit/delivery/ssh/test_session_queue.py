@@ -4,13 +4,13 @@ import threading
 
 import pytest
 
-from rotator import errors
+from rotator.delivery.errors import CommandError, CommandKilledError, ConnectionLostError, SshError, TimedOutError
 from rotator.delivery.interface import Result
 from rotator.delivery.ssh.session_queue import QueuedShell
 from rotator.redaction import SecretText
 
 SECONDS = 60.0
-REFUSED = errors.CommandError("the host runs no more commands")
+REFUSED = CommandError("the host runs no more commands")
 
 
 class Done:
@@ -30,8 +30,8 @@ class Host:
         self.free = free
         self.now = 0.0
         self.started: list[str] = []
-        self.broken: errors.SshError | None = None
-        self.breaks: errors.SshError | None = None
+        self.broken: SshError | None = None
+        self.breaks: SshError | None = None
         self.then: dict[float, int] = {}
         self._lock = threading.Lock()
 
@@ -56,14 +56,14 @@ class Host:
         return QueuedShell(self, seconds=SECONDS, clock=lambda: self.now, sleep=self.sleep)
 
 
-def starting(shell: QueuedShell, *commands: str) -> list[errors.SshError]:
+def starting(shell: QueuedShell, *commands: str) -> list[SshError]:
     """Start commands at once, each in a thread; gives what was refused in the end."""
     refused = []
 
     def start(command: str) -> None:
         try:
             shell.start(command, seconds=45)
-        except errors.SshError as error:
+        except SshError as error:
             refused.append(error)
 
     threads = [threading.Thread(target=start, args=(command,)) for command in commands]
@@ -110,11 +110,9 @@ def test_each_session_that_was_had_is_a_reason_to_wait_anew() -> None:
     assert 100.0 <= host.now < 101.0
 
 
-@pytest.mark.parametrize(
-    "broken", [errors.ConnectionLostError("gone"), errors.TimedOutError("slow"), errors.CommandKilledError("killed")]
-)
+@pytest.mark.parametrize("broken", [ConnectionLostError("gone"), TimedOutError("slow"), CommandKilledError("killed")])
 @pytest.mark.parametrize("at_first", [True, False])
-def test_what_is_no_refusal_is_not_waited_for(broken: errors.SshError, at_first: bool) -> None:
+def test_what_is_no_refusal_is_not_waited_for(broken: SshError, at_first: bool) -> None:
     host = Host(free=0)
     if at_first:
         host.broken = broken

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rotator import errors
+from rotator.delivery.errors import HostKeyRejectedError, SshError, TimedOutError, UnreachableError
 from rotator.delivery.ssh.connection import Limits, SshConnector
 from rotator.redaction import SecretText
 from tests.fakes.ssh_servers import (
@@ -45,11 +45,11 @@ def kexinit(*lists: str) -> bytes:
     )
 
 
-def told(server: Raw, pinned: str = pin(host_key()), limits: Limits = SHORT) -> errors.SshError:
+def told(server: Raw, pinned: str = pin(host_key()), limits: Limits = SHORT) -> SshError:
     """How a connection ends that no host key is proven on."""
     key = SecretText(KEY_PAIR.private_text)
     with (
-        pytest.raises(errors.SshError) as caught,
+        pytest.raises(SshError) as caught,
         SshConnector(limits, sleep=lambda _: None).connect(cluster(server.port, pinned), key, None),
     ):
         pass
@@ -79,7 +79,7 @@ def test_a_packet_too_long_for_a_key_exchange_is_not_read(length: int) -> None:
     flood = Flood(GREETING + struct.pack(">I", length) + bytes(12))
     with serving(flood) as server:
         error = told(server)
-    assert type(error) is errors.UnreachableError
+    assert type(error) is UnreachableError
     assert "announces a packet of" in str(error)
     assert flood.sent < BUFFERS
 
@@ -88,7 +88,7 @@ def test_a_first_line_without_end_is_not_read() -> None:
     flood = Flood(b"")
     with serving(flood) as server:
         error = told(server)
-    assert type(error) is errors.UnreachableError
+    assert type(error) is UnreachableError
     assert "does not talk SSH" in str(error)
     assert flood.sent < BUFFERS
 
@@ -132,7 +132,7 @@ def test_a_packet_too_long_after_the_key_exchange_is_not_read_either() -> None:
     with serving(lambda connection: lie_after_kex(connection, flood)) as server:
         key = SecretText(KEY_PAIR.private_text)
         with (
-            pytest.raises(errors.SshError),
+            pytest.raises(SshError),
             SshConnector(SHORT).connect(cluster(server.port, pin(host_key())), key, None) as shell,
         ):
             shell.start("true", seconds=5.0).finish()
@@ -172,7 +172,7 @@ def test_a_host_that_keeps_still_is_given_up_and_its_connection_closed(serve: Se
 
     with serving(watched) as server:
         error = told(server, limits=Limits(handshake=0.5))
-        assert type(error) is errors.TimedOutError
+        assert type(error) is TimedOutError
         assert "the SSH handshake with rotator@127.0.0.1" in str(error)
         assert closed.wait(5)
 
@@ -184,7 +184,7 @@ def test_what_a_host_says_before_it_keeps_still_is_quoted() -> None:
 
     with serving(serve) as server:
         error = told(server, limits=Limits(handshake=0.5))
-    assert type(error) is errors.TimedOutError
+    assert type(error) is TimedOutError
     assert "it says 'Under maintenance'" in str(error)
 
 
@@ -231,7 +231,7 @@ def traffic(draw: st.DrawFn) -> list[bytes]:
 def test_whatever_a_host_sends_the_error_is_ours(chunks: list[bytes]) -> None:
     with serving(says(*chunks)) as server:
         error = told(server)
-    assert isinstance(error, errors.UnreachableError | errors.HostKeyRejectedError)
+    assert isinstance(error, UnreachableError | HostKeyRejectedError)
     assert str(error).isprintable()
     assert error.remedy
 
@@ -279,7 +279,7 @@ def test_keys_exchanged_anew_under_another_key_end_the_connection() -> None:
     another = paramiko.ECDSAKey.generate()
     with (
         rekeying(lambda transport: transport.add_server_key(another)) as server,
-        pytest.raises(errors.HostKeyRejectedError) as caught,
+        pytest.raises(HostKeyRejectedError) as caught,
     ):
         command(server, pin(host_key()))
     assert pin(another) in str(caught.value)

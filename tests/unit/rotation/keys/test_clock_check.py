@@ -6,6 +6,7 @@ import datetime
 import pytest
 
 from rotator import errors
+from rotator.azure.errors import NoAnswerError
 from rotator.reporting.report import Rotated
 from rotator.rotation.pending import Operation
 from tests.fakes.examples import DEFINITION
@@ -74,7 +75,7 @@ def test_clocks_that_differ_by_minutes_are_as_good() -> None:
 
 def test_storage_that_cannot_be_reached_from_here_tells_no_time() -> None:
     world = World().settled()
-    world.calls.failing["time at"] = errors.NoAnswerError("no answer")
+    world.calls.failing["time at"] = NoAnswerError("no answer")
     assert key_of(world.run_operation(Operation.REGENERATE)).outcome == "done"
 
 

@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from rotator import errors
+from rotator.azure.errors import ResourceManagerForbiddenError, VaultForbiddenError
+from rotator.delivery.errors import UnreachableError
 from rotator.reporting.report import KeyReport
 from rotator.rotation.keys import due
 from rotator.rotation.pending import Operation
@@ -27,7 +28,7 @@ def test_plan_tells_that_a_key_is_due_by_its_age_and_changes_nothing() -> None:
 
 def test_plan_tells_what_is_pending_and_which_key_is_left() -> None:
     world = World(TARGET, FAR).settled()
-    world.network.failing["far"] = errors.UnreachableError("far does not answer")
+    world.network.failing["far"] = UnreachableError("far does not answer")
     run = world.run_operation(Operation.REVOKE).run
     assert told(world)[0] == KeyReport("revoke", "due", f"run {run} began it", "key2", remaining=("key1",))
 
@@ -36,8 +37,8 @@ def test_plan_tells_what_is_pending_and_which_key_is_left() -> None:
 def test_plan_does_without_what_may_not_be_read(call: str) -> None:
     world = aged()
     world.calls.failing[call] = {
-        "keys": errors.ResourceManagerForbiddenError("no role"),
-        "managed": errors.VaultForbiddenError("no permission"),
+        "keys": ResourceManagerForbiddenError("no role"),
+        "managed": VaultForbiddenError("no permission"),
     }[call]
     assert told(world) == (None, ())
 

@@ -8,7 +8,9 @@ import urllib.parse
 import pytest
 
 from rotator import errors
+from rotator.azure.errors import StillAcceptedError, VaultForbiddenError
 from rotator.delivery import manifest
+from rotator.delivery.errors import UnreachableError
 from rotator.redaction import SecretText
 from rotator.reporting.report import Failed, KeyReport, Rotated
 from rotator.rotation import pending
@@ -21,7 +23,7 @@ from tests.unit.rotation.keys.test_rotate import STEPS, failure_of, key_of
 from tests.unit.rotation.test_run import outcome
 
 REGENERATE, REVOKE = Operation.REGENERATE, Operation.REVOKE
-UNREACHABLE = errors.UnreachableError("far does not answer")
+UNREACHABLE = UnreachableError("far does not answer")
 
 
 def fingerprint(world: World) -> str:
@@ -190,7 +192,7 @@ def test_sas_of_others_are_no_reason_to_wait_as_they_are_to_die() -> None:
 
 def test_former_sas_that_storage_still_accepts_is_a_failure() -> None:
     world = World().settled()
-    world.calls.failing["refused"] = errors.StillAcceptedError("storage still accepts it")
+    world.calls.failing["refused"] = StillAcceptedError("storage still accepts it")
     found = world.run_operation(REVOKE)
     assert (key_of(found).outcome, key_of(found).regenerated, found.failed) == ("failed", ("key2", "key1"), True)
     assert failure_of(found).error == "StillAcceptedError"
@@ -262,8 +264,8 @@ def test_all_that_the_run_gave_to_a_target_is_one_outcome() -> None:
 def test_what_a_refused_revocation_gave_to_a_target_is_told(call: str) -> None:
     world = turned()
     before = world.value(TARGET)
-    world.calls.failing[call] = errors.VaultForbiddenError("no permission")
-    with contextlib.suppress(errors.VaultForbiddenError):
+    world.calls.failing[call] = VaultForbiddenError("no permission")
+    with contextlib.suppress(VaultForbiddenError):
         world.run_operation(REVOKE)
     assert world.value(TARGET) != before
     (told,) = world.told.values()

@@ -4,14 +4,14 @@ import datetime
 
 import pytest
 
-from rotator import errors
+from rotator.delivery.errors import UnreachableError
 from rotator.rotation.pending import Operation
 from tests.fakes.examples import LONG_AGO, TARGET, plan
 from tests.fakes.world import FAR, World
 from tests.unit.rotation.keys.test_rotate import key_of
 
 REGENERATE, REVOKE = Operation.REGENERATE, Operation.REVOKE
-UNREACHABLE = errors.UnreachableError("far does not answer")
+UNREACHABLE = UnreachableError("far does not answer")
 
 
 def end_the_process() -> None:

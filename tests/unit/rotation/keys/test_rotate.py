@@ -7,7 +7,8 @@ import logging
 
 import pytest
 
-from rotator import errors
+from rotator.azure.errors import StorageRefusedError
+from rotator.delivery.errors import UnreachableError
 from rotator.reporting.report import Failed, KeyReport, Report, Rotated
 from rotator.rotation import pending
 from rotator.rotation.pending import Operation
@@ -151,7 +152,7 @@ def test_failing_target_leaves_it_unfinished_and_the_next_run_goes_on() -> None:
 
 def test_asking_again_for_what_is_unfinished_finishes_it_and_begins_no_other() -> None:
     world = World(TARGET, FAR).settled()
-    world.network.failing["far"] = errors.UnreachableError("far does not answer")
+    world.network.failing["far"] = UnreachableError("far does not answer")
     assert key_of(world.run_operation(REGENERATE, forced=True)).outcome == "unfinished"
     assert key_of(world.run_operation(REGENERATE)).outcome == "unfinished"
     assert key_of(world.run_operation(REGENERATE, forced=True)).outcome == "unfinished"
@@ -163,7 +164,7 @@ def test_asking_again_for_what_is_unfinished_finishes_it_and_begins_no_other() -
 
 def test_sas_that_storage_refuses_is_not_delivered_and_nothing_is_forgotten() -> None:
     world = World().settled()
-    world.calls.failing["prove"] = errors.StorageRefusedError("storage answered 403")
+    world.calls.failing["prove"] = StorageRefusedError("storage answered 403")
     found = world.run_operation(REGENERATE)
     assert key_of(found).outcome == "unfinished"
     assert (world.signers(), pending.TAG in world.vault.tags) == (["key1"], True)

@@ -6,6 +6,16 @@ from collections.abc import Callable
 import pytest
 
 from rotator import errors
+from rotator.azure.errors import (
+    IdentityError,
+    KeyAccessForbiddenError,
+    LeaseUnavailableError,
+    OwnStorageError,
+    ResourceManagerError,
+    ResourceManagerForbiddenError,
+    VaultUnreachableError,
+)
+from rotator.delivery.errors import UnreachableError
 from rotator.plan.plan import Target
 from rotator.reporting.report import KeyReport, Report, Rotated
 from rotator.rotation import pending
@@ -103,7 +113,7 @@ def test_key_that_waited_is_replaced_as_soon_as_nothing_stands_in_the_way() -> N
 
 def test_timer_never_forces_a_key_out_of_use() -> None:
     world = aged(TARGET, FAR)
-    world.network.failing["far"] = errors.UnreachableError("far does not answer")
+    world.network.failing["far"] = UnreachableError("far does not answer")
     found = world.timer()
     assert (key_of(found).outcome, key_of(found).cut_off, world.account.regenerated) == ("waiting", (), [])
     assert found.failed  # by the target, as ever
@@ -112,7 +122,7 @@ def test_timer_never_forces_a_key_out_of_use() -> None:
 @pytest.mark.parametrize("look", [World.timer, World.http])
 @pytest.mark.parametrize(
     "error",
-    [errors.ResourceManagerForbiddenError("no role"), errors.ResourceManagerError("503"), errors.IdentityError("")],
+    [ResourceManagerForbiddenError("no role"), ResourceManagerError("503"), IdentityError("")],
 )
 def test_keys_that_cannot_be_listed_keep_no_target_from_its_sas(look: Look, error: errors.RotatorError) -> None:
     world = aged()
@@ -126,7 +136,7 @@ def test_keys_that_cannot_be_listed_keep_no_target_from_its_sas(look: Look, erro
 
 def test_failure_of_what_nobody_asked_for_does_not_say_that_it_was_asked_for() -> None:
     world = aged()
-    world.calls.failing["keys"] = errors.ResourceManagerForbiddenError("no role")
+    world.calls.failing["keys"] = ResourceManagerForbiddenError("no role")
     assert key_of(world.timer()).reason != "asked for"
 
 
@@ -140,14 +150,12 @@ def test_vault_that_may_not_be_read_keeps_no_target_from_its_sas() -> None:
 
 def test_vault_that_does_not_answer_is_reported_for_each_target() -> None:
     world = aged(TARGET, FAR)
-    world.calls.failing["stored"] = errors.VaultUnreachableError("no answer")
+    world.calls.failing["stored"] = VaultUnreachableError("no answer")
     found = world.timer()
     assert (found.counts(), found.key) == ("2 failed", None)
 
 
-@pytest.mark.parametrize(
-    "error", [errors.OwnStorageError("the app would stop"), errors.LeaseUnavailableError("no storage")]
-)
+@pytest.mark.parametrize("error", [OwnStorageError("the app would stop"), LeaseUnavailableError("no storage")])
 def test_refusal_to_touch_the_keys_keeps_no_target_from_its_sas(error: errors.RotatorError) -> None:
     world = aged()
     world.calls.failing["admit"] = error
@@ -176,7 +184,7 @@ def test_tag_without_a_value_means_nothing_is_pending() -> None:
 
 def test_run_without_permission_to_regenerate_leaves_the_plain_rotation_and_says_so() -> None:
     world = aged()
-    world.calls.failing["regenerate"] = errors.KeyAccessForbiddenError("the caller may not")
+    world.calls.failing["regenerate"] = KeyAccessForbiddenError("the caller may not")
     found = world.timer()
     assert isinstance(outcome(found), Rotated)
     assert (key_of(found).outcome, failure_of(found).error, world.vault.told) == (

@@ -8,6 +8,17 @@ from typing import Any
 import pytest
 
 from rotator import errors
+from rotator.azure.errors import (
+    LeaseLostError,
+    LeaseUnavailableError,
+    ResourceManagerForbiddenError,
+    StorageUnreachableError,
+    VaultForbiddenError,
+    VaultThrottledError,
+    VaultUnavailableError,
+    VaultUnreachableError,
+)
+from rotator.delivery.errors import ConnectionLostError, TimedOutError, UnreachableError
 from rotator.reporting.report import Report
 from rotator.rotation import pending
 from rotator.rotation.pending import Operation
@@ -18,22 +29,22 @@ from tests.unit.rotation.keys.test_rotate import key_of
 
 # What a call of this name ends with when what it asks does not answer.
 TROUBLE = {
-    "secret": errors.VaultUnreachableError,
-    "stored": errors.VaultUnreachableError,
-    "store": errors.VaultThrottledError,
-    "mint": errors.VaultUnavailableError,
-    "managed": errors.VaultForbiddenError,
-    "regenerate": errors.VaultUnreachableError,
-    "keys": errors.ResourceManagerForbiddenError,
-    "prove": errors.StorageUnreachableError,
-    "refused": errors.StorageUnreachableError,
-    "connect": errors.UnreachableError,
-    "start": errors.ConnectionLostError,
-    "wait for": errors.TimedOutError,
-    "finish": errors.ConnectionLostError,
-    "write": errors.ConnectionLostError,
-    "fence": errors.LeaseLostError,
-    "admit": errors.LeaseUnavailableError,
+    "secret": VaultUnreachableError,
+    "stored": VaultUnreachableError,
+    "store": VaultThrottledError,
+    "mint": VaultUnavailableError,
+    "managed": VaultForbiddenError,
+    "regenerate": VaultUnreachableError,
+    "keys": ResourceManagerForbiddenError,
+    "prove": StorageUnreachableError,
+    "refused": StorageUnreachableError,
+    "connect": UnreachableError,
+    "start": ConnectionLostError,
+    "wait for": TimedOutError,
+    "finish": ConnectionLostError,
+    "write": ConnectionLostError,
+    "fence": LeaseLostError,
+    "admit": LeaseUnavailableError,
 }
 CHANGES = {"store", "regenerate", "write", "sleep"}
 CHANGING = {"store", "regenerate", "write"}
@@ -138,10 +149,10 @@ def test_lost_lease_stops_the_run_before_its_next_change(operation: Operation) -
         if name != "fence":
             continue
         world = settled()
-        world.calls.breaking = Break(number, errors.LeaseLostError("another run has it"), carried_out=False)
+        world.calls.breaking = Break(number, LeaseLostError("another run has it"), carried_out=False)
         try:
             assert world.run_operation(operation).failed
-        except errors.LeaseLostError:
+        except LeaseLostError:
             assert world.calls.made("store", "regenerate") == []
         assert CHANGING.isdisjoint(world.calls.names[number + 1 :])
         assert None not in world.signers()

@@ -6,6 +6,8 @@ import logging
 import pytest
 
 from rotator import errors
+from rotator.azure.errors import LeaseUnavailableError, OwnStorageError, VaultForbiddenError, VaultUnreachableError
+from rotator.delivery.errors import UnreachableError
 from rotator.rotation.pending import Operation
 from tests.fakes.examples import LONG_AGO, TARGET
 from tests.fakes.world import FAR, HOST, World
@@ -60,7 +62,7 @@ def test_key_is_free_again_once_every_sas_of_it_has_expired() -> None:
 
 def test_target_that_cannot_be_looked_at_may_hold_a_sas_of_that_key() -> None:
     world = World(TARGET, FAR).settled()
-    world.network.failing["far"] = errors.UnreachableError("far does not answer")
+    world.network.failing["far"] = UnreachableError("far does not answer")
     with pytest.raises(errors.KeyInUseError) as caught:
         world.run_operation(REGENERATE)
     assert str(caught.value).splitlines()[1:] == [
@@ -73,7 +75,7 @@ def test_target_that_cannot_be_looked_at_may_hold_a_sas_of_that_key() -> None:
 def test_target_that_cannot_be_looked_at_is_told_apart_from_another_of_the_same_name() -> None:
     behind = dataclasses.replace(TARGET, cluster=dataclasses.replace(TARGET.cluster, port=2222))
     world = World(behind, TARGET).settled()
-    world.network.failing[str(behind.cluster)] = errors.UnreachableError("no answer")
+    world.network.failing[str(behind.cluster)] = UnreachableError("no answer")
     with pytest.raises(errors.KeyInUseError, match="cannot be looked at"):
         world.run_operation(REGENERATE)
 
@@ -97,16 +99,16 @@ def test_force_overrides_and_says_what_it_cut_off(caplog: pytest.LogCaptureFixtu
 
 def test_app_that_lives_on_the_account_is_refused_before_anything_is_changed() -> None:
     world = World().settled()
-    world.calls.failing["admit"] = errors.OwnStorageError("the app would stop")
-    with pytest.raises(errors.OwnStorageError):
+    world.calls.failing["admit"] = OwnStorageError("the app would stop")
+    with pytest.raises(OwnStorageError):
         world.run_operation(REGENERATE, forced=True)
     assert world.calls.made("store", "regenerate", "mint", "wait for") == []
 
 
 def test_run_without_a_lease_is_refused_before_anything_is_changed() -> None:
     world = World().settled()
-    world.calls.failing["admit"] = errors.LeaseUnavailableError("no storage of the app's own is set")
-    with pytest.raises(errors.LeaseUnavailableError):
+    world.calls.failing["admit"] = LeaseUnavailableError("no storage of the app's own is set")
+    with pytest.raises(LeaseUnavailableError):
         world.run_operation(REGENERATE, forced=True)
     assert world.calls.made("store", "regenerate", "mint", "wait for") == []
 
@@ -114,8 +116,8 @@ def test_run_without_a_lease_is_refused_before_anything_is_changed() -> None:
 @pytest.mark.parametrize("call", ["stored", "managed", "keys"])
 def test_failed_look_changes_nothing(call: str) -> None:
     world = World().settled()
-    world.calls.failing[call] = errors.VaultUnreachableError("no answer")
-    with pytest.raises(errors.VaultUnreachableError):
+    world.calls.failing[call] = VaultUnreachableError("no answer")
+    with pytest.raises(VaultUnreachableError):
         world.run_operation(REGENERATE, forced=True)
     assert world.calls.made("store", "regenerate", "mint", "wait for") == []
 
@@ -123,7 +125,7 @@ def test_failed_look_changes_nothing(call: str) -> None:
 def test_identity_that_may_not_read_the_account_is_told_so() -> None:
     world = World().settled()
     world.vault.may_read = False
-    with pytest.raises(errors.VaultForbiddenError, match="storage get"):
+    with pytest.raises(VaultForbiddenError, match="storage get"):
         world.run_operation(REGENERATE)
 
 

@@ -3,6 +3,8 @@
 import pytest
 
 from rotator import errors
+from rotator.azure.errors import VaultForbiddenError, VaultUnavailableError
+from rotator.delivery.errors import UnreachableError
 from rotator.rotation.pending import Operation
 from tests.fakes.examples import TARGET
 from tests.fakes.world import FAR, World
@@ -10,7 +12,7 @@ from tests.unit.rotation.keys.test_revoke_grace import end_the_process
 from tests.unit.rotation.keys.test_rotate import key_of
 
 REGENERATE, REVOKE = Operation.REGENERATE, Operation.REVOKE
-UNREACHABLE = errors.UnreachableError("far does not answer")
+UNREACHABLE = UnreachableError("far does not answer")
 
 
 def test_revocation_moves_what_a_pending_regeneration_left_behind_and_takes_its_place() -> None:
@@ -59,10 +61,10 @@ def test_revocation_that_ends_while_it_gives_consumers_time_for_its_first_key_is
 
 def test_permission_that_is_missing_for_a_moment_does_not_make_a_revocation_forgotten() -> None:
     world = World().settled()
-    world.calls.failing["regenerate"] = errors.VaultUnavailableError("down")
+    world.calls.failing["regenerate"] = VaultUnavailableError("down")
     assert key_of(world.run_operation(REVOKE)).outcome == "unfinished"
     world.again()
-    world.calls.failing["regenerate"] = errors.VaultForbiddenError("no permission yet")
+    world.calls.failing["regenerate"] = VaultForbiddenError("no permission yet")
     assert key_of(world.timer()).outcome == "unfinished"
     world.again()
     world.calls.failing.clear()

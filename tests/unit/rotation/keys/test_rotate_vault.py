@@ -3,6 +3,7 @@
 import pytest
 
 from rotator import errors
+from rotator.azure.errors import KeyAccessForbiddenError, VaultUnavailableError, VaultUnreachableError
 from rotator.rotation import pending
 from rotator.rotation.pending import Operation
 from tests.fakes.examples import LONG_AGO, TARGET
@@ -101,7 +102,7 @@ def test_answer_that_was_lost_is_no_reason_to_ask_twice(caplog: pytest.LogCaptur
     world = World().settled()
 
     def lose_the_answer() -> None:
-        raise errors.VaultUnreachableError("no answer")
+        raise VaultUnreachableError("no answer")
 
     world.calls.meddle("after", "regenerate", lose_the_answer)
     found = world.run_operation(REGENERATE)
@@ -112,7 +113,7 @@ def test_answer_that_was_lost_is_no_reason_to_ask_twice(caplog: pytest.LogCaptur
 
 def test_vault_that_did_not_do_it_is_asked_again_by_the_next_run_only() -> None:
     world = World().settled()
-    world.calls.failing["regenerate"] = errors.VaultUnavailableError("the vault answered 503")
+    world.calls.failing["regenerate"] = VaultUnavailableError("the vault answered 503")
     found = world.run_operation(REGENERATE)
     assert (key_of(found).outcome, failure_of(found).error) == ("unfinished", "VaultUnavailableError")
     assert (key_of(found).remaining, world.calls.names.count("regenerate")) == (("key2",), 1)
@@ -126,15 +127,15 @@ def test_vault_that_did_not_do_it_is_asked_again_by_the_next_run_only() -> None:
 def test_missing_permission_is_told_at_once_and_nothing_stays_remembered() -> None:
     world = World().settled()
     world.vault.tags = {"team": "blue"}
-    world.calls.failing["regenerate"] = errors.KeyAccessForbiddenError("the caller may not")
-    with pytest.raises(errors.KeyAccessForbiddenError):
+    world.calls.failing["regenerate"] = KeyAccessForbiddenError("the caller may not")
+    with pytest.raises(KeyAccessForbiddenError):
         world.run_operation(REGENERATE)
     assert (world.vault.told, world.signers()) == ({"team": "blue"}, ["key1"])
 
 
 def test_permission_that_is_missing_for_the_second_key_only_leaves_it_unfinished() -> None:
     world = World().settled()
-    forbidden = errors.KeyAccessForbiddenError("the caller may not")
+    forbidden = KeyAccessForbiddenError("the caller may not")
     world.calls.meddle("after", "sleep", lambda: world.calls.failing.update(regenerate=forbidden))
     found = world.run_operation(REVOKE)
     assert (key_of(found).outcome, failure_of(found).error) == ("unfinished", "KeyAccessForbiddenError")

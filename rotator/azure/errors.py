@@ -1,0 +1,162 @@
+"""What Azure refuses or cannot do, each with a remedy for the operator; none ever holds a secret value."""
+
+from rotator.errors import KeyRotationError, RotatorError
+
+
+class LeaseError(RotatorError):
+    """The lease that keeps runs from meeting each other cannot be relied on."""
+
+    http_status = 412
+
+
+class LeaseUnavailableError(LeaseError):
+    """The app's own storage gives no lease."""
+
+    remedy = (
+        "Check AzureWebJobsStorage, or AzureWebJobsStorage__blobServiceUri and the identity's role Storage Blob Data "
+        "Owner there. On a workstation where no other run can start, --no-lease does without."
+    )
+
+
+class LeaseLostError(LeaseError):
+    """The lease went to another run, or could not be renewed in time: this run stops before its next change."""
+
+    remedy = "Nothing needs to be done: the next run works out what was done, and finishes it."
+
+
+class ArchiveError(RotatorError):
+    """A report could not be kept, or not be read again."""
+
+    remedy = (
+        "Check REPORT_CONTAINER, AzureWebJobsStorage, or AzureWebJobsStorage__blobServiceUri and the identity's role "
+        "Storage Blob Data Owner there."
+    )
+
+
+class OwnStorageError(KeyRotationError):
+    """The function app itself runs on the account by connection string, and would die with its key."""
+
+
+class NoAnswerError(RotatorError):
+    """Nothing answers at a URL."""
+
+    remedy = "Check the address in the settings, name resolution, and the firewalls and private endpoints in between."
+
+
+class IdentityError(RotatorError):
+    """No token could be had for the app's identity."""
+
+    remedy = (
+        "Enable the function app's managed identity (set AZURE_CLIENT_ID for a user-assigned one); "
+        "on a workstation sign in with `az login`."
+    )
+    unanswered: bool = False  # the network was in the way, so that no sign-in helps
+
+
+class VaultError(RotatorError):
+    """Key Vault did not do what was asked."""
+
+
+class VaultUnreachableError(VaultError):
+    """The vault's host gave no answer."""
+
+    remedy = "Check KEYVAULT_BASEURL, name resolution, the vault's firewall and private endpoint."
+
+
+class VaultForbiddenError(VaultError):
+    """No access policy of the vault gives the identity a permission."""
+
+
+class VaultFirewallError(VaultError):
+    """The vault refuses the network that the request came from; `address` is that which it saw, where it says so."""
+
+    remedy = (
+        "Let this network through the vault's firewall (az keyvault network-rule add --ip-address …), or run it "
+        "inside the vault's private network; for the function app, check its network integration."
+    )
+
+    def __init__(self, message: str, *, address: str = "") -> None:
+        super().__init__(message)
+        self.address = address
+
+
+class VaultPrivateError(VaultError):
+    """The vault takes requests through its private endpoints only."""
+
+
+class RbacVaultError(VaultForbiddenError):
+    """The vault decides by Azure roles. Managed storage is undocumented there; access policies are the known way."""
+
+
+class KeyAccessForbiddenError(VaultForbiddenError):
+    """Key Vault, or the caller on whose behalf it acts, may not handle the storage account's keys."""
+
+    remedy = (
+        "Give Key Vault's application and the caller the role 'Storage Account Key Operator Service Role' on the "
+        "account, and wait some minutes: az role assignment create --role 81a9662b-bebf-436f-a333-f67b29880f12 "
+        "--assignee … --scope <the account's resource id>"
+    )
+
+
+class VaultUnavailableError(VaultError):
+    """The vault answered with a server error, also when asked again."""
+
+    remedy = "Key Vault is having trouble; the next run tries again."
+
+
+class VaultThrottledError(VaultError):
+    """The vault answered 429 for longer than the retries last."""
+
+    remedy = "Something calls this vault too often (limit: 4,000 requests in 10 s); the next run tries again."
+
+
+class VaultSecretNotFoundError(VaultError):
+    """A secret is not in the vault."""
+
+
+class VaultDisabledError(VaultError):
+    """A secret, or a managed account, is there but disabled."""
+
+
+class ManagedAccountNotFoundError(VaultError):
+    """The storage account is not managed by this vault, or its SAS definition is gone."""
+
+
+class VaultConflictError(VaultError):
+    """A vault object is soft-deleted, or being deleted or recovered, and cannot be written."""
+
+
+class ResourceManagerError(RotatorError):
+    """Azure Resource Manager did not do what was asked."""
+
+    remedy = "Check the resource ids, and AZURE_RESOURCE_MANAGER for other clouds than the public one."
+
+
+class ResourceManagerForbiddenError(ResourceManagerError):
+    """The operator's role does not allow it."""
+
+    remedy = "Ask for a role on that resource, such as Contributor; `az account show` tells who is signed in."
+
+
+class ResourceNotFoundError(ResourceManagerError):
+    """There is no such resource, or the operator may not see it."""
+
+
+class StorageError(RotatorError):
+    """The proof of a SAS on storage failed; the SAS was not delivered."""
+
+
+class StorageRefusedError(StorageError):
+    """Storage refuses the SAS."""
+
+
+class StillAcceptedError(StorageError):
+    """Storage accepts a SAS whose key was regenerated."""
+
+    remedy = "Try the SAS again in some minutes; if it still works, regenerate both keys in Key Vault once more."
+
+
+class StorageUnreachableError(StorageError):
+    """Storage gave no answer that judges the SAS."""
+
+    remedy = "Check STORAGE_BLOB_ENDPOINT, name resolution and the storage firewall, or set ROTATION_PROVE=false."
