@@ -14,7 +14,7 @@ from pathlib import Path
 from bench import gap, imports, key_rotation, operate, package, shapes
 from bench.shapes import NAME, Bench
 from rotator import app
-from rotator.plan import environment
+from rotator.plan import loader
 from rotator.plan.plan import Strategy
 from sandbox import parts
 from sandbox.world import Options, World
@@ -64,7 +64,7 @@ def options() -> Options:
 
 def prepare(world: World) -> Bench:
     """Make the key and host key files that command-line clients want, and a Secret to replace."""
-    target = dataclasses.replace(environment.load(world.settings).targets[0], secret=NAME, adopt=True)
+    target = dataclasses.replace(loader.load(world.settings).targets[0], secret=NAME, adopt=True)
     key_file = world.directory / "bench-key"
     key_file.touch(mode=0o600)
     key_file.write_text(world.key_pair.private_text)

@@ -13,7 +13,7 @@ from bench.consumer import APART, Consumer
 from rotator import app
 from rotator.azure import identity
 from rotator.issuers import keyvault
-from rotator.plan import environment
+from rotator.plan import loader
 from rotator.plan.plan import Plan
 from rotator.reporting.report import Report
 from rotator.rotation.pending import Operation
@@ -56,7 +56,7 @@ def show(world: World) -> None:
 
 def plan(world: World, targets: int) -> Plan:
     """A plan for so many Secrets in one cluster."""
-    found = environment.load(world.settings)
+    found = loader.load(world.settings)
     names = [f"{found.targets[0].secret}-{number}" for number in range(1, targets + 1)]
     return dataclasses.replace(
         found,

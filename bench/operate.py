@@ -9,7 +9,7 @@ from rotator import app
 from rotator.azure import identity
 from rotator.checks import checkup as checking
 from rotator.checks import runner
-from rotator.plan import environment
+from rotator.plan import loader
 from rotator.reporting import status_page
 from sandbox.world import World
 
@@ -39,7 +39,7 @@ def show(world: World, rounds: int) -> None:
 
 def check(world: World, at_once: int) -> None:
     """Look at everything; raises RuntimeError when anything is wrong, as the figures would mean nothing."""
-    plan = environment.load(world.settings)
+    plan = loader.load(world.settings)
     with contextlib.closing(identity.credential(plan.client_id)) as credential:
         checkup = checking.check(plan, credential, world.settings, runner.NoProgress(), at_once=at_once)
     if checkup.failed:

@@ -12,7 +12,7 @@ from rotator import errors, event_log, redaction
 from rotator.checks import runner
 from rotator.checks.findings import Checkup
 from rotator.event_log import Event
-from rotator.plan import environment as config
+from rotator.plan import loader
 from rotator.plan.plan import Plan
 from rotator.reporting import publish
 from rotator.reporting import report as reports
@@ -56,7 +56,7 @@ def rotate(
     request = Request(trigger, asked_by or trigger, forced, operation, lease)
     with _under_way(request, environment):
         try:
-            plan = config.load(environment)
+            plan = loader.load(environment)
         except errors.SettingsError as error:
             publish.note(request.refused(error))
             raise
@@ -118,7 +118,7 @@ def _run(
 def plan(*, forced: bool = False, environment: Mapping[str, str] = os.environ) -> Report:
     """Say what a rotation would do, changing nothing; raises SettingsError or a VaultError."""
     _prepare_logs()
-    found = config.load(environment)
+    found = loader.load(environment)
     with _unexpected_as_ours(), _credential(found) as credential, _services(found, credential) as services:
         run = Run(found, services, trigger="plan", forced=forced)
         tags = run.issuance.account_state().stored.tags
@@ -132,7 +132,7 @@ def plan(*, forced: bool = False, environment: Mapping[str, str] = os.environ) -
 def status(*, environment: Mapping[str, str] = os.environ) -> Status:
     """Look at what every target holds, changing nothing; raises SettingsError."""
     _prepare_logs()
-    found = config.load(environment)
+    found = loader.load(environment)
     with (
         _reporting("status", "status", environment),
         _unexpected_as_ours(),
@@ -169,7 +169,7 @@ def _archive_reader(
 def check(*, announce: runner.Progress | None = None, environment: Mapping[str, str] = os.environ) -> Checkup:
     """Look at every step of a rotation, changing nothing; raises SettingsError."""
     _prepare_logs()
-    found = config.load(environment)
+    found = loader.load(environment)
     from rotator.checks import checkup
 
     with _reporting("check", "check", environment), _unexpected_as_ours(), _credential(found) as credential:
@@ -180,7 +180,7 @@ def check(*, announce: runner.Progress | None = None, environment: Mapping[str, 
 def archive(*, environment: Mapping[str, str] = os.environ) -> "Iterator[Archive]":
     """Give the reports that were kept; raises SettingsError when the settings name no place for them."""
     _prepare_logs()
-    found = config.load(environment)
+    found = loader.load(environment)
     from rotator.reporting import archive as adapter
 
     with (

@@ -10,8 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from rotator import errors
-from rotator.checks import clock as clock_checks
-from rotator.checks import kubectl_probe, remedies
+from rotator.checks import clock_skew, kubectl_probe, remedies
 from rotator.checks.findings import Level
 from rotator.checks.remedies import Remedies
 from rotator.checks.runner import Check, NotKnownError, OverError, Reporter, Results
@@ -175,9 +174,9 @@ class MasterChecks:
         theirs = datetime.datetime.fromtimestamp(int(said), datetime.UTC) if re.fullmatch("[0-9]{1,11}", said) else None
         # Whole seconds are cut off.
         half = datetime.timedelta(seconds=0.5)
-        off = clock_checks.ahead(theirs + half if theirs else None, before, self._clock())
+        off = clock_skew.ahead(theirs + half if theirs else None, before, self._clock())
         # Nothing of a rotation is decided by it; whatever runs on the master may come to judge the SAS by it.
-        clock_checks.compare(f"the master {self._cluster.host}", off, say)
+        clock_skew.compare(f"the master {self._cluster.host}", off, say)
 
     def _script(self, known: Results, say: Reporter) -> None:
         """The very script of a delivery: a login shell that understands a line may not understand a script."""

@@ -20,7 +20,7 @@ from rotator.azure.errors import (
 from rotator.azure.host_storage import storage_settings
 from rotator.azure.managed_account import StorageBundle
 from rotator.azure.permissions import Principal
-from rotator.checks import clock as clock_checks
+from rotator.checks import clock_skew
 from rotator.checks.findings import Level
 from rotator.checks.remedies import Remedies
 from rotator.checks.runner import Check, NotKnownError, OverError, Reporter, Results
@@ -54,7 +54,7 @@ class VaultChecks:
         ring: KeyLister,
         *,
         whoami: Callable[[], Principal],
-        time_at: clock_checks.TimeAt,
+        time_at: clock_skew.TimeAt,
         clock: Callable[[], datetime.datetime],
         place: Mapping[str, str],
     ) -> None:
@@ -110,9 +110,9 @@ class VaultChecks:
         before = self._clock()
         theirs = self._time_at(self._plan.account.vault_url)
         say(Level.OK, f"{self._plan.account.host} answers")
-        off = clock_checks.ahead(theirs, before, self._clock())
+        off = clock_skew.ahead(theirs, before, self._clock())
         # A SAS lives by the vault's clock, and one that lives too short or too long is not delivered.
-        clock_checks.compare(self._plan.account.host, off, say, bound=sas.tolerance(self._plan.definition.validity))
+        clock_skew.compare(self._plan.account.host, off, say, bound=sas.tolerance(self._plan.definition.validity))
 
     def _ready(self, known: Results) -> None:
         known.of("identity")

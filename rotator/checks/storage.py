@@ -9,7 +9,7 @@ from rotator.azure.errors import NoAnswerError, StorageRefusedError, StorageUnre
 from rotator.azure.host_storage.lease import Holder
 from rotator.azure.host_storage.storage_settings import HostStorage
 from rotator.azure.permissions import Principal
-from rotator.checks import clock as clock_checks
+from rotator.checks import clock_skew
 from rotator.checks.findings import Level
 from rotator.checks.remedies import Remedies
 from rotator.checks.runner import Check, NotKnownError, OverError, Reporter, Results
@@ -50,7 +50,7 @@ class StorageChecks:
         issuance: Issuance,
         *,
         own: tuple[HostStorage, OwnBlobs] | None,
-        time_at: clock_checks.TimeAt,
+        time_at: clock_skew.TimeAt,
         clock: Callable[[], datetime.datetime],
         remedies: Callable[[], Remedies],
     ) -> None:
@@ -132,7 +132,7 @@ class StorageChecks:
         except NoAnswerError as error:
             self._unreachable(error, say)
         # Whether it makes storage refuse a SAS is seen by trying one.
-        clock_checks.compare(endpoint, clock_checks.ahead(theirs, before, self._clock()), say)
+        clock_skew.compare(endpoint, clock_skew.ahead(theirs, before, self._clock()), say)
 
     def _unreachable(self, error: errors.RotatorError, say: Reporter) -> NoReturn:
         # One that is only concluded may not be how storage is reached from here; SAS are then delivered untried.

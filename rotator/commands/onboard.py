@@ -18,8 +18,7 @@ from rotator.commands.terminal import Manner
 from rotator.delivery.errors import PrivateKeyError
 from rotator.onboarding.errors import ConfirmationNeededError, OnboardingError
 from rotator.onboarding.steps import OnboardingRequest, Step, StepOutcome
-from rotator.plan import environment as config
-from rotator.plan import host_keys
+from rotator.plan import host_keys, loader
 from rotator.plan.plan import Plan, Strategy
 from rotator.plan.settings import validity
 from rotator.redaction import SecretText
@@ -193,11 +192,11 @@ def _save(file: Path, text: str) -> None:
 
 
 def _request(choices: Choices, environment: Mapping[str, str]) -> OnboardingRequest:
-    given = config.given(environment)
+    given = loader.given(environment)
     given.setdefault("KEYVAULT_STORAGE_NAME", choices.storage_account.name)
     pinned = _FINGERPRINT in given
     # Everything else is validated before the master is asked for its key.
-    plan = config.load(
+    plan = loader.load(
         {**environment, **given} if pinned else {**environment, **given, _FINGERPRINT: host_keys.EXAMPLE}
     )
     if choices.regeneration_period and choices.regeneration_period <= plan.definition.validity:

@@ -11,7 +11,7 @@ from rotator.delivery.errors import NotOursError
 from rotator.delivery.manifest import LiveSecret
 from rotator.issuers.account_state import AccountState
 from rotator.plan import schedule
-from rotator.plan.environment import MARGIN
+from rotator.plan.loader import MARGIN
 from rotator.plan.plan import Plan, Target
 from rotator.reporting.report import Failed
 from rotator.reporting.status import LastKnown, State, Status, TargetStatus

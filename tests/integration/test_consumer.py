@@ -8,7 +8,7 @@ import time
 import pytest
 
 from rotator import app
-from rotator.plan import environment
+from rotator.plan import loader
 from rotator.plan.plan import Plan, Strategy
 from rotator.reporting.report import Report
 from rotator.rotation.pending import Operation
@@ -24,7 +24,7 @@ LATE, GRACE = 0.5, "PT3S"
 
 def three(world: World, strategy: str) -> Plan:
     """Three Secrets in one cluster, whose consumers get no time at all before a key dies."""
-    found = environment.load(world.settings)
+    found = loader.load(world.settings)
     only = dataclasses.replace(found.targets[0], strategy=Strategy(strategy))
     targets = tuple(dataclasses.replace(only, secret=name) for name in NAMES)
     return dataclasses.replace(found, targets=targets, revoke_grace=datetime.timedelta(0))

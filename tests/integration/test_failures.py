@@ -22,7 +22,7 @@ from rotator.delivery.interface import Result
 from rotator.delivery.ssh.connection import Limits, SshConnector
 from rotator.issuers import keyvault
 from rotator.issuers.proof import StorageProver
-from rotator.plan import environment
+from rotator.plan import loader
 from rotator.redaction import SecretText
 from rotator.rotation.run import Run
 from rotator.rotation.services import Services
@@ -214,7 +214,7 @@ def test_a_sas_that_is_not_what_was_asked_for_is_not_delivered(
 
 def test_a_sas_that_storage_refuses_is_not_delivered(world: World, held: str) -> None:
     world.vault.tamper = changed("sig", "Zm9yZ2VkIHNpZ25hdHVyZSB0aGF0IGlzIG5vdCByaWdodA==")
-    plan = environment.load(world.settings)
+    plan = loader.load(world.settings)
     credential = identity.credential(None)
     with (
         contextlib.closing(keyvault.KeyVaultIssuer(plan.account, credential)) as issuer,
@@ -315,7 +315,7 @@ def test_a_server_that_is_not_ssh_is_unreachable(world: World) -> None:
 @pytest.fixture
 def connection(world: World) -> Callable[..., Any]:
     """A connection to the sandbox's master, with limits of one's own."""
-    cluster = environment.load(world.settings).targets[0].cluster
+    cluster = loader.load(world.settings).targets[0].cluster
     key = SecretText(world.key_pair.private_text)
     return lambda limits=None: SshConnector(limits).connect(cluster, key, None)
 

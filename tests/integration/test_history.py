@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 from rotator.azure import identity
 from rotator.azure.errors import ArchiveError
 from rotator.commands import history as history_command
-from rotator.plan import environment as config
+from rotator.plan import loader
 from rotator.reporting import archive
 from rotator.reporting.archive import Archive
 from rotator.reporting.report import Report
@@ -58,7 +58,7 @@ with contextlib.closing(identity.credential(None)) as own, archive.opened(plan, 
 def opened(world: World, **settings: str) -> Iterator[Archive]:
     """The archive as a run opens it."""
     given = settings_for(world, REPORT_CONTAINER=CONTAINER, **settings)
-    plan = config.load(given)
+    plan = loader.load(given)
     with (
         contextlib.closing(identity.credential(plan.client_id)) as credential,
         archive.opened(plan, given, credential) as kept,

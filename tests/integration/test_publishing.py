@@ -15,7 +15,7 @@ import pytest
 from rotator import app, errors
 from rotator.azure.errors import LeaseUnavailableError, VaultForbiddenError
 from rotator.commands import terminal
-from rotator.plan import environment as config
+from rotator.plan import loader
 from rotator.reporting.report import Report
 from rotator.rotation import lock
 from rotator.rotation.request import Request
@@ -249,7 +249,7 @@ def test_a_defects_words_are_scrubbed_in_what_is_raised_and_its_traceback_is_log
     rotate(world)
     settings, sas = settings_for(world), Cluster(world).value()
     with pytest.raises(errors.UnexpectedError) as raised:
-        app.rotate_plan(config.load(settings), Request("timer", "timer"), Hostile(settings, sas))
+        app.rotate_plan(loader.load(settings), Request("timer", "timer"), Hostile(settings, sas))
     [(_, line)] = decisions(caplog, "run_failed")
     assert line["message"] == str(raised.value)
     assert line["message"].startswith("ValueError: odd: ")

@@ -23,7 +23,7 @@ from rotator.azure.errors import (
 from rotator.plan.settings import Settings
 from rotator.rotation import lock
 from tests.fakes.examples import BUSY, HOLDER
-from tests.unit.plan.test_environment import SAMPLE
+from tests.unit.plan.test_loader import SAMPLE
 
 ROOT = Path(function_app.__file__).parent
 

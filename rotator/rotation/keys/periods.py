@@ -6,7 +6,7 @@ from isodate import duration_isoformat as text
 
 from rotator import untrusted
 from rotator.azure.managed_account import StorageBundle
-from rotator.plan.environment import MARGIN
+from rotator.plan.loader import MARGIN
 from rotator.plan.plan import Plan
 
 

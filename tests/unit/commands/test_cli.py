@@ -9,7 +9,7 @@ from rotator.commands import cli, onboard
 from rotator.plan.settings import Settings
 from rotator.rotation import lock
 from tests.fakes.examples import BUSY, HOLDER
-from tests.unit.plan.test_environment import SAMPLE
+from tests.unit.plan.test_loader import SAMPLE
 
 NOTHING = {str(field.alias): None for field in Settings.model_fields.values()}
 MISSING = [

@@ -14,7 +14,7 @@ from rotator.commands import history
 from rotator.plan.settings import Settings
 from rotator.reporting.report import Due, Failed, KeyReport, Report, Unchanged
 from tests.fakes.examples import DIGEST, NOW
-from tests.unit.plan.test_environment import SAMPLE
+from tests.unit.plan.test_loader import SAMPLE
 from tests.unit.reporting.test_report import ROTATED, report_of
 
 NOTHING = {str(field.alias): None for field in Settings.model_fields.values()}

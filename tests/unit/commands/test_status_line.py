@@ -20,7 +20,7 @@ import pytest
 from rotator import activity
 from rotator.commands.status_line import StatusLine
 from rotator.stopwatch import Stopwatch
-from tests.unit.plan.test_environment import SAMPLE
+from tests.unit.plan.test_loader import SAMPLE
 
 ROOT = Path(__file__).resolve().parents[3]
 SAFE = "Ctrl-C is safe: nothing is changed"

@@ -10,7 +10,7 @@ from rotator.azure import permissions
 from rotator.azure.permissions import Policy
 from rotator.plan import secret_settings
 from rotator.plan.settings import Settings
-from tests.unit.plan.test_environment import SAMPLE
+from tests.unit.plan.test_loader import SAMPLE
 
 HOOK = "https://hooks.example.com/services/T000/B000/0123456789abcdef"
 KEY = "bm90IGEga2V5IGF0IGFsbA=="

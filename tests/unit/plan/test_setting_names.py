@@ -9,9 +9,8 @@ import pytest
 from hypothesis import strategies as st
 
 from rotator import errors
-from rotator.plan import environment as config
-from rotator.plan import setting_names
-from tests.unit.plan.test_environment import SAMPLE, problems
+from rotator.plan import loader, setting_names
+from tests.unit.plan.test_loader import SAMPLE, problems
 
 ROOT = Path(__file__).parents[3]
 
@@ -72,7 +71,7 @@ def test_unknown_setting_of_our_families_is_an_error(name: str) -> None:
 
 def test_misspelt_settings_are_told_with_what_is_missing_and_without_their_values() -> None:
     with pytest.raises(errors.SettingsError) as caught:
-        config.load({"KUBERNETES_SSH_PASSPHRASE": "hunter2", "SAS_VALIDTY": "PT8H"})
+        loader.load({"KUBERNETES_SSH_PASSPHRASE": "hunter2", "SAS_VALIDTY": "PT8H"})
     assert "hunter2" not in str(caught.value)
     assert [problem.split()[0] for problem in caught.value.problems][-2:] == [
         "KUBERNETES_SSH_PASSPHRASE",
@@ -81,7 +80,7 @@ def test_misspelt_settings_are_told_with_what_is_missing_and_without_their_value
 
 
 def test_emptied_setting_is_none_whatever_its_name() -> None:
-    config.load({**SAMPLE, "KUBERNETES_NAMESPCE": " ", "SAS_IP": ""})
+    loader.load({**SAMPLE, "KUBERNETES_NAMESPCE": " ", "SAS_IP": ""})
 
 
 IN_A_POD = {
@@ -172,7 +171,7 @@ IN_A_TERMINAL = [
 
 def test_what_kubernetes_azure_and_terminals_set_is_left_alone() -> None:
     others = IN_A_POD | dict.fromkeys(IN_AZURE + IN_A_TERMINAL, "42")
-    assert config.load({**SAMPLE, **others}) == config.load(SAMPLE)
+    assert loader.load({**SAMPLE, **others}) == loader.load(SAMPLE)
 
 
 def test_variables_of_the_azd_environment_are_left_alone() -> None:
@@ -180,33 +179,33 @@ def test_variables_of_the_azd_environment_are_left_alone() -> None:
     names = {re.findall(r"\$\{(\w+)", entry["value"])[0] for entry in parameters.values()}
     names |= set(re.findall(r"^output (\w+)", (ROOT / "infra/main.bicep").read_text(), re.MULTILINE))
     assert len(names) > 40
-    assert setting_names.unknown(dict.fromkeys(names, "42"), config.NAMES) == []
+    assert setting_names.unknown(dict.fromkeys(names, "42"), loader.NAMES) == []
 
 
 def test_every_setting_is_known_and_no_two_are_taken_for_each_other() -> None:
-    assert setting_names.unknown(dict.fromkeys(config.NAMES, "42"), config.NAMES) == []
-    assert all(setting_names.closest(name, config.NAMES) == name for name in config.NAMES)
+    assert setting_names.unknown(dict.fromkeys(loader.NAMES, "42"), loader.NAMES) == []
+    assert all(setting_names.closest(name, loader.NAMES) == name for name in loader.NAMES)
 
 
-@pytest.mark.parametrize("name", sorted(config.NAMES - {"AzureWebJobsStorage"}))
+@pytest.mark.parametrize("name", sorted(loader.NAMES - {"AzureWebJobsStorage"}))
 def test_a_letter_lost_doubled_or_swapped_is_noticed(name: str) -> None:
     for at in range(1, len(name) - 1):
         swapped = name[:at] + name[at + 1] + name[at] + name[at + 2 :]
         for typo in {name[:at] + name[at + 1 :], name[: at + 1] + name[at:], swapped}:
             if typo.lower() != name.lower():  # the host takes its own names in any case
-                assert len(setting_names.unknown({typo: "42"}, config.NAMES)) == 1, typo
+                assert len(setting_names.unknown({typo: "42"}, loader.NAMES)) == 1, typo
 
 
 @hypothesis.settings(deadline=None)
 @hypothesis.given(st.dictionaries(st.text(max_size=40), st.text(max_size=40), max_size=10))
 def test_any_environment_is_a_plan_or_a_settings_error(environment: dict[str, str]) -> None:
     with pytest.raises(errors.SettingsError):
-        config.load(environment)
+        loader.load(environment)
 
 
 @hypothesis.settings(deadline=None, max_examples=300)
 @hypothesis.given(
-    st.sampled_from(sorted(config.NAMES)), st.text(max_size=60) | st.text("PT0123456789DHMYSW.,-", max_size=12)
+    st.sampled_from(sorted(loader.NAMES)), st.text(max_size=60) | st.text("PT0123456789DHMYSW.,-", max_size=12)
 )
 def test_any_value_is_taken_or_a_settings_error_that_names_the_setting(name: str, value: str) -> None:
     assert all(re.match(r"[A-Za-z_]+ is ", problem) for problem in _problems_with({**SAMPLE, name: value}))
@@ -214,7 +213,7 @@ def test_any_value_is_taken_or_a_settings_error_that_names_the_setting(name: str
 
 def _problems_with(environment: dict[str, str]) -> list[str]:
     try:
-        config.load(environment)
+        loader.load(environment)
     except errors.SettingsError as error:
         return error.problems
     return []

@@ -4,10 +4,10 @@ import pydantic
 import pytest
 
 from rotator import errors
-from rotator.plan import environment
+from rotator.plan import loader
 from rotator.plan.settings import Settings
 from rotator.redaction import SecretText
-from tests.unit.plan.test_environment import SAMPLE, problems
+from tests.unit.plan.test_loader import SAMPLE, problems
 
 HOOK = "https://prod-1.westeurope.logic.azure.com/workflows/0123/triggers/manual/paths/invoke"
 
@@ -181,7 +181,7 @@ def field_of(name: str) -> str:
 @pytest.mark.parametrize(("name", "text", "value"), GOOD)
 def test_good_value_is_taken(name: str, text: str, value: object) -> None:
     assert getattr(Settings.model_validate({**SAMPLE, name: text}), field_of(name)) == value
-    environment.load({**SAMPLE, "SAS_VALIDITY": "P2D", name: text})
+    loader.load({**SAMPLE, "SAS_VALIDITY": "P2D", name: text})
 
 
 @pytest.mark.parametrize(("name", "text", "reason"), BAD)
@@ -207,7 +207,7 @@ def test_every_setting_has_good_and_bad_values_here() -> None:
     ],
 )
 def test_a_webhook_that_is_none_is_a_warning_without_its_value(text: str, said: str) -> None:
-    (warning,) = environment.load({**SAMPLE, "NOTIFY_WEBHOOK_URL": text}).warnings
+    (warning,) = loader.load({**SAMPLE, "NOTIFY_WEBHOOK_URL": text}).warnings
     assert said in warning
     assert text not in warning
 
@@ -217,13 +217,13 @@ def test_every_example_is_a_value_that_works(field: pydantic.fields.FieldInfo) -
     assert field.alias
     assert field.description
     assert field.examples
-    environment.load({**SAMPLE, field.alias: str(field.examples[0])})
+    loader.load({**SAMPLE, field.alias: str(field.examples[0])})
 
 
 def test_validity_beyond_all_calendars_is_a_settings_error() -> None:
     with pytest.raises(errors.SettingsError, match="SAS_VALIDITY is wrong"):
-        environment.load({**SAMPLE, "SAS_VALIDITY": "P9999999999D"})
+        loader.load({**SAMPLE, "SAS_VALIDITY": "P9999999999D"})
 
 
 def test_secret_name_may_be_one_long_word() -> None:
-    environment.load({**SAMPLE, "KUBERNETES_SECRET_NAME": "a" * 100})
+    loader.load({**SAMPLE, "KUBERNETES_SECRET_NAME": "a" * 100})

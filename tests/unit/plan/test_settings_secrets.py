@@ -3,10 +3,10 @@
 import pytest
 
 from rotator import errors
-from rotator.plan import environment
+from rotator.plan import loader
 from rotator.plan.settings import Settings
 from tests.fakes.examples import TOKEN
-from tests.unit.plan.test_environment import SAMPLE
+from tests.unit.plan.test_loader import SAMPLE
 
 NAMES = sorted(str(field.alias) for field in Settings.model_fields.values())
 KEY = "Zm9yIHRlc3RzIG9ubHkgYW5kIG5vdGhpbmcgZWxzZSwgbm8gYWNjb3VudCBoYXMgdGhpcyBrZXkgYXQgYWxsISEhISEhISE="
@@ -27,7 +27,7 @@ PIECES = ("b3BlbnNz", "MDEyMzQ1", "Zm9yIHRl")
 def told(name: str, text: str) -> str:
     """All that an operator, a log or an HTTP answer sees of an error; nothing if the setting takes the text."""
     try:
-        environment.load({**SAMPLE, name: text})
+        loader.load({**SAMPLE, name: text})
     except errors.SettingsError as error:
         return f"{error} {error.problems} {error!r} {error.__cause__!r} {error.__context__!r} {error.remedy}"
     return ""

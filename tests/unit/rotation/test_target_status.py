@@ -12,7 +12,7 @@ from rotator.delivery.errors import UnreachableError
 from rotator.delivery.manifest import Document
 from rotator.issuers.account_state import AccountState, StoredDefinition
 from rotator.plan import schedule
-from rotator.plan.environment import MARGIN
+from rotator.plan.loader import MARGIN
 from rotator.redaction import SecretText
 from rotator.reporting.report import Failed
 from rotator.reporting.status import LastKnown, State, TargetStatus

@@ -3,7 +3,7 @@ import datetime
 import pytest
 
 from rotator import errors
-from rotator.plan import environment
+from rotator.plan import loader
 from rotator.plan.plan import Encoding, Strategy
 
 FINGERPRINT = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
@@ -21,12 +21,12 @@ SAMPLE = {
 def problems(**changes: str) -> list[str]:
     """What is wrong with the sample's settings and these."""
     with pytest.raises(errors.SettingsError) as caught:
-        environment.load({**SAMPLE, **changes})
+        loader.load({**SAMPLE, **changes})
     return caught.value.problems
 
 
 def test_six_settings_of_the_original_sample_are_a_plan() -> None:
-    plan = environment.load(SAMPLE)
+    plan = loader.load(SAMPLE)
     assert (plan.account.vault_url, plan.account.name) == ("https://myvault.vault.azure.net", "mystorage")
     (target,) = plan.targets
     assert str(target) == "default/storage-sas@master.example.com"
@@ -35,7 +35,7 @@ def test_six_settings_of_the_original_sample_are_a_plan() -> None:
 
 
 def test_defaults_are_those_that_the_readme_tells() -> None:
-    plan = environment.load(SAMPLE)
+    plan = loader.load(SAMPLE)
     (target,) = plan.targets
     assert plan.schedule == "0 */30 * * * *"
     assert plan.definition.name == "blobrwu4hours"
@@ -54,13 +54,13 @@ def test_defaults_are_those_that_the_readme_tells() -> None:
 
 
 def test_name_of_the_minting_secret_is_account_and_definition() -> None:
-    plan = environment.load(SAMPLE)
+    plan = loader.load(SAMPLE)
     assert plan.account.sas_secret(plan.definition) == "mystorage-blobrwu4hours"
 
 
 def test_missing_settings_are_all_told_at_once_each_with_an_example() -> None:
     with pytest.raises(errors.SettingsError) as caught:
-        environment.load({})
+        loader.load({})
     assert caught.value.problems == [
         "KEYVAULT_BASEURL is missing: the vault's URL; for example https://myvault.vault.azure.net",
         "KEYVAULT_STORAGE_NAME is missing: the managed account's name in the vault; for example mystorageaccount",
@@ -77,7 +77,7 @@ def test_missing_and_wrong_settings_and_a_gap_are_told_in_one_error() -> None:
     bad = {**SAMPLE, "KUBERNETES_SSH_PORT": "0", "SAS_VALIDITY": "PT20M", "SAS_PERMISSIONS": "xyz"}
     del bad["KUBERNETES_DNS"]
     with pytest.raises(errors.SettingsError) as caught:
-        environment.load(bad)
+        loader.load(bad)
     assert [problem.split()[0] for problem in caught.value.problems] == [
         "KUBERNETES_DNS",
         "SAS_PERMISSIONS",
@@ -88,7 +88,7 @@ def test_missing_and_wrong_settings_and_a_gap_are_told_in_one_error() -> None:
 
 @pytest.mark.parametrize("nothing", ["", " ", "\t\n"])
 def test_emptied_setting_means_its_default(nothing: str) -> None:
-    plan = environment.load(
+    plan = loader.load(
         {**SAMPLE, "SAS_VALIDITY": nothing, "KUBERNETES_SSH_PORT": nothing, "ROTATION_SCHEDULE": nothing}
     )
     assert plan.definition.validity == datetime.timedelta(hours=4)
@@ -101,15 +101,13 @@ def test_emptied_setting_without_a_default_is_missing() -> None:
 
 
 def test_white_space_around_a_value_is_dropped() -> None:
-    assert environment.load({**SAMPLE, "KUBERNETES_DNS": " master.example.com\n"}).targets[0].cluster.host == (
+    assert loader.load({**SAMPLE, "KUBERNETES_DNS": " master.example.com\n"}).targets[0].cluster.host == (
         "master.example.com"
     )
 
 
 def test_settings_of_others_are_left_alone() -> None:
-    assert environment.load({**SAMPLE, "PATH": "/bin", "FUNCTIONS_WORKER_RUNTIME": "python"}) == environment.load(
-        SAMPLE
-    )
+    assert loader.load({**SAMPLE, "PATH": "/bin", "FUNCTIONS_WORKER_RUNTIME": "python"}) == loader.load(SAMPLE)
 
 
 def test_fingerprint_of_the_original_blog_is_refused_with_the_digit_that_is_wrong() -> None:
@@ -121,7 +119,7 @@ def test_fingerprint_of_the_original_blog_is_refused_with_the_digit_that_is_wron
 
 
 def test_md5_fingerprint_is_taken_with_a_warning() -> None:
-    plan = environment.load({**SAMPLE, "KUBERNETES_SSH_FINGERPRINT": "3ec2167eb65d55fd9a707425ef0ce5a1"})
+    plan = loader.load({**SAMPLE, "KUBERNETES_SSH_FINGERPRINT": "3ec2167eb65d55fd9a707425ef0ce5a1"})
     assert plan.warnings == (
         "KUBERNETES_SSH_FINGERPRINT: MD5:3e:c2:16:7e:b6:5d:55:fd:9a:70:74:25:ef:0c:e5:a1 is MD5, "
         "which can be forged; pin the SHA256 fingerprint instead",
@@ -138,7 +136,7 @@ def test_md5_fingerprint_is_taken_with_a_warning() -> None:
     ],
 )
 def test_validity_of_the_longest_interval_and_ten_minutes_is_just_enough(schedule: str, validity: str) -> None:
-    plan = environment.load({**SAMPLE, "ROTATION_SCHEDULE": schedule, "SAS_VALIDITY": validity})
+    plan = loader.load({**SAMPLE, "ROTATION_SCHEDULE": schedule, "SAS_VALIDITY": validity})
     assert "outlives one failed run only from" in plan.warnings[0]
 
 
@@ -159,7 +157,7 @@ def test_validity_that_would_leave_a_gap_is_refused(schedule: str, validity: str
 
 
 def test_example_that_the_gap_error_gives_is_itself_good() -> None:
-    plan = environment.load({**SAMPLE, "ROTATION_SCHEDULE": "0 0 * * * *", "SAS_VALIDITY": "PT2H10M"})
+    plan = loader.load({**SAMPLE, "ROTATION_SCHEDULE": "0 0 * * * *", "SAS_VALIDITY": "PT2H10M"})
     assert plan.warnings == ()
 
 
@@ -173,7 +171,7 @@ def test_validity_is_checked_against_what_ncrontab_makes_of_a_range(schedule: st
 
 
 def test_range_that_runs_backwards_is_a_warning() -> None:
-    plan = environment.load({**SAMPLE, "ROTATION_SCHEDULE": "0 0 6 * * MON-SUN", "SAS_VALIDITY": "P14D"})
+    plan = loader.load({**SAMPLE, "ROTATION_SCHEDULE": "0 0 6 * * MON-SUN", "SAS_VALIDITY": "P14D"})
     assert plan.warnings == (
         "ROTATION_SCHEDULE: MON-SUN runs backwards, and NCRONTAB swaps its ends (SUN-MON): write what is meant as a "
         "list, or as two ranges",
@@ -188,7 +186,7 @@ def test_validity_that_is_too_short_for_a_range_that_runs_backwards_is_told_why(
 
 
 def test_warning_of_a_validity_for_one_run_only_has_durations_as_they_are_written() -> None:
-    (warning,) = environment.load({**SAMPLE, "ROTATION_SCHEDULE": "0 0 6 * * *", "SAS_VALIDITY": "P1DT1H"}).warnings
+    (warning,) = loader.load({**SAMPLE, "ROTATION_SCHEDULE": "0 0 6 * * *", "SAS_VALIDITY": "P1DT1H"}).warnings
     assert warning == "SAS_VALIDITY (P1DT1H) outlives one failed run only from P2DT10M on, with runs up to P1D apart"
 
 
@@ -199,23 +197,23 @@ def test_blank_around_the_schedule_that_the_host_does_not_take_is_refused(schedu
 
 
 def test_spaces_around_the_schedule_are_taken_as_by_the_host() -> None:
-    assert environment.load({**SAMPLE, "ROTATION_SCHEDULE": "  0 */30 * * * *  "}).schedule == "0 */30 * * * *"
+    assert loader.load({**SAMPLE, "ROTATION_SCHEDULE": "  0 */30 * * * *  "}).schedule == "0 */30 * * * *"
 
 
 def test_time_zone_of_the_host_is_a_warning() -> None:
-    (warning,) = environment.load({**SAMPLE, "WEBSITE_TIME_ZONE": "Europe/Rome"}).warnings
+    (warning,) = loader.load({**SAMPLE, "WEBSITE_TIME_ZONE": "Europe/Rome"}).warnings
     assert warning.startswith("WEBSITE_TIME_ZONE is set, and ROTATION_SCHEDULE is read here in UTC")
     assert warning.endswith("remove it, and write the schedule in UTC")
 
 
 def test_time_zone_whose_clock_goes_back_needs_a_longer_validity() -> None:
     settings = {"WEBSITE_TIME_ZONE": "Europe/Rome", "ROTATION_SCHEDULE": "0 0 6 * * *", "SAS_VALIDITY": "P1DT30M"}
-    assert "it should be P1DT1H10M at least" in environment.load({**SAMPLE, **settings}).warnings[-1]
+    assert "it should be P1DT1H10M at least" in loader.load({**SAMPLE, **settings}).warnings[-1]
 
 
 @pytest.mark.parametrize("zone", ["", "UTC", "Etc/UTC"])
 def test_time_zone_that_shifts_nothing_is_no_warning(zone: str) -> None:
-    assert environment.load({**SAMPLE, "WEBSITE_TIME_ZONE": zone}).warnings == ()
+    assert loader.load({**SAMPLE, "WEBSITE_TIME_ZONE": zone}).warnings == ()
 
 
 def test_default_validity_is_checked_against_a_rare_schedule() -> None:
@@ -224,17 +222,17 @@ def test_default_validity_is_checked_against_a_rare_schedule() -> None:
 
 
 def test_freshness_is_half_of_the_shortest_interval() -> None:
-    plan = environment.load({**SAMPLE, "ROTATION_SCHEDULE": "0 0 6,8 * * *", "SAS_VALIDITY": "P2D"})
+    plan = loader.load({**SAMPLE, "ROTATION_SCHEDULE": "0 0 6,8 * * *", "SAS_VALIDITY": "P2D"})
     assert plan.fresh_for == datetime.timedelta(hours=1)
 
 
 def test_plan_shows_no_value_of_the_app_storage() -> None:
     connection = "DefaultEndpointsProtocol=https;AccountName=app;AccountKey=c2VjcmV0LXNlY3JldA=="
-    assert "c2VjcmV0" not in repr(environment.load({**SAMPLE, "AzureWebJobsStorage": connection}))
+    assert "c2VjcmV0" not in repr(loader.load({**SAMPLE, "AzureWebJobsStorage": connection}))
 
 
 def test_keys_may_be_regenerated_once_no_sas_that_they_signed_can_live() -> None:
-    plan = environment.load({**SAMPLE, "KEY_ROTATION_PERIOD": "PT4H40M"})
+    plan = loader.load({**SAMPLE, "KEY_ROTATION_PERIOD": "PT4H40M"})
     assert plan.key_rotation_period == datetime.timedelta(hours=4, minutes=40)
 
 
@@ -249,7 +247,7 @@ def test_key_rotation_period_that_an_example_gives_is_itself_good() -> None:
     settings = {"SAS_VALIDITY": "P100D", "ROTATION_SCHEDULE": "0 0 6 * * *"}
     (problem,) = problems(**settings, KEY_ROTATION_PERIOD="P90D")
     assert problem.endswith("for example P101DT10M")
-    assert environment.load({**SAMPLE, **settings, "KEY_ROTATION_PERIOD": "P101DT10M"}).key_rotation_period
+    assert loader.load({**SAMPLE, **settings, "KEY_ROTATION_PERIOD": "P101DT10M"}).key_rotation_period
 
 
 def test_key_rotation_period_that_is_no_duration_is_told_once() -> None:
@@ -258,4 +256,4 @@ def test_key_rotation_period_that_is_no_duration_is_told_once() -> None:
 
 
 def test_revocation_may_do_without_a_grace() -> None:
-    assert environment.load({**SAMPLE, "REVOKE_GRACE": "PT0S"}).revoke_grace == datetime.timedelta(0)
+    assert loader.load({**SAMPLE, "REVOKE_GRACE": "PT0S"}).revoke_grace == datetime.timedelta(0)
