@@ -143,14 +143,14 @@ def status(*, environment: Mapping[str, str] = os.environ) -> Status:
 
         # A wall screen asks each minute; what was accepted before it was delivered needs no time to be so again.
         prover = proof.StorageProver(seconds=2.0, patient=False)
-        return target_status.survey(
+        return target_status.read(
             found, dataclasses.replace(services, prover=prover), _archive_reader(found, environment, credential)
         )
 
 
 def _archive_reader(
     plan: Plan, environment: Mapping[str, str], credential: "TokenCredential"
-) -> target_status.Recall | None:
+) -> target_status.LastKnownReader | None:
     """What reads the reports that were kept, where any are."""
     if plan.report_container is None:
         return None

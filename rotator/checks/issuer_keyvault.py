@@ -29,7 +29,7 @@ from rotator.issuers.interface import Issuer, KeyLister
 from rotator.plan.plan import Plan
 from rotator.redaction import SecretText
 from rotator.rotation import pending, tags
-from rotator.rotation.keys import due, periods
+from rotator.rotation.keys import due
 from rotator.rotation.pending import Pending
 from rotator.sas import SasDefinition
 
@@ -181,7 +181,7 @@ class VaultChecks:
         found: StorageBundle = known.of("vault permission storage get")
         self._resource_id = found.resource_id
         say(Level.OK, f"{found.account} is managed, {found.active_key} signs")
-        for warning in periods.warnings(found, self._plan):
+        for warning in due.period_warnings(found, self._plan):
             switch_off = f"{self.remedies.onboard()} --no-auto-regenerate" if "--no-auto-regenerate" in warning else ""
             say(Level.WARNING, warning, "", switch_off)
         return found

@@ -28,7 +28,7 @@ from rotator.commands import (
 )
 from rotator.commands.status_line import StatusLine
 from rotator.commands.terminal import Manner
-from rotator.reporting.report import Due, Failed, KeyReport, Report, Rotated, TargetReport, Unchanged
+from rotator.reporting.report import Failed, KeyReport, Report, Rotated, TargetReport, Unchanged, WouldRotate
 from rotator.rotation.pending import Operation
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def _cells(target: TargetReport) -> tuple[str, str]:
             return f"{expires:%Y-%m-%d %H:%M:%SZ}", f"{reason}; {act}; proof: {proof}"
         case Unchanged(reason=reason, expires=expires):
             return f"{expires:%Y-%m-%d %H:%M:%SZ}" if expires else "", reason
-        case Due(reason=reason):
+        case WouldRotate(reason=reason):
             return "", reason
         case Failed(error=error):
             return "", error

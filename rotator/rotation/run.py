@@ -14,7 +14,7 @@ from rotator.delivery.manifest import LiveSecret
 from rotator.event_log import Event
 from rotator.plan.plan import Cluster, Plan, Target
 from rotator.reporting import report
-from rotator.reporting.report import Due, Failed, Report, Rotated, TargetReport, Unchanged
+from rotator.reporting.report import Failed, Report, Rotated, TargetReport, Unchanged, WouldRotate
 from rotator.rotation import due, request
 from rotator.rotation.issuance import Issuance, IssuedSas
 from rotator.rotation.services import Services
@@ -162,7 +162,7 @@ class Run:
         with seconds.step("observe"):
             held = deliver.observe(shell, target)
         why = self._why(held, target)
-        outcome = Due(why, due.is_drift(why)) if why else _unchanged(held)
+        outcome = WouldRotate(why.text, why.drift) if why else _unchanged(held)
         return TargetReport(str(target), target.strategy, outcome, seconds.laps)
 
     def _rotate(self, target: Target, shell: Shell, seconds: Stopwatch) -> TargetReport:
@@ -182,15 +182,16 @@ class Run:
             )
             warnings = self.issuance.note_delivery(target)  # where a run was killed before it could
             return TargetReport(str(target), target.strategy, unchanged, seconds.laps, warnings)
-        drift = due.is_drift(why)
-        event_log.log(logger, logging.WARNING if drift else logging.INFO, Event.TARGET_DUE, target=target, reason=why)
+        event_log.log(
+            logger, logging.WARNING if why.drift else logging.INFO, Event.TARGET_DUE, target=target, reason=why
+        )
         issued = self.issuance.issue(seconds)
         order = self._order(issued)
         with seconds.step("deliver"):
             done = deliver.deliver(shell, target, held, order, self._services.fence)
         self._expires[target] = issued.sas.expiry
         outcome = Rotated(
-            reason=why,
+            reason=why.text,
             act=done.act.value,
             fingerprint=issued.sas.fingerprint,
             expires=issued.sas.expiry,
@@ -199,7 +200,7 @@ class Run:
             previous_digest=done.previous.digests.get(target.data_key) if done.previous else None,
             proof=issued.proof,
             signing_key=issued.signer,
-            drift=drift,
+            drift=why.drift,
         )
         event_log.log(
             logger,
@@ -223,9 +224,9 @@ class Run:
         key_lives = lambda sas: keys is None or keys.signer(sas) is not None  # noqa: E731  # a closure over one reading
         return manifest.DesiredSecret(issued.sas, definition, self.name, now, issued.signer, made, key_lives)
 
-    def _why(self, held: manifest.LiveSecret | None, target: Target) -> str | None:
-        why = due.reason(held, target, self._plan, self._services.clock(), self.issuance.account_state())
-        return why or ("asked for" if self._forced else None)
+    def _why(self, held: manifest.LiveSecret | None, target: Target) -> due.Due | None:
+        why = due.find(held, target, self._plan, self._services.clock(), self.issuance.account_state())
+        return why or (due.Due(due.Cause.REQUESTED, "asked for") if self._forced else None)
 
 
 def _with_before(each: TargetReport, before: TargetReport) -> TargetReport:
@@ -243,7 +244,7 @@ def _with_before(each: TargetReport, before: TargetReport) -> TargetReport:
 
 
 def _is_due(each: TargetReport) -> bool:
-    return isinstance(each.outcome, Due)
+    return isinstance(each.outcome, WouldRotate)
 
 
 def _unchanged(held: manifest.LiveSecret | None) -> Unchanged:

@@ -73,7 +73,7 @@ def test_plan_and_status_warn_of_a_tag_and_go_on() -> None:
     issuance.account_state()
     assert due.preview(world.plan, issuance, world.clock()) == (None, ())
     assert len(issuance.warnings) == 2
-    found = target_status.survey(world.plan, world.services)
+    found = target_status.read(world.plan, world.services)
     assert [target.state.value for target in found.targets] == ["late"]
     assert [pending.TAG in warning for warning in found.warnings] == [True, False]
     assert all(warning.isprintable() for warning in found.warnings)
