@@ -29,7 +29,7 @@ from rotator.commands import (
 from rotator.commands.status_line import StatusLine
 from rotator.commands.terminal import Manner
 from rotator.reporting.report import Failed, KeyReport, Report, Rotated, TargetReport, Unchanged, WouldRotate
-from rotator.rotation.pending import Operation
+from rotator.rotation.state import Operation
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -11,7 +11,7 @@ from rotator.issuers.account_state import AccountState
 from rotator.plan import schedule
 from rotator.plan.loader import MARGIN
 from rotator.plan.plan import Plan, Target
-from rotator.rotation import delivered
+from rotator.rotation import state
 from rotator.sas import CLOCK_SKEW
 
 # What each delivery writes, beside the digest, which tells whose the Secret is, and two times.
@@ -59,7 +59,7 @@ def find(
     With an account state, a SAS that the active key did not sign is due as well, and a deleted Secret is told apart
     from one that never existed.
     """
-    known = account_state is not None and delivered.before(account_state.stored.tags, target)
+    known = account_state is not None and state.was_delivered(account_state.stored.tags, target)
     if held is None:
         return _drifted("somebody deleted the Secret") if known else Due(Cause.NO_SECRET, "there is no Secret yet")
     if not held.ours:

@@ -16,6 +16,7 @@ from rotator.plan.plan import Cluster, Plan, Target
 from rotator.reporting import report
 from rotator.reporting.report import Failed, Report, Rotated, TargetReport, Unchanged, WouldRotate
 from rotator.rotation import due, request
+from rotator.rotation.account import AccountReader
 from rotator.rotation.issuance import Issuance, IssuedSas
 from rotator.rotation.services import Services
 from rotator.stopwatch import Stopwatch
@@ -56,7 +57,8 @@ class Run:
         self._expires: dict[Target, datetime.datetime | None] = {}  # of the SAS that each was last seen to hold
         self._started = services.clock()
         self.name = name or request.name_at(self._started)
-        self.issuance = Issuance(plan, services)
+        self.account = AccountReader(plan, services)
+        self.issuance = Issuance(plan, services, self.account)
 
     def rotate(self) -> Report:
         """Bring every target up to date; a failing target stops no other. The report says what was done."""
@@ -67,7 +69,7 @@ class Run:
 
     def plan(self) -> Report:
         """Say what `rotate` would do, changing nothing."""
-        differs = self.issuance.account_state().stored.differs
+        differs = self.account.state().stored.differs
         found = self._each(self._look)
         return dataclasses.replace(found, definition_changed=differs and any(_is_due(each) for each in found.targets))
 
@@ -100,7 +102,7 @@ class Run:
             finished=self._services.clock(),
             targets=tuple(targets),
             definition_changed=self.issuance.definition_changed,
-            warnings=self._warnings + self.issuance.warnings,
+            warnings=self._warnings + self.account.warnings,
         )
 
     def _clusters(self) -> dict[Cluster, list[Target]]:
@@ -217,7 +219,7 @@ class Run:
         return TargetReport(str(target), target.strategy, outcome, seconds.laps, warnings)
 
     def _order(self, issued: IssuedSas) -> manifest.DesiredSecret:
-        keys = self.issuance.account_state().keys
+        keys = self.account.state().keys
         made = keys.named(issued.signer).created if keys and issued.signer else None
         now = self._services.clock()
         definition = self._plan.definition
@@ -225,7 +227,7 @@ class Run:
         return manifest.DesiredSecret(issued.sas, definition, self.name, now, issued.signer, made, key_lives)
 
     def _why(self, held: manifest.LiveSecret | None, target: Target) -> due.Due | None:
-        why = due.find(held, target, self._plan, self._services.clock(), self.issuance.account_state())
+        why = due.find(held, target, self._plan, self._services.clock(), self.account.state())
         return why or (due.Due(due.Cause.REQUESTED, "asked for") if self._forced else None)
 
 

@@ -19,7 +19,7 @@ from rotator.plan.plan import Plan, Target
 from rotator.reporting import report
 from rotator.reporting.report import Failed
 from rotator.reporting.status import LastKnown, State, Status, TargetStatus
-from rotator.rotation import delivered, due, pending
+from rotator.rotation import due, state
 from rotator.rotation.keys import due as outlook
 from rotator.rotation.run import Observed, Run
 from rotator.rotation.services import Services
@@ -126,7 +126,7 @@ def status_of(
 def _unseen(failure: Failed, target: Target, account_state: AccountState | None) -> TargetStatus:
     if failure.error != NotOursError.code:
         return TargetStatus(str(target), State.UNKNOWN, "the cluster could not be looked into", failure=failure)
-    if account_state is None or not delivered.before(account_state.stored.tags, target):
+    if account_state is None or not state.was_delivered(account_state.stored.tags, target):
         return TargetStatus(str(target), State.UNKNOWN, "the Secret is somebody else's", failure=failure)
     remedy = (
         "Find out who replaced it. Once it is deleted the next run makes ours anew; "
@@ -191,25 +191,25 @@ def _try_all(
 
 def _endpoint(run: Run, plan: Plan) -> str | None:
     try:
-        return plan.blob_endpoint or run.issuance.endpoint()
+        return plan.blob_endpoint or run.account.endpoint()
     except errors.RotatorError:  # the vault does not answer, of which there is a warning
         return None
 
 
 def _account_state(run: Run, plan: Plan) -> tuple[AccountState | None, tuple[str, ...]]:
     try:
-        account_state = run.issuance.account_state()
-        text = account_state.stored.tags.get(pending.TAG)
+        account_state = run.account.state()
+        text = account_state.stored.tags.get(state.PENDING_TAG)
         # As a run does, the keys are looked at where something was or may be done to them.
         if text or plan.key_rotation_period:
-            account_state = outlook.read_state(run.issuance)
+            account_state = outlook.read_state(run.account)
     except errors.RotatorError as error:  # the clusters can be read without it
         return None, (f"the vault could not be asked: {error}",)
-    return account_state, _unfinished(account_state) + run.issuance.warnings
+    return account_state, _unfinished(account_state) + run.account.warnings
 
 
 def _unfinished(account_state: AccountState) -> tuple[str, ...]:
-    before = pending.readable(account_state.stored.tags)
+    before = state.readable_pending(account_state.stored.tags)
     if before is None:
         return ()
     by = untrusted.one_line(before.run)

@@ -13,7 +13,7 @@ from rotator.onboarding.steps import StepOutcome
 from rotator.plan.plan import Strategy
 from rotator.reporting.report import Failed, Unchanged, WouldRotate
 from rotator.reporting.status import State, Status, TargetStatus
-from rotator.rotation.pending import Operation
+from rotator.rotation.state import Operation
 from tests import schemas
 from tests.fakes.examples import NOW
 from tests.unit.reporting.test_report import KEY, ROTATED, report_of

@@ -13,16 +13,16 @@ from rotator.issuers.account_state import AccountState
 from rotator.plan.loader import MARGIN
 from rotator.plan.plan import Plan
 from rotator.reporting.report import KeyReport
-from rotator.rotation import pending
-from rotator.rotation.issuance import Issuance
+from rotator.rotation import state
+from rotator.rotation.account import AccountReader
 
 
-def preview(plan: Plan, issuance: Issuance, now: datetime.datetime) -> tuple[KeyReport | None, tuple[str, ...]]:
+def preview(plan: Plan, account: AccountReader, now: datetime.datetime) -> tuple[KeyReport | None, tuple[str, ...]]:
     """Say what is pending or due by age, and which SAS would die early; changes nothing."""
-    account_state = read_state(issuance)
+    account_state = read_state(account)
     warnings = period_warnings(account_state.managed, plan) if account_state.managed else ()
     try:
-        before = pending.of(account_state.stored.tags)
+        before = state.pending_of(account_state.stored.tags)
     except errors.KeyRotationError:
         return None, warnings  # the keys are left as they are, of which the run's warnings tell
     if before is not None:
@@ -46,13 +46,13 @@ def due_by_age(plan: Plan, account_state: AccountState, now: datetime.datetime) 
     return f"{key.name} was made at {timestamps.text(key.created)}, more than {period} ago"
 
 
-def read_state(issuance: Issuance) -> AccountState:
+def read_state(account: AccountReader) -> AccountState:
     """Read vault and account, with the keys where these may be listed."""
     try:
-        return issuance.with_keys()
+        return account.with_keys()
     except (ResourceManagerError, VaultForbiddenError):
-        issuance.without_keys()
-        return issuance.account_state()
+        account.without_keys()
+        return account.state()
 
 
 def period_warnings(managed: StorageBundle, plan: Plan) -> tuple[str, ...]:

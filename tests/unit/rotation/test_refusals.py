@@ -14,7 +14,7 @@ from rotator.plan.plan import Target
 from rotator.redaction import SecretText
 from rotator.reporting.status import State, Status
 from rotator.rotation import target_status
-from rotator.rotation.pending import Operation
+from rotator.rotation.state import Operation
 from rotator.sas import Sas
 from tests.fakes.examples import TARGET, token
 from tests.fakes.world import FAR, HOST, World

@@ -119,7 +119,7 @@ def test_secret_says_which_key_signed_its_sas() -> None:
 def test_secret_says_when_the_key_was_made_where_keys_were_listed() -> None:
     world = World()
     run = world.run()
-    run.issuance.with_keys()
+    run.account.with_keys()
     run.rotate()
     annotations = world.master.secrets["storage-sas"]["metadata"]["annotations"]
     assert annotations["rotator/key-created"] == "2026-01-01T00:00:00Z"

@@ -16,8 +16,7 @@ from rotator.plan.loader import MARGIN
 from rotator.redaction import SecretText
 from rotator.reporting.report import Failed
 from rotator.reporting.status import LastKnown, State, TargetStatus
-from rotator.rotation import delivered as record
-from rotator.rotation import due, pending, target_status
+from rotator.rotation import due, state, target_status
 from tests.fakes.examples import CLUSTER, LABEL, NOW, TARGET, TOKEN, delivered, document, held, lasting, plan, token
 from tests.fakes.services import Killed
 from tests.fakes.world import FAR, World
@@ -27,7 +26,7 @@ MINUTE = datetime.timedelta(minutes=1)
 HOUR = datetime.timedelta(hours=1)
 EVERY_30_MINUTES = plan()
 EXPIRY = NOW + 4 * HOUR
-KNOWN = AccountState(StoredDefinition(False, record.noted({}, TARGET), 4 * HOUR), None)
+KNOWN = AccountState(StoredDefinition(False, state.with_delivery({}, TARGET), 4 * HOUR), None)
 NEVER = AccountState(StoredDefinition(False, {}, 4 * HOUR), None)
 RUN = "20260701T120000Z-abc123"
 
@@ -289,7 +288,7 @@ UNFINISHED = f"revoke first=key2 forced=false run=20260701T120000Z-abc123 key1={
 def test_a_key_rotation_that_is_not_finished_is_told_in_words() -> None:
     world = World()
     assert not world.rotate().failed
-    world.vault.tags[pending.TAG] = UNFINISHED
+    world.vault.tags[state.PENDING_TAG] = UNFINISHED
     [*_, warning] = target_status.read(world.plan, world.services).warnings
     assert warning == (
         "a key rotation is not finished (revoke, by run 20260701T120000Z-abc123): the next run goes on with it"
@@ -299,9 +298,11 @@ def test_a_key_rotation_that_is_not_finished_is_told_in_words() -> None:
 def test_a_pending_tag_that_cannot_be_read_is_not_told_as_a_key_rotation_that_goes_on() -> None:
     world = World()
     assert not world.rotate().failed
-    world.vault.tags[pending.TAG] = "whatever"
+    world.vault.tags[state.PENDING_TAG] = "whatever"
     warnings = target_status.read(world.plan, world.services).warnings
-    assert any(warning.startswith(f"the tag {pending.TAG} on the SAS definition is not one") for warning in warnings)
+    assert any(
+        warning.startswith(f"the tag {state.PENDING_TAG} on the SAS definition is not one") for warning in warnings
+    )
     assert not any("not finished" in warning for warning in warnings)
 
 
