@@ -212,13 +212,12 @@ class World:
         self._run(self.master)
 
     def _start_azurite(self) -> None:
-        from sandbox.blob import azurite, azurite_content
+        from sandbox.blob.azurite import Azurite
 
-        self.azurite = azurite.Azurite(self.directory / "azurite", self.storage, self.authority)
+        self.azurite = Azurite(self.directory / "azurite", self.storage, self.authority)
         self._run(self.azurite)
-        for account in self.storage.values():
-            endpoint = self.azurite.blob_url(account.name)
-            azurite_content.fill(endpoint, account, self.authority.ca_path, CONTAINER, _content())
+        for account in self.storage:
+            self.azurite.fill(account, CONTAINER, _content())
 
     def _fill_vault(self) -> None:
         self.vault.storage.known_accounts |= {account.resource_id: account for account in self.storage.values()}

@@ -141,9 +141,9 @@ class BlobService:
             authority = f"https://login.microsoftonline.com/{tenant}/oauth2/authorize"
             headers["WWW-Authenticate"] = f"Bearer authorization_uri={authority} resource_id=https://storage.azure.com"
         body = b"" if request.method == "HEAD" or refusal.status == 304 else xml.error(refusal)
-        return calls.xml(body, refusal.status, headers)
+        return calls.xml_answer(body, refusal.status, headers)
 
 
 def _faulty(fault: faults.Fault) -> web.Response:
     body = xml.error(BlobError(fault.status, fault.code))
-    return calls.xml(body, fault.status, {**fault.headers, "x-ms-error-code": fault.code})
+    return calls.xml_answer(body, fault.status, {**fault.headers, "x-ms-error-code": fault.code})

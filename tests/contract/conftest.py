@@ -72,12 +72,12 @@ def blobs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             endpoint = service.url("alpha")
         else:
             _require_azurite()
-            from sandbox.blob import azurite, azurite_content
+            from sandbox.blob import azurite
 
             emulator = azurite.Azurite(tmp_path_factory.mktemp("azurite"), known, authority)
             stack.callback(lambda: running.run(emulator.stop()))
             running.run(emulator.start())
             endpoint = emulator.blob_url("alpha")
             content = {"hello.txt": (b"hello", "text/plain")}
-            azurite_content.fill(endpoint, known["alpha"], authority.ca_path, CONTAINER, content)
+            emulator.fill("alpha", CONTAINER, content)
         yield BlobUnderTest(endpoint.removesuffix("/alpha"), authority, known)

@@ -20,7 +20,7 @@ from rotator.plan import host_keys as pins
 from rotator.plan.plan import Cluster
 from rotator.redaction import Secret
 from sandbox import parts
-from sandbox.master import host_keys, keys, openssh
+from sandbox.master import keys, openssh
 from sandbox.server import background
 
 KEY_PAIR = keys.generate()
@@ -32,9 +32,9 @@ def host_key_files() -> Path:
     """Where host keys are that all of these sshd have: making them takes longer than a test."""
     directory = Path(tempfile.mkdtemp(prefix="host-keys-"))
     atexit.register(shutil.rmtree, directory)
-    for key_type in host_keys.TYPES:
+    for key_type in keys.HOST_KEY_TYPES:
         (directory / f"host_{key_type}").touch(mode=0o600)
-        host_keys.generate(key_type).write_private_key(directory / f"host_{key_type}")
+        keys.generate_host_key(key_type).write_private_key(directory / f"host_{key_type}")
     return directory
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from sandbox import parts
-from sandbox.master import host_keys, keys, openssh
+from sandbox.master import keys, openssh
 from sandbox.server import background, processes
 from sandbox.world import World
 from tests.integration.conftest import ROOT, WORKING, Cluster, command_line, options_for
@@ -154,7 +154,7 @@ def permissive_sshd(directory: Path) -> Iterator[int]:
     """A usual sshd: keys from the users' homes, strict modes, and nothing forbidden that a key may forbid."""
     host_key = directory / "host"
     host_key.touch(mode=0o600)
-    host_keys.generate("ssh-ed25519").write_private_key(host_key)
+    keys.generate_host_key("ssh-ed25519").write_private_key(host_key)
     openssh.SEPARATION_DIRECTORY.mkdir(mode=0o755, parents=True, exist_ok=True)
     (port,) = processes.free_ports(1)
     options = [f"Port {port}", "ListenAddress 127.0.0.1", f"HostKey {host_key}", "PidFile none", "UsePAM no"]

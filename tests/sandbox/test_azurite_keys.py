@@ -11,7 +11,7 @@ import pytest
 
 from sandbox import parts
 from sandbox.azure import account_sas, accounts
-from sandbox.blob import azurite, azurite_content
+from sandbox.blob import azurite
 from sandbox.server import background, certificates, processes
 
 FIELDS = {"sv": "2020-12-06", "ss": "b", "srt": "sco", "sp": "r", "se": "2099-01-01T00:00:00Z"}
@@ -39,7 +39,7 @@ def emulator(
         stack.callback(lambda: loop.run(running.stop()))
         loop.run(running.start())
         content = {"hello.txt": (b"hello", "text/plain")}
-        azurite_content.fill(running.blob_url(account.name), account, authority.ca_path, "pictures", content)
+        running.fill(account.name, "pictures", content)
         yield running
 
 
