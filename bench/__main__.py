@@ -17,7 +17,8 @@ from rotator import app
 from rotator.plan import environment
 from rotator.plan.plan import Strategy
 from sandbox import parts
-from sandbox.world import Options, World
+from sandbox.options import Options
+from sandbox.world import World
 
 Way = Callable[[], None]
 BASELINE = "original sample's shape (baseline)"

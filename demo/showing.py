@@ -11,7 +11,8 @@ from rich.console import Console
 
 from sandbox import parts
 from sandbox.functions.host import FunctionsHost
-from sandbox.world import Options, World
+from sandbox.options import Options
+from sandbox.world import World
 
 # What a process needs of its surroundings. The caller's settings, identity and proxies are for another deployment.
 KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "LANGUAGE", "TZ", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")

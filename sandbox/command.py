@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sandbox import parts, world
+from sandbox.options import Options
 
 SETTINGS_FILE = Path(".sandbox/settings.env")
 
@@ -83,13 +84,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _options(asked: argparse.Namespace) -> world.Options:
+def _options(asked: argparse.Namespace) -> Options:
     parts.require_kubectl()
     if asked.sshd:
         parts.require_sshd()
     if asked.azurite:
         parts.require_azurite()
-    return world.Options(
+    return Options(
         sshd=asked.sshd,
         envtest=None if asked.envtest is None else parts.envtest_assets(asked.envtest),
         azurite=asked.azurite,

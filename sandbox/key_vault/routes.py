@@ -3,15 +3,12 @@
 import dataclasses
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sandbox.key_vault import definition_calls, managed_storage_calls, secret_calls
+from sandbox.key_vault.state import Call, Vault
 
-if TYPE_CHECKING:
-    from sandbox.key_vault.server import Call, Vault
-
-
-CarryOut = Callable[["Vault", "Call"], dict[str, Any] | None]
+CarryOut = Callable[[Vault, Call], dict[str, Any] | None]
 """Gives the answer's JSON; None for an answer without a body."""
 
 

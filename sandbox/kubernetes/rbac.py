@@ -7,17 +7,13 @@ import dataclasses
 import re
 import uuid
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from sandbox.kubernetes import manifest, refusals
 from sandbox.kubernetes.refusals import Document
-
-if TYPE_CHECKING:
-    from sandbox.kubernetes.server import KubernetesApi
+from sandbox.kubernetes.state import ACCESS_KINDS, KubernetesApi
 
 GROUP = "rbac.authorization.k8s.io"
-KINDS = {"roles": "Role", "rolebindings": "RoleBinding"}
-_PATH = re.compile(rf"/apis/{re.escape(GROUP)}/v1/namespaces/([^/]+)/({'|'.join(KINDS)})(?:/([^/]+))?")
+_PATH = re.compile(rf"/apis/{re.escape(GROUP)}/v1/namespaces/([^/]+)/({'|'.join(ACCESS_KINDS)})(?:/([^/]+))?")
 _SERVICE_ACCOUNT = "system:serviceaccount:"
 
 
@@ -43,7 +39,7 @@ class Place:
     @property
     def kind(self) -> str:
         """As in a manifest."""
-        return KINDS[self.resource]
+        return ACCESS_KINDS[self.resource]
 
 
 def place(path: str) -> Place | None:
@@ -52,25 +48,25 @@ def place(path: str) -> Place | None:
     return Place(found[1], found[2], found[3] or "") if found else None
 
 
-def allows(api: "KubernetesApi", asked: Asked) -> bool:
+def allows(api: KubernetesApi, asked: Asked) -> bool:
     """Whether nothing of it is denied, or a role of that user's grants what is."""
     if asked.user == api.administrator:
         return True
-    if asked.resource in KINDS:
+    if asked.resource in ACCESS_KINDS:
         return False
     denied = {verb for verb, resource in map(_denial, api.denied) if resource == asked.resource}
     refused = denied if asked.verb == "*" else denied & {asked.verb}
     return all(_granted(api, dataclasses.replace(asked, verb=verb)) for verb in refused)
 
 
-def check(api: "KubernetesApi", asked: Asked) -> None:
+def check(api: KubernetesApi, asked: Asked) -> None:
     """Refuse what isn't allowed."""
     if not allows(api, asked):
-        group = GROUP if asked.resource in KINDS else ""
+        group = GROUP if asked.resource in ACCESS_KINDS else ""
         raise refusals.forbidden(asked.user, asked.verb, asked.resource, asked.namespace, asked.name, group=group)
 
 
-def respond(api: "KubernetesApi", user: str, method: str, where: Place, body: bytes) -> tuple[Document, int]:
+def respond(api: KubernetesApi, user: str, method: str, where: Place, body: bytes) -> tuple[Document, int]:
     """Carry a request out; gives the answer and its status."""
     match method, bool(where.name):
         case "POST", False:
@@ -88,7 +84,7 @@ def respond(api: "KubernetesApi", user: str, method: str, where: Place, body: by
     raise refusals.not_allowed()
 
 
-def create(api: "KubernetesApi", where: Place, body: bytes) -> Document:
+def create(api: KubernetesApi, where: Place, body: bytes) -> Document:
     """Make a role or a binding; a role that is bound may come later."""
     document = manifest.parse(body, where.kind, f"{GROUP}/v1")
     name = document["metadata"].get("name", "")
@@ -103,7 +99,7 @@ def create(api: "KubernetesApi", where: Place, body: bytes) -> Document:
     return made
 
 
-def replace(api: "KubernetesApi", where: Place, body: bytes) -> Document:
+def replace(api: KubernetesApi, where: Place, body: bytes) -> Document:
     """Write one anew; what a binding binds stays the same."""
     document, before = manifest.parse(body, where.kind, f"{GROUP}/v1"), read(api, where)
     if document.get("roleRef") != before.get("roleRef"):
@@ -114,7 +110,7 @@ def replace(api: "KubernetesApi", where: Place, body: bytes) -> Document:
     return made
 
 
-def read(api: "KubernetesApi", where: Place) -> Document:
+def read(api: KubernetesApi, where: Place) -> Document:
     """Return one, or a list."""
     known = api.access[where.resource]
     if not where.name:
@@ -127,7 +123,7 @@ def read(api: "KubernetesApi", where: Place) -> Document:
         raise refusals.not_found(where.resource, where.name, group=GROUP) from None
 
 
-def delete(api: "KubernetesApi", where: Place) -> Document:
+def delete(api: KubernetesApi, where: Place) -> Document:
     """Take one away."""
     document = read(api, where)
     del api.access[where.resource][where.namespace, where.name]
@@ -141,11 +137,11 @@ def _denial(text: str) -> tuple[str, str]:
     return verb, resource or "secrets"
 
 
-def _granted(api: "KubernetesApi", asked: Asked) -> bool:
+def _granted(api: KubernetesApi, asked: Asked) -> bool:
     return any(_fits(rule, asked) for rule in _rules(api, asked))
 
 
-def _rules(api: "KubernetesApi", asked: Asked) -> Iterator[Document]:
+def _rules(api: KubernetesApi, asked: Asked) -> Iterator[Document]:
     """Give the rules of the roles that are bound to the user in this namespace."""
     for (namespace, _), binding in api.access["rolebindings"].items():
         if namespace == asked.namespace and any(_user(one) == asked.user for one in binding.get("subjects", [])):

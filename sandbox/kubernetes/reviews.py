@@ -4,16 +4,14 @@ https://kubernetes.io/docs/reference/access-authn-authz/authorization/#checking-
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sandbox.kubernetes import manifest, rbac
 from sandbox.kubernetes.refusals import Document, now
-
-if TYPE_CHECKING:
-    from sandbox.kubernetes.server import KubernetesApi
+from sandbox.kubernetes.state import KubernetesApi
 
 
-def access(api: "KubernetesApi", user: str, body: bytes) -> Document:
+def access(api: KubernetesApi, user: str, body: bytes) -> Document:
     """Answer a SelfSubjectAccessReview, which is what `kubectl auth can-i` sends."""
     asked = manifest.parse(body, "SelfSubjectAccessReview", "authorization.k8s.io/v1")
     attributes: dict[str, Any] = asked.get("spec", {}).get("resourceAttributes") or {}
@@ -24,7 +22,7 @@ def access(api: "KubernetesApi", user: str, body: bytes) -> Document:
     return {**asked, "metadata": {"creationTimestamp": None}, "status": {"allowed": allowed}}
 
 
-def self(api: "KubernetesApi", user: str, body: bytes) -> Document:
+def self(api: KubernetesApi, user: str, body: bytes) -> Document:
     """Answer a SelfSubjectReview, which is what `kubectl auth whoami` sends."""
     asked = manifest.parse(body, "SelfSubjectReview", "authentication.k8s.io/v1")
     groups = ["system:masters"] if user == api.administrator else []
@@ -32,7 +30,7 @@ def self(api: "KubernetesApi", user: str, body: bytes) -> Document:
     return {**asked, "metadata": {"creationTimestamp": now()}, "status": {"userInfo": info}}
 
 
-REVIEWS: dict[str, Callable[["KubernetesApi", str, bytes], Document]] = {
+REVIEWS: dict[str, Callable[[KubernetesApi, str, bytes], Document]] = {
     "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews": access,
     "/apis/authentication.k8s.io/v1/selfsubjectreviews": self,
 }

@@ -52,7 +52,7 @@ class Journal:
         for subscriber in subscribers:
             subscriber(event)
 
-    def heard(self, exchange: Exchange) -> None:
+    def record_exchange(self, exchange: Exchange) -> None:
         """Keep an exchange, if they are kept."""
         if self.exchanges is not None:
             self.exchanges.append(exchange)

@@ -61,22 +61,18 @@ def _require_azurite() -> None:
 def blobs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlobUnderTest]:
     authority = certificates.Authority(tmp_path_factory.mktemp("tls"))
     known = {name: accounts.StorageAccount(name) for name in ("alpha", "beta")}
-    running = background.Background()
-    running.start()
     with contextlib.ExitStack() as stack:
-        stack.callback(running.stop)
+        running = stack.enter_context(background.Background())
         if request.param == "own":
             service = _own(known, authority)
-            stack.callback(lambda: running.run(service.stop()))
-            running.run(service.start())
+            stack.enter_context(running.serving(service))
             endpoint = service.url("alpha")
         else:
             _require_azurite()
             from sandbox.blob import azurite
 
             emulator = azurite.Azurite(tmp_path_factory.mktemp("azurite"), known, authority)
-            stack.callback(lambda: running.run(emulator.stop()))
-            running.run(emulator.start())
+            stack.enter_context(running.serving(emulator))
             endpoint = emulator.blob_url("alpha")
             content = {"hello.txt": (b"hello", "text/plain")}
             emulator.fill("alpha", CONTAINER, content)

@@ -29,10 +29,8 @@ Master = master.Master | openssh.OpenSshMaster
 
 @pytest.fixture(scope="module", params=["own", "sshd"])
 def server(request: pytest.FixtureRequest) -> Iterator[Master]:
-    running = background.Background()
-    running.start()
     with contextlib.ExitStack() as stack:
-        stack.callback(running.stop)
+        running = stack.enter_context(background.Background())
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="master-")))
         kubeconfig = directory / "kubeconfig"
         kubeconfig.write_text('{"apiVersion": "v1", "kind": "Config", "current-context": "marked"}')
@@ -43,8 +41,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Master]:
             _require_sshd()
             started = openssh.OpenSshMaster(directory / "sshd", kubeconfig, openssh.ROOMY)
         started.authorized_keys.append(KEY_PAIR.public_line)
-        stack.callback(lambda: running.run(started.stop()))
-        running.run(started.start())
+        stack.enter_context(running.serving(started))
         yield started
 
 

@@ -72,8 +72,6 @@ def another_asyncssh(directory: Path) -> Iterator[int]:
         asyncssh.generate_private_key("ecdsa-sha2-nistp256"),
         asyncssh.generate_private_key("ssh-rsa", key_size=2048),
     ]
-    running = background.Background()
-    running.start()
 
     async def serve() -> asyncssh.SSHAcceptor:
         return await asyncssh.create_server(asyncssh.SSHServer, "127.0.0.1", 0, server_host_keys=keys)
@@ -83,12 +81,12 @@ def another_asyncssh(directory: Path) -> Iterator[int]:
         await acceptor.wait_closed()
         await asyncio.sleep(0.05)
 
-    acceptor = running.run(serve())
-    try:
-        yield acceptor.get_port()
-    finally:
-        running.run(end(acceptor))
-        running.stop()
+    with background.Background() as running:
+        acceptor = running.run(serve())
+        try:
+            yield acceptor.get_port()
+        finally:
+            running.run(end(acceptor))
 
 
 SERVERS: dict[str, Server] = {"dropbear": dropbear, "asyncssh": another_asyncssh}

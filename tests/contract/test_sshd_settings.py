@@ -47,14 +47,11 @@ def sshd(*options: str) -> Iterator[Cluster]:
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sshd-")))
         (directory / "kubeconfig").write_text("{}")
-        running = background.Background()
-        running.start()
-        stack.callback(running.stop)
+        running = stack.enter_context(background.Background())
         shutil.copytree(host_key_files(), directory / "sshd")
         master = openssh.OpenSshMaster(directory / "sshd", directory / "kubeconfig", options)
         master.authorized_keys.append(KEY_PAIR.public_line)
-        stack.callback(lambda: running.run(master.stop()))
-        running.run(master.start())
+        stack.enter_context(running.serving(master))
         pinned = pins.parse(f"ssh-ed25519 {master.fingerprints['ssh-ed25519']}")
         yield Cluster(master.host, master.port, master.username, pinned, "privatekey", None, ("kubectl",))
 

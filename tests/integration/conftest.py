@@ -23,10 +23,11 @@ from rotator.rotation.pending import Operation
 from sandbox import parts
 from sandbox.azure import accounts
 from sandbox.key_vault.managed_storage import ManagedAccount
-from sandbox.kubernetes.server import KubernetesApi
+from sandbox.kubernetes.state import KubernetesApi
 from sandbox.master.server import Master
+from sandbox.options import Options
 from sandbox.server.journal import Event
-from sandbox.world import KEY_SECRET, SECRET_NAME, Options, World
+from sandbox.world import KEY_SECRET, SECRET_NAME, World
 from tests import surroundings
 
 ROOT = Path(__file__).resolve().parents[2]

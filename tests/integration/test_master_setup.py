@@ -164,14 +164,12 @@ def permissive_sshd(directory: Path) -> Iterator[int]:
     configuration = directory / "sshd_config"
     configuration.write_text("\n".join(options) + "\n")
     sshd = processes.Child([parts.require_sshd(), "-D", "-e", "-f", str(configuration)], directory / "sshd.log")
-    running = background.Background()
-    running.start()
-    try:
-        running.run(sshd.start(lambda: processes.accepts_connections(port)))
-        yield port
-    finally:
-        running.run(sshd.stop())
-        running.stop()
+    with background.Background() as running:
+        try:
+            running.run(sshd.start(lambda: processes.accepts_connections(port)))
+            yield port
+        finally:
+            running.run(sshd.stop())
 
 
 @pytest.fixture(scope="module")

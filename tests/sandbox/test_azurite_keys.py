@@ -36,8 +36,7 @@ def emulator(
 ) -> Iterator[azurite.Azurite]:
     running = azurite.Azurite(tmp_path / "azurite", {account.name: account}, authority)
     with contextlib.ExitStack() as stack:
-        stack.callback(lambda: loop.run(running.stop()))
-        loop.run(running.start())
+        stack.enter_context(loop.serving(running))
         content = {"hello.txt": (b"hello", "text/plain")}
         running.fill(account.name, "pictures", content)
         yield running

@@ -55,10 +55,8 @@ class Running:
 
 @pytest.fixture(scope="module")
 def loop() -> Iterator[background.Background]:
-    running = background.Background()
-    running.start()
-    yield running
-    running.stop()
+    with background.Background() as running:
+        yield running
 
 
 @pytest.fixture
@@ -66,9 +64,8 @@ def running(loop: background.Background, tmp_path: Path) -> Iterator[Running]:
     record = journal.Journal()
     server = master.Master(record, tmp_path, tmp_path / "kubeconfig", host_key_types=["ssh-ed25519"])
     server.authorized_keys.append(KEY_PAIR.public_line)
-    loop.run(server.start())
-    yield Running(server, record)
-    loop.run(server.stop())
+    with loop.serving(server):
+        yield Running(server, record)
 
 
 def wait_for(path: Path) -> None:

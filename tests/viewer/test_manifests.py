@@ -65,14 +65,9 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnvtestApi]:
         assets = parts.envtest_assets("")
     except parts.MissingPartError as missing:
         pytest.skip(str(missing))
-    server, loop = EnvtestApi(tmp_path_factory.mktemp("api"), assets), background.Background()
-    loop.start()
-    try:
-        loop.run(server.start())
+    server = EnvtestApi(tmp_path_factory.mktemp("api"), assets)
+    with background.Background() as loop, loop.serving(server):
         yield server
-        loop.run(server.stop())
-    finally:
-        loop.stop()
 
 
 def test_the_pod_is_hardened(pod: dict[str, Any], container: dict[str, Any]) -> None:
