@@ -1,23 +1,17 @@
-"""What a sandbox is made of: which services are the real programs, which not everybody has, and how it starts.
-
-The real programs' modules are imported only where they are used.
-"""
+"""What a sandbox is made of: which services are the real programs, and how it starts."""
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from sandbox.kubernetes.envtest import EnvtestApi
 from sandbox.kubernetes.server import KubernetesServer
 from sandbox.kubernetes.state import KubernetesApi
 from sandbox.master.keys import KeyType
+from sandbox.master.openssh import OpenSshMaster
 from sandbox.master.server import Master
 from sandbox.server.certificates import Authority
 from sandbox.server.journal import Journal
 from sandbox.server.service import Service
-
-if TYPE_CHECKING:
-    from sandbox.kubernetes.envtest import EnvtestApi
-    from sandbox.master.openssh import OpenSshMaster
 
 
 @dataclasses.dataclass
@@ -45,20 +39,16 @@ class Options:
 
     def make_cluster(
         self, record: Journal, authority: Authority, directory: Path
-    ) -> "tuple[KubernetesApi | EnvtestApi, Service]":
+    ) -> tuple[KubernetesApi | EnvtestApi, Service]:
         """Make the Kubernetes API, and what serves it, which isn't started yet."""
         if self.envtest is None:
             api = KubernetesApi(record, directory)
             return api, KubernetesServer(api, authority)
-        from sandbox.kubernetes.envtest import EnvtestApi
-
         real = EnvtestApi(directory, self.envtest)
         return real, real
 
-    def make_master(self, record: Journal, directory: Path, kubeconfig: Path) -> "Master | OpenSshMaster":
+    def make_master(self, record: Journal, directory: Path, kubeconfig: Path) -> Master | OpenSshMaster:
         """Make the master, whose kubectl has this kubeconfig; it isn't started yet."""
         if not self.sshd:
             return Master(record, directory, kubeconfig)
-        from sandbox.master.openssh import OpenSshMaster
-
         return OpenSshMaster(directory, kubeconfig, self.sshd_options)

@@ -188,7 +188,7 @@ class World:
         self._run(self.master)
 
     def _start_azurite(self) -> None:
-        from sandbox.blob.azurite import Azurite
+        from sandbox.blob.azurite import Azurite  # here, as the SDK in it takes half a second
 
         self.azurite = Azurite(self.directory / "azurite", self.storage, self.authority)
         self._run(self.azurite)

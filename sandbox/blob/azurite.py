@@ -11,7 +11,7 @@ from pathlib import Path
 
 from azure.storage.blob import BlobServiceClient, ContentSettings
 
-from sandbox import parts
+from sandbox import programs
 from sandbox.azure import accounts
 from sandbox.server import certificates, processes
 
@@ -101,7 +101,7 @@ class Azurite:
         switches = ("--silent", "--disableTelemetry", "--skipApiVersionCheck", "--inMemoryPersistence")
         options = {f"--{service}Port": str(port) for service, port in self._ports.items()}
         options |= {"--cert": str(certificate), "--key": str(key)}
-        return [*parts.require_azurite(), *switches, *(word for option in options.items() for word in option)]
+        return [*programs.require_azurite(), *switches, *(word for option in options.items() for word in option)]
 
     async def _listens(self) -> bool:
         return all([await processes.accepts_connections(port) for port in self._ports.values()])

@@ -16,7 +16,7 @@ class BlobService(service.WebService):
     """The containers of several accounts; a SAS is checked against the accounts' keys of that moment.
 
     `tokens` checks bearer tokens, and `authorizes` says whether their object id may take a data action at an
-    account's scope. Tests turn `faults`, `refuse_all` (no SAS is accepted), and `warm_up_requests`: how often a
+    account's scope. Tests change `faults`, `refuse_all` (no SAS is accepted), and `warm_up_requests`: how often a
     signature that wasn't seen before is refused, because new credentials can take a while to be known everywhere.
     `clock_skew` is how far its clock is ahead, by which it judges a SAS too.
     """
@@ -78,7 +78,7 @@ class BlobService(service.WebService):
 
     async def _answer_to(self, request: web.Request) -> web.StreamResponse:
         try:
-            return await faults.applied(self.faults, request, lambda: self._carry_out(request), _faulty)
+            return await faults.apply(self.faults, request, lambda: self._carry_out(request), _faulty)
         except BlobError as refusal:
             return self._refused(request, refusal)
 

@@ -60,7 +60,7 @@ def set_account(vault: Vault, call: Call) -> dict[str, Any]:
     managed = replaced or managed_storage.ManagedAccount(account)
     managed.account = account
     _change_account(managed, body, _key_name(body, "activeKeyName"))
-    managed.set_anew()
+    managed.reset_times()
     vault.storage.accounts[name] = managed
     return account_bundle(vault, name, managed)
 
@@ -144,7 +144,7 @@ def _deleted_account(vault: Vault, name: str, managed: managed_storage.ManagedAc
 
 
 def deletion(vault: Vault, path: str, gone: soft_delete.SoftDeletable) -> dict[str, Any]:
-    """Return what is told of a deletion, before what was deleted."""
+    """Return what an answer has about a deletion, before what was deleted."""
     return vault.deletion(path, gone.deleted)
 
 

@@ -54,7 +54,7 @@ class VaultServer(service.WebService):
         try:
             claims = self._authenticate(request)
             self._admit(request, claims)
-            return await faults.applied(self._vault.faults, request, lambda: self._carry_out(request, claims), _faulty)
+            return await faults.apply(self._vault.faults, request, lambda: self._carry_out(request, claims), _faulty)
         except errors.VaultError as refusal:
             return self._refuse(refusal)
 

@@ -186,9 +186,9 @@ def _mark_deleted(api: KubernetesApi, secret: Document, *, dry_run: bool) -> Doc
     return marked if dry_run else api.persist(marked)
 
 
-def _check_namespace(metadata: Document, namespace: str, complaint: str) -> None:
+def _check_namespace(metadata: Document, namespace: str, message: str) -> None:
     if metadata.get("namespace", namespace) != namespace:
-        raise refusals.bad_request(complaint)
+        raise refusals.bad_request(message)
 
 
 def _check_uid(api: KubernetesApi, write: Write, wanted: str | None) -> None:

@@ -39,7 +39,7 @@ class Call:
     def check(self, api: KubernetesApi) -> None:
         """Refuse what the user may not do; a selector for one name counts as the name."""
         name = self.name or lists.selected_name(self.query)
-        rbac.check(api, rbac.Asked(self.user, self.verb, self.resource, self.namespace, name))
+        rbac.check(api, rbac.AccessRequest(self.user, self.verb, self.resource, self.namespace, name))
 
     def write(self) -> calls.Write:
         """Where this request writes."""
@@ -49,7 +49,7 @@ class Call:
 
 
 async def answer(api: KubernetesApi, request: web.Request) -> web.StreamResponse:
-    """Answer one request, or drop the connection when the server plays dead."""
+    """Answer one request, or drop the connection while the server is `down`."""
     if api.delay:
         await asyncio.sleep(api.delay)
     if api.down:
@@ -78,9 +78,9 @@ async def _served(api: KubernetesApi, request: web.Request, body: bytes, user: s
     review = reviews.REVIEWS.get(request.path)
     if review is not None and request.method == "POST":
         return _json(review(api, user, body), 201)
-    place = rbac.place(request.path)
-    if place is not None:
-        return _json(*rbac.respond(api, user, request.method, place, body))
+    role_path = rbac.role_path(request.path)
+    if role_path is not None:
+        return _json(*rbac.respond(api, user, request.method, role_path, body))
     call = _call(request, body, user)
     call.check(api)
     if call.resource == "namespaces":

@@ -14,7 +14,7 @@ from sandbox.kubernetes import lists
 from sandbox.kubernetes.refusals import Document, bad_request
 from sandbox.kubernetes.state import KubernetesApi
 
-_SECONDS_BETWEEN_LOOKS = 0.2  # at whether the server plays dead, or the client's time is over
+_POLL_SECONDS = 0.2  # how often it is checked whether the server is `down`, or the client's time is over
 _LONGEST_SECONDS = 1800.0
 
 
@@ -37,7 +37,7 @@ async def stream(api: KubernetesApi, namespace: str, query: dict[str, str], requ
                 await response.write(_line(kind, secret, accept))
         while time.monotonic() < ends:
             try:
-                event = await asyncio.wait_for(queue.get(), _SECONDS_BETWEEN_LOOKS)
+                event = await asyncio.wait_for(queue.get(), _POLL_SECONDS)
             except TimeoutError:
                 if api.down and request.transport is not None:
                     request.transport.abort()

@@ -38,7 +38,7 @@ class Insights(service.WebService):
 
     @property
     def settings(self) -> dict[str, str]:
-        """What the app is told of it; the SDK's own statistics, which go to Azure, are switched off."""
+        """The app's settings for it; the SDK's own statistics, which go to Azure, are switched off."""
         return {
             "APPLICATIONINSIGHTS_CONNECTION_STRING": self.connection_string,
             "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
@@ -50,7 +50,7 @@ class Insights(service.WebService):
         self._identity.audiences |= AUDIENCES
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        return await faults.applied(self.faults, request, lambda: self._take(request), _faulty)
+        return await faults.apply(self.faults, request, lambda: self._take(request), _faulty)
 
     async def _take(self, request: web.Request) -> web.Response:
         if request.path.startswith(_LIVE_METRICS):

@@ -27,11 +27,11 @@ class Webhook(service.WebService):
 
     @property
     def settings(self) -> dict[str, str]:
-        """What the rotator is told of it."""
+        """The rotator's settings for it."""
         return {"NOTIFY_WEBHOOK_URL": self.url}
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        return await faults.applied(self.faults, request, lambda: self._take(request), _faulty)
+        return await faults.apply(self.faults, request, lambda: self._take(request), _faulty)
 
     async def _take(self, request: web.Request) -> web.Response:
         if request.path != f"/services/{self.token}":

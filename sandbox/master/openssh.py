@@ -13,13 +13,13 @@ from pathlib import Path
 
 import asyncssh
 
-from sandbox import parts
+from sandbox import programs
 from sandbox.master import keys, local_user
 from sandbox.server import processes
 
 SEPARATION_DIRECTORY = Path("/run/sshd")
 # What lets a suite connect in quick succession, and be refused at will. PerSourcePenalties are of OpenSSH 9.8.
-ROOMY = ("MaxStartups 100", "MaxSessions 100", "PerSourcePenalties no")
+MANY_CONNECTIONS = ("MaxStartups 100", "MaxSessions 100", "PerSourcePenalties no")
 
 
 class OpenSshMaster:
@@ -47,7 +47,7 @@ class OpenSshMaster:
 
     async def start(self) -> None:
         """Write keys and configuration, and return once sshd listens."""
-        program = parts.require_sshd()
+        program = programs.require_sshd()
         self.directory.mkdir(parents=True, exist_ok=True)
         async with contextlib.AsyncExitStack() as stack:
             home = await self._prepare_home(stack)

@@ -72,7 +72,7 @@ class Master:
         }
         self.fingerprints = {kind: key.get_fingerprint() for kind, key in self._host_keys.items()}
         options = asyncssh.SSHServerConnectionOptions(
-            server_factory=lambda: _Visitor(self),
+            server_factory=lambda: _Connection(self),
             server_host_keys=list(self._host_keys.values()),
             allow_pty=False,
             agent_forwarding=False,
@@ -166,7 +166,7 @@ class Master:
         await _all_over(left)
 
 
-class _Visitor(asyncssh.SSHServer):
+class _Connection(asyncssh.SSHServer):
     """One connection: who may enter, and what for. Passwords and forwarding are refused by default."""
 
     def __init__(self, master: Master) -> None:

@@ -68,9 +68,7 @@ class ResourceManagerServer(service.WebService):
     async def _answer_to(self, request: web.Request) -> web.StreamResponse:
         try:
             claims = self._authenticate(request)
-            return await faults.applied(
-                self._manager.faults, request, lambda: self._carry_out(request, claims), _faulty
-            )
+            return await faults.apply(self._manager.faults, request, lambda: self._carry_out(request, claims), _faulty)
         except arm_errors.ResourceError as refusal:
             return self._refuse(refusal)
 

@@ -40,7 +40,7 @@ def _answer(manager: ResourceManager, account: accounts.StorageAccount) -> dict[
         "allowSharedKeyAccess": account.allow_shared_key_access,
         "keyCreationTime": {name: _moment(created) for name, created in account.key_created.items()},
         "minimumTlsVersion": account.minimum_tls_version,
-        "networkAcls": firewall.shown(account.firewall),
+        "networkAcls": firewall.render(account.firewall),
         "primaryEndpoints": {"blob": f"{manager.blob_endpoint(account.name)}/"},
         "supportsHttpsTrafficOnly": True,
     }

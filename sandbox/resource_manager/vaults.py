@@ -55,7 +55,7 @@ def _answer(manager: ResourceManager, found: VaultResource) -> dict[str, Any]:
         "enableRbacAuthorization": found.vault.rbac,
         "enableSoftDelete": found.soft_delete,
         "softDeleteRetentionInDays": found.vault.retention_days,
-        "networkAcls": firewall.shown(found.vault.firewall),
+        "networkAcls": firewall.render(found.vault.firewall),
         "publicNetworkAccess": _access(found),
         "vaultUri": f"{found.vault.url}/",
         "provisioningState": "Succeeded",

@@ -1,4 +1,4 @@
-"""What the sandbox's services were asked, in order, and a way to step in at a chosen moment."""
+"""A record of the requests to the sandbox's services, in order, whose subscribers can act at a chosen one."""
 
 import dataclasses
 import threading

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from azure.storage.blob import ContainerClient
 
-from sandbox import parts
+from sandbox import programs
 from sandbox.azure import account_sas, accounts
 from sandbox.blob import server
 from sandbox.server import background, certificates, journal
@@ -52,8 +52,8 @@ def _own(known: dict[str, accounts.StorageAccount], authority: certificates.Auth
 
 def _require_azurite() -> None:
     try:
-        parts.require_azurite()
-    except parts.MissingPartError as missing:
+        programs.require_azurite()
+    except programs.MissingProgramError as missing:
         pytest.skip(str(missing))
 
 

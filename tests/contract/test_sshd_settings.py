@@ -19,7 +19,7 @@ from rotator.delivery.ssh.connection import Ssh
 from rotator.plan import host_keys as pins
 from rotator.plan.plan import Cluster
 from rotator.redaction import Secret
-from sandbox import parts
+from sandbox import programs
 from sandbox.master import keys, openssh
 from sandbox.server import background
 
@@ -41,8 +41,8 @@ def host_key_files() -> Path:
 @contextlib.contextmanager
 def sshd(*options: str) -> Iterator[Cluster]:
     try:
-        parts.require_sshd()
-    except parts.MissingPartError as missing:
+        programs.require_sshd()
+    except programs.MissingProgramError as missing:
         pytest.skip(str(missing))
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sshd-")))

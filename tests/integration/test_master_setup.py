@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import parts
+from sandbox import programs
 from sandbox.master import keys, openssh
 from sandbox.server import background, processes
 from sandbox.world import World
@@ -163,7 +163,7 @@ def permissive_sshd(directory: Path) -> Iterator[int]:
     options += ["XAuthLocation /bin/true"]  # without any, sshd forwards no X11 to anybody
     configuration = directory / "sshd_config"
     configuration.write_text("\n".join(options) + "\n")
-    sshd = processes.Child([parts.require_sshd(), "-D", "-e", "-f", str(configuration)], directory / "sshd.log")
+    sshd = processes.Child([programs.require_sshd(), "-D", "-e", "-f", str(configuration)], directory / "sshd.log")
     with background.Background() as running:
         try:
             running.run(sshd.start(lambda: processes.accepts_connections(port)))

@@ -17,7 +17,7 @@ from rotator.plan.plan import ManagedAccount
 from rotator.redaction import Secret
 from sandbox.azure import accounts
 from sandbox.azure.identity import Identity
-from sandbox.key_vault import errors as vault_errors
+from sandbox.key_vault.errors import POLICY_CODES
 from sandbox.key_vault.server import VaultServer
 from sandbox.key_vault.state import Vault as SandboxVault
 from sandbox.server import background, certificates, journal
@@ -25,7 +25,7 @@ from sandbox.server.faults import Fault
 from tests.fakes.examples import DEFINITION
 
 ACCOUNT = "sandboxaccount"
-CODES = pytest.mark.parametrize("code", vault_errors.POLICY_CODES)
+CODES = pytest.mark.parametrize("code", POLICY_CODES)
 SERVICE = pytest.mark.parametrize("status", [400, 403])
 WANTED = Managed("", "key1", auto_regenerate=False, period=None)
 Running = tuple[background.Background, certificates.Authority]

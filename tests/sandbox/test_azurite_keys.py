@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import parts
+from sandbox import programs
 from sandbox.azure import account_sas, accounts
 from sandbox.blob import azurite
 from sandbox.server import background, certificates, processes
@@ -20,8 +20,8 @@ FIELDS = {"sv": "2020-12-06", "ss": "b", "srt": "sco", "sp": "r", "se": "2099-01
 @pytest.fixture(autouse=True)
 def _installed() -> None:
     try:
-        parts.require_azurite()
-    except parts.MissingPartError as missing:
+        programs.require_azurite()
+    except programs.MissingProgramError as missing:
         pytest.skip(str(missing))
 
 

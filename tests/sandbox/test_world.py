@@ -23,7 +23,7 @@ from azure.keyvault.secrets import SecretClient
 from azure.storage.blob import BlobServiceClient, ContainerClient
 from cryptography.hazmat.primitives import serialization
 
-from sandbox import parts, world
+from sandbox import programs, world
 from sandbox.master import keys
 from sandbox.options import Options
 from sandbox.resource_manager import roles
@@ -151,8 +151,8 @@ def test_a_role_that_is_taken_away_lets_nobody_in(running: world.World) -> None:
 
 def test_azurite_is_the_app_s_storage_by_connection_string() -> None:
     try:
-        parts.require_azurite()
-    except parts.MissingPartError as missing:
+        programs.require_azurite()
+    except programs.MissingProgramError as missing:
         pytest.skip(str(missing))
     with world.World(Options(azurite=True)) as started:
         assert "AzureWebJobsStorage__blobServiceUri" not in started.settings
