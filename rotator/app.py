@@ -28,7 +28,7 @@ from rotator.rotation.keys.rotate import KeyRotation
 from rotator.rotation.lock import RunLock, acquire
 from rotator.rotation.request import Request
 from rotator.rotation.run import Run
-from rotator.rotation.services import Services
+from rotator.rotation.services import Services, utc_now
 from rotator.rotation.state import Operation
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def _run(
             warnings=run_lock.warnings,
             reported=reported,
         )
-        keys = KeyRotation(plan, services, run)
+        keys = KeyRotation(run)
         if request.operation is None:
             return keys.rotate_and_resume(scheduled=request.trigger == "timer")
         return dataclasses.replace(keys.run_operation(request.operation, forced=request.forced), forced=request.forced)
@@ -125,11 +125,11 @@ def plan(*, forced: bool = False, environment: Mapping[str, str] = os.environ) -
     found = loader.load(environment)
     with _scrubbed_errors(), _credential(found) as credential, _services(found, credential) as services:
         run = Run(found, services, trigger="plan", forced=forced)
-        tags = run.account.state().stored.tags
+        tags = run.account.state().entries
         # In these cases a run reads the keys before it reads the targets.
-        report = None if tags.get(state.PENDING_TAG) or found.key_rotation_period else run.plan()
+        report = None if tags.get(state.PENDING_TAG) or found.key_rotation_period else run.preview()
         key, warnings = due.preview(found, run.account, services.clock())
-        report = report or run.plan()
+        report = report or run.preview()
     return dataclasses.replace(report, key=key, warnings=report.warnings + warnings)
 
 
@@ -241,18 +241,20 @@ def _credential(plan: Plan) -> "Iterator[TokenCredential]":
 
 @contextlib.contextmanager
 def _services(plan: Plan, credential: "TokenCredential", run_lock: RunLock | None = None) -> Iterator[Services]:
-    from rotator.azure import key_list, server_time
+    from rotator.azure import key_list, managed_storage, server_time
     from rotator.delivery.ssh import connection
     from rotator.issuers import keyvault, proof
 
     leave: dict[str, Any] = {"fence": run_lock.fence, "admit": run_lock.admit} if run_lock else {}
-    with contextlib.closing(keyvault.KeyVaultIssuer(plan.account, credential)) as issuer:
+    with contextlib.closing(managed_storage.ManagedStorage(plan.account, credential)) as storage:
         keys = key_list.AccountKeyList(plan.resource_manager, credential)
+        issuer = keyvault.KeyVaultIssuer(plan, storage, keys, clock=utc_now)
         yield Services(
             issuer=issuer,
+            run_state=issuer,
+            secrets=storage,
             prover=proof.StorageProver(),
             connector=connection.SshConnector(),
-            key_lister=keys,
             time_at=server_time.at,
             **leave,
         )

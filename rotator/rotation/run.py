@@ -47,8 +47,8 @@ class Run:
         warnings: tuple[str, ...] = (),
         reported: dict[str, TargetReport] | None = None,
     ) -> None:
-        self._plan = plan
-        self._services = services
+        self.plan = plan
+        self.services = services
         self._trigger = trigger
         self._asked_by = asked_by
         self._forced = forced
@@ -67,11 +67,13 @@ class Run:
         self._reported.update({each.target: each for each in done.targets})
         return done
 
-    def plan(self) -> Report:
+    def preview(self) -> Report:
         """Report what `rotate` would do. Changes nothing."""
-        differs = self.account.state().stored.differs
-        found = self._each(self._preview)
-        return dataclasses.replace(found, definition_changed=differs and any(_is_due(each) for each in found.targets))
+        prepared = self.account.state().prepared
+        found = self._each(self._preview_target)
+        return dataclasses.replace(
+            found, definition_changed=not prepared and any(_is_due(each) for each in found.targets)
+        )
 
     def observe(self) -> Observed:
         """Read what each target holds. Changes nothing."""
@@ -96,10 +98,10 @@ class Run:
             run=self.name,
             trigger=self._trigger,
             asked_by=self._asked_by,
-            interval=self._plan.longest,
+            interval=self.plan.longest,
             forced=self._forced,
             started=self._started,
-            finished=self._services.clock(),
+            finished=self.services.clock(),
             targets=tuple(targets),
             definition_changed=self.issuance.definition_changed,
             warnings=self._warnings + self.account.warnings,
@@ -108,7 +110,7 @@ class Run:
     def _clusters(self) -> dict[Cluster, list[Target]]:
         """Return the targets of each cluster, in the plan's order."""
         found: dict[Cluster, list[Target]] = {}
-        for target in self._plan.targets:
+        for target in self.plan.targets:
             found.setdefault(target.cluster, []).append(target)
         return found
 
@@ -133,11 +135,11 @@ class Run:
     @contextlib.contextmanager
     def _connect(self, cluster: Cluster, seconds: Stopwatch) -> Iterator[Shell]:
         with seconds.step("vault"):
-            key = self._services.issuer.secret(cluster.key_secret)
-            phrase = self._services.issuer.secret(cluster.passphrase_secret) if cluster.passphrase_secret else None
+            key = self.services.secrets.secret(cluster.key_secret)
+            phrase = self.services.secrets.secret(cluster.passphrase_secret) if cluster.passphrase_secret else None
         with contextlib.ExitStack() as stack:
             with seconds.step("connect"):
-                shell = stack.enter_context(self._services.connector.connect(cluster, key, phrase))
+                shell = stack.enter_context(self.services.connector.connect(cluster, key, phrase))
             yield shell
 
     def _guarded(self, target: Target, shell: Shell, action: _Action, seconds: Stopwatch) -> TargetReport:
@@ -160,7 +162,7 @@ class Run:
         )
         return TargetReport(str(target), target.strategy, outcome, seconds.laps, expires=self._expires.get(target))
 
-    def _preview(self, target: Target, shell: Shell, seconds: Stopwatch) -> TargetReport:
+    def _preview_target(self, target: Target, shell: Shell, seconds: Stopwatch) -> TargetReport:
         with seconds.step("observe"):
             held = deliver.observe(shell, target)
         why = self._due(held, target)
@@ -190,14 +192,14 @@ class Run:
         issued = self.issuance.issue(seconds)
         desired = self._desired(issued)
         with seconds.step("deliver"):
-            done = deliver.deliver(shell, target, held, desired, self._services.fence)
+            done = deliver.deliver(shell, target, held, desired, self.services.fence)
         self._expires[target] = issued.sas.expiry
         outcome = Rotated(
             reason=why.text,
             act=done.act.value,
             fingerprint=issued.sas.fingerprint,
             expires=issued.sas.expiry,
-            definition=self._plan.definition.label,
+            definition=self.plan.definition.label,
             digest=done.digest,
             previous_digest=done.previous.digests.get(target.data_key) if done.previous else None,
             proof=issued.proof,
@@ -221,13 +223,13 @@ class Run:
     def _desired(self, issued: IssuedSas) -> manifest.DesiredSecret:
         keys = self.account.state().keys
         made = keys.named(issued.signer).created if keys and issued.signer else None
-        now = self._services.clock()
-        definition = self._plan.definition
+        now = self.services.clock()
+        definition = self.plan.definition
         key_lives = lambda sas: keys is None or keys.signer(sas) is not None  # noqa: E731  # a closure over one reading
         return manifest.DesiredSecret(issued.sas, definition, self.name, now, issued.signer, made, key_lives)
 
     def _due(self, held: manifest.LiveSecret | None, target: Target) -> due.Due | None:
-        why = due.find(held, target, self._plan, self._services.clock(), self.account.state())
+        why = due.find(held, target, self.plan, self.services.clock(), self.account.state())
         return why or (due.Due(due.Cause.REQUESTED, "asked for") if self._forced else None)
 
 

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 
 from rotator.delivery.interface import Connector, unfenced
-from rotator.issuers.interface import Issuer, KeyLister, Prover
+from rotator.issuers.interface import Issuer, Prover, RunState, SecretStore
 
 
-def _utc_now() -> datetime.datetime:
+def utc_now() -> datetime.datetime:
+    """The time by this host's clock."""
     return datetime.datetime.now(datetime.UTC)
 
 
@@ -32,10 +33,11 @@ class Services:
     """
 
     issuer: Issuer
+    run_state: RunState
+    secrets: SecretStore
     prover: Prover
     connector: Connector
-    key_lister: KeyLister
-    clock: Callable[[], datetime.datetime] = _utc_now
+    clock: Callable[[], datetime.datetime] = utc_now
     sleep: Callable[[float], None] = time.sleep
     fence: Callable[[], None] = unfenced
     admit: Callable[[str], None] = _admit_all

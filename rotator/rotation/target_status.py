@@ -126,7 +126,7 @@ def status_of(
 def _unseen(failure: Failed, target: Target, account_state: AccountState | None) -> TargetStatus:
     if failure.error != NotOursError.code:
         return TargetStatus(str(target), State.UNKNOWN, "the cluster could not be looked into", failure=failure)
-    if account_state is None or not state.was_delivered(account_state.stored.tags, target):
+    if account_state is None or not state.was_delivered(account_state.entries, target):
         return TargetStatus(str(target), State.UNKNOWN, "the Secret is somebody else's", failure=failure)
     remedy = (
         "Find out who replaced it. Once it is deleted the next run makes ours anew; "
@@ -199,7 +199,7 @@ def _endpoint(run: Run, plan: Plan) -> str | None:
 def _account_state(run: Run, plan: Plan) -> tuple[AccountState | None, tuple[str, ...]]:
     try:
         account_state = run.account.state()
-        text = account_state.stored.tags.get(state.PENDING_TAG)
+        text = account_state.entries.get(state.PENDING_TAG)
         # As a run does, the keys are looked at where something was or may be done to them.
         if text or plan.key_rotation_period:
             account_state = outlook.read_state(run.account)
@@ -209,7 +209,7 @@ def _account_state(run: Run, plan: Plan) -> tuple[AccountState | None, tuple[str
 
 
 def _unfinished(account_state: AccountState) -> tuple[str, ...]:
-    before = state.readable_pending(account_state.stored.tags)
+    before = state.readable_pending(account_state.entries)
     if before is None:
         return ()
     by = untrusted.one_line(before.run)

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import copy
+import dataclasses
 import datetime
 import shutil
 import threading
@@ -16,16 +17,13 @@ import pytest
 
 from rotator import app, errors
 from rotator.azure import identity
-from rotator.azure.resource_manager import ResourceManager
 from rotator.delivery.errors import CommandKilledError, ConnectionLostError, OutputUnboundedError, TimedOutError
 from rotator.delivery.interface import Result
 from rotator.delivery.ssh.connection import Limits, SshConnector
-from rotator.issuers import keyvault
 from rotator.issuers.proof import StorageProver
 from rotator.plan import loader
 from rotator.redaction import SecretText
 from rotator.rotation.run import Run
-from rotator.rotation.services import Services
 from sandbox.key_vault.errors import POLICY_CODES
 from sandbox.kubernetes.state import KubernetesApi, KubernetesFault
 from sandbox.master import keys
@@ -217,11 +215,8 @@ def test_a_sas_that_storage_refuses_is_not_delivered(world: World, held: str) ->
     world.vault.tamper = changed("sig", "Zm9yZ2VkIHNpZ25hdHVyZSB0aGF0IGlzIG5vdCByaWdodA==")
     plan = loader.load(world.settings)
     credential = identity.credential(None)
-    with (
-        contextlib.closing(keyvault.KeyVaultIssuer(plan.account, credential)) as issuer,
-        contextlib.closing(ResourceManager(plan.resource_manager, credential)) as key_lister,
-    ):
-        services = Services(issuer, StorageProver(seconds=1.0), SshConnector(), key_lister)
+    with contextlib.closing(credential), app._services(plan, credential) as wired:
+        services = dataclasses.replace(wired, prover=StorageProver(seconds=1.0))
         failed = outcome(Run(plan, services, trigger="test", forced=True).rotate())
 
     assert failed["error"] == "StorageRefusedError"

@@ -19,7 +19,7 @@ from rotator.azure.errors import (
     VaultPrivateError,
 )
 from rotator.azure.managed_account import StorageBundle
-from rotator.issuers.keyvault import KeyVaultIssuer
+from rotator.azure.managed_storage import ManagedStorage
 from rotator.onboarding.errors import AlreadyManagedError
 from rotator.onboarding.vault_setup import VaultSetup
 from rotator.plan.plan import ManagedAccount
@@ -50,10 +50,10 @@ class Azure:
     waits: list[Callable[[], None]] = dataclasses.field(default_factory=list)
 
     @contextlib.contextmanager
-    def client(self) -> Iterator[KeyVaultIssuer]:
+    def client(self) -> Iterator[ManagedStorage]:
         with contextlib.closing(identity.credential(None)) as credential:
             where = ManagedAccount(self.vault.url, ACCOUNT)
-            with contextlib.closing(KeyVaultIssuer(where, credential, sleep=self._wait)) as client:
+            with contextlib.closing(ManagedStorage(where, credential, sleep=self._wait)) as client:
                 yield client
 
     @contextlib.contextmanager
@@ -113,7 +113,7 @@ ASKED = pytest.mark.parametrize(
     ],
     ids=["secret", "managed", "stored", "store", "may store", "regenerate", "may regenerate"],
 )
-Ask = Callable[[KeyVaultIssuer], object]
+Ask = Callable[[ManagedStorage], object]
 
 
 @CODES

@@ -40,8 +40,8 @@ def elsewhere(name: str, account_state: AccountState, plan: Plan, now: datetime.
     last = _last_active(name, account_state)
     if last is None:
         return None
-    lifetime = max(plan.definition.validity, account_state.stored.validity or plan.definition.validity)
-    until = timestamps.after(max(timestamps.after(last, lifetime), account_state.stored.sas_until or last), CLOCK_SKEW)
+    lifetime = max(plan.definition.validity, account_state.validity or plan.definition.validity)
+    until = timestamps.after(max(timestamps.after(last, lifetime), account_state.sas_until or last), CLOCK_SKEW)
     if until <= now:
         return None
     return Blocker("whoever got one", f"may use a SAS that {name} signed before {timestamps.text(last)}", until)
@@ -70,12 +70,12 @@ def _last_active(name: str, account_state: AccountState) -> datetime.datetime | 
     it was; a PUT and a regeneration set it with `updated` (recorded live traffic of azure-cli's tests), so that two
     equal times do not mean that the record never was another one.
     """
-    if account_state.keys is None or account_state.managed is None or account_state.active_key is None:
+    if account_state.keys is None or account_state.active_key is None:
         return None
     made, active = account_state.keys.named(name).created, account_state.active_key.created
     moments = [active] if active and (made is None or active > made) else []
-    if account_state.managed.updated:
-        moments.append(account_state.managed.updated)
+    if account_state.active_since:
+        moments.append(account_state.active_since)
     return max(moments, default=None)
 
 
