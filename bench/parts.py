@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from bench import delivery, figures, gap, imports, key_rotation, operate, package, rotation
+from bench import delivery, figures, gap, imports, key_rotation, operate, package, redaction, rotation
 from bench.options import Choice
 
 PARTS: dict[str, Callable[[Choice], None]] = {
@@ -11,6 +11,7 @@ PARTS: dict[str, Callable[[Choice], None]] = {
     "gap": gap.show,
     "key-rotation": key_rotation.show,
     "operate": operate.show,
+    "redaction": redaction.show,
     "imports": imports.show,
     "package": package.show,
 }
