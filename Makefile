@@ -54,11 +54,16 @@ lint: setup  ## style, types, import contracts, and whether the lock files are c
 snapshots: setup  ## evaluate infra/ anew for each set of parameters in tests/infra/parameters, for review
 	$(RUN) -m tests.infra.compiler
 
-bench: setup build/ansible/bin/ansible-playbook  ## measure, with the real sshd and API server where they are
-	$(RUN) -m bench --ansible build/ansible/bin/ansible-playbook $(ARGS)
+# The parts that do not compare with Ansible. Where only these are asked for, it is not installed.
+WITHOUT_ANSIBLE := rotation gap key-rotation operate redaction imports package
+ANSIBLE := build/ansible/bin/ansible-playbook
+
+bench: setup $(if $(filter delivery,$(ARGS)),$(ANSIBLE),$(if $(filter $(WITHOUT_ANSIBLE),$(ARGS)),,$(ANSIBLE)))
+bench:  ## measure all, or one part: make bench ARGS=delivery; with the real sshd and API server where they are
+	$(RUN) -m bench --ansible $(ANSIBLE) $(ARGS)
 
 # Measured against only, so it stays out of the product's and the tests' environment.
-build/ansible/bin/ansible-playbook:
+$(ANSIBLE):
 	$(PYTHON) -m venv build/ansible
 	build/ansible/bin/python -m pip install --quiet --disable-pip-version-check 'ansible-core>=2.18,<2.20'
 
