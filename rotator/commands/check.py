@@ -9,8 +9,8 @@ import click
 
 from rotator import app
 from rotator.checks.findings import Checkup, Finding, Level
-from rotator.commands import error_output, tables, terminal
-from rotator.commands.terminal import Manner
+from rotator.commands import error_output, interrupts, options, printing, tables
+from rotator.commands.options import OutputOptions
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -21,8 +21,8 @@ _CURSOR = "\x1b[?25h"  # shown again
 
 
 @click.command()
-@terminal.mannered
-def check(*, manner: Manner) -> None:
+@options.output_options
+def check(*, output: OutputOptions) -> None:
     """Look at every step of a rotation, and change nothing.
 
     Identity, vault and its permissions, SAS definition, SSH key, master and host key, kubectl and what it may do,
@@ -35,15 +35,15 @@ def check(*, manner: Manner) -> None:
       python -m rotator check
       python -m rotator check --json | jq -r '.findings[] | select(.command != "") | .command'
     """  # noqa: D301  # click takes the backspace itself for "do not wrap"
-    with terminal.telling(manner):
-        checkup = _json() if manner.as_json else _told(terminal.console(), verbose=manner.verbose)
+    with error_output.report_errors(output):
+        checkup = _json() if output.as_json else _told(printing.console(), verbose=output.verbose)
     sys.exit(error_output.FAILED if checkup.failed else 0)
 
 
 def _json() -> Checkup:
-    with terminal.abandoned():
+    with interrupts.exit_at_once():
         checkup = app.check()
-    click.echo(error_output.json_text(checkup.as_json(), indent=2))
+    click.echo(printing.json_text(checkup.as_json(), indent=2))
     return checkup
 
 
@@ -52,19 +52,19 @@ def _told(console: "Console", *, verbose: bool) -> Checkup:
     if sys.stdout.isatty() and console.is_terminal and not verbose:
         checkup = _live(console)
     else:
-        with terminal.abandoned():
+        with interrupts.exit_at_once():
             checkup = app.check()
         tables.show(console, _table(checkup.findings, narrow=tables.is_narrow(console)))
     for finding in checkup.findings:
         _mend(console, finding)
-    console.print(terminal.text(checkup.verdict(), "bold red" if checkup.failed else "bold"))
+    console.print(printing.text(checkup.verdict(), "bold red" if checkup.failed else "bold"))
     return checkup
 
 
 def _live(console: "Console") -> Checkup:
     from rich.live import Live
 
-    with Live(console=console, refresh_per_second=12) as live, terminal.abandoned(restored=f"{_CURSOR}\n"):
+    with Live(console=console, refresh_per_second=12) as live, interrupts.exit_at_once(restored=f"{_CURSOR}\n"):
         checkup = app.check(announce=_Watcher(live))
         live.update(_table(checkup.findings, narrow=tables.is_narrow(console)))
     return checkup
@@ -73,11 +73,11 @@ def _live(console: "Console") -> Checkup:
 def _mend(console: "Console", finding: Finding) -> None:
     """Say what to do. Not wrapped, so that a command can be copied in one piece."""
     if finding.remedy or finding.command:
-        console.print(terminal.text(f"\n{finding.check}: {finding.text}", _STYLES[finding.level]), soft_wrap=True)
+        console.print(printing.text(f"\n{finding.check}: {finding.text}", _STYLES[finding.level]), soft_wrap=True)
     if finding.remedy:
-        console.print(terminal.text(f"  {finding.remedy}"), soft_wrap=True)
+        console.print(printing.text(f"  {finding.remedy}"), soft_wrap=True)
     if finding.command:
-        console.print(terminal.text(f"  $ {finding.command}", "bold"), soft_wrap=True)
+        console.print(printing.text(f"  $ {finding.command}", "bold"), soft_wrap=True)
 
 
 class _Watcher:
@@ -107,7 +107,7 @@ class _Watcher:
         from rich.console import Group
         from rich.spinner import Spinner
 
-        waiting = Spinner("line", terminal.text(", ".join(self._under_way), "dim"))
+        waiting = Spinner("line", printing.text(", ".join(self._under_way), "dim"))
         self._live.update(Group(_table(tuple(self._findings), narrow=tables.is_narrow(self._live.console)), waiting))
 
 
@@ -117,8 +117,8 @@ def _table(findings: tuple[Finding, ...], *, narrow: bool) -> "RenderableType":
 
     table = tables.plain(narrow=narrow)
     for level, check, text in _rows(findings):
-        cells = [terminal.text(check), terminal.text(text)]
-        table.add_row(terminal.text(level, _STYLES[level]), *([Text("\n").join(cells)] if narrow else cells))
+        cells = [printing.text(check), printing.text(text)]
+        table.add_row(printing.text(level, _STYLES[level]), *([Text("\n").join(cells)] if narrow else cells))
     return table
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rotator import activity, app
-from rotator.commands import error_output, tables, terminal
-from rotator.commands.terminal import Manner
+from rotator.commands import error_output, interrupts, options, printing, tables
+from rotator.commands.options import OutputOptions
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -28,8 +28,8 @@ _COLOURS = {
 @click.argument("run", required=False)
 @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many runs at most.")
 @click.option("--days", type=click.IntRange(1, 366), default=30, show_default=True, help="How far back.")
-@terminal.mannered
-def history(*, run: str | None, limit: int, days: int, manner: Manner) -> None:
+@options.output_options
+def history(*, run: str | None, limit: int, days: int, output: OutputOptions) -> None:
     """Say what earlier runs did, the newest first; of one RUN everything.
 
     Each run's report is kept in the container that REPORT_CONTAINER names, in the app's own storage.
@@ -41,11 +41,15 @@ def history(*, run: str | None, limit: int, days: int, manner: Manner) -> None:
       python -m rotator history --json | jq '.reports[] | select(.failed)'
     """  # noqa: D301  # click takes the backspace itself for "do not wrap"
     since = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=days)
-    with terminal.telling(manner):
-        with terminal.looking(manner), activity.of("the app's own storage, for the reports"), app.archive() as archive:
+    with error_output.report_errors(output):
+        with (
+            interrupts.read_only(output),
+            activity.of("the app's own storage, for the reports"),
+            app.archive() as archive,
+        ):
             found = {"reports": archive.recent(limit, since)} if run is None else archive.find(run)
-        if manner.as_json:
-            click.echo(error_output.json_text(found, indent=2))
+        if output.as_json:
+            click.echo(printing.json_text(found, indent=2))
         elif run is not None:
             _show(found)
         elif found["reports"]:
@@ -55,10 +59,10 @@ def history(*, run: str | None, limit: int, days: int, manner: Manner) -> None:
 
 
 def _list(reports: list[dict[str, Any]]) -> None:
-    console, rows = terminal.console(), []
+    console, rows = printing.console(), []
     for report in reports:
         *before, outcome, what = _cells(report)
-        rows.append([*map(terminal.text, before), _outcome_text(outcome), terminal.text(what)])
+        rows.append([*map(printing.text, before), _outcome_text(outcome), printing.text(what)])
     headings = ("WHEN", "RUN", "ASKED BY", "OUTCOME", "WHAT")
     # A run's name is to be copied as a whole, and begins with its time.
     tables.show(console, tables.headed(console, headings, rows, whole=headings[:-1], spare={"WHEN"}))
@@ -106,15 +110,15 @@ def _section(title: object, outcome: object, facts: dict[str, Any], *told: str) 
     """Print a heading, and under it what is known but for what the heading, or another section, tells."""
     from rich.table import Table
 
-    console = terminal.console()
-    console.print(terminal.text(f"{title}: ") + _outcome_text(str(outcome)))
+    console = printing.console()
+    console.print(printing.text(f"{title}: ") + _outcome_text(str(outcome)))
     table = Table(box=None, show_header=False, padding=(0, 0, 0, 2))
     table.add_column()
     table.add_column(overflow="fold")
     for name, value in facts.items():
         for each in value if isinstance(value, list) else [value]:
             if each and name not in told:
-                table.add_row(terminal.text(name.replace("_", " ")), terminal.text(_words(each)))
+                table.add_row(printing.text(name.replace("_", " ")), printing.text(_words(each)))
     tables.show(console, table)
 
 
@@ -125,4 +129,4 @@ def _words(value: object) -> str:
 
 
 def _outcome_text(outcome: str) -> "Text":
-    return terminal.text(outcome, _COLOURS.get(outcome, ""))
+    return printing.text(outcome, _COLOURS.get(outcome, ""))

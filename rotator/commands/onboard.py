@@ -13,8 +13,8 @@ import click
 
 from rotator import app, errors
 from rotator.azure import resource_id
-from rotator.commands import error_output, terminal
-from rotator.commands.terminal import Manner
+from rotator.commands import error_output, interrupts, options, printing
+from rotator.commands.options import OutputOptions
 from rotator.delivery.errors import PrivateKeyError
 from rotator.onboarding.errors import ConfirmationNeededError, OnboardingError
 from rotator.onboarding.steps import OnboardingRequest, Step, StepOutcome
@@ -141,8 +141,8 @@ class Choices:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the confirmed settings there as NAME=value, none of them secret.",
 )
-@terminal.mannered
-def onboard(*, manner: Manner, **options: object) -> None:
+@options.output_options
+def onboard(*, output: OutputOptions, **options: object) -> None:
     """Bring vault, app and master together: what no template can do.
 
     \b
@@ -160,8 +160,8 @@ def onboard(*, manner: Manner, **options: object) -> None:
       python -m rotator onboard --dry-run
       python -m rotator onboard --ssh-key id_ed25519 --yes
     """  # noqa: D301  # click takes the backspace itself for "do not wrap"
-    choices = Choices(**options, as_json=manner.as_json)  # type: ignore[arg-type]  # click gives each its type
-    with terminal.telling(manner, indent=None):  # each step is a line of JSON
+    choices = Choices(**options, as_json=output.as_json)  # type: ignore[arg-type]  # click gives each its type
+    with error_output.report_errors(output, indent=None):  # each step is a line of JSON
         _onboard(choices, os.environ)
 
 
@@ -173,7 +173,7 @@ def _onboard(choices: Choices, environment: Mapping[str, str]) -> None:
         except KeyboardInterrupt:
             if not onboarding.confirmed:
                 raise
-            error_output.interrupted("What was done stays as it is; run it again, and it does the rest.")
+            interrupts.exit_interrupted("What was done stays as it is; run it again, and it does the rest.")
         finally:
             if choices.save_settings and onboarding.confirmed:
                 _save(choices.save_settings, f"{_FINGERPRINT}={onboarding.settings[_FINGERPRINT]}\n")
@@ -244,7 +244,7 @@ def _read(path: Path) -> str:
 
 
 def _confirm(choices: Choices, unknown: tuple[host_keys.HostKey, ...], changes: list[str]) -> bool:
-    interactive, told = sys.stdin.isatty(), [error_output.printable(change) for change in changes]
+    interactive, told = sys.stdin.isatty(), [printing.printable(change) for change in changes]
     if unknown:
         if not interactive:
             raise ConfirmationNeededError(
@@ -273,24 +273,22 @@ def question(changes: list[str]) -> str:
 def _tell(step: Step, *, as_json: bool) -> None:
     if as_json:
         fields = {"step": step.title, "did": step.did.value, "text": step.text, "equivalent": step.equivalent}
-        click.echo(error_output.json_text(fields))
+        click.echo(printing.json_text(fields))
         return
     did = click.style(f"{step.did.value:<9}", fg=_COLOURS[step.did])
-    click.echo(f"{did} {step.title}: {error_output.printable(step.text)}")
+    click.echo(f"{did} {step.title}: {printing.printable(step.text)}")
     if step.equivalent:
-        click.secho(f"          $ {error_output.printable(step.equivalent)}", dim=True)
+        click.secho(f"          $ {printing.printable(step.equivalent)}", dim=True)
 
 
 def _wait(text: str) -> None:
-    click.echo(f"{error_output.printable(text)}; Ctrl-C is safe", err=True)
+    click.echo(f"{printing.printable(text)}; Ctrl-C is safe", err=True)
 
 
 def _close(request: OnboardingRequest, public_key: str) -> None:
     remote = f"sudo sh -s -- {_setup(request)} --public-key {shlex.quote(public_key)}"
     command = f"ssh -p {request.cluster.port} <admin>@{request.cluster.host} {_quoted(remote)} <infra/master/setup.sh"
-    click.echo(
-        f"\nOnce, on the master (infra/master/README.md says what it does):\n  {error_output.printable(command)}"
-    )
+    click.echo(f"\nOnce, on the master (infra/master/README.md says what it does):\n  {printing.printable(command)}")
 
 
 def _quoted(words: str) -> str:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from rotator import app, timestamps
-from rotator.commands import error_output, tables, terminal
-from rotator.commands.terminal import Manner
+from rotator.commands import error_output, interrupts, options, printing, tables
+from rotator.commands.options import OutputOptions
 from rotator.reporting.status import State, Status, TargetStatus
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ _STYLES = {
 
 
 @click.command()
-@terminal.mannered
-def status(*, manner: Manner) -> None:
+@options.output_options
+def status(*, output: OutputOptions) -> None:
     """Look at what every target holds, and change nothing.
 
     Exit codes: 0 every target is fresh, 1 one is expired, late, missing, changed by somebody, or cannot be looked at,
@@ -36,29 +36,29 @@ def status(*, manner: Manner) -> None:
       python -m rotator status
       python -m rotator status --json | jq -r '.targets[] | "\\(.target) \\(.seconds_to_expiry)"'
     """  # noqa: D301  # click takes the backspace itself for "do not wrap"
-    with terminal.telling(manner):
-        with terminal.looking(manner):
+    with error_output.report_errors(output):
+        with interrupts.read_only(output):
             found = app.status()
-        if manner.as_json:
-            click.echo(error_output.json_text(found.as_json(), indent=2))
+        if output.as_json:
+            click.echo(printing.json_text(found.as_json(), indent=2))
         else:
             _show(found)
     sys.exit(0 if found.well else error_output.FAILED)
 
 
 def _show(found: Status) -> None:
-    console = terminal.console()
+    console = printing.console()
     headings = ("TARGET", "STATE", "SAS UNTIL", "ROTATED", "SIGNED BY", "RUN")
     rows = [_cells(target, found) for target in found.targets]
     tables.show(console, tables.headed(console, headings, rows, whole=headings))
     for target in found.targets:
-        console.print(terminal.text(f"{target.target}: {target.text}", "" if target.well else "bold"))
+        console.print(printing.text(f"{target.target}: {target.text}", "" if target.well else "bold"))
         if target.failure:
-            console.print(terminal.text(f"  {target.failure.error}: {target.failure.message}"))
-            console.print(terminal.text(f"  {target.failure.remedy}"))
+            console.print(printing.text(f"  {target.failure.error}: {target.failure.message}"))
+            console.print(printing.text(f"  {target.failure.remedy}"))
     for warning in found.warnings:
-        console.print(terminal.text(f"warning: {warning}", "yellow"))
-    console.print(terminal.text(_closing(found), "dim"))
+        console.print(printing.text(f"warning: {warning}", "yellow"))
+    console.print(printing.text(_closing(found), "dim"))
 
 
 def _cells(target: TargetStatus, found: Status) -> "list[Text]":
@@ -70,8 +70,8 @@ def _cells(target: TargetStatus, found: Status) -> "list[Text]":
         target.signing_key or "",
         target.run or "",
     ]
-    state = terminal.text(target.state, _STYLES[target.state])
-    return [terminal.text(target.target), state, *map(terminal.text, more)]
+    state = printing.text(target.state, _STYLES[target.state])
+    return [printing.text(target.target), state, *map(printing.text, more)]
 
 
 def _closing(found: Status) -> str:

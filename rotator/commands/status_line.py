@@ -11,7 +11,7 @@ import time
 from typing import Self
 
 from rotator import activity
-from rotator.commands import error_output
+from rotator.commands import printing
 
 ERASE = "\r\x1b[K"
 _QUIET_SECONDS = 0.7  # what is done sooner needs no line
@@ -51,7 +51,7 @@ class StatusLine:
         if under_way is None:
             what, means = ("Stopping", "") if self._stopping else ("Working", self._interrupted)
             return _fitted(what, "", means, width)
-        what = error_output.printable(under_way.text)  # first: of a secret that is cut nothing would be found
+        what = printing.printable(under_way.text)  # first: of a secret that is cut nothing would be found
         taken = now - under_way.began
         if under_way.seconds is None:
             when = f", for {_duration(taken)}"
