@@ -43,9 +43,10 @@ _no_lease = click.option(
 @_no_lease
 @options.output_options
 def rotate(*, regenerate_key: bool, force: bool, no_lease: bool, output: OutputOptions) -> None:
-    """Rotate the targets that are due: issue, prove and deliver a SAS.
+    """Rotate the targets that are due.
 
-    Also resumes an unfinished key rotation, and starts one that is due by age.
+    Issues a SAS, proves that storage accepts it, and delivers it. Resumes an unfinished key rotation, or
+    starts one that is due by age.
 
     \b
     Examples:
@@ -62,9 +63,9 @@ def rotate(*, regenerate_key: bool, force: bool, no_lease: bool, output: OutputO
 @_no_lease
 @options.output_options
 def revoke(*, force: bool, no_lease: bool, output: OutputOptions) -> None:
-    """After a leak: regenerate both account keys, which invalidates every SAS issued before.
+    """After a leak: regenerate both account keys.
 
-    Each target gets a SAS that a new key signs before the key of its old SAS is regenerated.
+    Every SAS issued before stops working. Each target gets a new SAS before the key of its old one is regenerated.
 
     \b
     Examples:

@@ -43,13 +43,13 @@ def lines(text: str) -> list[str]:
 
 def listed(*reports: dict[str, Any]) -> list[str]:
     with redirect_stdout(io.StringIO()) as printed:
-        history._list(list(reports))
+        history._print_list(list(reports))
     return lines(printed.getvalue())[1:]
 
 
 def shown(report: dict[str, Any]) -> list[str]:
     with redirect_stdout(io.StringIO()) as printed:
-        history._show(report)
+        history._print_report(report)
     return lines(printed.getvalue())
 
 
