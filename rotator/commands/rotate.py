@@ -12,8 +12,8 @@ from rotator import app, errors
 from rotator.commands import error_output, interrupts, options, printing, status_line, tables
 from rotator.commands.options import OutputOptions
 from rotator.commands.status_line import StatusLine
-from rotator.reporting.report import Due, Failed, KeyReport, Report, Rotated, TargetReport, Unchanged
-from rotator.rotation.pending import Operation
+from rotator.reporting.report import Failed, KeyReport, Report, Rotated, TargetReport, Unchanged, WouldRotate
+from rotator.rotation.state import Operation
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -158,7 +158,7 @@ def _expiry_and_reason(target: TargetReport) -> tuple[str, str]:
             return f"{expires:%Y-%m-%d %H:%M:%SZ}", f"{reason}; {act}; proof: {proof}"
         case Unchanged(reason=reason, expires=expires):
             return f"{expires:%Y-%m-%d %H:%M:%SZ}" if expires else "", reason
-        case Due(reason=reason):
+        case WouldRotate(reason=reason):
             return "", reason
         case Failed(error=error):
             return "", error
