@@ -1,4 +1,4 @@
-"""From the options of `onboard`, environment variables and files to what onboarding is asked for."""
+"""From the options of `onboard`, environment variables and files to the request of an onboarding."""
 
 import dataclasses
 import datetime

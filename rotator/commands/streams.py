@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class MaskedStream(io.TextIOBase):
-    """A text stream that masks every secret, whoever writes: click, rich, logging, or Python itself.
+    """A text stream that masks every secret, whatever writes: click, rich, logging, or Python itself.
 
     What is written to its `buffer` is masked too. A secret that is written in pieces is not found, so text that may
     hold one is also masked before it is laid out (see printing.py).

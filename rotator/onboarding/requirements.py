@@ -50,8 +50,8 @@ def check_account(request: OnboardingRequest, account: AccountFacts) -> Step:
 def check_roles(request: OnboardingRequest, facts: Facts, resource_manager: ResourceManager) -> Step:
     """Check who has access to the account's keys; raises MissingRoleError, ResourceManagerError.
 
-    Key Vault reads and regenerates the keys as its own application and on behalf of whoever asks it: the operator,
-    and with key rotation the app. Without `key_vault_principal` any other application is assumed to be Key Vault's.
+    Key Vault reads and regenerates the keys as its own application and on behalf of its caller: the operator, and
+    with key rotation the app. Without `key_vault_principal` any other application is assumed to be Key Vault's.
     """
     account, role = facts.account.name, permissions.KEY_OPERATOR_NAME
     holders = resource_manager.key_operators(request.account)

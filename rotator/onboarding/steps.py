@@ -1,4 +1,4 @@
-"""What onboarding is asked for, what it finds in Azure, and the steps that it reports."""
+"""The request of an onboarding, what it finds in Azure, its tasks, and the steps that it reports."""
 
 import dataclasses
 import datetime
@@ -50,7 +50,7 @@ class OnboardingRequest:
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """What Resource Manager says before anything is changed; `operator` is the object id of whoever is signed in."""
+    """What Resource Manager returns before anything is changed; `operator` is the object id of who is signed in."""
 
     vault: VaultFacts
     account: AccountFacts
@@ -59,7 +59,7 @@ class Facts:
 
 
 class StepOutcome(enum.Enum):
-    """What onboarding did for a step, as its JSON says it."""
+    """What onboarding did for a step; the value is the JSON field `did`."""
 
     CHECKED = "checked"
     UNCHANGED = "unchanged"

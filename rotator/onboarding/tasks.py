@@ -36,7 +36,7 @@ class _VaultSecret:
 
 
 class Tasks:
-    """The tasks of one onboarding. Every method raises a VaultError, a ResourceManagerError or an OnboardingError.
+    """The tasks of one onboarding. A method, and a task's change, may raise a VaultError or a ResourceManagerError.
 
     `public_key` is the SSH key's public half, once `ssh_key` has been called.
     """
@@ -51,11 +51,11 @@ class Tasks:
         self.public_key = ""
 
     def operator_policy(self) -> Task:
-        """Give the operator the access policy for the other tasks; only Resource Manager is asked."""
+        """Return the task of the operator's access policy, which the other tasks need. Does not read the vault's data."""
         return self._policy("operator's access policy", self._facts.operator, permissions.OPERATOR)
 
     def app_policy(self) -> Iterator[Task]:
-        """Give the app the access policy for a rotation, where there is an app."""
+        """Yield the task of the app's access policy, where there is an app; raises OnboardingError without an identity."""
         principal = requirements.app_principal(self._request, self._facts.app)
         if principal:
             more = permissions.KEY_ROTATION if self._request.key_rotation else permissions.Policy()
@@ -74,7 +74,7 @@ class Tasks:
         return Task(title, f"grant {object_id} {wanted}", command, grant)
 
     def managed_account(self) -> Task:
-        """Let the vault manage the storage account, or change when it regenerates the keys.
+        """Return the task that lets the vault manage the storage account, or changes when it regenerates the keys.
 
         The active key of an account that is managed already is never changed: SAS in use depend on it.
         """
@@ -93,7 +93,7 @@ class Tasks:
 
     def _wanted_account(self, found: StorageBundle | None) -> StorageBundle:
         request = self._request
-        # Not both the vault and the timer: each would end the SAS of the other's key early.
+        # Not both the vault and the timer: either would invalidate SAS that the other counts on.
         automatic = found.auto_regenerate if found else request.plan.key_rotation_period is None
         period = found.period if found else _REGENERATION_PERIOD
         return StorageBundle(
@@ -130,7 +130,7 @@ class Tasks:
         return "/".join((self._facts.vault.url, *path))
 
     def ssh_key(self) -> Iterator[Task]:
-        """Write the operator's SSH key, or a new one, and its passphrase; keep the vault's where none is passed.
+        """Yield the tasks of the SSH key and its passphrase: the operator's, else those in the vault, else new ones.
 
         Raises PrivateKeyError.
         """
@@ -164,7 +164,7 @@ class Tasks:
         return Task(secret.title, f"write {name}: {secret.text}", command, write)
 
     def app_settings(self, settings: Mapping[str, str]) -> Iterator[Task]:
-        """Write the app settings that differ from `settings`, where there is a function app; the others stay."""
+        """Yield the task that sets the app settings that differ from `settings`, where there is a function app."""
         app, resource = self._facts.app, self._request.function_app
         if app is None or resource is None:
             return
@@ -175,11 +175,11 @@ class Tasks:
             (wanted["AZURE_CLIENT_ID"],) = app.principals
         changed = {name: text for name, text in wanted.items() if app.settings.get(name) != text}
         if not changed:
-            yield Task("app settings", f"{app.name} has all of them", "", None)
+            yield Task("app settings", f"{app.name} has every setting", "", None)
             return
         yield Task(
             "app settings",
-            f"set {', '.join(changed)} of {app.name}",
+            f"set {', '.join(changed)} in {app.name}",
             shell_commands.set_app_settings(resource, changed),
             lambda: self._resource_manager.change_settings(resource, changed),
         )

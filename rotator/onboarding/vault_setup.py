@@ -41,7 +41,7 @@ class VaultSetup:
     """One vault, as the operator. Every method raises IdentityError or a VaultError.
 
     A request that a policy or a role refuses is retried for some minutes, as the one that allows it may be new.
-    `on_wait` gets a line when retrying begins, so that nobody takes the wait for a hang.
+    `on_wait` gets a line when retrying begins, as waiting would look like a hang.
     """
 
     def __init__(

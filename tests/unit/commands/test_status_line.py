@@ -1,4 +1,4 @@
-"""The line that says what a command waits for: its words, and that it is only where somebody looks."""
+"""The line that shows what a command waits for: its text, and that it is only shown in a terminal."""
 
 import contextlib
 import fcntl
@@ -62,7 +62,7 @@ def test_in_a_narrow_terminal_what_ctrl_c_means_is_not_what_is_cut() -> None:
         assert shown.text(time.monotonic(), 76).endswith(" left; Ctrl-C leaves the old key alive")
 
 
-def test_the_innermost_is_told_and_what_ends_is_told_no_more() -> None:
+def test_the_innermost_activity_is_shown_until_it_ends() -> None:
     with activity.of("Key Vault"):
         with contextlib.suppress(ValueError), activity.of("the identity endpoint"):
             assert "the identity endpoint" in line()
@@ -70,7 +70,7 @@ def test_the_innermost_is_told_and_what_ends_is_told_no_more() -> None:
         assert "Key Vault" in line()
 
 
-def test_of_many_at_once_the_one_that_still_waits_is_told() -> None:
+def test_of_many_at_once_the_one_that_still_waits_is_shown() -> None:
     done, over = threading.Event(), threading.Event()
 
     def wait() -> None:

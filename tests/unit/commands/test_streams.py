@@ -1,4 +1,4 @@
-"""Whatever the command line writes is scrubbed last; Ctrl-C ends it with 130."""
+"""Secrets are masked in everything that the command line writes; Ctrl-C ends it with 130."""
 
 import io
 import json
@@ -53,7 +53,7 @@ def test_a_secret_of_the_environment_is_masked_in_all_that_is_written() -> None:
     assert done.output.count(redaction.MASK) >= 9
 
 
-def test_what_is_wrong_with_an_option_is_told_without_a_secret() -> None:
+def test_a_secret_in_a_wrong_option_is_masked() -> None:
     done = CliRunner().invoke(cli.main, ["onboard", "--active-key", TOKEN])
     assert done.exit_code == 2
     assert "--active-key" in done.output
@@ -144,10 +144,10 @@ runpy.run_module("rotator", run_name="__main__")
         process.stdout.readline()
         time.sleep(seconds)
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode in {130, 0, 2}  # or it was done before
-    assert "Traceback" not in told
-    assert "KeyboardInterrupt" not in told
+    assert "Traceback" not in errors
+    assert "KeyboardInterrupt" not in errors
 
 
 def test_an_interrupt_once_all_is_said_changes_no_exit_code() -> None:

@@ -50,9 +50,9 @@ def test_in_a_narrow_terminal_each_cell_is_a_line_with_its_heading_and_no_word_i
     lines = headed(width)
     assert max(map(len, lines)) <= width
     assert [line.split()[0] for line in lines if line[:1].strip()] == ["TARGET", "STATE", "RUN", "TARGET", "STATE"]
-    told = joined(lines)
+    printed_text = joined(lines)
     for row in ROWS:
-        assert all(cell in told for cell in row)
+        assert all(cell in printed_text for cell in row)
 
 
 RUN, WHY = "20261124T141636Z-76f557", "the SAS is 30 min old; the SAS definition was set"
