@@ -51,11 +51,11 @@ class Tasks:
         self.public_key = ""
 
     def operator_policy(self) -> Task:
-        """Return the task of the operator's access policy, which the other tasks need. Does not read the vault's data."""
+        """Return the task of the operator's access policy, which the other tasks need to read the vault."""
         return self._policy("operator's access policy", self._facts.operator, permissions.OPERATOR)
 
     def app_policy(self) -> Iterator[Task]:
-        """Yield the task of the app's access policy, where there is an app; raises OnboardingError without an identity."""
+        """Yield the task of the app's access policy, where there is an app; raises OnboardingError."""
         principal = requirements.app_principal(self._request, self._facts.app)
         if principal:
             more = permissions.KEY_ROTATION if self._request.key_rotation else permissions.Policy()
