@@ -57,7 +57,7 @@ def _require_azurite() -> None:
         pytest.skip(str(missing))
 
 
-@pytest.fixture(scope="module", params=["own", "azurite"])
+@pytest.fixture(scope="module", params=["own", pytest.param("azurite", marks=pytest.mark.real)])
 def blobs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlobUnderTest]:
     authority = certificates.Authority(tmp_path_factory.mktemp("tls"))
     known = {name: accounts.StorageAccount(name) for name in ("alpha", "beta")}

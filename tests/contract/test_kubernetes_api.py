@@ -102,7 +102,7 @@ def _real(running: background.Background, directory: Path, stack: contextlib.Exi
     return Cluster(api.kubeconfig, api.limited_kubeconfig, envtest.LIMITED, directory / "cache", None)
 
 
-@pytest.fixture(scope="module", params=["own", "real"])
+@pytest.fixture(scope="module", params=["own", pytest.param("real", marks=pytest.mark.real)])
 def running_cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     directory = tmp_path_factory.mktemp(request.param)
     with contextlib.ExitStack() as stack:

@@ -27,7 +27,7 @@ KEY_PAIR = keys.generate()
 AnyMaster = Master | openssh.OpenSshMaster
 
 
-@pytest.fixture(scope="module", params=["own", "sshd"])
+@pytest.fixture(scope="module", params=["own", pytest.param("sshd", marks=pytest.mark.real)])
 def server(request: pytest.FixtureRequest) -> Iterator[AnyMaster]:
     with contextlib.ExitStack() as stack:
         running = stack.enter_context(background.Background())

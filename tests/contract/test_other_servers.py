@@ -22,6 +22,8 @@ from sandbox.master import keys
 from sandbox.server import background, processes
 from tests.fakes.ssh_servers import cluster, serving
 
+pytestmark = pytest.mark.real
+
 KEY = SecretText(keys.generate().private_text)
 WRONG = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
 # dropbear takes five unproven connections at a time, and one that was closed counts until its process has ended.

@@ -29,6 +29,8 @@ from sandbox import programs
 from sandbox.master import keys, openssh
 from sandbox.server import background
 
+pytestmark = pytest.mark.real
+
 KEY_PAIR = keys.generate()
 KEY = SecretText(KEY_PAIR.private_text)
 

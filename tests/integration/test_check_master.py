@@ -534,6 +534,7 @@ def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixture
         yield surroundings.enter(running, monkeypatch)
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("few", [10, 2, 1], indirect=True)
 def test_a_check_needs_no_more_sessions_at_once_than_a_rotation(few: World) -> None:
     assert not rotate(few).failed
@@ -556,6 +557,7 @@ def limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogC
             yield one
 
 
+@pytest.mark.real
 def test_real_rbac_lets_the_user_in_by_the_commands(limited: Examiner) -> None:
     checkup = limited.check()
     refused = [one for one in checkup.findings if one.check.startswith("kubectl may ")]
@@ -571,6 +573,7 @@ def test_real_rbac_lets_the_user_in_by_the_commands(limited: Examiner) -> None:
     assert limited.rotates(**APPLY)
 
 
+@pytest.mark.real
 def test_real_rbac_may_say_why_it_says_no(limited: Examiner) -> None:
     """A role that is bound but does not exist makes `auth can-i` add words to its no."""
     limited.shell.carry_out(f"kubectl create rolebinding dangling --role=missing --user={LIMITED}")
@@ -579,12 +582,14 @@ def test_real_rbac_may_say_why_it_says_no(limited: Examiner) -> None:
     limited.mended(finding)
 
 
+@pytest.mark.real
 def test_a_real_api_server_misses_its_namespace(limited: Examiner) -> None:
     limited.shell.carry_out(f"kubectl create clusterrolebinding all --clusterrole=cluster-admin --user={LIMITED}")
     elsewhere = {"KUBERNETES_NAMESPACE": "apps"}
     limited.mended(limited.failing("namespace", **elsewhere), **elsewhere)
 
 
+@pytest.mark.real
 def test_a_real_service_account_is_bound_as_one(limited: Examiner, tmp_path: Path) -> None:
     limited.shell.carry_out("kubectl create serviceaccount robot")
     token = limited.shell.carry_out("kubectl create token robot").strip()

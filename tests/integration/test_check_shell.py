@@ -18,6 +18,8 @@ from tests import surroundings
 from tests.integration.checkups import levels, only, wrong
 from tests.integration.conftest import options_for, rotate
 
+pytestmark = pytest.mark.real
+
 
 class Account:
     """The account on the master, and what its key is made to run."""

@@ -101,12 +101,12 @@ def reports_path() -> str:
 # Kept
 
 
-def test_reports_of_real_runs_are_read_back_equal(storage: World) -> None:
-    reports = [rotate(storage, trigger="timer"), rotate(storage), rotate(storage, KUBERNETES_SSH_PORT="9")]
-    reports += [regenerate(storage, forced=True), revoke(storage, forced=True)]
+def test_reports_of_real_runs_are_read_back_equal(stack: World) -> None:
+    reports = [rotate(stack, trigger="timer"), rotate(stack), rotate(stack, KUBERNETES_SSH_PORT="9")]
+    reports += [regenerate(stack, forced=True), revoke(stack, forced=True)]
     for each in reports:
-        kept(storage, each)
-    with opened(storage) as found:
+        kept(stack, each)
+    with opened(stack) as found:
         assert [found.find(each.run) for each in reports] == [each.as_json() for each in reports]
         recent = found.recent(len(reports), LONG_AGO)
     assert sorted(each["run"] for each in recent) == sorted(each.run for each in reports)

@@ -33,7 +33,7 @@ from sandbox.server.faults import Fault
 from sandbox.server.journal import Event
 from sandbox.world import ACCOUNT, APP_ACCOUNT, World
 from tests import surroundings
-from tests.integration.conftest import ROOT, environment, options_for
+from tests.integration.conftest import ROOT, STACKS, environment, options_for
 
 SINCE = datetime.datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=datetime.UTC)
 NEVER = 3600.0
@@ -83,14 +83,14 @@ def holder(run: str) -> Holder:
     return Holder(run, "test", "abc", SINCE)
 
 
-@pytest.fixture(scope="module", params=["sandbox", "azurite"])
+@pytest.fixture(scope="module", params=STACKS)
 def any_storage(request: pytest.FixtureRequest) -> Iterator[World]:
     with World(options_for(request.param)) as running:
         yield running
 
 
 # Only Azurite takes requests that a key signed; only the sandbox's clock can be put forward.
-on_azurite = pytest.mark.parametrize("any_storage", ["azurite"], indirect=True)
+on_azurite = pytest.mark.parametrize("any_storage", ["real"], indirect=True)
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,8 @@ from sandbox.server import background, processes
 from sandbox.world import World
 from tests.integration.conftest import ROOT, WORKING, Cluster, command_line, options_for
 
+pytestmark = pytest.mark.real
+
 FOLDER = ROOT / "infra" / "master"
 NAMESPACE = "apps"
 SECRET = "storage-sas"

@@ -18,6 +18,8 @@ from rotator.reporting.status import State, Status, TargetStatus
 from rotator.reporting.status_page import Page
 from tests.viewer import browser
 
+pytestmark = pytest.mark.real
+
 NOW = datetime.datetime(2026, 7, 1, 14, 5, 12, tzinfo=datetime.UTC)
 HOUR = datetime.timedelta(hours=1)
 MINUTE = datetime.timedelta(minutes=1)

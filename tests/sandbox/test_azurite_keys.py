@@ -14,6 +14,8 @@ from sandbox.azure import account_sas, accounts
 from sandbox.blob import azurite
 from sandbox.server import background, certificates, processes
 
+pytestmark = pytest.mark.real
+
 FIELDS = {"sv": "2020-12-06", "ss": "b", "srt": "sco", "sp": "r", "se": "2099-01-01T00:00:00Z"}
 
 

@@ -149,6 +149,7 @@ def test_a_role_that_is_taken_away_lets_nobody_in(running: world.World) -> None:
     assert bearer(running, token)[0] == 200
 
 
+@pytest.mark.real
 def test_azurite_is_the_app_s_storage_by_connection_string() -> None:
     try:
         programs.require_azurite()

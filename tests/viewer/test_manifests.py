@@ -134,6 +134,7 @@ def test_probes_service_and_policy_lead_to_the_port_and_the_pods(
     assert objects["NetworkPolicy"]["spec"]["policyTypes"] == ["Ingress", "Egress"]
 
 
+@pytest.mark.real
 def test_the_real_api_server_takes_all_of_it(built: str, api: EnvtestApi) -> None:
     told = kubectl("--kubeconfig", str(api.kubeconfig), "apply", "--dry-run=server", "-f", "-", stdin=built)
 
