@@ -13,13 +13,16 @@ endif
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url
 
-.PHONY: demo test setup sandbox lint snapshots bench sbom audit lock clean another-interpreter
+.PHONY: demo test test-real setup sandbox lint snapshots bench sbom audit lock clean another-interpreter
 
 demo: setup  ## run the main job on the embedded sandbox
 	$(RUN) -m demo
 
-test: setup  ## run all tests
-	$(RUN) -m pytest $(ARGS)
+test: setup  ## run the tests that need no real part beside kubectl
+	$(RUN) -m pytest -m "not real" $(ARGS)
+
+test-real: setup  ## run those with the real sshd, kube-apiserver, Azurite, Chromium and other SSH servers
+	$(RUN) -m pytest -m real $(ARGS)
 
 setup: $(STAMP)
 
