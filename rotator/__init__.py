@@ -1,6 +1,6 @@
 """Keeps the storage credentials in Kubernetes Secrets short-lived and fresh.
 
-The rooms, each of which knows only those below it:
+The rooms, each of which knows only those below it (docs/architecture.md draws them and follows one rotation):
 
     commands/     the command line: one module for each command
     app.py        wires the rooms: from settings to a run
