@@ -9,8 +9,8 @@ import pytest
 
 from rotator import app, errors, timestamps
 from sandbox.functions.host import FunctionsHost
-from sandbox.master.server import Master
-from sandbox.world import ACCOUNT, SECRET_NAME, World
+from sandbox.master import keys
+from sandbox.world import ACCOUNT, KEY_SECRET, SECRET_NAME, World
 from tests.integration.conftest import (
     REFUSED,
     ROOT,
@@ -225,8 +225,9 @@ def test_after_a_revocation_nothing_issued_before_works(
 
 
 def locked(world: World, *, out: bool) -> None:
-    assert isinstance(world.master, Master)
-    world.master.accept_auth = not out
+    """Have the master refuse the SSH key that the vault gives, or take it again."""
+    pair = keys.generate() if out else world.key_pair
+    world.vault.secrets.put(KEY_SECRET, pair.private_text)
 
 
 @pytest.mark.parametrize(("act", "failed"), [(revoked_by_http, 502), (revoked_by_hand, 1)])
