@@ -237,13 +237,13 @@ def _credential(plan: Plan) -> "Iterator[TokenCredential]":
 
 @contextlib.contextmanager
 def _services(plan: Plan, credential: "TokenCredential", turn: RunLock | None = None) -> Iterator[Services]:
-    from rotator.azure import key_list, server_time
+    from rotator.azure import resource_manager, server_time
     from rotator.delivery.ssh import connection
     from rotator.issuers import keyvault, proof
 
     leave: dict[str, Any] = {"fence": turn.fence, "admit": turn.admit} if turn else {}
     with contextlib.closing(keyvault.KeyVaultIssuer(plan.account, credential)) as issuer:
-        keys = key_list.AccountKeyList(plan.resource_manager, credential)
+        keys = resource_manager.AccountKeyList(plan.resource_manager, credential)
         yield Services(
             issuer=issuer,
             prover=proof.StorageProver(),

@@ -9,8 +9,10 @@ import dataclasses
 import datetime
 import hashlib
 import hmac
+from collections.abc import Iterable, Iterator
+from typing import Any, Self
 
-from rotator import errors, sas
+from rotator import errors, sas, untrusted
 from rotator.redaction import SecretText
 from rotator.sas import Sas
 
@@ -41,6 +43,11 @@ class AccountKeys:
     account: str
     keys: tuple[AccountKey, ...]
 
+    @classmethod
+    def from_answer(cls, account: str, keys: Iterable[Any]) -> Self:
+        """Read the SDK's answer to listKeys (https://learn.microsoft.com/rest/api/storagerp/storage-accounts/list-keys)."""
+        return cls(account, tuple(_sas_keys(keys)))
+
     def named(self, name: str) -> AccountKey:
         """The key with this name; raises ActiveKeyError."""
         found = next((key for key in self.keys if key.name == name), None)
@@ -58,6 +65,21 @@ def other(name: str) -> str:
     if name not in NAMES:
         raise _unknown(name)
     return NAMES[1 - NAMES.index(name)]
+
+
+def _sas_keys(keys: Iterable[Any]) -> Iterator[AccountKey]:
+    """Leave out Kerberos keys, which may be listed too and sign no SAS."""
+    for key in keys:
+        name = getattr(key, "key_name", None)
+        if isinstance(name, str) and name in NAMES:
+            yield AccountKey(name, SecretText(str(key.value or "")), _creation_time(key.creation_time))
+
+
+def _creation_time(found: object) -> datetime.datetime | None:
+    """Read a key's creation time; the SDK leaves as text what it cannot parse."""
+    if isinstance(found, datetime.datetime):
+        return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)
+    return untrusted.moment(found)
 
 
 def _unknown(name: str) -> errors.ActiveKeyError:

@@ -1,8 +1,13 @@
 """Who may do what: access policies of a vault, and the roles that managed storage needs."""
 
 import dataclasses
+import fnmatch
 import re
 import shlex
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rotator import untrusted
 
 KEY_OPERATOR = "81a9662b-bebf-436f-a333-f67b29880f12"
 KEY_OPERATOR_NAME = "Storage Account Key Operator Service Role"
@@ -25,6 +30,27 @@ _KEY_VAULT_OF_GOVERNMENT = "7e7c393b-45d0-48b1-a35e-2905ddf8183c"
 def key_vault_application(host: str) -> str:
     """Give the application id of Key Vault itself, in the cloud that a vault's host is in."""
     return _KEY_VAULT_OF_GOVERNMENT if host.endswith(".usgovcloudapi.net") else _KEY_VAULT
+
+
+def allow(found: Iterable[Mapping[str, Any]], action: str) -> bool:
+    """Whether any of these permissions, each a role's `actions` without its `notActions`, includes the action."""
+    return any(_matches(one.get("actions"), action) and not _matches(one.get("notActions"), action) for one in found)
+
+
+def key_operators(assignments: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Return the object ids of the service principals to which one of KEY_ROLES is assigned."""
+    found = [untrusted.mapping(one.get("properties")) for one in assignments]
+    return frozenset(
+        str(one.get("principalId"))
+        for one in found
+        if one.get("principalType") == "ServicePrincipal"
+        and str(one.get("roleDefinitionId", "")).rpartition("/")[2].lower() in KEY_ROLES
+    )
+
+
+def _matches(patterns: object, action: str) -> bool:
+    found = patterns if isinstance(patterns, list) else []
+    return any(fnmatch.fnmatchcase(action.lower(), str(pattern).lower()) for pattern in found)
 
 
 @dataclasses.dataclass(frozen=True)
