@@ -58,7 +58,7 @@ def rotate(
         try:
             plan = loader.load(environment)
         except errors.SettingsError as error:
-            publish.note(request.refused(error))
+            publish.log_and_measure(request.refused(error))
             raise
         return _rotate_plan(plan, request, environment)
 
@@ -160,7 +160,7 @@ def _archive_reader(
 
         # What was known before a SAS could have expired is of no use.
         since = datetime.datetime.now(datetime.UTC) - max(2 * plan.definition.validity, _RECALLED)
-        with adapter.opened(plan, environment, credential, retries=0) as kept:
+        with adapter.opened(plan, environment, credential, retry_total=0) as kept:
             return kept.last_known(targets, since)
 
     return recall

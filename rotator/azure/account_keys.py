@@ -1,4 +1,4 @@
-"""A storage account's two keys: when each was made, and which of them signed a SAS.
+"""A storage account's two keys: when each was created, and which of them signed a SAS.
 
 https://learn.microsoft.com/rest/api/storageservices/create-account-sas#construct-the-signature-string
 """
@@ -17,14 +17,15 @@ from rotator.redaction import SecretText
 from rotator.sas import Sas
 
 NAMES = ("key1", "key2")
-UNKNOWN = "unknown"  # the stamp of a key of which Azure never recorded when it was made
+UNKNOWN = "unknown"  # the stamp of a key without a creation time
+# The fields of the string to sign, in its order.
 _SIGNED = ("sp", "ss", "srt", "st", "se", "sip", "spr", "sv")
 _SCOPE_SINCE = "2020-12-06"  # from this version on, the encryption scope is signed as well
 
 
 @dataclasses.dataclass(frozen=True)
 class AccountKey:
-    """One key; `created` is None where Azure never recorded it, which began in 2021."""
+    """One key; `created` is None for a key from before 2021, when Azure began to record the time."""
 
     name: str
     value: SecretText
@@ -32,7 +33,7 @@ class AccountKey:
 
     @property
     def stamp(self) -> str:
-        """The time of its making as a text to compare: another one means another key."""
+        """The creation time as text; it changes when the key is regenerated."""
         return self.created.isoformat() if self.created else UNKNOWN
 
 
@@ -49,19 +50,19 @@ class AccountKeys:
         return cls(account, tuple(_sas_keys(keys)))
 
     def named(self, name: str) -> AccountKey:
-        """The key with this name; raises ActiveKeyError."""
+        """The key with this name; raises ActiveKeyError if there is none."""
         found = next((key for key in self.keys if key.name == name), None)
         if found is None:
             raise _unknown(name)
         return found
 
     def signer(self, token: Sas) -> AccountKey | None:
-        """Find the key that signed the SAS; None when neither did, so that storage refuses it."""
+        """Find the key that signed the SAS; None if neither did, in which case storage refuses the SAS."""
         return next((key for key in self.keys if _signed_with(token, self.account, key.value)), None)
 
 
 def other(name: str) -> str:
-    """The name of the other key; raises ActiveKeyError for one that is none."""
+    """The name of the other key; raises ActiveKeyError for any name but key1 and key2."""
     if name not in NAMES:
         raise _unknown(name)
     return NAMES[1 - NAMES.index(name)]

@@ -102,8 +102,8 @@ class ArmClient:
                 raise ResourceManagerError(f"{self._url} does not answer ({type(error).__name__})") from error
             raise self._error_for(error, what) from error
         except (ServiceRequestError, ServiceResponseError, OSError) as error:
-            trouble = network_errors.explain(error, self._url, "AZURE_RESOURCE_MANAGER", _UNREACHABLE)
-            raise ResourceManagerError(trouble.text, remedy=trouble.remedy) from error
+            diagnosis = network_errors.diagnose(error, self._url, "AZURE_RESOURCE_MANAGER", _UNREACHABLE)
+            raise ResourceManagerError(diagnosis.text, remedy=diagnosis.remedy) from error
         except (
             ValueError,
             TypeError,

@@ -33,7 +33,7 @@ class _ProcessLock:
     def held_by(self, holder: Holder) -> Iterator[None]:
         """Be the only run while inside; raises BusyError when there is one."""
         if not self._lock.acquire(blocking=False):
-            raise lease.busy(self._holder)
+            raise lease.busy_error(self._holder)
         self._holder = holder
         try:
             yield
