@@ -86,7 +86,7 @@ class ArmClient:
             same = False
         if not same:
             raise ResourceManagerError(
-                f"{self._url} names a next page on another host, which was not asked: {untrusted.one_line(link)}",
+                f"{self._url} names a next page on another host, which was not read: {untrusted.one_line(link)}",
                 remedy="Look for a proxy in between that changes answers.",
             )
         return str(link)

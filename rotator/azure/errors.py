@@ -101,7 +101,7 @@ class KeyAccessForbiddenError(VaultForbiddenError):
 class VaultUnavailableError(VaultError):
     """The vault answered with a server error, also to each retry."""
 
-    remedy = "Key Vault is having trouble; the next run tries again."
+    remedy = "Key Vault has a problem; the next run tries again."
 
 
 class VaultThrottledError(VaultError):
@@ -135,7 +135,7 @@ class ResourceManagerError(RotatorError):
 class ResourceManagerForbiddenError(ResourceManagerError):
     """The operator's role does not allow it."""
 
-    remedy = "Ask for a role on that resource, such as Contributor; `az account show` tells who is signed in."
+    remedy = "Ask for a role on that resource, such as Contributor; `az account show` shows who is signed in."
 
 
 class ResourceNotFoundError(ResourceManagerError):

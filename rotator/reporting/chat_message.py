@@ -87,7 +87,7 @@ def _bounded(report: Report, quote: _Quote) -> Iterator[str]:
     if lines[fitting:]:
         yield f"and {len(lines[fitting:])} more"
     asked_by = quote(report.asked_by or report.trigger)
-    yield f"Run {quote(report.run)}, asked for by {asked_by}. Look closer with {quote(_STATUS_COMMAND)}"
+    yield f"Run {quote(report.run)}, asked for by {asked_by}. For the status: {quote(_STATUS_COMMAND)}"
 
 
 def _lines(report: Report, quote: _Quote) -> Iterator[str]:

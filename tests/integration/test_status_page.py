@@ -191,7 +191,7 @@ def test_a_page_that_does_not_reload_covers_its_verdict_after_three_minutes(tmp_
 
 
 HEADLINE = "document.querySelector('h1').innerText"
-TROUBLE = "document.querySelector('.trouble').textContent"
+TROUBLE = "document.querySelector('.problem').textContent"
 NEVER_LEFT = "window.here === true"
 
 

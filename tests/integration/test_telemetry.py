@@ -40,10 +40,11 @@ app.rotate(trigger="timer")
 """
 UNEXPECTED = """
 import logging, os
-from rotator import azure_monitor, redaction
+from rotator import redaction
+from rotator.reporting import application_insights
 redaction.install()
-with azure_monitor.reporting(os.environ, trigger="cli"):
-    secret = redaction.Secret(os.environ["PROBE"])
+with application_insights.reporting(os.environ, trigger="cli"):
+    secret = redaction.SecretText(os.environ["PROBE"])
     try:
         raise ValueError(secret.reveal())
     except ValueError:

@@ -91,7 +91,7 @@ class BlobLease:
                 raise LeaseLostError(self._lost_because)
 
     def _acquire(self) -> None:
-        asked = time.monotonic()
+        began = time.monotonic()
         for missing in (True, False):
             try:
                 self._lease.acquire(self._seconds)
@@ -102,7 +102,7 @@ class BlobLease:
                 if error.status_code != HTTPStatus.NOT_FOUND or not missing:
                     raise
                 self._make_blob()
-        self._ends = asked + self._seconds
+        self._ends = began + self._seconds
         try:
             self._blob.set_blob_metadata(self._holder.as_metadata(), lease=self._lease)
         except blob_containers.ERRORS as error:
@@ -132,7 +132,7 @@ class BlobLease:
 
         A refusal loses the lease. Any other error loses it after the `last` try, or once the lease has ended.
         """
-        asked = time.monotonic()
+        began = time.monotonic()
         try:
             self._lease.renew()
         except HttpResponseError as error:
@@ -145,7 +145,7 @@ class BlobLease:
             if not isinstance(error, blob_containers.ERRORS):
                 logger.exception("the renewal of the lease %s met a defect, and goes on", self._name)
             return self._not_renewed(self._describe(error), last=last)
-        self._ends = asked + self._seconds
+        self._ends = began + self._seconds
         return ""
 
     def _not_renewed(self, reason: str, *, last: bool) -> str:

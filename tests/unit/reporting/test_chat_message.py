@@ -17,7 +17,7 @@ DRIFTED = dataclasses.replace(ROTATED, reason="the Secret was changed by hand", 
 UNCHANGED = Unchanged("its SAS is fresh", UNTIL)
 FAILED = Failed("KubernetesForbiddenError", "kubectl said: forbidden", "Grant the verbs.")
 REVOKED = KeyReport("revoke", "done", "it leaked", regenerated=("key2", "key1"), cut_off=("default/s0@m",))
-WHERE = "Run `20260701T120000Z-abc123`, asked for by `timer`. Look closer with `python -m rotator status`"
+WHERE = "Run `20260701T120000Z-abc123`, asked for by `timer`. For the status: `python -m rotator status`"
 
 
 def report_of(*outcomes: Outcome, **changes: Any) -> Report:
