@@ -91,6 +91,7 @@ class SecretText:
 
 
 def _remove_collected() -> None:
+    """Remove the forms of secrets that were garbage-collected from the indexes."""
     while _collected:
         try:
             forms = _collected.popleft()
@@ -111,6 +112,7 @@ def scrub_quotation(text: str) -> str:
 
 
 def _scrubbed(text: str, *indexes: SecretIndex) -> str:
+    """Mask what the indexes and the patterns find; spans that overlap become one mask."""
     _remove_collected()
     kept: list[str] = []
     end = 0

@@ -162,6 +162,7 @@ def check(sas: Sas, definition: SasDefinition, now: datetime.datetime) -> None:
 
 
 def _window_problems(sas: Sas, validity: datetime.timedelta, now: datetime.datetime) -> list[str]:
+    """Compare start and expiry with now and with the validity that was asked for."""
     left = sas.expiry - now
     if left <= datetime.timedelta(0):
         return [f"it expired at {sas.expiry:%Y-%m-%dT%H:%M:%SZ}"]

@@ -160,6 +160,7 @@ def _forms(texts: Collection[str]) -> set[str]:
 
 
 def _encodings(text: str, *, whole: bool) -> Iterator[str]:
+    """Yield the text in every encoding; only as it is, as JSON and as base64 unless `whole`."""
     raw = text.encode(errors="surrogatepass")
     as_json = json.dumps(text, ensure_ascii=False)[1:-1]
     yield from (text, as_json, base64.b64encode(raw).decode())
@@ -182,8 +183,9 @@ def _quoted(text: str, raw: bytes) -> Iterator[str]:
 def _within_base64(raw: bytes) -> Iterator[str]:
     """Yield how this text appears in the base64 of a longer one that contains it.
 
-    base64 encodes 3 bytes as 4 characters, so there is one form for each of the 3 possible alignments. The characters
-    at both ends that depend on neighbouring bytes are left out.
+    base64 encodes 3 bytes as 4 characters, so there is one form for each of the 3 possible alignments. Characters
+    that depend on neighbouring bytes are left out; at the end there is also a form with them, for a text that ends
+    there.
     """
     for before, first in ((0, 0), (1, 2), (2, 3)):
         encoded = base64.b64encode(bytes(before) + raw).decode()

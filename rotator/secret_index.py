@@ -61,6 +61,7 @@ class SecretIndex:
                 yield begin, end
 
     def _pieces(self, texts: Iterable[str]) -> Iterator[str]:
+        """Split texts into pieces of 512 characters; those shorter than `shortest` are left out."""
         for text in texts:
             if len(text) >= self._shortest:
                 # The last piece ends with the text, and overlaps the one before it.

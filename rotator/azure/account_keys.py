@@ -91,6 +91,7 @@ def _unknown(name: str) -> errors.ActiveKeyError:
 
 
 def _signed_with(token: Sas, account: str, key: SecretText) -> bool:
+    """Sign the SAS with the key, and compare the signatures."""
     fields = sas.fields(token.token.reveal())
     lines = [account, *(fields.get(name, "") for name in _SIGNED)]
     if fields.get("sv", "") >= _SCOPE_SINCE:

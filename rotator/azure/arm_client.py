@@ -115,7 +115,7 @@ class ArmClient:
         code = error.error.code if error.error else None
         text = f"Resource Manager answered {error.status_code} ({code or 'no code'}) for {what}"
         if isinstance(error, ClientAuthenticationError):
-            return IdentityError(f"{self._url} takes no token of this identity's")
+            return IdentityError(f"{self._url} does not accept this identity's token")
         if error.status_code == HTTPStatus.FORBIDDEN:
             return ResourceManagerForbiddenError(text)
         if error.status_code == HTTPStatus.NOT_FOUND:

@@ -153,6 +153,8 @@ class _Pool(connectionpool.HTTPConnectionPool):
 def _pools(
     seconds: float, kept: "weakref.WeakSet[response.BaseHTTPResponse]"
 ) -> dict[str, type[connectionpool.HTTPConnectionPool]]:
+    """Make pool classes by scheme; urllib3 makes connections from classes, so the settings are class attributes."""
+
     class Plain(_Bounded):
         whole = seconds
         answers = kept

@@ -1,5 +1,6 @@
 """Errors of Azure's services, each with a remedy for the operator; none ever holds a secret value."""
 
+from rotator.azure import permissions
 from rotator.errors import KeyRotationError, RotatorError
 
 
@@ -92,8 +93,8 @@ class KeyAccessForbiddenError(VaultForbiddenError):
     """Key Vault, or the caller on whose behalf it acts, may not handle the storage account's keys."""
 
     remedy = (
-        "Give Key Vault's application and the caller the role 'Storage Account Key Operator Service Role' on the "
-        "account, and wait some minutes: az role assignment create --role 81a9662b-bebf-436f-a333-f67b29880f12 "
+        f"Give Key Vault's application and the caller the role '{permissions.KEY_OPERATOR_NAME}' on the "
+        f"account, and wait some minutes: az role assignment create --role {permissions.KEY_OPERATOR} "
         "--assignee … --scope <the account's resource id>"
     )
 

@@ -65,7 +65,7 @@ def credential(
 
 def _error_for(error: Exception, endpoint: str) -> IdentityError:
     """Distinguish a network problem from a missing identity."""
-    words = f"no token could be had ({type(error).__name__})"
+    words = f"the identity gets no token ({type(error).__name__})"
     if endpoint:
         host = f"the identity endpoint {urllib.parse.urlsplit(endpoint).netloc.rpartition('@')[2]}"
         if not isinstance(error, ServiceRequestError | ServiceResponseError | OSError):
@@ -76,7 +76,7 @@ def _error_for(error: Exception, endpoint: str) -> IdentityError:
 
 
 def _network_error(diagnosis: network_errors.Diagnosis) -> IdentityError:
-    error = IdentityError(f"no token could be had: {diagnosis.text}", remedy=diagnosis.remedy)
+    error = IdentityError(f"the identity gets no token: {diagnosis.text}", remedy=diagnosis.remedy)
     error.unanswered = True
     return error
 

@@ -145,12 +145,13 @@ class VaultClient:
 
     @contextlib.contextmanager
     def _translated(self, permission: str, what: str) -> Iterator[None]:
+        """Raise this product's errors for the SDK's; `permission` and `what` are for their text."""
         try:
             with activity.of(f"Key Vault, for {what}"):
                 yield
         except HttpResponseError as error:
             if isinstance(error, ClientAuthenticationError):
-                raise IdentityError(f"{self.host} takes no token of this identity's") from error
+                raise IdentityError(f"{self.host} does not accept this identity's token") from error
             raise self._error_for(error, permission, what) from error
         except (ServiceRequestError, ServiceResponseError, OSError) as error:
             diagnosis = network_errors.diagnose(error, self.host, "KEYVAULT_BASEURL", VaultUnreachableError.remedy)
@@ -188,6 +189,7 @@ class VaultClient:
         return ManagedAccountNotFoundError(missing, remedy=self.onboard_remedy())
 
     def _forbidden(self, text: str, answer: Answer, permission: str) -> VaultError:
+        """Distinguish the causes of a refusal, as each has another remedy."""
         cause, vault = answer.cause(permission), self._name
         if cause is Cause.DISABLED:
             remedy = f"az keyvault secret set-attributes --vault-name {vault} --name … --enabled true"
@@ -204,6 +206,10 @@ class VaultClient:
         return self._without_policy(text, cause, permission)
 
     def _without_policy(self, text: str, cause: Cause, permission: str) -> VaultForbiddenError:
+        """Name the identity and the command that adds what it lacks.
+
+        The command adds all that the app needs, or the operator where only onboarding needs this permission.
+        """
         who = identity.describe(self._credential, scope(self.host))
         kind, _, verb = permission.partition(" ")
         app, operator = (getattr(policy, kind) for policy in (permissions.APP, permissions.OPERATOR))

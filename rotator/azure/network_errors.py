@@ -125,6 +125,7 @@ def _ca_bundle(
 
 
 def _file_problem(error: BaseException, *, of_tls: bool) -> str | None:
+    """What is wrong with the CA file by this error, as the end of a sentence; None for another error."""
     if isinstance(error, OSError) and str(error).startswith(_NO_BUNDLE):
         return "is not there"
     if of_tls and isinstance(error, FileNotFoundError | PermissionError):

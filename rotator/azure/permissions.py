@@ -32,9 +32,9 @@ def key_vault_application(host: str) -> str:
     return _KEY_VAULT_OF_GOVERNMENT if host.endswith(".usgovcloudapi.net") else _KEY_VAULT
 
 
-def allow(found: Iterable[Mapping[str, Any]], action: str) -> bool:
-    """Whether any of these permissions, each a role's `actions` without its `notActions`, includes the action."""
-    return any(_matches(one.get("actions"), action) and not _matches(one.get("notActions"), action) for one in found)
+def is_allowed(action: str, roles: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether any of these roles includes the action in its `actions` and not in its `notActions`."""
+    return any(_matches(one.get("actions"), action) and not _matches(one.get("notActions"), action) for one in roles)
 
 
 def key_operators(assignments: Iterable[Mapping[str, Any]]) -> frozenset[str]:

@@ -55,7 +55,7 @@ class ResourceManager:
         with self._client.translated("a token"):
             object_id = identity.describe(self._credential, self._client.scope).object_id
         if object_id.startswith("<"):
-            raise IdentityError(f"no token for {self._url} could be had")
+            raise IdentityError(f"the identity gets no token for {self._url}")
         return object_id
 
     def vault(self, resource: ResourceId) -> VaultFacts:
@@ -89,7 +89,7 @@ class ResourceManager:
         https://learn.microsoft.com/rest/api/authorization/permissions/list-for-resource
         """
         path = f"{resource}/providers/Microsoft.Authorization/permissions"
-        return permissions.allow(self._client.list_all(path, _AUTHORIZATION_VERSION, "roles"), action)
+        return permissions.is_allowed(action, self._client.list_all(path, _AUTHORIZATION_VERSION, "roles"))
 
     def key_operators(self, resource: ResourceId) -> frozenset[str]:
         """Return the object ids of the service principals whose built-in role includes the account's keys.

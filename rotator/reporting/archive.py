@@ -114,6 +114,7 @@ class Archive:
         return report
 
     def _listed(self, name: str) -> dict[str, Any]:
+        """Read one blob of a list; an error that concerns this blob only becomes its `problem`."""
         try:
             report = _report(name, self._read(name))
         except HttpResponseError as error:
@@ -123,6 +124,8 @@ class Archive:
         return report or {"blob": name, "problem": "this is no report of a run"}
 
     def _upload(self, name: str, content: bytes, metadata: dict[str, str]) -> None:
+        """Upload a new blob; create the container and try again if there is none."""
+
         def put() -> None:
             kind = ContentSettings(content_type="application/json")
             self._container.upload_blob(name, content, overwrite=False, metadata=metadata, content_settings=kind)

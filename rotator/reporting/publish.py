@@ -106,6 +106,7 @@ def _notify(url: SecretText, report: Report) -> None:
 
 @contextlib.contextmanager
 def _warn_on_error(event: Event, warnings: list[str]) -> Iterator[None]:
+    """Turn an exception into a warning and an event in the log."""
     try:
         yield
     except errors.RotatorError as error:

@@ -104,6 +104,7 @@ def _attempt(client: _Client, url: SecretText, body: bytes) -> _Answer:
 
 
 def _judge(response: HttpResponse) -> _Answer:
+    """A success, or a problem; 429 and server errors are transient."""
     status = response.status_code
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return _Answer("")

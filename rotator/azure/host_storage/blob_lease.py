@@ -91,6 +91,7 @@ class BlobLease:
                 raise LeaseLostError(self._lost_because)
 
     def _acquire(self) -> None:
+        """Acquire the lease; create the blob if there is none. Raises BusyError if another run holds the lease."""
         began = time.monotonic()
         for missing in (True, False):
             try:
@@ -117,6 +118,7 @@ class BlobLease:
                     raise
 
     def _renew_until_ended(self) -> None:
+        """The thread: renew the lease every `renew_every` seconds, and every second after a failure."""
         pause = self._renew_every
         while not self._ended.wait(pause):
             with self._lock:

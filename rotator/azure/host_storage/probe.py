@@ -51,6 +51,7 @@ class HostStorageProbe:
     def _opened(
         self, name: str, credential: TokenCredential, unusable: type[errors.RotatorError]
     ) -> Iterator[ContainerClient]:
+        """Yield the container's client; raise `unusable` for errors of the SDK."""
         container = blob_containers.container(self._storage, name, credential, unusable)
         with contextlib.closing(container):
             try:

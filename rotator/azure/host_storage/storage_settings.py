@@ -97,6 +97,10 @@ def _accounts_opened_by(text: str) -> frozenset[str]:
 
 
 def _accounts(text: str) -> Iterator[str]:
+    """Read a URL with a SAS, or a connection string with a key or a SAS, of the account or of single endpoints.
+
+    https://learn.microsoft.com/azure/storage/common/storage-configure-connection-string
+    """
     if text.startswith(("https://", "http://")):
         if "sig=" in text:
             yield from _in_url(text)
