@@ -3,8 +3,9 @@
 How `scrub` finds a secret:
 
 1. Code that holds a secret value makes a `SecretText` of it. As long as that object lives, its value is known here.
-2. A secret may appear in a text encoded, quoted or in part. `secret_forms` computes these forms once, when the
-   `SecretText` is made: base64, URL and JSON encodings, the signature of a SAS, the lines of a private key, and more.
+2. A secret may appear in a text encoded, quoted or in part. `secret_forms` computes these forms once, at the first
+   `scrub` after the `SecretText` was made: base64, URL and JSON encodings, the signature of a SAS, the lines of a
+   private key, and more. Most secrets are gone before that.
 3. `secret_index` holds the forms of all living secrets and finds them in one pass over a text. There are two indexes:
    forms that are masked in every text, and forms that may also be ordinary words, masked only in what a server said.
 4. Patterns find what looks like a SAS signature, an account key or a private key, even if no `SecretText` has it.
@@ -17,6 +18,7 @@ import hmac
 import itertools
 import logging
 import re
+import threading
 import traceback
 from typing import Any, NoReturn, Self
 
@@ -34,9 +36,25 @@ _LOOKS_SECRET = (_SIGNATURE, _ACCOUNT_KEY, _PEM)
 
 _everywhere = SecretIndex(shortest=6)
 _in_quotations = SecretIndex(shortest=3, words=True)
-# Forms of secrets that were garbage-collected, to be removed from the indexes at the next use. Not at once: collection
-# may happen at any time, even while this thread holds an index's lock. Appending to a deque needs no lock.
-_collected: collections.deque[Forms] = collections.deque()
+
+
+class _Entry:
+    """A secret's place in the indexes; its forms are computed by the first `scrub` after it was made, if any."""
+
+    __slots__ = ("foreign", "forms", "value")
+
+    def __init__(self, value: str, *, foreign: bool) -> None:
+        self.value: str | None = value  # None once the secret was garbage-collected
+        self.foreign = foreign
+        self.forms: Forms | None = None  # None as long as it is not in the indexes
+
+
+# Secrets to add to the indexes, and garbage-collected ones to remove, both at the next `scrub`. Collection may happen
+# at any time, even while this thread holds the lock; appending to a deque needs none.
+_new: collections.deque[_Entry] = collections.deque()
+_collected: collections.deque[_Entry] = collections.deque()
+_lock = threading.RLock()  # reentrant: a signal's handler may scrub while this thread does
+_MAX_NEW = 1_000  # secrets that wait for the next `scrub`; with more, they are indexed at once
 
 
 class SecretText:
@@ -47,20 +65,20 @@ class SecretText:
     what a server said, as only a server can have put it there.
     """
 
-    __slots__ = ("_forms", "_value")
+    __slots__ = ("_entry", "_value")
     __hash__ = None  # type: ignore[assignment]  # nothing should look a secret up by value
 
     def __init__(self, value: str, *, foreign: bool = False) -> None:
         self._value = value
-        forms = secret_forms.of(value, foreign=foreign)
-        _remove_collected()
-        _everywhere.add(forms.everywhere)
-        _in_quotations.add(forms.in_quotations)
-        self._forms = forms
+        self._entry = _Entry(value, foreign=foreign)
+        _new.append(self._entry)
+        if len(_new) > _MAX_NEW:
+            _update_indexes()
 
-    def __del__(self, append: Any = _collected.append) -> None:  # bound now: at exit, module globals may be gone
-        if forms := getattr(self, "_forms", None):
-            append(forms)
+    def __del__(self, append: Any = _collected.append) -> None:  # bound now: at exit, globals may be gone
+        if entry := getattr(self, "_entry", None):
+            entry.value = None
+            append(entry)
 
     def reveal(self) -> str:
         """The value itself, for the code that sends it."""
@@ -90,15 +108,31 @@ class SecretText:
         return self
 
 
-def _remove_collected() -> None:
-    """Remove the forms of secrets that were garbage-collected from the indexes."""
-    while _collected:
-        try:
-            forms = _collected.popleft()
-        except IndexError:  # another thread took it
-            return
-        _everywhere.discard(forms.everywhere)
-        _in_quotations.discard(forms.in_quotations)
+def _update_indexes() -> None:
+    """Add the secrets that were made since the last call, and remove those that were garbage-collected."""
+    if not _new and not _collected:
+        return
+    with _lock:
+        while _new:
+            # It stays in the queue until it is indexed, for a signal's handler that scrubs in between.
+            entry = _new[0]
+            _add(entry)
+            if _new and _new[0] is entry:
+                _new.popleft()
+        while _collected:
+            if forms := _collected.popleft().forms:
+                _everywhere.discard(forms.everywhere)
+                _in_quotations.discard(forms.in_quotations)
+
+
+def _add(entry: _Entry) -> None:
+    value = entry.value
+    if value is None or entry.forms is not None:
+        return
+    forms = secret_forms.of(value, foreign=entry.foreign)
+    entry.forms = forms
+    _everywhere.add(forms.everywhere)
+    _in_quotations.add(forms.in_quotations)
 
 
 def scrub(text: str) -> str:
@@ -113,7 +147,7 @@ def scrub_quotation(text: str) -> str:
 
 def _scrubbed(text: str, *indexes: SecretIndex) -> str:
     """Mask what the indexes and the patterns find; spans that overlap become one mask."""
-    _remove_collected()
+    _update_indexes()
     kept: list[str] = []
     end = 0
     # All are found in the unchanged text: of a key of which a part is a known secret, masking that part first would

@@ -311,10 +311,10 @@ class MasterChecks:
             # It is immutable, or of another type: not even `apply` changes it in place.
             with contextlib.suppress(OverError):
                 self._may("delete", known, say)
-        why = due.reason(held, self._target, self._plan, self._clock(), _account_state(known))
-        if held is None and not (why and due.is_drift(why)):
+        why = due.find(held, self._target, self._plan, self._clock(), _account_state(known))
+        if held is None and not (why and why.drift):
             say(Level.WARNING, "there is no Secret yet: the next run makes it", "", "python -m rotator rotate")
-        elif why and due.is_drift(why):
+        elif why and why.drift:
             say(Level.WARNING, f"{why}: the next run repairs it", "", "python -m rotator rotate")
         else:
             say(Level.OK, f"due: {why}" if why else "its SAS is fresh")

@@ -18,6 +18,7 @@ from rotator.delivery.ssh import connection, private_key
 from rotator.issuers import keyvault, proof
 from rotator.plan.plan import Plan
 from rotator.rotation import lock
+from rotator.rotation.account import AccountReader
 from rotator.rotation.issuance import Issuance
 from rotator.rotation.services import Services
 
@@ -39,12 +40,12 @@ def check(
             issuer=issuer,
             prover=proof.StorageProver(seconds=_PROOF_SECONDS),
             connector=connection.SshConnector(),
-            ring=resource_manager.AccountKeyList(plan.resource_manager, credential),
+            key_lister=resource_manager.AccountKeyList(plan.resource_manager, credential),
         )
         at_vault = VaultChecks(
             plan,
             issuer,
-            services.ring,
+            services.key_lister,
             whoami=lambda: identity.whoami(credential, key_vault.scope(plan.account.host)),
             time_at=server_time.at,
             clock=services.clock,
@@ -63,7 +64,7 @@ def check(
             plan,
             issuer,
             services.prover,
-            Issuance(plan, services),
+            Issuance(plan, services, AccountReader(plan, services)),
             own=_own(plan, environment, credential),
             time_at=server_time.at,
             clock=services.clock,

@@ -28,9 +28,9 @@ from rotator.issuers.account_state import AccountState, StoredDefinition
 from rotator.issuers.interface import Issuer, KeyLister
 from rotator.plan.plan import Plan
 from rotator.redaction import SecretText
-from rotator.rotation import pending, tags
-from rotator.rotation.keys import due, periods
-from rotator.rotation.pending import Pending
+from rotator.rotation import state
+from rotator.rotation.keys import due
+from rotator.rotation.state import Pending
 from rotator.sas import SasDefinition
 
 
@@ -51,7 +51,7 @@ class VaultChecks:
         self,
         plan: Plan,
         vault: Vault,
-        ring: KeyLister,
+        key_lister: KeyLister,
         *,
         whoami: Callable[[], Principal],
         time_at: clock_skew.TimeAt,
@@ -60,7 +60,7 @@ class VaultChecks:
     ) -> None:
         self._plan = plan
         self._vault = vault
-        self._ring = ring
+        self._ring = key_lister
         self._whoami = whoami
         self._time_at = time_at
         self._clock = clock
@@ -181,7 +181,7 @@ class VaultChecks:
         found: StorageBundle = known.of("vault permission storage get")
         self._resource_id = found.resource_id
         say(Level.OK, f"{found.account} is managed, {found.active_key} signs")
-        for warning in periods.warnings(found, self._plan):
+        for warning in due.period_warnings(found, self._plan):
             switch_off = f"{self.remedies.onboard()} --no-auto-regenerate" if "--no-auto-regenerate" in warning else ""
             say(Level.WARNING, warning, "", switch_off)
         return found
@@ -193,7 +193,7 @@ class VaultChecks:
         if self._unmanaged:
             raise NotKnownError("managed account")
         wanted = self._plan.definition
-        for problem in tags.problems(stored.tags):
+        for problem in state.unreadable_tags(stored.tags):
             say(Level.WARNING, problem)
         before = self._pending(stored)
         if before:
@@ -208,7 +208,7 @@ class VaultChecks:
     @staticmethod
     def _pending(stored: StoredDefinition) -> Pending | None:
         try:
-            return pending.of(stored.tags)
+            return state.pending_of(stored.tags)
         except errors.KeyRotationError:  # of which the tags' problems tell
             return None
 

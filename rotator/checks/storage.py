@@ -160,7 +160,7 @@ class StorageChecks:
         return "Set ROTATION_PROVE=true.", self._remedies().setting("ROTATION_PROVE", value)
 
     def _endpoint(self, say: Reporter) -> str:
-        found = self._plan.blob_endpoint or self._issuing.endpoint()
+        found = self._plan.blob_endpoint or self._issuing.account.endpoint()
         if found is None:
             command = self._remedies().setting("STORAGE_BLOB_ENDPOINT", "https://<account>.blob.core.windows.net")
             say(Level.WARNING, "where storage is is not known, so SAS are delivered without a trial", "", command)

@@ -41,7 +41,7 @@ class Unchanged:
 
 
 @dataclasses.dataclass(frozen=True)
-class Due:
+class WouldRotate:
     """The target would get a new SAS, by a plan, which changes nothing."""
 
     kind: ClassVar[str] = "due"
@@ -59,7 +59,7 @@ class Failed:
     remedy: str
 
 
-Outcome = Rotated | Unchanged | Due | Failed
+Outcome = Rotated | Unchanged | WouldRotate | Failed
 
 
 @dataclasses.dataclass(frozen=True)

@@ -27,12 +27,13 @@ from rotator.redaction import SecretText
 from rotator.rotation.run import Run
 from rotator.rotation.services import Services
 from sandbox.key_vault.errors import POLICY_CODES
-from sandbox.kubernetes.server import KubernetesApi, KubernetesFault
+from sandbox.kubernetes.state import KubernetesApi, KubernetesFault
 from sandbox.master import keys
 from sandbox.master.server import Master
+from sandbox.options import Options
 from sandbox.server.faults import Fault
 from sandbox.server.journal import Event
-from sandbox.world import SECRET_NAME, Options, World
+from sandbox.world import SECRET_NAME, World
 from tests.integration.conftest import Cluster, outcome, rotate
 
 BOTH = pytest.mark.parametrize("strategy", ["recreate", "apply"])
@@ -218,9 +219,9 @@ def test_a_sas_that_storage_refuses_is_not_delivered(world: World, held: str) ->
     credential = identity.credential(None)
     with (
         contextlib.closing(keyvault.KeyVaultIssuer(plan.account, credential)) as issuer,
-        contextlib.closing(ResourceManager(plan.resource_manager, credential)) as ring,
+        contextlib.closing(ResourceManager(plan.resource_manager, credential)) as key_lister,
     ):
-        services = Services(issuer, StorageProver(seconds=1.0), SshConnector(), ring)
+        services = Services(issuer, StorageProver(seconds=1.0), SshConnector(), key_lister)
         failed = outcome(Run(plan, services, trigger="test", forced=True).rotate())
 
     assert failed["error"] == "StorageRefusedError"

@@ -51,7 +51,7 @@ from rotator.azure import identity
 from rotator.plan import loader
 from rotator.reporting import archive
 report = app.rotate(trigger="cli", forced=True)
-plan = loader.load(os.environ)
+plan = loader.load()
 with contextlib.closing(identity.credential(None)) as own, archive.opened(plan, os.environ, own) as kept:
     kept.save(report)
 """

@@ -13,8 +13,9 @@ import pytest
 
 from sandbox.functions.host import FunctionsHost
 from sandbox.listeners.insights import Insights
+from sandbox.options import Options
 from sandbox.server.faults import Fault
-from sandbox.world import Options, World
+from sandbox.world import World
 from tests import secrets_in
 from tests.integration.conftest import ROOT, Cluster, command_line, environment, unspoilt
 from tests.integration.test_one_at_a_time import DOWN, held

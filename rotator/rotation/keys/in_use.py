@@ -2,15 +2,17 @@
 
 import dataclasses
 import datetime
+from collections.abc import Collection
 
-from rotator import timestamps as moments
+from rotator import errors, timestamps
 from rotator.delivery import manifest
 from rotator.delivery.manifest import LiveSecret
 from rotator.issuers.account_state import AccountState
 from rotator.plan.plan import Plan, Target
 from rotator.reporting.report import Failed
 from rotator.rotation.run import Observed
-from rotator.sas import CLOCK_SKEW
+from rotator.rotation.state import Operation
+from rotator.sas import CLOCK_SKEW, Sas
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,27 +24,27 @@ class Blocker:
     until: datetime.datetime | None
 
     def __str__(self) -> str:
-        return f"{self.who} {self.why}" + (f", until {moments.text(self.until)}" if self.until else "")
+        return f"{self.who} {self.why}" + (f", until {timestamps.text(self.until)}" if self.until else "")
 
 
 def in_targets(
     name: str, account_state: AccountState, observed: Observed, now: datetime.datetime
 ) -> tuple[Blocker, ...]:
-    """Name the targets that hold a SAS which the key signed, or that cannot be seen to hold none."""
+    """Return the targets that hold a SAS which the key signed, or that cannot be read."""
     found = (_in_target(name, account_state, target, held, now) for target, held in observed.items())
-    return tuple(obstacle for obstacle in found if obstacle)
+    return tuple(blocker for blocker in found if blocker)
 
 
 def elsewhere(name: str, account_state: AccountState, plan: Plan, now: datetime.datetime) -> Blocker | None:
-    """Say until when a SAS may live that was issued while the key was the active one, whoever has it now."""
+    """Return until when a SAS may live that was issued while the key was the active one, whoever holds it now."""
     last = _last_active(name, account_state)
     if last is None:
         return None
     lifetime = max(plan.definition.validity, account_state.stored.validity or plan.definition.validity)
-    until = moments.after(max(moments.after(last, lifetime), account_state.stored.sas_until or last), CLOCK_SKEW)
+    until = timestamps.after(max(timestamps.after(last, lifetime), account_state.stored.sas_until or last), CLOCK_SKEW)
     if until <= now:
         return None
-    return Blocker("whoever got one", f"may use a SAS that {name} signed before {moments.text(last)}", until)
+    return Blocker("whoever got one", f"may use a SAS that {name} signed before {timestamps.text(last)}", until)
 
 
 def _in_target(
@@ -55,13 +57,13 @@ def _in_target(
     sas = manifest.held_sas(held, target)
     if sas is None:
         return Blocker(str(target), "holds something that is no account SAS", None)
-    if moments.after(sas.expiry, CLOCK_SKEW) <= now or account_state.signer(sas) != name:
+    if timestamps.after(sas.expiry, CLOCK_SKEW) <= now or account_state.signer(sas) != name:
         return None
     return Blocker(str(target), f"holds a SAS that {name} signed", sas.expiry)
 
 
 def _last_active(name: str, account_state: AccountState) -> datetime.datetime | None:
-    """The last moment at which the key that is not active may have been; None where nothing tells.
+    """When the key that is not active may last have been active; None where that is not known.
 
     The other one became active when it was made, or when the vault's record was last changed, by whatever: a
     regeneration, another active key, or an account that is managed anew. Only a PATCH leaves the record's `created` as
@@ -75,3 +77,20 @@ def _last_active(name: str, account_state: AccountState) -> datetime.datetime | 
     if account_state.managed.updated:
         moments.append(account_state.managed.updated)
     return max(moments, default=None)
+
+
+def held_sas_signed_by(observed: Observed, account_state: AccountState, signers: Collection[str]) -> dict[str, Sas]:
+    """Return the SAS that targets hold and that one of these keys signed, by fingerprint."""
+    found = (manifest.held_sas(held, target) for target, held in observed.items() if isinstance(held, LiveSecret))
+    return {sas.fingerprint: sas for sas in found if sas and account_state.signer(sas) in signers}
+
+
+def refusal(operation: Operation, first: str, blockers: tuple[Blocker, ...]) -> errors.KeyInUseError:
+    """Build the error that lists what blocks the operation, and until when."""
+    lines = "".join(f"\n  - {blocker}" for blocker in blockers)
+    known = [blocker.until for blocker in blockers if blocker.until]
+    wait = f"Wait until {timestamps.text(max(known))}" if len(known) == len(blockers) else "Mend those targets first"
+    return errors.KeyInUseError(
+        f"{operation} was refused, no key was regenerated: {first} may be in use:{lines}",
+        remedy=f"{wait}; or, if those SAS may die at once, ask again with force: the report says what that cut off.",
+    )

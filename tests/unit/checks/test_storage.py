@@ -10,7 +10,6 @@ from rotator.checks.findings import Checkup, Level
 from rotator.checks.remedies import Remedies
 from rotator.checks.runner import Check
 from rotator.checks.storage import StorageChecks
-from rotator.rotation.issuance import Issuance
 from tests.fakes import examples
 from tests.fakes.world import World
 
@@ -31,7 +30,7 @@ def check(world: World, **changes: object) -> Checkup:
         world.plan,
         world.vault,
         world.storage,
-        Issuance(world.plan, world.services),
+        world.run().issuance,
         own=None,
         time_at=lambda _: world.clock(),
         clock=world.clock,
