@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Mapping
 
-from rotator.azure import identity, key_list, key_vault, server_time
+from rotator.azure import identity, key_vault, resource_manager, server_time
 from rotator.azure.host_storage import storage_settings
 from rotator.azure.host_storage.probe import HostStorageProbe
 from rotator.azure.host_storage.storage_settings import HostStorage
@@ -40,7 +40,7 @@ def check(
             issuer=issuer,
             prover=proof.StorageProver(seconds=_PROOF_SECONDS),
             connector=connection.SshConnector(),
-            key_lister=key_list.AccountKeyList(plan.resource_manager, credential),
+            key_lister=resource_manager.AccountKeyList(plan.resource_manager, credential),
         )
         at_vault = VaultChecks(
             plan,

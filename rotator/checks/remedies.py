@@ -57,7 +57,7 @@ class Remedies:
         """Give the identity what this plan needs of the vault, and leave it what it has there."""
         rotates = self.plan.key_rotation_period is not None
         wanted = permissions.APP.union(permissions.KEY_ROTATION) if rotates else permissions.APP
-        return permissions.addition(self.plan.account.host.partition(".")[0], self.who.object_id, wanted)
+        return permissions.add_policy_command(self.plan.account.host.partition(".")[0], self.who.object_id, wanted)
 
     def access_policies(self) -> str:
         """Have the vault decide by access policies."""

@@ -83,7 +83,7 @@ def test_the_environments_secrets_are_masked_while_they_are_held() -> None:
 
 @given(strategies.text(min_size=1), strategies.text(min_size=1))
 def test_foreign_words_in_the_command_for_a_policy_are_words(vault: str, object_id: str) -> None:
-    command = permissions.addition(vault, object_id, Policy(frozenset({"get"})))
+    command = permissions.add_policy_command(vault, object_id, Policy(frozenset({"get"})))
     words = shlex.split(command, posix=True)
     assert words[:4] == ["az", "keyvault", "set-policy", "--name"]
     assert words[4] == vault
