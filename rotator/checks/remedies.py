@@ -1,6 +1,6 @@
-"""The commands that mend what a check found: az for Azure, kubectl for the cluster. To be pasted as they are.
+"""The commands that repair what a check finds: az for Azure, kubectl for the cluster, python -m rotator for the rest.
 
-What they cannot know is in angle brackets; everything else comes through a shell as it is.
+They are to be pasted as they are. What they cannot know is in angle brackets; everything else is quoted for a shell.
 """
 
 import dataclasses
@@ -14,18 +14,25 @@ from rotator.plan import secret_settings
 from rotator.plan.plan import Plan, Target
 
 BLOB_OWNER = "Storage Blob Data Owner"
+ROTATE = "python -m rotator rotate"
+ROTATE_NOW = f"{ROTATE} --force"
+
+
+@dataclasses.dataclass(frozen=True)
+class VaultSecret:
+    """A secret in the vault, the file that it is written from, and its content type there."""
+
+    name: str
+    file: str
+    content_type: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
 class Remedies:
-    """Commands for one plan. `place` is the environment, where App Service says which app this is.
-
-    `who` is the identity that the vault and Resource Manager see.
-    """
+    """The commands for one plan. `environment` is where App Service says which app this is."""
 
     plan: Plan
-    place: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
-    who: Principal = dataclasses.field(default_factory=Principal)
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
 
     @property
     def vault(self) -> str:
@@ -34,9 +41,9 @@ class Remedies:
 
     def sign_in(self) -> str:
         """Give this process an identity."""
-        app = self.place.get("WEBSITE_SITE_NAME")
+        app = self.environment.get("WEBSITE_SITE_NAME")
         if app is None:
-            return "" if self.place.get("IDENTITY_ENDPOINT") else "az login"
+            return "" if self.environment.get("IDENTITY_ENDPOINT") else "az login"
         assign = f"az functionapp identity assign {self._app(app)}"
         if self.plan.client_id is None:
             return assign
@@ -45,7 +52,7 @@ class Remedies:
 
     def setting(self, name: str, value: str) -> str:
         """Set an app setting, or the environment variable that stands for it in a terminal."""
-        app = self.place.get("WEBSITE_SITE_NAME")
+        app = self.environment.get("WEBSITE_SITE_NAME")
         if app is None:
             secret = secret_settings.may_hold_secret(name, value)
             return f"export {name}=" + ('"$(cat <file>)"' if secret else shlex.quote(value))
@@ -53,11 +60,21 @@ class Remedies:
             {name: value}
         )
 
-    def policy(self) -> str:
-        """Give the identity what this plan needs of the vault, and leave it what it has there."""
+    @property
+    def private_key(self) -> VaultSecret:
+        """The SSH key of the first target's cluster."""
+        return VaultSecret(self.plan.targets[0].cluster.key_secret, "id_ed25519", "application/x-pem-file")
+
+    @property
+    def passphrase(self) -> VaultSecret:
+        """That key's passphrase."""
+        return VaultSecret(self.plan.targets[0].cluster.passphrase_secret or "", "passphrase.txt")
+
+    def policy(self, who: Principal) -> str:
+        """Grant the identity what this plan needs of the vault, and leave it what it has there."""
         rotates = self.plan.key_rotation_period is not None
         wanted = permissions.APP.union(permissions.KEY_ROTATION) if rotates else permissions.APP
-        return permissions.addition(self.plan.account.host.partition(".")[0], self.who.object_id, wanted)
+        return permissions.addition(self.plan.account.host.partition(".")[0], who.object_id, wanted)
 
     def access_policies(self) -> str:
         """Have the vault decide by access policies."""
@@ -67,14 +84,14 @@ class Remedies:
         """Let an address through the vault's firewall."""
         return f"az keyvault network-rule add --name {self.vault} --ip-address {_word(address or '<address>')}"
 
-    def secret(self, name: str, file: str, content_type: str = "") -> str:
-        """Put a secret into the vault from a file."""
-        kind = f" --content-type {content_type}" if content_type else ""
-        return f"az keyvault secret set {self._secret(name)} --file {_word(file)}{kind}"
+    def upload(self, secret: VaultSecret) -> str:
+        """Write a secret into the vault from its file."""
+        kind = f" --content-type {secret.content_type}" if secret.content_type else ""
+        return f"az keyvault secret set {self._secret(secret.name)} --file {_word(secret.file)}{kind}"
 
-    def secret_back(self, name: str, file: str, content_type: str = "") -> str:
-        """Bring a secret back that was deleted, or put it there from a file."""
-        return f"az keyvault secret recover {self._secret(name)} || {self.secret(name, file, content_type)}"
+    def recover(self, secret: VaultSecret) -> str:
+        """Recover a secret that was deleted, or write it from its file."""
+        return f"az keyvault secret recover {self._secret(secret.name)} || {self.upload(secret)}"
 
     def enable(self, name: str) -> str:
         """Enable a secret."""
@@ -86,16 +103,16 @@ class Remedies:
         show = f"az keyvault show --name {self.vault} --query id --output tsv"
         return f'python -m rotator onboard --vault "$({show})" --storage-account {_id(account)}'
 
-    def key_operator(self, resource_id: str) -> str:
+    def key_operator(self, resource_id: str, who: Principal) -> str:
         """Let the identity list and regenerate an account's keys."""
-        return _role(permissions.KEY_OPERATOR, _word(resource_id), self.who)
+        return _role(permissions.KEY_OPERATOR, _word(resource_id), who)
 
-    def key_operators(self, resource_id: str) -> str:
-        """Let the identity and Key Vault itself do so: which of them lacks the role, the vault does not tell."""
+    def key_operators(self, resource_id: str, who: Principal) -> str:
+        """Let the identity and Key Vault itself do so: the vault does not say which of them lacks the role."""
         application = permissions.key_vault_application(self.plan.account.host)
         role, scope = permissions.KEY_OPERATOR, _word(resource_id)
         itself = f"az role assignment create --role {role} --assignee {application} --scope {scope}"
-        return f"{itself}; {self.key_operator(resource_id)}"
+        return f"{itself}; {self.key_operator(resource_id, who)}"
 
     def blob_owner(self, blob_url: str, who: Principal) -> str:
         """Let whoever opens the app's own storage use it."""
@@ -127,7 +144,7 @@ class Remedies:
         )
 
     def _app(self, app: str) -> str:
-        group = self.place.get("WEBSITE_RESOURCE_GROUP", "<resource group>")
+        group = self.environment.get("WEBSITE_RESOURCE_GROUP", "<resource group>")
         return f"--name {_word(app)} --resource-group {_word(group)}"
 
     def _secret(self, name: str) -> str:

@@ -272,7 +272,7 @@ def test_what_only_later_runs_need_is_a_warning_until_there_is_a_secret(
     cluster.denied.add(verb)
     another = settings | {"KUBERNETES_SECRET_NAME": "another"}
     finding = examiner.sparing(f"kubectl may {verb}", **another)
-    assert "the next run makes it, but later ones cannot" in finding.text
+    assert "the next run creates it, but later runs cannot" in finding.text
     examiner.mended(examiner.failing(f"kubectl may {verb}", **another), **another)
 
 
@@ -445,7 +445,7 @@ def test_a_webhook_that_makes_no_dry_run_lets_a_first_run_make_the_secret(
     refuse_dry_runs(cluster)
     another = {"KUBERNETES_SECRET_NAME": "another"}
     finding = examiner.sparing("dry run", **another)
-    assert "later ones cannot replace it" in finding.text
+    assert "later runs cannot replace it" in finding.text
     assert not examiner.rotates(**another)
 
 

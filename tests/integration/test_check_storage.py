@@ -68,7 +68,7 @@ def test_an_unknown_endpoint_is_a_warning_until_it_is_set(examiner: Examiner) ->
     vault.permissions = vault.permissions - {"storage/get"}
     examiner.shell.environment["STORAGE_BLOB_ENDPOINT"] = ""
     finding = examiner.warning("storage")
-    assert "without a trial" in finding.text
+    assert "without trying it on storage" in finding.text
     # Which account it is only a person knows.
     endpoint = examiner.world.blob.url(ACCOUNT)
     examiner.shell.carry_out(finding.command.replace("https://<account>.blob.core.windows.net", endpoint))
@@ -84,7 +84,7 @@ def test_a_trial_that_is_switched_off_is_a_warning(examiner: Examiner) -> None:
 
 def test_storage_out_of_reach_is_no_failure_where_no_sas_is_tried(examiner: Examiner) -> None:
     untried = {"ROTATION_PROVE": "false", "STORAGE_BLOB_ENDPOINT": "https://127.0.0.1:9/account"}
-    assert "without a trial" in examiner.sparing("storage", **untried).text
+    assert "without trying it on storage" in examiner.sparing("storage", **untried).text
 
 
 @pytest.mark.parametrize("minutes", [2, -2])
@@ -227,9 +227,9 @@ def test_without_own_storage_reports_have_no_place(examiner: Examiner) -> None:
 
 def test_a_container_that_is_not_there_yet_is_not_made(examiner: Examiner) -> None:
     absent = {"REPORT_CONTAINER": "not-there-yet"}
-    assert "is made by the next run" in only(examiner.check(**absent), "reports", Level.OK).text
+    assert "the next run creates it" in only(examiner.check(**absent), "reports", Level.OK).text
     assert examiner.rotates(**absent)
-    assert "is there" in only(examiner.check(**absent), "reports", Level.OK).text
+    assert "exists" in only(examiner.check(**absent), "reports", Level.OK).text
 
 
 # Warnings are no failures

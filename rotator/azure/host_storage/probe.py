@@ -27,6 +27,11 @@ class HostStorageProbe:
         self._lease = lease
         self._credential = credential
 
+    @property
+    def blob_url(self) -> str | None:
+        """Its URL; None where a connection string opens it."""
+        return self._storage.blob_url
+
     def holder(self) -> Holder | str | None:
         """Say who has the lease; raises LeaseUnavailableError, also where it could not be taken."""
         with self._signed_in() as credential:

@@ -17,10 +17,27 @@ def warnings(managed: StorageBundle, plan: Plan) -> tuple[str, ...]:
     it signs in the first. So said Microsoft's documentation of managed storage, which was withdrawn in
     April 2026.
     """
-    return tuple(_warnings(managed, plan))
+    twice = regenerated_twice(managed, plan)
+    return (*early_ends(managed, plan), *([twice] if twice else []))
 
 
-def _warnings(managed: StorageBundle, plan: Plan) -> Iterator[str]:
+def early_ends(managed: StorageBundle, plan: Plan) -> tuple[str, ...]:
+    """Warn of SAS that the vault's regeneration of keys may end early."""
+    return tuple(_early_ends(managed, plan))
+
+
+def regenerated_twice(managed: StorageBundle, plan: Plan) -> str | None:
+    """Warn where both the vault and the rotator regenerate keys."""
+    if plan.key_rotation_period is None or managed.period is None or not managed.auto_regenerate:
+        return None
+    return (
+        "KEY_ROTATION_PERIOD is set and the vault regenerates keys by itself too: when both do so within "
+        f"SAS_VALIDITY ({text(plan.definition.validity)}), SAS issued before die early; switch one off "
+        "(onboard --no-auto-regenerate)"
+    )
+
+
+def _early_ends(managed: StorageBundle, plan: Plan) -> Iterator[str]:
     period, validity = managed.period, plan.definition.validity
     if not managed.auto_regenerate:
         return
@@ -40,10 +57,4 @@ def _warnings(managed: StorageBundle, plan: Plan) -> Iterator[str]:
         yield (
             f"runs of ROTATION_SCHEDULE are up to {text(plan.longest)} apart and the vault regenerates a key every "
             f"{managed.every}: the SAS in a Secret may die before the next run replaces it"
-        )
-    if plan.key_rotation_period is not None:
-        yield (
-            "KEY_ROTATION_PERIOD is set and the vault regenerates keys by itself too: when both do so within "
-            f"SAS_VALIDITY ({text(validity)}), SAS issued before die early; switch one off "
-            "(onboard --no-auto-regenerate)"
         )

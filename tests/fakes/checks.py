@@ -1,0 +1,57 @@
+"""A Context in which checks look at a world of fakes."""
+
+import concurrent.futures
+import contextlib
+import dataclasses
+from typing import TypeVar
+
+from rotator.azure.permissions import Principal
+from rotator.checks.context import Context
+from rotator.delivery.ssh.connection import SshConnector
+from rotator.rotation.issuance import Issuance
+from rotator.sas import SasDefinition
+from tests.fakes.services import Calls, Ring, Vault
+from tests.fakes.world import World
+
+T = TypeVar("T")
+
+
+class ProbedVault(Vault):
+    """An IssuerProbe that would do whatever it is asked to."""
+
+    def may_store(self, definition: SasDefinition) -> bool:
+        with self._calls.call("may store"):
+            assert definition
+            return False
+
+    def may_regenerate(self) -> None:
+        with self._calls.call("may regenerate"):
+            pass
+
+
+def context(world: World | None = None) -> Context:
+    """What checks of this world share; nothing in it is asked yet."""
+    world = world or World()
+    issuer = ProbedVault(world.calls, world.account)
+    vars(issuer).update(vars(world.vault))
+    return Context(
+        plan=world.plan,
+        environment={},
+        sign_in=Principal,
+        issuer=issuer,
+        key_lister=Ring(Calls(), world.account),
+        prover=world.storage,
+        issuance=Issuance(world.plan, dataclasses.replace(world.services, issuer=issuer)),
+        connector=SshConnector(),
+        host_storage=None,
+        clock=world.clock,
+        time_at=lambda _: world.clock(),
+        stack=contextlib.ExitStack(),
+    )
+
+
+def result(value: T) -> "concurrent.futures.Future[T]":
+    """What an earlier check found."""
+    future: concurrent.futures.Future[T] = concurrent.futures.Future()
+    future.set_result(value)
+    return future
