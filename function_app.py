@@ -131,7 +131,7 @@ def _asker(headers: "Mapping[str, str]") -> str:
 
 def _rotation(wish: dict[str, bool], asker: str) -> "Report":
     from rotator import app as rotator
-    from rotator.rotation.pending import Operation
+    from rotator.rotation.state import Operation
 
     force = wish.get("force", False)
     if wish.get("regenerate_key"):
@@ -143,7 +143,7 @@ def _rotation(wish: dict[str, bool], asker: str) -> "Report":
 
 def _revocation(wish: dict[str, bool], asker: str) -> "Report":
     from rotator import app as rotator
-    from rotator.rotation.pending import Operation
+    from rotator.rotation.state import Operation
 
     return rotator.rotate(trigger="http", asked_by=asker, operation=Operation.REVOKE, forced=wish.get("force", False))
 

@@ -16,8 +16,8 @@ from rotator.issuers import keyvault
 from rotator.plan import loader
 from rotator.plan.plan import Plan
 from rotator.reporting.report import Report
-from rotator.rotation.pending import Operation
 from rotator.rotation.request import Request
+from rotator.rotation.state import Operation
 from sandbox.master.server import Master
 from sandbox.world import World
 

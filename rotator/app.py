@@ -18,14 +18,14 @@ from rotator.reporting import publish
 from rotator.reporting import report as reports
 from rotator.reporting.report import Report, TargetReport
 from rotator.reporting.status import LastKnown, Status
-from rotator.rotation import pending, target_status
+from rotator.rotation import state, target_status
 from rotator.rotation.keys import due
 from rotator.rotation.keys.rotate import KeyRotation
 from rotator.rotation.lock import RunLock, acquire
-from rotator.rotation.pending import Operation
 from rotator.rotation.request import Request
 from rotator.rotation.run import Run
 from rotator.rotation.services import Services
+from rotator.rotation.state import Operation
 
 if TYPE_CHECKING:
     from rotator.azure.identity import TokenCredential
@@ -121,10 +121,10 @@ def plan(*, forced: bool = False, environment: Mapping[str, str] = os.environ) -
     found = loader.load(environment)
     with _unexpected_as_ours(), _credential(found) as credential, _services(found, credential) as services:
         run = Run(found, services, trigger="plan", forced=forced)
-        tags = run.issuance.account_state().stored.tags
+        tags = run.account.state().stored.tags
         # Only then does a run look at the keys before it looks at the targets.
-        report = None if tags.get(pending.TAG) or found.key_rotation_period else run.plan()
-        key, warnings = due.preview(found, run.issuance, services.clock())
+        report = None if tags.get(state.PENDING_TAG) or found.key_rotation_period else run.plan()
+        key, warnings = due.preview(found, run.account, services.clock())
         report = report or run.plan()
     return dataclasses.replace(report, key=key, warnings=report.warnings + warnings)
 
@@ -143,14 +143,14 @@ def status(*, environment: Mapping[str, str] = os.environ) -> Status:
 
         # A wall screen asks each minute; what was accepted before it was delivered needs no time to be so again.
         prover = proof.StorageProver(seconds=2.0, patient=False)
-        return target_status.survey(
+        return target_status.read(
             found, dataclasses.replace(services, prover=prover), _archive_reader(found, environment, credential)
         )
 
 
 def _archive_reader(
     plan: Plan, environment: Mapping[str, str], credential: "TokenCredential"
-) -> target_status.Recall | None:
+) -> target_status.LastKnownReader | None:
     """What reads the reports that were kept, where any are."""
     if plan.report_container is None:
         return None
@@ -248,7 +248,7 @@ def _services(plan: Plan, credential: "TokenCredential", turn: RunLock | None = 
             issuer=issuer,
             prover=proof.StorageProver(),
             connector=connection.SshConnector(),
-            ring=keys,
+            key_lister=keys,
             time_at=server_time.at,
             **leave,
         )

@@ -68,6 +68,8 @@ def log(
     logger: logging.Logger, level: int, event: Event, *, exc_info: BaseException | None = None, **fields: object
 ) -> None:
     """Log an event with its fields, None left out; a field `text` takes the place of the event's own."""
+    if not logger.isEnabledFor(level):
+        return
     known = {"event": event, "text": event.text, "run": _run.get() or None, **fields}
     line = {name: _plain(value) for name, value in known.items() if value is not None}
     text = json.dumps(line, ensure_ascii=False)

@@ -5,6 +5,7 @@ import hmac
 import itertools
 import logging
 import re
+import threading
 import traceback
 from typing import Any, NoReturn, Self
 
@@ -22,8 +23,24 @@ _LOOKS_SECRET = (_SIGNATURE, _ACCOUNT_KEY, _PEM)
 
 _everywhere = SecretIndex(shortest=6)
 _in_quotations = SecretIndex(shortest=3, words=True)
-# Secrets die whenever the interpreter likes, maybe while this thread holds an index's lock. Appending needs no lock.
-_dead: collections.deque[Forms] = collections.deque()
+
+
+class _Entry:
+    """A secret's place in the indexes. Its forms are worked out by the first scrubbing after it was made, if any."""
+
+    __slots__ = ("foreign", "forms", "value")
+
+    def __init__(self, value: str, *, foreign: bool) -> None:
+        self.value: str | None = value  # None once the secret is dead
+        self.foreign = foreign
+        self.forms: Forms | None = None  # None as long as it is not in the indexes
+
+
+# Secrets die whenever the interpreter likes, maybe while this thread holds the lock. Appending needs no lock.
+_new: collections.deque[_Entry] = collections.deque()
+_dead: collections.deque[_Entry] = collections.deque()
+_lock = threading.RLock()  # a signal's handler may scrub while this thread does
+_MOST_NEW = 1_000  # of which the values are kept until they are looked at
 
 
 class SecretText:
@@ -34,20 +51,20 @@ class SecretText:
     server is quoted with, as only a server could have put it there.
     """
 
-    __slots__ = ("_forms", "_value")
+    __slots__ = ("_entry", "_value")
     __hash__ = None  # type: ignore[assignment]  # nothing should look a secret up by value
 
     def __init__(self, value: str, *, foreign: bool = False) -> None:
         self._value = value
-        forms = secret_forms.of(value, foreign=foreign)
-        _forget_the_dead()
-        _everywhere.add(forms.everywhere)
-        _in_quotations.add(forms.in_quotations)
-        self._forms = forms
+        self._entry = _Entry(value, foreign=foreign)
+        _new.append(self._entry)
+        if len(_new) > _MOST_NEW:
+            _update_indexes()
 
-    def __del__(self, bury: Any = _dead.append) -> None:
-        if forms := getattr(self, "_forms", None):
-            bury(forms)
+    def __del__(self, append: Any = _dead.append) -> None:
+        if entry := getattr(self, "_entry", None):
+            entry.value = None
+            append(entry)
 
     def reveal(self) -> str:
         """The value itself, for the one place that sends it."""
@@ -77,14 +94,31 @@ class SecretText:
         return self
 
 
-def _forget_the_dead() -> None:
-    while _dead:
-        try:
-            forms = _dead.popleft()
-        except IndexError:  # another thread took it
-            return
-        _everywhere.discard(forms.everywhere)
-        _in_quotations.discard(forms.in_quotations)
+def _update_indexes() -> None:
+    """Take in the secrets that were made since, and drop those that are dead."""
+    if not _new and not _dead:
+        return
+    with _lock:
+        while _new:
+            # It stays in the queue until it is indexed, for a signal's handler that scrubs at this very moment.
+            entry = _new[0]
+            _add(entry)
+            if _new and _new[0] is entry:
+                _new.popleft()
+        while _dead:
+            if forms := _dead.popleft().forms:
+                _everywhere.discard(forms.everywhere)
+                _in_quotations.discard(forms.in_quotations)
+
+
+def _add(entry: _Entry) -> None:
+    value = entry.value
+    if value is None or entry.forms is not None:
+        return
+    forms = secret_forms.of(value, foreign=entry.foreign)
+    entry.forms = forms
+    _everywhere.add(forms.everywhere)
+    _in_quotations.add(forms.in_quotations)
 
 
 def scrub(text: str) -> str:
@@ -98,7 +132,7 @@ def scrub_quotation(text: str) -> str:
 
 
 def _scrubbed(text: str, *indexes: SecretIndex) -> str:
-    _forget_the_dead()
+    _update_indexes()
     kept: list[str] = []
     end = 0
     # Looked for in the text as it is: of a key that is known in part, masking that part first would leave the rest.

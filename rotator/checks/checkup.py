@@ -19,7 +19,7 @@ from rotator.issuers.keyvault import KeyVaultIssuer
 from rotator.issuers.proof import StorageProver
 from rotator.plan.plan import Plan
 from rotator.rotation import lock
-from rotator.rotation.issuance import Issuance
+from rotator.rotation.account import AccountReader
 from rotator.rotation.services import Services
 
 # In the order of their findings. Each comes after those whose results it needs.
@@ -82,16 +82,16 @@ def _context(
         issuer=issuer,
         prover=StorageProver(seconds=_PROOF_SECONDS),
         connector=SshConnector(),
-        ring=key_list.AccountKeyList(plan.resource_manager, credential),
+        key_lister=key_list.AccountKeyList(plan.resource_manager, credential),
     )
     return Context(
         plan=plan,
         environment=environment,
         sign_in=lambda: identity.whoami(credential, key_vault.scope(plan.account.host)),
         issuer=issuer,
-        key_lister=services.ring,
+        key_lister=services.key_lister,
         prover=services.prover,
-        issuance=Issuance(plan, services),
+        account=AccountReader(plan, services),
         connector=SshConnector(),
         host_storage=_host_storage(plan, environment, credential),
         clock=services.clock,

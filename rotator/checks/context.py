@@ -12,7 +12,7 @@ from rotator.checks.remedies import Remedies
 from rotator.delivery.ssh.connection import SshConnector
 from rotator.issuers.interface import Issuer, KeyLister, Prover
 from rotator.plan.plan import Plan
-from rotator.rotation.issuance import Issuance
+from rotator.rotation.account import AccountReader
 from rotator.sas import SasDefinition
 
 
@@ -42,7 +42,7 @@ class Context:
     issuer: IssuerProbe
     key_lister: KeyLister
     prover: Prover
-    issuance: Issuance
+    account: AccountReader
     connector: SshConnector
     host_storage: HostStorageProbe | None
     clock: Callable[[], datetime.datetime]

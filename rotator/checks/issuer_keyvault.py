@@ -23,8 +23,8 @@ from rotator.checks.runner import AlreadyReportedError, Check, DependencyError, 
 from rotator.issuers.account_state import AccountState, StoredDefinition
 from rotator.plan.plan import Plan
 from rotator.redaction import SecretText
-from rotator.rotation import pending, tags
-from rotator.rotation.keys import due, periods
+from rotator.rotation import state
+from rotator.rotation.keys import due
 
 
 class VaultReachable(Check[None]):
@@ -187,9 +187,9 @@ class AccountManaged(Check[StorageBundle]):
         if found is None:
             raise DependencyError(ManagedAccountRead)
         report(Level.OK, f"{found.account} is managed, {found.active_key} signs")
-        for warning in periods.early_ends(found, self.plan):
+        for warning in due.early_ends(found, self.plan):
             report(Level.WARNING, warning)
-        twice = periods.regenerated_twice(found, self.plan)
+        twice = due.regenerated_twice(found, self.plan)
         if twice:
             report(Level.WARNING, twice, "", f"{self.context.remedies.onboard()} --no-auto-regenerate")
         return found
@@ -204,7 +204,7 @@ class DefinitionPresent(Check[bool]):
         """Compare it with the settings, and look for an unfinished key rotation in its tags."""
         stored = results.of(DefinitionRead)
         self._require_account(results)
-        for problem in tags.problems(stored.tags):
+        for problem in state.unreadable_tags(stored.tags):
             report(Level.WARNING, problem)
         self._report_pending(stored, report)
         if stored.differs:
@@ -225,10 +225,7 @@ class DefinitionPresent(Check[bool]):
 
     @staticmethod
     def _report_pending(stored: StoredDefinition, report: Reporter) -> None:
-        try:
-            before = pending.of(stored.tags)
-        except errors.KeyRotationError:  # which `tags.problems` reports
-            return
+        before = state.readable_pending(stored.tags)
         if before:
             text = f"run {before.run} began to {before.operation} keys and did not finish: the next run resumes it"
             report(Level.WARNING, f"{text}, and needs all that a key rotation needs")
@@ -282,8 +279,8 @@ class KeysListed(Check[None]):
         managed = results.of(AccountManaged)
         storage_settings.check(self.context.environment, managed.account)
         keys = self.context.key_lister.keys(managed.resource_id)
-        state = AccountState(results.of(DefinitionRead), managed, keys)
-        reason = due.due_by_age(self.plan, state, self.context.clock())
+        account = AccountState(results.of(DefinitionRead), managed, keys)
+        reason = due.due_by_age(self.plan, account, self.context.clock())
         made = (f"{key.name} of {timestamps.text(key.created) if key.created else '?'}" for key in keys.keys)
         report(Level.OK, f"{', '.join(made)}; {f'due: {reason}' if reason else 'none is due'}")
 

@@ -158,14 +158,13 @@ class LiveSecretRead(ClusterCheck[LiveSecret | None]):
         return live
 
     def _report_due(self, live: LiveSecret | None, results: Results, report: Reporter) -> None:
-        state = _account_state(results)
-        reason = due.reason(live, self.target, self.plan, self.context.clock(), state)
-        if reason and due.is_drift(reason):
-            report(Level.WARNING, f"{reason}: the next run repairs it", "", remedies.ROTATE)
+        found = due.find(live, self.target, self.plan, self.context.clock(), _account_state(results))
+        if found and found.drift:
+            report(Level.WARNING, f"{found}: the next run repairs it", "", remedies.ROTATE)
         elif live is None:
             report(Level.WARNING, "there is no Secret yet: the next run creates it", "", remedies.ROTATE)
         else:
-            report(Level.OK, f"due: {reason}" if reason else "its SAS is fresh")
+            report(Level.OK, f"due: {found}" if found else "its SAS is fresh")
 
     def command(self, error: errors.RotatorError, _results: Results) -> str:
         """Return the setting with which a rotation takes the Secret over, or updates it in place."""

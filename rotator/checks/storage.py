@@ -56,7 +56,7 @@ class EndpointCheck(Check[Found]):
 
     def endpoint(self, report: Reporter) -> str:
         """Return its URL; reports where it is not known, and raises AlreadyReportedError then."""
-        found = self.plan.blob_endpoint or self.context.issuance.endpoint()
+        found = self.plan.blob_endpoint or self.context.account.endpoint()
         if found is None:
             command = self.context.remedies.setting("STORAGE_BLOB_ENDPOINT", "https://<account>.blob.core.windows.net")
             text = "the blob endpoint is not known, so a SAS is delivered without trying it on storage"

@@ -28,8 +28,8 @@ from rotator.commands import (
 )
 from rotator.commands.status_line import StatusLine
 from rotator.commands.terminal import Manner
-from rotator.reporting.report import Due, Failed, KeyReport, Report, Rotated, TargetReport, Unchanged
-from rotator.rotation.pending import Operation
+from rotator.reporting.report import Failed, KeyReport, Report, Rotated, TargetReport, Unchanged, WouldRotate
+from rotator.rotation.state import Operation
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -224,7 +224,7 @@ def _cells(target: TargetReport) -> tuple[str, str]:
             return f"{expires:%Y-%m-%d %H:%M:%SZ}", f"{reason}; {act}; proof: {proof}"
         case Unchanged(reason=reason, expires=expires):
             return f"{expires:%Y-%m-%d %H:%M:%SZ}" if expires else "", reason
-        case Due(reason=reason):
+        case WouldRotate(reason=reason):
             return "", reason
         case Failed(error=error):
             return "", error

@@ -35,7 +35,7 @@ class Unchanged:
 
 
 @dataclasses.dataclass(frozen=True)
-class Due:
+class WouldRotate:
     """The target would get a new SAS: what a plan says instead of doing it."""
 
     kind: ClassVar[str] = "due"
@@ -53,7 +53,7 @@ class Failed:
     remedy: str
 
 
-Outcome = Rotated | Unchanged | Due | Failed
+Outcome = Rotated | Unchanged | WouldRotate | Failed
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ import socket
 from rotator.azure.host_storage.lease import Holder
 from rotator.reporting import report
 from rotator.reporting.report import Report, TargetReport
-from rotator.rotation.pending import Operation
+from rotator.rotation.state import Operation
 
 
 def name_at(moment: datetime.datetime) -> str:

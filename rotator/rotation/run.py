@@ -14,8 +14,9 @@ from rotator.delivery.manifest import LiveSecret
 from rotator.event_log import Event
 from rotator.plan.plan import Cluster, Plan, Target
 from rotator.reporting import report
-from rotator.reporting.report import Due, Failed, Report, Rotated, TargetReport, Unchanged
+from rotator.reporting.report import Failed, Report, Rotated, TargetReport, Unchanged, WouldRotate
 from rotator.rotation import due, request
+from rotator.rotation.account import AccountReader
 from rotator.rotation.issuance import Issuance, IssuedSas
 from rotator.rotation.services import Services
 from rotator.stopwatch import Stopwatch
@@ -56,7 +57,8 @@ class Run:
         self._expires: dict[Target, datetime.datetime | None] = {}  # of the SAS that each was last seen to hold
         self._started = services.clock()
         self.name = name or request.name_at(self._started)
-        self.issuance = Issuance(plan, services)
+        self.account = AccountReader(plan, services)
+        self.issuance = Issuance(plan, services, self.account)
 
     def rotate(self) -> Report:
         """Bring every target up to date; a failing target stops no other. The report says what was done."""
@@ -67,7 +69,7 @@ class Run:
 
     def plan(self) -> Report:
         """Say what `rotate` would do, changing nothing."""
-        differs = self.issuance.account_state().stored.differs
+        differs = self.account.state().stored.differs
         found = self._each(self._look)
         return dataclasses.replace(found, definition_changed=differs and any(_is_due(each) for each in found.targets))
 
@@ -100,7 +102,7 @@ class Run:
             finished=self._services.clock(),
             targets=tuple(targets),
             definition_changed=self.issuance.definition_changed,
-            warnings=self._warnings + self.issuance.warnings,
+            warnings=self._warnings + self.account.warnings,
         )
 
     def _clusters(self) -> dict[Cluster, list[Target]]:
@@ -162,7 +164,7 @@ class Run:
         with seconds.step("observe"):
             held = deliver.observe(shell, target)
         why = self._why(held, target)
-        outcome = Due(why, due.is_drift(why)) if why else _unchanged(held)
+        outcome = WouldRotate(why.text, why.drift) if why else _unchanged(held)
         return TargetReport(str(target), target.strategy, outcome, seconds.laps)
 
     def _rotate(self, target: Target, shell: Shell, seconds: Stopwatch) -> TargetReport:
@@ -182,15 +184,16 @@ class Run:
             )
             warnings = self.issuance.note_delivery(target)  # where a run was killed before it could
             return TargetReport(str(target), target.strategy, unchanged, seconds.laps, warnings)
-        drift = due.is_drift(why)
-        event_log.log(logger, logging.WARNING if drift else logging.INFO, Event.TARGET_DUE, target=target, reason=why)
+        event_log.log(
+            logger, logging.WARNING if why.drift else logging.INFO, Event.TARGET_DUE, target=target, reason=why
+        )
         issued = self.issuance.issue(seconds)
         order = self._order(issued)
         with seconds.step("deliver"):
             done = deliver.deliver(shell, target, held, order, self._services.fence)
         self._expires[target] = issued.sas.expiry
         outcome = Rotated(
-            reason=why,
+            reason=why.text,
             act=done.act.value,
             fingerprint=issued.sas.fingerprint,
             expires=issued.sas.expiry,
@@ -199,7 +202,7 @@ class Run:
             previous_digest=done.previous.digests.get(target.data_key) if done.previous else None,
             proof=issued.proof,
             signing_key=issued.signer,
-            drift=drift,
+            drift=why.drift,
         )
         event_log.log(
             logger,
@@ -216,16 +219,16 @@ class Run:
         return TargetReport(str(target), target.strategy, outcome, seconds.laps, warnings)
 
     def _order(self, issued: IssuedSas) -> manifest.DesiredSecret:
-        keys = self.issuance.account_state().keys
+        keys = self.account.state().keys
         made = keys.named(issued.signer).created if keys and issued.signer else None
         now = self._services.clock()
         definition = self._plan.definition
         key_lives = lambda sas: keys is None or keys.signer(sas) is not None  # noqa: E731  # a closure over one reading
         return manifest.DesiredSecret(issued.sas, definition, self.name, now, issued.signer, made, key_lives)
 
-    def _why(self, held: manifest.LiveSecret | None, target: Target) -> str | None:
-        why = due.reason(held, target, self._plan, self._services.clock(), self.issuance.account_state())
-        return why or ("asked for" if self._forced else None)
+    def _why(self, held: manifest.LiveSecret | None, target: Target) -> due.Due | None:
+        why = due.find(held, target, self._plan, self._services.clock(), self.account.state())
+        return why or (due.Due(due.Cause.REQUESTED, "asked for") if self._forced else None)
 
 
 def _with_before(each: TargetReport, before: TargetReport) -> TargetReport:
@@ -243,7 +246,7 @@ def _with_before(each: TargetReport, before: TargetReport) -> TargetReport:
 
 
 def _is_due(each: TargetReport) -> bool:
-    return isinstance(each.outcome, Due)
+    return isinstance(each.outcome, WouldRotate)
 
 
 def _unchanged(held: manifest.LiveSecret | None) -> Unchanged:

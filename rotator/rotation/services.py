@@ -33,7 +33,7 @@ class Services:
     issuer: Issuer
     prover: Prover
     connector: Connector
-    ring: KeyLister
+    key_lister: KeyLister
     clock: Callable[[], datetime.datetime] = _utc_now
     sleep: Callable[[float], None] = time.sleep
     fence: Callable[[], None] = unfenced

@@ -1,44 +1,50 @@
-"""The look that `status` tells of: what each target holds, judged by the schedule and by storage. Changes nothing."""
+"""What `status` reports: what each target holds, judged by the schedule and by storage. Changes nothing."""
 
+import concurrent.futures
 import dataclasses
 import datetime
 import logging
 from collections.abc import Callable, Collection, Mapping
 
 from rotator import errors, timestamps, untrusted
+from rotator.azure.errors import StorageRefusedError
 from rotator.delivery import manifest
 from rotator.delivery.errors import NotOursError
 from rotator.delivery.manifest import LiveSecret
 from rotator.issuers.account_state import AccountState
+from rotator.issuers.interface import Prover
 from rotator.plan import schedule
 from rotator.plan.loader import MARGIN
 from rotator.plan.plan import Plan, Target
+from rotator.reporting import report
 from rotator.reporting.report import Failed
 from rotator.reporting.status import LastKnown, State, Status, TargetStatus
-from rotator.rotation import delivered, due, pending, trial
+from rotator.rotation import due, state
 from rotator.rotation.keys import due as outlook
 from rotator.rotation.run import Observed, Run
 from rotator.rotation.services import Services
+from rotator.sas import Sas
 from rotator.stopwatch import Stopwatch
 
 logger = logging.getLogger(__name__)
 
-Recall = Callable[[Collection[str]], Mapping[str, LastKnown]]
-"""Gives what the reports of earlier runs say of these targets; raises ArchiveError."""
+_AT_ONCE = 32  # requests to storage
+
+LastKnownReader = Callable[[Collection[str]], Mapping[str, LastKnown]]
+"""Reads what the reports of earlier runs say of these targets; raises ArchiveError."""
 
 
-def survey(plan: Plan, services: Services, recall: Recall | None = None) -> Status:
-    """Look at every target; what cannot be looked at is in the status, and fails nothing.
-
-    Of a target that cannot be looked into the status has what `recall` still knows.
-    """
+def read(plan: Plan, services: Services, recall: LastKnownReader | None = None) -> Status:
+    """Read every target. One that cannot be read fails nothing: the status has what `recall` still knows of it."""
     run = Run(plan, services, trigger="status", forced=False)
     account_state, warnings = _account_state(run, plan)
     observed: Observed = run.observe()
-    refused, untried = _tried(run, plan, services, observed)
+    refusals, untried = _try_all(run, plan, services, observed)
     now = services.clock()
-    judged = [judge(observed[each], each, plan, now, account_state, refused=refused.get(each)) for each in plan.targets]
-    targets, forgotten = recalled(judged, now, recall)
+    judged = [
+        status_of(observed[each], each, plan, now, account_state, refused=refusals.get(each)) for each in plan.targets
+    ]
+    targets, forgotten = with_last_known(judged, now, recall)
     return Status(
         now=now,
         next_run=schedule.following(plan.schedule, now),
@@ -48,28 +54,28 @@ def survey(plan: Plan, services: Services, recall: Recall | None = None) -> Stat
     )
 
 
-def recalled(
-    targets: Collection[TargetStatus], now: datetime.datetime, recall: Recall | None
+def with_last_known(
+    targets: Collection[TargetStatus], now: datetime.datetime, recall: LastKnownReader | None
 ) -> tuple[tuple[TargetStatus, ...], tuple[str, ...]]:
     """Add what was last known to those that could not be looked into, and a warning where that cannot be read."""
-    unseen = [each.target for each in targets if _unlooked(each)]
+    unseen = [each.target for each in targets if _unread(each)]
     if not unseen or recall is None:
         return tuple(targets), ()
     try:
         found = recall(unseen)
     except errors.RotatorError as error:
         return tuple(targets), (f"what was last known of targets cannot be read: {error}",)
-    return tuple(_recalled(each, found.get(each.target), now) for each in targets), ()
+    return tuple(_with_last_known(each, found.get(each.target), now) for each in targets), ()
 
 
-def _unlooked(target: TargetStatus) -> bool:
-    """Whether nobody could look; a Secret that is somebody else's was seen."""
-    away = target.failure is not None and target.failure.error != NotOursError.__name__
+def _unread(target: TargetStatus) -> bool:
+    """Whether the Secret could not be read; one that belongs to somebody else could."""
+    away = target.failure is not None and target.failure.error != NotOursError.code
     return target.state is State.UNKNOWN and away
 
 
-def _recalled(target: TargetStatus, known: LastKnown | None, now: datetime.datetime) -> TargetStatus:
-    if known is None or not _unlooked(target):
+def _with_last_known(target: TargetStatus, known: LastKnown | None, now: datetime.datetime) -> TargetStatus:
+    if known is None or not _unread(target):
         return target
     ends = "expired" if known.expires <= now else "expires"
     when = f"{timestamps.text(known.expires)} ({timestamps.relative(known.expires, now)})"
@@ -77,7 +83,7 @@ def _recalled(target: TargetStatus, known: LastKnown | None, now: datetime.datet
     return dataclasses.replace(target, text=text, last_known=known)
 
 
-def judge(
+def status_of(
     held: LiveSecret | Failed | None,
     target: Target,
     plan: Plan,
@@ -86,20 +92,20 @@ def judge(
     *,
     refused: Failed | None = None,
 ) -> TargetStatus:
-    """Say how a target is, by what it holds, and by how storage `refused` that.
+    """Derive a target's status from what it holds, and from storage's refusal of that where it `refused`.
 
-    With `standing`, a Secret that was deleted is told as such.
+    With an account state, a deleted Secret is told apart from one that never existed.
     """
     name = str(target)
     if isinstance(held, Failed):
         return _unseen(held, target, account_state)
-    why = due.reason(held, target, plan, now, account_state)
+    why = due.find(held, target, plan, now, account_state)
     if held is None:
-        return TargetStatus(name, State.DRIFT if why and due.is_drift(why) else State.MISSING, why or "")
+        return TargetStatus(name, State.DRIFT if why and why.drift else State.MISSING, why.text if why else "")
     expires = _expiry(held, target)
     state, text = _state(held, expires, plan, now, why)
     if refused and state is not State.EXPIRED:
-        more = f"; {why}" if why and due.is_drift(why) else ""
+        more = f"; {why}" if why and why.drift else ""
         state, text = State.EXPIRED, f"storage refuses its SAS: rotate now, by HTTP or with --force{more}"
     else:
         refused = None
@@ -118,9 +124,9 @@ def judge(
 
 
 def _unseen(failure: Failed, target: Target, account_state: AccountState | None) -> TargetStatus:
-    if failure.error != NotOursError.__name__:
+    if failure.error != NotOursError.code:
         return TargetStatus(str(target), State.UNKNOWN, "the cluster could not be looked into", failure=failure)
-    if account_state is None or not delivered.before(account_state.stored.tags, target):
+    if account_state is None or not state.was_delivered(account_state.stored.tags, target):
         return TargetStatus(str(target), State.UNKNOWN, "the Secret is somebody else's", failure=failure)
     remedy = (
         "Find out who replaced it. Once it is deleted the next run makes ours anew; "
@@ -137,24 +143,24 @@ def _expiry(held: LiveSecret, target: Target) -> datetime.datetime | None:
 
 
 def _state(
-    held: LiveSecret, expires: datetime.datetime | None, plan: Plan, now: datetime.datetime, why: str | None
+    held: LiveSecret, expires: datetime.datetime | None, plan: Plan, now: datetime.datetime, why: due.Due | None
 ) -> tuple[State, str]:
     rotated = held.moment(manifest.ROTATED)
     if held.ours and expires and expires <= now:
         return State.EXPIRED, f"the SAS expired at {timestamps.text(expires)}"
-    if why and due.is_dead(why):
-        return State.EXPIRED, why
-    if why and due.is_drift(why):
-        return State.DRIFT, why
+    if why and why.cause is due.Cause.KEY_REGENERATED:
+        return State.EXPIRED, why.text
+    if why and why.drift:
+        return State.DRIFT, why.text
     if expires is None or rotated is None or not held.ours:
         return State.MISSING, "the Secret is not ours yet: the next run takes it over"
-    late = _late(rotated, expires, plan, now)
+    late = _overdue(rotated, expires, plan, now)
     if late:
         return State.LATE, late
     return State.FRESH, f"the next run replaces it: {why}" if why else "its SAS is fresh"
 
 
-def _late(rotated: datetime.datetime, expires: datetime.datetime, plan: Plan, now: datetime.datetime) -> str | None:
+def _overdue(rotated: datetime.datetime, expires: datetime.datetime, plan: Plan, now: datetime.datetime) -> str | None:
     # A run leaves alone what is younger than `fresh_for`; the first one after that replaces it.
     replaced = schedule.following(plan.schedule, rotated + plan.fresh_for)
     if now > replaced + MARGIN:
@@ -165,10 +171,10 @@ def _late(rotated: datetime.datetime, expires: datetime.datetime, plan: Plan, no
     return None
 
 
-def _tried(
+def _try_all(
     run: Run, plan: Plan, services: Services, observed: Observed
 ) -> tuple[dict[Target, Failed], tuple[str, ...]]:
-    """Try on storage what the targets hold, where that is wanted and it is known where storage is."""
+    """Try on storage what the targets hold, if ROTATION_PROVE is set and storage's endpoint is known."""
     endpoint = _endpoint(run, plan) if plan.prove else None
     if endpoint is None:
         return {}, ()
@@ -180,31 +186,61 @@ def _tried(
     now = services.clock()
     living = {target: sas for target, sas in found.items() if sas and sas.expiry > now}
     with Stopwatch().step("prove"):
-        return trial.refused(living, services.prover, endpoint)
+        return refusals(living, services.prover, endpoint)
 
 
 def _endpoint(run: Run, plan: Plan) -> str | None:
     try:
-        return plan.blob_endpoint or run.issuance.endpoint()
+        return plan.blob_endpoint or run.account.endpoint()
     except errors.RotatorError:  # the vault does not answer, of which there is a warning
         return None
 
 
 def _account_state(run: Run, plan: Plan) -> tuple[AccountState | None, tuple[str, ...]]:
     try:
-        account_state = run.issuance.account_state()
-        text = account_state.stored.tags.get(pending.TAG)
+        account_state = run.account.state()
+        text = account_state.stored.tags.get(state.PENDING_TAG)
         # As a run does, the keys are looked at where something was or may be done to them.
         if text or plan.key_rotation_period:
-            account_state = outlook.read_state(run.issuance)
-    except errors.RotatorError as error:  # the clusters can be looked into all the same
+            account_state = outlook.read_state(run.account)
+    except errors.RotatorError as error:  # the clusters can be read without it
         return None, (f"the vault could not be asked: {error}",)
-    return account_state, _unfinished(account_state) + run.issuance.warnings
+    return account_state, _unfinished(account_state) + run.account.warnings
 
 
 def _unfinished(account_state: AccountState) -> tuple[str, ...]:
-    before = pending.readable(account_state.stored.tags)
+    before = state.readable_pending(account_state.stored.tags)
     if before is None:
         return ()
     by = untrusted.one_line(before.run)
     return (f"a key rotation is not finished ({before.operation}, by run {by}): the next run goes on with it",)
+
+
+def refusals(held: Mapping[Target, Sas], prover: Prover, endpoint: str) -> tuple[dict[Target, Failed], tuple[str, ...]]:
+    """Return the targets whose SAS storage refuses, and warnings where it does not judge one.
+
+    Targets of one run hold the same SAS, which is tried once; others are tried at the same time.
+    """
+    distinct: list[Sas] = []
+    for each in held.values():
+        if each not in distinct:  # not hashed: that would be a look at a secret by its value
+            distinct.append(each)
+    if not distinct:
+        return {}, ()
+    with concurrent.futures.ThreadPoolExecutor(min(len(distinct), _AT_ONCE), "trial") as pool:
+        answers = list(pool.map(lambda each: _try_on_storage(each, prover, endpoint), distinct))
+    by_target = {target: answers[distinct.index(each)] for target, each in held.items()}
+    refused = {target: answer for target, answer in by_target.items() if isinstance(answer, Failed)}
+    return refused, tuple(dict.fromkeys(answer for answer in answers if isinstance(answer, str)))
+
+
+def _try_on_storage(sas: Sas, prover: Prover, endpoint: str) -> Failed | str | None:
+    """Return storage's refusal, or a warning where it does not judge the SAS."""
+    try:
+        prover.prove(sas, endpoint)
+    except StorageRefusedError as error:
+        found = report.failure(error)
+        return Failed(found.error, found.message.removesuffix("; it was not delivered"), found.remedy)
+    except Exception as error:  # noqa: BLE001  # the status has the rest
+        return f"what the targets hold was not tried on storage: {report.failure(error).message}"
+    return None

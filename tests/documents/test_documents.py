@@ -13,7 +13,9 @@ from tests.unit.test_errors import CLASSES
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [
+    "CHANGELOG.md",
     "README.md",
+    "SECURITY.md",
     "docs/deploy.md",
     "docs/key-rotation.md",
     "docs/operations.md",

@@ -11,9 +11,9 @@ from rotator.checks.findings import Checkup, Finding, Level
 from rotator.delivery.interface import WriteMethod
 from rotator.onboarding.steps import StepOutcome
 from rotator.plan.plan import Strategy
-from rotator.reporting.report import Due, Failed, Unchanged
+from rotator.reporting.report import Failed, Unchanged, WouldRotate
 from rotator.reporting.status import State, Status, TargetStatus
-from rotator.rotation.pending import Operation
+from rotator.rotation.state import Operation
 from tests import schemas
 from tests.fakes.examples import NOW
 from tests.unit.reporting.test_report import KEY, ROTATED, report_of
@@ -22,7 +22,7 @@ from tests.unit.reporting.test_status_page import FRESH, MINUTE, UNKNOWN
 PUBLISHED = schemas.published()
 FAILURE = Failed("UnreachableError", "nothing answers at m:22", "Check KUBERNETES_DNS.")
 REPORT = dataclasses.replace(
-    report_of(ROTATED, Unchanged("its SAS is fresh", NOW, NOW), Due("why"), FAILURE),
+    report_of(ROTATED, Unchanged("its SAS is fresh", NOW, NOW), WouldRotate("why"), FAILURE),
     run="20260701T120000Z-abc123",
     trigger="timer",
     key=dataclasses.replace(KEY, proofs=("3eb1bd439947eb76: storage answered 403",)),

@@ -8,7 +8,7 @@ from typing import TypeVar
 from rotator.azure.permissions import Principal
 from rotator.checks.context import Context
 from rotator.delivery.ssh.connection import SshConnector
-from rotator.rotation.issuance import Issuance
+from rotator.rotation.account import AccountReader
 from rotator.sas import SasDefinition
 from tests.fakes.services import Calls, Ring, Vault
 from tests.fakes.world import World
@@ -41,7 +41,7 @@ def context(world: World | None = None) -> Context:
         issuer=issuer,
         key_lister=Ring(Calls(), world.account),
         prover=world.storage,
-        issuance=Issuance(world.plan, dataclasses.replace(world.services, issuer=issuer)),
+        account=AccountReader(world.plan, dataclasses.replace(world.services, issuer=issuer)),
         connector=SshConnector(),
         host_storage=None,
         clock=world.clock,

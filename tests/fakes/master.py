@@ -63,7 +63,8 @@ class Master:
         for target in self.targets:
             if command == kubectl.observe(target):
                 return Observation(self, target)
-            mark = shlex.split(command)[5] if command.startswith("exec sh ") else ""
+            script = f"exec sh -c {shlex.quote(kubectl._script())} rotator "
+            mark = command.removeprefix(script).partition(" ")[0] if command.startswith(script) else ""
             for act in WriteMethod:
                 if command == kubectl.act(target, act, mark):
                     self.acts.append(act)

@@ -12,7 +12,7 @@ from rotator.delivery.interface import Result, Running, Shell
 from rotator.issuers.account_state import StoredDefinition
 from rotator.plan.plan import Cluster
 from rotator.redaction import SecretText
-from rotator.rotation import delivered
+from rotator.rotation import state
 from rotator.sas import Sas, SasDefinition
 from tests.fakes.account import Account
 from tests.fakes.examples import LONG_AGO, RESOURCE_ID
@@ -110,7 +110,7 @@ class Vault:
     @property
     def told(self) -> dict[str, str]:
         """The tags but that which says what was delivered before."""
-        return {name: text for name, text in self.tags.items() if name != delivered.TAG}
+        return {name: text for name, text in self.tags.items() if name != state.DELIVERED_TAG}
 
     def store(self, definition: SasDefinition, tags: Mapping[str, str]) -> None:
         with self._calls.call("store"):

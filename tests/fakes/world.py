@@ -11,9 +11,9 @@ from rotator.delivery.manifest import Document
 from rotator.plan.plan import Plan, Target
 from rotator.reporting.report import Report, TargetReport
 from rotator.rotation.keys.rotate import KeyRotation
-from rotator.rotation.pending import Operation
 from rotator.rotation.run import Run
 from rotator.rotation.services import Services
+from rotator.rotation.state import Operation
 from tests.fakes.account import Account, Clock
 from tests.fakes.examples import CLUSTER, RESOURCE_ID, TARGET, plan
 from tests.fakes.master import Master
@@ -52,7 +52,7 @@ class World:
             issuer=self.vault,
             prover=self.storage,
             connector=self.network,
-            ring=Ring(self.calls, self.account),
+            key_lister=Ring(self.calls, self.account),
             clock=lambda: self.clock() + self.ahead,
             sleep=self._sleep,
             fence=self._fence,

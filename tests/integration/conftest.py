@@ -18,8 +18,8 @@ import pytest
 
 from rotator import app
 from rotator.reporting.report import Report
-from rotator.rotation import pending
-from rotator.rotation.pending import Operation
+from rotator.rotation import state
+from rotator.rotation.state import Operation
 from sandbox import parts
 from sandbox.azure import accounts
 from sandbox.key_vault.managed_storage import ManagedAccount
@@ -106,7 +106,7 @@ class Keys:
 
     def pending(self) -> str | None:
         """What the vault remembers of a key rotation that is not done."""
-        found = (definition.tags.get(pending.TAG) for definition in self.record.definitions.values())
+        found = (definition.tags.get(state.PENDING_TAG) for definition in self.record.definitions.values())
         return next(filter(None, found), None)
 
     def age(self, days: float) -> None:

@@ -11,8 +11,8 @@ from rotator import app
 from rotator.plan import loader
 from rotator.plan.plan import Plan, Strategy
 from rotator.reporting.report import Report
-from rotator.rotation.pending import Operation
 from rotator.rotation.request import Request
+from rotator.rotation.state import Operation
 from sandbox.world import World
 from tests.integration.conftest import WORKING, Cluster, Keys, refused_soon, regenerate, revoke, rotate
 from tests.integration.consumer import Consumer

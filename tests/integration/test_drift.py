@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from rotator.reporting.report import Report
-from rotator.rotation import delivered
+from rotator.rotation import state
 from sandbox.server.faults import Fault
 from sandbox.world import ACCOUNT, APP_ACCOUNT, SECRET_NAME, World
 from tests import secrets_in
@@ -68,7 +68,7 @@ def messages(world: World) -> list[dict[str, str]]:
 def tag(world: World) -> str | None:
     """What the vault remembers of deliveries."""
     definitions = Keys(world).record.definitions.values()
-    return next((definition.tags.get(delivered.TAG) for definition in definitions), None)
+    return next((definition.tags.get(state.DELIVERED_TAG) for definition in definitions), None)
 
 
 def patch(world: World, document: object) -> None:
@@ -226,12 +226,12 @@ def test_it_is_remembered_whatever_happens_to_keys_and_definition(
 def test_tags_of_others_are_kept(world: World) -> None:
     timer(world)
     [definition] = Keys(world).record.definitions.values()
-    definition.tags.pop(delivered.TAG)
+    definition.tags.pop(state.DELIVERED_TAG)
     definition.tags["owner"] = "the storage team"
     assert not rotate(world, forced=True).failed
     [definition] = Keys(world).record.definitions.values()
     assert definition.tags["owner"] == "the storage team"
-    assert definition.tags[delivered.TAG]
+    assert definition.tags[state.DELIVERED_TAG]
 
 
 @pytest.mark.parametrize(("status", "code"), [(403, "Forbidden"), (400, "BadParameter")])

@@ -218,9 +218,9 @@ def test_a_sas_that_storage_refuses_is_not_delivered(world: World, held: str) ->
     credential = identity.credential(None)
     with (
         contextlib.closing(keyvault.KeyVaultIssuer(plan.account, credential)) as issuer,
-        contextlib.closing(ResourceManager(plan.resource_manager, credential)) as ring,
+        contextlib.closing(ResourceManager(plan.resource_manager, credential)) as key_lister,
     ):
-        services = Services(issuer, StorageProver(seconds=1.0), SshConnector(), ring)
+        services = Services(issuer, StorageProver(seconds=1.0), SshConnector(), key_lister)
         failed = outcome(Run(plan, services, trigger="test", forced=True).rotate())
 
     assert failed["error"] == "StorageRefusedError"

@@ -10,20 +10,20 @@ import datetime
 from rotator import errors, sas
 from rotator.azure.errors import NoAnswerError
 from rotator.plan.plan import Plan
-from rotator.rotation.issuance import Issuance
+from rotator.rotation.account import AccountReader
 from rotator.rotation.services import Services
 
 
-def check(plan: Plan, services: Services, issuance: Issuance) -> None:
+def check(plan: Plan, services: Services, account: AccountReader) -> None:
     """Raise ClockSkewError where clocks differ by more than a new SAS may; SasError for one that is otherwise wrong."""
-    check_dates(plan, services, issuance)
-    if not issuance.account_state().stored.differs:
+    check_dates(plan, services, account)
+    if not account.state().stored.differs:
         _check_minted(plan, services)
 
 
-def check_dates(plan: Plan, services: Services, issuance: Issuance) -> None:
+def check_dates(plan: Plan, services: Services, account: AccountReader) -> None:
     """Do the first half of it, by the Date of the vault's and storage's answers. Raises ClockSkewError."""
-    for url in filter(None, (plan.account.vault_url, issuance.endpoint())):
+    for url in filter(None, (plan.account.vault_url, account.endpoint())):
         with contextlib.suppress(NoAnswerError):  # the vault has answered; storage need not be reached from here
             before = services.clock()
             theirs = services.time_at(url)

@@ -2,7 +2,9 @@
 
 import dataclasses
 import datetime
+from collections.abc import Collection
 
+from rotator import errors, timestamps
 from rotator import timestamps as moments
 from rotator.delivery import manifest
 from rotator.delivery.manifest import LiveSecret
@@ -10,7 +12,8 @@ from rotator.issuers.account_state import AccountState
 from rotator.plan.plan import Plan, Target
 from rotator.reporting.report import Failed
 from rotator.rotation.run import Observed
-from rotator.sas import CLOCK_SKEW
+from rotator.rotation.state import Operation
+from rotator.sas import CLOCK_SKEW, Sas
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,3 +78,20 @@ def _last_active(name: str, account_state: AccountState) -> datetime.datetime | 
     if account_state.managed.updated:
         moments.append(account_state.managed.updated)
     return max(moments, default=None)
+
+
+def held_sas_signed_by(observed: Observed, account_state: AccountState, signers: Collection[str]) -> dict[str, Sas]:
+    """Return the SAS that targets hold and that one of these keys signed, by fingerprint."""
+    found = (manifest.held_sas(held, target) for target, held in observed.items() if isinstance(held, LiveSecret))
+    return {sas.fingerprint: sas for sas in found if sas and account_state.signer(sas) in signers}
+
+
+def refusal(operation: Operation, first: str, blockers: tuple[Blocker, ...]) -> errors.KeyInUseError:
+    """Build the error that lists what blocks the operation, and until when."""
+    lines = "".join(f"\n  - {blocker}" for blocker in blockers)
+    known = [blocker.until for blocker in blockers if blocker.until]
+    wait = f"Wait until {timestamps.text(max(known))}" if len(known) == len(blockers) else "Mend those targets first"
+    return errors.KeyInUseError(
+        f"{operation} was refused, no key was regenerated: {first} may be in use:{lines}",
+        remedy=f"{wait}; or, if those SAS may die at once, ask again with force: the report says what that cut off.",
+    )

@@ -1,4 +1,4 @@
-"""Having a key regenerated: remembered before, done once, looked at after, whatever the vault answers."""
+"""Regenerating a key: recorded before, done once, checked after, whatever the vault answers."""
 
 import logging
 
@@ -8,10 +8,10 @@ from rotator.azure.errors import VaultError, VaultForbiddenError
 from rotator.event_log import Event
 from rotator.issuers.account_state import AccountState
 from rotator.plan.plan import Plan
-from rotator.rotation import pending
-from rotator.rotation.issuance import Issuance
-from rotator.rotation.pending import Pending
+from rotator.rotation import state
+from rotator.rotation.account import AccountReader
 from rotator.rotation.services import Services
+from rotator.rotation.state import Pending
 from rotator.stopwatch import Stopwatch
 
 logger = logging.getLogger(__name__)
@@ -24,43 +24,43 @@ class Regeneration:
     runs; once `forgotten` is set, they have nothing to finish.
     """
 
-    def __init__(self, plan: Plan, services: Services, issuance: Issuance) -> None:
+    def __init__(self, plan: Plan, services: Services, account: AccountReader) -> None:
         self._definition = plan.definition
         self._services = services
-        self._issuing = issuance
+        self._account = account
         self.done: list[str] = []
-        self.may_forget = False
-        self.forgotten = False
+        self.may_clear = False
+        self.cleared = False
 
-    def remember(self, plan: Pending) -> None:
+    def record(self, pending: Pending) -> None:
         """Write into the vault what is to be done, for whichever run will finish it."""
-        self.forgotten = False
-        tags = self._issuing.account_state().stored.tags_for(self._definition, self._services.clock())
+        self.cleared = False
+        tags = self._account.state().stored.tags_for(self._definition, self._services.clock())
         self._services.fence()
-        self._services.issuer.store(self._definition, {**tags, pending.TAG: plan.text()})
+        self._services.issuer.store(self._definition, {**tags, state.PENDING_TAG: pending.text()})
 
-    def forget(self) -> None:
+    def clear_record(self) -> None:
         """Take it out again."""
-        tags = self._issuing.refreshed().stored.tags_for(self._definition, self._services.clock())
-        tags.pop(pending.TAG, None)
+        tags = self._account.refresh().stored.tags_for(self._definition, self._services.clock())
+        tags.pop(state.PENDING_TAG, None)
         self._services.fence()
         self._services.issuer.store(self._definition, tags)
-        self.forgotten = True
+        self.cleared = True
 
-    def regenerate(self, plan: Pending, name: str) -> None:
+    def regenerate(self, pending: Pending, name: str) -> None:
         """Have a key regenerated and made the active one, unless that has happened already.
 
         Raises VaultError, LeaseLostError, or ActiveKeyError when the key that is to sign from now on does not.
         """
-        account_state = self._issuing.refreshed()
-        if not plan.regenerated(name, listed(account_state)):
+        account_state = self._account.refresh()
+        if not pending.regenerated(name, listed(account_state)):
             if account_state.active == name:
                 raise _still_active(name)
-            account_state = self._change(plan, name, account_state)
-        if account_state.active is None or not plan.regenerated(account_state.active, listed(account_state)):
+            account_state = self._change(pending, name, account_state)
+        if account_state.active is None or not pending.regenerated(account_state.active, listed(account_state)):
             raise _not_made_active(name, account_state.active)
 
-    def _change(self, plan: Pending, name: str, account_state: AccountState) -> AccountState:
+    def _change(self, pending: Pending, name: str, account_state: AccountState) -> AccountState:
         self._services.admit(listed(account_state).account)
         self._services.fence()
         try:
@@ -68,14 +68,14 @@ class Regeneration:
                 self._services.issuer.regenerate(name)
             self.done.append(name)
         except VaultError as error:
-            if not plan.regenerated(name, listed(self._issuing.refreshed())):
-                if isinstance(error, VaultForbiddenError) and name == plan.first and self.may_forget:
-                    self.forget()  # nothing has begun, and no later run could do it either
+            if not pending.regenerated(name, listed(self._account.refresh())):
+                if isinstance(error, VaultForbiddenError) and name == pending.first and self.may_clear:
+                    self.clear_record()  # nothing has begun, and no later run could do it either
                 raise
             self.done.append(name)
             event_log.log(logger, logging.WARNING, Event.KEY_REGENERATED_DESPITE_ERROR, key=name, answer=error)
-        after = self._issuing.refreshed()
-        if not plan.regenerated(name, listed(after)):
+        after = self._account.refresh()
+        if not pending.regenerated(name, listed(after)):
             self.done.remove(name)
             raise errors.KeyRotationError(
                 f"the vault says that it regenerated {name}, but the account has the same key as before",

@@ -17,8 +17,8 @@ from rotator.azure.errors import VaultError
 from rotator.issuers import keyvault
 from rotator.onboarding import vault_setup
 from rotator.plan.plan import ManagedAccount
-from rotator.rotation import tags
-from rotator.rotation.keys import periods
+from rotator.rotation import state
+from rotator.rotation.keys import due
 from tests.fakes.dripping import Answer, Request, serving
 from tests.fakes.examples import DEFINITION, plan
 from tests.unit.azure.test_resource_manager import authority, tls
@@ -88,10 +88,10 @@ def test_no_answer_is_an_exception_of_others(issuer: keyvault.KeyVaultIssuer, st
     answers.status, answers.value = status, value
     with contextlib.suppress(errors.RotatorError):
         stored = issuer.stored(DEFINITION)
-        tags.problems(stored.tags)
+        state.unreadable_tags(stored.tags)
     with contextlib.suppress(errors.RotatorError):
         found = issuer.managed()
-        assert all(warning.isprintable() for warning in periods.warnings(found, plan()))
+        assert all(warning.isprintable() for warning in due.period_warnings(found, plan()))
     with contextlib.suppress(errors.RotatorError):
         issuer.mint(DEFINITION)
 

@@ -136,7 +136,8 @@ ANNOTATIONS = sorted(delivered()["metadata"]["annotations"])
 )
 def test_no_annotation_is_an_exception(changes: dict[str, str]) -> None:
     held = manifest.parse(json.dumps(delivered(**changes)))
-    assert isinstance(due.reason(held, TARGET, plan(), NOW, account_state()) or "", str)
+    found = due.find(held, TARGET, plan(), NOW, account_state())
+    assert found is None or isinstance(found, due.Due)
     in_use.in_targets("key1", account_state(), {TARGET: held}, NOW)
 
 

@@ -14,7 +14,7 @@ from rotator import errors
 from rotator.azure.errors import VaultForbiddenError
 from rotator.commands import cli
 from rotator.commands.terminal import Manner
-from rotator.reporting.report import Due, Failed, KeyReport, Outcome, Report, Unchanged
+from rotator.reporting.report import Failed, KeyReport, Outcome, Report, Unchanged, WouldRotate
 from tests.fakes.examples import NOW
 from tests.unit.reporting.test_report import KEY, ROTATED, report_of
 
@@ -29,7 +29,7 @@ def run(act: Callable[[], Report], *, as_json: bool = False) -> Result:
 
 @pytest.mark.parametrize(
     ("outcome", "code"),
-    [(ROTATED, 0), (Unchanged("its SAS is fresh", NOW), 0), (Due("why"), 0), (Failed("E", "m", "r"), 1)],
+    [(ROTATED, 0), (Unchanged("its SAS is fresh", NOW), 0), (WouldRotate("why"), 0), (Failed("E", "m", "r"), 1)],
 )
 def test_exit_code_tells_whether_a_target_failed(outcome: Outcome, code: int) -> None:
     assert run(lambda: report_of(outcome)).exit_code == code
@@ -55,7 +55,9 @@ def test_table_names_each_target_its_outcome_and_why(monkeypatch: pytest.MonkeyP
 
 
 def test_plan_closes_by_saying_that_nothing_was_changed() -> None:
-    planned = dataclasses.replace(report_of(Due("there is no Secret yet")), trigger="plan", definition_changed=True)
+    planned = dataclasses.replace(
+        report_of(WouldRotate("there is no Secret yet")), trigger="plan", definition_changed=True
+    )
     assert run(lambda: planned).stdout.endswith("plan only: nothing was changed; the SAS definition would be set\n")
 
 
@@ -66,14 +68,14 @@ def test_output_that_is_no_terminal_has_no_colour() -> None:
 def test_brackets_in_kubectls_words_are_no_markup() -> None:
     output = io.StringIO()
     with redirect_stdout(output):
-        cli._show(report_of(Failed("E", "bad value [secret] in [/red]", "r"), Due("[bold]why[/bold]")))
+        cli._show(report_of(Failed("E", "bad value [secret] in [/red]", "r"), WouldRotate("[bold]why[/bold]")))
     assert "bad value [secret] in [/red]" in output.getvalue()
 
 
 def test_brackets_in_a_cell_of_the_table_are_no_markup() -> None:
     output = io.StringIO()
     with redirect_stdout(output):
-        cli._show(report_of(Due("drift [secret] [/red]")))
+        cli._show(report_of(WouldRotate("drift [secret] [/red]")))
     assert "drift [secret] [/red]" in output.getvalue()
 
 

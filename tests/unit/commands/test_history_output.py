@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from rotator.commands import history
 from rotator.plan.settings import Settings
-from rotator.reporting.report import Due, Failed, KeyReport, Report, Unchanged
+from rotator.reporting.report import Failed, KeyReport, Report, Unchanged, WouldRotate
 from tests.fakes.examples import DIGEST, NOW
 from tests.unit.plan.test_loader import SAMPLE
 from tests.unit.reporting.test_report import ROTATED, report_of
@@ -184,7 +184,7 @@ def test_one_report_is_told_section_by_section() -> None:
 
 @pytest.mark.usefixtures("wide")
 def test_what_a_report_does_not_say_has_no_line() -> None:
-    found = " ".join(shown(report_of(Due("there is no Secret yet")).as_json()))
+    found = " ".join(shown(report_of(WouldRotate("there is no Secret yet")).as_json()))
     assert not any(word in found for word in ("None", "False", "key", "drift", "error"))
 
 

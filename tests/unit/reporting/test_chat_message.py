@@ -8,7 +8,7 @@ import pytest
 from rotator.plan.plan import Strategy
 from rotator.redaction import SecretText
 from rotator.reporting import chat_message
-from rotator.reporting.report import Due, Failed, KeyReport, Outcome, Report, Rotated, TargetReport, Unchanged
+from rotator.reporting.report import Failed, KeyReport, Outcome, Report, Rotated, TargetReport, Unchanged, WouldRotate
 from tests.fakes.examples import DIGEST, FINGERPRINT, LABEL, NOW, TOKEN
 
 UNTIL = NOW + datetime.timedelta(hours=4)
@@ -69,7 +69,7 @@ def test_failures_drift_and_what_is_done_to_keys_are_worth_telling(report: Repor
         report_of(UNCHANGED),
         report_of(),
         report_of(ROTATED, key=dataclasses.replace(REVOKED, outcome="waiting")),
-        report_of(Due("changed by hand", drift=True), trigger="plan"),
+        report_of(WouldRotate("changed by hand", drift=True), trigger="plan"),
         report_of(FAILED, trigger="plan", key=dataclasses.replace(REVOKED, outcome="due")),
     ],
     ids=["rotated", "unchanged", "nothing to do", "waiting", "plan", "failed plan"],

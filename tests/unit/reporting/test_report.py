@@ -9,7 +9,7 @@ from rotator.delivery.errors import QuotaExceededError, SshError
 from rotator.plan.plan import Strategy
 from rotator.redaction import SecretText
 from rotator.reporting import report
-from rotator.reporting.report import Due, Failed, KeyReport, Outcome, Report, Rotated, TargetReport, Unchanged
+from rotator.reporting.report import Failed, KeyReport, Outcome, Report, Rotated, TargetReport, Unchanged, WouldRotate
 from tests.fakes.examples import DIGEST, FINGERPRINT, LABEL, NOW
 
 ROTATED = Rotated(
@@ -89,7 +89,7 @@ def test_each_outcome_has_its_kind_and_its_fields() -> None:
     outcomes: list[Outcome] = [
         ROTATED,
         Unchanged("its SAS is fresh", None),
-        Due("there is no Secret yet"),
+        WouldRotate("there is no Secret yet"),
         Failed("E", "m", "r"),
     ]
     targets = report_of(*outcomes).as_json()["targets"]
@@ -101,12 +101,12 @@ def test_each_outcome_has_its_kind_and_its_fields() -> None:
 
 def test_no_outcomes_field_hides_one_of_the_targets_own() -> None:
     own = {"target", "strategy", "outcome", "warnings", "seconds"}
-    for kind in (Rotated, Unchanged, Due, Failed):
+    for kind in (Rotated, Unchanged, WouldRotate, Failed):
         assert own.isdisjoint(field.name for field in dataclasses.fields(kind))
 
 
 def test_no_part_of_a_report_can_hold_a_secret() -> None:
-    for kind in (Rotated, Unchanged, Due, Failed, TargetReport, Report):
+    for kind in (Rotated, Unchanged, WouldRotate, Failed, TargetReport, Report):
         assert not any("Secret" in str(field.type) or "Sas" in str(field.type) for field in dataclasses.fields(kind))
 
 
@@ -118,7 +118,7 @@ def test_times_are_told_in_utc() -> None:
 
 def test_report_failed_when_one_target_did() -> None:
     assert not report_of().failed
-    assert not report_of(ROTATED, Unchanged("fresh", NOW), Due("why")).failed
+    assert not report_of(ROTATED, Unchanged("fresh", NOW), WouldRotate("why")).failed
     assert report_of(ROTATED, Failed("E", "m", "r")).failed
 
 

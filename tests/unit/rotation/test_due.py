@@ -7,9 +7,11 @@ import pytest
 from rotator.azure.account_keys import AccountKeys
 from rotator.azure.managed_account import StorageBundle
 from rotator.delivery import manifest
+from rotator.delivery.manifest import LiveSecret
 from rotator.issuers.account_state import AccountState, StoredDefinition
-from rotator.plan.plan import Encoding, Plan, Strategy
+from rotator.plan.plan import Encoding, Plan, Strategy, Target
 from rotator.rotation import due
+from rotator.rotation.due import Cause
 from tests.fakes.examples import (
     DEFINITION,
     NOW,
@@ -30,22 +32,33 @@ SECOND = datetime.timedelta(seconds=1)
 MINUTE = datetime.timedelta(minutes=1)
 
 
+def why(
+    looked: LiveSecret | None,
+    target: Target,
+    wanted: Plan,
+    now: datetime.datetime,
+    account_state: AccountState | None = None,
+) -> str | None:
+    found = due.find(looked, target, wanted, now, account_state)
+    return found.text if found else None
+
+
 def reason(annotations: Mapping[str, str | None] | None = None, *, after: datetime.timedelta = MINUTE) -> str | None:
     """Why the Secret that was delivered at NOW, with other annotations, is due so long after."""
-    return due.reason(held(delivered(**(annotations or {}))), TARGET, plan(), NOW + after)
+    return why(held(delivered(**(annotations or {}))), TARGET, plan(), NOW + after)
 
 
 def until(expires: datetime.datetime) -> str | None:
     """Why a Secret with a SAS that ends then is due a minute after it was delivered."""
-    return due.reason(held(lasting(expires)), TARGET, plan(), NOW + MINUTE)
+    return why(held(lasting(expires)), TARGET, plan(), NOW + MINUTE)
 
 
 def test_missing_secret_is_due() -> None:
-    assert due.reason(None, TARGET, plan(), NOW) == "there is no Secret yet"
+    assert why(None, TARGET, plan(), NOW) == "there is no Secret yet"
 
 
 def test_secret_that_is_not_ours_yet_is_due() -> None:
-    assert due.reason(held(document({"secretKey": "old"})), TARGET, plan(), NOW) == "the Secret is adopted"
+    assert why(held(document({"secretKey": "old"})), TARGET, plan(), NOW) == "the Secret is adopted"
 
 
 def test_fresh_secret_as_wanted_is_not_due() -> None:
@@ -72,8 +85,8 @@ def test_young_sas_that_ends_between_two_runs_far_apart_is_due() -> None:
     noon = NOW + 10 * MINUTE
     fresh = held(lasting(datetime.datetime(2026, 7, 2, 12, 20, tzinfo=datetime.UTC), noon))
     midnight = datetime.datetime(2026, 7, 2, tzinfo=datetime.UTC)
-    assert due.reason(fresh, TARGET, daily, midnight) is not None
-    assert due.reason(fresh, TARGET, daily, noon + MINUTE) is None
+    assert why(fresh, TARGET, daily, midnight) is not None
+    assert why(fresh, TARGET, daily, noon + MINUTE) is None
 
 
 def test_expired_sas_is_due_as_such() -> None:
@@ -96,13 +109,13 @@ def test_secret_that_does_not_tell_its_age_is_due(name: str, text: str | None) -
 def test_changed_value_is_due() -> None:
     drifted = delivered()
     drifted["data"]["secretKey"] = "aHVudGVyMg=="
-    assert due.reason(held(drifted), TARGET, plan(), NOW) == "drift: somebody changed the value"
+    assert why(held(drifted), TARGET, plan(), NOW) == "drift: somebody changed the value"
 
 
 def test_removed_data_key_is_due() -> None:
     drifted = delivered()
     drifted["data"] = {"another": "aHVudGVyMg=="}
-    assert due.reason(held(drifted), TARGET, plan(), NOW) == "drift: somebody removed the data key"
+    assert why(held(drifted), TARGET, plan(), NOW) == "drift: somebody removed the data key"
 
 
 @pytest.mark.parametrize("name", ["data-key", "definition", "encoding", "fingerprint", "run"])
@@ -118,7 +131,7 @@ def test_annotation_that_not_every_delivery_writes_may_be_missing(name: str) -> 
 def test_secret_whose_annotations_are_gone_is_drift_by_its_label() -> None:
     stripped = delivered()
     del stripped["metadata"]["annotations"]
-    assert due.reason(held(stripped), TARGET, plan(), NOW) == "drift: somebody replaced the Secret"
+    assert why(held(stripped), TARGET, plan(), NOW) == "drift: somebody replaced the Secret"
 
 
 def test_other_end_than_that_of_the_sas_is_drift() -> None:
@@ -136,19 +149,19 @@ def test_delivery_in_the_future_is_drift() -> None:
 
 def test_other_data_key_is_due() -> None:
     renamed = dataclasses.replace(TARGET, data_key="token")
-    assert due.reason(held(delivered()), renamed, plan(), NOW) == "the data key was set anew"
+    assert why(held(delivered()), renamed, plan(), NOW) == "the data key was set anew"
 
 
 def test_changed_value_is_drift_although_the_data_key_was_set_anew() -> None:
     drifted, renamed = delivered(), dataclasses.replace(TARGET, data_key="token")
     drifted["data"] = {"secretKey": "aHVudGVyMg==", "token": "aHVudGVyMg=="}
-    assert due.reason(held(drifted), renamed, plan(), NOW) == "drift: somebody changed the value"
+    assert why(held(drifted), renamed, plan(), NOW) == "drift: somebody changed the value"
 
 
 def test_data_key_set_anew_to_one_of_somebody_else_s_is_no_drift() -> None:
     taken, renamed = delivered(), dataclasses.replace(TARGET, data_key="password")
     taken["data"]["password"] = "aHVudGVyMg=="
-    assert due.reason(held(taken), renamed, plan(), NOW) == "the data key was set anew"
+    assert why(held(taken), renamed, plan(), NOW) == "the data key was set anew"
 
 
 def test_data_key_that_the_secret_says_and_does_not_have_is_drift() -> None:
@@ -159,7 +172,7 @@ def test_other_keys_and_labels_of_the_secret_make_nothing_due() -> None:
     found = delivered()
     found["data"]["password"] = "aHVudGVyMg=="
     found["metadata"]["labels"]["team"] = "blue"
-    assert due.reason(held(found), TARGET, plan(), NOW) is None
+    assert why(held(found), TARGET, plan(), NOW) is None
 
 
 @pytest.mark.parametrize("text", ["blobrwu4hours@000000000000", "blobrwu4hours"])
@@ -169,23 +182,23 @@ def test_other_definition_is_due(text: str) -> None:
 
 def test_setting_other_permissions_is_due() -> None:
     reading = plan(definition=dataclasses.replace(DEFINITION, permissions="r"))
-    assert due.reason(held(delivered()), TARGET, reading, NOW) == "the SAS definition was set anew"
+    assert why(held(delivered()), TARGET, reading, NOW) == "the SAS definition was set anew"
 
 
 def test_other_encoding_is_due() -> None:
     base64ed = dataclasses.replace(TARGET, encoding=Encoding.BASE64)
-    assert due.reason(held(delivered()), base64ed, plan(), NOW) == "the encoding was set anew"
+    assert why(held(delivered()), base64ed, plan(), NOW) == "the encoding was set anew"
 
 
 @pytest.mark.parametrize("value", [TOKEN, f"?{TOKEN}"])
 def test_base64_with_and_without_question_mark_is_no_drift(value: str) -> None:
     target = dataclasses.replace(TARGET, encoding=Encoding.BASE64)
     composed = manifest.compose(target, None, order(value))
-    assert due.reason(held(composed), target, plan(), NOW) is None
+    assert why(held(composed), target, plan(), NOW) is None
 
 
 def test_other_strategy_alone_makes_nothing_due() -> None:
-    assert due.reason(held(delivered()), dataclasses.replace(TARGET, strategy=Strategy.APPLY), plan(), NOW) is None
+    assert why(held(delivered()), dataclasses.replace(TARGET, strategy=Strategy.APPLY), plan(), NOW) is None
 
 
 def account_state(active: str | None, keys: AccountKeys | None = None) -> AccountState:
@@ -196,7 +209,7 @@ def account_state(active: str | None, keys: AccountKeys | None = None) -> Accoun
 def by_key(signer: str | None, active: str | None) -> str | None:
     """Why a Secret that says that this key signed its SAS is due while another one is active."""
     found = held(delivered(**{"rotator/signing-key": signer}))
-    return due.reason(found, TARGET, plan(), NOW + MINUTE, account_state(active))
+    return why(found, TARGET, plan(), NOW + MINUTE, account_state(active))
 
 
 def test_sas_of_a_key_that_is_no_longer_active_is_due_by_what_the_secret_says() -> None:
@@ -215,7 +228,7 @@ def by_signature(
     """Why a Secret with a SAS that key1 signed is due where keys are listed, whatever it says itself."""
     composed = manifest.compose(TARGET, None, order(token(sig=SIGNATURE)))
     composed["metadata"]["annotations"]["rotator/signing-key"] = says
-    return due.reason(held(composed), TARGET, wanted or plan(), NOW + after, account_state(active, keys))
+    return why(held(composed), TARGET, wanted or plan(), NOW + after, account_state(active, keys))
 
 
 def test_signature_counts_where_keys_are_listed_and_not_what_the_secret_says() -> None:
@@ -236,4 +249,18 @@ def test_sas_of_a_key_that_is_gone_is_due_as_such_whatever_else_it_is_due_for() 
 
 def test_other_reasons_come_before_a_key_that_is_no_longer_active() -> None:
     old = held(delivered(**{"rotator/signing-key": "key1"}))
-    assert due.reason(old, TARGET, plan(), NOW + 20 * MINUTE, account_state("key2")) == "the SAS is 20 min old"
+    assert why(old, TARGET, plan(), NOW + 20 * MINUTE, account_state("key2")) == "the SAS is 20 min old"
+
+
+def test_each_cause_is_a_kind_and_drift_is_one_of_them() -> None:
+    stale = dataclasses.replace(plan(), fresh_for=SECOND)
+    found = [
+        due.find(None, TARGET, plan(), NOW),
+        due.find(held(document({"secretKey": "old"})), TARGET, plan(), NOW),
+        due.find(held(delivered(**{"rotator/run": None})), TARGET, plan(), NOW),
+        due.find(held(delivered(**{"rotator/encoding": "base64"})), TARGET, plan(), NOW),
+        due.find(held(delivered()), TARGET, stale, NOW + MINUTE),
+    ]
+    causes = [each.cause for each in found if each]
+    assert causes == [Cause.NO_SECRET, Cause.ADOPTED, Cause.DRIFT, Cause.SETTINGS_CHANGED, Cause.AGE]
+    assert [each.drift for each in found if each] == [False, False, True, False, False]

@@ -6,10 +6,11 @@ import pytest
 
 from rotator import errors
 from rotator.azure.account_keys import AccountKeys
-from rotator.azure.errors import LeaseLostError, StorageRefusedError, VaultForbiddenError, VaultThrottledError
+from rotator.azure.errors import LeaseLostError, StorageRefusedError
 from rotator.plan.plan import ManagedAccount
 from rotator.redaction import SecretText
-from rotator.rotation import pending
+from rotator.rotation import state
+from rotator.rotation.account import AccountReader
 from rotator.rotation.issuance import Issuance
 from rotator.stopwatch import Stopwatch
 from tests.fakes.examples import plan
@@ -20,9 +21,9 @@ REFUSED = StorageRefusedError("storage answered 403")
 
 
 def issuance(world: World, *, keyed: bool = False) -> Issuance:
-    made = Issuance(world.plan, world.services)
+    made = world.run().issuance
     if keyed:
-        made.with_keys()
+        made.account.with_keys()
     return made
 
 
@@ -49,7 +50,7 @@ def test_signer_is_not_known_where_the_active_key_may_not_be_read() -> None:
 def test_sas_is_issued_anew_when_the_active_key_changes_meanwhile(when: str, *, keyed: bool) -> None:
     world = World().settled()
     under_way = issuance(world, keyed=keyed)
-    under_way.account_state()
+    under_way.account.state()
     world.calls.meddle(when, "mint", world.vault.regenerate_by_itself)
     issued = under_way.issue(Stopwatch())
     assert issued.signer == world.account.signer(issued.sas.token.reveal()) == "key2"
@@ -85,9 +86,9 @@ def test_sas_that_no_present_key_signed_is_never_tried_nor_delivered() -> None:
                 found.account, tuple(dataclasses.replace(key, value=SecretText("bmV3")) for key in found.keys)
             )
 
-    services = dataclasses.replace(world.services, ring=Replaced(world.calls, world.account))
-    under_way = Issuance(world.plan, services)
-    under_way.with_keys()
+    services = dataclasses.replace(world.services, key_lister=Replaced(world.calls, world.account))
+    under_way = Issuance(world.plan, services, AccountReader(world.plan, services))
+    under_way.account.with_keys()
     with pytest.raises(errors.ActiveKeyError) as caught:
         under_way.issue(Stopwatch())
     assert caught.value.remedy.startswith("Look for what else regenerates or switches")
@@ -118,60 +119,12 @@ def test_failure_is_everyones_until_it_is_forgotten() -> None:
     assert made.issue(Stopwatch()).proof == "accepted"
 
 
-def test_vault_is_read_once_unless_told_to_look_again() -> None:
-    world = World().settled()
-    made = issuance(world)
-    assert made.account_state() is made.account_state()
-    world.vault.turn_to("key2")
-    assert made.account_state().active == "key1"
-    assert made.refreshed().active == "key2"
-    assert world.calls.made("stored", "managed") == ["stored", "managed"] * 2
-
-
-def test_failed_reading_is_not_asked_for_anew_and_the_last_good_one_is_kept() -> None:
-    world = World().settled()
-    made = issuance(world)
-    good = made.account_state()
-    world.calls.failing["stored"] = VaultThrottledError("429")
-    for look in (made.refreshed, made.account_state):
-        with pytest.raises(VaultThrottledError):
-            look()
-    assert world.calls.names.count("stored") == 2
-    assert made.latest() is good
-
-
-def test_latest_reading_fails_as_the_first_did_when_there_is_none() -> None:
-    world = World().settled()
-    world.calls.failing["stored"] = VaultThrottledError("429")
-    with pytest.raises(VaultThrottledError):
-        issuance(world).latest()
-
-
-def test_keys_are_listed_from_when_they_are_asked_for_until_they_are_not() -> None:
-    world = World().settled()
-    made = issuance(world)
-    assert made.account_state().keys is None
-    assert made.with_keys().keys is not None
-    assert made.refreshed().keys is not None
-    made.without_keys()
-    assert made.account_state().keys is None
-
-
-def test_vault_that_may_not_be_read_is_an_error_only_where_keys_are_asked_for() -> None:
-    world = World().settled()
-    world.vault.may_read = False
-    made = issuance(world)
-    assert made.account_state().managed is None
-    with pytest.raises(VaultForbiddenError):
-        made.with_keys()
-
-
 def test_definition_is_set_with_the_tags_that_it_has() -> None:
     world = World()
-    world.vault.tags = {"team": "blue", pending.TAG: "later"}
+    world.vault.tags = {"team": "blue", state.PENDING_TAG: "later"}
     made = issuance(world)
     made.issue(Stopwatch())
-    assert (made.definition_changed, world.vault.told) == (True, {"team": "blue", pending.TAG: "later"})
+    assert (made.definition_changed, world.vault.told) == (True, {"team": "blue", state.PENDING_TAG: "later"})
 
 
 def test_lost_lease_keeps_the_definition_as_it_was() -> None:
@@ -199,4 +152,4 @@ def test_endpoint_is_the_set_one_or_concluded_from_account_and_cloud(
     world = World()
     world.vault.may_read = may_read
     world.plan = plan(account=ManagedAccount(vault, "myalias"), blob_endpoint=endpoint)
-    assert issuance(world).endpoint() == expected
+    assert issuance(world).account.endpoint() == expected

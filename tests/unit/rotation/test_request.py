@@ -11,8 +11,8 @@ from rotator import errors
 from rotator.azure.errors import VaultError
 from rotator.reporting.report import Failed
 from rotator.rotation import request
-from rotator.rotation.pending import Operation
 from rotator.rotation.request import Request
+from rotator.rotation.state import Operation
 from tests.fakes.examples import NOW, TOKEN
 
 INTERVAL = datetime.timedelta(minutes=30)

@@ -3,7 +3,7 @@ import datetime
 
 from rotator.delivery.errors import UnreachableError
 from rotator.reporting import report
-from rotator.reporting.report import Due, Failed, Rotated, Unchanged
+from rotator.reporting.report import Failed, Rotated, Unchanged, WouldRotate
 from tests.fakes.examples import CLUSTER, DEFINITION, LABEL, NOW, TARGET, TOKEN, delivered, plan
 from tests.fakes.world import FAR, HOST, World
 
@@ -119,7 +119,7 @@ def test_secret_says_which_key_signed_its_sas() -> None:
 def test_secret_says_when_the_key_was_made_where_keys_were_listed() -> None:
     world = World()
     run = world.run()
-    run.issuance.with_keys()
+    run.account.with_keys()
     run.rotate()
     annotations = world.master.secrets["storage-sas"]["metadata"]["annotations"]
     assert annotations["rotator/key-created"] == "2026-01-01T00:00:00Z"
@@ -191,7 +191,7 @@ def test_fresh_and_due_targets_are_told_apart() -> None:
 def test_plan_tells_what_is_due_and_changes_nothing() -> None:
     world = World()
     found = world.run().plan()
-    assert outcome(found) == Due("there is no Secret yet")
+    assert outcome(found) == WouldRotate("there is no Secret yet")
     assert found.definition_changed
     assert (world.master.secrets, world.master.acts, world.vault.definitions) == ({}, [], {})
     assert {"mint", "store", "fence"}.isdisjoint(world.calls.names)
@@ -201,7 +201,7 @@ def test_plan_of_a_fresh_secret_says_so_unless_forced() -> None:
     world = World()
     world.rotate()
     assert isinstance(outcome(world.run().plan()), Unchanged)
-    assert outcome(world.run(forced=True).plan()) == Due("asked for")
+    assert outcome(world.run(forced=True).plan()) == WouldRotate("asked for")
 
 
 def test_plan_does_not_promise_a_definition_that_no_due_target_would_set() -> None:

@@ -16,8 +16,7 @@ from rotator.plan.loader import MARGIN
 from rotator.redaction import SecretText
 from rotator.reporting.report import Failed
 from rotator.reporting.status import LastKnown, State, TargetStatus
-from rotator.rotation import delivered as record
-from rotator.rotation import due, pending, target_status
+from rotator.rotation import due, state, target_status
 from tests.fakes.examples import CLUSTER, LABEL, NOW, TARGET, TOKEN, delivered, document, held, lasting, plan, token
 from tests.fakes.services import Killed
 from tests.fakes.world import FAR, World
@@ -27,7 +26,7 @@ MINUTE = datetime.timedelta(minutes=1)
 HOUR = datetime.timedelta(hours=1)
 EVERY_30_MINUTES = plan()
 EXPIRY = NOW + 4 * HOUR
-KNOWN = AccountState(StoredDefinition(False, record.noted({}, TARGET), 4 * HOUR), None)
+KNOWN = AccountState(StoredDefinition(False, state.with_delivery({}, TARGET), 4 * HOUR), None)
 NEVER = AccountState(StoredDefinition(False, {}, 4 * HOUR), None)
 RUN = "20260701T120000Z-abc123"
 
@@ -35,7 +34,7 @@ RUN = "20260701T120000Z-abc123"
 def judged(
     found: Document | None, now: datetime.datetime = NOW, account_state: AccountState | None = None
 ) -> TargetStatus:
-    return target_status.judge(held(found) if found else None, TARGET, EVERY_30_MINUTES, now, account_state)
+    return target_status.status_of(held(found) if found else None, TARGET, EVERY_30_MINUTES, now, account_state)
 
 
 def test_a_secret_that_says_more_than_its_sas_holds_is_not_believed() -> None:
@@ -106,11 +105,11 @@ def test_no_healthy_schedule_makes_anything_late(minutes: str, hand: int, jitter
     looked = held(lasting(now + 48 * HOUR, now))
     while now < NOW + 4 * HOUR:
         now = max(now, firing + jitter * MINUTE)
-        assert target_status.judge(looked, TARGET, wanted, now - SECOND).state is State.FRESH
+        assert target_status.status_of(looked, TARGET, wanted, now - SECOND).state is State.FRESH
         firing = schedule.following(wanted.schedule, now)
-        if due.reason(looked, TARGET, wanted, now):
+        if due.find(looked, TARGET, wanted, now):
             looked = held(lasting(now + 48 * HOUR, now))
-        assert target_status.judge(looked, TARGET, wanted, now).state is State.FRESH
+        assert target_status.status_of(looked, TARGET, wanted, now).state is State.FRESH
 
 
 def test_runs_that_were_missed_are_late_long_before_the_longest_interval_is_over() -> None:
@@ -119,7 +118,7 @@ def test_runs_that_were_missed_are_late_long_before_the_longest_interval_is_over
     weekdays = plan(schedule="0 0 6 * * 1-5", fresh_for=12 * HOUR, longest=72 * HOUR)
     looked = held(lasting(monday + 80 * HOUR, monday))
     hours = (24, 25, 54)
-    states = [target_status.judge(looked, TARGET, weekdays, monday + after * HOUR).state for after in hours]
+    states = [target_status.status_of(looked, TARGET, weekdays, monday + after * HOUR).state for after in hours]
     assert states == [State.FRESH, State.LATE, State.LATE]
 
 
@@ -180,23 +179,23 @@ def test_somebody_elses_secret_is_drift_once_there_was_ours() -> None:
 
 def test_a_secret_of_somebody_else_s_that_is_left_alone_is_drift_in_the_place_of_ours() -> None:
     failure = Failed("NotOursError", "it belongs to Helm", "Choose another KUBERNETES_SECRET_NAME.")
-    found = target_status.judge(failure, TARGET, EVERY_30_MINUTES, NOW, KNOWN)
+    found = target_status.status_of(failure, TARGET, EVERY_30_MINUTES, NOW, KNOWN)
     assert (found.state, found.failure and found.failure.message) == (State.DRIFT, "it belongs to Helm")
     assert found.failure
     assert "deleted" in found.failure.remedy
     assert "KUBERNETES_SECRET_ADOPT=true" in found.failure.remedy
-    assert target_status.judge(failure, TARGET, EVERY_30_MINUTES, NOW, NEVER).state is State.UNKNOWN
+    assert target_status.status_of(failure, TARGET, EVERY_30_MINUTES, NOW, NEVER).state is State.UNKNOWN
 
 
 def test_a_target_that_cannot_be_looked_at_is_unknown_with_the_remedy() -> None:
     failure = Failed("UnreachableError", "master.example.com does not answer", "Check the network.")
-    found = target_status.judge(failure, TARGET, EVERY_30_MINUTES, NOW)
+    found = target_status.status_of(failure, TARGET, EVERY_30_MINUTES, NOW)
     assert found == TargetStatus(str(TARGET), State.UNKNOWN, "the cluster could not be looked into", failure=failure)
 
 
 def test_a_secret_that_may_not_be_touched_is_told_as_such() -> None:
     failure = Failed("NotOursError", "it was not made by this tool", "Set KUBERNETES_SECRET_ADOPT=true.")
-    assert target_status.judge(failure, TARGET, EVERY_30_MINUTES, NOW).text == "the Secret is somebody else's"
+    assert target_status.status_of(failure, TARGET, EVERY_30_MINUTES, NOW).text == "the Secret is somebody else's"
 
 
 @pytest.mark.parametrize("state", list(State))
@@ -207,9 +206,9 @@ def test_only_a_fresh_target_is_well(state: State) -> None:
 def test_what_is_drift_for_a_status_is_drift_for_the_next_run() -> None:
     for found in (None, document({"secretKey": "theirs"}), document({"secretKey": "x"}, annotations=_annotations())):
         looked = held(found) if found else None
-        why = due.reason(looked, TARGET, EVERY_30_MINUTES, NOW + MINUTE, KNOWN)
+        why = due.find(looked, TARGET, EVERY_30_MINUTES, NOW + MINUTE, KNOWN)
         assert why
-        assert due.is_drift(why)
+        assert why.drift
         assert judged(found, NOW + MINUTE, KNOWN).state is State.DRIFT
 
 
@@ -222,7 +221,9 @@ def test_over_a_weekend_without_runs_a_secret_is_fresh_until_monday() -> None:
     friday = datetime.datetime(2026, 7, 3, 18, tzinfo=datetime.UTC)
     weekdays = plan(schedule="0 0 18 * * 1-5", fresh_for=12 * HOUR, longest=72 * HOUR)
     looked = held(lasting(friday + 120 * HOUR, friday))
-    states = [target_status.judge(looked, TARGET, weekdays, friday + hours * HOUR).state for hours in (1, 71, 72, 73)]
+    states = [
+        target_status.status_of(looked, TARGET, weekdays, friday + hours * HOUR).state for hours in (1, 71, 72, 73)
+    ]
     assert states == [State.FRESH, State.FRESH, State.FRESH, State.LATE]
 
 
@@ -231,7 +232,7 @@ def test_over_a_weekend_without_runs_a_secret_is_fresh_until_monday() -> None:
 
 def test_a_survey_tells_each_target_and_the_next_run() -> None:
     world = World(TARGET, FAR).settled()
-    found = target_status.survey(world.plan, world.services)
+    found = target_status.read(world.plan, world.services)
     assert [(each.target, each.state) for each in found.targets] == [(str(TARGET), State.LATE), (str(FAR), State.LATE)]
     assert found.next_run == world.clock() + 30 * MINUTE
     assert found.interval == 30 * MINUTE
@@ -241,7 +242,7 @@ def test_a_survey_tells_each_target_and_the_next_run() -> None:
 def test_a_survey_changes_nothing() -> None:
     world = World().settled()
     before = world.master.secrets["storage-sas"], world.vault.tags
-    target_status.survey(world.plan, world.services)
+    target_status.read(world.plan, world.services)
     assert world.calls.made("store", "mint", "write", "regenerate") == []
     assert before == (world.master.secrets["storage-sas"], world.vault.tags)
 
@@ -250,7 +251,7 @@ def test_one_master_that_is_out_of_reach_hides_no_other() -> None:
     world = World(TARGET, FAR)
     assert not world.rotate().failed
     world.network.failing["far"] = UnreachableError("far does not answer")
-    found = target_status.survey(world.plan, world.services)
+    found = target_status.read(world.plan, world.services)
     assert [each.state for each in found.targets] == [State.FRESH, State.UNKNOWN]
     assert found.targets[1].failure == Failed("UnreachableError", "far does not answer", UnreachableError.remedy)
     assert not found.well
@@ -263,7 +264,7 @@ def test_what_belongs_to_which_target_is_not_mixed_up() -> None:
     assert not world.rotate().failed
     world.network.failing["far"] = UnreachableError("far does not answer")
     del world.master.secrets["second-sas"]
-    found = target_status.survey(world.plan, world.services)
+    found = target_status.read(world.plan, world.services)
     assert [(each.target, each.state) for each in found.targets] == [
         (str(TARGET), State.FRESH),
         (str(FAR), State.UNKNOWN),
@@ -275,7 +276,7 @@ def test_a_vault_that_does_not_tell_keeps_nobody_from_looking_into_the_clusters(
     world = World()
     assert not world.rotate().failed
     world.calls.failing["stored"] = VaultForbiddenError("no permission 'storage getsas'")
-    found = target_status.survey(world.plan, world.services)
+    found = target_status.read(world.plan, world.services)
     assert [each.state for each in found.targets] == [State.FRESH]
     assert found.warnings == (*world.plan.warnings, "the vault could not be asked: no permission 'storage getsas'")
     assert found.well
@@ -287,8 +288,8 @@ UNFINISHED = f"revoke first=key2 forced=false run=20260701T120000Z-abc123 key1={
 def test_a_key_rotation_that_is_not_finished_is_told_in_words() -> None:
     world = World()
     assert not world.rotate().failed
-    world.vault.tags[pending.TAG] = UNFINISHED
-    [*_, warning] = target_status.survey(world.plan, world.services).warnings
+    world.vault.tags[state.PENDING_TAG] = UNFINISHED
+    [*_, warning] = target_status.read(world.plan, world.services).warnings
     assert warning == (
         "a key rotation is not finished (revoke, by run 20260701T120000Z-abc123): the next run goes on with it"
     )
@@ -297,9 +298,11 @@ def test_a_key_rotation_that_is_not_finished_is_told_in_words() -> None:
 def test_a_pending_tag_that_cannot_be_read_is_not_told_as_a_key_rotation_that_goes_on() -> None:
     world = World()
     assert not world.rotate().failed
-    world.vault.tags[pending.TAG] = "whatever"
-    warnings = target_status.survey(world.plan, world.services).warnings
-    assert any(warning.startswith(f"the tag {pending.TAG} on the SAS definition is not one") for warning in warnings)
+    world.vault.tags[state.PENDING_TAG] = "whatever"
+    warnings = target_status.read(world.plan, world.services).warnings
+    assert any(
+        warning.startswith(f"the tag {state.PENDING_TAG} on the SAS definition is not one") for warning in warnings
+    )
     assert not any("not finished" in warning for warning in warnings)
 
 
@@ -307,15 +310,15 @@ def test_without_the_vault_a_deleted_secret_is_told_as_missing() -> None:
     world = World()
     assert not world.rotate().failed
     world.master.secrets.clear()
-    assert [each.state for each in target_status.survey(world.plan, world.services).targets] == [State.DRIFT]
+    assert [each.state for each in target_status.read(world.plan, world.services).targets] == [State.DRIFT]
     world.calls.failing["stored"] = VaultForbiddenError("no permission 'storage getsas'")
-    assert [each.state for each in target_status.survey(world.plan, world.services).targets] == [State.MISSING]
+    assert [each.state for each in target_status.read(world.plan, world.services).targets] == [State.MISSING]
 
 
 def test_without_the_vaults_secrets_every_target_is_unknown() -> None:
     world = World(TARGET, FAR)
     world.calls.failing["secret"] = VaultForbiddenError("no permission 'secrets get'")
-    found = target_status.survey(world.plan, world.services)
+    found = target_status.read(world.plan, world.services)
     assert [each.state for each in found.targets] == [State.UNKNOWN, State.UNKNOWN]
 
 
@@ -323,7 +326,7 @@ def test_a_sas_of_the_other_key_is_fresh_but_to_be_replaced() -> None:
     world = World()
     assert not world.rotate().failed
     world.vault.turn_to("key2")
-    [target] = target_status.survey(world.plan, world.services).targets
+    [target] = target_status.read(world.plan, world.services).targets
     assert target.state is State.FRESH
     assert target.text == "the next run replaces it: the SAS was signed by key1, which is no longer the active key"
 
@@ -332,7 +335,7 @@ def test_the_end_of_the_process_is_not_taken_for_a_cluster_out_of_reach() -> Non
     world = World()
     world.calls.failing["connect"] = Killed()
     with pytest.raises(Killed):
-        target_status.survey(world.plan, world.services)
+        target_status.read(world.plan, world.services)
 
 
 @pytest.mark.parametrize(
@@ -348,10 +351,10 @@ def test_times_that_somebody_edited_are_repaired_by_the_next_run(edited: dict[st
     assert not world.rotate().failed
     world.clock.forward(minutes=5)
     world.master.secrets["storage-sas"]["metadata"]["annotations"] |= edited
-    assert [each.state for each in target_status.survey(world.plan, world.services).targets] == [State.DRIFT]
+    assert [each.state for each in target_status.read(world.plan, world.services).targets] == [State.DRIFT]
     [target] = world.timer().as_json()["targets"]
     assert (target["outcome"], target["drift"]) == ("rotated", True)
-    assert target_status.survey(world.plan, world.services).well
+    assert target_status.read(world.plan, world.services).well
 
 
 def test_a_secret_of_which_only_our_label_is_left_is_drift_that_the_next_run_repairs() -> None:
@@ -359,17 +362,17 @@ def test_a_secret_of_which_only_our_label_is_left_is_drift_that_the_next_run_rep
     assert not world.rotate().failed
     found = world.master.secrets["storage-sas"]
     del found["metadata"]["annotations"], found["data"]
-    assert [each.state for each in target_status.survey(world.plan, world.services).targets] == [State.DRIFT]
+    assert [each.state for each in target_status.read(world.plan, world.services).targets] == [State.DRIFT]
     [target] = world.timer().as_json()["targets"]
     assert (target["outcome"], target["drift"]) == ("rotated", True)
-    assert target_status.survey(world.plan, world.services).well
+    assert target_status.read(world.plan, world.services).well
 
 
 def test_a_secret_that_others_put_in_the_place_of_ours_is_drift_that_runs_leave_alone() -> None:
     world = World()
     assert not world.rotate().failed
     world.master.secrets["storage-sas"] = document({"password": "theirs"})
-    [target] = target_status.survey(world.plan, world.services).targets
+    [target] = target_status.read(world.plan, world.services).targets
     assert (target.state, target.text) == (
         State.DRIFT,
         "drift: somebody replaced the Secret, by one that runs leave alone",
@@ -378,12 +381,12 @@ def test_a_secret_that_others_put_in_the_place_of_ours_is_drift_that_runs_leave_
     assert world.timer().failed
     del world.master.secrets["storage-sas"]  # as the remedy says
     assert not world.timer().failed
-    assert target_status.survey(world.plan, world.services).well
+    assert target_status.read(world.plan, world.services).well
 
 
 def test_another_port_is_another_target() -> None:
     elsewhere = dataclasses.replace(TARGET, cluster=dataclasses.replace(CLUSTER, port=2222))
-    found = target_status.judge(None, elsewhere, EVERY_30_MINUTES, NOW, KNOWN)
+    found = target_status.status_of(None, elsewhere, EVERY_30_MINUTES, NOW, KNOWN)
     assert found.state is State.MISSING
 
 
@@ -427,7 +430,7 @@ def last_known(away: datetime.timedelta) -> LastKnown:
 def test_of_a_cluster_that_cannot_be_looked_into_the_last_known_expiry_is_told(
     away: datetime.timedelta, words: str
 ) -> None:
-    [found], warnings = target_status.recalled([UNSEEN], NOW, lambda _targets: {UNSEEN.target: last_known(away)})
+    [found], warnings = target_status.with_last_known([UNSEEN], NOW, lambda _targets: {UNSEEN.target: last_known(away)})
     assert f"the cluster could not be looked into; by what was last known {words} {RUN} reported" == found.text
     assert (found.state, found.expires, found.last_known) == (State.UNKNOWN, None, last_known(away))
     assert warnings == ()
@@ -447,10 +450,10 @@ def test_only_what_could_not_be_looked_into_is_recalled() -> None:
         return dict.fromkeys([UNSEEN.target, "default/seen@m"], last_known(HOUR))
 
     seen = TargetStatus("default/seen@m", State.FRESH, "its SAS is fresh", EXPIRY)
-    found, _ = target_status.recalled([seen, UNSEEN, THEIRS], NOW, recall)
+    found, _ = target_status.with_last_known([seen, UNSEEN, THEIRS], NOW, recall)
     assert asked == [UNSEEN.target]
     assert (found[0], found[2]) == (seen, THEIRS)
-    assert target_status.recalled([seen], NOW, recall)[0] == (seen,)
+    assert target_status.with_last_known([seen], NOW, recall)[0] == (seen,)
     assert asked == [UNSEEN.target]
 
 
@@ -458,11 +461,11 @@ def test_an_archive_that_cannot_be_read_is_a_warning() -> None:
     def recall(_targets: Collection[str]) -> dict[str, LastKnown]:
         raise ArchiveError("the app's own storage answered 403")
 
-    found, warnings = target_status.recalled([UNSEEN], NOW, recall)
+    found, warnings = target_status.with_last_known([UNSEEN], NOW, recall)
     assert found == (UNSEEN,)
     assert warnings == ("what was last known of targets cannot be read: the app's own storage answered 403",)
 
 
 def test_what_no_report_knows_is_not_told() -> None:
-    assert target_status.recalled([UNSEEN], NOW, lambda _targets: {}) == ((UNSEEN,), ())
-    assert target_status.recalled([UNSEEN], NOW, None) == ((UNSEEN,), ())
+    assert target_status.with_last_known([UNSEEN], NOW, lambda _targets: {}) == ((UNSEEN,), ())
+    assert target_status.with_last_known([UNSEEN], NOW, None) == ((UNSEEN,), ())

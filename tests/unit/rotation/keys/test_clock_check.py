@@ -8,7 +8,7 @@ import pytest
 from rotator import errors
 from rotator.azure.errors import NoAnswerError
 from rotator.reporting.report import Rotated
-from rotator.rotation.pending import Operation
+from rotator.rotation.state import Operation
 from tests.fakes.examples import DEFINITION
 from tests.fakes.world import World
 from tests.unit.rotation.keys.test_rotate import failure_of, key_of

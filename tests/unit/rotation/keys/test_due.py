@@ -8,14 +8,14 @@ from rotator.azure.errors import ResourceManagerForbiddenError, VaultForbiddenEr
 from rotator.delivery.errors import UnreachableError
 from rotator.reporting.report import KeyReport
 from rotator.rotation.keys import due
-from rotator.rotation.pending import Operation
+from rotator.rotation.state import Operation
 from tests.fakes.examples import LONG_AGO, TARGET
 from tests.fakes.world import FAR, World
 from tests.unit.rotation.keys.test_rotate_by_age import PERIOD, aged
 
 
 def told(world: World) -> tuple[KeyReport | None, tuple[str, ...]]:
-    return due.preview(world.plan, world.run().issuance, world.clock())
+    return due.preview(world.plan, world.run().account, world.clock())
 
 
 def test_plan_tells_that_a_key_is_due_by_its_age_and_changes_nothing() -> None:

@@ -13,8 +13,8 @@ from rotator.delivery import manifest
 from rotator.delivery.errors import UnreachableError
 from rotator.redaction import SecretText
 from rotator.reporting.report import Failed, KeyReport, Rotated
-from rotator.rotation import pending
-from rotator.rotation.pending import Operation
+from rotator.rotation import state
+from rotator.rotation.state import Operation
 from rotator.sas import Sas
 from tests.fakes.examples import LONG_AGO, NOW, TARGET, plan
 from tests.fakes.services import Storage
@@ -103,7 +103,7 @@ def test_second_key_is_left_while_a_target_fails() -> None:
         ("key1",),
     )
     assert failure_of(found).message == "not every target holds a SAS of key2 yet; key1 was left as it is"
-    assert (world.signers(), found.failed, pending.TAG in world.vault.tags) == (["key2", "key1"], True, True)
+    assert (world.signers(), found.failed, state.PENDING_TAG in world.vault.tags) == (["key2", "key1"], True, True)
 
 
 def test_next_run_goes_on_with_the_second_key_once_the_target_is_back() -> None:
@@ -132,7 +132,7 @@ def test_what_was_cut_off_is_remembered_until_it_has_a_sas_again() -> None:
     world = World(TARGET, FAR).settled()
     world.network.failing["far"] = UNREACHABLE
     found = world.run_operation(REVOKE, forced=True)
-    assert (key_of(found).outcome, pending.TAG in world.vault.tags) == ("unfinished", True)
+    assert (key_of(found).outcome, state.PENDING_TAG in world.vault.tags) == ("unfinished", True)
     assert failure_of(found).message == "not every target holds a SAS of key1 yet"
     world.network.failing.clear()
     assert key_of(world.timer()).outcome == "done"

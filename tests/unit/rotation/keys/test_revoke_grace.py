@@ -5,7 +5,7 @@ import datetime
 import pytest
 
 from rotator.delivery.errors import UnreachableError
-from rotator.rotation.pending import Operation
+from rotator.rotation.state import Operation
 from tests.fakes.examples import LONG_AGO, TARGET, plan
 from tests.fakes.world import FAR, World
 from tests.unit.rotation.keys.test_rotate import key_of

@@ -10,8 +10,8 @@ import pytest
 from rotator.azure.errors import StorageRefusedError
 from rotator.delivery.errors import UnreachableError
 from rotator.reporting.report import Failed, KeyReport, Report, Rotated
-from rotator.rotation import pending
-from rotator.rotation.pending import Operation
+from rotator.rotation import state
+from rotator.rotation.state import Operation
 from tests.fakes.examples import DEFINITION, TARGET
 from tests.fakes.world import FAR, World
 from tests.unit.rotation.test_run import outcome
@@ -79,8 +79,8 @@ def test_each_change_comes_right_after_a_look_at_the_lease() -> None:
 def test_what_is_to_be_done_is_in_the_vault_until_it_is_done() -> None:
     world = World().settled()
     seen: list[str] = []
-    world.calls.meddle("before", "regenerate", lambda: seen.append(world.vault.tags[pending.TAG]))
-    world.calls.meddle("before", "prove", lambda: seen.append(world.vault.tags[pending.TAG]))
+    world.calls.meddle("before", "regenerate", lambda: seen.append(world.vault.tags[state.PENDING_TAG]))
+    world.calls.meddle("before", "prove", lambda: seen.append(world.vault.tags[state.PENDING_TAG]))
     run = world.run_operation(REGENERATE).run
     stamps = "key1=2026-01-01T00:00:00+00:00 key2=2026-01-01T00:00:00+00:00"
     assert seen == [f"regenerate first=key2 forced=false run={run} {stamps}"] * 2
@@ -93,7 +93,7 @@ def test_tags_of_others_on_the_definition_are_kept() -> None:
     seen: list[str] = []
     world.calls.meddle("before", "regenerate", lambda: seen.extend(world.vault.told))
     world.run_operation(REGENERATE)
-    assert seen == ["team", pending.TAG]
+    assert seen == ["team", state.PENDING_TAG]
     assert world.vault.told == {"team": "blue"}
 
 
@@ -167,7 +167,7 @@ def test_sas_that_storage_refuses_is_not_delivered_and_nothing_is_forgotten() ->
     world.calls.failing["prove"] = StorageRefusedError("storage answered 403")
     found = world.run_operation(REGENERATE)
     assert key_of(found).outcome == "unfinished"
-    assert (world.signers(), pending.TAG in world.vault.tags) == (["key1"], True)
+    assert (world.signers(), state.PENDING_TAG in world.vault.tags) == (["key1"], True)
 
 
 def test_report_of_a_key_rotation_and_its_log_hold_no_key(caplog: pytest.LogCaptureFixture) -> None:

@@ -18,7 +18,7 @@ from rotator.azure.errors import (
 from rotator.delivery.errors import UnreachableError
 from rotator.plan.plan import Target
 from rotator.reporting.report import KeyReport, Report, Rotated
-from rotator.rotation import pending
+from rotator.rotation import state
 from tests.fakes.examples import TARGET, plan
 from tests.fakes.world import FAR, World
 from tests.unit.rotation.keys.test_rotate import failure_of, key_of
@@ -126,7 +126,7 @@ def test_timer_never_forces_a_key_out_of_use() -> None:
 )
 def test_keys_that_cannot_be_listed_keep_no_target_from_its_sas(look: Look, error: errors.RotatorError) -> None:
     world = aged()
-    world.vault.tags = {pending.TAG: "regenerate first=key2 forced=false run=r key1=a key2=b"}
+    world.vault.tags = {state.PENDING_TAG: "regenerate first=key2 forced=false run=r key1=a key2=b"}
     world.calls.failing["keys"] = error
     found = look(world)
     assert isinstance(outcome(found), Rotated)
@@ -169,16 +169,16 @@ def test_refusal_to_touch_the_keys_keeps_no_target_from_its_sas(error: errors.Ro
 @pytest.mark.parametrize("look", [World.timer, World.http])
 def test_tag_that_cannot_be_read_is_told_and_stops_the_keys_only(look: Look, text: str) -> None:
     world = aged()
-    world.vault.tags = {pending.TAG: text, "team": "blue"}
+    world.vault.tags = {state.PENDING_TAG: text, "team": "blue"}
     found = look(world)
     assert isinstance(outcome(found), Rotated)
     assert (key_of(found).outcome, failure_of(found).message, found.failed) == ("failed", UNREADABLE, True)
-    assert (world.account.regenerated, world.vault.told) == ([], {pending.TAG: text, "team": "blue"})
+    assert (world.account.regenerated, world.vault.told) == ([], {state.PENDING_TAG: text, "team": "blue"})
 
 
 def test_tag_without_a_value_means_nothing_is_pending() -> None:
     world = World().settled()
-    world.vault.tags = {pending.TAG: ""}
+    world.vault.tags = {state.PENDING_TAG: ""}
     assert world.timer().key is None
 
 

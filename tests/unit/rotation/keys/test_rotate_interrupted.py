@@ -20,8 +20,8 @@ from rotator.azure.errors import (
 )
 from rotator.delivery.errors import ConnectionLostError, TimedOutError, UnreachableError
 from rotator.reporting.report import Report
-from rotator.rotation import pending
-from rotator.rotation.pending import Operation
+from rotator.rotation import state
+from rotator.rotation.state import Operation
 from tests.fakes.examples import TARGET
 from tests.fakes.services import Break, Killed
 from tests.fakes.world import FAR, World
@@ -128,7 +128,7 @@ def test_one_further_run_finishes_with_exactly_one_regeneration_per_key(
     assert None not in world.signers()
     assert not NEXT[further](world).failed
     assert world.account.regenerated == (FIRST if operation is Operation.REGENERATE else BOTH)
-    assert (None in world.signers(), pending.TAG in world.vault.tags) == (False, False)
+    assert (None in world.signers(), state.PENDING_TAG in world.vault.tags) == (False, False)
     last = world.timer()
     assert (last.key, last.failed, world.signers()) == (None, False, [world.vault.active] * 2)
     assert world.account.regenerated == (FIRST if operation is Operation.REGENERATE else BOTH)
@@ -137,10 +137,10 @@ def test_one_further_run_finishes_with_exactly_one_regeneration_per_key(
 @pytest.mark.parametrize(("operation", "broken"), UNTIL)
 def test_asking_again_finishes_it_and_begins_no_other(operation: Operation, broken: Break) -> None:
     world = broken_run(operation, broken)
-    assert pending.TAG in world.vault.tags
+    assert state.PENDING_TAG in world.vault.tags
     assert not world.run_operation(operation).failed
     assert world.account.regenerated == (FIRST if operation is Operation.REGENERATE else BOTH)
-    assert (None in world.signers(), pending.TAG in world.vault.tags) == (False, False)
+    assert (None in world.signers(), state.PENDING_TAG in world.vault.tags) == (False, False)
 
 
 @pytest.mark.parametrize("operation", Operation)

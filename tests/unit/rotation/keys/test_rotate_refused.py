@@ -8,7 +8,7 @@ import pytest
 from rotator import errors
 from rotator.azure.errors import LeaseUnavailableError, OwnStorageError, VaultForbiddenError, VaultUnreachableError
 from rotator.delivery.errors import UnreachableError
-from rotator.rotation.pending import Operation
+from rotator.rotation.state import Operation
 from tests.fakes.examples import LONG_AGO, TARGET
 from tests.fakes.world import FAR, HOST, World
 from tests.unit.rotation.keys.test_rotate import key_of

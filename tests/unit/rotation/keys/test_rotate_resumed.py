@@ -5,7 +5,7 @@ import pytest
 from rotator import errors
 from rotator.azure.errors import VaultForbiddenError, VaultUnavailableError
 from rotator.delivery.errors import UnreachableError
-from rotator.rotation.pending import Operation
+from rotator.rotation.state import Operation
 from tests.fakes.examples import TARGET
 from tests.fakes.world import FAR, World
 from tests.unit.rotation.keys.test_revoke_grace import end_the_process

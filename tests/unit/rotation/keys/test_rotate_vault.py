@@ -4,8 +4,8 @@ import pytest
 
 from rotator import errors
 from rotator.azure.errors import KeyAccessForbiddenError, VaultUnavailableError, VaultUnreachableError
-from rotator.rotation import pending
-from rotator.rotation.pending import Operation
+from rotator.rotation import state
+from rotator.rotation.state import Operation
 from tests.fakes.examples import LONG_AGO, TARGET
 from tests.fakes.world import World
 from tests.unit.rotation.keys.test_rotate import failure_of, key_of
@@ -139,7 +139,7 @@ def test_permission_that_is_missing_for_the_second_key_only_leaves_it_unfinished
     world.calls.meddle("after", "sleep", lambda: world.calls.failing.update(regenerate=forbidden))
     found = world.run_operation(REVOKE)
     assert (key_of(found).outcome, failure_of(found).error) == ("unfinished", "KeyAccessForbiddenError")
-    assert (key_of(found).remaining, pending.TAG in world.vault.tags) == (("key1",), True)
+    assert (key_of(found).remaining, state.PENDING_TAG in world.vault.tags) == (("key1",), True)
     assert world.signers() == ["key2"]
 
 
@@ -151,7 +151,7 @@ def test_vault_that_says_done_but_changes_nothing_is_found_out() -> None:
     assert failure_of(found).message == (
         "the vault says that it regenerated key2, but the account has the same key as before"
     )
-    assert (world.signers(), pending.TAG in world.vault.tags) == (["key1"], True)
+    assert (world.signers(), state.PENDING_TAG in world.vault.tags) == (["key1"], True)
 
 
 def test_vault_that_switches_without_regenerating_leaves_every_target_with_a_sas_that_works() -> None:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from rotator import errors
 from rotator.azure.account_keys import AccountKey, AccountKeys
 from rotator.redaction import SecretText
-from rotator.rotation import pending, request
-from rotator.rotation.pending import Operation, Pending
+from rotator.rotation import request, state
+from rotator.rotation.state import Operation, Pending
 from tests.fakes.examples import LONG_AGO, NOW
 
 TEXT = (
@@ -33,12 +33,12 @@ def keys(first: datetime.datetime | None = LONG_AGO, second: datetime.datetime |
 
 def test_text_of_a_revocation() -> None:
     assert REVOKE.text() == TEXT
-    assert pending.parse(TEXT) == REVOKE
+    assert state.parse_pending(TEXT) == REVOKE
 
 
 def test_text_may_have_its_fields_in_any_order_and_more_of_them() -> None:
     words = TEXT.split()
-    assert pending.parse(" ".join([words[0], "colour=blue", *reversed(words[1:])])) == REVOKE
+    assert state.parse_pending(" ".join([words[0], "colour=blue", *reversed(words[1:])])) == REVOKE
 
 
 @given(st.sampled_from(Operation), st.sampled_from(["key1", "key2"]), st.booleans(), moments, moments)
@@ -49,8 +49,8 @@ def test_what_is_written_is_read_again(
     made: datetime.datetime | None,
     too: datetime.datetime | None,
 ) -> None:
-    begun = pending.begun(operation, first, keys(made, too), forced=forced, run=request.name_at(NOW))
-    assert pending.parse(begun.text()) == begun
+    begun = state.begin(operation, first, keys(made, too), forced=forced, run=request.name_at(NOW))
+    assert state.parse_pending(begun.text()) == begun
     assert len(begun.text()) <= 256
     assert begun.remaining(keys(made, too)) == begun.names
 
@@ -58,7 +58,7 @@ def test_what_is_written_is_read_again(
 @given(st.text())
 def test_any_other_text_is_an_error_of_ours(text: str) -> None:
     with pytest.raises(errors.KeyRotationError, match="the tag rotator-pending on the SAS definition is not one"):
-        pending.parse(text)
+        state.parse_pending(text)
 
 
 @pytest.mark.parametrize(
@@ -78,21 +78,21 @@ def test_any_other_text_is_an_error_of_ours(text: str) -> None:
 )
 def test_text_that_lacks_something_is_refused_with_what_to_do(text: str) -> None:
     with pytest.raises(errors.KeyRotationError) as caught:
-        pending.parse(text)
+        state.parse_pending(text)
     assert caught.value.remedy == (
         "Finish with the version that wrote it, or remove the tag rotator-pending from the SAS definition."
     )
 
 
 def test_nothing_is_pending_without_the_tag() -> None:
-    assert pending.of({}) is None
-    assert pending.of({"team": "blue", "rotator-pending": ""}) is None
-    assert pending.of({"team": "blue", "rotator-pending": TEXT}) == REVOKE
+    assert state.pending_of({}) is None
+    assert state.pending_of({"team": "blue", "rotator-pending": ""}) is None
+    assert state.pending_of({"team": "blue", "rotator-pending": TEXT}) == REVOKE
 
 
 def test_regeneration_is_of_one_key_and_a_revocation_of_both() -> None:
-    one = pending.begun(Operation.REGENERATE, "key1", keys(), forced=False, run="r")
-    both = pending.begun(Operation.REVOKE, "key1", keys(), forced=False, run="r")
+    one = state.begin(Operation.REGENERATE, "key1", keys(), forced=False, run="r")
+    both = state.begin(Operation.REVOKE, "key1", keys(), forced=False, run="r")
     assert (one.names, both.names) == (("key1",), ("key1", "key2"))
 
 
@@ -107,17 +107,17 @@ def test_regeneration_is_of_one_key_and_a_revocation_of_both() -> None:
     ],
 )
 def test_key_is_done_when_it_was_not_made_at_the_recorded_time(now: AccountKeys, remaining: tuple[str, ...]) -> None:
-    begun = pending.begun(Operation.REVOKE, "key2", keys(), forced=False, run="r")
+    begun = state.begin(Operation.REVOKE, "key2", keys(), forced=False, run="r")
     assert begun.remaining(now) == remaining
     assert [begun.regenerated(name, now) for name in begun.names] == [name not in remaining for name in begun.names]
 
 
 def test_key_that_had_no_time_of_making_is_done_once_it_has_one() -> None:
-    begun = pending.begun(Operation.REGENERATE, "key1", keys(first=None), forced=False, run="r")
+    begun = state.begin(Operation.REGENERATE, "key1", keys(first=None), forced=False, run="r")
     assert begun.remaining(keys(first=None)) == ("key1",)
     assert begun.remaining(keys(first=NOW)) == ()
 
 
 def test_time_is_no_matter_of_later_or_earlier() -> None:
-    begun = pending.begun(Operation.REGENERATE, "key1", keys(first=NOW), forced=False, run="r")
+    begun = state.begin(Operation.REGENERATE, "key1", keys(first=NOW), forced=False, run="r")
     assert begun.remaining(keys(first=LONG_AGO)) == ()

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from rotator.plan.plan import Target
-from rotator.rotation import delivered
+from rotator.rotation import state
 from tests.fakes.examples import CLUSTER, TARGET
 
 LONGEST = 256  # https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates
@@ -19,18 +19,18 @@ def numbered(number: int) -> Target:
 def noted(count: int) -> dict[str, str]:
     tags: dict[str, str] = {}
     for number in range(count):
-        tags = delivered.noted(tags, numbered(number))
+        tags = state.with_delivery(tags, numbered(number))
     return tags
 
 
 def test_a_target_is_known_once_it_is_noted() -> None:
-    assert not delivered.before({}, TARGET)
-    assert delivered.before(delivered.noted({}, TARGET), TARGET)
+    assert not state.was_delivered({}, TARGET)
+    assert state.was_delivered(state.with_delivery({}, TARGET), TARGET)
 
 
 def test_a_second_note_changes_nothing() -> None:
-    tags = delivered.noted({}, TARGET)
-    assert delivered.noted(tags, TARGET) == tags
+    tags = state.with_delivery({}, TARGET)
+    assert state.with_delivery(tags, TARGET) == tags
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_second_note_changes_nothing() -> None:
     ids=["namespace", "name", "host", "port"],
 )
 def test_another_secret_is_not_known_by_this_one(other: Target) -> None:
-    assert not delivered.before(delivered.noted({}, TARGET), other)
+    assert not state.was_delivered(state.with_delivery({}, TARGET), other)
 
 
 @pytest.mark.parametrize(
@@ -57,41 +57,41 @@ def test_another_secret_is_not_known_by_this_one(other: Target) -> None:
     ids=["data key", "how it is delivered", "how the cluster is reached"],
 )
 def test_the_same_secret_is_known_whatever_else_is_set(same: Target) -> None:
-    assert delivered.before(delivered.noted({}, TARGET), same)
+    assert state.was_delivered(state.with_delivery({}, TARGET), same)
 
 
 def test_tags_of_others_are_kept() -> None:
-    tags = delivered.noted(FOREIGN, TARGET)
-    assert {name: text for name, text in tags.items() if name != delivered.TAG} == FOREIGN
-    assert delivered.TAG not in FOREIGN
+    tags = state.with_delivery(FOREIGN, TARGET)
+    assert {name: text for name, text in tags.items() if name != state.DELIVERED_TAG} == FOREIGN
+    assert state.DELIVERED_TAG not in FOREIGN
 
 
 def test_as_many_targets_are_noted_as_a_tag_has_room_for() -> None:
     tags = noted(28)
-    assert all(delivered.before(tags, numbered(number)) for number in range(28))
-    assert len(tags[delivered.TAG]) <= LONGEST
+    assert all(state.was_delivered(tags, numbered(number)) for number in range(28))
+    assert len(tags[state.DELIVERED_TAG]) <= LONGEST
 
 
 def test_where_there_is_no_room_the_tags_stay_as_they_are() -> None:
     full = noted(28)
-    assert delivered.noted(full, numbered(28)) == full
-    assert not delivered.before(full, numbered(28))
+    assert state.with_delivery(full, numbered(28)) == full
+    assert not state.was_delivered(full, numbered(28))
     assert noted(1000) == full
 
 
 @pytest.mark.parametrize("text", ["", " ", "somebody wrote here", "x" * 256])
 def test_what_somebody_wrote_into_the_tag_knows_no_target(text: str) -> None:
-    tags = {delivered.TAG: text}
-    assert not delivered.before(tags, TARGET)
-    assert len(delivered.noted(tags, TARGET)[delivered.TAG]) <= LONGEST
+    tags = {state.DELIVERED_TAG: text}
+    assert not state.was_delivered(tags, TARGET)
+    assert len(state.with_delivery(tags, TARGET)[state.DELIVERED_TAG]) <= LONGEST
 
 
 def test_a_target_that_is_known_is_so_in_any_order() -> None:
     first, second = numbered(1), numbered(2)
-    assert delivered.before(delivered.noted(delivered.noted({}, first), second), first)
-    assert delivered.before(delivered.noted(delivered.noted({}, second), first), first)
+    assert state.was_delivered(state.with_delivery(state.with_delivery({}, first), second), first)
+    assert state.was_delivered(state.with_delivery(state.with_delivery({}, second), first), first)
 
 
 def test_the_tag_tells_nothing_of_where_a_target_is() -> None:
-    tag = delivered.noted({}, TARGET)[delivered.TAG]
+    tag = state.with_delivery({}, TARGET)[state.DELIVERED_TAG]
     assert not any(part in tag for part in (TARGET.namespace, TARGET.secret, CLUSTER.host))

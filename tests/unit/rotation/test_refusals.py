@@ -13,8 +13,8 @@ from rotator.delivery.errors import UnreachableError
 from rotator.plan.plan import Target
 from rotator.redaction import SecretText
 from rotator.reporting.status import State, Status
-from rotator.rotation import target_status, trial
-from rotator.rotation.pending import Operation
+from rotator.rotation import target_status
+from rotator.rotation.state import Operation
 from rotator.sas import Sas
 from tests.fakes.examples import TARGET, token
 from tests.fakes.world import FAR, HOST, World
@@ -27,7 +27,7 @@ DAYS = datetime.timedelta(days=1)
 
 
 def looked(world: World) -> Status:
-    return target_status.survey(world.plan, world.services)
+    return target_status.read(world.plan, world.services)
 
 
 def states(world: World) -> list[tuple[State, str]]:
@@ -160,14 +160,14 @@ def held(count: int, end: Callable[[int], str]) -> dict[Target, Sas]:
 
 def test_many_are_tried_at_the_same_time_and_storage_is_told_out_of_reach_once() -> None:
     different = held(20, lambda number: f"2026-07-01T16:00:{number:02}Z")
-    refusals, warnings = trial.refused(different, Slow(20), ENDPOINT)
+    refusals, warnings = target_status.refusals(different, Slow(20), ENDPOINT)
     assert refusals == {}
     assert warnings == (f"what the targets hold was not tried on storage: {ENDPOINT} does not answer",)
 
 
 def test_what_many_targets_were_given_in_one_run_is_tried_once() -> None:
     prover = Slow(1)
-    trial.refused(held(50, lambda _: "2026-07-01T16:00:00Z"), prover, ENDPOINT)
+    target_status.refusals(held(50, lambda _: "2026-07-01T16:00:00Z"), prover, ENDPOINT)
     assert len(prover.tried) == 1
 
 

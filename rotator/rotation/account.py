@@ -1,0 +1,88 @@
+"""The account as one run reads it: read once, read again on request, with or without its keys."""
+
+import dataclasses
+
+from rotator import errors
+from rotator.azure.errors import VaultForbiddenError
+from rotator.azure.managed_account import blob_suffix
+from rotator.issuers.account_state import AccountState, StoredDefinition
+from rotator.plan.plan import Plan
+from rotator.rotation import state
+from rotator.rotation.services import Services
+
+
+class AccountReader:
+    """Reads what vault and account say, once for all that ask, also where that failed."""
+
+    def __init__(self, plan: Plan, services: Services) -> None:
+        self._plan = plan
+        self._services = services
+        self._state: AccountState | errors.RotatorError | None = None
+        self._latest: AccountState | None = None
+        self._keyed = False
+        self._problems: dict[str, None] = {}  # in their order, each once
+
+    def state(self) -> AccountState:
+        """Return what vault and account say, read once; raises IdentityError, VaultError or ResourceManagerError."""
+        if self._state is None:
+            try:
+                self._state = self._latest = self._read()
+            except errors.RotatorError as error:  # what failed once is not requested again for each target
+                self._state = error
+        if isinstance(self._state, errors.RotatorError):
+            raise self._state
+        return self._state
+
+    def refresh(self) -> AccountState:
+        """Re-read the account state; raises as `state` does."""
+        self._state = None
+        return self.state()
+
+    def latest(self) -> AccountState:
+        """Return the last state that could be read; raises as `state` does when there is none."""
+        return self._latest or self.state()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What could not be understood in any reading so far, even if the run has replaced it since."""
+        return tuple(self._problems)
+
+    def with_keys(self) -> AccountState:
+        """List the account's keys too, from now on."""
+        self._keyed = True
+        return self.refresh()
+
+    def without_keys(self) -> None:
+        """Stop listing the account's keys."""
+        self._keyed, self._state = False, None
+
+    def retry(self) -> None:
+        """Read again what could not be read before."""
+        if isinstance(self._state, errors.RotatorError):
+            self._state = None
+
+    def replace(self, stored: StoredDefinition) -> None:
+        """Continue with a definition that was just stored, without reading it again."""
+        if isinstance(self._state, AccountState):
+            self._state = dataclasses.replace(self._state, stored=stored)
+        if self._latest:
+            self._latest = dataclasses.replace(self._latest, stored=stored)
+
+    def endpoint(self) -> str | None:
+        """Return the blob endpoint: as set, or concluded from the account's name; None where that is not known."""
+        managed, suffix = self.state().managed, blob_suffix(self._plan.account.host)
+        if self._plan.blob_endpoint or managed is None or suffix is None:
+            return self._plan.blob_endpoint
+        return f"https://{managed.account}.{suffix}"
+
+    def _read(self) -> AccountState:
+        stored = self._services.issuer.stored(self._plan.definition)
+        self._problems |= dict.fromkeys(state.unreadable_tags(stored.tags))
+        try:
+            managed = self._services.issuer.managed()
+        except VaultForbiddenError:
+            if self._keyed:
+                raise
+            return AccountState(stored, None)
+        keys = self._services.key_lister.keys(managed.resource_id) if self._keyed else None
+        return AccountState(stored, managed, keys)

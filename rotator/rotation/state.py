@@ -1,0 +1,166 @@
+"""What a run leaves for later ones: tags on the SAS definition in the vault.
+
+`rotator-pending`: what a key rotation still has to do, so that any later run can finish it. Nothing is compared with a
+clock: a key has been regenerated if it was not made at the recorded time.
+`rotator-delivered`: which targets were given a SAS before, so that a Secret that somebody deleted is told apart from
+one that never existed.
+A tag has at most 256 characters (https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates).
+"""
+
+import dataclasses
+import enum
+import hashlib
+import re
+from collections.abc import Mapping
+
+from rotator import errors, untrusted
+from rotator.azure import account_keys
+from rotator.azure.account_keys import AccountKeys
+from rotator.issuers import account_state
+from rotator.plan.plan import Target
+
+PENDING_TAG = "rotator-pending"
+
+
+class Operation(enum.StrEnum):
+    """What is done to the account's keys."""
+
+    REGENERATE = "regenerate"  # the key that is not active becomes a new one, and the active one
+    REVOKE = "revoke"  # both keys become new ones, the active one last
+
+
+@dataclasses.dataclass(frozen=True)
+class Pending:
+    """A key rotation that has begun: which key comes first, and when each key was made before it began."""
+
+    operation: Operation
+    first: str
+    forced: bool
+    run: str
+    stamps: Mapping[str, str]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The keys that are regenerated, in this order."""
+        return (self.first,) if self.operation is Operation.REGENERATE else (self.first, account_keys.other(self.first))
+
+    def regenerated(self, name: str, now: AccountKeys) -> bool:
+        """Whether this key is another one than when this began."""
+        return now.named(name).stamp != self.stamps[name]
+
+    def remaining(self, now: AccountKeys) -> tuple[str, ...]:
+        """The keys that are still to be regenerated."""
+        return tuple(name for name in self.names if not self.regenerated(name, now))
+
+    def text(self) -> str:
+        """Write it as a tag's value."""
+        stamps = " ".join(f"{name}={stamp}" for name, stamp in sorted(self.stamps.items()))
+        return f"{self.operation} first={self.first} forced={str(self.forced).lower()} run={self.run} {stamps}"
+
+
+def begin(operation: Operation, first: str, now: AccountKeys, *, forced: bool, run: str) -> Pending:
+    """Give what is to be remembered before the first key is regenerated."""
+    return Pending(operation, first, forced, run, {key.name: key.stamp for key in now.keys})
+
+
+def pending_of(tags: Mapping[str, str]) -> Pending | None:
+    """What is pending by a SAS definition's tags; raises KeyRotationError for what cannot be read."""
+    return parse_pending(tags[PENDING_TAG]) if tags.get(PENDING_TAG) else None
+
+
+def readable_pending(tags: Mapping[str, str]) -> Pending | None:
+    """What the tags say is pending; None also for a tag that cannot be read, of which a warning tells."""
+    try:
+        return pending_of(tags)
+    except errors.KeyRotationError:
+        return None
+
+
+def parse_pending(text: str) -> Pending:
+    """Read a tag's value; raises KeyRotationError."""
+    try:
+        operation, *pairs = text.split()
+        fields = dict(pair.partition("=")[::2] for pair in pairs)
+        found = Pending(
+            operation=Operation(operation),
+            first=fields["first"],
+            forced={"true": True, "false": False}[fields["forced"]],
+            run=fields["run"],
+            stamps={name: _stamp(fields[name]) for name in account_keys.NAMES},
+        )
+        account_keys.other(found.first)
+    except (KeyError, ValueError, errors.ActiveKeyError) as error:
+        raise errors.KeyRotationError(
+            f"the tag {PENDING_TAG} on the SAS definition is not one that this version writes",
+            remedy=f"Finish with the version that wrote it, or remove the tag {PENDING_TAG} from the SAS definition.",
+        ) from error
+    return found
+
+
+def _stamp(text: str) -> str:
+    """A key's stamp as `AccountKey.stamp` writes it; any other would make a key look as if it had been regenerated."""
+    if text != account_keys.UNKNOWN and untrusted.moment(text) is None:
+        raise ValueError("no time")
+    return text
+
+
+DELIVERED_TAG = "rotator-delivered"
+
+
+_LONGEST_TAG = 256  # of a tag's value in Key Vault
+
+
+_MARK = re.compile(r"[0-9a-f]{8}")
+
+
+def was_delivered(tags: Mapping[str, str], target: Target) -> bool:
+    """Whether this target had a SAS of this definition."""
+    return _mark(target) in _marks(tags)
+
+
+def with_delivery(tags: Mapping[str, str], target: Target) -> dict[str, str]:
+    """The tags with this target noted; as they are where there is no room for another one."""
+    text = " ".join([*_marks(tags), _mark(target)])
+    if was_delivered(tags, target) or len(text) > _LONGEST_TAG:
+        return dict(tags)
+    return {**tags, DELIVERED_TAG: text}
+
+
+def are_deliveries_readable(tags: Mapping[str, str]) -> bool:
+    """Whether the tag holds marks alone; what else is in it counts for nothing."""
+    return len(_marks(tags)) == len(tags.get(DELIVERED_TAG, "").split())
+
+
+def _marks(tags: Mapping[str, str]) -> list[str]:
+    return [word for word in tags.get(DELIVERED_TAG, "").split() if _MARK.fullmatch(word)]
+
+
+def _mark(target: Target) -> str:
+    return hashlib.sha256(f"{target}:{target.cluster.port}".encode()).hexdigest()[:8]
+
+
+def unreadable_tags(tags: Mapping[str, str]) -> tuple[str, ...]:
+    """Describe each tag that cannot be read, for a warning. Such a tag counts as missing."""
+    unreadable = []
+    if not _is_pending_readable(tags):
+        unreadable.append(PENDING_TAG)
+    if tags.get(account_state.UNTIL) and untrusted.moment(tags[account_state.UNTIL]) is None:
+        unreadable.append(account_state.UNTIL)
+    if not are_deliveries_readable(tags):
+        unreadable.append(DELIVERED_TAG)
+    return tuple(_unreadable(name, tags[name]) for name in unreadable)
+
+
+def _is_pending_readable(tags: Mapping[str, str]) -> bool:
+    try:
+        pending_of(tags)
+    except errors.KeyRotationError:
+        return False
+    return True
+
+
+def _unreadable(name: str, text: str) -> str:
+    return (
+        f"the tag {name} on the SAS definition is not one that this version writes, and was ignored: "
+        f"{untrusted.one_line(text)!r}. Find out who wrote it, and remove the tag"
+    )

@@ -1,0 +1,54 @@
+"""The account as one run reads it: once, and again on request."""
+
+import pytest
+
+from rotator.azure.errors import VaultForbiddenError, VaultThrottledError
+from tests.fakes.world import World
+
+
+def test_vault_is_read_once_until_it_is_refreshed() -> None:
+    world = World().settled()
+    made = world.run().account
+    assert made.state() is made.state()
+    world.vault.turn_to("key2")
+    assert made.state().active == "key1"
+    assert made.refresh().active == "key2"
+    assert world.calls.made("stored", "managed") == ["stored", "managed"] * 2
+
+
+def test_failed_reading_is_not_repeated_and_the_last_good_one_is_kept() -> None:
+    world = World().settled()
+    made = world.run().account
+    good = made.state()
+    world.calls.failing["stored"] = VaultThrottledError("429")
+    for look in (made.refresh, made.state):
+        with pytest.raises(VaultThrottledError):
+            look()
+    assert world.calls.names.count("stored") == 2
+    assert made.latest() is good
+
+
+def test_latest_reading_fails_as_the_first_did_when_there_is_none() -> None:
+    world = World().settled()
+    world.calls.failing["stored"] = VaultThrottledError("429")
+    with pytest.raises(VaultThrottledError):
+        world.run().account.latest()
+
+
+def test_keys_are_listed_from_when_they_are_asked_for_until_they_are_not() -> None:
+    world = World().settled()
+    made = world.run().account
+    assert made.state().keys is None
+    assert made.with_keys().keys is not None
+    assert made.refresh().keys is not None
+    made.without_keys()
+    assert made.state().keys is None
+
+
+def test_vault_that_may_not_be_read_is_an_error_only_where_keys_are_asked_for() -> None:
+    world = World().settled()
+    world.vault.may_read = False
+    made = world.run().account
+    assert made.state().managed is None
+    with pytest.raises(VaultForbiddenError):
+        made.with_keys()
