@@ -2,6 +2,9 @@
 
 from rotator.errors import KeyRotationError, RotatorError
 
+# Storage's error code for a request that its firewall does not let in.
+BY_FIREWALL = "AuthorizationFailure"
+
 
 class LeaseError(RotatorError):
     """The lease that keeps runs from meeting each other cannot be relied on."""
@@ -9,7 +12,16 @@ class LeaseError(RotatorError):
     http_status = 412
 
 
-class LeaseUnavailableError(LeaseError):
+class HostStorageError(RotatorError):
+    """The app's own storage refused a request, or did not answer; `storage_code` is its error code, where it has one."""
+
+    # Codes: https://learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes
+    def __init__(self, message: str, *, remedy: str | None = None, storage_code: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.storage_code = storage_code
+
+
+class LeaseUnavailableError(LeaseError, HostStorageError):
     """The app's own storage gives no lease."""
 
     remedy = (
@@ -24,7 +36,7 @@ class LeaseLostError(LeaseError):
     remedy = "Nothing needs to be done: the next run works out what was done, and finishes it."
 
 
-class ArchiveError(RotatorError):
+class ArchiveError(HostStorageError):
     """A report could not be kept, or not be read again."""
 
     remedy = (
@@ -147,7 +159,27 @@ class StorageError(RotatorError):
 
 
 class StorageRefusedError(StorageError):
-    """Storage refuses the SAS."""
+    """Storage refuses the SAS.
+
+    The message is `answer` (what storage answered), `detail` (to what) and `consequence`; `refusal` is the first two.
+    `status` is the answer's HTTP status and `storage_code` its error code, as in HostStorageError.
+    """
+
+    def __init__(
+        self,
+        answer: str,
+        detail: str = "",
+        consequence: str = "",
+        *,
+        remedy: str | None = None,
+        status: int = 0,
+        storage_code: str = "",
+    ) -> None:
+        self.answer = answer
+        self.refusal = f"{answer} {detail}".rstrip()
+        self.status = status
+        self.storage_code = storage_code
+        super().__init__(f"{self.refusal}; {consequence}" if consequence else self.refusal, remedy=remedy)
 
 
 class StillAcceptedError(StorageError):

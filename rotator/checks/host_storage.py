@@ -1,12 +1,12 @@
 """Checks the function app's own storage: whether a run can take the lease and save its report there."""
 
 from rotator import errors
+from rotator.azure.errors import BY_FIREWALL, HostStorageError
 from rotator.checks.findings import Level, Reporter
 from rotator.checks.identity import SignedIn
 from rotator.checks.runner import Check, Results
 from rotator.plan.plan import Plan
 
-_BY_FIREWALL = "AuthorizationFailure"
 _WITHOUT_ROLE = "AuthorizationPermissionMismatch"
 _SETTING = "AzureWebJobsStorage__accountName"
 
@@ -17,11 +17,11 @@ class HostStorageCheck(Check[None]):
     def command(self, error: errors.RotatorError, _results: Results) -> str:
         """Return what lets this network, or whoever opens it, into the storage."""
         storage = self.context.host_storage
-        if storage is None or storage.blob_url is None:
+        if storage is None or storage.blob_url is None or not isinstance(error, HostStorageError):
             return ""
-        if _BY_FIREWALL in str(error):
+        if error.storage_code == BY_FIREWALL:
             return self.context.remedies.through_storage_firewall(storage.blob_url)
-        if _WITHOUT_ROLE in str(error):
+        if error.storage_code == _WITHOUT_ROLE:
             return self.context.remedies.blob_owner(storage.blob_url, storage.whoami())
         return ""
 

@@ -1,9 +1,10 @@
 """Checks that the vault mints the SAS that the settings ask for, and that storage accepts it and the one in use."""
 
+from http import HTTPStatus
 from typing import NoReturn
 
 from rotator import errors, sas
-from rotator.azure.errors import NoAnswerError, StorageRefusedError, StorageUnreachableError, VaultError
+from rotator.azure.errors import BY_FIREWALL, NoAnswerError, StorageRefusedError, StorageUnreachableError, VaultError
 from rotator.checks import clock, remedies
 from rotator.checks.findings import Level, Reporter
 from rotator.checks.issuer_keyvault import AccountManaged, DefinitionPresent, DefinitionRead, PrivateKeyRead
@@ -12,10 +13,7 @@ from rotator.checks.runner import AlreadyReportedError, Check, Found, Results
 from rotator.delivery import manifest
 from rotator.sas import Sas
 
-_BY_FIREWALL = "AuthorizationFailure"
 _WITHOUT_KEYS = "KeyBasedAuthenticationNotPermitted"
-# Why storage refuses any SAS, whatever the definition lets it grant.
-_WHATEVER_IT_GRANTS = (_WITHOUT_KEYS, _BY_FIREWALL, "answered 404")
 
 
 class SasMinted(Check[Sas]):
@@ -104,8 +102,8 @@ class SasAccepted(EndpointCheck[None]):
         raise AlreadyReportedError from error
 
     def _report_refused(self, error: StorageRefusedError, endpoint: str, results: Results, report: Reporter) -> None:
-        if results.of(DefinitionRead).differs and not any(code in str(error) for code in _WHATEVER_IT_GRANTS):
-            text = f"{_told(error)}; the next rotation sets the SAS definition, and tries a new SAS"
+        if results.of(DefinitionRead).differs and not _refuses_any(error):
+            text = f"{error.refusal}; the next rotation sets the SAS definition, and tries a new SAS"
             report(Level.WARNING, text, "Rotate now.", remedies.ROTATE_NOW)
             return
         report(Level.FAILURE, str(error), error.remedy, self._admit(error, endpoint, results))
@@ -113,9 +111,9 @@ class SasAccepted(EndpointCheck[None]):
 
     def _admit(self, error: StorageRefusedError, endpoint: str, results: Results) -> str:
         """Return what has the account accept requests from here, or accept a SAS at all."""
-        if _BY_FIREWALL in str(error):
+        if error.storage_code == BY_FIREWALL:
             return self.context.remedies.through_storage_firewall(endpoint)
-        if _WITHOUT_KEYS not in str(error):
+        if error.storage_code != _WITHOUT_KEYS:
             return ""
         managed = results.find(AccountManaged)
         return self.context.remedies.shared_key(managed.account if managed else "<the storage account>")
@@ -145,8 +143,9 @@ class LiveSasAccepted(EndpointCheck[None]):
         try:
             report(Level.OK, f"{found}: {self.context.prover.prove(found, self.endpoint(report))}")
         except StorageRefusedError as error:
-            report(Level.WARNING, f"consumers are refused: {_told(error)}", "Rotate now.", remedies.ROTATE_NOW)
+            report(Level.WARNING, f"consumers are refused: {error.refusal}", "Rotate now.", remedies.ROTATE_NOW)
 
 
-def _told(error: errors.RotatorError) -> str:
-    return str(error).removesuffix("; it was not delivered")
+def _refuses_any(error: StorageRefusedError) -> bool:
+    """Whether storage refuses each SAS in this way, whatever the SAS definition lets it grant."""
+    return error.status == HTTPStatus.NOT_FOUND or error.storage_code in (_WITHOUT_KEYS, BY_FIREWALL)

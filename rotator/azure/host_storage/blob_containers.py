@@ -11,10 +11,9 @@ from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError, HttpResponseError
 from azure.storage.blob import ContainerClient, LinearRetry
 
-from rotator import errors
 from rotator.azure import identity, network_errors
 from rotator.azure import retries as patience
-from rotator.azure.errors import IdentityError
+from rotator.azure.errors import HostStorageError, IdentityError
 from rotator.azure.host_storage.storage_settings import HostStorage
 
 # Not every malformed connection string is found out before; an OSError is a missing file of CA certificates.
@@ -33,7 +32,7 @@ def container(
     storage: HostStorage,
     name: str,
     credential: TokenCredential,
-    unusable: type[errors.RotatorError],
+    unusable: type[HostStorageError],
     *,
     retries: int = 1,
     whole: float = WHOLE_SECONDS,
@@ -95,12 +94,12 @@ def said(asked: ContainerClient, error: Exception) -> str:
     return _unanswered(asked, error, "").text
 
 
-def failure(unusable: type[errors.RotatorError], asked: ContainerClient, error: Exception) -> errors.RotatorError:
+def failure(unusable: type[HostStorageError], asked: ContainerClient, error: Exception) -> HostStorageError:
     """Give the error to raise for this trouble, with a remedy for what is in the way. Not to be chained: see `said`."""
     if isinstance(error, IdentityError):
         return unusable(said(asked, error), remedy=error.remedy)
     if isinstance(error, HttpResponseError) and error.response is not None:
-        return unusable(said(asked, error))
+        return unusable(said(asked, error), storage_code=code(error))
     trouble = _unanswered(asked, error, unusable.remedy)
     return unusable(trouble.text, remedy=trouble.remedy)
 

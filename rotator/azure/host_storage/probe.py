@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from azure.core.credentials import TokenCredential
 from azure.storage.blob import ContainerClient
 
-from rotator import errors
 from rotator.azure import identity
-from rotator.azure.errors import ArchiveError, LeaseUnavailableError
+from rotator.azure.errors import ArchiveError, HostStorageError, LeaseUnavailableError
 from rotator.azure.host_storage import blob_containers, blob_lease
 from rotator.azure.host_storage.lease import Holder
 from rotator.azure.host_storage.storage_settings import HostStorage
@@ -54,7 +53,7 @@ class HostStorageProbe:
 
     @contextlib.contextmanager
     def _asked(
-        self, name: str, credential: TokenCredential, unusable: type[errors.RotatorError]
+        self, name: str, credential: TokenCredential, unusable: type[HostStorageError]
     ) -> Iterator[ContainerClient]:
         container = blob_containers.container(self._storage, name, credential, unusable)
         with contextlib.closing(container):
