@@ -13,7 +13,7 @@ class LeaseError(RotatorError):
 
 
 class HostStorageError(RotatorError):
-    """The app's own storage refused a request, or did not answer; `storage_code` is its error code, where it has one."""
+    """The app's own storage refused a request or did not answer; `storage_code` is its error code, where it has one."""
 
     # Codes: https://learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes
     def __init__(self, message: str, *, remedy: str | None = None, storage_code: str = "") -> None:
