@@ -1,4 +1,8 @@
-"""The composition root: from settings to a wired run. One run at a time, in this process and by a lease beyond it."""
+"""From settings to a wired run: the one place that puts the rooms together.
+
+Each trigger and command calls a function here; these load the plan, sign in, take the run's lock, and hand the services
+to a run. One run at a time: in this process by a lock, beyond it by a lease in the host storage.
+"""
 
 import contextlib
 import dataclasses
@@ -47,9 +51,9 @@ def rotate(
     lease: bool = True,
     environment: Mapping[str, str] = os.environ,
 ) -> Report:
-    """Run a rotation, or what is to be done to the account's keys: see `Request`.
+    """Rotate the targets that are due, or run an operation on the account's keys: see `Request`.
 
-    Raises SettingsError or BusyError before anything is done, and an error of ours when an operation on the keys is
+    Raises SettingsError or BusyError before anything is done, and a RotatorError when an operation on the keys is
     refused. Other failures are in the report.
     """
     _prepare_logs()
@@ -64,14 +68,14 @@ def rotate(
 
 
 def rotate_plan(plan: Plan, request: Request, environment: Mapping[str, str] = os.environ) -> Report:
-    """Do the same for a plan."""
+    """Do what `rotate` does, for a plan that is loaded already."""
     with _under_way(request, environment):
         return _rotate_plan(plan, request, environment)
 
 
 @contextlib.contextmanager
 def _under_way(request: Request, environment: Mapping[str, str]) -> Iterator[None]:
-    with event_log.of_run(request.run), _reporting(request.trigger, "rotate", environment), _unexpected_as_ours():
+    with event_log.of_run(request.run), _reporting(request.trigger, "rotate", environment), _scrubbed_errors():
         yield
 
 
@@ -98,7 +102,7 @@ def _run(
     credential: "TokenCredential",
     reported: dict[str, TargetReport],
 ) -> Report:
-    with acquire(plan, request, environment, credential) as turn, _services(plan, credential, turn) as services:
+    with acquire(plan, request, environment, credential) as run_lock, _services(plan, credential, run_lock) as services:
         run = Run(
             plan,
             services,
@@ -106,7 +110,7 @@ def _run(
             asked_by=request.asked_by,
             forced=request.forced and request.operation is None,
             name=request.run,
-            warnings=turn.warnings,
+            warnings=run_lock.warnings,
             reported=reported,
         )
         keys = KeyRotation(plan, services, run)
@@ -116,13 +120,13 @@ def _run(
 
 
 def plan(*, forced: bool = False, environment: Mapping[str, str] = os.environ) -> Report:
-    """Say what a rotation would do, changing nothing; raises SettingsError or a VaultError."""
+    """Report what a rotation would do. Changes nothing. Raises SettingsError or a VaultError."""
     _prepare_logs()
     found = loader.load(environment)
-    with _unexpected_as_ours(), _credential(found) as credential, _services(found, credential) as services:
+    with _scrubbed_errors(), _credential(found) as credential, _services(found, credential) as services:
         run = Run(found, services, trigger="plan", forced=forced)
         tags = run.account.state().stored.tags
-        # Only then does a run look at the keys before it looks at the targets.
+        # In these cases a run reads the keys before it reads the targets.
         report = None if tags.get(state.PENDING_TAG) or found.key_rotation_period else run.plan()
         key, warnings = due.preview(found, run.account, services.clock())
         report = report or run.plan()
@@ -130,18 +134,18 @@ def plan(*, forced: bool = False, environment: Mapping[str, str] = os.environ) -
 
 
 def status(*, environment: Mapping[str, str] = os.environ) -> Status:
-    """Look at what every target holds, changing nothing; raises SettingsError."""
+    """Read what every target holds. Changes nothing. Raises SettingsError."""
     _prepare_logs()
     found = loader.load(environment)
     with (
         _reporting("status", "status", environment),
-        _unexpected_as_ours(),
+        _scrubbed_errors(),
         _credential(found) as credential,
         _services(found, credential) as services,
     ):
         from rotator.issuers import proof
 
-        # A wall screen asks each minute; what was accepted before it was delivered needs no time to be so again.
+        # A wall screen asks each minute, and a SAS that was accepted before its delivery is accepted at once.
         prover = proof.StorageProver(seconds=2.0, patient=False)
         return target_status.read(
             found, dataclasses.replace(services, prover=prover), _archive_reader(found, environment, credential)
@@ -151,14 +155,14 @@ def status(*, environment: Mapping[str, str] = os.environ) -> Status:
 def _archive_reader(
     plan: Plan, environment: Mapping[str, str], credential: "TokenCredential"
 ) -> target_status.LastKnownReader | None:
-    """What reads the reports that were kept, where any are."""
+    """Return a reader of the reports that were kept; None where none are kept."""
     if plan.report_container is None:
         return None
 
     def recall(targets: Collection[str]) -> Mapping[str, LastKnown]:
         from rotator.reporting import archive as adapter
 
-        # What was known before a SAS could have expired is of no use.
+        # An older report knows only of SAS that have expired since.
         since = datetime.datetime.now(datetime.UTC) - max(2 * plan.definition.validity, _RECALLED)
         with adapter.opened(plan, environment, credential, retries=0) as kept:
             return kept.last_known(targets, since)
@@ -167,24 +171,24 @@ def _archive_reader(
 
 
 def check(*, announce: runner.Progress | None = None, environment: Mapping[str, str] = os.environ) -> Checkup:
-    """Look at every step of a rotation, changing nothing; raises SettingsError."""
+    """Check every step of a rotation. Changes nothing. Raises SettingsError."""
     _prepare_logs()
     found = loader.load(environment)
     from rotator.checks import checkup
 
-    with _reporting("check", "check", environment), _unexpected_as_ours(), _credential(found) as credential:
+    with _reporting("check", "check", environment), _scrubbed_errors(), _credential(found) as credential:
         return checkup.check(found, credential, environment, announce or runner.NoProgress())
 
 
 @contextlib.contextmanager
 def archive(*, environment: Mapping[str, str] = os.environ) -> "Iterator[Archive]":
-    """Give the reports that were kept; raises SettingsError when the settings name no place for them."""
+    """Open the archive of reports; raises SettingsError when the settings name no place for it."""
     _prepare_logs()
     found = loader.load(environment)
     from rotator.reporting import archive as adapter
 
     with (
-        _unexpected_as_ours(),
+        _scrubbed_errors(),
         _credential(found) as credential,
         adapter.opened(found, environment, credential) as kept,
     ):
@@ -228,7 +232,7 @@ def onboarding(
 
 @contextlib.contextmanager
 def _credential(plan: Plan) -> "Iterator[TokenCredential]":
-    # Imported here: a bad setting is told, and the functions are indexed, without the SDKs' half second.
+    # Imported here: bad settings are reported, and the functions are indexed, without the SDKs' half second.
     from rotator.azure import identity
 
     with contextlib.closing(identity.credential(plan.client_id)) as credential:
@@ -236,12 +240,12 @@ def _credential(plan: Plan) -> "Iterator[TokenCredential]":
 
 
 @contextlib.contextmanager
-def _services(plan: Plan, credential: "TokenCredential", turn: RunLock | None = None) -> Iterator[Services]:
+def _services(plan: Plan, credential: "TokenCredential", run_lock: RunLock | None = None) -> Iterator[Services]:
     from rotator.azure import key_list, server_time
     from rotator.delivery.ssh import connection
     from rotator.issuers import keyvault, proof
 
-    leave: dict[str, Any] = {"fence": turn.fence, "admit": turn.admit} if turn else {}
+    leave: dict[str, Any] = {"fence": run_lock.fence, "admit": run_lock.admit} if run_lock else {}
     with contextlib.closing(keyvault.KeyVaultIssuer(plan.account, credential)) as issuer:
         keys = key_list.AccountKeyList(plan.resource_manager, credential)
         yield Services(
@@ -255,8 +259,8 @@ def _services(plan: Plan, credential: "TokenCredential", turn: RunLock | None = 
 
 
 @contextlib.contextmanager
-def _unexpected_as_ours() -> Iterator[None]:
-    """Have whatever goes wrong raised as an error of ours: a foreign one's words may hold a secret."""
+def _scrubbed_errors() -> Iterator[None]:
+    """Raise every other exception as an UnexpectedError with scrubbed words: its own may hold a secret."""
     try:
         yield
     except errors.RotatorError:
@@ -269,8 +273,8 @@ def _unexpected_as_ours() -> Iterator[None]:
 
 def _prepare_logs() -> None:
     redaction.install()
-    # Each vault request and SSH packet would be a line at the level at which the rotator tells its decisions.
-    # What they call errors, we raise and report ourselves.
+    # Each vault request and SSH packet would be a line at the level of the rotator's own events.
+    # What these libraries log as errors is raised and reported here anyway.
     for name in ("azure.core.pipeline.policies.http_logging_policy", "azure.identity", "paramiko"):
         library = logging.getLogger(name)
         if library.level == logging.NOTSET:

@@ -1,4 +1,4 @@
-"""What vault and storage account say at one time: the SAS definition, the active key, the account's keys."""
+"""What vault and storage account hold at one time: the SAS definition, the active key, the account's keys."""
 
 import dataclasses
 import datetime
@@ -14,7 +14,7 @@ UNTIL = "rotator-sas-until"
 
 @dataclasses.dataclass(frozen=True)
 class StoredDefinition:
-    """The SAS definition as the vault has it: whether it is not as wanted, its tags, how long its SAS live at most."""
+    """The SAS definition in the vault: whether it differs from the wanted one, its tags, its longest validity."""
 
     differs: bool
     tags: Mapping[str, str]
@@ -22,19 +22,19 @@ class StoredDefinition:
 
     @property
     def sas_until(self) -> datetime.datetime | None:
-        """Until when SAS may live that were issued when they lived longer than now; None where that is not told."""
+        """Until when SAS may live that were issued with a longer validity; None where no tag says so."""
         return untrusted.moment(self.tags.get(UNTIL))
 
     def tags_for(self, definition: SasDefinition, now: datetime.datetime) -> dict[str, str]:
-        """The tags to set with the wanted definition: these, and how long SAS may live that lived longer before."""
-        told = dict(self.tags)
+        """The tags to set with the wanted definition: the present ones, and until when longer-lived SAS may live."""
+        tags = dict(self.tags)
         until = self.sas_until
         if until and until <= now:
-            del told[UNTIL]
+            del tags[UNTIL]
         if self.validity and self.validity > definition.validity:
             longest = timestamps.after(now, self.validity)
-            told[UNTIL] = timestamps.text(max(longest, until or longest))
-        return told
+            tags[UNTIL] = timestamps.text(max(longest, until or longest))
+        return tags
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,7 @@ class AccountState:
 
     @property
     def active_key(self) -> AccountKey | None:
-        """That key itself, where keys were listed."""
+        """The active key itself, where keys were listed."""
         return self.keys.named(self.active) if self.keys and self.active else None
 
     def signer(self, token: Sas) -> str | None:

@@ -38,21 +38,23 @@ class Issuance:
         self._issued: IssuedSas | Exception | None = None
         self.definition_changed = False
 
-    def note_delivery(self, target: Target) -> tuple[str, ...]:
-        """Note in the vault that this target has a SAS now, once; gives a warning where that did not succeed."""
+    def record_delivery(self, target: Target) -> tuple[str, ...]:
+        """Record in the vault, once, that this target has a SAS now; returns a warning where that failed."""
         if state.was_delivered(self.account.latest().stored.tags, target):
             return ()
         definition = self._plan.definition
         try:
             stored = self._services.issuer.stored(definition)
-            noted = state.with_delivery(stored.tags_for(definition, self._services.clock()), target)
-            if noted == dict(stored.tags):
+            recorded = state.with_delivery(stored.tags_for(definition, self._services.clock()), target)
+            if recorded == dict(stored.tags):
                 return ()
             self._services.fence()
-            self._services.issuer.store(definition, noted)
-        except Exception as error:  # noqa: BLE001  # the delivery is done, and a note of it is not worth a failure
-            return (f"that {target} has a SAS was not noted, so its deletion will not be told as drift: {error}",)
-        self.account.replace(dataclasses.replace(stored, differs=False, tags=noted, validity=definition.validity))
+            self._services.issuer.store(definition, recorded)
+        except Exception as error:  # noqa: BLE001  # the delivery is done; a missing record of it is no failure
+            return (
+                f"that {target} has a SAS was not recorded, so its deletion will not be reported as drift: {error}",
+            )
+        self.account.replace(dataclasses.replace(stored, differs=False, tags=recorded, validity=definition.validity))
         return ()
 
     def forget(self) -> None:
@@ -61,11 +63,11 @@ class Issuance:
         self.account.retry()
 
     def issue(self, seconds: Stopwatch) -> IssuedSas:
-        """Issue and prove one SAS for all targets of the run; its failure is theirs too."""
+        """Issue and prove one SAS for all targets of the run. If that fails, each of them fails by the same error."""
         if self._issued is None:
             try:
                 self._issued = self._issue_once(seconds)
-            except Exception as error:  # noqa: BLE001  # what failed once is not asked for each target anew
+            except Exception as error:  # noqa: BLE001  # what failed once is not requested again for each target
                 self._issued = error
         if isinstance(self._issued, Exception):
             raise self._issued
@@ -94,7 +96,7 @@ class Issuance:
         return IssuedSas(issued, signer, proof, warnings)
 
     def _mint(self) -> tuple[Sas, str | None]:
-        """Get a SAS of which it is certain that the active key signed it, where that can be."""
+        """Get a SAS that the active key is known to have signed, as far as the vault may be read."""
         for attempt in range(_MINTS):
             if attempt:
                 self._services.sleep(1.0)
@@ -105,7 +107,7 @@ class Issuance:
                 return issued, None
             if before.keys is not None and before.signer(issued) == before.active:
                 return issued, before.active
-            # Otherwise the vault has turned to its other key meanwhile, or would tell so by another active key.
+            # Otherwise the vault may have switched to its other key between the reading and the minting.
             now = self.account.refresh()
             if before.keys is None and now.active == before.active:
                 return issued, before.active
