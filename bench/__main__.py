@@ -16,8 +16,9 @@ from bench.shapes import NAME, Bench
 from rotator import app
 from rotator.plan import loader
 from rotator.plan.plan import Strategy
-from sandbox import parts
-from sandbox.world import Options, World
+from sandbox import programs
+from sandbox.options import Options
+from sandbox.world import World
 
 Way = Callable[[], None]
 BASELINE = "original sample's shape (baseline)"
@@ -50,13 +51,13 @@ def options() -> Options:
     """Take the real sshd and API server where they are, and say so."""
     found = Options()
     try:
-        parts.require_sshd()
+        programs.require_sshd()
         found.sshd = True
-    except parts.MissingPartError as missing:
+    except programs.MissingProgramError as missing:
         print(f"with the sandbox's own SSH master, as {missing}")
     try:
-        found.envtest = parts.envtest_assets("")
-    except parts.MissingPartError as missing:
+        found.envtest = programs.envtest_assets("")
+    except programs.MissingProgramError as missing:
         print(f"with the sandbox's own Kubernetes API, as {missing}")
     print(f"SSH master: {'OpenSSH' if found.sshd else 'own'}; API server: {'real' if found.envtest else 'own'}")
     return found

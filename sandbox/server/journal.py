@@ -1,4 +1,4 @@
-"""What the sandbox's services were asked, in order, and a way to step in at a chosen moment."""
+"""A record of the requests to the sandbox's services, in order, whose subscribers can act at a chosen one."""
 
 import dataclasses
 import threading
@@ -52,7 +52,7 @@ class Journal:
         for subscriber in subscribers:
             subscriber(event)
 
-    def heard(self, exchange: Exchange) -> None:
+    def record_exchange(self, exchange: Exchange) -> None:
         """Keep an exchange, if they are kept."""
         if self.exchanges is not None:
             self.exchanges.append(exchange)

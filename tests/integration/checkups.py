@@ -14,8 +14,8 @@ import pytest
 from rotator import app
 from rotator.checks.findings import Checkup, Finding, Level
 from sandbox.key_vault.secret_store import SecretVersion
-from sandbox.key_vault.server import Vault
-from sandbox.kubernetes.server import KubernetesApi
+from sandbox.key_vault.state import Vault
+from sandbox.kubernetes.state import KubernetesApi
 from sandbox.master.server import Master
 from sandbox.server.journal import Event
 from sandbox.world import APP_ACCOUNT, World

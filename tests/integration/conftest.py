@@ -20,13 +20,14 @@ from rotator import app
 from rotator.reporting.report import Report
 from rotator.rotation import state
 from rotator.rotation.state import Operation
-from sandbox import parts
+from sandbox import programs
 from sandbox.azure import accounts
 from sandbox.key_vault.managed_storage import ManagedAccount
-from sandbox.kubernetes.server import KubernetesApi
+from sandbox.kubernetes.state import KubernetesApi
 from sandbox.master.server import Master
+from sandbox.options import Options
 from sandbox.server.journal import Event
-from sandbox.world import KEY_SECRET, SECRET_NAME, Options, World
+from sandbox.world import KEY_SECRET, SECRET_NAME, World
 from tests import surroundings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,16 +39,16 @@ STACKS = ["sandbox", "sshd", "envtest", "azurite"]
 def options_for(stack: str) -> Options:
     """The sandbox with one part real, or a skip that says what is missing."""
     try:
-        parts.require_kubectl()
+        programs.require_kubectl()
         if stack == "sshd":
-            parts.require_sshd()
+            programs.require_sshd()
             return Options(sshd=True)
         if stack == "envtest":
-            return Options(envtest=parts.envtest_assets(""))
+            return Options(envtest=programs.envtest_assets(""))
         if stack == "azurite":
-            parts.require_azurite()
+            programs.require_azurite()
             return Options(azurite=True)
-    except parts.MissingPartError as missing:
+    except programs.MissingProgramError as missing:
         pytest.skip(str(missing))
     return Options()
 

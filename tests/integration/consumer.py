@@ -10,7 +10,7 @@ import urllib.parse
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from sandbox.kubernetes.server import KubernetesApi
+from sandbox.kubernetes.state import KubernetesApi
 from sandbox.world import CONTAINER, PICTURE, SECRET_NAME, World
 
 APART = 0.02  # seconds

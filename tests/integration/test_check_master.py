@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import json
 import shutil
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from rotator import app
 from rotator.checks.findings import Level
 from rotator.delivery import manifest
 from sandbox.kubernetes.envtest import LIMITED, EnvtestApi
-from sandbox.kubernetes.server import KubernetesApi, KubernetesFault
+from sandbox.kubernetes.state import KubernetesApi, KubernetesFault
 from sandbox.master.server import Master
-from sandbox.world import SECRET_NAME, Options, World
+from sandbox.options import Options
+from sandbox.world import SECRET_NAME, World
 from tests import surroundings
 from tests.integration.checkups import Examiner, examined, levels, only, wrong
 from tests.integration.conftest import Cluster, options_for, rotate
@@ -57,7 +59,8 @@ def test_a_host_that_does_not_answer_is_told_with_its_address(examiner: Examiner
 
 
 def test_a_host_that_does_not_talk_ssh_is_told(examiner: Examiner) -> None:
-    finding = examiner.failing("master", KUBERNETES_SSH_PORT=str(examiner.world.vault.port))
+    port = urllib.parse.urlsplit(examiner.world.vault.url).port
+    finding = examiner.failing("master", KUBERNETES_SSH_PORT=str(port))
     assert "does not talk SSH" in finding.text
 
 

@@ -16,7 +16,7 @@ from rotator.azure.host_storage import storage_settings
 from rotator.azure.host_storage.blob_lease import BlobLease
 from rotator.azure.host_storage.lease import Holder
 from rotator.checks.findings import Checkup, Finding, Level
-from sandbox.resource_manager import roles as resource_roles
+from sandbox.resource_manager.roles import STORAGE_BLOB_DATA_OWNER, STORAGE_BLOB_DATA_READER
 from sandbox.server.journal import Event
 from sandbox.world import ACCOUNT, APP_ACCOUNT, World
 from tests import secrets_in
@@ -131,7 +131,7 @@ def test_a_sas_that_is_not_what_was_asked_for_is_a_failure(examiner: Examiner) -
 
 def without_role(world: World) -> None:
     roles = world.resource_manager.role_assignments
-    me, owner = world.identity.object_id, resource_roles.STORAGE_BLOB_DATA_OWNER
+    me, owner = world.identity.object_id, STORAGE_BLOB_DATA_OWNER
     roles[:] = [one for one in roles if not (one.principal_id == me and one.role == owner)]
 
 
@@ -148,8 +148,8 @@ def test_the_role_on_the_app_s_own_storage_is_given(examiner: Examiner, check: s
 @pytest.mark.parametrize("check", ["lease", "reports"])
 def test_own_storage_that_may_only_be_read_is_told(examiner: Examiner, check: str) -> None:
     roles = examiner.world.resource_manager.role_assignments
-    reader = resource_roles.STORAGE_BLOB_DATA_READER
-    owned = [one for one in roles if one.role == resource_roles.STORAGE_BLOB_DATA_OWNER]
+    reader = STORAGE_BLOB_DATA_READER
+    owned = [one for one in roles if one.role == STORAGE_BLOB_DATA_OWNER]
     without_role(examiner.world)
     roles.extend(dataclasses.replace(one, role=reader) for one in owned)
     finding = examiner.warning(check, **REPORTS)

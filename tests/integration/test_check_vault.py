@@ -14,7 +14,7 @@ from rotator import app, errors
 from rotator.azure import permissions
 from rotator.checks.findings import Finding, Level
 from sandbox.master import keys
-from sandbox.resource_manager import roles as resource_roles
+from sandbox.resource_manager.roles import CONTRIBUTOR, KEY_OPERATOR
 from sandbox.server.faults import Fault
 from sandbox.world import ACCOUNT, KEY_SECRET, World
 from tests.integration.checkups import Examiner, examined, levels, only, state, written, wrong
@@ -297,7 +297,7 @@ def test_the_role_on_the_account_is_given(examiner: Examiner) -> None:
     world = examiner.world
     world.vault.storage.accounts[ACCOUNT].auto_regenerate = False
     roles = world.resource_manager.role_assignments
-    mine = {resource_roles.KEY_OPERATOR, resource_roles.CONTRIBUTOR}
+    mine = {KEY_OPERATOR, CONTRIBUTOR}
     roles[:] = [one for one in roles if not (one.principal_id == world.identity.object_id and one.role in mine)]
     finding = examiner.failing("account keys", **ROTATING)
     assert f"--scope {world.account.resource_id}" in finding.command

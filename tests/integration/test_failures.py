@@ -27,12 +27,13 @@ from rotator.redaction import SecretText
 from rotator.rotation.run import Run
 from rotator.rotation.services import Services
 from sandbox.key_vault.errors import POLICY_CODES
-from sandbox.kubernetes.server import KubernetesApi, KubernetesFault
+from sandbox.kubernetes.state import KubernetesApi, KubernetesFault
 from sandbox.master import keys
 from sandbox.master.server import Master
+from sandbox.options import Options
 from sandbox.server.faults import Fault
 from sandbox.server.journal import Event
-from sandbox.world import SECRET_NAME, Options, World
+from sandbox.world import SECRET_NAME, World
 from tests.integration.conftest import Cluster, outcome, rotate
 
 BOTH = pytest.mark.parametrize("strategy", ["recreate", "apply"])

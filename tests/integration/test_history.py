@@ -46,9 +46,12 @@ LONG_AGO = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 BOUND = 40.0
 KEEP = """
 import contextlib, os
-from rotator import app, archive, config, identity
+from rotator import app
+from rotator.azure import identity
+from rotator.plan import loader
+from rotator.reporting import archive
 report = app.rotate(trigger="cli", forced=True)
-plan = config.load()
+plan = loader.load()
 with contextlib.closing(identity.credential(None)) as own, archive.opened(plan, os.environ, own) as kept:
     kept.keep(report)
 """

@@ -15,7 +15,7 @@ import pytest
 
 from rotator import app
 from sandbox.functions.host import FunctionsHost
-from sandbox.kubernetes.server import KubernetesApi, KubernetesFault
+from sandbox.kubernetes.state import KubernetesApi, KubernetesFault
 from sandbox.server.faults import Fault
 from sandbox.server.journal import Event
 from sandbox.world import ACCOUNT, APP_ACCOUNT, PASSPHRASE_SECRET, SECRET_NAME, World

@@ -524,13 +524,15 @@ def unseen(place: Place, storage: HostStorage) -> str:
 
 HOLD = f"""
 import datetime, sys
-from rotator import app_storage, errors, identity
-from rotator.blob_lease import BlobLease
-from rotator.lease import Holder
+from rotator import errors
+from rotator.azure import identity
+from rotator.azure.host_storage import storage_settings
+from rotator.azure.host_storage.blob_lease import BlobLease
+from rotator.azure.host_storage.lease import Holder
 import os
 name, run = sys.argv[1:]
 holder = Holder(run, "test", "abc", datetime.datetime.fromisoformat("{SINCE.isoformat()}"))
-lease = BlobLease(app_storage.find(os.environ), name, holder, identity.credential(None), renew_every=0.2)
+lease = BlobLease(storage_settings.find(os.environ), name, holder, identity.credential(None), renew_every=0.2)
 print("ready", flush=True)
 sys.stdin.readline()
 try:

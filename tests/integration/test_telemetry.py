@@ -13,8 +13,9 @@ import pytest
 
 from sandbox.functions.host import FunctionsHost
 from sandbox.listeners.insights import Insights
+from sandbox.options import Options
 from sandbox.server.faults import Fault
-from sandbox.world import Options, World
+from sandbox.world import World
 from tests import secrets_in
 from tests.integration.conftest import ROOT, Cluster, command_line, environment, unspoilt
 from tests.integration.test_one_at_a_time import DOWN, held
@@ -40,10 +41,11 @@ app.rotate(trigger="timer")
 """
 UNEXPECTED = """
 import logging, os
-from rotator import azure_monitor, redaction
+from rotator import redaction
+from rotator.reporting import application_insights
 redaction.install()
-with azure_monitor.reporting(os.environ, trigger="cli"):
-    secret = redaction.Secret(os.environ["PROBE"])
+with application_insights.reporting(os.environ, trigger="cli"):
+    secret = redaction.SecretText(os.environ["PROBE"])
     try:
         raise ValueError(secret.reveal())
     except ValueError:

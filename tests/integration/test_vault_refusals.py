@@ -25,15 +25,16 @@ from rotator.onboarding.vault_setup import VaultSetup
 from rotator.plan.plan import ManagedAccount
 from rotator.redaction import SecretText
 from sandbox.azure import accounts
-from sandbox.azure import identity as sandbox_identity
-from sandbox.key_vault import errors as vault_errors
-from sandbox.key_vault import server as vault
+from sandbox.azure.identity import Identity
+from sandbox.key_vault.errors import POLICY_CODES
+from sandbox.key_vault.server import VaultServer
+from sandbox.key_vault.state import Vault as SandboxVault
 from sandbox.server import background, certificates, journal
 from sandbox.server.faults import Fault
 from tests.fakes.examples import DEFINITION
 
 ACCOUNT = "sandboxaccount"
-CODES = pytest.mark.parametrize("code", vault_errors.POLICY_CODES)
+CODES = pytest.mark.parametrize("code", POLICY_CODES)
 SERVICE = pytest.mark.parametrize("status", [400, 403])
 WANTED = StorageBundle("", "key1", auto_regenerate=False, period=None)
 Running = tuple[background.Background, certificates.Authority]
@@ -43,7 +44,7 @@ Running = tuple[background.Background, certificates.Authority]
 class Azure:
     """The sandbox's vault, and the product's two clients of it, which wait by calling `waiting`."""
 
-    vault: vault.Vault
+    vault: SandboxVault
     account: accounts.StorageAccount
     object_id: str
     waits: list[Callable[[], None]] = dataclasses.field(default_factory=list)
@@ -74,10 +75,8 @@ class Azure:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     authority = certificates.Authority(tmp_path_factory.mktemp("tls"))
-    loop = background.Background()
-    loop.start()
-    yield loop, authority
-    loop.stop()
+    with background.Background() as loop:
+        yield loop, authority
 
 
 @pytest.fixture
@@ -86,22 +85,19 @@ def azure(
 ) -> Iterator[Azure]:
     loop, authority = running
     record = journal.Journal()
-    tokens = sandbox_identity.Identity(record)
-    service = vault.Vault(record, authority, tokens)
-    for one in (tokens, service):
-        loop.run(one.start())
-    http_challenge_cache.clear()
-    monkeypatch.setenv("IDENTITY_ENDPOINT", tokens.url)
-    monkeypatch.setenv("IDENTITY_HEADER", tokens.header)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.bundle_path))
+    tokens = Identity(record)
+    vault = SandboxVault(tokens)
     account = accounts.StorageAccount(ACCOUNT)
-    service.storage.manage(account)
-    service.secrets.put("greeting", "hello")
+    vault.storage.manage(account)
+    vault.secrets.put("greeting", "hello")
     names = "get list set update regeneratekey recover setsas getsas"
-    service.permissions = {"secrets/get", "secrets/set", *(f"storage/{name}" for name in names.split())}
-    yield Azure(service, account, tokens.object_id)
-    for one in (service, tokens):
-        loop.run(one.stop())
+    vault.permissions = {"secrets/get", "secrets/set", *(f"storage/{name}" for name in names.split())}
+    with loop.serving(tokens), loop.serving(VaultServer(vault, record, authority, tokens)):
+        http_challenge_cache.clear()
+        monkeypatch.setenv("IDENTITY_ENDPOINT", tokens.url)
+        monkeypatch.setenv("IDENTITY_HEADER", tokens.header)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.bundle_path))
+        yield Azure(vault, account, tokens.object_id)
 
 
 ASKED = pytest.mark.parametrize(
