@@ -203,30 +203,29 @@ def _reporting(trigger: str, act: str, environment: Mapping[str, str]) -> contex
 
 @contextlib.contextmanager
 def onboarding(
-    request: "OnboardingRequest", announce: "Callable[[Step], None]", tell: Callable[[str], None]
+    request: "OnboardingRequest", report: "Callable[[Step], None]", on_wait: Callable[[str], None]
 ) -> "Iterator[Onboarding]":
-    """Give an onboarding that is wired to Azure and the master, as whoever is signed in.
+    """Return an onboarding that is wired to Azure and the master, as whoever is signed in.
 
-    `tell` gets a line whenever something is waited for.
+    `report` gets each step, `on_wait` a line when a new permission is waited for.
     """
     _prepare_logs()
     from rotator.azure import identity, resource_manager
-    from rotator.delivery.ssh import connection, private_key
+    from rotator.delivery.ssh import connection
     from rotator.onboarding import vault_setup
     from rotator.onboarding.onboard import Onboarding
 
     with (
         contextlib.closing(identity.credential(None)) as credential,
-        contextlib.closing(vault_setup.VaultSetup(request.plan.account, credential, tell=tell)) as store,
-        contextlib.closing(resource_manager.ResourceManager(request.plan.resource_manager, credential)) as directory,
+        contextlib.closing(vault_setup.VaultSetup(request.plan.account, credential, on_wait=on_wait)) as vault,
+        contextlib.closing(resource_manager.ResourceManager(request.plan.resource_manager, credential)) as manager,
     ):
         yield Onboarding(
             request,
-            directory=directory,
-            store=store,
-            host=connection.SshConnector(),
-            keys=private_key,
-            announce=announce,
+            resource_manager=manager,
+            vault=vault,
+            connector=connection.SshConnector(),
+            report=report,
         )
 
 

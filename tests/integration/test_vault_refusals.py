@@ -57,11 +57,11 @@ class Azure:
                 yield client
 
     @contextlib.contextmanager
-    def keeper(self) -> Iterator[VaultSetup]:
+    def setup(self) -> Iterator[VaultSetup]:
         with contextlib.closing(identity.credential(None)) as credential:
             where = ManagedAccount(self.vault.url, ACCOUNT)
-            with contextlib.closing(VaultSetup(where, credential, sleep=self._wait)) as keeper:
-                yield keeper
+            with contextlib.closing(VaultSetup(where, credential, sleep=self._wait)) as setup:
+                yield setup
 
     @property
     def wanted(self) -> StorageBundle:
@@ -182,8 +182,8 @@ def test_a_role_of_the_vault_that_takes_its_time_is_waited_for(azure: Azure, sta
         azure.vault.authorizes = lambda _object_id, _action, _scope: True
 
     azure.waits = [granted]
-    with azure.keeper() as keeper:
-        keeper.manage(azure.wanted)
+    with azure.setup() as setup:
+        setup.manage(azure.wanted)
     assert azure.vault.storage.accounts[ACCOUNT].account is azure.account
 
 
@@ -191,13 +191,13 @@ def test_a_role_of_the_vault_that_takes_its_time_is_waited_for(azure: Azure, sta
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda keeper, _wanted: keeper.managed(),
-        lambda keeper, wanted: keeper.name_of(wanted.resource_id),
-        lambda keeper, _wanted: keeper.secret("greeting"),
-        lambda keeper, wanted: keeper.manage(wanted),
-        lambda keeper, wanted: keeper.change(wanted),
+        lambda setup, _wanted: setup.managed_account(),
+        lambda setup, wanted: setup.name_of(wanted.resource_id),
+        lambda setup, _wanted: setup.secret("greeting"),
+        lambda setup, wanted: setup.manage(wanted),
+        lambda setup, wanted: setup.change_regeneration(wanted),
     ],
-    ids=["managed", "name of", "secret", "manage", "change"],
+    ids=["managed account", "name of", "secret", "manage", "change"],
 )
 @pytest.mark.parametrize("compound", [False, True])
 def test_an_access_policy_that_takes_its_time_is_waited_for(
@@ -212,26 +212,26 @@ def test_an_access_policy_that_takes_its_time_is_waited_for(
         azure.vault.permissions = permissions
 
     azure.waits = [lambda: None, effective]
-    with azure.keeper() as keeper:
-        ask(keeper, azure.wanted)
+    with azure.setup() as setup:
+        ask(setup, azure.wanted)
     assert azure.waits == []
 
 
 @CODES
 def test_whoever_only_looks_is_told_at_once(azure: Azure, code: str) -> None:
     azure.vault.permissions, azure.vault.policy_code = set(), code
-    with azure.keeper() as keeper, pytest.raises(VaultForbiddenError):
-        keeper.managed(settling=False)
+    with azure.setup() as setup, pytest.raises(VaultForbiddenError):
+        setup.managed_account(wait=False)
 
 
 def test_the_vault_s_mode_and_its_network_are_not_waited_for(azure: Azure) -> None:
-    with azure.keeper() as keeper:
+    with azure.setup() as setup:
         azure.vault.rbac = True
         with pytest.raises(RbacVaultError):
-            keeper.managed()
+            setup.managed_account()
         azure.vault.firewall = set()
         with pytest.raises(VaultFirewallError):
-            keeper.managed()
+            setup.managed_account()
 
 
 def deleting(azure: Azure) -> Callable[[], None]:
@@ -250,8 +250,8 @@ def test_an_account_is_recovered_once_its_deletion_is_over_and_changed_once_the_
     azure.vault.storage.accounts[ACCOUNT].active_key = "key2"
     azure.vault.storage.delete(ACCOUNT, 3600)
     azure.waits = [settle, settle]
-    with azure.keeper() as keeper:
-        keeper.recover(azure.wanted)
+    with azure.setup() as setup:
+        setup.recover(azure.wanted)
     found = azure.vault.storage.accounts[ACCOUNT]
     assert (found.active_key, found.auto_regenerate, azure.waits) == ("key2", False, [])
 
@@ -261,9 +261,9 @@ def test_an_account_whose_deletion_was_under_way_is_recovered_and_keeps_its_acti
     azure.vault.storage.accounts[ACCOUNT].active_key = "key2"
     azure.vault.storage.delete(ACCOUNT, 3600)
     azure.waits = [settle, settle]
-    with azure.keeper() as keeper:
-        assert (keeper.managed(), keeper.soft_deleted()) == (None, None)
-        keeper.manage(azure.wanted)
+    with azure.setup() as setup:
+        assert (setup.managed_account(), setup.deleted_managed_account()) == (None, None)
+        setup.manage(azure.wanted)
     found = azure.vault.storage.accounts[ACCOUNT]
     assert (found.active_key, found.auto_regenerate, azure.waits) == ("key2", False, [])
 
@@ -274,8 +274,8 @@ def test_an_account_that_somebody_else_recovers_keeps_its_active_key_too(azure: 
     azure.vault.storage.delete(ACCOUNT)
     azure.vault.storage.recover(ACCOUNT, 3600)
     azure.waits = [settle]
-    with azure.keeper() as keeper:
-        keeper.manage(azure.wanted)
+    with azure.setup() as setup:
+        setup.manage(azure.wanted)
     found = azure.vault.storage.accounts[ACCOUNT]
     assert (found.active_key, found.auto_regenerate, azure.waits) == ("key2", False, [])
 
@@ -286,8 +286,8 @@ def test_another_account_of_that_name_is_not_recovered(azure: Azure) -> None:
     azure.vault.storage.manage(other, ACCOUNT)
     azure.vault.storage.delete(ACCOUNT, 3600)
     azure.waits = [settle]
-    with azure.keeper() as keeper, pytest.raises(AlreadyManagedError, match=r"/another$"):
-        keeper.manage(azure.wanted)
+    with azure.setup() as setup, pytest.raises(AlreadyManagedError, match=r"/another$"):
+        setup.manage(azure.wanted)
     assert azure.vault.storage.deleted_accounts[ACCOUNT].account is other
 
 
@@ -296,9 +296,9 @@ def test_a_secret_is_written_once_its_deletion_and_its_recovery_are_over(azure: 
     azure.vault.permissions |= {"secrets/recover"}
     azure.vault.secrets.delete("greeting", 3600)
     azure.waits = [settle, settle]
-    with azure.keeper() as keeper:
-        keeper.put_secret("greeting", SecretText("new"), "text/plain")
-        assert keeper.secret("greeting") == SecretText("new")
+    with azure.setup() as setup:
+        setup.write_secret("greeting", SecretText("new"), "text/plain")
+        assert setup.secret("greeting") == SecretText("new")
     assert [one.value for one in azure.vault.secrets.secrets["greeting"]] == ["hello", "new"]
 
 
@@ -351,9 +351,9 @@ def test_every_request_says_that_it_wants_json(azure: Azure) -> None:
     seen = Seen()
     seen.accepted = set()
     azure.vault.faults.append(seen)
-    with azure.client() as client, azure.keeper() as keeper:
+    with azure.client() as client, azure.setup() as setup:
         client.secret("greeting")
         client.store(DEFINITION, {})
         client.may_regenerate()
-        keeper.name_of(azure.account.resource_id)
+        setup.name_of(azure.account.resource_id)
     assert seen.accepted == {"application/json"}

@@ -106,8 +106,8 @@ def test_no_report_is_an_exception_where_it_is_shown(changes: dict[str, Any], ta
     except ArchiveError:
         return
     with contextlib.redirect_stdout(io.StringIO()):
-        history._list([found])
-        history._show(found)
+        history._print_list([found])
+        history._print_report(found)
 
 
 blobs = Blobs()
