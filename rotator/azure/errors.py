@@ -1,5 +1,6 @@
 """What Azure refuses or cannot do, each with a remedy for the operator; none ever holds a secret value."""
 
+from rotator.azure import az_commands, permissions
 from rotator.errors import KeyRotationError, RotatorError
 
 # Storage's error code for a request that its firewall does not let in.
@@ -83,7 +84,7 @@ class VaultFirewallError(VaultError):
     """The vault refuses the network that the request came from; `address` is that which it saw, where it says so."""
 
     remedy = (
-        "Let this network through the vault's firewall (az keyvault network-rule add --ip-address …), or run it "
+        f"Let this network through the vault's firewall ({az_commands.allow_vault_address('…', '…')}), or run it "
         "inside the vault's private network; for the function app, check its network integration."
     )
 
@@ -104,9 +105,9 @@ class KeyAccessForbiddenError(VaultForbiddenError):
     """Key Vault, or the caller on whose behalf it acts, may not handle the storage account's keys."""
 
     remedy = (
-        "Give Key Vault's application and the caller the role 'Storage Account Key Operator Service Role' on the "
-        "account, and wait some minutes: az role assignment create --role 81a9662b-bebf-436f-a333-f67b29880f12 "
-        "--assignee … --scope <the account's resource id>"
+        f"Give Key Vault's application and the caller the role {permissions.KEY_OPERATOR_NAME!r} on the "
+        "account, and wait some minutes: "
+        + az_commands.assign_role(permissions.KEY_OPERATOR, "<the account's resource id>", "…")
     )
 
 

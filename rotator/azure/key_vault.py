@@ -22,7 +22,7 @@ from azure.core.rest import HttpRequest, HttpResponse
 from azure.keyvault.secrets import SecretClient
 
 from rotator import activity, telemetry
-from rotator.azure import identity, key_vault_refusals, network_errors, permissions, retries
+from rotator.azure import az_commands, identity, key_vault_refusals, network_errors, permissions, retries
 from rotator.azure.errors import (
     IdentityError,
     KeyAccessForbiddenError,
@@ -182,7 +182,7 @@ class VaultClient:
 
     def _not_found(self, permission: str, what: str) -> VaultError:
         if permission.startswith("secrets"):
-            remedy = f"az keyvault secret set --vault-name {self._name} --name … --file …"
+            remedy = az_commands.set_secret(self._name, "…", "…")
             return VaultSecretNotFoundError(f"{what} is not in {self.host}", remedy=remedy)
         missing = f"{self.host} knows no {what} of a managed account {self.account.name!r}"
         return ManagedAccountNotFoundError(missing, remedy=self.onboard())
@@ -190,7 +190,7 @@ class VaultClient:
     def _forbidden(self, said: str, answer: Answer, permission: str) -> VaultError:
         cause, vault = answer.cause(permission), self._name
         if cause is Cause.DISABLED:
-            remedy = f"az keyvault secret set-attributes --vault-name {vault} --name … --enabled true"
+            remedy = az_commands.enable_secret(vault, "…")
             return VaultDisabledError(f"{said}: it is disabled", remedy=remedy)
         if cause in (Cause.PRIVATE, Cause.PERIMETER):
             text, remedy = _private(vault) if cause is Cause.PRIVATE else _perimeter()
@@ -214,7 +214,7 @@ class VaultClient:
                 " by itself: its access policy names an application too (compound identity), and counts only for "
                 "requests that this application makes on behalf of a user"
             )
-        return VaultForbiddenError(f"{said}: {lacks}", remedy=permissions.addition(self._name, who.object_id, wanted))
+        return VaultForbiddenError(f"{said}: {lacks}", remedy=az_commands.add_policy(self._name, who.object_id, wanted))
 
     def onboard(self) -> str:
         """Say how the vault comes to manage the account."""
@@ -234,7 +234,7 @@ def rbac_remedy(vault: str) -> str:
     """Say how a vault gets into access-policy mode."""
     return (
         "Managed storage is undocumented for vaults in RBAC mode; access policies are the known way: "
-        f"az keyvault update --name {vault} --enable-rbac-authorization false"
+        f"{az_commands.use_access_policies(vault)}"
     )
 
 
@@ -243,7 +243,7 @@ def _private(vault: str) -> tuple[str, str]:
         "it takes no requests from public networks",
         "Run it where a private endpoint of the vault is reached, and the vault's name leads there (for the function "
         "app: network integration and private DNS); or let public networks in, as far as the vault's firewall does: "
-        f"az keyvault update --name {vault} --public-network-access Enabled",
+        f"{az_commands.allow_public_networks(vault)}",
     )
 
 

@@ -1,11 +1,10 @@
 """Who may do what: access policies of a vault, and the roles that managed storage needs."""
 
 import dataclasses
-import re
-import shlex
 
 KEY_OPERATOR = "81a9662b-bebf-436f-a333-f67b29880f12"
 KEY_OPERATOR_NAME = "Storage Account Key Operator Service Role"
+BLOB_OWNER_NAME = "Storage Blob Data Owner"
 # Built-in roles that may read and regenerate an account's keys: that one, Storage Account Contributor, Contributor
 # and Owner (https://learn.microsoft.com/azure/role-based-access-control/built-in-roles).
 KEY_ROLES = frozenset(
@@ -67,26 +66,3 @@ KEY_ROTATION = Policy(storage=frozenset({"regeneratekey"}))
 OPERATOR = Policy(
     frozenset({"get", "set", "recover"}), frozenset({"get", "getsas", "list", "set", "update", "recover"})
 )
-
-
-def addition(vault: str, object_id: str, wanted: Policy) -> str:
-    """Give the command that adds these permissions to those that an identity has there already.
-
-    az replaces each list that is given, so what is there is given with it
-    (https://learn.microsoft.com/cli/azure/keyvault#az-keyvault-set-policy). A policy that names an application besides
-    the identity is another one, of which nothing is taken over.
-    """
-    name = shlex.quote(vault)
-    query = f"properties.accessPolicies[?objectId=='{object_id}' && applicationId==null].permissions"
-    lists = "".join(
-        f" --{kind.removesuffix('s')}-permissions {' '.join(sorted(verbs))} $(az keyvault show --name {name} --query "
-        f"{_in_double_quotes(f'{query}.{kind}[]')} --output tsv)"
-        for kind, verbs in (("secrets", wanted.secrets), ("storage", wanted.storage))
-        if verbs
-    )
-    given = object_id if object_id.startswith("<") else shlex.quote(object_id)  # what is to be filled in stays
-    return f"az keyvault set-policy --name {name} --object-id {given}{lists}"
-
-
-def _in_double_quotes(text: str) -> str:
-    return '"' + re.sub(r'([\\"$`])', r"\\\1", text) + '"'

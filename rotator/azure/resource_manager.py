@@ -30,7 +30,7 @@ from azure.mgmt.keyvault import KeyVaultManagementClient
 from azure.mgmt.storage import StorageManagementClient
 
 from rotator import activity, errors, untrusted
-from rotator.azure import identity, network_errors, resource_id, retries
+from rotator.azure import az_commands, identity, network_errors, resource_id, retries
 from rotator.azure import permissions as access
 from rotator.azure.account_keys import NAMES, AccountKey, AccountKeys
 from rotator.azure.errors import (
@@ -49,10 +49,7 @@ _SITES_VERSION = "2025-03-01"
 _STORAGE_VERSION = "2025-01-01"
 _VAULTS_VERSION = "2026-02-01"
 _HEADERS = {"Accept": "application/json"}
-_MAY_LIST = (
-    "Give the app's identity the role 'Storage Account Key Operator Service Role' on the account, and wait some "
-    "minutes: az role assignment create --role 81a9662b-bebf-436f-a333-f67b29880f12 --assignee … --scope {}"
-)
+_MAY_LIST = f"Give the app's identity the role {access.KEY_OPERATOR_NAME!r} on the account, and wait some minutes: "
 _UNREACHABLE = "Check AZURE_RESOURCE_MANAGER, and the firewalls in between: it is reached by HTTPS, port 443."
 # .NET's days.hours:minutes:seconds.fraction, as long as .NET has it.
 _DAYS = re.compile(r"(?:(\d{1,8})\.)?(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.\d{1,7})?")
@@ -103,9 +100,8 @@ class ResourceManager:
                 found = client.storage_accounts.list_keys(resource.group, resource.name, expand=nothing_else)
                 return AccountKeys(resource.name, tuple(_keys(found.keys_property or [])))
         except ResourceManagerForbiddenError as error:
-            raise ResourceManagerForbiddenError(
-                str(error), remedy=_MAY_LIST.format(shlex.quote(str(resource)))
-            ) from error
+            command = az_commands.assign_role(access.KEY_OPERATOR, shlex.quote(str(resource)), "…")
+            raise ResourceManagerForbiddenError(str(error), remedy=_MAY_LIST + command) from error
 
     def may(self, resource: ResourceId, action: str) -> bool:
         """Tell whether whoever is signed in may do this with the resource."""
