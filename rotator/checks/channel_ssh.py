@@ -7,8 +7,8 @@ import secrets
 from rotator import errors
 from rotator.checks import clock, kubectl_probe
 from rotator.checks.findings import Level, Reporter
-from rotator.checks.issuer_keyvault import PassphraseRead, PrivateKeyRead
 from rotator.checks.runner import AlreadyReportedError, Check, Results
+from rotator.checks.vault_permissions import PassphraseRead, PrivateKeyRead
 from rotator.delivery.errors import AuthenticationRejectedError, PrivateKeyError, SecondFactorError
 from rotator.delivery.interface import Result, Shell
 from rotator.delivery.ssh import kubectl, outcomes, private_key, remote_output

@@ -9,7 +9,16 @@ from rotator.azure.host_storage import storage_settings
 from rotator.azure.host_storage.probe import HostStorageProbe
 from rotator.azure.identity import TokenCredential
 from rotator.azure.managed_account import blob_suffix
-from rotator.checks import channel_ssh, host_storage, issuer_keyvault, kubernetes, runner, storage
+from rotator.checks import (
+    channel_ssh,
+    host_storage,
+    issuer_keyvault,
+    kubernetes,
+    kubernetes_secret,
+    runner,
+    storage,
+    vault_permissions,
+)
 from rotator.checks import identity as identity_checks
 from rotator.checks.context import Context
 from rotator.checks.findings import Checkup
@@ -26,14 +35,14 @@ from rotator.rotation.services import Services
 CHECKS: tuple[type[Check[Any]], ...] = (
     identity_checks.SettingsConsistent,
     identity_checks.SignedIn,
-    issuer_keyvault.VaultReachable,
-    issuer_keyvault.PrivateKeyRead,
-    issuer_keyvault.ManagedAccountRead,
-    issuer_keyvault.DefinitionRead,
-    issuer_keyvault.DefinitionWritable,
+    vault_permissions.VaultReachable,
+    vault_permissions.PrivateKeyRead,
+    vault_permissions.ManagedAccountRead,
+    vault_permissions.DefinitionRead,
+    vault_permissions.DefinitionWritable,
     issuer_keyvault.AccountManaged,
     issuer_keyvault.DefinitionPresent,
-    issuer_keyvault.PassphraseRead,
+    vault_permissions.PassphraseRead,
     issuer_keyvault.KeysRegenerable,
     issuer_keyvault.KeysListed,
     channel_ssh.PrivateKeyValid,
@@ -45,12 +54,12 @@ CHECKS: tuple[type[Check[Any]], ...] = (
     kubernetes.KubectlFound,
     kubernetes.ApiServerReachable,
     kubernetes.NamespaceFound,
-    kubernetes.MayGet,
-    kubernetes.LiveSecretRead,
-    kubernetes.MayCreate,
-    kubernetes.MayDelete,
-    kubernetes.MayUpdate,
-    kubernetes.DryRunAccepted,
+    kubernetes_secret.MayGet,
+    kubernetes_secret.LiveSecretRead,
+    kubernetes_secret.MayCreate,
+    kubernetes_secret.MayDelete,
+    kubernetes_secret.MayUpdate,
+    kubernetes_secret.DryRunAccepted,
     storage.SasMinted,
     storage.SasAccepted,
     storage.LiveSasAccepted,

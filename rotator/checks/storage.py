@@ -7,9 +7,10 @@ from rotator import errors, sas
 from rotator.azure.errors import BY_FIREWALL, NoAnswerError, StorageRefusedError, StorageUnreachableError, VaultError
 from rotator.checks import clock, remedies
 from rotator.checks.findings import Level, Reporter
-from rotator.checks.issuer_keyvault import AccountManaged, DefinitionPresent, DefinitionRead, PrivateKeyRead
-from rotator.checks.kubernetes import LiveSecretRead
+from rotator.checks.issuer_keyvault import AccountManaged, DefinitionPresent
+from rotator.checks.kubernetes_secret import LiveSecretRead
 from rotator.checks.runner import AlreadyReportedError, Check, Found, Results
+from rotator.checks.vault_permissions import DefinitionRead, PrivateKeyRead
 from rotator.delivery import manifest
 from rotator.sas import Sas
 

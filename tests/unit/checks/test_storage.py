@@ -9,9 +9,10 @@ import pytest
 from rotator.azure.errors import StorageUnreachableError
 from rotator.checks import runner, storage
 from rotator.checks.findings import Checkup, Finding, Level
-from rotator.checks.issuer_keyvault import DefinitionPresent, DefinitionRead, PrivateKeyRead
-from rotator.checks.kubernetes import LiveSecretRead
+from rotator.checks.issuer_keyvault import DefinitionPresent
+from rotator.checks.kubernetes_secret import LiveSecretRead
 from rotator.checks.runner import Check, Results
+from rotator.checks.vault_permissions import DefinitionRead, PrivateKeyRead
 from rotator.redaction import SecretText
 from tests.fakes import checks, examples
 from tests.fakes.world import World
