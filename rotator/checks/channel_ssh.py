@@ -118,7 +118,7 @@ class ScriptRunnable(Check[None]):
     def run(self, results: Results, report: Reporter) -> None:
         """Run the script with `false` for kubectl and without a manifest, so that it changes nothing."""
         mark = f"rotator-{secrets.token_hex(8)}"
-        result = run_remotely(results, kubectl_probe.script(self.target, mark))
+        result = run_remotely(results, kubectl_probe.delivery_script(self.target, mark))
         answer = kubectl.parse(result.stdout, mark)
         if answer.has(kubectl.READY):
             report(Level.OK, "a delivery's script runs, with mktemp and mkfifo")
@@ -134,7 +134,7 @@ class ScriptRunnable(Check[None]):
         cluster = self.target.cluster
         output = remote_output.quote(f"{result.stderr}\n{result.stdout}") or f"status {result.status} and no output"
         text = f"the login shell of {cluster} does not run a delivery's script: {output}"
-        report(Level.FAILURE, text, kubectl_probe.SHELL_REMEDY, f"sudo usermod --shell /bin/sh {cluster.user}")
+        report(Level.FAILURE, text, kubectl_probe.LOGIN_SHELL_REMEDY, f"sudo usermod --shell /bin/sh {cluster.user}")
 
 
 class MasterClockRight(Check[None]):

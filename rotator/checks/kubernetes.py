@@ -26,8 +26,8 @@ class KubectlFound(Check[None]):
     def run(self, results: Results, report: Reporter) -> None:
         """Ask kubectl for its version, and where it cannot be run, look for another one."""
         results.of(ScriptRunnable)
-        result = run_remotely(results, kubectl_probe.client(self.target.cluster))
-        version = kubectl_probe.version(result.stdout)
+        result = run_remotely(results, kubectl_probe.client_version(self.target.cluster))
+        version = kubectl_probe.version_in(result.stdout)
         if result.status != 0 or not version:
             raise error_for(result, self.target)
         report(Level.OK, f"kubectl {version}")
@@ -36,7 +36,7 @@ class KubectlFound(Check[None]):
         """Return what sets another command line that works."""
         if not isinstance(error, KubectlMissingError):
             return ""
-        found = run_remotely(results, kubectl_probe.PLACES).stdout.splitlines()
+        found = run_remotely(results, kubectl_probe.FIND_KUBECTL).stdout.splitlines()
         others = [line for line in found if line != shlex.join(self.target.cluster.kubectl)]
         return self.context.remedies.setting("KUBERNETES_KUBECTL", others[0]) if others else ""
 
@@ -49,10 +49,10 @@ class ApiServerReachable(Check[None]):
     def run(self, results: Results, report: Reporter) -> None:
         """Ask for its version; who is refused has been answered."""
         results.of(KubectlFound)
-        result = run_remotely(results, kubectl_probe.server(self.target.cluster))
+        result = run_remotely(results, kubectl_probe.server_version(self.target.cluster))
         if result.status != 0 and not kubectl.answers(result.stderr, "Forbidden"):
             raise error_for(result, self.target)
-        report(Level.OK, f"the API server answers {kubectl_probe.version(result.stdout)}".rstrip())
+        report(Level.OK, f"the API server answers {kubectl_probe.version_in(result.stdout)}".rstrip())
 
 
 class NamespaceFound(Check[None]):

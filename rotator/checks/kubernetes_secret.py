@@ -61,7 +61,7 @@ class SecretCheck(Check[Found]):
     def _grant(self, verb: str, results: Results) -> str:
         """Return what grants the verb to the user whom the API server names when it refuses a dry run."""
         command, stdin = kubectl_probe.dry_run(self.target, verb)
-        user = kubectl_probe.user(run_remotely(results, command, stdin).stderr)
+        user = kubectl_probe.refused_user(run_remotely(results, command, stdin).stderr)
         return self.context.remedies.grant(self.target, verb, user)
 
 
@@ -124,7 +124,7 @@ class _MayWrite(SecretCheck[None]):
     @classmethod
     def applies(cls, plan: Plan) -> bool:
         """Whether the target's strategy uses the verb."""
-        return cls.verb in kubectl_probe.writing(plan.targets[0])
+        return cls.verb in kubectl_probe.write_verbs(plan.targets[0])
 
     def run(self, results: Results, report: Reporter) -> None:
         """Ask the API server."""
@@ -137,7 +137,7 @@ class _MayWrite(SecretCheck[None]):
             live = results.of(LiveSecretRead)
         except DependencyError:
             return True
-        return self.verb in kubectl_probe.NEEDED[deliver.choose(self.target, live)]
+        return self.verb in kubectl_probe.NEEDED_VERBS[deliver.choose(self.target, live)]
 
 
 class MayCreate(_MayWrite):
@@ -171,7 +171,7 @@ class DryRunAccepted(Check[None]):
         act = deliver.choose(self.target, live)
         updates = act is WriteMethod.UPDATE
         results.of(MayUpdate if updates else MayCreate)
-        document = kubectl_probe.trial(self.target, live, self.plan.definition, self.context.clock())
+        document = kubectl_probe.empty_secret(self.target, live, self.plan.definition, self.context.clock())
         command, stdin = kubectl_probe.dry_run(self.target, "update" if updates else "create", document)
         result = run_remotely(results, command, stdin)
         # That a Secret of the name exists is found only after authorisation, quota and admission have passed.

@@ -117,9 +117,9 @@ class Remedies:
         return az_commands.allow_shared_key(az_commands.by_name(account))
 
     def grant(self, target: Target, verb: str, user: str | None) -> str:
-        """Let kubectl's user do this with the Secret. Who may create may create any: RBAC knows no name before.
+        """Grant kubectl's user the verb on the Secret; `create` on every Secret, as RBAC cannot restrict it by name.
 
-        `auth reconcile` makes what is missing and adds to what is there, so that it can be done again, for another
+        `auth reconcile` creates what is missing and adds to what exists, so the command can be run again, for another
         user too (https://kubernetes.io/docs/reference/access-authn-authz/rbac/#kubectl-auth-reconcile).
         """
         name = f"rotator-{target.secret}-{verb}"
@@ -142,12 +142,12 @@ class Remedies:
 
 
 def namespace(target: Target) -> str:
-    """Make the namespace."""
+    """Create the namespace."""
     return f"kubectl create namespace {target.namespace}"
 
 
 def _account(url: str) -> str:
-    """Name the account that a URL leads to: the path, or the host's first label, unless it is a domain of one's own."""
+    """Return the account that a URL names: by its path or its host's first label, unless the domain is a custom one."""
     parts = urllib.parse.urlsplit(url)
     label, blob, _ = (parts.hostname or "").partition(".blob.")
     return parts.path.strip("/") or (label.partition(".")[0] if blob else "<name of the storage account>")

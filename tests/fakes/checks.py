@@ -1,4 +1,4 @@
-"""A Context in which checks look at a world of fakes."""
+"""A Context for checks of a world of fakes."""
 
 import concurrent.futures
 import contextlib

@@ -75,7 +75,7 @@ def restored(world: World) -> Iterator[None]:
         ("echo 'no commands, please' >&2; exit 3", "no commands, please"),
     ],
 )
-def test_an_account_that_runs_something_else_is_told_with_what_it_said(
+def test_an_account_that_runs_something_else_is_reported_with_what_it_said(
     account: Account, command: str, said: str
 ) -> None:
     account.force(command)

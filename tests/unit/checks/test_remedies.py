@@ -1,4 +1,4 @@
-"""The commands that mend: exactly what is to be pasted, whatever the names and values in it are."""
+"""The commands that repair: exactly what is to be pasted, whatever the names and values in it are."""
 
 import dataclasses
 import datetime
@@ -54,7 +54,7 @@ def test_a_setting_of_an_app_is_set_there() -> None:
 
 @pytest.mark.parametrize("value", ["sudo k3s kubectl", "it's", 'a "b" $HOME `id` \\', "https://<account>.blob"])
 @pytest.mark.parametrize("known", [TERMINAL, APP])
-def test_a_setting_s_value_comes_through_a_shell_as_it_is(known: Remedies, value: str) -> None:
+def test_a_setting_s_value_reaches_the_program_as_it_is(known: Remedies, value: str) -> None:
     assert shlex.split(known.setting("NAME", value))[-1] == f"NAME={value}"
 
 
@@ -86,12 +86,12 @@ def test_the_vault_goes_by_its_name() -> None:
 
 
 @pytest.mark.parametrize(("address", "shown"), [("192.0.2.1", "192.0.2.1"), ("", "<address>")])
-def test_an_address_is_let_through_the_vault_s_firewall(address: str, shown: str) -> None:
+def test_the_vault_s_firewall_admits_an_address(address: str, shown: str) -> None:
     rule = f"az keyvault network-rule add --name myvault --ip-address {shown}"
     assert TERMINAL.through_firewall(address) == rule
 
 
-def test_a_secret_is_put_from_a_file() -> None:
+def test_a_secret_is_written_from_a_file() -> None:
     line = "az keyvault secret set --vault-name myvault --name phrase --file passphrase.txt"
     assert TERMINAL.upload(VaultSecret("phrase", "passphrase.txt")) == line
     typed = TERMINAL.upload(VaultSecret("phrase", "passphrase.txt", "application/x-pem-file"))
@@ -118,7 +118,7 @@ def test_onboarding_looks_both_ids_up_and_takes_no_name_in_the_vault_for_the_acc
     )
 
 
-def test_the_key_operator_s_role_is_given_on_the_account() -> None:
+def test_the_key_operator_s_role_is_assigned_on_the_account() -> None:
     assert TERMINAL.key_operator(examples.RESOURCE_ID, ME) == ROLE.format(KEY_OPERATOR, examples.RESOURCE_ID)
 
 
@@ -129,7 +129,7 @@ def test_the_key_operator_s_role_is_given_on_the_account() -> None:
         ("https://myvault.vault.usgovcloudapi.net", "7e7c393b-45d0-48b1-a35e-2905ddf8183c"),
     ],
 )
-def test_where_it_cannot_be_told_who_lacks_it_both_get_the_key_operator_s_role(vault: str, application: str) -> None:
+def test_both_get_the_key_operator_s_role_where_who_lacks_it_is_not_known(vault: str, application: str) -> None:
     plan = dataclasses.replace(examples.plan(), account=ManagedAccount(vault, "a"))
     assert Remedies(plan).key_operators(examples.RESOURCE_ID, ME) == (
         f"az role assignment create --role {KEY_OPERATOR} --assignee {application} --scope {examples.RESOURCE_ID}; "
@@ -141,7 +141,7 @@ def test_where_it_cannot_be_told_who_lacks_it_both_get_the_key_operator_s_role(v
     "url",
     ["https://appstorage.blob.core.windows.net", "https://127.0.0.1:10000/appstorage"],
 )
-def test_the_blob_owner_s_role_is_given_on_the_app_s_own_storage(url: str) -> None:
+def test_the_blob_owner_s_role_is_assigned_on_the_app_s_own_storage(url: str) -> None:
     scope = '"$(az storage account show --name appstorage --query id --output tsv)"'
     assert TERMINAL.blob_owner(url, ME) == ROLE.format("'Storage Blob Data Owner'", scope)
 
@@ -149,11 +149,11 @@ def test_the_blob_owner_s_role_is_given_on_the_app_s_own_storage(url: str) -> No
 @pytest.mark.parametrize(
     ("kind", "said"), [("User", "--assignee-principal-type User --scope"), ("", f"{OBJECT_ID} --scope")]
 )
-def test_a_role_is_given_to_a_person_as_one_and_where_that_is_not_known_as_nothing(kind: str, said: str) -> None:
+def test_a_role_is_assigned_with_the_principal_s_type_where_that_is_known(kind: str, said: str) -> None:
     assert said in TERMINAL.key_operator(examples.RESOURCE_ID, Principal(OBJECT_ID, kind))
 
 
-def test_a_network_is_let_through_an_account_s_firewall() -> None:
+def test_an_account_s_firewall_admits_a_network() -> None:
     line = "az storage account network-rule add --account-name appstorage --ip-address <address of this network>"
     assert TERMINAL.through_storage_firewall("https://appstorage.blob.core.windows.net") == line
 
@@ -192,7 +192,7 @@ def test_create_is_granted_without_a_name() -> None:
         ("CN=a b", "--user=CN=a b"),
     ],
 )
-def test_a_verb_is_granted_to_whom_the_server_refused(user: str | None, subject: str) -> None:
+def test_a_verb_is_granted_to_the_user_that_the_server_refused(user: str | None, subject: str) -> None:
     assert subject in shlex.split(TERMINAL.grant(examples.TARGET, "get", user))
 
 
@@ -219,11 +219,11 @@ ODD = "it's (a) $name; `id`"
         (TERMINAL.through_storage_firewall(f"https://127.0.0.1/{ODD}"), "--account-name"),
     ],
 )
-def test_whatever_is_in_a_command_comes_through_a_shell_as_it_is(line: str, before: str) -> None:
+def test_whatever_is_in_a_command_reaches_the_program_as_it_is(line: str, before: str) -> None:
     words = shlex.split(line)
     assert ODD in (words[words.index(before) + 1 :])
 
 
-def test_a_namespace_is_made() -> None:
+def test_a_namespace_is_created() -> None:
     target = dataclasses.replace(examples.TARGET, namespace="apps")
     assert remedies.namespace(target) == "kubectl create namespace apps"
