@@ -144,7 +144,7 @@ class MasterClockRight(Check[None]):
 
     def run(self, results: Results, report: Reporter) -> None:
         """Ask the master for the time, which it prints in whole seconds, cut off."""
-        results.of(ScriptRunnable)
+        results.require(ScriptRunnable)
         before = self.context.clock()
         printed = run_remotely(results, "date +%s").stdout.strip()
         if re.fullmatch("[0-9]{1,11}", printed):

@@ -43,7 +43,7 @@ class LeaseAvailable(HostStorageCheck):
 
     def run(self, results: Results, report: Reporter) -> None:
         """Look at the lease without taking it, and whether it could be taken."""
-        results.of(SignedIn)
+        results.require(SignedIn)
         if self.context.host_storage is None:
             text = "the app has no storage of its own: nothing keeps two runs apart, and no key is regenerated"
             self.report_unset(text, report)
@@ -72,7 +72,7 @@ class ReportsWritable(HostStorageCheck):
 
     def run(self, results: Results, report: Reporter) -> None:
         """Look for the container, and whether blobs may be written to it."""
-        results.of(SignedIn)
+        results.require(SignedIn)
         if self.context.host_storage is None:
             self.report_unset("REPORT_CONTAINER is set, but the app has no storage of its own for it", report)
             return

@@ -25,7 +25,7 @@ class KubectlFound(Check[None]):
 
     def run(self, results: Results, report: Reporter) -> None:
         """Ask kubectl for its version, and where it cannot be run, look for another one."""
-        results.of(ScriptRunnable)
+        results.require(ScriptRunnable)
         result = run_remotely(results, kubectl_probe.client_version(self.target.cluster))
         version = kubectl_probe.version_in(result.stdout)
         if result.status != 0 or not version:
@@ -48,7 +48,7 @@ class ApiServerReachable(Check[None]):
 
     def run(self, results: Results, report: Reporter) -> None:
         """Ask for its version; who is refused has been answered."""
-        results.of(KubectlFound)
+        results.require(KubectlFound)
         result = run_remotely(results, kubectl_probe.server_version(self.target.cluster))
         if result.status != 0 and not kubectl.answers(result.stderr, "Forbidden"):
             raise error_for(result, self.target)
@@ -62,7 +62,7 @@ class NamespaceFound(Check[None]):
 
     def run(self, results: Results, report: Reporter) -> None:
         """Look for it."""
-        results.of(ApiServerReachable)
+        results.require(ApiServerReachable)
         result = run_remotely(results, kubectl_probe.namespace(self.target))
         name = self.target.namespace
         if kubectl.answers(result.stderr, "NotFound", "namespaces "):

@@ -72,7 +72,7 @@ class MayGet(SecretCheck[None]):
 
     def run(self, results: Results, report: Reporter) -> None:
         """Ask the API server."""
-        results.of(ApiServerReachable)
+        results.require(ApiServerReachable)
         self.require_verb("get", results, report)
 
 
@@ -83,8 +83,7 @@ class LiveSecretRead(SecretCheck[LiveSecret | None]):
 
     def run(self, results: Results, report: Reporter) -> LiveSecret | None:
         """Read it, and report whether a new SAS is due."""
-        results.of(MayGet)
-        results.of(NamespaceFound)
+        results.require(MayGet, NamespaceFound)
         live = deliver.observe(results.of(LoggedIn), self.target)
         if deliver.choose(self.target, live) is WriteMethod.RECREATE and self.target.strategy is Strategy.APPLY:
             # It is immutable, or of another type: not even `apply` changes it in place.
@@ -128,7 +127,7 @@ class _MayWrite(SecretCheck[None]):
 
     def run(self, results: Results, report: Reporter) -> None:
         """Ask the API server."""
-        results.of(ApiServerReachable)
+        results.require(ApiServerReachable)
         self.require_verb(self.verb, results, report, is_needed=lambda: self._is_needed(results))
 
     def _is_needed(self, results: Results) -> bool:
@@ -165,12 +164,12 @@ class DryRunAccepted(Check[None]):
 
     def run(self, results: Results, report: Reporter) -> None:
         """Send what a rotation would write, without a SAS, as a dry run."""
-        results.of(NamespaceFound)
+        results.require(NamespaceFound)
         live = results.of(LiveSecretRead)
         # An update needs no more room than the Secret has.
         act = deliver.choose(self.target, live)
         updates = act is WriteMethod.UPDATE
-        results.of(MayUpdate if updates else MayCreate)
+        results.require(MayUpdate if updates else MayCreate)
         document = kubectl_probe.empty_secret(self.target, live, self.plan.definition, self.context.clock())
         command, stdin = kubectl_probe.dry_run(self.target, "update" if updates else "create", document)
         result = run_remotely(results, command, stdin)

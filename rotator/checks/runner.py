@@ -1,7 +1,7 @@
 """Runs checks at the same time, makes each wait for the results that it needs, and skips it where one is missing.
 
-A check names what it needs by type: `results.of(SignedIn)` waits for the check `SignedIn` and returns its result. The
-names of checks are for people, in a terminal and in JSON; nothing here looks them up.
+A check names what it needs by type: `results.of(SignedIn)` waits for the check `SignedIn` and returns its result.
+Checks' names are for people, in a terminal and in JSON; nothing looks them up.
 """
 
 import abc
@@ -106,6 +106,11 @@ class Results:
         except (KeyError, AlreadyReportedError, errors.RotatorError):
             raise DependencyError(check) from None
         return result
+
+    def require(self, *checks: type[Check[Any]]) -> None:
+        """Wait for checks whose results themselves are not needed; raises DependencyError where one has none."""
+        for check in checks:
+            self.of(check)
 
     def find(self, check: type[Check[Found]]) -> Found | None:
         """Wait for a check and return its result, or None where it has none."""

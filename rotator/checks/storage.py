@@ -24,7 +24,7 @@ class SasMinted(Check[Sas]):
 
     def run(self, results: Results, report: Reporter) -> Sas:
         """Have one minted. What is wrong with it is no failure where the next rotation sets the definition first."""
-        results.of(PrivateKeyRead)  # a SAS is read as a secret too
+        results.require(PrivateKeyRead)  # a SAS is read as a secret too
         if not results.of(DefinitionPresent):
             report(Level.SKIPPED, "not checked: there is no SAS definition yet to mint one from")
             raise AlreadyReportedError
@@ -77,7 +77,7 @@ class SasAccepted(EndpointCheck[None]):
             report(Level.WARNING, text, "Set ROTATION_PROVE=true.", command)
             return
         if self.plan.blob_endpoint is None:
-            results.of(DefinitionRead)
+            results.require(DefinitionRead)
         endpoint = self.endpoint(report)
         self._compare_clocks(endpoint, report)
         minted = results.of(SasMinted)
@@ -135,7 +135,7 @@ class LiveSasAccepted(EndpointCheck[None]):
         if not self.plan.prove:
             report(Level.SKIPPED, "not checked: ROTATION_PROVE is false")
             return
-        results.of(SasAccepted)
+        results.require(SasAccepted)
         live = results.of(LiveSecretRead)
         found = manifest.held_sas(live, self.target) if live else None
         if found is None:

@@ -43,8 +43,7 @@ class VaultCheck(Check[Found]):
 
     def require_vault(self, results: Results) -> None:
         """Raise DependencyError unless somebody is signed in and the vault answers."""
-        results.of(SignedIn)
-        results.of(VaultReachable)
+        results.require(SignedIn, VaultReachable)
 
     def command(self, error: errors.RotatorError, results: Results) -> str:
         """Return what lets the identity do what the vault refuses."""
@@ -131,7 +130,7 @@ class ManagedAccountRead(VaultCheck[StorageBundle | None]):
         except VaultForbiddenError as error:
             if self.plan.key_rotation_period:
                 raise
-            # Only a key rotation needs it.
+            # A rotation works without it, a key rotation does not.
             report(Level.WARNING, str(error), error.remedy, self.command(error, results))
             raise AlreadyReportedError from error
         report(Level.OK, f"the record of {self.plan.account.name!r} can be read")
