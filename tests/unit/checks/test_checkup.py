@@ -15,7 +15,7 @@ _USED = re.compile(r"results\.(?:of|find|require)\(([\w, ]+)\)")
 NAMES = [check.__name__ for check in checkup.CHECKS]
 
 
-def kinds(base: type) -> Iterator[type]:
+def kinds(base: type[Any]) -> Iterator[type[Any]]:
     for each in base.__subclasses__():
         yield each
         yield from kinds(each)
