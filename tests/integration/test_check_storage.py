@@ -164,7 +164,7 @@ def test_own_storage_that_does_not_answer_is_not_repaired_by_a_role(examiner: Ex
 
 
 def with_this_network(finding: Finding) -> Finding:
-    """Fill in what storage tells nobody."""
+    """Fill in what storage does not name."""
     command = finding.command.replace("<address of this network>", "127.0.0.1")
     assert command != finding.command
     return dataclasses.replace(finding, command=command)

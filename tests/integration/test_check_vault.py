@@ -251,7 +251,7 @@ class AtAccount(Fault):
 def test_what_else_keeps_the_account_s_record_from_being_read_fails_a_rotation(
     examiner: Examiner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(time, "sleep", lambda _: None)  # patience has its own tests
+    monkeypatch.setattr(time, "sleep", lambda _: None)  # retries have their own tests
     fault = AtAccount("GET", f"/storage/{ACCOUNT}", 500, "InternalServerError", times=99)
     examiner.world.vault.faults.append(fault)
     assert "answered 500" in examiner.failing(STORAGE_GET).text
@@ -504,7 +504,7 @@ def test_a_deleted_key_is_recovered(examiner: Examiner) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "expected"),
     [
         (lambda text: text.replace("\n", " "), "lost its line breaks"),
         (lambda text: text[:200] + text[210:], "damaged"),
@@ -513,10 +513,10 @@ def test_a_deleted_key_is_recovered(examiner: Examiner) -> None:
     ],
     ids=["in one line", "cut", "public", "something else"],
 )
-def test_a_damaged_key_is_put_anew(examiner: Examiner, damage: Callable[[str], str], said: str) -> None:
+def test_a_damaged_key_is_replaced(examiner: Examiner, damage: Callable[[str], str], expected: str) -> None:
     examiner.world.vault.secrets.put(KEY_SECRET, damage(examiner.world.key_pair.private_text))
     finding = examiner.failing("SSH key")
-    assert said in finding.text
+    assert expected in finding.text
     save(examiner, "id_ed25519", examiner.world.key_pair.private_text)
     examiner.repaired(finding)
     assert wrong(examiner.check()) == set()

@@ -147,10 +147,10 @@ def test_the_blob_owner_s_role_is_assigned_on_the_app_s_own_storage(url: str) ->
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"), [("User", "--assignee-principal-type User --scope"), ("", f"{OBJECT_ID} --scope")]
+    ("kind", "expected"), [("User", "--assignee-principal-type User --scope"), ("", f"{OBJECT_ID} --scope")]
 )
-def test_a_role_is_assigned_with_the_principal_s_type_where_that_is_known(kind: str, said: str) -> None:
-    assert said in TERMINAL.key_operator(examples.RESOURCE_ID, Principal(OBJECT_ID, kind))
+def test_a_role_is_assigned_with_the_principal_s_type_where_that_is_known(kind: str, expected: str) -> None:
+    assert expected in TERMINAL.key_operator(examples.RESOURCE_ID, Principal(OBJECT_ID, kind))
 
 
 def test_an_account_s_firewall_admits_a_network() -> None:
