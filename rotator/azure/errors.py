@@ -1,7 +1,10 @@
 """Errors of Azure's services, each with a remedy for the operator; none ever holds a secret value."""
 
-from rotator.azure import permissions
+from rotator.azure import az_commands, permissions
 from rotator.errors import KeyRotationError, RotatorError
+
+# Storage's error code for a request that its firewall does not let in.
+BY_FIREWALL = "AuthorizationFailure"
 
 
 class LeaseError(RotatorError):
@@ -10,7 +13,16 @@ class LeaseError(RotatorError):
     http_status = 412
 
 
-class LeaseUnavailableError(LeaseError):
+class HostStorageError(RotatorError):
+    """The app's own storage refused a request or did not answer; `storage_code` is its error code, where it has one."""
+
+    # Codes: https://learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes
+    def __init__(self, message: str, *, remedy: str | None = None, storage_code: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.storage_code = storage_code
+
+
+class LeaseUnavailableError(LeaseError, HostStorageError):
     """The lease in the app's own storage cannot be acquired or read, for another reason than a run that holds it."""
 
     remedy = (
@@ -25,7 +37,7 @@ class LeaseLostError(LeaseError):
     remedy = "Nothing needs to be done: the next run works out what was done, and finishes it."
 
 
-class ArchiveError(RotatorError):
+class ArchiveError(HostStorageError):
     """A report could not be written to the archive, or not be read from it."""
 
     remedy = (
@@ -72,7 +84,7 @@ class VaultFirewallError(VaultError):
     """The vault's firewall refuses the caller's network; `address` is the caller's as the vault saw it, or empty."""
 
     remedy = (
-        "Let this network through the vault's firewall (az keyvault network-rule add --ip-address …), or run it "
+        f"Let this network through the vault's firewall ({az_commands.allow_vault_address('…', '…')}), or run it "
         "inside the vault's private network; for the function app, check its network integration."
     )
 
@@ -93,9 +105,9 @@ class KeyAccessForbiddenError(VaultForbiddenError):
     """Key Vault, or the caller on whose behalf it acts, may not handle the storage account's keys."""
 
     remedy = (
-        f"Give Key Vault's application and the caller the role '{permissions.KEY_OPERATOR_NAME}' on the "
-        f"account, and wait some minutes: az role assignment create --role {permissions.KEY_OPERATOR} "
-        "--assignee … --scope <the account's resource id>"
+        f"Give Key Vault's application and the caller the role {permissions.KEY_OPERATOR_NAME!r} on the "
+        "account, and wait some minutes: "
+        + az_commands.assign_role(permissions.KEY_OPERATOR, "<the account's resource id>", "…")
     )
 
 
@@ -148,7 +160,27 @@ class StorageError(RotatorError):
 
 
 class StorageRefusedError(StorageError):
-    """Storage refuses the SAS."""
+    """Storage refuses the SAS.
+
+    The message is `answer` (what storage answered), `detail` (to what) and `consequence`; `refusal` is the first two.
+    `status` is the answer's HTTP status and `storage_code` its error code, as in HostStorageError.
+    """
+
+    def __init__(
+        self,
+        answer: str,
+        detail: str = "",
+        consequence: str = "",
+        *,
+        remedy: str | None = None,
+        status: int = 0,
+        storage_code: str = "",
+    ) -> None:
+        self.answer = answer
+        self.refusal = f"{answer} {detail}".rstrip()
+        self.status = status
+        self.storage_code = storage_code
+        super().__init__(f"{self.refusal}; {consequence}" if consequence else self.refusal, remedy=remedy)
 
 
 class StillAcceptedError(StorageError):

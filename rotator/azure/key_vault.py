@@ -22,7 +22,7 @@ from azure.core.rest import HttpRequest, HttpResponse
 from azure.keyvault.secrets import SecretClient
 
 from rotator import activity, telemetry
-from rotator.azure import identity, key_vault_refusals, network_errors, permissions, retries
+from rotator.azure import az_commands, identity, key_vault_refusals, network_errors, permissions, retries
 from rotator.azure.errors import (
     IdentityError,
     KeyAccessForbiddenError,
@@ -183,7 +183,7 @@ class VaultClient:
 
     def _not_found(self, permission: str, what: str) -> VaultError:
         if permission.startswith("secrets"):
-            remedy = f"az keyvault secret set --vault-name {self._name} --name … --file …"
+            remedy = az_commands.set_secret(self._name, "…", "…")
             return VaultSecretNotFoundError(f"{what} is not in {self.host}", remedy=remedy)
         missing = f"{self.host} knows no {what} of a managed account {self.account.name!r}"
         return ManagedAccountNotFoundError(missing, remedy=self.onboard_remedy())
@@ -192,7 +192,7 @@ class VaultClient:
         """Distinguish the causes of a refusal, as each has another remedy."""
         cause, vault = answer.cause(permission), self._name
         if cause is Cause.DISABLED:
-            remedy = f"az keyvault secret set-attributes --vault-name {vault} --name … --enabled true"
+            remedy = az_commands.enable_secret(vault, "…")
             return VaultDisabledError(f"{text}: it is disabled", remedy=remedy)
         if cause in (Cause.PRIVATE, Cause.PERIMETER):
             reason, remedy = _private_endpoint_only(vault) if cause is Cause.PRIVATE else _perimeter()
@@ -220,9 +220,7 @@ class VaultClient:
                 " by itself: its access policy names an application too (compound identity), and counts only for "
                 "requests that this application makes on behalf of a user"
             )
-        return VaultForbiddenError(
-            f"{text}: {lacks}", remedy=permissions.add_policy_command(self._name, who.object_id, wanted)
-        )
+        return VaultForbiddenError(f"{text}: {lacks}", remedy=az_commands.add_policy(self._name, who.object_id, wanted))
 
     def onboard_remedy(self) -> str:
         """What to do if the vault does not manage the account."""
@@ -242,7 +240,7 @@ def rbac_remedy(vault: str) -> str:
     """What to do if the vault is in RBAC mode."""
     return (
         "Managed storage is undocumented for vaults in RBAC mode; access policies are the known way: "
-        f"az keyvault update --name {vault} --enable-rbac-authorization false"
+        f"{az_commands.use_access_policies(vault)}"
     )
 
 
@@ -251,7 +249,7 @@ def _private_endpoint_only(vault: str) -> tuple[str, str]:
         "it takes no requests from public networks",
         "Run it where a private endpoint of the vault is reached, and the vault's name leads there (for the function "
         "app: network integration and private DNS); or let public networks in, as far as the vault's firewall does: "
-        f"az keyvault update --name {vault} --public-network-access Enabled",
+        f"{az_commands.allow_public_networks(vault)}",
     )
 
 

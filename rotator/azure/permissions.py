@@ -2,8 +2,6 @@
 
 import dataclasses
 import fnmatch
-import re
-import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,6 +9,7 @@ from rotator import untrusted
 
 KEY_OPERATOR = "81a9662b-bebf-436f-a333-f67b29880f12"
 KEY_OPERATOR_NAME = "Storage Account Key Operator Service Role"
+BLOB_OWNER_NAME = "Storage Blob Data Owner"
 # Built-in roles that may read and regenerate an account's keys: that one, Storage Account Contributor, Contributor
 # and Owner (https://learn.microsoft.com/azure/role-based-access-control/built-in-roles).
 KEY_ROLES = frozenset(
@@ -93,26 +92,3 @@ KEY_ROTATION = Policy(storage=frozenset({"regeneratekey"}))
 OPERATOR = Policy(
     frozenset({"get", "set", "recover"}), frozenset({"get", "getsas", "list", "set", "update", "recover"})
 )
-
-
-def add_policy_command(vault: str, object_id: str, wanted: Policy) -> str:
-    """Return the command that adds these permissions to those that an identity has in the vault already.
-
-    `az keyvault set-policy` replaces each list of permissions
-    (https://learn.microsoft.com/cli/azure/keyvault#az-keyvault-set-policy), so the command reads the present ones and
-    repeats them. The policy of a compound identity, which names an application too, is another one and is not read.
-    """
-    name = shlex.quote(vault)
-    query = f"properties.accessPolicies[?objectId=='{object_id}' && applicationId==null].permissions"
-    lists = "".join(
-        f" --{kind.removesuffix('s')}-permissions {' '.join(sorted(verbs))} $(az keyvault show --name {name} --query "
-        f"{_in_double_quotes(f'{query}.{kind}[]')} --output tsv)"
-        for kind, verbs in (("secrets", wanted.secrets), ("storage", wanted.storage))
-        if verbs
-    )
-    given = object_id if object_id.startswith("<") else shlex.quote(object_id)  # a placeholder stays readable
-    return f"az keyvault set-policy --name {name} --object-id {given}{lists}"
-
-
-def _in_double_quotes(text: str) -> str:
-    return '"' + re.sub(r'([\\"$`])', r"\\\1", text) + '"'

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from azure.core.credentials import TokenCredential
 
 from rotator import untrusted
-from rotator.azure import identity, permissions, resource_id, retries
+from rotator.azure import az_commands, identity, permissions, resource_id, retries
 from rotator.azure.account_keys import AccountKeys
 from rotator.azure.errors import IdentityError, ResourceManagerError, ResourceManagerForbiddenError
 from rotator.azure.resource_id import ResourceId
@@ -30,8 +30,7 @@ _SITES_VERSION = "2025-03-01"
 _STORAGE_VERSION = "2025-01-01"
 _VAULTS_VERSION = "2026-02-01"
 _LIST_KEYS_REMEDY = (
-    f"Give the app's identity the role '{permissions.KEY_OPERATOR_NAME}' on the account, and wait some "
-    f"minutes: az role assignment create --role {permissions.KEY_OPERATOR} --assignee … --scope {{}}"
+    f"Give the app's identity the role {permissions.KEY_OPERATOR_NAME!r} on the account, and wait some minutes: "
 )
 
 
@@ -80,8 +79,8 @@ class ResourceManager:
                 found = client.storage_accounts.list_keys(resource.group, resource.name, expand=no_kerberos)
                 return AccountKeys.from_answer(resource.name, found.keys_property or [])
         except ResourceManagerForbiddenError as error:
-            remedy = _LIST_KEYS_REMEDY.format(shlex.quote(str(resource)))
-            raise ResourceManagerForbiddenError(str(error), remedy=remedy) from error
+            command = az_commands.assign_role(permissions.KEY_OPERATOR, shlex.quote(str(resource)), "…")
+            raise ResourceManagerForbiddenError(str(error), remedy=_LIST_KEYS_REMEDY + command) from error
 
     def may(self, resource: ResourceId, action: str) -> bool:
         """Whether the identity that is signed in may do this action with the resource.

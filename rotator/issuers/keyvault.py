@@ -13,6 +13,7 @@ from typing import Protocol
 from isodate import duration_isoformat as text
 
 from rotator import errors, sas, untrusted
+from rotator.azure.account_keys import AccountKeys
 from rotator.azure.errors import VaultForbiddenError
 from rotator.azure.managed_account import StorageBundle
 from rotator.azure.managed_storage import StoredDefinition
@@ -83,23 +84,14 @@ class KeyVaultIssuer:
     def state(self, *, keys: bool) -> AccountState:
         """Read the vault's record of the account, beside the definition that was read last, and list its keys."""
         stored = self._present()
-        state = AccountState(
-            prepared=not stored.differs, validity=stored.validity, sas_until=stored.sas_until, entries=stored.tags
-        )
         try:
             record = self._storage.managed()
         except VaultForbiddenError:
             if keys:
                 raise
-            return state
-        return dataclasses.replace(
-            state,
-            account=record.account,
-            active=record.active_key,
-            active_since=record.updated,
-            keys=self._key_lister.keys(record.resource_id) if keys else None,
-            warnings=period_warnings(record, self._plan),
-        )
+            return account_state(stored, None)
+        listed = self._key_lister.keys(record.resource_id) if keys else None
+        return dataclasses.replace(account_state(stored, record, listed), warnings=period_warnings(record, self._plan))
 
     def mint(self) -> Sas:
         """Read the definition's secret, at which the vault mints a SAS."""
@@ -138,6 +130,22 @@ class KeyVaultIssuer:
         return self._stored
 
 
+def account_state(
+    stored: StoredDefinition, record: StorageBundle | None, keys: AccountKeys | None = None
+) -> AccountState:
+    """What a definition and the vault's record of the account say; None for what the identity may not read."""
+    return AccountState(
+        account=record.account if record else None,
+        active=record.active_key if record else None,
+        active_since=record.updated if record else None,
+        keys=keys,
+        prepared=not stored.differs,
+        validity=stored.validity,
+        sas_until=stored.sas_until,
+        entries=stored.tags,
+    )
+
+
 def period_warnings(managed: StorageBundle, plan: Plan) -> tuple[str, ...]:
     """Say which SAS would die before its time, and by what.
 
@@ -145,10 +153,27 @@ def period_warnings(managed: StorageBundle, plan: Plan) -> tuple[str, ...]:
     it signs in the first. So said Microsoft's documentation of managed storage, which was withdrawn in
     April 2026.
     """
-    return tuple(_period_warnings(managed, plan))
+    twice = regenerated_twice(managed, plan)
+    return (*early_ends(managed, plan), *([twice] if twice else []))
 
 
-def _period_warnings(managed: StorageBundle, plan: Plan) -> Iterator[str]:
+def early_ends(managed: StorageBundle, plan: Plan) -> tuple[str, ...]:
+    """Warn of SAS that the vault's regeneration of keys may end early."""
+    return tuple(_early_ends(managed, plan))
+
+
+def regenerated_twice(managed: StorageBundle, plan: Plan) -> str | None:
+    """Warn where both the vault and the rotator regenerate keys."""
+    if plan.key_rotation_period is None or managed.period is None or not managed.auto_regenerate:
+        return None
+    return (
+        "KEY_ROTATION_PERIOD is set and the vault regenerates keys by itself too: when both do so within "
+        f"SAS_VALIDITY ({text(plan.definition.validity)}), SAS issued before die early; switch one off "
+        "(onboard --no-auto-regenerate)"
+    )
+
+
+def _early_ends(managed: StorageBundle, plan: Plan) -> Iterator[str]:
     period, validity = managed.period, plan.definition.validity
     if not managed.auto_regenerate:
         return
@@ -168,10 +193,4 @@ def _period_warnings(managed: StorageBundle, plan: Plan) -> Iterator[str]:
         yield (
             f"runs of ROTATION_SCHEDULE are up to {text(plan.longest)} apart and the vault regenerates a key every "
             f"{managed.every}: the SAS in a Secret may die before the next run replaces it"
-        )
-    if plan.key_rotation_period is not None:
-        yield (
-            "KEY_ROTATION_PERIOD is set and the vault regenerates keys by itself too: when both do so within "
-            f"SAS_VALIDITY ({text(validity)}), SAS issued before die early; switch one off "
-            "(onboard --no-auto-regenerate)"
         )

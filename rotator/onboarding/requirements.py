@@ -3,7 +3,7 @@
 Each check returns the step that reports it, or raises the error whose remedy has the command that fixes it.
 """
 
-from rotator.azure import permissions
+from rotator.azure import az_commands, permissions
 from rotator.azure.errors import RbacVaultError
 from rotator.azure.resource_manager import ResourceManager
 from rotator.azure.resources import AccountFacts, AppFacts, VaultFacts
@@ -21,7 +21,7 @@ def check_vault(request: OnboardingRequest, vault: VaultFacts) -> Step:
         raise RbacVaultError(
             f"vault {vault.name} is in RBAC mode, for which managed storage is not documented",
             remedy="Switch it to access policies, after everybody who uses it by role has one: "
-            f"{shell_commands.use_access_policies(vault.name)}; or use a separate vault.",
+            f"{az_commands.use_access_policies(vault.name)}; or use a separate vault.",
         )
     expected = request.plan.account.vault_url
     if vault.url.lower() != expected.lower():
@@ -37,7 +37,7 @@ def check_account(request: OnboardingRequest, account: AccountFacts) -> Step:
     if not account.shared_key:
         raise SharedKeyError(
             f"storage account {account.name} has shared key access disabled: it refuses every SAS of the vault",
-            remedy=shell_commands.allow_shared_keys(request.account),
+            remedy=az_commands.allow_shared_key(az_commands.by_id(request.account)),
         )
     validity = request.plan.definition.validity
     if account.sas_limit and validity > account.sas_limit:
@@ -61,21 +61,26 @@ def check_roles(request: OnboardingRequest, facts: Facts, resource_manager: Reso
         application = permissions.key_vault_application(request.plan.account.host)
         raise MissingRoleError(
             f"Key Vault's application lacks the role {role!r} on {account}",
-            remedy=shell_commands.assign_key_operator(request.account, application),
+            remedy=_assign_key_operator(request, application),
         )
     if not resource_manager.may(request.account, permissions.LIST_KEYS):
         raise MissingRoleError(
             f"you ({facts.operator}) may not list the keys of {account}, which the vault does on your behalf",
-            remedy=shell_commands.assign_key_operator(request.account, facts.operator),
+            remedy=_assign_key_operator(request, facts.operator),
         )
     if principal and principal not in holders:
         raise MissingRoleError(
             f"the app ({principal}) lacks the role {role!r} on {account}, which the vault needs to regenerate keys on "
             "its behalf",
-            remedy=shell_commands.assign_key_operator(request.account, principal),
+            remedy=_assign_key_operator(request, principal),
         )
     which = "Key Vault's application and you" if key_vault else "an application (assumed to be Key Vault's) and you"
     return Step("roles", StepOutcome.CHECKED, f"{which} have access to the account's keys")
+
+
+def _assign_key_operator(request: OnboardingRequest, assignee: str) -> str:
+    scope = az_commands.word(str(request.account))
+    return az_commands.assign_role(permissions.KEY_OPERATOR, scope, assignee)
 
 
 def check_host_key(request: OnboardingRequest, shown: tuple[HostKey, ...]) -> Step:
@@ -83,7 +88,7 @@ def check_host_key(request: OnboardingRequest, shown: tuple[HostKey, ...]) -> St
     cluster, listed, pins = request.cluster, ", ".join(map(str, shown)), ", ".join(map(str, request.pins))
     if not request.pins:
         text = f"{cluster} shows {listed}"
-    elif any(pin.matches(key.key_type, key.blob) for pin in request.pins for key in shown):
+    elif any(host_keys.is_pinned(key, request.pins) for key in shown):
         text = f"{cluster} shows the expected {pins}"
     else:
         raise HostKeyRejectedError(

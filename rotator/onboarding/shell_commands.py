@@ -1,4 +1,4 @@
-"""Shell commands that onboarding prints: what does the same as a step, what fixes a problem, what sets up the master.
+"""Shell commands that only onboarding prints: requests to the vault, the host keys' scan, the setup of the master.
 
 Every word is quoted for a shell: a resource group's name, for example, may have parentheses.
 """
@@ -9,49 +9,8 @@ import shlex
 import urllib.parse
 from collections.abc import Mapping
 
-from rotator.azure import permissions
-from rotator.azure.resource_id import ResourceId
 from rotator.onboarding.steps import OnboardingRequest
-from rotator.plan import secret_settings
 from rotator.plan.plan import Cluster, Strategy
-
-
-def use_access_policies(vault: str) -> str:
-    """Return the command that takes a vault out of RBAC mode."""
-    return f"az keyvault update --name {shlex.quote(vault)} --enable-rbac-authorization false"
-
-
-def allow_shared_keys(account: ResourceId) -> str:
-    """Return the command that lets a storage account accept SAS that an account key signs."""
-    return f"az storage account update --ids {_id(account)} --allow-shared-key-access true"
-
-
-def assign_key_operator(account: ResourceId, assignee: str) -> str:
-    """Return the command that assigns the role on a storage account's keys."""
-    return (
-        f"az role assignment create --role {permissions.KEY_OPERATOR} --scope {_id(account)} "
-        f"--assignee {shlex.quote(assignee)}"
-    )
-
-
-def set_policy(vault: str, object_id: str, policy: permissions.Policy) -> str:
-    """Return the command that replaces an identity's access policy."""
-    return (
-        f"az keyvault set-policy --name {shlex.quote(vault)} --object-id {shlex.quote(object_id)} "
-        f"--secret-permissions {shlex.join(sorted(policy.secrets))} "
-        f"--storage-permissions {shlex.join(sorted(policy.storage))}"
-    )
-
-
-def set_secret(vault: str, name: str) -> str:
-    """Return the command that writes a vault secret from a file."""
-    return f"az keyvault secret set --vault-name {shlex.quote(vault)} --name {shlex.quote(name)} --file <file>"
-
-
-def set_app_settings(app: ResourceId, settings: Mapping[str, str]) -> str:
-    """Return the command that sets app settings; those that may be secret are left to a file."""
-    words = secret_settings.arguments(settings)
-    return f"az functionapp config appsettings set --ids {_id(app)} --settings {words}"
 
 
 def vault_request(method: str, url: str, body: Mapping[str, object] | None = None) -> str:
@@ -79,10 +38,6 @@ def set_up_master(request: OnboardingRequest, public_key: str) -> str:
         options.append("--no-create")
     remote = f"sudo sh -s -- {shlex.join(options)} --public-key {shlex.quote(public_key)}"
     return f"ssh -p {cluster.port} <admin>@{cluster.host} {_in_double_quotes(remote)} <infra/master/setup.sh"
-
-
-def _id(resource: ResourceId) -> str:
-    return shlex.quote(str(resource))
 
 
 def _in_double_quotes(words: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 
 import isodate
 
-from rotator.azure import permissions
+from rotator.azure import az_commands, permissions
 from rotator.azure.managed_account import StorageBundle
 from rotator.azure.resource_manager import ResourceManager
 from rotator.delivery.ssh import private_key
@@ -64,7 +64,7 @@ class Tasks:
     def _policy(self, title: str, object_id: str, wanted: permissions.Policy) -> Task:
         vault = self._facts.vault
         held = vault.policies.get(object_id, permissions.Policy())
-        command = shell_commands.set_policy(vault.name, object_id, held.union(wanted))
+        command = az_commands.set_policy(vault.name, object_id, held.union(wanted))
         if held.covers(wanted):
             return Task(title, f"{object_id} has {wanted}", command, None)
 
@@ -154,7 +154,7 @@ class Tasks:
 
     def _write_secret(self, secret: _VaultSecret, value: SecretText, held: SecretText | None) -> Task:
         name = secret.name
-        command = shell_commands.set_secret(self._facts.vault.name, name)
+        command = az_commands.set_secret(self._facts.vault.name, name, "<file>")
         if held is not None and held.reveal() == value.reveal():
             return Task(secret.title, f"{name}: {secret.text}", command, None)
 
@@ -180,7 +180,7 @@ class Tasks:
         yield Task(
             "app settings",
             f"set {', '.join(changed)} in {app.name}",
-            shell_commands.set_app_settings(resource, changed),
+            az_commands.set_app_settings(az_commands.by_id(resource), changed),
             lambda: self._resource_manager.change_settings(resource, changed),
         )
 

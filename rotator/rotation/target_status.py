@@ -6,7 +6,7 @@ import datetime
 import logging
 from collections.abc import Callable, Collection, Mapping
 
-from rotator import errors, timestamps, untrusted
+from rotator import errors, redaction, timestamps, untrusted
 from rotator.azure.errors import StorageRefusedError
 from rotator.delivery import manifest
 from rotator.delivery.errors import NotOursError
@@ -240,7 +240,7 @@ def _try_on_storage(sas: Sas, prover: Prover, endpoint: str) -> Failed | str | N
         prover.prove(sas, endpoint)
     except StorageRefusedError as error:
         found = report.failure(error)
-        return Failed(found.error, found.message.removesuffix("; it was not delivered"), found.remedy)
+        return Failed(found.error, redaction.scrub(error.refusal), found.remedy)
     except Exception as error:  # noqa: BLE001  # the status has the rest
         return f"what the targets hold was not tried on storage: {report.failure(error).message}"
     return None

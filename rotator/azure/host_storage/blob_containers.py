@@ -11,9 +11,8 @@ from azure.core.credentials import TokenCredential
 from azure.core.exceptions import AzureError, HttpResponseError
 from azure.storage.blob import ContainerClient, LinearRetry
 
-from rotator import errors
 from rotator.azure import identity, network_errors, retries
-from rotator.azure.errors import IdentityError
+from rotator.azure.errors import HostStorageError, IdentityError
 from rotator.azure.host_storage.storage_settings import HostStorage
 
 # What a request raises. ValueError: a malformed connection string is not always found earlier; OSError: a missing file
@@ -34,7 +33,7 @@ def container(
     storage: HostStorage,
     name: str,
     credential: TokenCredential,
-    unusable: type[errors.RotatorError],
+    unusable: type[HostStorageError],
     *,
     retry_total: int = 1,
     whole: float = WHOLE_SECONDS,
@@ -96,12 +95,12 @@ def describe(container: ContainerClient, error: Exception) -> str:
     return _diagnose(container, error, "").text
 
 
-def error_for(unusable: type[errors.RotatorError], container: ContainerClient, error: Exception) -> errors.RotatorError:
+def error_for(unusable: type[HostStorageError], container: ContainerClient, error: Exception) -> HostStorageError:
     """Translate an error of the SDK into an `unusable` with a remedy. Raise it `from None`: see `describe`."""
     if isinstance(error, IdentityError):
         return unusable(describe(container, error), remedy=error.remedy)
     if isinstance(error, HttpResponseError) and error.response is not None:
-        return unusable(describe(container, error))
+        return unusable(describe(container, error), storage_code=error_code(error))
     diagnosis = _diagnose(container, error, unusable.remedy)
     return unusable(diagnosis.text, remedy=diagnosis.remedy)
 

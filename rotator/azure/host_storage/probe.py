@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from azure.core.credentials import TokenCredential
 from azure.storage.blob import ContainerClient
 
-from rotator import errors
 from rotator.azure import identity
-from rotator.azure.errors import ArchiveError, LeaseUnavailableError
+from rotator.azure.errors import ArchiveError, HostStorageError, LeaseUnavailableError
 from rotator.azure.host_storage import blob_containers, blob_lease
 from rotator.azure.host_storage.lease import Holder
 from rotator.azure.host_storage.storage_settings import HostStorage
@@ -26,6 +25,11 @@ class HostStorageProbe:
         self._plan = plan
         self._lease = lease
         self._credential = credential
+
+    @property
+    def blob_url(self) -> str | None:
+        """Its URL; None where a connection string opens it."""
+        return self._storage.blob_url
 
     def holder(self) -> Holder | str | None:
         """Return the lease's holder, or None. Raises LeaseUnavailableError, also if a run could not acquire it."""
@@ -49,7 +53,7 @@ class HostStorageProbe:
 
     @contextlib.contextmanager
     def _opened(
-        self, name: str, credential: TokenCredential, unusable: type[errors.RotatorError]
+        self, name: str, credential: TokenCredential, unusable: type[HostStorageError]
     ) -> Iterator[ContainerClient]:
         """Yield the container's client; raise `unusable` for errors of the SDK."""
         container = blob_containers.container(self._storage, name, credential, unusable)

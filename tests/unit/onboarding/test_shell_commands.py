@@ -6,24 +6,12 @@ import subprocess
 
 import pytest
 
-from rotator.azure import permissions
 from rotator.onboarding import shell_commands
 from rotator.plan.plan import Strategy
 from tests.fakes.examples import CLUSTER, TARGET, plan
-from tests.unit.onboarding.examples import STORAGE, request
+from tests.unit.onboarding.examples import request
 
 PUBLIC = "ssh-ed25519 AAAA storage-credential-rotator"
-
-
-def test_an_id_with_parentheses_is_one_word() -> None:
-    odd = dataclasses.replace(STORAGE, text=STORAGE.text.replace("/mygroup/", "/our(own)group/"))
-    assert odd.text in shlex.split(shell_commands.allow_shared_keys(odd))
-    assert odd.text in shlex.split(shell_commands.assign_key_operator(odd, "someone"))
-
-
-def test_an_access_policy_lists_every_permission_that_stays() -> None:
-    words = shlex.split(shell_commands.set_policy("myvault", "someone", permissions.APP))
-    assert words[-7:] == ["--secret-permissions", "get", "--storage-permissions", "get", "getsas", "recover", "setsas"]
 
 
 @pytest.mark.parametrize(
