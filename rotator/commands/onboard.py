@@ -20,7 +20,7 @@ from rotator.onboarding.errors import ConfirmationNeededError, OnboardingError
 from rotator.onboarding.steps import OnboardingRequest, Step, StepOutcome
 from rotator.plan import host_keys, loader
 from rotator.plan.plan import Plan, Strategy
-from rotator.plan.settings import validity
+from rotator.plan.setting_types import validity
 from rotator.redaction import SecretText
 
 _COLOURS = {

@@ -12,7 +12,8 @@ from isodate import duration_isoformat as _text
 from rotator import errors, redaction, sas
 from rotator.plan import ncrontab, schedule, setting_names
 from rotator.plan.plan import Cluster, ManagedAccount, Plan, Target
-from rotator.plan.settings import Settings, validity
+from rotator.plan.setting_types import validity
+from rotator.plan.settings import Settings
 
 # What a SAS must live beyond the next run: a Secret takes up to 90 s into a pod, clocks differ, a run takes time.
 MARGIN = datetime.timedelta(minutes=10)
