@@ -192,7 +192,7 @@ def _save(file: Path, text: str) -> None:
 
 
 def _request(choices: Choices, environment: Mapping[str, str]) -> OnboardingRequest:
-    given = loader.given(environment)
+    given = loader.setting_texts(environment)
     given.setdefault("KEYVAULT_STORAGE_NAME", choices.storage_account.name)
     pinned = _FINGERPRINT in given
     # Everything else is validated before the master is asked for its key.

@@ -89,7 +89,7 @@ class _Bytes(io.RawIOBase):
 @contextlib.contextmanager
 def scrubbed() -> Iterator[None]:
     """Have standard output and standard error masked, the environment's own secrets included."""
-    secrets = secret_settings.found(os.environ)
+    secrets = secret_settings.secret_values(os.environ)
     former = sys.stdout, sys.stderr
     ours = tuple(cast("TextIO", Output(stream)) for stream in former)
     sys.stdout, sys.stderr = ours

@@ -36,7 +36,7 @@ from rotator.plan.setting_types import (
 
 
 class Settings(pydantic.BaseModel):
-    """All settings; a field's `description` and `examples` go into error texts."""
+    """All settings. Error messages quote a field's `description` and first example."""
 
     model_config = pydantic.ConfigDict(
         frozen=True, extra="ignore", hide_input_in_errors=True, arbitrary_types_allowed=True
@@ -93,13 +93,13 @@ class Settings(pydantic.BaseModel):
     sas_protocol: SasProtocol = Field(
         default="https",
         alias="SAS_PROTOCOL",
-        description="protocols that the SAS may travel by",
+        description="the protocols over which storage accepts the SAS",
         examples=["https"],
     )
     sas_validity: Duration = Field(
         default=datetime.timedelta(hours=4),
         alias="SAS_VALIDITY",
-        description="how long each SAS lives, as an ISO 8601 duration",
+        description="how long each SAS is valid, as an ISO 8601 duration",
         examples=["PT4H"],
     )
     kubernetes_ssh_port: Port = Field(
@@ -144,7 +144,7 @@ class Settings(pydantic.BaseModel):
     kubernetes_secret_adopt: bool = Field(
         default=False,
         alias="KUBERNETES_SECRET_ADOPT",
-        description="whether a Secret that this tool did not make may be taken over",
+        description="whether a Secret that the rotator did not make may be taken over",
         examples=["true"],
     )
     kubernetes_secret_keep_foreign: bool = Field(
@@ -174,13 +174,13 @@ class Settings(pydantic.BaseModel):
     key_rotation_period: Duration | None = Field(
         default=None,
         alias="KEY_ROTATION_PERIOD",
-        description="how old the active account key may get until the timer has the other one regenerated",
+        description="the age of the active account key at which the timer starts a key rotation",
         examples=["P90D"],
     )
     revoke_grace: Grace = Field(
         default=datetime.timedelta(minutes=2),
         alias="REVOKE_GRACE",
-        description="how long a revocation gives consumers to see the new SAS before the old key dies",
+        description="how long consumers have, in a revocation, to read the new SAS before the old key is regenerated",
         examples=["PT2M"],
     )
     report_container: ContainerName | None = Field(
@@ -192,7 +192,7 @@ class Settings(pydantic.BaseModel):
     notify_webhook_url: WebhookUrl = Field(
         default=None,
         alias="NOTIFY_WEBHOOK_URL",
-        description="where a chat service takes messages about what needs somebody's attention",
+        description="the webhook URL of a chat service, for messages about problems",
         examples=["https://hooks.slack.com/services/…"],
     )
     azure_resource_manager: ServiceUrl = Field(
@@ -217,7 +217,7 @@ class Settings(pydantic.BaseModel):
     app_storage_client: ClientId | None = Field(
         default=None,
         alias="AzureWebJobsStorage__clientId",
-        description="the identity for the app's own storage, where it is another one",
+        description="the identity for the app's own storage, if it is not the app's only one",
         examples=["00000000-0000-0000-0000-000000000000"],
     )
     app_storage_blobs: BlobUrl | None = Field(

@@ -96,7 +96,7 @@ class Run:
             run=self.name,
             trigger=self._trigger,
             asked_by=self._asked_by,
-            interval=self._plan.longest,
+            interval=self._plan.longest_interval,
             forced=self._forced,
             started=self._started,
             finished=self._services.clock(),
