@@ -186,8 +186,8 @@ class MasterChecks:
         if answer.has(kubectl.READY):
             say(Level.OK, "the script of a delivery runs, with mktemp and mkfifo")
             return
-        if outcomes.misses_something(answer):
-            error = outcomes.not_started(answer, result.status, result.stderr, self._target)
+        if outcomes.lacks_requirement(answer):
+            error = outcomes.start_error(answer, result.status, result.stderr, self._target)
             say(Level.FAILURE, str(error), error.remedy)
             return  # what else is looked at can do without
         said = remote_output.quote(f"{result.stderr}\n{result.stdout}") or f"status {result.status} and no word"
@@ -216,7 +216,7 @@ class MasterChecks:
         known.of("kubectl")
         result = self._run(known, kubectl_probe.server(self._cluster))
         # Whoever is refused has been answered.
-        if result.status != 0 and not kubectl.answers(result.stderr, "Forbidden"):
+        if result.status != 0 and not kubectl.is_api_error(result.stderr, "Forbidden"):
             raise kubectl_errors.explain(result.status, result.stderr, self._target, "nothing was changed")
         say(Level.OK, f"the API server answers {kubectl_probe.version(result.stdout)}".rstrip())
 
@@ -224,11 +224,11 @@ class MasterChecks:
         known.of("API server")
         result = self._run(known, kubectl_probe.namespace(self._target))
         name = self._target.namespace
-        if kubectl.answers(result.stderr, "NotFound", "namespaces "):
+        if kubectl.is_api_error(result.stderr, "NotFound", "namespaces "):
             text = f"there is no namespace {name!r}"
             say(Level.FAILURE, text, NamespaceMissingError.remedy, remedies.namespace(self._target))
             raise OverError
-        if kubectl.answers(result.stderr, "Forbidden"):
+        if kubectl.is_api_error(result.stderr, "Forbidden"):
             say(Level.SKIPPED, f"kubectl's user may not look for namespace {name!r}; a dry run will meet it")
         elif result.status != 0:
             raise kubectl_errors.explain(result.status, result.stderr, self._target, "nothing was changed")
@@ -262,7 +262,7 @@ class MasterChecks:
     def _needs(self, verb: str, known: Results) -> bool:
         """Whether the next rotation does that; where what the cluster holds is not known, it may."""
         try:
-            return verb in kubectl_probe.NEEDED[deliver.choose(self._target, known.of("Secret"))]
+            return verb in kubectl_probe.NEEDED[deliver.choose_method(self._target, known.of("Secret"))]
         except NotKnownError:
             return True
 
@@ -276,13 +276,13 @@ class MasterChecks:
         known.of("namespace")
         held: LiveSecret | None = known.of("Secret")
         # In place it needs no more room than it has.
-        act = deliver.choose(self._target, held)
+        act = deliver.choose_method(self._target, held)
         verb = "update" if act is WriteMethod.UPDATE else "create"
         known.of(f"kubectl may {verb}")
         document = kubectl_probe.trial(self._target, held, self._plan.definition, self._clock())
         result = self._run(known, *kubectl_probe.dry_run(self._target, verb, document))
         # A Secret of that name is met only after authorisation, quota and admission have passed.
-        if result.status == 0 or kubectl.exists(result.stderr):
+        if result.status == 0 or kubectl.already_exists(result.stderr):
             say(Level.OK, "the API server would take the Secret")
             return
         error = kubectl_errors.explain(result.status, result.stderr, self._target, "nothing was changed")
@@ -307,7 +307,10 @@ class MasterChecks:
         known.of("kubectl may get")
         known.of("namespace")
         held = deliver.observe(known.of("login"), self._target)
-        if deliver.choose(self._target, held) is WriteMethod.RECREATE and self._target.strategy is Strategy.APPLY:
+        if (
+            deliver.choose_method(self._target, held) is WriteMethod.RECREATE
+            and self._target.strategy is Strategy.APPLY
+        ):
             # It is immutable, or of another type: not even `apply` changes it in place.
             with contextlib.suppress(OverError):
                 self._may("delete", known, say)

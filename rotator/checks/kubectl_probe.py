@@ -47,7 +47,7 @@ def script(target: Target, mark: str) -> str:
     """Give the command of a delivery, with `false` for kubectl. Without a manifest it changes nothing in any case."""
     harmless = dataclasses.replace(target.cluster, kubectl=("false",))
     what = WriteMethod.UPDATE if target.strategy is Strategy.APPLY else WriteMethod.RECREATE
-    return kubectl.act(dataclasses.replace(target, cluster=harmless), what, mark)
+    return kubectl.write_command(dataclasses.replace(target, cluster=harmless), what, mark)
 
 
 def client(cluster: Cluster) -> str:

@@ -194,7 +194,7 @@ class Run:
         self._expires[target] = issued.sas.expiry
         outcome = Rotated(
             reason=why.text,
-            act=done.act.value,
+            act=done.method.value,
             fingerprint=issued.sas.fingerprint,
             expires=issued.sas.expiry,
             definition=self._plan.definition.label,

@@ -393,7 +393,7 @@ def test_another_port_is_another_target() -> None:
 def test_a_sas_that_ends_at_the_end_of_the_calendar_harms_nobody() -> None:
     for text in ("0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00", "9999-12-31T23:59:59Z"):
         value = token(se=text)
-        digest = manifest.digest(manifest.stored(SecretText(value), TARGET.encoding))
+        digest = manifest.digest(manifest.data_value(SecretText(value), TARGET.encoding))
         odd = document({"secretKey": value}) | {"metadata": delivered(**{manifest.DIGEST: digest})["metadata"]}
         assert judged(odd).state is State.DRIFT
 
