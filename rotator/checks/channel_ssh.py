@@ -58,7 +58,7 @@ class Proven(Protocol):
 class Host(Protocol):
     """The way to the master."""
 
-    def look(self, cluster: Cluster) -> tuple[tuple[host_keys.HostKey, ...], Proven | None]:
+    def verify_host(self, cluster: Cluster) -> tuple[tuple[host_keys.HostKey, ...], Proven | None]:
         """Give the keys that the host shows, and the connection on which it shows a pinned one; sends it nothing."""
 
 
@@ -127,7 +127,7 @@ class MasterChecks:
         return self._secret_file(self._cluster.key_secret)
 
     def _meet(self, _known: Results, say: Reporter) -> Met:
-        shown, proven = self._host.look(self._cluster)
+        shown, proven = self._host.verify_host(self._cluster)
         if proven is not None:
             self._stack.callback(proven.close)
         say(Level.OK, f"{self._cluster.host}:{self._cluster.port} talks SSH")

@@ -173,7 +173,7 @@ class Onboarding:
                 Step("host key", StepOutcome.CHECKED, f"{self._pins} is taken unseen; each rotation compares it")
             )
             return ()
-        shown = self._host.shown(cluster)
+        shown = self._host.scan_host_keys(cluster)
         listed = ", ".join(map(str, shown))
         if not self._request.pins:
             self._announce(Step("host key", StepOutcome.CHECKED, f"{cluster} shows {listed}", _scan(cluster)))

@@ -78,7 +78,7 @@ class Store(Protocol):
 class Host(Protocol):
     """The way to the master, before anybody trusts it."""
 
-    def shown(self, cluster: Cluster) -> tuple[host_keys.HostKey, ...]:
+    def scan_host_keys(self, cluster: Cluster) -> tuple[host_keys.HostKey, ...]:
         """Give the keys that the host shows."""
 
 

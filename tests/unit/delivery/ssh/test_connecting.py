@@ -21,7 +21,8 @@ from rotator.delivery.errors import (
     UnreachableError,
 )
 from rotator.delivery.ssh import tcp
-from rotator.delivery.ssh.connection import Limits, SshConnector
+from rotator.delivery.ssh.connection import SshConnector
+from rotator.delivery.ssh.handshake import Timeouts
 from rotator.redaction import SecretText
 from tests.fakes.ssh_servers import (
     GREETING,
@@ -38,7 +39,7 @@ from tests.fakes.ssh_servers import (
 
 KEY = SecretText(KEY_PAIR.private_text)
 WRONG = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
-LIMITS = Limits(connect=5.0, handshake=5.0, authenticate=5.0)
+TIMEOUTS = Timeouts(connect=5.0, handshake=5.0, authenticate=5.0)
 
 
 def honest(connection: socket.socket, *keys: paramiko.PKey) -> None:
@@ -66,7 +67,7 @@ class Names:
         self.hosts = hosts
         self.port = port
 
-    def __call__(self, host: str, port: int) -> Sequence[tcp.Found]:
+    def __call__(self, host: str, port: int) -> Sequence[tcp.AddressInfo]:
         assert host == "master.example.com"
         found = []
         for each in self.hosts:
@@ -96,7 +97,7 @@ def test_dead_addresses_do_not_keep_a_live_one_from_being_tried(count: int) -> N
     with serving(honest) as server, contextlib.ExitStack() as stack:
         for each in bad:
             stack.enter_context(dead(each, server.port))
-        connects(server, SshConnector(LIMITS, resolve=Names(*bad, "127.0.0.1")))
+        connects(server, SshConnector(TIMEOUTS, resolve=Names(*bad, "127.0.0.1")))
     assert server.connections == 1
 
 
@@ -104,20 +105,21 @@ def test_an_address_that_refuses_is_passed_over_at_once() -> None:
     with serving(honest) as server:
         began = time.monotonic()
         connects(
-            server, SshConnector(LIMITS, resolve=Names(*[f"127.0.1.{number}" for number in range(1, 30)], "127.0.0.1"))
+            server,
+            SshConnector(TIMEOUTS, resolve=Names(*[f"127.0.1.{number}" for number in range(1, 30)], "127.0.0.1")),
         )
     assert time.monotonic() - began < 5
 
 
 def test_a_first_address_that_answers_is_the_only_one_that_is_connected_to() -> None:
     with serving(honest) as server, serving(says(b""), "127.0.0.2", server.port) as second:
-        connects(server, SshConnector(LIMITS, resolve=Names("127.0.0.1", "127.0.0.2")))
+        connects(server, SshConnector(TIMEOUTS, resolve=Names("127.0.0.1", "127.0.0.2")))
     assert (server.connections, second.connections) == (1, 0)
 
 
 def test_the_second_family_is_tried_before_the_rest_of_the_first() -> None:
     found = Names("fd00::1", "fd00::2", "fd00::3", "192.0.2.1", "192.0.2.2")("master.example.com", 22)
-    order = [each[4][0] for each in tcp._interleaved(found)]
+    order = [each[4][0] for each in tcp._interleave(found)]
     assert order == ["fd00::1", "192.0.2.1", "fd00::2", "192.0.2.2", "fd00::3"]
 
 
@@ -125,7 +127,7 @@ def test_all_addresses_together_have_the_time_of_one() -> None:
     with serving(says(b"")) as server, dead("127.0.1.1", server.port), dead("127.0.1.2", server.port):
         began = time.monotonic()
         with pytest.raises(UnreachableError) as caught:
-            connects(server, SshConnector(Limits(connect=1.0), resolve=Names("127.0.1.1", "127.0.1.2", "127.0.1.3")))
+            connects(server, SshConnector(Timeouts(connect=1.0), resolve=Names("127.0.1.1", "127.0.1.2", "127.0.1.3")))
     assert time.monotonic() - began < 5
     assert str(caught.value) == (
         f"rotator@master.example.com:{server.port} does not answer within 1 s "
@@ -136,20 +138,20 @@ def test_all_addresses_together_have_the_time_of_one() -> None:
 def test_a_name_that_is_not_resolved_in_time_is_told() -> None:
     released = threading.Event()
 
-    def slow(host: str, port: int) -> Sequence[tcp.Found]:
+    def slow(host: str, port: int) -> Sequence[tcp.AddressInfo]:
         released.wait(30)
         return []
 
-    ssh = SshConnector(Limits(connect=0.3), resolve=slow)
+    ssh = SshConnector(Timeouts(connect=0.3), resolve=slow)
     with pytest.raises(UnreachableError, match=r"the name of .* was not resolved within 0\.3 s"):
-        ssh.shown(cluster(22))
+        ssh.scan_host_keys(cluster(22))
     released.set()
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "x" * 64 + ".example.com", "a..b", "\xfc" * 70])
 def test_a_name_without_an_address_is_told(host: str) -> None:
     with pytest.raises(UnreachableError, match=r"has no address|was not resolved"):
-        SshConnector(LIMITS).shown(cluster(22, host=host))
+        SshConnector(TIMEOUTS).scan_host_keys(cluster(22, host=host))
 
 
 # Servers that drop connections
@@ -177,22 +179,22 @@ class Dropping:
 def test_a_connection_that_is_dropped_once_is_tried_once_more_after_a_pause(words: bytes, pause: float) -> None:
     slept: list[float] = []
     with serving(Dropping(1, words)) as server:
-        connects(server, SshConnector(LIMITS, sleep=slept.append, resolve=Names("127.0.0.1")))
+        connects(server, SshConnector(TIMEOUTS, sleep=slept.append, resolve=Names("127.0.0.1")))
     assert slept == [pause]
     assert server.connections == 2
 
 
 def test_a_connection_that_is_dropped_after_the_greeting_is_tried_once_more() -> None:
     with serving(Dropping(1, b"", greet=True)) as server:
-        connects(server, SshConnector(LIMITS, sleep=lambda _: None, resolve=Names("127.0.0.1")))
+        connects(server, SshConnector(TIMEOUTS, sleep=lambda _: None, resolve=Names("127.0.0.1")))
     assert server.connections == 2
 
 
 @pytest.mark.parametrize(
     ("words", "said", "remedy"),
     [
-        (b"Exceeded MaxStartups\r\n", "takes no connection now: it says 'Exceeded MaxStartups'", "MaxStartups"),
-        (b"Not allowed at this time\r\n", "takes no connection now: it says 'Not allowed at", "PerSourcePenalties"),
+        (b"Exceeded MaxStartups\r\n", "refuses connections for now: it says 'Exceeded MaxStartups'", "MaxStartups"),
+        (b"Not allowed at this time\r\n", "refuses connections for now: it says 'Not allowed at", "PerSourcePenalties"),
         (b"", "does not talk SSH: it closes the connection without a word", "overloaded"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n<html>", "does not talk SSH: it says 'HTTP/1.1 400", "KUBERNETES_SSH_PORT"),
         (b"\x15\x03\x01\x00\x02\x02\x46", "does not talk SSH: it says '", "KUBERNETES_SSH_PORT"),
@@ -203,7 +205,7 @@ def test_a_server_that_drops_the_second_connection_too_is_quoted(
 ) -> None:
     caplog.set_level(logging.WARNING, "rotator")
     with serving(Dropping(9, words)) as server, pytest.raises(UnreachableError) as caught:
-        SshConnector(LIMITS, sleep=lambda _: None).shown(cluster(server.port))
+        SshConnector(TIMEOUTS, sleep=lambda _: None).scan_host_keys(cluster(server.port))
     assert said in str(caught.value)
     assert str(caught.value).isprintable()
     assert remedy in caught.value.remedy
@@ -213,7 +215,7 @@ def test_a_server_that_drops_the_second_connection_too_is_quoted(
 
 def test_what_a_mute_server_closed_is_not_tried_again() -> None:
     with serving(until_closed) as server, pytest.raises(TimedOutError):
-        SshConnector(Limits(handshake=0.3)).shown(cluster(server.port))
+        SshConnector(Timeouts(handshake=0.3)).scan_host_keys(cluster(server.port))
     assert server.connections == 1
 
 
@@ -224,7 +226,7 @@ def test_a_run_makes_one_connection(tmp_path: Path) -> None:
     with serving(honest) as server:
         for pinned in (pin(host_key()), host_key().fingerprint, f"{pin(host_key('rsa'))}, {pin(host_key())}"):
             before = server.connections
-            with SshConnector(LIMITS).connect(cluster(server.port, pinned), KEY, None):
+            with SshConnector(TIMEOUTS).connect(cluster(server.port, pinned), KEY, None):
                 pass
             assert server.connections == before + 1
 
@@ -236,10 +238,12 @@ def test_the_keys_of_a_host_take_a_connection_each() -> None:
         honest(connection, *both)
 
     with serving(serve) as server:
-        assert [str(each) for each in SshConnector(LIMITS).shown(cluster(server.port))] == [pin(each) for each in both]
+        assert [str(each) for each in SshConnector(TIMEOUTS).scan_host_keys(cluster(server.port))] == [
+            pin(each) for each in both
+        ]
         assert server.connections == 2
         wrong = pin(paramiko.RSAKey.generate(2048))
-        shown, proven = SshConnector(LIMITS).look(cluster(server.port, wrong))
+        shown, proven = SshConnector(TIMEOUTS).verify_host(cluster(server.port, wrong))
         assert [str(each) for each in shown] == [pin(each) for each in both]
         assert (proven, server.connections) == (None, 4)
 
@@ -258,7 +262,7 @@ def test_a_connection_that_the_host_gave_up_before_the_login_is_made_again() -> 
         server.close()
 
     with serving(serve) as server:
-        _, proven = SshConnector(LIMITS).look(cluster(server.port, pin(host_key())))
+        _, proven = SshConnector(TIMEOUTS).verify_host(cluster(server.port, pin(host_key())))
         assert proven is not None
         first.set()
         until = time.monotonic() + 5
@@ -295,21 +299,21 @@ def choosy(connection: socket.socket) -> None:
 
 def test_a_wrong_pin_is_told_as_such_by_a_server_that_closes_for_a_key_type() -> None:
     with serving(choosy) as server, pytest.raises(HostKeyRejectedError) as caught:
-        connects(server, SshConnector(LIMITS, sleep=lambda _: None, resolve=Names("127.0.0.1")), WRONG)
+        connects(server, SshConnector(TIMEOUTS, sleep=lambda _: None, resolve=Names("127.0.0.1")), WRONG)
     assert pin(host_key()) in str(caught.value)
     assert "its ssh-rsa key was not shown" in str(caught.value)
 
 
 def test_the_keys_that_a_server_shows_before_it_closes_for_a_type_are_listed() -> None:
     with serving(choosy) as server:
-        assert list(map(str, SshConnector(LIMITS, sleep=lambda _: None).shown(cluster(server.port)))) == [
+        assert list(map(str, SshConnector(TIMEOUTS, sleep=lambda _: None).scan_host_keys(cluster(server.port)))) == [
             pin(host_key())
         ]
 
 
 def test_a_host_without_the_pinned_type_is_told_with_the_key_that_it_shows() -> None:
     with serving(honest) as server, pytest.raises(HostKeyRejectedError) as caught:
-        connects(server, SshConnector(LIMITS, resolve=Names("127.0.0.1")), pin(host_key("rsa")))
+        connects(server, SshConnector(TIMEOUTS, resolve=Names("127.0.0.1")), pin(host_key("rsa")))
     assert f"shows {pin(host_key())}, but pinned is {pin(host_key('rsa'))}" in str(caught.value)
 
 
@@ -337,14 +341,14 @@ def login(act: Callable[[paramiko.Transport], None], answer: int) -> SshError:
         server.join(10)
 
     with serving(serve) as server, pytest.raises(SshError) as caught:
-        connects(server, SshConnector(LIMITS, resolve=Names("127.0.0.1")))
+        connects(server, SshConnector(TIMEOUTS, resolve=Names("127.0.0.1")))
     return caught.value
 
 
 def test_a_connection_that_ends_in_the_login_says_nothing_of_the_key() -> None:
     told = login(lambda server: server.sock.shutdown(socket.SHUT_RDWR), paramiko.common.AUTH_SUCCESSFUL)
     assert type(told) is ConnectionLostError
-    assert "closed the connection while it looked at the key ssh-" in str(told)
+    assert "closed the connection while it checked the key ssh-" in str(told)
     assert "log" in told.remedy
 
 
@@ -379,7 +383,7 @@ def test_a_host_that_babbles_after_the_login_ends_in_an_error_of_ours() -> None:
         server.start_server(server=Babbling(server))
         server.join(10)
 
-    ssh = SshConnector(LIMITS, resolve=Names("127.0.0.1"))
+    ssh = SshConnector(TIMEOUTS, resolve=Names("127.0.0.1"))
     with (
         serving(serve) as server,
         ssh.connect(cluster(server.port, pin(host_key()), "master.example.com"), KEY, None) as shell,

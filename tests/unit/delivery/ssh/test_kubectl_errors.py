@@ -328,7 +328,7 @@ def test_kubectls_failure_is_named_and_told_in_its_own_words(
         (
             'failed calling webhook "policy.example.com": EOF',
             "webhook policy.example.com does not answer",
-            "Bring that",
+            "Repair that",
         ),
         ('admission webhook "a.b" denied the request: no', "webhook a.b refuses default/storage-sas", "apply"),
         (
@@ -337,8 +337,8 @@ def test_kubectls_failure_is_named_and_told_in_its_own_words(
             "apply",
         ),
         ("cannot set blockOwnerDeletion", "kubectl failed", "Run kubectl"),
-        ("secrets is forbidden: cannot set blockOwnerDeletion if", "the owner that it has", "STRATEGY=apply"),
-        ("webhook does not support dry run", "makes no dry run", "STRATEGY=apply"),
+        ("secrets is forbidden: cannot set blockOwnerDeletion if", "with its owner reference", "STRATEGY=apply"),
+        ("webhook does not support dry run", "supports no dry run", "STRATEGY=apply"),
         ("x509: certificate has expired or is not", "the certificate of the API server has expired", "kubeadm certs"),
         (
             "x509: certificate has expired or is not yet valid: current time 2020-01-01T00:00:00Z is before 2026",
@@ -349,7 +349,7 @@ def test_kubectls_failure_is_named_and_told_in_its_own_words(
         ("x509: certificate is valid for 10.0.0.1, not 10.0.0.2", "for other names", "tls-server-name"),
         ("sorry, you are not allowed to set the following environment variables: A", "sudo", "SETENV"),
         ('The "no new privileges" flag is set', "sudo", "NoNewPrivileges"),
-        ("deletion is cancelled", "defaults of its own", "env_keep"),
+        ("deletion is cancelled", "uses defaults of its user", "env_keep"),
         ("cannot create user data directory: /x", "snap does not run kubectl for rotator", "/home"),
     ],
 )
@@ -481,7 +481,7 @@ def test_silent_failure_is_told_with_its_status() -> None:
     assert isinstance(error, CommandFailedError)
     assert error.status == 3
     assert str(error) == (
-        "kubectl failed on rotator@master.example.com:22: kubectl ended with status 3 and said nothing; "
+        "kubectl failed on rotator@master.example.com:22: kubectl ended with status 3 and printed no error; "
         "nothing was changed"
     )
 

@@ -160,16 +160,16 @@ def test_an_openssh_key_in_another_cipher_is_written_anew(tmp_path: Path, cipher
     path = tmp_path / "id_ed25519"
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", PASSPHRASE, "-Z", cipher, "-f", str(path))
     found = made(path)
-    assert refused(found, configured) == f"the SSH private key is encrypted with {cipher} that is not read here"
+    assert refused(found, configured) == f"the SSH private key is encrypted with {cipher}, which is not supported"
     carried_out(remedy(found, configured), tmp_path, "-P", f"'{PASSPHRASE}'", "-N", f"'{PASSPHRASE}'", "-q")
     assert fingerprint(made(path), PASSPHRASE) == told_by_ssh_keygen(path, PASSPHRASE)
 
 
 OTHER_CIPHERS = {
-    "with AES-192-CBC": ("rsa", "-traditional", "-aes192"),
-    "with CAMELLIA-256-CBC": ("rsa", "-traditional", "-camellia256"),
-    "with ARIA-128-CBC": ("rsa", "-traditional", "-aria128"),
-    "in a way": ("pkcs8", "-topk8", "-v2", "aria-256-cbc"),
+    "with AES-192-CBC, which": ("rsa", "-traditional", "-aes192"),
+    "with CAMELLIA-256-CBC, which": ("rsa", "-traditional", "-camellia256"),
+    "with ARIA-128-CBC, which": ("rsa", "-traditional", "-aria128"),
+    "in a way that": ("pkcs8", "-topk8", "-v2", "aria-256-cbc"),
 }
 
 
@@ -177,18 +177,18 @@ OTHER_CIPHERS = {
 def test_a_pem_in_another_cipher_is_written_anew(files: Path, tmp_path: Path, cipher: str) -> None:
     path = tmp_path / "id_ed25519"
     found = encrypted(files, path, *OTHER_CIPHERS[cipher])
-    assert refused(found, PASSPHRASE) == f"the SSH private key is encrypted {cipher} that is not read here"
+    assert refused(found, PASSPHRASE) == f"the SSH private key is encrypted {cipher} is not supported"
     carried_out(remedy(found), tmp_path, "-P", f"'{PASSPHRASE}'", "-N", f"'{PASSPHRASE}'", "-q")
     assert fingerprint(made(path), PASSPHRASE) == fingerprint((files / "rsa.pem").read_text())
 
 
-def test_a_key_whose_passphrase_is_stretched_beyond_all_measure_is_written_anew() -> None:
+def test_a_key_whose_passphrase_takes_too_long_to_derive_a_key_from_is_written_anew() -> None:
     lines = openssh_with_passphrase().splitlines()
     inside = bytearray(base64.b64decode("".join(lines[1:-1])))
     at = inside.index(b"bcrypt") + len(b"bcrypt") + 4 + 4 + 16
     inside[at : at + 4] = (2**31).to_bytes(4, "big")
     found = "\n".join([lines[0], base64.b64encode(inside).decode(), lines[-1]])
-    assert "takes too long to open" in refused(found, PASSPHRASE)
+    assert "takes too long to decrypt" in refused(found, PASSPHRASE)
     assert "`ssh-keygen -p -a 24 -Z aes256-ctr -f id_ed25519`" in remedy(found, PASSPHRASE)
 
 
@@ -205,7 +205,7 @@ def test_pkcs8_that_takes_for_ever_is_refused_at_once(files: Path, tmp_path: Pat
     inside = base64.b64decode("".join(lines))
     assert usual in inside
     found = "\n".join([first, base64.b64encode(inside.replace(usual, endless)).decode(), last])
-    assert "takes too long to open" in refused(found, PASSPHRASE)
+    assert "takes too long to decrypt" in refused(found, PASSPHRASE)
 
 
 @pytest.mark.parametrize("form", ["OpenSSH", "PKCS8"])
@@ -213,7 +213,7 @@ def test_pkcs8_that_takes_for_ever_is_refused_at_once(files: Path, tmp_path: Pat
 def test_the_base64_of_a_whole_file_is_decoded(tmp_path: Path, form: str, folded: bool) -> None:
     plain = text("ed25519", form)
     encoded = base64.encodebytes(plain.encode()).decode() if folded else base64.b64encode(plain.encode()).decode()
-    assert refused(encoded) == "the vault secret holds the base64 of a private key's file in place of the file"
+    assert refused(encoded) == "the vault secret holds the base64 of a private key's file instead of the file"
     (tmp_path / "encoded.txt").write_text(encoded)
     run("sh", "-c", f"cd {tmp_path} && {re.findall('`(base64[^`]*)`', remedy(encoded))[0]}")
     assert fingerprint((tmp_path / "id_ed25519").read_text()) == fingerprint(plain)
@@ -241,7 +241,7 @@ def test_a_putty_file_is_exported(tmp_path: Path) -> None:
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "original"))
     run("puttygen", str(tmp_path / "original"), "-O", "private", "-o", str(tmp_path / "key.ppk"))
     found = (tmp_path / "key.ppk").read_text()
-    assert refused(found) == "the SSH private key is in PuTTY's form"
+    assert refused(found) == "the SSH private key is in PuTTY's format"
     carried_out(remedy(found), tmp_path)
     assert fingerprint((tmp_path / "id_ed25519").read_text()) == told_by_ssh_keygen(tmp_path / "original")
 
@@ -283,7 +283,7 @@ def test_a_public_key_is_told_in_each_form(tmp_path: Path, form: str) -> None:
     exported = run("ssh-keygen", "-e", "-m", form, "-f", str(tmp_path / "key.pub"))
     line = (tmp_path / "key.pub").read_text()
     for found in (exported, line, f'restrict,command="true" {line}', f"# a comment\n{line}"):
-        assert refused(found) == "that is the public half of an SSH key"
+        assert refused(found) == "the vault secret holds the public half of an SSH key"
     assert "without .pub" in remedy(line)
 
 
