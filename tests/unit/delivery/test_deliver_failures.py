@@ -20,7 +20,6 @@ from rotator.delivery.errors import (
     QuotaExceededError,
 )
 from rotator.delivery.manifest import Document
-from rotator.delivery.ssh import kubectl, outcomes
 from rotator.plan.plan import Strategy, Target
 from tests.fakes.examples import DIGEST, TARGET, TOKEN, delivered, document, order, token
 from tests.fakes.master import FAILED, NOT_FOUND, Master, changed
@@ -126,12 +125,6 @@ def test_secret_that_kubectl_says_it_wrote_and_that_is_not_there(held: Document 
     assert isinstance(error, NotConfirmedError)
     assert "reported that it wrote Secret default/storage-sas@master.example.com, but it is not there; " in str(error)
     assert str(error).endswith("there is still no such Secret" if held is None else "the Secret is MISSING")
-
-
-def test_second_try_after_a_write_that_was_none_is_a_warning() -> None:
-    steps = {"write status": "ok 0\n", "create again status": "ok 0\n"}
-    (warning,) = outcomes.warnings(kubectl.ScriptOutput(steps), TARGET, None)
-    assert warning == "kubectl needed a second try: what it had written was not there"
 
 
 def test_delete_that_fails_once_is_tried_again() -> None:
