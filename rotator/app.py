@@ -89,7 +89,7 @@ def _rotate_plan(plan: Plan, request: Request, environment: Mapping[str, str]) -
             raise
         except BaseException as error:
             ended = error if isinstance(error, Exception) else errors.InterruptedRunError()
-            refused = request.refused(ended, plan.longest, tuple(reported.values()))
+            refused = request.refused(ended, plan.longest_interval, tuple(reported.values()))
             publish.publish(refused, plan, environment, credential)
             raise
         return publish.publish(report, plan, environment, credential)

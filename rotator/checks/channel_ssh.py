@@ -64,7 +64,7 @@ class MasterReachable(Check[tuple[tuple[HostKey, ...], ProvenConnection | None]]
     def run(self, _results: Results, report: Reporter) -> tuple[tuple[HostKey, ...], ProvenConnection | None]:
         """Have the host show its keys, and send it nothing."""
         cluster = self.target.cluster
-        shown, proven = self.context.connector.look(cluster)
+        shown, proven = self.context.connector.verify_host(cluster)
         if proven is not None:
             self.context.stack.callback(proven.close)
         report(Level.OK, f"{cluster.host}:{cluster.port} talks SSH")
@@ -123,8 +123,8 @@ class ScriptRunnable(Check[None]):
         if answer.has(kubectl.READY):
             report(Level.OK, "a delivery's script runs, with mktemp and mkfifo")
             return
-        if outcomes.misses_something(answer):
-            error = outcomes.not_started(answer, result.status, result.stderr, self.target)
+        if outcomes.lacks_requirement(answer):
+            error = outcomes.start_error(answer, result.status, result.stderr, self.target)
             report(Level.FAILURE, str(error), error.remedy)
             return  # later checks do without what is missing
         self._report_shell(result, report)

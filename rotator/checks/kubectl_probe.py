@@ -57,7 +57,7 @@ def delivery_script(target: Target, mark: str) -> str:
     """
     harmless = dataclasses.replace(target.cluster, kubectl=("false",))
     what = WriteMethod.UPDATE if target.strategy is Strategy.APPLY else WriteMethod.RECREATE
-    return kubectl.act(dataclasses.replace(target, cluster=harmless), what, mark)
+    return kubectl.write_command(dataclasses.replace(target, cluster=harmless), what, mark)
 
 
 def client_version(cluster: Cluster) -> str:

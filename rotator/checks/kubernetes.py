@@ -15,7 +15,7 @@ from rotator.plan.plan import Target
 
 def error_for(result: Result, target: Target) -> errors.RotatorError:
     """Return the error that kubectl's output means; a check has changed nothing."""
-    return kubectl_errors.explain(result.status, result.stderr, target, outcomes.NOTHING)
+    return kubectl_errors.explain(result.status, result.stderr, target, outcomes.UNCHANGED)
 
 
 class KubectlFound(Check[None]):
@@ -50,7 +50,7 @@ class ApiServerReachable(Check[None]):
         """Ask for its version; who is refused has been answered."""
         results.require(KubectlFound)
         result = run_remotely(results, kubectl_probe.server_version(self.target.cluster))
-        if result.status != 0 and not kubectl.answers(result.stderr, "Forbidden"):
+        if result.status != 0 and not kubectl.is_api_error(result.stderr, "Forbidden"):
             raise error_for(result, self.target)
         report(Level.OK, f"the API server answers {kubectl_probe.version_in(result.stdout)}".rstrip())
 
@@ -65,11 +65,11 @@ class NamespaceFound(Check[None]):
         results.require(ApiServerReachable)
         result = run_remotely(results, kubectl_probe.namespace(self.target))
         name = self.target.namespace
-        if kubectl.answers(result.stderr, "NotFound", "namespaces "):
+        if kubectl.is_api_error(result.stderr, "NotFound", "namespaces "):
             text = f"there is no namespace {name!r}"
             report(Level.FAILURE, text, NamespaceMissingError.remedy, remedies.namespace(self.target))
             raise AlreadyReportedError
-        if kubectl.answers(result.stderr, "Forbidden"):
+        if kubectl.is_api_error(result.stderr, "Forbidden"):
             report(Level.SKIPPED, f"kubectl's user may not read namespace {name!r}; the dry run finds out")
         elif result.status != 0:
             raise error_for(result, self.target)

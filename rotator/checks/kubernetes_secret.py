@@ -86,7 +86,7 @@ class LiveSecretRead(SecretCheck[LiveSecret | None]):
         """Read it, and report whether a new SAS is due."""
         results.require(MayGet, NamespaceFound)
         live = deliver.observe(results.of(LoggedIn), self.target)
-        if deliver.choose(self.target, live) is WriteMethod.RECREATE and self.target.strategy is Strategy.APPLY:
+        if deliver.choose_method(self.target, live) is WriteMethod.RECREATE and self.target.strategy is Strategy.APPLY:
             # It is immutable, or of another type: not even `apply` changes it in place.
             with contextlib.suppress(AlreadyReportedError):
                 self.require_verb("delete", results, report)
@@ -137,7 +137,7 @@ class _MayWrite(SecretCheck[None]):
             live = results.of(LiveSecretRead)
         except DependencyError:
             return True
-        return self.verb in kubectl_probe.NEEDED_VERBS[deliver.choose(self.target, live)]
+        return self.verb in kubectl_probe.NEEDED_VERBS[deliver.choose_method(self.target, live)]
 
 
 class MayCreate(_MayWrite):
@@ -168,14 +168,14 @@ class DryRunAccepted(Check[None]):
         results.require(NamespaceFound)
         live = results.of(LiveSecretRead)
         # An update needs no more room than the Secret has.
-        act = deliver.choose(self.target, live)
+        act = deliver.choose_method(self.target, live)
         updates = act is WriteMethod.UPDATE
         results.require(MayUpdate if updates else MayCreate)
         document = kubectl_probe.empty_secret(self.target, live, self.plan.definition, self.context.clock())
         command, stdin = kubectl_probe.dry_run(self.target, "update" if updates else "create", document)
         result = run_remotely(results, command, stdin)
         # That a Secret of the name exists is found only after authorisation, quota and admission have passed.
-        if result.status == 0 or kubectl.exists(result.stderr):
+        if result.status == 0 or kubectl.already_exists(result.stderr):
             report(Level.OK, "the API server would accept the Secret")
             return
         error = error_for(result, self.target)

@@ -18,7 +18,7 @@ from rotator.onboarding.errors import ConfirmationNeededError, OnboardingError
 from rotator.onboarding.steps import Step, StepOutcome
 from rotator.plan import host_keys
 from rotator.plan.host_keys import HostKey
-from rotator.plan.settings import validity
+from rotator.plan.setting_types import validity
 
 _COLOURS = {
     StepOutcome.CHECKED: "cyan",

@@ -42,7 +42,7 @@ class OnboardOptions:
 
 def make(options: OnboardOptions, environment: Mapping[str, str]) -> OnboardingRequest:
     """Return the request; raises SettingsError, or PrivateKeyError for a file that cannot be read."""
-    given = loader.given(environment)
+    given = loader.setting_texts(environment)
     given.setdefault("KEYVAULT_STORAGE_NAME", options.storage_account.name)
     pinned = FINGERPRINT in given
     # Without a pin every other setting is validated all the same, before the master is asked for its key.

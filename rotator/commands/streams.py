@@ -89,7 +89,7 @@ class _MaskedBuffer(io.RawIOBase):
 @contextlib.contextmanager
 def masked() -> Iterator[None]:
     """Mask secrets in standard output and standard error, including those in environment variables."""
-    secrets = secret_settings.found(os.environ)  # masked while they are referenced
+    secrets = secret_settings.secret_values(os.environ)  # masked while they are referenced
     former = sys.stdout, sys.stderr
     ours = tuple(cast("TextIO", MaskedStream(stream)) for stream in former)
     sys.stdout, sys.stderr = ours

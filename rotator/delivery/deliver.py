@@ -1,4 +1,4 @@
-"""Putting a SAS into a target: what the Secret holds is read, merged, replaced and read back in one remote command."""
+"""Delivers a SAS to a target: one remote command reads the Secret, writes it, and reads it back."""
 
 import dataclasses
 import logging
@@ -11,149 +11,161 @@ from rotator.delivery.errors import ApiServerDownError, CommandKilledError, Conf
 from rotator.delivery.interface import Delivery, Result, Shell, WriteMethod, unfenced
 from rotator.delivery.manifest import DesiredSecret, LiveSecret
 from rotator.delivery.ssh import kubectl, kubectl_errors, outcomes
-from rotator.delivery.ssh.kubectl import Answer, Former
+from rotator.delivery.ssh.kubectl import ReplacedSecret, ScriptOutput
 from rotator.event_log import Event
 from rotator.plan.plan import Strategy, Target
 from rotator.redaction import SecretText
 
 logger = logging.getLogger(__name__)
 
-_ATTEMPTS = 3  # as often as somebody else may change the Secret between our look and our write
+_ATTEMPTS = 3  # how often somebody else may change the Secret between our read and our write
 _OBSERVE_SECONDS = 45.0
-_ACT_SECONDS = 300.0  # four kubectl, each up to its limit, and the time after which the remote command gives up
+_DELIVER_SECONDS = 300.0  # up to four kubectl, each with its own limit, and the script's time for recovery
 
 
 def observe(shell: Shell, target: Target) -> LiveSecret | None:
-    """Read what the cluster holds under the target's name; None if there is no such Secret.
+    """Read the Secret of the target's name; None if there is none.
 
-    Raises NotOursError when it belongs to somebody else, DeliveryError when kubectl cannot read it.
+    Raises NotOursError if it belongs to somebody else, DeliveryError if kubectl cannot read it, or an SshError.
     """
-    result = shell.start(kubectl.observe(target), seconds=_OBSERVE_SECONDS).finish()
+    result = shell.start(kubectl.get_command(target), seconds=_OBSERVE_SECONDS).finish()
     if result.status != 0:
         if kubectl.not_found(result.stderr):
             return None
-        raise kubectl_errors.explain(result.status, result.stderr, target, outcomes.NOTHING)
-    return _checked(result.stdout, target)
+        raise kubectl_errors.explain(result.status, result.stderr, target, outcomes.UNCHANGED)
+    return _parse_own(result.stdout, target)
 
 
 def deliver(
-    shell: Shell, target: Target, held: LiveSecret | None, order: DesiredSecret, fence: Callable[[], None] = unfenced
+    shell: Shell, target: Target, held: LiveSecret | None, desired: DesiredSecret, fence: Callable[[], None] = unfenced
 ) -> Delivery:
-    """Put the SAS into the Secret and confirm it; `held` is what was observed before.
+    """Write the SAS to the Secret and confirm it; `held` is what was observed before.
 
-    `fence` is called right before each write, and what it raises keeps that from happening. Raises a DeliveryError that
-    says what the cluster now holds, or an SshError.
+    `fence` is called right before each write, and prevents it by raising. Raises a DeliveryError that says what the
+    cluster now holds, or an SshError.
     """
-    task = _Task(shell, target, order, fence)
+    task = _Task(shell, target, desired, fence)
     try:
-        return _settle(task, held)
-    except _Killed as killed:
+        return _retry_if_changed(task, held)
+    except _ShellKilled as killed:
         event_log.log(logger, logging.WARNING, Event.REMOTE_SHELL_KILLED, target=target)
         try:
-            done = _settle(task, observe(shell, target), killed.held)
-        except _Killed:
+            done = _retry_if_changed(task, observe(shell, target), killed.former)
+        except _ShellKilled:
             raise CommandKilledError(
-                f"{killed.cause}, and so was another one; what Secret {target} holds now is not known"
+                f"{killed.cause}, and so was a second one; what Secret {target} holds now is not known"
             ) from killed.cause
-        return dataclasses.replace(done, warnings=(*done.warnings, f"{killed.cause}; another one finished"))
+        return dataclasses.replace(done, warnings=(*done.warnings, f"{killed.cause}; a second one succeeded"))
 
 
 @dataclasses.dataclass(frozen=True)
 class _Task:
-    """What every attempt at a delivery has in common."""
+    """What all attempts at one delivery have in common."""
 
     shell: Shell
     target: Target
-    order: DesiredSecret
+    desired: DesiredSecret
     fence: Callable[[], None]
 
 
-class _Changed(Exception):  # noqa: N818  # not an error: the caller looks again
+class _SecretChanged(Exception):  # noqa: N818  # not an error: the caller tries again
+    """Somebody else changed the Secret since it was read; `held` is what it holds now."""
+
     def __init__(self, held: LiveSecret | None) -> None:
-        super().__init__("the Secret is not what it was")
+        super().__init__("the Secret was changed by somebody else")
         self.held = held
 
 
-class _Killed(Exception):  # noqa: N818  # not the end: what it left is looked at
-    """The remote shell was killed, maybe between delete and create; `held` is what the Secret held before."""
+class _ShellKilled(Exception):  # noqa: N818  # not an error yet: the caller reads the Secret again
+    """The remote shell was killed, maybe between delete and create; `former` is the Secret before the write."""
 
-    def __init__(self, cause: CommandKilledError, held: LiveSecret | None) -> None:
+    def __init__(self, cause: CommandKilledError, former: LiveSecret | None) -> None:
         super().__init__("the remote shell was killed")
         self.cause = cause
-        self.held = held
+        self.former = former
 
 
-def _settle(task: _Task, held: LiveSecret | None, lost: LiveSecret | None = None) -> Delivery:
-    """Attempt it until nobody else writes at the same time; `lost` is what a killed attempt may have deleted."""
+def _retry_if_changed(task: _Task, held: LiveSecret | None, deleted: LiveSecret | None = None) -> Delivery:
+    """Attempt the delivery until nobody else writes at the same time; raises ConflictError if somebody always does.
+
+    `deleted` is the Secret that an earlier, killed attempt may have deleted.
+    """
     for attempt in range(1, _ATTEMPTS + 1):
-        act = choose(task.target, held)
+        method = choose_method(task.target, held)
         try:
-            return _attempt(task, act, lost)
-        except _Changed as change:
+            return _attempt(task, method, deleted)
+        except _SecretChanged as change:
             event_log.log(logger, logging.INFO, Event.SECRET_CHANGED, target=task.target, attempt=attempt)
             held = change.held
-    raise ConflictError(f"Secret {task.target} changed {_ATTEMPTS} times while it was to be written")
+    raise ConflictError(
+        f"Secret {task.target} was changed by somebody else in each of {_ATTEMPTS} attempts to write it"
+    )
 
 
-def _attempt(task: _Task, act: WriteMethod, lost: LiveSecret | None) -> Delivery:
+def _attempt(task: _Task, method: WriteMethod, deleted: LiveSecret | None) -> Delivery:
     target = task.target
     mark = f"rotator-{secrets.token_hex(8)}"
-    running = task.shell.start(kubectl.act(target, act, mark), seconds=_ACT_SECONDS)
+    running = task.shell.start(kubectl.write_command(target, method, mark), seconds=_DELIVER_SECONDS)
     before = kubectl.parse(running.wait_for(f"{mark} {kubectl.READY}"), mark)
     if not before.has(kubectl.READY):
         result = running.finish()
-        raise outcomes.not_started(kubectl.parse(result.stdout, mark), result.status, result.stderr, target)
+        raise outcomes.start_error(kubectl.parse(result.stdout, mark), result.status, result.stderr, target)
     try:
-        change = _merge(before, task, act, lost)
+        change = _prepare(before, task, method, deleted)
         task.fence()
     except BaseException:
-        running.finish()  # an empty stdin is no manifest: the remote command ends without a change
+        running.finish()  # without stdin the remote command ends and changes nothing
         raise
     try:
         result = running.finish(kubectl.stdin(mark, change.new, change.replaced))
     except CommandKilledError as error:
-        raise _Killed(error, change.former) from error
-    return _judge(kubectl.parse(result.stdout, mark), result, target, change)
+        raise _ShellKilled(error, change.former) from error
+    return _evaluate(kubectl.parse(result.stdout, mark), result, target, change)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Change:
-    """What one attempt does: the Secret before it, the manifest to write, what it replaces, and the digests after it.
+    """One attempt to write: the Secret before it, the manifest to write, and the digests that are expected after it.
 
-    `former` is the Secret before it, or the one that an earlier attempt deleted.
+    `former` is the Secret before it, or the one that an earlier attempt deleted. `replaced` is for a recreate.
     """
 
-    act: WriteMethod
+    method: WriteMethod
     held: LiveSecret | None
     former: LiveSecret | None
     new: SecretText
-    replaced: Former | None
+    replaced: ReplacedSecret | None
     digests: dict[str, str]
 
 
-def _merge(before: Answer, task: _Task, act: WriteMethod, lost: LiveSecret | None) -> _Change:
-    target, order = task.target, task.order
-    held = _held(before, target)
-    if choose(target, held) is not act:
-        raise _Changed(held)
-    former = held or lost
-    document = manifest.compose(target, former, order)
+def _prepare(before: ScriptOutput, task: _Task, method: WriteMethod, deleted: LiveSecret | None) -> _Change:
+    """Merge the SAS into the Secret that the script has just read; raises _SecretChanged if it needs another method."""
+    target, desired = task.target, task.desired
+    held = _live_secret(before, target)
+    if choose_method(target, held) is not method:
+        raise _SecretChanged(held)
+    former = held or deleted
+    document = manifest.compose(target, former, desired)
     new, replaced = manifest.text(document), None
-    if held is not None and act is WriteMethod.UPDATE:
-        new = manifest.text(manifest.pinned(document, held))
-    if held is not None and act is WriteMethod.RECREATE:
-        worth = manifest.worth_restoring(held, target, order)
-        again = manifest.text(manifest.restorable(held)) if worth else None
-        replaced = Former(manifest.version(held), manifest.text(manifest.kept(held, order.run)), again)
-    return _Change(act, held, former, new, replaced, manifest.digests(document))
+    if held is not None and method is WriteMethod.UPDATE:
+        new = manifest.text(manifest.with_version(document, held))
+    if held is not None and method is WriteMethod.RECREATE:
+        replaced = _replaced(held, target, desired)
+    return _Change(method, held, former, new, replaced, manifest.digests(document))
 
 
-def choose(target: Target, held: LiveSecret | None) -> WriteMethod:
-    """Say what is to be done about the Secret; raises ConflictError when nothing can be."""
+def _replaced(held: LiveSecret, target: Target, desired: DesiredSecret) -> ReplacedSecret:
+    restorable = manifest.text(manifest.restorable(held)) if manifest.is_usable(held, target, desired) else None
+    return ReplacedSecret(manifest.version(held), manifest.text(manifest.reversioned(held, desired.run)), restorable)
+
+
+def choose_method(target: Target, held: LiveSecret | None) -> WriteMethod:
+    """Choose how to write the Secret; raises ConflictError if there is no way."""
     if held is None:
         return WriteMethod.CREATE
     if held.metadata.get("deletionTimestamp"):
         raise ConflictError(f"Secret {target} is being deleted; it was left alone")
+    # The API server changes neither an immutable Secret's data nor any Secret's type.
     type_changes = not target.keep_foreign and held.document.get("type") != "Opaque"
     if target.strategy is Strategy.APPLY and not held.immutable and not type_changes:
         return WriteMethod.UPDATE
@@ -166,36 +178,38 @@ def choose(target: Target, held: LiveSecret | None) -> WriteMethod:
     return WriteMethod.RECREATE
 
 
-def _judge(answer: Answer, result: Result, target: Target, change: _Change) -> Delivery:
-    found = outcomes.found(answer)
-    if found.held is not None and found.held.digests == change.digests and not answer.has("kept"):
-        warnings = outcomes.warnings(answer, target, change.former)
-        return Delivery(change.act, change.digests[target.data_key], change.former, warnings)
-    if outcomes.has_raced(answer, change.act):
-        raise _Changed(found.held)
-    raise outcomes.failure(answer, result.status, result.stderr, target, change.held)
+def _evaluate(output: ScriptOutput, result: Result, target: Target, change: _Change) -> Delivery:
+    """Return the delivery if what was read back is what was written; raises _SecretChanged or the delivery's error."""
+    after = outcomes.read_back(output)
+    if after.secret is not None and after.secret.digests == change.digests and not output.has(kubectl.PROTECTED):
+        warnings = outcomes.warnings(output, target, change.former)
+        return Delivery(change.method, change.digests[target.data_key], change.former, warnings)
+    if outcomes.changed_by_others(output, change.method):
+        raise _SecretChanged(after.secret)
+    raise outcomes.failure(output, result.status, result.stderr, target, change.held)
 
 
-def _held(before: Answer, target: Target) -> LiveSecret | None:
-    status, words = before.status("held"), before.words("held")
+def _live_secret(before: ScriptOutput, target: Target) -> LiveSecret | None:
+    status, stderr = before.status("held"), before.stderr("held")
     if status == 0:
-        return _checked(before.text("held"), target)
+        return _parse_own(before.text("held"), target)
     if status is None:
         raise ApiServerDownError(
-            f"kubectl on {target.cluster} did not end within {kubectl.LIMIT_SECONDS} s; {outcomes.NOTHING}"
+            f"kubectl on {target.cluster} did not end within {kubectl.LIMIT_SECONDS} s; {outcomes.UNCHANGED}"
         )
-    if kubectl.not_found(words):
+    if kubectl.not_found(stderr):
         return None
-    raise kubectl_errors.explain(status, words, target, outcomes.NOTHING)
+    raise kubectl_errors.explain(status, stderr, target, outcomes.UNCHANGED)
 
 
-def _checked(text: str, target: Target) -> LiveSecret:
+def _parse_own(text: str, target: Target) -> LiveSecret:
+    """Parse a Secret that may be written to; raises NotOursError, or DeliveryError if it is no Secret."""
     try:
         held = manifest.parse(text)
     except ValueError:
-        # Not quoted: it may be a part of a Secret.
+        # The text is not quoted: it may be a part of a Secret.
         raise DeliveryError(
-            f"what kubectl printed for {target} is no Secret in JSON; nothing was changed",
+            f"what kubectl printed for {target} is not a Secret in JSON; {outcomes.UNCHANGED}",
             remedy="Run `kubectl get secret -o json` on the master as that user.",
         ) from None
     manifest.check_owner(held, target)

@@ -1,4 +1,4 @@
-"""What keeps a SAS from a Secret: the way to the master, kubectl, the API server, or whoever else writes the Secret."""
+"""The errors of delivery: of the SSH connection, the private key, kubectl, the API server, and the Secret itself."""
 
 from typing import Literal
 
@@ -13,7 +13,7 @@ PassphraseFault = Literal["missing", "wrong", "needless"]
 
 
 class PrivateKeyError(SshError):
-    """The private key from the vault cannot be used; `passphrase` says what is wrong with that, if anything."""
+    """The private key from the vault cannot be used; `passphrase` is what is wrong with its passphrase."""
 
     def __init__(self, message: str, *, remedy: str | None = None, passphrase: PassphraseFault | None = None) -> None:
         super().__init__(message, remedy=remedy)
@@ -23,15 +23,15 @@ class PrivateKeyError(SshError):
 class UnreachableError(SshError):
     """No SSH server answers at that address."""
 
-    remedy = "Check KUBERNETES_DNS, KUBERNETES_SSH_PORT, the network path and that sshd runs."
+    remedy = "Check KUBERNETES_DNS, KUBERNETES_SSH_PORT and the network path, and that sshd runs on the master."
 
 
 class NoHostKeyError(UnreachableError):
-    """The host has no host key of a type that is asked for."""
+    """The host has no host key of any type that was requested."""
 
 
 class HostKeyRejectedError(SshError):
-    """The host showed no key that is pinned; nothing was sent to it."""
+    """The host showed no key that is pinned. No login was attempted, and nothing was sent to it."""
 
 
 class AuthenticationRejectedError(SshError):
@@ -39,11 +39,11 @@ class AuthenticationRejectedError(SshError):
 
 
 class SecondFactorError(AuthenticationRejectedError):
-    """The host accepts the key, but asks this user for something else as well."""
+    """The host accepts the key, but requires a further authentication method (RFC 4252 section 5.1)."""
 
 
 class CommandError(SshError):
-    """A remote command did not end as it should."""
+    """A remote command could not be started, or did not end as it should."""
 
 
 class CommandFailedError(CommandError):
@@ -57,36 +57,36 @@ class CommandFailedError(CommandError):
 class CommandKilledError(CommandError):
     """A remote command was ended by a signal."""
 
-    remedy = "Look into the master's kernel log (out of memory?) and its process limits."
+    remedy = "Check the master's kernel log (out of memory?) and its process limits."
 
 
 class ConnectionLostError(CommandError):
-    """The connection broke before the command's end was seen; the command may have gone on."""
+    """The connection broke before the remote command ended; the command may still have finished."""
 
     remedy = "Check the network path; the next run reads the cluster's state and repairs what is needed."
 
 
 class OutputUnboundedError(CommandError):
-    """A remote command printed more than anything that it is asked for; it may have gone on."""
+    """A remote command printed more than any command should; it may still have finished."""
 
     remedy = (
-        "Run kubectl on the master as that user, and look at what prints without end: kubectl, what it is wrapped in, "
-        "or a start-up file of the shell."
+        "Run kubectl on the master as that user, and find what prints without end: kubectl, a wrapper of it, or a "
+        "start-up file of the shell."
     )
 
 
 class TimedOutError(SshError):
-    """A step took longer than it may."""
+    """A step exceeded its time limit."""
 
     remedy = "Check the load of the master and of the API server."
 
 
 class DeliveryError(RotatorError):
-    """kubectl did not do what was asked; the message says what the cluster now holds."""
+    """The Secret was not delivered; the message says what the cluster now holds."""
 
 
 class KubectlMissingError(DeliveryError):
-    """There is no kubectl at the master under that name."""
+    """KUBERNETES_KUBECTL names no usable kubectl on the master."""
 
     remedy = "Set KUBERNETES_KUBECTL to the command line that works on the master, with an absolute path."
 
@@ -95,7 +95,7 @@ class KubeconfigError(DeliveryError):
     """kubectl's configuration is missing, unreadable for that user, or names no cluster."""
 
     remedy = (
-        "On the master, let the user read a kubeconfig, and name it where it is not ~/.kube/config: "
+        "On the master, let the user read a kubeconfig. If it is not ~/.kube/config, name it: "
         "KUBERNETES_KUBECTL='kubectl --kubeconfig=/path/to/it'."
     )
 
@@ -104,26 +104,28 @@ class SudoError(DeliveryError):
     """sudo asks for a password, or does not let the user run kubectl."""
 
     remedy = (
-        "On the master, let the user run it without a password, by a line in /etc/sudoers.d: "
+        "On the master, let the user run it without a password, with this line in a file in /etc/sudoers.d: "
         "<user> ALL=(root) NOPASSWD: <kubectl with its absolute path>"
     )
 
 
 class KubercError(DeliveryError):
-    """The user's own defaults for kubectl (kuberc) change what is asked of it."""
+    """The user's own defaults for kubectl (kuberc) change what kubectl does."""
+
+    # https://kubernetes.io/docs/reference/kubectl/kuberc/
 
 
 class KubernetesUnauthorizedError(DeliveryError):
-    """The API server does not take the credential in kubectl's kubeconfig."""
+    """The API server does not accept the credential in kubectl's kubeconfig."""
 
     remedy = (
         "Renew the credential in the kubeconfig that kubectl uses on the master: its token or client certificate has "
-        "expired, or was withdrawn."
+        "expired or was revoked."
     )
 
 
 class KubernetesForbiddenError(DeliveryError):
-    """The master's kubectl user may not do this."""
+    """RBAC, or another authoriser, does not allow kubectl's user to do this."""
 
     remedy = "Grant the verbs get, create, delete (recreate) or get, create, update (apply) on this Secret."
 
@@ -149,20 +151,27 @@ class QuotaExceededError(DeliveryError):
 class ManifestRejectedError(DeliveryError):
     """The API server, or an admission webhook of it, refuses the manifest."""
 
-    remedy = "Read what the API server says; KUBERNETES_SECRET_KEEP_FOREIGN=false leaves out what others put there."
+    remedy = (
+        "Read what the API server says. If the reason is in what others put into the Secret, "
+        "KUBERNETES_SECRET_KEEP_FOREIGN=false leaves that out."
+    )
 
 
 class DryRunUnsupportedError(ManifestRejectedError):
-    """An admission webhook, or the API server, makes no dry run, without which nothing is deleted."""
+    """An admission webhook, or the API server, supports no dry run; without one, nothing is deleted."""
+
+    # https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#side-effects
 
     remedy = (
-        "Use KUBERNETES_SECRET_STRATEGY=apply, which makes none; or let the webhook's owner declare its sideEffects as "
-        "None or NoneOnDryRun."
+        "Use KUBERNETES_SECRET_STRATEGY=apply, which needs no dry run; or let the webhook's owner declare its "
+        "sideEffects as None or NoneOnDryRun."
     )
 
 
 class OwnerReferenceError(ManifestRejectedError):
-    """The Secret has an owner for which kubectl's user may not create it anew."""
+    """The Secret has an owner reference that kubectl's user may not set, so it cannot be created again."""
+
+    # https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#ownerreferencespermissionenforcement
 
     remedy = (
         "Use KUBERNETES_SECRET_STRATEGY=apply, which leaves the owner as it is; or let kubectl's user update the "
@@ -171,10 +180,10 @@ class OwnerReferenceError(ManifestRejectedError):
 
 
 class AdmissionWebhookError(DeliveryError):
-    """The API server gets no answer from an admission webhook, and therefore takes no Secret."""
+    """An admission webhook does not answer the API server, which therefore accepts no Secret."""
 
     remedy = (
-        "Bring that webhook back, or have its owner leave Secrets of this namespace out: kubectl get "
+        "Repair that webhook, or have its owner exclude Secrets of this namespace: kubectl get "
         "validatingwebhookconfigurations,mutatingwebhookconfigurations."
     )
 
@@ -197,6 +206,6 @@ class ConflictError(DeliveryError):
 
 
 class NotConfirmedError(DeliveryError):
-    """What was read back is not what was delivered."""
+    """The Secret that was read back is not the one that was delivered."""
 
-    remedy = "Look for an admission webhook or controller that changes this Secret."
+    remedy = "Look for an admission webhook or controller that changes or deletes this Secret."

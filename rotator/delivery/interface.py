@@ -1,4 +1,4 @@
-"""What delivery works with: connections that run commands, how a Secret is written, and what came of it."""
+"""The interface of delivery: connections that run commands, how a Secret is written, and the result."""
 
 import dataclasses
 import enum
@@ -12,7 +12,7 @@ from rotator.redaction import SecretText
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """How a remote command ended, and what it printed, which may hold secrets."""
+    """The exit status of a remote command, and what it printed, which may contain secrets."""
 
     status: int
     stdout: str = dataclasses.field(repr=False)
@@ -23,7 +23,7 @@ class Running(Protocol):
     """A remote command that has been started."""
 
     def wait_for(self, line: str) -> str:
-        """Give stdout up to `line`, or all of it if the command ends without it."""
+        """Return stdout up to `line`, or all of it if the command ends without it; raises CommandError."""
 
     def finish(self, stdin: SecretText | None = None) -> Result:
         """Send stdin, close it, and wait for the end; raises CommandError or TimedOutError."""
@@ -33,11 +33,11 @@ class Shell(Protocol):
     """A connection to a master that runs commands."""
 
     def start(self, command: str, *, seconds: float) -> Running:
-        """Start a command that may take so many seconds in all; raises SshError."""
+        """Start a command that must end within so many seconds; raises SshError."""
 
 
 class WriteMethod(enum.Enum):
-    """What to do about a Secret in one remote command."""
+    """How one remote command writes a Secret; RECREATE is delete, then create."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -46,22 +46,22 @@ class WriteMethod(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Delivery:
-    """What was done to the Secret, and what it held before."""
+    """A confirmed delivery: how it was written, the digest of the new value, and the Secret before it."""
 
-    act: WriteMethod
+    method: WriteMethod
     digest: str
     previous: LiveSecret | None
     warnings: tuple[str, ...] = ()
 
 
 def unfenced() -> None:
-    """Nobody else can write."""
+    """A fence that never raises: nobody else can write."""
 
 
 class Connector(Protocol):
-    """What opens connections to masters."""
+    """Opens connections to masters."""
 
     def connect(
         self, cluster: Cluster, key: SecretText, passphrase: SecretText | None
     ) -> AbstractContextManager[Shell]:
-        """Give a connection to the proven host; raises SshError."""
+        """Connect to the host if its key is pinned, and log in; raises SshError."""

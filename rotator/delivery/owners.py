@@ -1,7 +1,8 @@
-"""Who else keeps a Secret: the marks that controllers leave on what they write, and would write back.
+"""Finds the owner of a Secret: the controller, if any, that wrote it and would overwrite what the rotator writes.
 
-Looked up in each project's sources or documentation, as of 2026. Marks that a consumer puts on a Secret of ours, such
-as reflector's `reflection-allowed`, name no keeper: only the copy has one.
+Controllers are known by the labels, annotations and field managers that they set, according to each project's sources
+or documentation in 2026. Annotations that a consumer adds to the rotator's own Secret, such as reflector's
+`reflection-allowed`, do not count: only the copy that reflector makes has an owner.
 """
 
 import re
@@ -13,8 +14,8 @@ from rotator import untrusted
 _MANAGED_BY = "app.kubernetes.io/managed-by"
 _OURS = "rotator"
 
-# Marks of copies, with the controller. The copy's source decides what is in it, whoever else writes it.
-_COPIES = {
+# Annotations of copies, with the controller. It overwrites the copy from its source, whoever else writes it.
+_COPY_ANNOTATIONS = {
     "reflector.v1.k8s.emberstack.com/reflects": "reflector",
     "replicator.v1.mittwald.de/replicate-from": "kubernetes-replicator",
     "replicator.v1.mittwald.de/replicated-from-version": "kubernetes-replicator",
@@ -46,17 +47,19 @@ _LABELS = {
     "objectset.rio.cattle.io/hash": "Fleet or k3s",
     "kapp.k14s.io/app": "kapp",
 }
+# Owners that the annotation's or label's value names.
 _NAMED = {"Helm release", "Argo CD application", "Flux Kustomization", "Flux HelmRelease", "Flux ResourceSet"}
 _NAMED |= {"Kyverno policy", "cert-manager's Certificate"}
 _TRACKING_ID = "argocd.argoproj.io/tracking-id"
-# What stops Flux from writing an object that it once wrote, by what the mark, or the field manager, says of it:
+# Labels or annotations that stop Flux from writing an object, with the owner's name here, its field manager, and the
+# values that stop it:
 # https://fluxcd.io/flux/components/kustomize/kustomizations/#controlling-the-apply-behavior-of-resources
 _FLUX_SWITCHES = {
     "kustomize.toolkit.fluxcd.io/reconcile": ("Flux Kustomization", "kustomize-controller", {"disabled"}),
     "kustomize.toolkit.fluxcd.io/ssa": ("Flux Kustomization", "kustomize-controller", {"ignore", "ifnotpresent"}),
     "fluxcd.controlplane.io/reconcile": ("Flux ResourceSet", "flux-operator", {"disabled"}),
 }
-# Field managers that write a Secret's data from somewhere else. What people and pipelines write with is not in it.
+# Field managers of controllers; not those of tools that people and pipelines use, such as kubectl and helm.
 _MANAGERS = re.compile(
     r"(?i)(controller|operator)\b|^(argocd|flux|external-?secrets|reflector|replicator|vault-secrets|"
     r"secrets-store-csi|config-?sync|fleet|kapp|kyverno|crossplane)"
@@ -65,24 +68,24 @@ _MANAGERS = re.compile(
 Metadata = Mapping[str, Any]
 
 
-def copied(metadata: Metadata) -> str | None:
-    """Name what keeps the Secret as a copy of another one, whatever else is written on it; None if nothing does."""
+def find_copier(metadata: Metadata) -> str | None:
+    """The controller that keeps this Secret as a copy of another one, with the source if it is known; None if none."""
     for name, text in untrusted.texts(metadata.get("annotations")).items():
-        if name in _COPIES and text:
+        if name in _COPY_ANNOTATIONS and text:
             source = f" of {untrusted.one_line(text)}" if re.fullmatch(r"[^/{}]+/[^/{}]+", text) else ""
-            return f"{_COPIES[name]}, as a copy{source}"
+            return f"{_COPY_ANNOTATIONS[name]}, as a copy{source}"
     labels = untrusted.texts(metadata.get("labels"))
     return next((f"{who}, as a copy" for label, who in _COPY_LABELS.items() if labels.get(label)), None)
 
 
-def keeper(metadata: Metadata) -> str | None:
-    """Name the owner or controller that keeps the Secret and would write it back; None without a sign of one."""
-    found = (look(metadata) for look in (copied, _reference, _managed_by, _marked, _tracked, _field_manager))
-    name = next(filter(None, found), None)
+def find_owner(metadata: Metadata) -> str | None:
+    """The owner or controller that would overwrite the Secret, in one line; None without a sign of one."""
+    signs = (find_copier, _owner_reference, _managed_by, _marks, _tracking_id, _field_manager)
+    name = next(filter(None, (sign(metadata) for sign in signs)), None)
     return untrusted.one_line(name) if name else None
 
 
-def _reference(metadata: Metadata) -> str | None:
+def _owner_reference(metadata: Metadata) -> str | None:
     for each in untrusted.records(metadata.get("ownerReferences")):
         return f"{each.get('kind')} {each.get('name')}"
     return None
@@ -93,27 +96,27 @@ def _managed_by(metadata: Metadata) -> str | None:
     return None if label in (None, "", _OURS) else label
 
 
-def _marked(metadata: Metadata) -> str | None:
+def _marks(metadata: Metadata) -> str | None:
     annotations, labels = untrusted.texts(metadata.get("annotations")), untrusted.texts(metadata.get("labels"))
-    idle = _switched_off(metadata)
+    stopped = _stopped(metadata)
     for texts, marks in ((labels, _LABELS), (annotations, _ANNOTATIONS)):
         for name, text in texts.items():
             known = marks.get(name)
-            if not known or text in ("", "false") or known in idle:
+            if not known or text in ("", "false") or known in stopped:
                 continue
             return f"{known} {text}" if known in _NAMED else known
     return None
 
 
-def _switched_off(metadata: Metadata) -> set[str]:
-    """Name those of Flux that leave this object alone, as their marks and as field managers."""
+def _stopped(metadata: Metadata) -> set[str]:
+    """The controllers of Flux that must not write this object, by their names here and their field managers."""
     texts = untrusted.texts(metadata.get("labels")) | untrusted.texts(metadata.get("annotations"))
-    found = (names for switch, (*names, off) in _FLUX_SWITCHES.items() if texts.get(switch, "").lower() in off)
-    return {name for names in found for name in names}
+    stopped = (names for switch, (*names, off) in _FLUX_SWITCHES.items() if texts.get(switch, "").lower() in off)
+    return {name for names in stopped for name in names}
 
 
-def _tracked(metadata: Metadata) -> str | None:
-    """Argo CD heeds a tracking id only on the very object that it names.
+def _tracking_id(metadata: Metadata) -> str | None:
+    """Argo CD ignores a tracking id that names another object, as on a copy.
 
     https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/
     """
@@ -124,10 +127,10 @@ def _tracked(metadata: Metadata) -> str | None:
 
 
 def _field_manager(metadata: Metadata) -> str | None:
-    idle = _switched_off(metadata)
+    stopped = _stopped(metadata)
     for each in untrusted.records(metadata.get("managedFields")):
         name, fields = each.get("manager"), each.get("fieldsV1")
         writes_data = isinstance(fields, dict) and "f:data" in fields
-        if writes_data and isinstance(name, str) and name not in idle and _MANAGERS.search(name[:128]):
+        if writes_data and isinstance(name, str) and name not in stopped and _MANAGERS.search(name[:128]):
             return f"{name[:128]}, by its field manager"
     return None

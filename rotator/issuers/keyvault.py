@@ -189,8 +189,8 @@ def _early_ends(managed: StorageBundle, plan: Plan) -> Iterator[str]:
             f"SAS_VALIDITY ({text(validity)}) is longer than the vault's regeneration period ({managed.every}): a SAS "
             f"issued shortly before a regeneration dies up to {text(validity - period)} early, with its key's next turn"
         )
-    if plan.longest + MARGIN > period:
+    if plan.longest_interval + MARGIN > period:
         yield (
-            f"runs of ROTATION_SCHEDULE are up to {text(plan.longest)} apart and the vault regenerates a key every "
-            f"{managed.every}: the SAS in a Secret may die before the next run replaces it"
+            f"runs of ROTATION_SCHEDULE are up to {text(plan.longest_interval)} apart and the vault regenerates a key "
+            f"every {managed.every}: the SAS in a Secret may die before the next run replaces it"
         )

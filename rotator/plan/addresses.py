@@ -1,17 +1,17 @@
-"""Host names and https URLs, as settings have them: checked, and in one form."""
+"""Host names and https URLs in settings: validated, and normalised so that they compare equal."""
 
 import ipaddress
 import re
 import urllib.parse
 
-_LONGEST = 253  # of a host name: https://www.rfc-editor.org/rfc/rfc1035#section-3.1
-# Looser than the rules for host names: what resolvers take, underscores included.
+_LONGEST = 253  # characters of a host name: https://www.rfc-editor.org/rfc/rfc1035#section-3.1
+# Looser than RFC 1123's rule for host names: resolvers accept underscores, too.
 _LABEL = r"[0-9A-Za-z_](?:[0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 
 
 def host(text: str) -> str:
-    """A host name, perhaps with a final dot, or an address, without the brackets of IPv6; raises ValueError."""
+    """A host name, with its final dot if it has one, or an IP address without brackets; raises ValueError."""
     bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     if not is_host(bare):
         raise ValueError("it must be a host name or an address, without scheme, user or port")
@@ -19,36 +19,37 @@ def host(text: str) -> str:
 
 
 def is_host(text: str) -> bool:
-    """Whether a resolver or a socket could take it."""
+    """Whether a resolver or a socket accepts this as a host name or an address."""
     if ":" in text:
         return _is_address(text)
     return len(text.removesuffix(".")) <= _LONGEST and _NAME.fullmatch(text) is not None
 
 
 def service_url(text: str) -> str:
-    """The https URL of a service that has its host to itself, so without a path; raises ValueError."""
+    """The https URL of a service at the root of its host, so without a path; raises ValueError."""
     parts = _parsed(text)
     if parts.path.strip("/"):
         raise ValueError("it must be the service's URL alone: leave out what follows the host")
-    return _put_together(parts)
+    return _normalised(parts)
 
 
 def blob_url(text: str) -> str:
-    """The https URL of a blob service, with the account's name as its path where that is not in the host.
+    """The https URL of a blob service; raises ValueError.
 
-    Raises ValueError. The path is Azurite's form: https://learn.microsoft.com/azure/storage/common/storage-use-azurite
+    The account's name is in the host, or is the path, as with Azurite:
+    https://learn.microsoft.com/azure/storage/common/storage-use-azurite#connect-to-azurite-with-sdks-and-tools
     """
     parts = _parsed(text)
     if parts.path.strip("/") and ".blob." in (parts.hostname or ""):
         raise ValueError("it must be the account's blob endpoint alone: leave out what follows the host")
-    return _put_together(parts)
+    return _normalised(parts)
 
 
 def _parsed(text: str) -> urllib.parse.SplitResult:
     try:
         parts = urllib.parse.urlsplit(text)
         port = parts.port
-    except ValueError:  # its own words would quote the value
+    except ValueError:  # not chained: its message quotes the value
         raise ValueError("it must be an https:// URL") from None
     if parts.scheme != "https" or not parts.hostname or port == 0:
         raise ValueError("it must be an https:// URL")
@@ -59,8 +60,8 @@ def _parsed(text: str) -> urllib.parse.SplitResult:
     return parts
 
 
-def _put_together(parts: urllib.parse.SplitResult) -> str:
-    """The URL without a final slash, and without the host's final dot, which no certificate and no challenge has."""
+def _normalised(parts: urllib.parse.SplitResult) -> str:
+    """The URL without final slash, and without the host's final dot, which neither certificates nor challenges have."""
     name, colon, port = parts.netloc.partition(":") if "[" not in parts.netloc else (parts.netloc, "", "")
     path = parts.path.rstrip("/")
     return f"https://{name.removesuffix('.')}{colon if port else ''}{port}{path}"

@@ -1,9 +1,10 @@
-"""How NCrontab reads a schedule for the Functions host, which differs from Unix cron.
+"""Parses NCRONTAB schedules as the Functions host does, with the library NCrontab.
 
-A range that runs backwards is swapped, not wrapped (`MON-SUN` is Sunday and Monday), a range of one value is that
-value, `value/step` goes on to the field's last value, any beginning of an English name counts, and the day of the
-month and the day of the week must both match. Source: https://github.com/atifaziz/NCrontab, CrontabFieldImpl.cs and
-CrontabField.cs; what the host adds is in CronSchedule.cs of azure-webjobs-sdk-extensions.
+It differs from Unix cron: a range that runs backwards is swapped, not wrapped (`MON-SUN` is Sunday and Monday), a range
+of one value is that value, `value/step` goes on to the field's last value, an English name may be abbreviated to any
+length, and the day of the month and the day of the week must both match.
+Sources: https://github.com/atifaziz/NCrontab, CrontabFieldImpl.cs and CrontabField.cs; CronSchedule.cs of
+https://github.com/Azure/azure-webjobs-sdk-extensions.
 """
 
 import dataclasses
@@ -21,7 +22,7 @@ _MACROS = {
     "@yearly": "0 0 0 1 JAN *",
     "@annually": "0 0 0 1 JAN *",
 }
-# An interval has no moments to compare a SAS' end with, and in Azure only App Service plans take it.
+# Refused: it has no times of the day that a SAS' expiry could be compared with, and only App Service plans support it.
 _INTERVAL = (
     "This is a TimeSpan, an interval that the host counts from the app's start (24:00:00 is 24 days, 5 is five days): "
     "write a schedule instead, as"
@@ -77,11 +78,11 @@ class _Field:
     def _out_of_range(self, item: str) -> str:
         words = f"{_quoted(item)} is out of range: the {self.name} is {self.first} to {self.last}"
         if self is WEEKDAY:
-            return f"{words}, and Sunday is 0 or SUN; for Monday to Sunday write *, for Friday to Sunday 5,6,0"
+            return f"{words}, and Sunday is 0 or SUN; for all days write *, for Friday to Sunday 5,6,0"
         return f"{words}, and midnight is 0" if self is HOUR else words
 
     def _unknown(self, text: str, item: str) -> str:
-        words = f"{_quoted(item)} in the {self.name} is something that NCRONTAB does not know"
+        words = f"NCRONTAB does not support {_quoted(item)} in the {self.name}"
         if text == "?":
             return f"{words}: write *"
         if text == "*":
@@ -114,7 +115,7 @@ _FIELDS = (SECOND, MINUTE, HOUR, DAY, MONTH, WEEKDAY)
 
 @dataclasses.dataclass(frozen=True)
 class Times:
-    """The values at which a schedule fires, in order. It fires where all six match; Sunday is 0."""
+    """The values of each field at which a schedule fires, ascending. All six must match; Sunday is 0."""
 
     second: tuple[int, ...]
     minute: tuple[int, ...]
@@ -125,9 +126,9 @@ class Times:
 
 
 def parse(expression: str) -> Times:
-    """What the schedule means; raises ValueError, which says what to write, where the host would never run it."""
+    """Parse a schedule of five or six fields. Raises ValueError, with what to write instead, if it never runs."""
     if "%" in expression:
-        raise ValueError("the host resolves no %SETTING% in here: write the schedule itself")
+        raise ValueError("the host does not resolve %SETTING% in here: write the schedule itself")
     words = _words(expression)
     if len(words) == len(_FIELDS) - 1:  # without seconds: at second 0
         words = ["0", *words]
@@ -136,31 +137,31 @@ def parse(expression: str) -> Times:
     times = Times(*(field.values(word) for field, word in zip(_FIELDS, words, strict=True)))
     if not any(_DAYS_PER_MONTH[month - 1] >= times.day[0] for month in times.month):
         raise ValueError(
-            f"it never fires, as its months have no day {times.day[0]}: write a day that they have, for example 28"
+            f"it never fires, because its months have no day {times.day[0]}: write a day that they have, such as 28"
         )
     return times
 
 
-def swapped(expression: str) -> tuple[str, ...]:
-    """The ranges that run backwards, which NCrontab swaps, as `MON-SUN`; the expression must be a good one."""
+def backward_ranges(expression: str) -> tuple[str, ...]:
+    """The ranges that run backwards, such as `MON-SUN`, which NCrontab swaps; the expression must be valid."""
     fields = _FIELDS if len(_words(expression)) == len(_FIELDS) else _FIELDS[1:]
     return tuple(
         item
         for field, word in zip(fields, _words(expression), strict=True)
         for item in word.split(",")
-        if _backwards(field, item.partition("/")[0])
+        if _is_backward(field, item.partition("/")[0])
     )
 
 
-def _backwards(field: _Field, span: str) -> bool:
+def _is_backward(field: _Field, span: str) -> bool:
     first, dash, last = span.partition("-")
     return bool(dash) and field.values(first) > field.values(last)
 
 
 def _words(expression: str) -> list[str]:
-    """Split at spaces, as the host does: it takes no other blank, and does not start the function."""
+    """Split at spaces. With any other blank the host does not start the function."""
     if re.search(r"[^\S ]", expression):
-        raise ValueError("its fields must be split at plain spaces: the host takes no tab, line break or other blank")
+        raise ValueError("its fields must be split at plain spaces: the host accepts no tab, line break or other blank")
     return [word for word in expression.split(" ") if word]
 
 
@@ -172,7 +173,7 @@ def _number(text: str) -> int:
 
 
 def _quoted(item: str) -> str:
-    """The item where it is short and plain; a longer one may be anything, a secret too."""
+    """The item if it is short and plain; anything else may be a secret that was put into the wrong setting."""
     plain = len(item) <= _LONGEST_QUOTED and set(item) <= set(string.ascii_letters + string.digits + "*/-?#%_.+@")
     return item if plain else "an entry"
 
@@ -184,7 +185,7 @@ def _not_six(expression: str, count: int) -> str:
     if re.fullmatch("-?[0-9][0-9.:]*", expression):
         return f"{rule}. {_INTERVAL} {_as_often(expression)}"
     if count > len(_FIELDS):
-        return f"{rule}; NCRONTAB has no years, and no blanks in a list or range"
+        return f"{rule}; NCRONTAB has no field for the year, and no blanks in a list or range"
     return rule
 
 

@@ -1,4 +1,4 @@
-"""What is rotated, and where to: managed account, cluster, target, and the plan that holds them together."""
+"""The plan: which managed account's SAS goes to which target on which cluster, and how and when."""
 
 import dataclasses
 import datetime
@@ -11,7 +11,7 @@ from rotator.sas import SasDefinition
 
 
 class Encoding(enum.StrEnum):
-    """How a value stands in its data key, before Kubernetes' own base64."""
+    """How a value is encoded in its data key, before Kubernetes' own base64."""
 
     RAW = "raw"
     BASE64 = "base64"  # as the original sample stored it
@@ -26,7 +26,7 @@ class Strategy(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True)
 class ManagedAccount:
-    """A storage account that a Key Vault manages."""
+    """A storage account whose keys a Key Vault manages, and from which it mints SAS."""
 
     vault_url: str
     name: str
@@ -37,13 +37,16 @@ class ManagedAccount:
         return urllib.parse.urlsplit(self.vault_url).hostname or ""
 
     def sas_secret(self, definition: SasDefinition) -> str:
-        """The name of the vault secret that mints a SAS at each read."""
+        """The name of the vault secret that returns a new SAS at each read."""
         return f"{self.name}-{definition.name}"
 
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """How one Kubernetes master is reached. The names ending in `_secret` are vault secrets' names."""
+    """How to connect to one Kubernetes master, and run kubectl there.
+
+    `pins` are the allowed host keys, `kubectl` is a command line, and names ending in `_secret` are vault secrets.
+    """
 
     host: str
     port: int
@@ -59,7 +62,11 @@ class Cluster:
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """One Secret in one namespace of one cluster, and what goes into it."""
+    """One Secret in one namespace of one cluster, and how a SAS is written to it.
+
+    With `adopt`, a Secret that was not made by the rotator may be taken over. With `keep_foreign`, data, labels and
+    annotations of others stay in it.
+    """
 
     cluster: Cluster
     namespace: str
@@ -76,11 +83,13 @@ class Target:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """Everything that a run needs to know. A SAS younger than `fresh_for` is left alone unless forced.
+    """Everything that a run needs to know.
 
-    Runs are `longest` apart at most. `key_rotation_period` is the age at which the timer has a key regenerated, and
-    `revoke_grace` what consumers get to see a new SAS before a revocation ends the old ones. Reports are kept in
-    `report_container`, and what needs attention is told to `webhook`.
+    A SAS younger than `fresh_for` is not replaced unless forced. `schedule` is NCRONTAB in UTC, and two of its times
+    are at most `longest_interval` apart. When the active account key is `key_rotation_period` old, the timer starts a
+    key rotation. A revocation waits for `revoke_grace` between delivering the new SAS and regenerating the old key.
+    Reports are written to the blob container `report_container`; problems are sent to the chat service at `webhook`.
+    `client_id` is a user-assigned identity's. `warnings` are about the settings.
     """
 
     account: ManagedAccount
@@ -90,7 +99,7 @@ class Plan:
     blob_endpoint: str | None
     fresh_for: datetime.timedelta
     schedule: str
-    longest: datetime.timedelta = datetime.timedelta(minutes=30)
+    longest_interval: datetime.timedelta = datetime.timedelta(minutes=30)
     key_rotation_period: datetime.timedelta | None = None
     revoke_grace: datetime.timedelta = datetime.timedelta(minutes=2)
     report_container: str | None = None

@@ -1,4 +1,4 @@
-"""The timer's NCRONTAB schedule, in UTC, and the times between two of its runs."""
+"""When the timer's NCRONTAB schedule fires, in UTC: the next time, and the shortest and longest interval."""
 
 import datetime
 import functools
@@ -8,73 +8,73 @@ from rotator.plan import ncrontab
 
 DEFAULT = "0 */30 * * * *"
 _SECONDS_PER_DAY = 86_400
-_CYCLE = 400  # years, after which the calendar repeats itself, weekdays included
-_LONGEST_WAIT = 40  # years, from one 29 February on a given weekday to the next, where a century is no leap year
+_CALENDAR_YEARS = 400  # after which the calendar repeats itself, weekdays included
+_LONGEST_WAIT_YEARS = 40  # from one 29 February on a given weekday to the next, across a century that is no leap year
 _FIRST_YEAR = 2000
-_WHOLE = (60, 24, 31, 12, 7, 60)  # how many values minute, hour, day, month, weekday and second have
+_VALUES = (60, 24, 31, 12, 7, 60)  # how many there are of minute, hour, day, month, weekday and second
 
 
 @functools.cache
 def intervals(expression: str) -> tuple[datetime.timedelta, datetime.timedelta]:
-    """The shortest and the longest time between two runs; raises ValueError for a bad schedule.
+    """The shortest and the longest time between two runs; raises ValueError for an invalid schedule.
 
-    Over the calendar's whole cycle. Croniter would take minutes for that: it walks from one firing to the next.
+    Computed over all 400 years of the calendar. Croniter would take minutes: it goes from one time to the next.
     """
     times = ncrontab.parse(expression)
-    moments = [h * 3600 + m * 60 + s for h in times.hour for m in times.minute for s in times.second]
-    overnight = moments[0] - moments[-1]
-    gaps = {later - earlier for earlier, later in itertools.pairwise(moments)}
+    seconds = [h * 3600 + m * 60 + s for h in times.hour for m in times.minute for s in times.second]
+    overnight = seconds[0] - seconds[-1]
+    gaps = {later - earlier for earlier, later in itertools.pairwise(seconds)}
     gaps |= {days * _SECONDS_PER_DAY + overnight for days in _days_apart(times)}
     return datetime.timedelta(seconds=min(gaps)), datetime.timedelta(seconds=max(gaps))
 
 
 def following(expression: str, now: datetime.datetime) -> datetime.datetime:
-    """When the schedule fires next after `now`, in UTC; raises ValueError for a bad schedule."""
+    """The first time after `now` at which the schedule fires, in UTC; raises ValueError for an invalid schedule."""
     import croniter  # 30 ms that only a run needs
 
     start = now.astimezone(datetime.UTC).replace(tzinfo=None, microsecond=0)
-    # Both days must match. Croniter stops looking after so many years without a firing.
-    firings = croniter.croniter(_as_cron(expression), start, day_or=False, max_years_between_matches=_LONGEST_WAIT)
-    found: datetime.datetime = firings.get_next(datetime.datetime)
-    return found.replace(tzinfo=datetime.UTC)
+    # `day_or`: the day of the month and the day of the week must both match.
+    times = croniter.croniter(_as_cron(expression), start, day_or=False, max_years_between_matches=_LONGEST_WAIT_YEARS)
+    following_time: datetime.datetime = times.get_next(datetime.datetime)
+    return following_time.replace(tzinfo=datetime.UTC)
 
 
 @functools.cache
 def _as_cron(expression: str) -> str:
-    """The schedule as croniter means the same by it: seconds last, and lists of numbers only.
+    """Translate a schedule for croniter: seconds last, and lists of numbers only.
 
-    Names, steps and ranges mean other moments to croniter than to NCrontab, or none.
+    Croniter understands names, steps and ranges otherwise than NCrontab, or not at all.
     """
     times = ncrontab.parse(expression)
     fields = (times.minute, times.hour, times.day, times.month, times.weekday, times.second)
     return " ".join(
-        "*" if len(values) == whole else ",".join(map(str, values))
-        for values, whole in zip(fields, _WHOLE, strict=True)
+        "*" if len(values) == count else ",".join(map(str, values))
+        for values, count in zip(fields, _VALUES, strict=True)
     )
 
 
 def _days_apart(times: ncrontab.Times) -> set[int]:
-    """How many days apart are two days, one after the other, on which it fires."""
-    found: set[int] = set()
+    """The distances, in days, between two successive days on which the schedule fires."""
+    distances: set[int] = set()
     last = None
     start = datetime.date(_FIRST_YEAR, 1, 1).toordinal()
-    for year in range(_FIRST_YEAR, _FIRST_YEAR + _CYCLE + _LONGEST_WAIT + 1):
+    for year in range(_FIRST_YEAR, _FIRST_YEAR + _CALENDAR_YEARS + _LONGEST_WAIT_YEARS + 1):
         new_year = datetime.date(year, 1, 1)
         days = _days_of_year((new_year.replace(year=year + 1) - new_year).days, new_year.weekday(), times)
         if not days:
             continue
         offset = new_year.toordinal() - start
         if last is not None:
-            found.add(offset + days[0] - last)
-        found |= _gaps(days)
+            distances.add(offset + days[0] - last)
+        distances |= _gaps(days)
         last = offset + days[-1]
-    return found
+    return distances
 
 
 @functools.cache
 def _days_of_year(length: int, first_weekday: int, times: ncrontab.Times) -> tuple[int, ...]:
     """The days on which it fires, numbered from 0, in a year of that length that begins on that weekday."""
-    # Any such year will do: one of the fourteen kinds.
+    # Any such year will do: there are only fourteen kinds of years, which makes the cache effective.
     year = next(
         date
         for number in range(_FIRST_YEAR, _FIRST_YEAR + 28)

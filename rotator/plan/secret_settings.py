@@ -1,7 +1,7 @@
-"""Which settings may hold a secret, and how a command that is shown to somebody sets them.
+"""Which settings may hold a secret, and how to show a command that changes them.
 
-A command that is shown ends up in a CI log, a shell's history or a chat. It names the settings that it changes; the
-value of one that may be secret is left to a file, which `az` reads by itself.
+A command that is shown may end up in a CI log, a shell's history or a chat. It names the settings that it changes, but
+a value that may be secret belongs into a file, which `az` reads.
 """
 
 import re
@@ -11,32 +11,33 @@ from collections.abc import Iterable, Mapping
 from rotator import redaction
 from rotator.redaction import SecretText
 
-# Names as Azure, the Functions host and others use them. Ours that only sound so are names of things, not secrets.
+# Names as Azure, the Functions host and others use them.
 _NAMES = re.compile(
     r"(?i)connection_?string|webhook|password|passphrase|passwd|token|client_secret|access_?key|account_?key|api_?key"
     r"|instrumentationkey|storage_?key|identity_header|webjobs_?storage$|webjobsdashboard$"
 )
+# The rotator's own settings with such a name whose value is only the name of a secret, or of a data key.
 _NO_SECRETS = frozenset({"KUBERNETES_SSH_PASSPHRASE_SECRET", "KUBERNETES_SSH_KEY_SECRET", "KUBERNETES_SECRET_KEY"})
-# A key, token or password inside of a value that is otherwise none: connection strings, URLs, command lines.
+# A key, token or password within a value: connection strings, URLs, command lines.
 _VALUES = re.compile(
     r"(?i)(?:account_?key|sharedaccess(?:key|signature)|password|passwd|passphrase|token|secret|api_?key|sig)[= ]\S"
     r"|://[^/\s@]+@"
 )
 _PART = re.compile(r"(?i)(?:AccountKey|SharedAccessSignature|SharedAccessKey|Password)=([^;]+)")
-_OPTION = re.compile(r"(?i)--(?:token|password)[= ](\S+)")  # of kubectl's
-_SHORTEST = 8  # characters: to mask shorter ones would mask ordinary words
+_OPTION = re.compile(r"(?i)--(?:token|password)[= ](\S+)")  # options of kubectl
+_SHORTEST = 8  # characters; masking shorter values would mask ordinary words
 
 
 def may_hold_secret(name: str, value: str) -> bool:
-    """Whether a setting's value is not to be shown. A reference to Key Vault is no secret, what it leads to is."""
+    """Whether a setting's value must not be shown. An App Service reference to Key Vault is not a secret itself."""
     if value.startswith("@Microsoft.KeyVault(") and value.endswith(")"):
         return False
     named = _NAMES.search(name) is not None and name not in _NO_SECRETS
     return named or _VALUES.search(value) is not None or redaction.scrub(value) != value
 
 
-def found(environment: Mapping[str, str]) -> tuple[SecretText, ...]:
-    """The environment's secrets. While these live, `redaction.scrub` masks them."""
+def secret_values(environment: Mapping[str, str]) -> tuple[SecretText, ...]:
+    """The secrets in the environment. `redaction.scrub` masks them as long as the caller references them."""
     texts = {text for name, text in environment.items() if _NAMES.search(name) and may_hold_secret(name, text)}
     parts = {part for text in texts for part in _PART.findall(text)}
     parts |= set(_OPTION.findall(environment.get("KUBERNETES_KUBECTL", "")))
@@ -44,9 +45,9 @@ def found(environment: Mapping[str, str]) -> tuple[SecretText, ...]:
 
 
 def arguments(settings: Mapping[str, str]) -> str:
-    """Words for `az functionapp config appsettings set --settings`, quoted for a shell.
+    """The arguments of `az functionapp config appsettings set --settings`, quoted for a shell.
 
-    `az` reads a word that begins with @ from a file of JSON, for example [{"name": "NAME", "value": "…"}]
+    `az` reads an argument that begins with @ from a file of JSON, for example [{"name": "NAME", "value": "…"}]
     (https://learn.microsoft.com/cli/azure/functionapp/config/appsettings#az-functionapp-config-appsettings-set).
     """
     shown = [f"{name}={value}" for name, value in settings.items() if not may_hold_secret(name, value)]

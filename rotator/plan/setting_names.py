@@ -1,7 +1,7 @@
-"""Settings that nobody reads: misspelt ones, and unknown ones of the rotator's own families.
+"""Names of settings: finds those that are misspelt, or begin like the rotator's but are unknown to it.
 
-An optional setting that is misspelt would silently mean its default: `KUBERNETES_NAMESPCE=prod` would rotate the
-namespace `default`. What the Functions host, Azure, Kubernetes and other programs set is left alone.
+A misspelt optional setting would silently mean its default: `KUBERNETES_NAMESPCE=prod` would write to the namespace
+`default`. Variables of the Functions host, Azure, Kubernetes and other programs are ignored.
 """
 
 import difflib
@@ -9,8 +9,8 @@ import functools
 import re
 from collections.abc import Iterator, Mapping
 
-# Whatever begins so is meant for the rotator, unless `_FOREIGN` knows better.
-_FAMILIES = (
+# A name that begins like this is meant for the rotator, unless it matches `_FOREIGN`.
+_PREFIXES = (
     "KEYVAULT_",
     "KEY_ROTATION_",
     "KUBERNETES_",
@@ -21,11 +21,11 @@ _FAMILIES = (
     "SAS_",
     "STORAGE_BLOB_",
 )
-_ALIKE = 0.9  # of difflib: one letter in ten is missing, another one, or in another place
-_SHORT = 3
+_SIMILARITY = 0.9  # difflib's ratio: of ten letters, one may be missing, different, or in another place
+_SHORT_WORD = 3  # letters
 _FOREIGN = re.compile(
     r"""
-    # kubelet, in every pod, for every Service of its namespace:
+    # set by kubelet in every pod, for every Service of its namespace:
     # https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
     .+_SERVICE_HOST | .+_SERVICE_PORT(_.+)? | .+_PORT_[0-9]+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?
     # Kubernetes' clients: credential plug-ins, fabric8 (Java), kubectl's old variable
@@ -36,7 +36,7 @@ _FOREIGN = re.compile(
         | POD_.+ | NODE_.+ | BEARER_TOKEN)
     # this project's own azd environment (infra/main.parameters.json)
     | KEY_ROTATION_ENABLED
-    # what scripts with the Azure CLI call a token that they made
+    # usual names of variables in scripts that make a SAS with the Azure CLI
     | SAS_(TOKEN | URL | URI)
     # Azure's SDKs and the Functions host
     | AZURE_CLIENT_(SECRET | CERTIFICATE_.+ | SEND_CERTIFICATE_CHAIN)
@@ -50,50 +50,50 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 
 
 def unknown(environment: Mapping[str, str], known: frozenset[str]) -> list[str]:
-    """The problem of each name that is none of the `known` settings, but looks like one; never with a value."""
+    """A message for each name that is not a `known` setting, but looks like one; without the value."""
     return [
         _problem(name, alike)
         for name, text in sorted(environment.items())
         if name not in known and text.strip() and not _foreign(name, text)
-        for alike in _suspicion(name, known)
+        for alike in _suggestions(name, known)
     ]
 
 
 @functools.cache
 def closest(name: str, known: frozenset[str]) -> str | None:
-    """The known setting that a name is near to, whatever its case and what stands between its words."""
+    """The known setting with the most similar name, if any; case and the separators of words do not matter."""
     normal = {_normal(each): each for each in known}
-    found = difflib.get_close_matches(_normal(name), normal, n=1, cutoff=_ALIKE)
+    found = difflib.get_close_matches(_normal(name), normal, n=1, cutoff=_SIMILARITY)
     return normal[found[0]] if found and _same_start(_normal(name), found[0]) else None
 
 
 def _same_start(name: str, ours: str) -> bool:
-    """Whether the first words are alike, where ours is so short that SSL_PROTOCOL is near to SAS_PROTOCOL."""
+    """Whether the first words are alike, if ours is short: SSL_PROTOCOL is similar to SAS_PROTOCOL, but not meant."""
     first, short = name.partition("_")[0], ours.partition("_")[0]
-    return len(short) > _SHORT or name.startswith(short) or set(first) <= set(short)
+    return len(short) > _SHORT_WORD or name.startswith(short) or set(first) <= set(short)
 
 
 def _foreign(name: str, text: str) -> bool:
-    # A Service's `…_PORT` is a URL, where a port of ours is a number.
+    # Kubernetes sets the `…_PORT` of a Service to a URL; the rotator's own ports are numbers.
     linked = name.endswith("_PORT") and _SERVICE_LINK.match(text)
     return bool(linked or _FOREIGN.fullmatch(name) or not _PLAIN.fullmatch(name))
 
 
-def _suspicion(name: str, known: frozenset[str]) -> Iterator[str | None]:
-    """Yield the setting that may be meant, or None for an unknown one of ours; nothing for other programs' names."""
+def _suggestions(name: str, known: frozenset[str]) -> Iterator[str | None]:
+    """Yield the setting that may be meant, or None if only the prefix is the rotator's; nothing for other programs'."""
     alike = closest(name, known)
-    # The host reads its own settings whatever their case.
+    # The Functions host ignores the case of its own settings.
     if alike and not (alike.startswith("AzureWebJobs") and alike.lower() == name.lower()):
         yield alike
-    elif alike is None and name.upper().startswith(_FAMILIES):
+    elif alike is None and name.upper().startswith(_PREFIXES):
         yield None
 
 
 def _problem(name: str, alike: str | None) -> str:
     if alike:
-        return f"{name} is no setting of the rotator: did you mean {alike}? Rename it, or remove it"
+        return f"{name} is not a setting of the rotator: did you mean {alike}? Rename it, or remove it"
     return (
-        f"{name} is no setting of the rotator, though it begins like one: remove it; in a terminal where another "
+        f"{name} is not a setting of the rotator, though it begins like one: remove it; in a terminal where another "
         f"program needs it, put `env -u {name}` in front of the command"
     )
 

@@ -63,7 +63,7 @@ def find(
     if held is None:
         return _drifted("somebody deleted the Secret") if known else Due(Cause.NO_SECRET, "there is no Secret yet")
     if not held.ours:
-        if known or held.labelled:
+        if known or held.has_our_label:
             return _drifted("somebody replaced the Secret")
         return Due(Cause.ADOPTED, "the Secret is adopted")
     return (

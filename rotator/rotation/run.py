@@ -98,7 +98,7 @@ class Run:
             run=self.name,
             trigger=self._trigger,
             asked_by=self._asked_by,
-            interval=self.plan.longest,
+            interval=self.plan.longest_interval,
             forced=self._forced,
             started=self._started,
             finished=self.services.clock(),
@@ -196,7 +196,7 @@ class Run:
         self._expires[target] = issued.sas.expiry
         outcome = Rotated(
             reason=why.text,
-            act=done.act.value,
+            act=done.method.value,
             fingerprint=issued.sas.fingerprint,
             expires=issued.sas.expiry,
             definition=self.plan.definition.label,

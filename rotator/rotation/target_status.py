@@ -48,7 +48,7 @@ def read(plan: Plan, services: Services, recall: LastKnownReader | None = None) 
     return Status(
         now=now,
         next_run=schedule.following(plan.schedule, now),
-        interval=plan.longest,
+        interval=plan.longest_interval,
         targets=targets,
         warnings=plan.warnings + warnings + untried + forgotten,
     )

@@ -14,7 +14,8 @@ import asyncssh
 import pytest
 
 from rotator.delivery.errors import AuthenticationRejectedError, HostKeyRejectedError, SshError, UnreachableError
-from rotator.delivery.ssh.connection import Limits, SshConnector
+from rotator.delivery.ssh.connection import SshConnector
+from rotator.delivery.ssh.handshake import Timeouts
 from rotator.plan import host_keys
 from rotator.plan.plan import Cluster
 from rotator.redaction import SecretText
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.real
 KEY = SecretText(keys.generate().private_text)
 WRONG = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
 # dropbear takes five unproven connections at a time, and one that was closed counts until its process has ended.
-SSH = SshConnector(Limits(pause=1.0))
+SSH = SshConnector(Timeouts(retry_delay=1.0))
 Server = Callable[[Path], contextlib.AbstractContextManager[int]]
 
 
@@ -101,7 +102,7 @@ def port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def kinds(port: int) -> list[str]:
-    return [key.key_type for key in SSH.shown(cluster(port))]
+    return [key.key_type for key in SSH.scan_host_keys(cluster(port))]
 
 
 def refused(one: Cluster) -> SshError:
@@ -116,16 +117,16 @@ def test_all_keys_are_shown_and_no_more_is_asked_for(port: int) -> None:
 
 @pytest.mark.parametrize("kind", ["", "ssh-ed25519 ", "ecdsa-sha2-nistp256 ", "ecdsa-sha2-nistp521 ", "ssh-rsa "])
 def test_a_wrong_pin_is_a_rejected_host_key_whatever_its_type(port: int, kind: str) -> None:
-    shown = {key.key_type: str(key) for key in SSH.shown(cluster(port))}
+    shown = {key.key_type: str(key) for key in SSH.scan_host_keys(cluster(port))}
     error = refused(cluster(port, f"{kind}{WRONG}"))
     assert type(error) is HostKeyRejectedError
     assert shown.get(kind.strip(), shown["ecdsa-sha2-nistp256"]) in str(error)
-    looked, proven = SSH.look(cluster(port, f"{kind}{WRONG}"))
+    looked, proven = SSH.verify_host(cluster(port, f"{kind}{WRONG}"))
     assert (sorted(map(str, looked)), proven) == (sorted(shown.values()), None)
 
 
 def test_each_key_may_be_pinned_with_and_without_its_type(port: int) -> None:
-    for key in SSH.shown(cluster(port)):
+    for key in SSH.scan_host_keys(cluster(port)):
         for pinned in (str(key), str(key).partition(" ")[2], f"ssh-ed25519 {WRONG}, {key}"):
             error = refused(cluster(port, pinned, user="nobody"))
             assert type(error) is AuthenticationRejectedError, error

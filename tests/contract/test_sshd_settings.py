@@ -134,7 +134,7 @@ def test_a_wrong_pin_stays_a_rejected_host_key_where_sshd_has_one_key_only(pinne
         error = failing(wrong)
         assert type(error) is HostKeyRejectedError
         assert "shows ssh-rsa SHA256:" in str(error)
-        assert len(SshConnector().shown(wrong)) == 1
+        assert len(SshConnector().scan_host_keys(wrong)) == 1
 
 
 def test_a_second_factor_is_told_with_the_key_accepted_and_the_remedy_helps() -> None:
@@ -156,7 +156,7 @@ def test_an_sshd_that_takes_passwords_only_is_told_as_that() -> None:
     with sshd("PubkeyAuthentication no", "PasswordAuthentication yes") as cluster:
         error = failing(cluster)
     assert type(error) is AuthenticationRejectedError
-    assert "takes no keys from this user, only" in str(error)
+    assert "does not accept keys from this user, only" in str(error)
     assert "`PubkeyAuthentication yes`" in error.remedy
 
 

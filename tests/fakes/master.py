@@ -27,7 +27,7 @@ _REFUSED = ("Error from server (Forbidden): ", "Error from server (Invalid): ", 
 class Master:
     """A Shell that carries out kubectl's part in memory.
 
-    `refuse` gives kubectl's words for a step: get, validate, delete, create, replace, hold, put back, confirm; of a
+    `refuse` gives kubectl's words for a step: get, validate, delete, create, replace, protect, put back, confirm; of a
     list one each time. Steps in `carried_out` are done all the same, and only their answer is that.
     Steps in `pretended` are answered as done, and are not.
     `prints` is what kubectl shows in place of the Secret, with status 0.
@@ -46,7 +46,7 @@ class Master:
         self.meddle: dict[str, list[Callable[[], None]]] = {"before": [], "after": []}
         self.webhook: Callable[[Document], None] = lambda document: None
         self.commands: list[str] = []
-        self.acts: list[WriteMethod] = []
+        self.methods: list[WriteMethod] = []
         self.received: list[str | None] = []
         self.deletes: list[dict[str, str]] = []
         self.dies_at: list[str] = []
@@ -61,14 +61,14 @@ class Master:
         if self.broken:
             raise self.broken
         for target in self.targets:
-            if command == kubectl.observe(target):
-                return Observation(self, target)
+            if command == kubectl.get_command(target):
+                return GetCommand(self, target)
             script = f"exec sh -c {shlex.quote(kubectl._script())} rotator "
             mark = command.removeprefix(script).partition(" ")[0] if command.startswith(script) else ""
-            for act in WriteMethod:
-                if command == kubectl.act(target, act, mark):
-                    self.acts.append(act)
-                    return Acting(self, target, act, mark)
+            for method in WriteMethod:
+                if command == kubectl.write_command(target, method, mark):
+                    self.methods.append(method)
+                    return WriteCommand(self, target, method, mark)
         raise AssertionError(f"no target has the command {command}")
 
     def value(self, name: str = "storage-sas", key: str = "secretKey") -> str:
@@ -110,12 +110,12 @@ class Master:
         self.secrets[name] = stored
 
 
-class Observation:
+class GetCommand:
     def __init__(self, master: Master, target: Target) -> None:
         self._master, self._target = master, target
 
     def wait_for(self, line: str) -> str:
-        raise AssertionError("an observation has no steps")
+        raise AssertionError("a get command has no steps")
 
     def finish(self, stdin: SecretText | None = None) -> Result:
         assert stdin is None
@@ -126,11 +126,11 @@ class Observation:
         return Result(0, found, "") if found != NOT_FOUND else Result(1, "", found)
 
 
-class Acting:
+class WriteCommand:
     """One remote command, step by step as the script does it."""
 
-    def __init__(self, master: Master, target: Target, act: WriteMethod, mark: str) -> None:
-        self._master, self._name, self._act, self._mark = master, target.secret, act, mark
+    def __init__(self, master: Master, target: Target, method: WriteMethod, mark: str) -> None:
+        self._master, self._name, self._method, self._mark = master, target.secret, method, mark
         self._stdout = ""
         self._gone = False
 
@@ -139,7 +139,7 @@ class Acting:
         if "start" in self._master.refuse:
             return ""
         self._show("held", "get")
-        self._say("ready")
+        self._print("ready")
         assert self._stdout.endswith(f"{line}\n")
         return self._stdout
 
@@ -149,22 +149,22 @@ class Acting:
         if "start" in master.refuse:
             return Result(70, "", master.words("start"))
         if stdin is None:
-            self._say("incomplete")
+            self._print("incomplete")
             return Result(65, self._stdout, "")
-        new, old, kept, options, _, end, rest = stdin.reveal().split("\n")
+        new, old, reversioned, options, _, end, rest = stdin.reveal().split("\n")
         assert (end, rest) == (self._mark, "")
         master.moment("after")
-        if self._act is not WriteMethod.RECREATE:
+        if self._method is not WriteMethod.RECREATE:
             self._write(json.loads(new))
         elif not self._validated():
             return Result(66, self._stdout, "")
         else:
-            self._recreate(new, old, kept, json.loads(options)["preconditions"])
+            self._recreate(new, old, reversioned, json.loads(options)["preconditions"])
         self._show("confirm", "confirm")
         return Result(0, self._stdout, "")
 
     def _write(self, new: Document) -> None:
-        if self._act is WriteMethod.CREATE:
+        if self._method is WriteMethod.CREATE:
             self._create("write", "create", new)
         else:
             self._replace("write", "replace", new)
@@ -175,7 +175,7 @@ class Acting:
             self._report("validate", words)
         return not words
 
-    def _recreate(self, new: str, old: str, kept: str, preconditions: dict[str, str]) -> None:
+    def _recreate(self, new: str, old: str, reversioned: str, preconditions: dict[str, str]) -> None:
         outcome = self._delete("delete", preconditions)
         if outcome in ("refused", "conflict"):
             return
@@ -185,31 +185,31 @@ class Acting:
         else:
             if self._delete("delete again", preconditions) == "conflict":
                 return
-            if not self._gone and self._kept(kept, "unclear"):
+            if not self._gone and self._protected(reversioned, "unclear"):
                 return
-        self._recover(new, old, kept)
+        self._recover(new, old, reversioned)
 
-    def _recover(self, new: str, old: str, kept: str) -> None:
+    def _recover(self, new: str, old: str, reversioned: str) -> None:
         for _ in range(60):
-            outcome = self._create("again", "put back", json.loads(new))
+            outcome = self._create("create again", "put back", json.loads(new))
             if outcome == "ok" or (self._gone and outcome == "exists"):
                 return
             if old != "-" and outcome == "refused":
                 restored = self._create("restore", "put back", json.loads(old))
                 if restored == "ok" or (self._gone and restored == "exists"):
                     return
-            if not self._gone and self._kept(kept, outcome):
+            if not self._gone and self._protected(reversioned, outcome):
                 return
-        self._say("given up")
+        self._print("given up")
 
-    def _kept(self, kept: str, there: str) -> bool:
-        outcome = self._replace("hold", "hold", json.loads(kept))
+    def _protected(self, reversioned: str, there: str) -> bool:
+        outcome = self._replace("protect", "protect", json.loads(reversioned))
         if outcome == "ok":
-            self._say("kept")
+            self._print("protected")
         elif outcome in ("conflict", "missing"):
             self._gone = True
         elif (there, outcome) == ("exists", "refused"):
-            self._say("unsettled")
+            self._print("delete unclear")
             return True
         return outcome == "ok"
 
@@ -258,7 +258,7 @@ class Acting:
         words = self._master.words(kind)
         found = "" if words else self._master.get(self._name)
         words = words or (found if found == NOT_FOUND else "")
-        self._say(step)
+        self._print(step)
         self._stdout += "" if words else f"{found}\n"
         self._section(step, "1" if words else "0", words)
 
@@ -268,12 +268,12 @@ class Acting:
         return outcome
 
     def _section(self, step: str, status: str, words: str) -> None:
-        self._say(f"{step} status")
+        self._print(f"{step} status")
         self._stdout += f"{status}\n"
-        self._say(f"{step} words")
+        self._print(f"{step} stderr")
         self._stdout += words or "\n"
 
-    def _say(self, step: str) -> None:
+    def _print(self, step: str) -> None:
         self._stdout += f"{self._mark} {step}\n"
 
 

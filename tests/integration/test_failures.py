@@ -19,7 +19,8 @@ from rotator import app, errors
 from rotator.azure import identity
 from rotator.delivery.errors import CommandKilledError, ConnectionLostError, OutputUnboundedError, TimedOutError
 from rotator.delivery.interface import Result
-from rotator.delivery.ssh.connection import Limits, SshConnector
+from rotator.delivery.ssh.connection import SshConnector
+from rotator.delivery.ssh.handshake import Timeouts
 from rotator.issuers.proof import StorageProver
 from rotator.plan import loader
 from rotator.redaction import SecretText
@@ -320,7 +321,7 @@ def test_a_mute_server_times_out(world: World, connection: Callable[..., Any]) -
     master(world).mute = True
     began = time.monotonic()
 
-    with pytest.raises(TimedOutError), connection(Limits(handshake=0.5)):
+    with pytest.raises(TimedOutError), connection(Timeouts(handshake=0.5)):
         pass
     assert time.monotonic() - began < 5
 

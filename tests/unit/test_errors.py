@@ -62,7 +62,10 @@ def test_exit_codes_and_http_statuses_are_those_of_the_families(kind: type[Rotat
 def test_error_says_what_is_wrong_and_what_to_do() -> None:
     error = UnreachableError("master:22 does not answer")
     assert str(error) == "master:22 does not answer"
-    assert error.remedy == "Check KUBERNETES_DNS, KUBERNETES_SSH_PORT, the network path and that sshd runs."
+    assert (
+        error.remedy
+        == "Check KUBERNETES_DNS, KUBERNETES_SSH_PORT and the network path, and that sshd runs on the master."
+    )
     assert error.code == "UnreachableError"
 
 

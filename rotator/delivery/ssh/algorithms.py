@@ -1,13 +1,13 @@
-"""What two sides of an SSH connection can agree on: a KEXINIT message, and what it lacks (RFC 4253, section 7.1)."""
+"""SSH algorithms: parses the host's offer (KEXINIT, RFC 4253 section 7.1), and finds what both sides do not share."""
 
 import dataclasses
 from collections.abc import Sequence
 
-_COOKIE = 16
-_LENGTH = 4
-_LISTS = 8  # those of languages, which follow, are of no interest
+_COOKIE = 16  # bytes
+_LENGTH = 4  # bytes
+_LISTS = 8  # the lists of languages, which follow, are ignored
 _MOST_SHOWN = 8
-# Names in the list of key exchanges that stand for extensions of the protocol (RFC 8308; OpenSSH's PROTOCOL).
+# Names in the list of key exchanges that are extensions of the protocol (RFC 8308; OpenSSH's PROTOCOL).
 _EXTENSIONS = ("ext-info-", "kex-strict-")
 
 
@@ -24,11 +24,11 @@ class Offer:
 
 @dataclasses.dataclass(frozen=True)
 class MissingAlgorithm:
-    """A list without a common algorithm: what it is for, sshd's directive, what we know, and what the host offers."""
+    """A use for which both sides share no algorithm, with sshd's directive, and what each side offers."""
 
     use: str
     directive: str
-    known: tuple[str, ...]
+    ours: tuple[str, ...]
     offered: tuple[str, ...]
 
     def __str__(self) -> str:
@@ -38,15 +38,15 @@ class MissingAlgorithm:
 
 
 def parse(body: bytes) -> Offer:
-    """Read a KEXINIT message without its type byte; raises ValueError.
+    """Parse a KEXINIT message without its type byte; raises ValueError.
 
-    Of a list for each direction, only what stands in both is taken.
+    Of an algorithm that is offered for each direction separately, only what both directions have is returned.
     """
     lists, rest = [], body[_COOKIE:]
     for _ in range(_LISTS):
         length, rest = int.from_bytes(rest[:_LENGTH], "big"), rest[_LENGTH:]
         if length > len(rest):
-            raise ValueError("a list of algorithms is cut off")
+            raise ValueError("a list of algorithms is truncated")
         text, rest = rest[:length].decode("ascii"), rest[length:]
         lists.append(tuple(name for name in text.split(",") if name and not name.startswith(_EXTENSIONS)))
     kex, host_keys = lists[:2]
@@ -54,8 +54,8 @@ def parse(body: bytes) -> Offer:
     return Offer(kex, host_keys, ciphers, macs, compressions)
 
 
-def lacks(ours: Offer, theirs: Offer) -> tuple[MissingAlgorithm, ...]:
-    """Name each list in which the two have nothing in common."""
+def find_missing(ours: Offer, theirs: Offer) -> tuple[MissingAlgorithm, ...]:
+    """Each use for which the two offers share no algorithm."""
     lists = (
         ("the key exchange", "KexAlgorithms", ours.kex, theirs.kex),
         ("the host key", "HostKeyAlgorithms", ours.host_keys, theirs.host_keys),
@@ -66,22 +66,22 @@ def lacks(ours: Offer, theirs: Offer) -> tuple[MissingAlgorithm, ...]:
     return tuple(MissingAlgorithm(*each) for each in lists if not set(each[2]) & set(each[3]))
 
 
-def remedy(lacking: Sequence[MissingAlgorithm]) -> str:
-    """Say what to add to which of sshd's directives."""
+def remedy(missing: Sequence[MissingAlgorithm]) -> str:
+    """What to add to which of sshd's directives."""
     return (
-        f"On the master, {'; '.join(map(_addition, lacking))}. `sshd -T` prints what is in force. Then reload sshd. "
-        "A server other than OpenSSH has settings of its own for the same names."
+        f"On the master, {'; '.join(map(_addition, missing))}. `sshd -T` prints the effective configuration. Then "
+        "reload sshd. A server other than OpenSSH has its own settings for the same names."
     )
 
 
-def _addition(lack: MissingAlgorithm) -> str:
-    if lack.directive == "Compression":
-        return "let sshd_config have `Compression no` or `Compression delayed`"
-    # The certificate forms of host key algorithms are of no use without an authority.
-    names = [name for name in lack.known if "-cert-" not in name]
-    added = f"add one of these to `{lack.directive}` in sshd_config: {', '.join(names)}"
-    if lack.directive == "HostKeyAlgorithms":
-        return f"make host keys that are not there (`ssh-keygen -A`) and {added}"
+def _addition(missing: MissingAlgorithm) -> str:
+    if missing.directive == "Compression":
+        return "set `Compression no` or `Compression delayed` in sshd_config"
+    # The certificate forms of host key algorithms are of no use without a certificate authority.
+    names = [name for name in missing.ours if "-cert-" not in name]
+    added = f"add one of these to `{missing.directive}` in sshd_config: {', '.join(names)}"
+    if missing.directive == "HostKeyAlgorithms":
+        return f"generate the missing host keys (`ssh-keygen -A`) and {added}"
     return added
 
 

@@ -1,4 +1,4 @@
-"""SSH to the master with paramiko: the host key is proven before anything is sent, every step bounded in time."""
+"""SSH connections to masters, with paramiko: the host key is verified before a login, and every step has a time-out."""
 
 import contextlib
 import time
@@ -15,106 +15,106 @@ from rotator.delivery.errors import (
     SshError,
     TimedOutError,
 )
-from rotator.delivery.ssh import handshake, session, tcp
-from rotator.delivery.ssh import private_key as privatekey
+from rotator.delivery.ssh import handshake, private_key, session, tcp
 from rotator.delivery.ssh.transport import Transport, quote
 from rotator.plan import host_keys
 from rotator.plan.plan import Cluster
 from rotator.redaction import SecretText
 
-Limits = handshake.Limits
-
 
 class SshConnector:
-    """Opens connections to masters. `resolve` gives a host's addresses, as socket.getaddrinfo does."""
+    """Opens connections to masters. `resolve` returns a host's addresses, as socket.getaddrinfo does."""
 
     def __init__(
         self,
-        limits: Limits | None = None,
+        timeouts: handshake.Timeouts | None = None,
         *,
         sleep: Callable[[float], None] = time.sleep,
         resolve: tcp.Resolve = tcp.resolve,
     ) -> None:
-        self._limits = limits or Limits()
-        self._handshakes = handshake.Handshakes(self._limits, sleep=sleep, resolve=resolve)
+        self._timeouts = timeouts or handshake.Timeouts()
+        self._handshakes = handshake.Handshakes(self._timeouts, sleep=sleep, resolve=resolve)
 
     @contextlib.contextmanager
     def connect(self, cluster: Cluster, key: SecretText, passphrase: SecretText | None) -> Iterator[session.Session]:
-        """Give a connection to the proven host; raises SshError of the kind that says what went wrong."""
-        private_key = privatekey.load(key, passphrase)
-        with contextlib.closing(self.proven(cluster)) as transport:
-            yield self.login(transport, cluster, private_key)
+        """Connect to the host if its key is pinned, and log in; raises SshError."""
+        signing_key = private_key.load(key, passphrase)
+        with contextlib.closing(self.open_proven(cluster)) as transport:
+            yield self.login(transport, cluster, signing_key)
 
-    def look(self, cluster: Cluster) -> "tuple[tuple[host_keys.HostKey, ...], ProvenConnection | None]":
-        """Give the keys that the host shows, until a pinned one is, and the connection that shows it; send nothing.
+    def verify_host(self, cluster: Cluster) -> "tuple[tuple[host_keys.HostKey, ...], ProvenConnection | None]":
+        """Return the host keys that were seen until one was pinned, and the connection with that one, without login.
 
-        Raises SshError if the host shows no key at all.
+        The connection is None if no key is pinned. Raises SshError if the host shows no key at all.
         """
-        walk = _HostKeyScan(self._handshakes, cluster)
-        for key, transport in walk.keys(_pinned_first(cluster)):
+        scan = _HostKeyScan(self._handshakes, cluster)
+        for key, transport in scan.keys(_pinned_first(cluster)):
             if host_keys.is_pinned(key, cluster.pins):
-                return tuple(walk.shown), ProvenConnection(self, cluster, transport)
+                return tuple(scan.found), ProvenConnection(self, cluster, transport)
             transport.close()
-        return walk.strongest_first(), None
+        return scan.strongest_first(), None
 
-    def shown(self, cluster: Cluster) -> tuple[host_keys.HostKey, ...]:
-        """Give the host's keys, the strongest first, for a person to compare; nothing is sent to it."""
-        walk = _HostKeyScan(self._handshakes, cluster)
-        for _, transport in walk.keys(list(host_keys.ALGORITHMS)):
+    def scan_host_keys(self, cluster: Cluster) -> tuple[host_keys.HostKey, ...]:
+        """Return all of the host's keys, the strongest type first, as ssh-keyscan does; raises SshError."""
+        scan = _HostKeyScan(self._handshakes, cluster)
+        for _, transport in scan.keys(list(host_keys.ALGORITHMS)):
             transport.close()
-        return walk.strongest_first()
+        return scan.strongest_first()
 
-    def proven(self, cluster: Cluster) -> Transport:
-        """Connect to the proven host; send nothing. A pin without a type may be of any, and each is tried.
+    def open_proven(self, cluster: Cluster) -> Transport:
+        """Connect to the host if its key is pinned, without login. For a pin without a type, each type is requested.
 
-        Raises HostKeyRejectedError if the host shows other keys, whatever becomes of the further connections.
+        Raises HostKeyRejectedError if the host shows other keys, even if connections for further types fail.
         """
-        walk = _HostKeyScan(self._handshakes, cluster)
+        scan = _HostKeyScan(self._handshakes, cluster)
         try:
-            for key, transport in walk.keys(_pinned_first(cluster), only=_pinned_types(cluster)):
+            for key, transport in scan.keys(_pinned_first(cluster), only=_pinned_types(cluster)):
                 if host_keys.is_pinned(key, cluster.pins):
                     return transport
                 transport.close()
         except NoHostKeyError as error:
-            raise _rejected(cluster, f"{error}; pinned is", error.remedy) from error
-        shown = ", ".join(map(str, walk.shown))
-        troubles = f" ({'; '.join(walk.troubles)})" if walk.troubles else ""
-        raise _rejected(cluster, f"{cluster} shows {shown}{troubles}, but pinned is", host_keys.REPLACED)
+            raise _host_key_rejected(cluster, f"{error}; pinned is", error.remedy) from error
+        found = ", ".join(map(str, scan.found))
+        problems = f" ({'; '.join(scan.problems)})" if scan.problems else ""
+        raise _host_key_rejected(cluster, f"{cluster} shows {found}{problems}, but pinned is", host_keys.REPLACED)
 
     def login(self, transport: Transport, cluster: Cluster, key: paramiko.PKey) -> session.Session:
-        """Log in on a connection to a proven host; raises AuthenticationRejectedError, ConnectionLostError."""
-        seconds = self._limits.authenticate
-        transport.auth_timeout = 2 * seconds  # the limit comes first, and says what took so long
-        with session.Limit(transport, seconds, f"authentication on {cluster}") as limit:
+        """Log in on a connection to a proven host.
+
+        Raises AuthenticationRejectedError, SecondFactorError, ConnectionLostError or TimedOutError.
+        """
+        seconds = self._timeouts.authenticate
+        transport.auth_timeout = 2 * seconds  # later than our own time-out, whose error says what took so long
+        with session.Timeout(transport, seconds, f"authentication on {cluster}") as timeout:
             try:
                 more = transport.auth_publickey(cluster.user, key)
             except SshError:
                 raise
-            except Exception as error:  # paramiko raises whatever it stumbles over in what a host sends
-                limit.check(error)
-                raise _refused(cluster, key, transport, error) from error
-        limit.check(None)
+            except Exception as error:  # paramiko raises errors of many kinds about what a host sends
+                timeout.check(error)
+                raise _login_error(cluster, key, transport, error) from error
+        timeout.check(None)
         if more:
-            raise _half_accepted(cluster, key, more)
+            raise _second_factor_error(cluster, key, more)
         return session.Session(transport, cluster)
 
 
 class ProvenConnection:
-    """A connection to a proven host on which nobody has logged in yet."""
+    """A connection to a host whose key is pinned, on which nobody has logged in yet."""
 
-    def __init__(self, ssh: SshConnector, cluster: Cluster, transport: Transport) -> None:
-        self._ssh = ssh
+    def __init__(self, connector: SshConnector, cluster: Cluster, transport: Transport) -> None:
+        self._connector = connector
         self._cluster = cluster
         self._transport = transport
 
     @contextlib.contextmanager
     def login(self, key: SecretText, passphrase: SecretText | None) -> Iterator[session.Session]:
-        """Log in, on another connection if the host did not wait (LoginGraceTime); raises SshError."""
-        private_key = privatekey.load(key, passphrase)
+        """Log in, on a new connection if the host closed this one meanwhile (LoginGraceTime); raises SshError."""
+        signing_key = private_key.load(key, passphrase)
         if not self._transport.is_active():
-            self._transport = self._ssh.proven(self._cluster)
+            self._transport = self._connector.open_proven(self._cluster)
         with contextlib.closing(self):
-            yield self._ssh.login(self._transport, self._cluster, private_key)
+            yield self._connector.login(self._transport, self._cluster, signing_key)
 
     def close(self) -> None:
         """Close the connection."""
@@ -122,50 +122,50 @@ class ProvenConnection:
 
 
 class _HostKeyScan:
-    """A walk over a host's keys, with as few connections as that takes: sshd counts those without a login.
+    """Finds a host's keys with as few connections as possible, because sshd penalises connections without a login.
 
-    A connection shows one key. The first asks for any type, so that every server goes on; the server's own list says
-    which types it has besides. `shown` are the keys, and `troubles` says why others were not.
+    Each connection shows one key. The first accepts any type, so that every server completes it; the server's own list
+    says which other types it has. `found` are the keys so far, and `problems` says why others were not shown.
     """
 
     def __init__(self, handshakes: handshake.Handshakes, cluster: Cluster) -> None:
         self._handshakes = handshakes
         self._cluster = cluster
-        self.shown: list[host_keys.HostKey] = []
-        self.troubles: list[str] = []
+        self.found: list[host_keys.HostKey] = []
+        self.problems: list[str] = []
 
     def keys(
         self, order: Sequence[str], only: Sequence[str] = tuple(host_keys.ALGORITHMS)
     ) -> Iterator[tuple[host_keys.HostKey, Transport]]:
-        """Give each key with its open connection: any of the types in this order, then further ones of `only`.
+        """Yield each key with its open connection: first one of any type, `order` by preference, then those of `only`.
 
-        Raises SshError of the first connection only: what was shown is not lost by what comes later.
+        Raises SshError if the first connection fails; an error of a later one becomes one of the `problems`.
         """
         first = self._handshakes.exchange(self._cluster, order)
-        yield self._seen(first), first
+        yield self._add(first), first
         for kind in [kind for kind in order if kind in only and kind != first.key_type and first.offers(kind)]:
             try:
                 another = self._handshakes.exchange(self._cluster, [kind])
             except SshError as error:
-                self.troubles.append(f"its {kind} key was not shown: {error}")
+                self.problems.append(f"its {kind} key was not shown: {error}")
                 if isinstance(error, TimedOutError):
                     return
                 continue
-            yield self._seen(another), another
+            yield self._add(another), another
 
     def strongest_first(self) -> tuple[host_keys.HostKey, ...]:
-        """Give the keys that were shown in the order of their types."""
+        """The keys that were found, in the order of their types."""
         types = list(host_keys.ALGORITHMS)
-        return tuple(sorted(self.shown, key=lambda key: types.index(key.key_type)))
+        return tuple(sorted(self.found, key=lambda key: types.index(key.key_type)))
 
-    def _seen(self, transport: Transport) -> host_keys.HostKey:
-        key = transport.shown()
-        self.shown.append(key)
+    def _add(self, transport: Transport) -> host_keys.HostKey:
+        key = transport.remote_host_key()
+        self.found.append(key)
         return key
 
 
 def _pinned_types(cluster: Cluster) -> list[str]:
-    """Name the types that a pinned key may be of, the strongest first."""
+    """The types that a pinned key may have, the strongest first."""
     types = {pin.key_type for pin in cluster.pins}
     return [name for name in host_keys.ALGORITHMS if name in types or None in types]
 
@@ -174,34 +174,34 @@ def _pinned_first(cluster: Cluster) -> list[str]:
     return list(dict.fromkeys([*_pinned_types(cluster), *host_keys.ALGORITHMS]))
 
 
-def _rejected(cluster: Cluster, why: str, remedy: str) -> HostKeyRejectedError:
+def _host_key_rejected(cluster: Cluster, reason: str, remedy: str) -> HostKeyRejectedError:
     pinned = ", ".join(map(str, cluster.pins))
-    return HostKeyRejectedError(f"{why} {pinned}; nothing was sent to it", remedy=remedy)
+    return HostKeyRejectedError(f"{reason} {pinned}; nothing was sent to it", remedy=remedy)
 
 
-def _refused(cluster: Cluster, key: paramiko.PKey, transport: Transport, error: Exception) -> SshError:
+def _login_error(cluster: Cluster, key: paramiko.PKey, transport: Transport, error: Exception) -> SshError:
     packets = transport.packetizer
-    if packets.ended and not packets.refused and not packets.parting:
+    if packets.closed_by_host and not packets.login_refused and not packets.disconnect_reason:
         return ConnectionLostError(
-            f"{cluster} closed the connection while it looked at the key {key.get_name()} {key.fingerprint}",
-            remedy="The next run tries again. If it fails as well, see the log of the master's SSH server for why.",
+            f"{cluster} closed the connection while it checked the key {key.get_name()} {key.fingerprint}",
+            remedy="The next run tries again. If it fails too, read the log of the master's SSH server.",
         )
-    why = quote(packets.parting or session.words(error))
+    reason = quote(packets.disconnect_reason or session.error_text(error))
     if isinstance(error, paramiko.BadAuthenticationType):
         return AuthenticationRejectedError(
-            f"{cluster} takes no keys from this user, only {quote(', '.join(error.allowed_types))}",
-            remedy="On the master, let sshd_config have `PubkeyAuthentication yes`, and AuthenticationMethods of this "
-            "user be `publickey` or `any`.",
+            f"{cluster} does not accept keys from this user, only {quote(', '.join(error.allowed_types))}",
+            remedy="In sshd_config on the master, set `PubkeyAuthentication yes`, and AuthenticationMethods for this "
+            "user to `publickey` or `any`.",
         )
     return AuthenticationRejectedError(
-        f"{cluster} does not accept the key {key.get_name()} {key.fingerprint}: {why}",
-        remedy="Check KUBERNETES_SSH_USERNAME and that this key stands in the user's authorized_keys on the master.",
+        f"{cluster} does not accept the key {key.get_name()} {key.fingerprint}: {reason}",
+        remedy="Check KUBERNETES_SSH_USERNAME, and that this key is in the user's authorized_keys on the master.",
     )
 
 
-def _half_accepted(cluster: Cluster, key: paramiko.PKey, more: Sequence[str]) -> SecondFactorError:
+def _second_factor_error(cluster: Cluster, key: paramiko.PKey, more: Sequence[str]) -> SecondFactorError:
     return SecondFactorError(
-        f"{cluster} accepts the key {key.get_name()} {key.fingerprint}, and then asks for {quote(', '.join(more))} too",
-        remedy="The key is right. Exempt this user from the second factor, by these lines at the end of sshd_config on "
-        f"the master: `Match User {cluster.user}` and `AuthenticationMethods publickey`. Then reload sshd.",
+        f"{cluster} accepts the key {key.get_name()} {key.fingerprint}, but also asks for {quote(', '.join(more))}",
+        remedy="The key is right. Exempt this user from the second factor with these lines at the end of sshd_config "
+        f"on the master: `Match User {cluster.user}` and `AuthenticationMethods publickey`. Then reload sshd.",
     )

@@ -1,6 +1,6 @@
-"""What kubectl, and whatever runs it on the master, mean by their words when something fails.
+"""Turns what kubectl, or sudo, snap or a shell around it, printed on stderr into one of the errors of delivery.
 
-The words are cut before anything is searched in them, and every pattern takes a time linear in what is left.
+The text is shortened before it is searched, and every pattern takes a time linear in its length.
 """
 
 import dataclasses
@@ -24,13 +24,16 @@ from rotator.delivery.errors import (
     QuotaExceededError,
     SudoError,
 )
-from rotator.delivery.ssh.remote_output import bounded, quote, without_noise
+from rotator.delivery.ssh.remote_output import quote, shortened, without_noise
 from rotator.plan.plan import Strategy, Target
 
 
 @dataclasses.dataclass(frozen=True)
 class _Meaning:
-    """What words like these mean. `what` may name the target and the pattern's groups; `remedy` is more exact."""
+    """The error for text that matches `pattern`.
+
+    `what` is a format string of the target and the pattern's groups. `remedy` replaces the error's own.
+    """
 
     pattern: str
     error: type[errors.RotatorError]
@@ -40,33 +43,33 @@ class _Meaning:
 
 _SUDO = "sudo does not run kubectl for {target.cluster.user}"
 _KUBECONFIG = "kubectl has no usable kubeconfig on {target.cluster}"
-# Of errors whose remedy is `apply`, where that is what the settings say and the Secret is immutable.
-_IN_PLACE_REMEDIES: dict[type[errors.RotatorError], str] = {
+# For targets with strategy `apply`, of errors whose own remedy is `apply`. They get here if the Secret is immutable.
+_APPLY_REMEDIES: dict[type[errors.RotatorError], str] = {
     DryRunUnsupportedError: "Let the webhook's owner declare its sideEffects as None or NoneOnDryRun.",
     OwnerReferenceError: "Let kubectl's user update the finalizers of the Secret's owner.",
 }
 _KUBERC_REMEDY = (
     "Remove that default from the kuberc of the user that kubectl runs as (~/.kube/kuberc; root's with sudo). The "
-    'rotator sets KUBERC=off; for sudo to hand that on, put into /etc/sudoers.d: Defaults env_keep += "KUBERC"'
+    'rotator sets KUBERC=off; for sudo to pass that on, put into /etc/sudoers.d: Defaults env_keep += "KUBERC"'
 )
 _NO_SETUID = (
-    "Let kubectl run without sudo, by a kubeconfig that this user may read, or let sshd's sessions gain privileges: "
-    "NoNewPrivileges in its unit, the nosuid mount option."
+    "Let kubectl run without sudo, with a kubeconfig that this user may read; or let sshd's sessions gain privileges: "
+    "remove NoNewPrivileges from its unit, or the mount option nosuid."
 )
 
-# In this order: the first one that is found tells. What admission says comes first, as it may hold any words.
-# The words are those of k8s.io/apimachinery's StatusReason and apiserver's admission, of kubectl, sudo, sudo-rs
+# The first pattern that matches counts. Those of admission come first, as its messages may contain any words.
+# The texts are from k8s.io/apimachinery's StatusReason and apiserver's admission, from kubectl, sudo, sudo-rs
 # (src/common/error.rs), snapd, k3s and MicroK8s.
 _MEANINGS = (
     _Meaning(
         r"is forbidden: cannot set blockOwnerDeletion",
         OwnerReferenceError,
-        "admission does not let kubectl's user create {target} with the owner that it has",
+        "admission does not let kubectl's user create {target} with its owner reference",
     ),
     _Meaning(
         r"does not support dry run|dryRun (?:alpha|beta) feature is disabled",
         DryRunUnsupportedError,
-        "the API server makes no dry run for {target}",
+        "the API server supports no dry run for {target}",
     ),
     _Meaning(
         r'failed calling webhook "(?P<name>[\w.:/-]{1,253})"',
@@ -109,7 +112,7 @@ _MEANINGS = (
     _Meaning(
         r"deletion is cancelled|--interactive can ?not be used with|while applying preferences",
         KubercError,
-        "kubectl follows defaults of its own on {target.cluster}",
+        "kubectl uses defaults of its user's on {target.cluster}",
         _KUBERC_REMEDY,
     ),
     _Meaning(
@@ -122,7 +125,7 @@ _MEANINGS = (
         r"Insufficient permissions to access MicroK8s",
         KubeconfigError,
         _KUBECONFIG,
-        "On the master, let the user use MicroK8s: sudo usermod --append --groups microk8s <user>. Or set "
+        "On the master, allow the user MicroK8s: sudo usermod --append --groups microk8s <user>. Or set "
         "KUBERNETES_KUBECTL='sudo /snap/bin/microk8s kubectl'.",
     ),
     _Meaning(
@@ -135,7 +138,7 @@ _MEANINGS = (
         r"\(Unauthorized\)|must be logged in|getting credentials: |"
         r"remote error: tls: (?:bad|expired|revoked|unknown) certificate|remote error: tls: certificate required",
         KubernetesUnauthorizedError,
-        "the API server does not know who kubectl is on {target.cluster}",
+        "the API server does not accept kubectl's credential on {target.cluster}",
     ),
     _Meaning(
         r"x509: certificate has expired or is not yet valid: current time \S{1,40} is before",
@@ -159,7 +162,7 @@ _MEANINGS = (
     _Meaning(
         r"x509: (?:certificate is (?:valid for|not valid for any)|cannot validate certificate for)",
         ApiServerDownError,
-        "the certificate of the API server is for other names than the kubeconfig's",
+        "the certificate of the API server is for other names than the one in the kubeconfig",
         "Correct `server` in the kubeconfig that kubectl uses on the master, or set tls-server-name there.",
     ),
     _Meaning(r"not yet ready to handle request", ApiServerDownError, "the API server is not ready yet"),
@@ -168,10 +171,14 @@ _MEANINGS = (
     _Meaning(
         r"Operation cannot be fulfilled on resourcequotas ",
         ConflictError,
-        "others use the quota of {target} at the same time",
+        "others update the quota of {target} at the same time",
         "The next run tries again.",
     ),
-    _Meaning(r"\((?:Conflict|AlreadyExists)\)|has been modified", ConflictError, "Secret {target} changed meanwhile"),
+    _Meaning(
+        r"\((?:Conflict|AlreadyExists)\)|has been modified",
+        ConflictError,
+        "Secret {target} was changed by somebody else",
+    ),
     _Meaning(
         r"(?m)^Error from server \((?:Invalid|BadRequest)\): |^The (?:secrets|Secret|request) .{0,300}is invalid",
         ManifestRejectedError,
@@ -194,8 +201,8 @@ _MEANINGS = (
         r'running "[^"]{1,100}" failed: ',
         KubectlMissingError,
         "snap does not run kubectl for {target.cluster.user}",
-        "Snaps need a home below /home that the user may write to: make one, or install kubectl by other means and "
-        "set KUBERNETES_KUBECTL to it.",
+        "Snaps need a home directory below /home that the user may write to: create one, or install kubectl in another "
+        "way and set KUBERNETES_KUBECTL to it.",
     ),
     _Meaning(
         r"(?i)sh: .{0,300}not found|command not found|no such file or directory|permission denied",
@@ -207,27 +214,29 @@ _MEANINGS = (
 
 
 def explain(status: int, stderr: str, target: Target, consequence: str) -> errors.RotatorError:
-    """Turn kubectl's failure into our error, with its own words, scrubbed, and what the cluster now holds."""
-    said = f"{quote(stderr) or f'kubectl ended with status {status} and said nothing'}; {consequence}"
-    # A warning's words may look like an error's. Only where there is nothing else, they may be what failed.
-    for words in (without_noise(bounded(stderr)), bounded(stderr)):
+    """The error for a failed kubectl: it quotes stderr, scrubbed, and ends with what the cluster now holds."""
+    details = f"{quote(stderr) or f'kubectl ended with status {status} and printed no error'}; {consequence}"
+    # A warning may read like an error, so warnings are searched only if nothing else matches.
+    for text in (without_noise(shortened(stderr)), shortened(stderr)):
         for meaning in _MEANINGS:
-            if found := re.search(meaning.pattern, words):
+            if found := re.search(meaning.pattern, text):
                 what = meaning.what.format(target=target, **found.groupdict())
-                return meaning.error(f"{what}: {said}", remedy=_remedy(meaning, target))
+                return meaning.error(f"{what}: {details}", remedy=_remedy(meaning, target))
     if status in (126, 127):  # the shell's own: not executable, not found
-        return KubectlMissingError(f"no kubectl on {target.cluster}: {said}")
+        return KubectlMissingError(f"no kubectl on {target.cluster}: {details}")
     return CommandFailedError(
-        f"kubectl failed on {target.cluster}: {said}", status=status, remedy="Run kubectl on the master as that user."
+        f"kubectl failed on {target.cluster}: {details}",
+        status=status,
+        remedy="Run kubectl on the master as that user.",
     )
 
 
 def _remedy(meaning: _Meaning, target: Target) -> str | None:
     if target.strategy is Strategy.APPLY:
-        return _IN_PLACE_REMEDIES.get(meaning.error, meaning.remedy)
+        return _APPLY_REMEDIES.get(meaning.error, meaning.remedy)
     if meaning.error is ManifestRejectedError:
         return (
-            f"{meaning.error.remedy} Where only creating or deleting it is refused, KUBERNETES_SECRET_STRATEGY=apply "
+            f"{meaning.error.remedy} If only creating or deleting it is refused, KUBERNETES_SECRET_STRATEGY=apply "
             "changes it in place."
         )
     return meaning.remedy

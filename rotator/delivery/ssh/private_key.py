@@ -1,4 +1,4 @@
-"""SSH private keys from text: OpenSSH, PEM and PKCS#8; RSA, ECDSA and Ed25519; with and without passphrase."""
+"""Loads and generates SSH private keys: OpenSSH, PEM and PKCS#8; RSA, ECDSA and Ed25519; with or without passphrase."""
 
 import io
 
@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from rotator.delivery.errors import PassphraseFault, PrivateKeyError
 from rotator.delivery.ssh import private_key_formats, private_key_text
-from rotator.delivery.ssh.private_key_text import Armoured
+from rotator.delivery.ssh.private_key_text import PemKey
 from rotator.redaction import SecretText
 
 _LEAST_RSA_BITS = 2048
@@ -18,17 +18,17 @@ _Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKe
 
 
 def load(text: SecretText, passphrase: SecretText | None = None) -> paramiko.PKey:
-    """Make the key that paramiko signs with; raises PrivateKeyError, without the key in it."""
-    key = _parse(private_key_text.find(text.reveal()), passphrase)
+    """Load the key that paramiko signs with; raises PrivateKeyError, which contains nothing of the key."""
+    key = _parse(private_key_text.find_key(text.reveal()), passphrase)
     if isinstance(key, rsa.RSAPrivateKey) and not _LEAST_RSA_BITS <= key.key_size <= _MOST_RSA_BITS:
-        raise private_key_formats.useless(f"is RSA with {key.key_size} bits")
-    # paramiko reads no PKCS#8, and each of its classes wants the same OpenSSH form; it never leaves memory.
+        raise private_key_formats.unsuitable(f"is RSA with {key.key_size} bits")
+    # paramiko reads no PKCS#8, but all of its classes read OpenSSH's form. This unencrypted copy never leaves memory.
     try:
         plain = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
         ).decode()
     except ValueError:
-        raise private_key_formats.useless("is on a curve that SSH does not know") from None
+        raise private_key_formats.unsuitable("is on a curve that SSH does not know") from None
     if isinstance(key, rsa.RSAPrivateKey):
         return paramiko.RSAKey.from_private_key(io.StringIO(plain))
     if isinstance(key, ec.EllipticCurvePrivateKey):
@@ -36,22 +36,22 @@ def load(text: SecretText, passphrase: SecretText | None = None) -> paramiko.PKe
     return paramiko.Ed25519Key.from_private_key(io.StringIO(plain))
 
 
-def _parse(found: Armoured, passphrase: SecretText | None) -> _Key:
+def _parse(found: PemKey, passphrase: SecretText | None) -> _Key:
     if found.encrypted and passphrase is None:
         raise _passphrase_error("missing")
     if passphrase is not None and not found.encrypted:
         raise _passphrase_error("needless")
-    read = (
+    load_key = (
         serialization.load_ssh_private_key
         if found.label == private_key_formats.OPENSSH
         else serialization.load_pem_private_key
     )
     try:
-        key = read(found.pem.encode(), passphrase.reveal().encode() if passphrase else None)
-    except Exception:  # noqa: BLE001  # whatever the library stumbles over: it may quote what it could not read
+        key = load_key(found.pem.encode(), passphrase.reveal().encode() if passphrase else None)
+    except Exception:  # noqa: BLE001  # not chained: the library's errors are of many kinds, and may quote the key
         raise (_passphrase_error("wrong") if found.encrypted else private_key_formats.damaged()) from None
     if not isinstance(key, _Key):
-        raise private_key_formats.useless("is not RSA, ECDSA or Ed25519")
+        raise private_key_formats.unsuitable("is not RSA, ECDSA or Ed25519")
     return key
 
 
@@ -63,7 +63,7 @@ def _passphrase_error(fault: PassphraseFault) -> PrivateKeyError:
         ),
         "wrong": (
             "the SSH private key does not open with the passphrase from the vault",
-            "Check the secret that KUBERNETES_SSH_PASSPHRASE_SECRET names; mind a trailing newline in it.",
+            "Check the secret that KUBERNETES_SSH_PASSPHRASE_SECRET names; it may have a trailing newline.",
         ),
         "needless": (
             "the SSH private key has no passphrase, but one is configured",
@@ -74,16 +74,16 @@ def _passphrase_error(fault: PassphraseFault) -> PrivateKeyError:
 
 
 def generate(passphrase: SecretText | None = None) -> SecretText:
-    """Make an Ed25519 key in OpenSSH's form, in memory only, encrypted where there is a passphrase."""
+    """Generate an Ed25519 key in OpenSSH's form, in memory only, encrypted if there is a passphrase."""
     encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
     if passphrase is not None:
         encryption = serialization.BestAvailableEncryption(passphrase.reveal().encode())
     key = ed25519.Ed25519PrivateKey.generate()
-    form = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, encryption)
-    return SecretText(form.decode())
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, encryption)
+    return SecretText(pem.decode())
 
 
 def public_line(key: SecretText, passphrase: SecretText | None = None) -> str:
-    """Give a key's public half as authorized_keys has it; raises PrivateKeyError."""
+    """The public key as a line of authorized_keys; raises PrivateKeyError."""
     pair = load(key, passphrase)
     return f"{pair.get_name()} {pair.get_base64()} storage-credential-rotator"

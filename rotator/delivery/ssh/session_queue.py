@@ -1,4 +1,4 @@
-"""A connection on which as many commands run at once as the host allows: further ones wait for their turn."""
+"""A queue for remote commands on one connection: those above the host's limit of sessions wait."""
 
 import threading
 import time
@@ -12,9 +12,9 @@ _PAUSE_SECONDS = 0.1
 
 
 class QueuedShell:
-    """A shell for several threads. sshd's MaxSessions, 10 by default, bounds the commands of one connection.
+    """A shell for several threads. sshd's MaxSessions, 10 by default, limits the commands of one connection.
 
-    A host that has refused every session for so many `seconds` gives none: what else waits is refused with it.
+    If the host refuses every session for so many `seconds`, all waiting commands fail.
     """
 
     def __init__(
@@ -29,33 +29,33 @@ class QueuedShell:
         self._seconds = seconds
         self._clock = clock
         self._sleep = sleep
-        self._turn = threading.Lock()
-        self._until: float | None = None
+        self._one_retries = threading.Lock()
+        self._deadline: float | None = None
 
     def start(self, command: str, *, seconds: float) -> Running:
-        """Start a command, as soon as the host lets it; raises SshError."""
+        """Start a command as soon as the host accepts a session; raises SshError."""
         try:
-            return self._started(command, seconds)
+            return self._start(command, seconds)
         except CommandError as error:
-            self._check(error)
-        with self._turn:
+            self._deadline_after(error)
+        with self._one_retries:
             while True:
                 try:
-                    return self._started(command, seconds)
+                    return self._start(command, seconds)
                 except CommandError as error:
-                    if self._clock() >= self._check(error):
+                    if self._clock() >= self._deadline_after(error):
                         raise
                 self._sleep(_PAUSE_SECONDS)
 
-    def _started(self, command: str, seconds: float) -> Running:
+    def _start(self, command: str, seconds: float) -> Running:
         running = self._shell.start(command, seconds=seconds)
-        self._until = None
+        self._deadline = None
         return running
 
-    def _check(self, error: CommandError) -> float:
-        """Raise it again unless it is a session that was refused; then give the time until which one is waited for."""
+    def _deadline_after(self, error: CommandError) -> float:
+        """Return the deadline for retries after a session was refused; raises any other error again."""
         if type(error) is not CommandError:
             raise error
-        until = self._until or self._clock() + self._seconds
-        self._until = until
-        return until
+        deadline = self._deadline or self._clock() + self._seconds
+        self._deadline = deadline
+        return deadline

@@ -1,6 +1,6 @@
-"""A TCP connection to the first of a host's addresses that answers, tried side by side (after RFC 8305).
+"""TCP connections: tries a host's addresses in parallel, and takes the first that answers (after RFC 8305).
 
-An address that leads nowhere (IPv6 without a route, one of several nodes down) so costs a moment, not all the time.
+So an address that does not answer (IPv6 without a route, a node that is down) delays a connection by a moment only.
 """
 
 import contextlib
@@ -23,93 +23,96 @@ _STAGGER_SECONDS = 0.25  # RFC 8305, section 5: "a recommended value for a defau
 _MOST_ADDRESSES = 32
 _IN_PROGRESS = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
 
-# Family, type, protocol, canonical name, address: as socket.getaddrinfo gives them.
-Found = tuple[Any, Any, int, str, Any]
-Resolve = Callable[[str, int], Sequence[Found]]
+# Family, type, protocol, canonical name, address, as socket.getaddrinfo returns them.
+AddressInfo = tuple[Any, Any, int, str, Any]
+Resolve = Callable[[str, int], Sequence[AddressInfo]]
 
 
-def resolve(host: str, port: int) -> Sequence[Found]:
-    """Give the host's addresses in the order of preference of RFC 6724."""
+def resolve(host: str, port: int) -> Sequence[AddressInfo]:
+    """The host's addresses, in RFC 6724's order of preference."""
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
 def connect(cluster: Cluster, seconds: float, resolve: Resolve = resolve) -> socket.socket:
     """Connect within so many seconds in all, name resolution included; raises UnreachableError."""
     until = time.monotonic() + seconds
-    found = _interleaved(_resolved(cluster, seconds, resolve))[:_MOST_ADDRESSES]
-    with _Race() as race:
-        winner = race.run(found, until)
-    if winner is not None:
-        return winner
+    addresses = _interleave(_resolve_within(cluster, seconds, resolve))[:_MOST_ADDRESSES]
+    with _ConnectionAttempts() as attempts:
+        connection = attempts.run(addresses, until)
+    if connection is not None:
+        return connection
     within = f" within {seconds:g} s" if time.monotonic() >= until else ""
-    failures = "; ".join(race.failures) or "it has no address"
+    failures = "; ".join(attempts.failures) or "it has no address"
     raise UnreachableError(f"{cluster} does not answer{within} ({failures})")
 
 
-def _resolved(cluster: Cluster, seconds: float, resolve: Resolve) -> Sequence[Found]:
-    """Resolve the name in a thread of its own: the resolver has no time-out that a caller could set."""
-    found: list[Sequence[Found] | Exception] = []
+def _resolve_within(cluster: Cluster, seconds: float, resolve: Resolve) -> Sequence[AddressInfo]:
+    """Resolve the name in a thread, as the resolver has no time-out that a caller could set."""
+    results: list[Sequence[AddressInfo] | Exception] = []
 
     def work() -> None:
         try:
-            found.append(resolve(cluster.host, cluster.port))
-        except (OSError, UnicodeError) as error:  # a label of over 63 characters is no OSError
-            found.append(error)
+            results.append(resolve(cluster.host, cluster.port))
+        except (OSError, UnicodeError) as error:  # a label of over 63 characters raises UnicodeError
+            results.append(error)
 
     thread = threading.Thread(target=work, name="resolve", daemon=True)
     thread.start()
     thread.join(seconds)
-    if not found:
+    if not results:
         raise UnreachableError(f"the name of {cluster} was not resolved within {seconds:g} s")
-    if isinstance(found[0], Exception):
-        raise UnreachableError(f"{cluster} has no address ({session.words(found[0])})") from found[0]
-    return found[0]
+    if isinstance(results[0], Exception):
+        raise UnreachableError(f"{cluster} has no address ({session.error_text(results[0])})") from results[0]
+    return results[0]
 
 
-def _interleaved(found: Sequence[Found]) -> list[Found]:
-    """Alternate between the families, as a whole one may lead nowhere; the order within each stays."""
-    families: dict[Any, list[Found]] = {}
-    for each in found:
+def _interleave(addresses: Sequence[AddressInfo]) -> list[AddressInfo]:
+    """Alternate between address families, as one of them may not be routed; keep the order within each (RFC 8305)."""
+    families: dict[Any, list[AddressInfo]] = {}
+    for each in addresses:
         families.setdefault(each[0], []).append(each)
-    turns = itertools.zip_longest(*families.values())
-    return [each for turn in turns for each in turn if each is not None]
+    rounds = itertools.zip_longest(*families.values())
+    return [each for one in rounds for each in one if each is not None]
 
 
 @dataclasses.dataclass
-class _Race:
-    """Attempts at several addresses, each begun a moment after the one before. What has not won is closed."""
+class _ConnectionAttempts:
+    """Attempts to connect to several addresses, each started a moment after the one before. On exit all are closed.
+
+    `failures` says why addresses failed.
+    """
 
     failures: list[str] = dataclasses.field(default_factory=list)
-    _waiting: selectors.BaseSelector = dataclasses.field(default_factory=selectors.DefaultSelector)
+    _pending: selectors.BaseSelector = dataclasses.field(default_factory=selectors.DefaultSelector)
 
-    def __enter__(self) -> "_Race":
+    def __enter__(self) -> "_ConnectionAttempts":
         return self
 
     def __exit__(self, *_: object) -> None:
-        for key in list(self._waiting.get_map().values()):
+        for key in list(self._pending.get_map().values()):
             self._close(key)
-        self._waiting.close()
+        self._pending.close()
 
-    def run(self, found: Sequence[Found], until: float) -> socket.socket | None:
-        """Give the first connection, or None when all failed or the time is over."""
-        rest = iter(found)
-        begin_next = time.monotonic()
+    def run(self, addresses: Sequence[AddressInfo], until: float) -> socket.socket | None:
+        """Return the first connection, or None when all failed or it is `until`, on time.monotonic()'s clock."""
+        rest = iter(addresses)
+        start_next = time.monotonic()
         more = True
-        while more or self._waiting.get_map():
+        while more or self._pending.get_map():
             now = time.monotonic()
             if now >= until:
                 self._expire()
                 return None
-            if more and (now >= begin_next or not self._waiting.get_map()):
-                more = self._begin(rest)
-                begin_next = now + _STAGGER_SECONDS
-            winner = self._first(min(until, begin_next if more else until) - time.monotonic())
-            if winner is not None:
-                return winner
+            if more and (now >= start_next or not self._pending.get_map()):
+                more = self._start(rest)
+                start_next = now + _STAGGER_SECONDS
+            connection = self._wait(min(until, start_next if more else until) - time.monotonic())
+            if connection is not None:
+                return connection
         return None
 
-    def _begin(self, rest: Iterator[Found]) -> bool:
-        """Begin with the next address; False when there is none."""
+    def _start(self, rest: Iterator[AddressInfo]) -> bool:
+        """Start to connect to the next address; False if there is none."""
         one = next(rest, None)
         if one is None:
             return False
@@ -120,25 +123,25 @@ class _Race:
                 connection.setblocking(False)
                 code = connection.connect_ex(address)
             except OSError as error:
-                self.failures.append(f"{address[0]}: {session.words(error)}")
+                self.failures.append(f"{address[0]}: {session.error_text(error)}")
                 return True
             if code not in _IN_PROGRESS:
                 self.failures.append(f"{address[0]}: {os.strerror(code)}")
                 return True
-            self._waiting.register(connection, selectors.EVENT_WRITE, str(address[0]))
+            self._pending.register(connection, selectors.EVENT_WRITE, str(address[0]))
             stack.pop_all()
         return True
 
-    def _first(self, seconds: float) -> socket.socket | None:
-        """Give a connection that came about within so many seconds."""
-        if not self._waiting.get_map():
+    def _wait(self, seconds: float) -> socket.socket | None:
+        """Return a connection that is established within so many seconds, or None."""
+        if not self._pending.get_map():
             return None
-        for key, _ in self._waiting.select(max(0.0, seconds)):
+        for key, _ in self._pending.select(max(0.0, seconds)):
             connection = key.fileobj
             assert isinstance(connection, socket.socket)  # noqa: S101  # for the type checker
             code = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if code == 0:
-                self._waiting.unregister(connection)
+                self._pending.unregister(connection)
                 connection.setblocking(True)
                 return connection
             self.failures.append(f"{key.data}: {os.strerror(code)}")
@@ -146,11 +149,11 @@ class _Race:
         return None
 
     def _expire(self) -> None:
-        for key in list(self._waiting.get_map().values()):
+        for key in list(self._pending.get_map().values()):
             self.failures.append(f"{key.data}: timed out")
             self._close(key)
 
     def _close(self, key: selectors.SelectorKey) -> None:
-        self._waiting.unregister(key.fileobj)
+        self._pending.unregister(key.fileobj)
         with contextlib.suppress(OSError):
             key.fileobj.close()  # type: ignore[union-attr]  # a socket, as registered

@@ -1,6 +1,7 @@
-"""SSH's transport layer as paramiko has it, made safe against a host that is not proven yet.
+"""paramiko's SSH transport layer, hardened against hosts whose key has not been verified yet.
 
-What a host may send before its key is compared with the pin is bounded, and what it said is kept for the operator.
+What a host may send before its key is verified is bounded, and recorded for error messages. Only strong algorithms are
+offered.
 """
 
 import contextlib
@@ -20,56 +21,56 @@ from rotator.plan import host_keys
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # typing's own is of Python 3.12
 
-# OpenSSH's own bound (PACKET_MAX_SIZE), far above the 35,000 bytes that RFC 4253 section 6.1 has everybody take.
+# Bytes: OpenSSH's own bound (PACKET_MAX_SIZE), far above the 35,000 that RFC 4253 section 6.1 requires.
 LONGEST_PACKET = 256 * 1024
-_LONGEST_LINE = 4096  # RFC 4253 section 4.2 allows 255 for the version, and says nothing of the lines before it
-_LONGEST_QUOTE = 200
+_LONGEST_LINE = 4096  # bytes; RFC 4253 section 4.2 allows 255 for the version, and sets no limit for lines before it
+_LONGEST_QUOTE = 200  # characters
 _IDENTIFICATION = b"SSH-"
-# RFC 8731's name for what paramiko has under the name from before the RFC.
+# paramiko has this key exchange only under its name from before RFC 8731; both names are offered.
 _CURVE, _CURVE_BEFORE_RFC = "curve25519-sha256", "curve25519-sha256@libssh.org"
-_PARAMIKO: Any = paramiko.Transport  # with what its type stubs leave out
+_PARAMIKO: Any = paramiko.Transport  # untyped: the stubs lack the attributes used below
 
 
 class Packets(Packetizer):
-    """Packets of a bounded length, and a record of what the host said besides them.
+    """Reads packets of a bounded length, and records what the host said.
 
-    `lines` came before the host's identification, `offer` is its KEXINIT, `refused` whether it refused a login,
-    `parting` what it disconnected with, and `ended` whether it closed the connection.
+    `early_lines` came before its `identification`, `offer` is its KEXINIT message, `login_refused` whether it refused
+    a login, `disconnect_reason` the text of its DISCONNECT message, and `closed_by_host` whether the connection ended.
     """
 
     def __init__(self, connection: socket.socket) -> None:
         super().__init__(connection)
-        self.lines: list[str] = []
+        self.early_lines: list[str] = []
         self.identification = ""
         self.offer: algorithms.Offer | None = None
-        self.refused = False
-        self.parting = ""
-        self.ended = False
+        self.login_refused = False
+        self.disconnect_reason = ""
+        self.closed_by_host = False
 
     def start_handshake(self, timeout: float) -> None:
-        """Start no timer: whoever connects bounds the handshake, and paramiko's timer outlives a failed one."""
+        """Do nothing: the caller has a time-out, and paramiko's timer would keep running after a failed handshake."""
 
     def read_all(self, n: int, check_rekey: bool = False) -> bytes:
-        """Read so many bytes; raises SSHException if they are more than a packet may have."""
+        """Read `n` bytes; raises SSHException if a packet may not be that long."""
         if not 0 <= n <= LONGEST_PACKET:
             raise paramiko.SSHException(f"it announces a packet of {n} bytes")
         try:
             data: bytes = super().read_all(n, check_rekey)
         except (EOFError, OSError):
-            self.ended = True
+            self.closed_by_host = True
             raise
         return data
 
     def write_all(self, out: "Buffer") -> None:
-        """Write all of it."""
+        """Write, and record a closed connection."""
         try:
             super().write_all(out)
         except (EOFError, OSError):
-            self.ended = True
+            self.closed_by_host = True
             raise
 
-    def readline(self, timeout: float) -> str:  # noqa: ARG002  # the whole handshake has one
-        """Read a line of bounded length."""
+    def readline(self, timeout: float) -> str:  # noqa: ARG002  # the whole handshake has a time-out
+        """Read a line of bounded length, which may be the identification; raises SSHException if it is longer."""
         line = bytearray()
         try:
             while not line.endswith(b"\n"):
@@ -81,26 +82,23 @@ class Packets(Packetizer):
             if line.startswith(_IDENTIFICATION):
                 self.identification = text
             elif text:
-                self.lines.append(text)
+                self.early_lines.append(text)
         return text
 
     def read_message(self) -> tuple[int, Message]:
-        """Read a packet."""
+        """Read a packet, and record KEXINIT, DISCONNECT and USERAUTH_FAILURE."""
         kind, message = super().read_message()
         if kind == MSG_KEXINIT:
             self.offer = algorithms.parse(message.asbytes())
         elif kind == MSG_DISCONNECT:
-            self.parting = _reason(message.asbytes())
+            self.disconnect_reason = _reason(message.asbytes())
         elif kind == MSG_USERAUTH_FAILURE:
-            self.refused = True
+            self.login_refused = True
         return kind, message
 
 
 class Transport(paramiko.Transport):
-    """One connection, closed by `close()` in whatever state it is.
-
-    Keys exchanged later in the connection must be pinned ones, too.
-    """
+    """One SSH connection; `close()` closes it in any state. A host key of a later key exchange must be pinned, too."""
 
     packetizer: Packets
     _kex_info = _PARAMIKO._kex_info | {
@@ -113,8 +111,8 @@ class Transport(paramiko.Transport):
         _harden(self, key_types)
 
     @property
-    def ours(self) -> algorithms.Offer:
-        """What this side offers."""
+    def own_offer(self) -> algorithms.Offer:
+        """The algorithms that this side offers."""
         return algorithms.Offer(
             kex=tuple(self.preferred_kex),
             host_keys=tuple(self.preferred_keys),
@@ -123,24 +121,24 @@ class Transport(paramiko.Transport):
             compressions=tuple(self.preferred_compression),
         )
 
-    def shown(self) -> host_keys.HostKey:
-        """Give the host's key; raises SSHException unless keys were exchanged."""
+    def remote_host_key(self) -> host_keys.HostKey:
+        """The host's key; raises SSHException before the exchange of keys."""
         key = self.get_remote_server_key()
         return host_keys.HostKey(key.get_name(), key.asbytes())
 
     @property
     def key_type(self) -> str:
-        """The type of host key that was agreed on."""
+        """The type of host key that was negotiated."""
         agreed = [kind for kind, names in host_keys.ALGORITHMS.items() if self.host_key_type in names]
-        return agreed[0] if agreed else self.shown().key_type
+        return agreed[0] if agreed else self.remote_host_key().key_type
 
     def offers(self, key_type: str) -> bool:
-        """Tell whether the host says that it has a key of that type."""
+        """Whether the host offers a key of that type."""
         offer = self.packetizer.offer
         return offer is None or any(name in offer.host_keys for name in host_keys.ALGORITHMS[key_type])
 
     def close(self) -> None:
-        """Close the connection, also when its thread was never started or has come to its end."""
+        """Close the connection, even if paramiko's thread was never started or has ended."""
         super().close()
         self.sock.close()
 
@@ -156,10 +154,9 @@ class Transport(paramiko.Transport):
 
 
 class _PromptSocket(socket.socket):
-    """A socket that sends and acknowledges at once.
+    """A socket without Nagle's algorithm and delayed acknowledgements, which cost about 40 ms at each small exchange.
 
-    Nagle's algorithm on both sides and delayed acknowledgements on ours cost about 40 ms at each small exchange;
-    Linux forgets TCP_QUICKACK, so it is set again after each read.
+    Linux resets TCP_QUICKACK (tcp(7)), so it is set again after each read.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -172,19 +169,19 @@ class _PromptSocket(socket.socket):
     def recv(self, size: int, flags: int = 0) -> bytes:
         data = super().recv(size, flags)
         if self._quick is not None:
-            with contextlib.suppress(OSError):  # closed meanwhile
+            with contextlib.suppress(OSError):  # the socket may be closed
                 self.setsockopt(socket.IPPROTO_TCP, self._quick, 1)
         return data
 
 
 def quote(text: str) -> str:
-    """Give foreign words in one line of bounded length, without anything that acts on a terminal."""
+    """What a host said, in one line of bounded length, without terminal control characters."""
     words = " ".join("".join(each if each.isprintable() else " " for each in text[: 2 * _LONGEST_QUOTE]).split())
     return words if len(words) <= _LONGEST_QUOTE else f"{words[:_LONGEST_QUOTE]}…"
 
 
 def _harden(transport: paramiko.Transport, key_types: Sequence[str]) -> None:
-    """Offer only the wanted host key types, and none of the weak algorithms that paramiko keeps for old servers."""
+    """Offer only these host key types, and none of the weak algorithms that paramiko keeps for old servers."""
     options: Any = transport.get_security_options()
     options.key_types = [name for kind in key_types for name in host_keys.ALGORITHMS[kind]]
     options.ciphers = [name for name in options.ciphers if "cbc" not in name and "arcfour" not in name]
@@ -196,6 +193,6 @@ def _harden(transport: paramiko.Transport, key_types: Sequence[str]) -> None:
 
 
 def _reason(body: bytes) -> str:
-    """Read why the host disconnects (RFC 4253, section 11.1)."""
+    """The description in a DISCONNECT message (RFC 4253 section 11.1)."""
     length = int.from_bytes(body[4:8], "big")
     return quote(body[8 : 8 + min(length, LONGEST_PACKET)].decode(errors="replace"))

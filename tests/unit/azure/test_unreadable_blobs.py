@@ -146,7 +146,7 @@ def test_no_answer_of_kubectl_is_an_exception_but_a_value_error(text: str) -> No
     with contextlib.suppress(ValueError):
         held = manifest.parse(text.replace('"kind": null', '"kind": "Secret"'))
         assert held.annotations is not None
-        assert held.labelled in {True, False}
+        assert held.has_our_label in {True, False}
         manifest.held_sas(held, TARGET)
         with contextlib.suppress(NotOursError):
             manifest.check_owner(held, TARGET)

@@ -76,7 +76,7 @@ ONBOARD = [
 def test_misspelt_optional_setting_is_refused_by_every_command(command: list[str]) -> None:
     done = invoke(*command, **SAMPLE, KUBERNETES_NAMESPCE="prod")
     assert done.exit_code == 2
-    assert "KUBERNETES_NAMESPCE is no setting of the rotator: did you mean KUBERNETES_NAMESPACE?" in done.stderr
+    assert "KUBERNETES_NAMESPCE is not a setting of the rotator: did you mean KUBERNETES_NAMESPACE?" in done.stderr
 
 
 @pytest.mark.parametrize("json_too", [[], ["--json"]])

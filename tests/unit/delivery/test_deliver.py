@@ -37,7 +37,7 @@ def test_secret_is_observed_with_its_digests() -> None:
 def test_missing_secret_is_created(target: Target) -> None:
     master = Master()
     done = deliver(master, target)
-    assert (done.act, done.previous, done.warnings) == (WriteMethod.CREATE, None, ())
+    assert (done.method, done.previous, done.warnings) == (WriteMethod.CREATE, None, ())
     assert master.value() == NEW_TOKEN
     assert done.digest == master.secrets["storage-sas"]["metadata"]["annotations"]["rotator/digest"]
 
@@ -45,7 +45,7 @@ def test_missing_secret_is_created(target: Target) -> None:
 def test_recreate_sends_the_former_secret_along_to_be_put_back() -> None:
     master = Master(held=delivered())
     done = deliver(master)
-    assert done.act is WriteMethod.RECREATE
+    assert done.method is WriteMethod.RECREATE
     assert done.previous is not None
     assert done.previous.digests == {"secretKey": DIGEST}
     assert master.value() == NEW_TOKEN
@@ -66,13 +66,13 @@ def sent_to(master: Master) -> list[str]:
 def test_recreate_names_the_version_that_may_be_deleted_in_the_body_and_in_the_query() -> None:
     master = Master(held=delivered())
     deliver(master)
-    _, _, kept, options, query, *_ = sent_to(master)
+    _, _, reversioned, options, query, *_ = sent_to(master)
     version = {"uid": "2f4c0b9e-0000-4000-8000-000000000001", "resourceVersion": "41"}
     assert json.loads(options) == {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": version}
     assert query == "uid=2f4c0b9e-0000-4000-8000-000000000001&resourceVersion=41"
-    assert json.loads(kept)["data"] == {"secretKey": STORED}
-    assert version.items() <= json.loads(kept)["metadata"].items()
-    assert json.loads(kept)["metadata"]["annotations"]["rotator/kept"] == "20260701T120000Z-abc123"
+    assert json.loads(reversioned)["data"] == {"secretKey": STORED}
+    assert version.items() <= json.loads(reversioned)["metadata"].items()
+    assert json.loads(reversioned)["metadata"]["annotations"]["rotator/kept"] == "20260701T120000Z-abc123"
     assert master.deletes == [version]
 
 
@@ -122,8 +122,8 @@ def test_data_key_that_somebody_adds_between_look_and_delete_is_kept() -> None:
     master.meddle["after"].append(
         lambda: master.secrets.update({"storage-sas": changed(delivered(), password="hunter2")})
     )
-    assert deliver(master).act is WriteMethod.RECREATE
-    assert master.acts == [WriteMethod.RECREATE, WriteMethod.RECREATE]
+    assert deliver(master).method is WriteMethod.RECREATE
+    assert master.methods == [WriteMethod.RECREATE, WriteMethod.RECREATE]
     assert master.value(key="password") == "hunter2"
     assert master.value() == NEW_TOKEN
 
@@ -175,13 +175,13 @@ def test_adopting_a_secret_that_a_controller_keeps_warns_of_it(target: Target) -
     adopting = dataclasses.replace(target, adopt=True)
     done = deliver(master, adopting)
     (warning,) = done.warnings
-    assert "is kept by reflector, as a copy of infra/sas, which may write back" in warning
+    assert "is managed by reflector, as a copy of infra/sas, which may write back" in warning
     assert master.value() == NEW_TOKEN
 
 
 def test_apply_updates_in_place_the_very_version_that_it_saw() -> None:
     master = Master(held=delivered())
-    assert deliver(master, APPLY).act is WriteMethod.UPDATE
+    assert deliver(master, APPLY).method is WriteMethod.UPDATE
     (sent,) = master.received
     assert sent is not None
     new, *rest, _, _ = sent.split("\n")
@@ -193,14 +193,14 @@ def test_apply_updates_in_place_the_very_version_that_it_saw() -> None:
 
 def test_apply_recreates_an_immutable_secret() -> None:
     master = Master(held={**delivered(), "immutable": True})
-    assert deliver(master, APPLY).act is WriteMethod.RECREATE
+    assert deliver(master, APPLY).method is WriteMethod.RECREATE
     assert master.secrets["storage-sas"]["immutable"] is True
 
 
 def test_apply_recreates_when_the_type_is_to_change() -> None:
     alone = dataclasses.replace(APPLY, keep_foreign=False)
     master = Master(held={**delivered(), "type": "example.com/sas"})
-    assert deliver(master, alone).act is WriteMethod.RECREATE
+    assert deliver(master, alone).method is WriteMethod.RECREATE
     assert master.secrets["storage-sas"]["type"] == "Opaque"
 
 
@@ -213,7 +213,7 @@ def test_what_others_changed_between_look_and_write_survives(target: Target) -> 
     deliver(master, target)
     assert master.value(key="password") == "hunter2"
     assert master.value() == NEW_TOKEN
-    assert len(master.acts) == 1
+    assert len(master.methods) == 1
 
 
 def test_update_that_meets_another_version_is_tried_again_on_that() -> None:
@@ -221,8 +221,8 @@ def test_update_that_meets_another_version_is_tried_again_on_that() -> None:
     master.meddle["after"].append(
         lambda: master.secrets.update({"storage-sas": changed(delivered(), password="hunter2")})
     )
-    assert deliver(master, APPLY).act is WriteMethod.UPDATE
-    assert master.acts == [WriteMethod.UPDATE, WriteMethod.UPDATE]
+    assert deliver(master, APPLY).method is WriteMethod.UPDATE
+    assert master.methods == [WriteMethod.UPDATE, WriteMethod.UPDATE]
     assert master.value(key="password") == "hunter2"
     assert master.value() == NEW_TOKEN
 
@@ -233,17 +233,17 @@ def test_secret_that_somebody_created_meanwhile_is_merged_not_overwritten() -> N
         lambda: master.secrets.update({"storage-sas": document({"secretKey": "theirs", "password": "hunter2"})})
     )
     done = deliver(master)
-    assert master.acts == [WriteMethod.CREATE, WriteMethod.RECREATE]
+    assert master.methods == [WriteMethod.CREATE, WriteMethod.RECREATE]
     assert master.received[0] is None  # the first command got no manifest and changed nothing
-    assert done.act is WriteMethod.RECREATE
+    assert done.method is WriteMethod.RECREATE
     assert master.value(key="password") == "hunter2"
 
 
 def test_secret_that_somebody_deleted_meanwhile_is_created() -> None:
     master = Master(held=delivered())
     master.meddle["before"].append(master.secrets.clear)
-    assert deliver(master).act is WriteMethod.CREATE
-    assert master.acts == [WriteMethod.RECREATE, WriteMethod.CREATE]
+    assert deliver(master).method is WriteMethod.CREATE
+    assert master.methods == [WriteMethod.RECREATE, WriteMethod.CREATE]
     assert master.value() == NEW_TOKEN
 
 
@@ -251,14 +251,14 @@ def test_secret_that_changes_all_the_time_is_given_up_after_three_attempts() -> 
     master = Master(held=delivered())
 
     def change() -> None:
-        document = changed(master.secrets["storage-sas"], counter=str(len(master.acts)))
-        document["metadata"]["resourceVersion"] = f"9{len(master.acts)}"
+        document = changed(master.secrets["storage-sas"], counter=str(len(master.methods)))
+        document["metadata"]["resourceVersion"] = f"9{len(master.methods)}"
         master.secrets["storage-sas"] = document
 
     master.meddle["after"] = [change, change, change, change]
-    with pytest.raises(ConflictError, match="changed 3 times while it was to be written"):
+    with pytest.raises(ConflictError, match="changed by somebody else in each of 3 attempts"):
         deliver(master, APPLY)
-    assert master.acts == [WriteMethod.UPDATE, WriteMethod.UPDATE, WriteMethod.UPDATE]
+    assert master.methods == [WriteMethod.UPDATE, WriteMethod.UPDATE, WriteMethod.UPDATE]
     assert master.value() == TOKEN
 
 
@@ -267,7 +267,7 @@ def test_secret_that_comes_and_goes_is_given_up_without_a_write() -> None:
     come = lambda: master.secrets.update({"storage-sas": delivered()})  # noqa: E731  # two names for two events
     go = master.secrets.clear
     master.meddle["before"] = [come, go, come]
-    with pytest.raises(ConflictError, match="changed 3 times"):
+    with pytest.raises(ConflictError, match="in each of 3 attempts"):
         deliver(master)
     assert master.received == [None, None, None]
 
@@ -279,14 +279,14 @@ def test_finalizers_forbid_a_recreate_before_anything_is_started() -> None:
     with pytest.raises(ConflictError, match="has finalizers") as caught:
         deliver(master)
     assert "KUBERNETES_SECRET_STRATEGY=apply" in caught.value.remedy
-    assert master.acts == []
+    assert master.methods == []
 
 
 def test_finalizers_do_not_hinder_an_update_in_place() -> None:
     guarded = delivered()
     guarded["metadata"]["finalizers"] = ["example.com/guard"]
     master = Master(held=guarded)
-    assert deliver(master, APPLY).act is WriteMethod.UPDATE
+    assert deliver(master, APPLY).method is WriteMethod.UPDATE
     assert master.secrets["storage-sas"]["metadata"]["finalizers"] == ["example.com/guard"]
 
 
@@ -297,7 +297,7 @@ def test_secret_that_is_being_deleted_is_left_alone(target: Target) -> None:
     master = Master(held=going)
     with pytest.raises(ConflictError, match="is being deleted"):
         deliver(master, target)
-    assert master.acts == []
+    assert master.methods == []
 
 
 def test_secret_that_another_took_over_meanwhile_is_left_alone() -> None:

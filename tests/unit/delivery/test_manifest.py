@@ -165,14 +165,14 @@ def test_composing_changes_neither_the_held_secret_nor_its_annotations() -> None
     found = held(delivered())
     before = json.dumps(found.document)
     manifest.compose(TARGET, found, order())
-    manifest.pinned(manifest.compose(TARGET, found, order()), found)
+    manifest.with_version(manifest.compose(TARGET, found, order()), found)
     manifest.restorable(found)
     assert json.dumps(found.document) == before
 
 
 def test_update_names_the_version_that_it_replaces() -> None:
     found = held(delivered())
-    pinned = manifest.pinned(manifest.compose(TARGET, found, order()), found)
+    pinned = manifest.with_version(manifest.compose(TARGET, found, order()), found)
     assert pinned["metadata"]["uid"] == "2f4c0b9e-0000-4000-8000-000000000001"
     assert pinned["metadata"]["resourceVersion"] == "41"
     assert pinned["data"] == {"secretKey": STORED}

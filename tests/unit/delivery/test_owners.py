@@ -94,7 +94,7 @@ FREE: list[dict[str, Any]] = [
 @pytest.mark.parametrize(("owner", "metadata"), KEPT)
 def test_secret_that_a_controller_keeps_is_refused_by_its_name(owner: str, metadata: dict[str, Any]) -> None:
     found = held(document({"secretKey": "old"}, **metadata))
-    assert manifest.keeper(found) == owner
+    assert owners.find_owner(found.metadata) == owner
     with pytest.raises(NotOursError) as caught:
         manifest.check_owner(found, TARGET)
     assert f"belongs to {owner}; it was left alone" in str(caught.value)
@@ -106,7 +106,7 @@ def test_secret_that_a_controller_keeps_is_refused_by_its_name(owner: str, metad
 def test_secret_that_nobody_keeps_is_adopted(metadata: dict[str, Any]) -> None:
     whole = document({"secretKey": "old"})
     whole["metadata"] |= metadata
-    assert owners.keeper(whole["metadata"]) is None
+    assert owners.find_owner(whole["metadata"]) is None
     if metadata.get("labels", {}) is not None:
         manifest.check_owner(held(whole), TARGET)
 

@@ -47,7 +47,7 @@ def test_defaults_are_those_that_the_readme_tells() -> None:
     assert (target.adopt, target.keep_foreign) == (False, True)
     assert (plan.prove, plan.blob_endpoint, plan.client_id) == (True, None, None)
     assert plan.fresh_for == datetime.timedelta(minutes=15)
-    assert plan.longest == datetime.timedelta(minutes=30)
+    assert plan.longest_interval == datetime.timedelta(minutes=30)
     assert plan.key_rotation_period is None
     assert plan.revoke_grace == datetime.timedelta(minutes=2)
     assert plan.warnings == ()
@@ -58,7 +58,7 @@ def test_name_of_the_minting_secret_is_account_and_definition() -> None:
     assert plan.account.sas_secret(plan.definition) == "mystorage-blobrwu4hours"
 
 
-def test_missing_settings_are_all_told_at_once_each_with_an_example() -> None:
+def test_missing_settings_are_all_reported_at_once_each_with_an_example() -> None:
     with pytest.raises(errors.SettingsError) as caught:
         loader.load({})
     assert caught.value.problems == [
@@ -73,7 +73,7 @@ def test_missing_settings_are_all_told_at_once_each_with_an_example() -> None:
     assert all(f"\n  - {problem}" in str(caught.value) for problem in caught.value.problems)
 
 
-def test_missing_and_wrong_settings_and_a_gap_are_told_in_one_error() -> None:
+def test_missing_and_wrong_settings_and_a_short_validity_are_reported_in_one_error() -> None:
     bad = {**SAMPLE, "KUBERNETES_SSH_PORT": "0", "SAS_VALIDITY": "PT20M", "SAS_PERMISSIONS": "xyz"}
     del bad["KUBERNETES_DNS"]
     with pytest.raises(errors.SettingsError) as caught:
@@ -137,7 +137,7 @@ def test_md5_fingerprint_is_taken_with_a_warning() -> None:
 )
 def test_validity_of_the_longest_interval_and_ten_minutes_is_just_enough(schedule: str, validity: str) -> None:
     plan = loader.load({**SAMPLE, "ROTATION_SCHEDULE": schedule, "SAS_VALIDITY": validity})
-    assert "outlives one failed run only from" in plan.warnings[0]
+    assert "is too short to outlive one failed run" in plan.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_validity_of_the_longest_interval_and_ten_minutes_is_just_enough(schedul
 def test_validity_that_would_leave_a_gap_is_refused(schedule: str, validity: str, least: str, example: str) -> None:
     (problem,) = problems(ROTATION_SCHEDULE=schedule, SAS_VALIDITY=validity)
     assert problem.startswith("SAS_VALIDITY is too short: runs of ROTATION_SCHEDULE are up to ")
-    assert f"must live at least {least} or consumers are left without one" in problem
+    assert f"must live at least {least}, or it expires before it is replaced" in problem
     assert problem.endswith(f"for example {example}")
 
 
@@ -173,12 +173,11 @@ def test_validity_is_checked_against_what_ncrontab_makes_of_a_range(schedule: st
 def test_range_that_runs_backwards_is_a_warning() -> None:
     plan = loader.load({**SAMPLE, "ROTATION_SCHEDULE": "0 0 6 * * MON-SUN", "SAS_VALIDITY": "P14D"})
     assert plan.warnings == (
-        "ROTATION_SCHEDULE: MON-SUN runs backwards, and NCRONTAB swaps its ends (SUN-MON): write what is meant as a "
-        "list, or as two ranges",
+        "ROTATION_SCHEDULE: MON-SUN runs backwards, and NCRONTAB swaps its ends (SUN-MON): write a list, or two ranges",
     )
 
 
-def test_validity_that_is_too_short_for_a_range_that_runs_backwards_is_told_why() -> None:
+def test_validity_that_is_too_short_for_a_range_that_runs_backwards_is_explained() -> None:
     (problem,) = problems(ROTATION_SCHEDULE="0 0 22-2/2 * * MON-SUN", SAS_VALIDITY="P3D")
     assert "up to P5DT4H apart" in problem
     assert "In ROTATION_SCHEDULE 22-2/2 runs backwards, and NCRONTAB swaps its ends (2-22)" in problem
@@ -187,7 +186,10 @@ def test_validity_that_is_too_short_for_a_range_that_runs_backwards_is_told_why(
 
 def test_warning_of_a_validity_for_one_run_only_has_durations_as_they_are_written() -> None:
     (warning,) = loader.load({**SAMPLE, "ROTATION_SCHEDULE": "0 0 6 * * *", "SAS_VALIDITY": "P1DT1H"}).warnings
-    assert warning == "SAS_VALIDITY (P1DT1H) outlives one failed run only from P2DT10M on, with runs up to P1D apart"
+    assert warning == (
+        "SAS_VALIDITY (P1DT1H) is too short to outlive one failed run: with runs up to P1D apart, that takes P2DT10M "
+        "or more"
+    )
 
 
 @pytest.mark.parametrize("schedule", ["0 */30 * * * *\n", "\t0 */30 * * * *", "0 */30 * * * *\r", "0\t*/30 * * * *"])
@@ -202,13 +204,13 @@ def test_spaces_around_the_schedule_are_taken_as_by_the_host() -> None:
 
 def test_time_zone_of_the_host_is_a_warning() -> None:
     (warning,) = loader.load({**SAMPLE, "WEBSITE_TIME_ZONE": "Europe/Rome"}).warnings
-    assert warning.startswith("WEBSITE_TIME_ZONE is set, and ROTATION_SCHEDULE is read here in UTC")
-    assert warning.endswith("remove it, and write the schedule in UTC")
+    assert warning.startswith("WEBSITE_TIME_ZONE is set, but the rotator reads ROTATION_SCHEDULE in UTC")
+    assert warning.endswith("Remove it, and write the schedule in UTC")
 
 
 def test_time_zone_whose_clock_goes_back_needs_a_longer_validity() -> None:
     settings = {"WEBSITE_TIME_ZONE": "Europe/Rome", "ROTATION_SCHEDULE": "0 0 6 * * *", "SAS_VALIDITY": "P1DT30M"}
-    assert "it should be P1DT1H10M at least" in loader.load({**SAMPLE, **settings}).warnings[-1]
+    assert "it should be at least P1DT1H10M" in loader.load({**SAMPLE, **settings}).warnings[-1]
 
 
 @pytest.mark.parametrize("zone", ["", "UTC", "Etc/UTC"])
@@ -238,8 +240,8 @@ def test_keys_may_be_regenerated_once_no_sas_that_they_signed_can_live() -> None
 
 def test_key_rotation_period_in_which_a_sas_may_still_live_is_refused() -> None:
     assert problems(KEY_ROTATION_PERIOD="PT4H39M59S") == [
-        "KEY_ROTATION_PERIOD is too short: a key may be regenerated only when no SAS that it signed lives any more, "
-        "with SAS_VALIDITY and ROTATION_SCHEDULE after PT4H40M at the earliest; for example P90D"
+        "KEY_ROTATION_PERIOD is too short: a key may be regenerated only when every SAS that it signed has expired, "
+        "which takes PT4H40M with this SAS_VALIDITY and ROTATION_SCHEDULE; for example P90D"
     ]
 
 
@@ -250,7 +252,7 @@ def test_key_rotation_period_that_an_example_gives_is_itself_good() -> None:
     assert loader.load({**SAMPLE, **settings, "KEY_ROTATION_PERIOD": "P101DT10M"}).key_rotation_period
 
 
-def test_key_rotation_period_that_is_no_duration_is_told_once() -> None:
+def test_key_rotation_period_that_is_no_duration_is_reported_once() -> None:
     (problem,) = problems(KEY_ROTATION_PERIOD="90 days")
     assert problem.startswith("KEY_ROTATION_PERIOD is wrong (90 days)")
 

@@ -74,7 +74,7 @@ def test_the_environments_secrets_are_masked_while_they_are_held() -> None:
         "AZURE_CLIENT_SECRET": "short",
         "HOME": "/home/anna",
     }
-    held = secret_settings.found(environment)
+    held = secret_settings.secret_values(environment)
     assert redaction.scrub(f"{HOOK} {KEY} 0123456789") == "[secret] [secret] [secret]"
     assert redaction.scrub("secretKey short /home/anna AccountName=a") == "secretKey short /home/anna AccountName=a"
     del held

@@ -44,7 +44,7 @@ ROOT = Path(__file__).parents[3]
 )
 def test_misspelt_setting_is_an_error_that_says_what_was_meant(name: str, meant: str) -> None:
     (problem,) = problems(**{name: "42"})
-    assert problem == f"{name} is no setting of the rotator: did you mean {meant}? Rename it, or remove it"
+    assert problem == f"{name} is not a setting of the rotator: did you mean {meant}? Rename it, or remove it"
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_misspelt_setting_is_an_error_that_says_what_was_meant(name: str, meant:
 )
 def test_unknown_setting_of_our_families_is_an_error(name: str) -> None:
     (problem,) = problems(**{name: "42"})
-    assert problem.startswith(f"{name} is no setting of the rotator")
+    assert problem.startswith(f"{name} is not a setting of the rotator")
     assert "remove it" in problem.lower()
 
 

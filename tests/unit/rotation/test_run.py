@@ -193,7 +193,7 @@ def test_plan_tells_what_is_due_and_changes_nothing() -> None:
     found = world.run().preview()
     assert outcome(found) == WouldRotate("there is no Secret yet")
     assert found.definition_changed
-    assert (world.master.secrets, world.master.acts, world.vault.definitions) == ({}, [], {})
+    assert (world.master.secrets, world.master.methods, world.vault.definitions) == ({}, [], {})
     assert {"mint", "store", "fence"}.isdisjoint(world.calls.names)
 
 

@@ -118,7 +118,7 @@ def test_failing_issue_is_tried_once_and_fails_every_due_target(method: str) -> 
     found = world.rotate()
     assert [failed(found, number).error for number in (0, 1)] == ["VaultThrottledError"] * 2
     assert world.calls.names.count(method) == 1
-    assert world.master.acts == []
+    assert world.master.methods == []
 
 
 def test_failing_issue_leaves_fresh_targets_unchanged() -> None:
@@ -162,7 +162,7 @@ def test_sas_that_is_not_what_was_asked_for_is_neither_tried_nor_delivered(
     assert problem in done.message
     assert world.storage.tried == []
     assert world.master.value() == TOKEN
-    assert world.master.acts == []
+    assert world.master.methods == []
 
 
 def test_sas_that_storage_refuses_is_never_delivered() -> None:
@@ -172,7 +172,7 @@ def test_sas_that_storage_refuses_is_never_delivered() -> None:
     assert [failed(found, number).error for number in (0, 1)] == ["StorageRefusedError"] * 2
     assert failed(found).remedy == "Check the keys."
     assert len(world.storage.tried) == 1
-    assert world.master.acts == []
+    assert world.master.methods == []
 
 
 def test_storage_that_does_not_answer_at_the_given_endpoint_stops_the_delivery() -> None:

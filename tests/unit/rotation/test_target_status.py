@@ -100,7 +100,7 @@ def test_no_healthy_schedule_makes_anything_late(minutes: str, hand: int, jitter
     """
     wanted = plan(schedule=f"0 {minutes} * * * *")
     shortest, longest = schedule.intervals(wanted.schedule)
-    wanted = dataclasses.replace(wanted, fresh_for=shortest / 2, longest=longest)
+    wanted = dataclasses.replace(wanted, fresh_for=shortest / 2, longest_interval=longest)
     now, firing = NOW + hand * MINUTE, schedule.following(wanted.schedule, NOW)
     looked = held(lasting(now + 48 * HOUR, now))
     while now < NOW + 4 * HOUR:
@@ -115,7 +115,7 @@ def test_no_healthy_schedule_makes_anything_late(minutes: str, hand: int, jitter
 def test_runs_that_were_missed_are_late_long_before_the_longest_interval_is_over() -> None:
     """Of the weekdays' runs those of Tuesday and Wednesday did not come."""
     monday = datetime.datetime(2026, 7, 6, 6, tzinfo=datetime.UTC)
-    weekdays = plan(schedule="0 0 6 * * 1-5", fresh_for=12 * HOUR, longest=72 * HOUR)
+    weekdays = plan(schedule="0 0 6 * * 1-5", fresh_for=12 * HOUR, longest_interval=72 * HOUR)
     looked = held(lasting(monday + 80 * HOUR, monday))
     hours = (24, 25, 54)
     states = [target_status.status_of(looked, TARGET, weekdays, monday + after * HOUR).state for after in hours]
@@ -219,7 +219,7 @@ def _annotations() -> dict[str, str]:
 
 def test_over_a_weekend_without_runs_a_secret_is_fresh_until_monday() -> None:
     friday = datetime.datetime(2026, 7, 3, 18, tzinfo=datetime.UTC)
-    weekdays = plan(schedule="0 0 18 * * 1-5", fresh_for=12 * HOUR, longest=72 * HOUR)
+    weekdays = plan(schedule="0 0 18 * * 1-5", fresh_for=12 * HOUR, longest_interval=72 * HOUR)
     looked = held(lasting(friday + 120 * HOUR, friday))
     states = [
         target_status.status_of(looked, TARGET, weekdays, friday + hours * HOUR).state for hours in (1, 71, 72, 73)
@@ -393,7 +393,7 @@ def test_another_port_is_another_target() -> None:
 def test_a_sas_that_ends_at_the_end_of_the_calendar_harms_nobody() -> None:
     for text in ("0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00", "9999-12-31T23:59:59Z"):
         value = token(se=text)
-        digest = manifest.digest(manifest.stored(SecretText(value), TARGET.encoding))
+        digest = manifest.digest(manifest.data_value(SecretText(value), TARGET.encoding))
         odd = document({"secretKey": value}) | {"metadata": delivered(**{manifest.DIGEST: digest})["metadata"]}
         assert judged(odd).state is State.DRIFT
 

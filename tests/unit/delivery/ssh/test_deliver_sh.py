@@ -17,7 +17,7 @@ import pytest
 
 from rotator.delivery.interface import WriteMethod
 from rotator.delivery.ssh import kubectl
-from rotator.delivery.ssh.kubectl import Answer, Former, Outcome
+from rotator.delivery.ssh.kubectl import Outcome, ReplacedSecret, ScriptOutput
 from rotator.plan.plan import Target
 from rotator.redaction import SecretText
 from tests.fakes.examples import CLUSTER, STORED, TARGET, TOKEN
@@ -33,9 +33,9 @@ TARGETS = {
     ),
     "dotted": dataclasses.replace(TARGET, secret="a.b-c", namespace="team-1"),
 }
-NEW, OLD, KEPT = '{"new":"manifest"}', '{"old":"manifest"}', '{"kept":"manifest"}'
+NEW, OLD, REVERSIONED = '{"new":"manifest"}', '{"old":"manifest"}', '{"reversioned":"manifest"}'
 VERSION = {"uid": "2f4c0b9e-0000-4000-8000-000000000001", "resourceVersion": "41"}
-FORMER = Former(VERSION, SecretText(KEPT), SecretText(OLD))
+REPLACED = ReplacedSecret(VERSION, SecretText(REVERSIONED), SecretText(OLD))
 QUOTA = 'Error from server (Forbidden): secrets "storage-sas" is forbidden: exceeded quota: few'
 FAILED = "Error from server (InternalError): an error on the server has prevented the request from succeeding"
 
@@ -126,7 +126,7 @@ class Kubectl:
             TARGET, cluster=dataclasses.replace(CLUSTER, kubectl=(str(self.directory / "kubectl"), "-n", "it's"))
         )
         shell = ["busybox", "sh"] if self.shell == "busybox" else [self.shell]
-        words = shlex.split(kubectl.act(target, act, MARK))
+        words = shlex.split(kubectl.write_command(target, act, MARK))
         assert words[:3] == ["exec", "sh", "-c"]
         return [*shell, *words[2:], str(self.limit), str(self.recovery)]
 
@@ -137,8 +137,8 @@ class Kubectl:
             self.command(act), stdin=pipe, stdout=pipe, stderr=pipe, text=True, env=variables, start_new_session=True
         )
 
-    def run(self, act: WriteMethod, stdin: SecretText | None = None, **environment: str) -> Answer:
-        sent = stdin or kubectl.stdin(MARK, SecretText(NEW), FORMER if act is WriteMethod.RECREATE else None)
+    def run(self, act: WriteMethod, stdin: SecretText | None = None, **environment: str) -> ScriptOutput:
+        sent = stdin or kubectl.stdin(MARK, SecretText(NEW), REPLACED if act is WriteMethod.RECREATE else None)
         with self.start(act, **environment) as process:
             stdout, stderr = process.communicate(sent.reveal(), timeout=60)
         assert stderr == ""
@@ -160,7 +160,7 @@ def program(tmp_path: Path) -> Iterator[Kubectl]:
 
 
 def script(target: Target, act: WriteMethod) -> list[str]:
-    words = shlex.split(kubectl.act(target, act, MARK))
+    words = shlex.split(kubectl.write_command(target, act, MARK))
     assert words[:3] == ["exec", "sh", "-c"]
     return words[3:]
 
@@ -169,7 +169,7 @@ def test_scripts_and_commands_are_valid_in_every_shell(shell: str) -> None:
     check = [shell, "sh", "-n"] if shell == "busybox" else [shell, "-n"]
     for target in TARGETS.values():
         for act in WriteMethod:
-            for text in (script(target, act)[0], kubectl.act(target, act, MARK), kubectl.observe(target)):
+            for text in (script(target, act)[0], kubectl.write_command(target, act, MARK), kubectl.get_command(target)):
                 done = subprocess.run(check, input=text, capture_output=True, text=True, check=False)
                 assert (done.returncode, done.stderr) == (0, "")
 
@@ -191,8 +191,8 @@ def test_what_differs_between_commands_is_in_parameters(target: Target) -> None:
 
 @pytest.mark.parametrize("act", WriteMethod)
 def test_secret_travels_on_stdin_never_in_argv(act: WriteMethod, program: Kubectl) -> None:
-    """`kubectl.act` takes neither manifest nor value, and no kubectl is given one in its arguments."""
-    command = kubectl.act(TARGET, act, MARK)
+    """`kubectl.write_command` takes neither manifest nor value, and no kubectl is given one in its arguments."""
+    command = kubectl.write_command(TARGET, act, MARK)
     assert TOKEN not in command
     assert STORED not in command
     if act is not WriteMethod.CREATE:
@@ -211,10 +211,10 @@ def test_each_act_runs_only_the_kubectl_processes_that_it_needs(program: Kubectl
     program.shell = shell
     if act is not WriteMethod.CREATE:
         program.holds("{}")
-    answer = program.run(act)
+    output = program.run(act)
     assert program.secret == NEW
-    assert answer.outcome("write") is Outcome.OK
-    assert answer.text("confirm").strip() == NEW
+    assert output.outcome("write") is Outcome.OK
+    assert output.text("confirm").strip() == NEW
     needed = {WriteMethod.CREATE: 3, WriteMethod.UPDATE: 3, WriteMethod.RECREATE: 5}
     assert len(program.calls) == needed[act]
 
@@ -229,11 +229,11 @@ def test_delete_names_the_version_in_its_body_and_in_its_query(program: Kubectl)
 
 
 @pytest.mark.parametrize("act", WriteMethod)
-@pytest.mark.parametrize("sent", ["", "{}\n", f"{NEW}\n{OLD}\n{KEPT}\n-\n-\n{MARK[:-1]}\n", f"{MARK}\n"])
+@pytest.mark.parametrize("sent", ["", "{}\n", f"{NEW}\n{OLD}\n{REVERSIONED}\n-\n-\n{MARK[:-1]}\n", f"{MARK}\n"])
 def test_input_that_is_cut_changes_nothing(program: Kubectl, act: WriteMethod, sent: str) -> None:
     program.holds("{}")
-    answer = program.run(act, SecretText(sent))
-    assert answer.has("incomplete")
+    output = program.run(act, SecretText(sent))
+    assert output.has("incomplete")
     assert program.secret == "{}"
     assert not any("delete" in call for call in program.calls)
 
@@ -244,7 +244,7 @@ def test_input_that_is_cut_changes_nothing_though_nobody_reads_that(
     program: Kubectl, act: WriteMethod, kept: int
 ) -> None:
     program.holds("{}")
-    whole = kubectl.stdin(MARK, SecretText(NEW), FORMER).reveal()
+    whole = kubectl.stdin(MARK, SecretText(NEW), REPLACED).reveal()
     lines = whole.splitlines()
     with program.start(act) as process:
         assert process.stdin
@@ -281,29 +281,29 @@ def test_input_that_comes_when_nobody_waits_any_more_changes_nothing(program: Ku
     with program.start(WriteMethod.RECREATE) as process:
         assert process.stdin is not None
         time.sleep(2.1)
-        process.stdin.write(kubectl.stdin(MARK, SecretText(NEW), FORMER).reveal())
+        process.stdin.write(kubectl.stdin(MARK, SecretText(NEW), REPLACED).reveal())
         process.stdin.close()
         assert process.stdout is not None
-        answer = kubectl.parse(process.stdout.read(), MARK)
-    assert answer.has("late")
+        output = kubectl.parse(process.stdout.read(), MARK)
+    assert output.has("late")
     assert program.secret == "{}"
 
 
 def test_words_of_warning_on_stderr_do_not_mix_with_the_secret(program: Kubectl) -> None:
     program.holds('{"note":"Error from server (NotFound): secrets \\"storage-sas\\" not found"}')
     held = program.secret
-    answer = program.run(WriteMethod.UPDATE)
-    assert answer.text("held").strip() == held
-    assert (answer.status("held"), answer.status("confirm")) == (0, 0)
-    assert answer.words("held") == "sudo: unable to resolve host"
+    output = program.run(WriteMethod.UPDATE)
+    assert output.text("held").strip() == held
+    assert (output.status("held"), output.status("confirm")) == (0, 0)
+    assert output.stderr("held") == "sudo: unable to resolve host"
 
 
 def test_status_of_a_failing_kubectl_stands_beside_its_words(program: Kubectl) -> None:
     program.fails(get=QUOTA)
-    answer = program.run(WriteMethod.CREATE, SecretText("\n"))
-    assert answer.status("held") == 1
-    assert answer.words("held") == f"sudo: unable to resolve host\n{QUOTA}"
-    assert answer.text("held").strip() == ""
+    output = program.run(WriteMethod.CREATE, SecretText("\n"))
+    assert output.status("held") == 1
+    assert output.stderr("held") == f"sudo: unable to resolve host\n{QUOTA}"
+    assert output.text("held").strip() == ""
 
 
 # A webhook's words, which may hold anything.
@@ -314,8 +314,8 @@ QUOTING = f'Error from server (Forbidden): admission webhook "x" denied the requ
 def test_dry_run_that_fails_changes_nothing_whatever_it_quotes(program: Kubectl, words: str) -> None:
     program.holds("{}")
     program.fails(validate=words)
-    answer = program.run(WriteMethod.RECREATE)
-    assert answer.words("validate").endswith(words)
+    output = program.run(WriteMethod.RECREATE)
+    assert output.stderr("validate").endswith(words)
     assert program.secret == "{}"
     assert not any("delete" in call for call in program.calls)
 
@@ -390,8 +390,8 @@ def test_create_that_fails_once_is_tried_again_with_the_new_secret(program: Kube
     program.shell = shell
     program.holds(OLD)
     program.fails(create=FAILED)
-    answer = program.run(WriteMethod.RECREATE)
-    assert (answer.outcome("write"), answer.outcome("again")) == (Outcome.UNCLEAR, Outcome.OK)
+    output = program.run(WriteMethod.RECREATE)
+    assert (output.outcome("write"), output.outcome("create again")) == (Outcome.UNCLEAR, Outcome.OK)
     assert program.secret == NEW
 
 
@@ -399,33 +399,35 @@ def test_create_that_says_it_is_done_and_is_not_is_tried_again(program: Kubectl,
     program.shell = shell
     program.holds(OLD)
     program.fails(create="nothing")
-    answer = program.run(WriteMethod.RECREATE)
-    assert answer.outcome("again") is Outcome.OK
+    output = program.run(WriteMethod.RECREATE)
+    assert output.outcome("create again") is Outcome.OK
     assert program.secret == NEW
-    assert answer.text("confirm").strip() == NEW
+    assert output.text("confirm").strip() == NEW
 
 
 def test_former_secret_is_put_back_where_the_new_one_is_refused(program: Kubectl) -> None:
     program.holds("{}")
     program.fails(create=f"{QUOTA}\n{QUOTA}")
-    answer = program.run(WriteMethod.RECREATE)
-    assert answer.outcome("restore") is Outcome.OK
+    output = program.run(WriteMethod.RECREATE)
+    assert output.outcome("restore") is Outcome.OK
     assert program.secret == OLD
 
 
 def test_new_secret_is_tried_again_where_there_is_nothing_to_put_back(program: Kubectl) -> None:
     program.holds("{}")
     program.fails(create=f"{QUOTA}\n{QUOTA}")
-    program.run(WriteMethod.RECREATE, kubectl.stdin(MARK, SecretText(NEW), dataclasses.replace(FORMER, again=None)))
+    program.run(
+        WriteMethod.RECREATE, kubectl.stdin(MARK, SecretText(NEW), dataclasses.replace(REPLACED, restorable=None))
+    )
     assert program.secret == NEW
 
 
 def test_it_gives_up_in_the_end(program: Kubectl) -> None:
     program.holds("{}")
     program.fails(create="\n".join([FAILED] * 9), confirm=FAILED)
-    answer = program.run(WriteMethod.RECREATE)
-    assert answer.has("given up")
-    assert answer.status("confirm") == 1
+    output = program.run(WriteMethod.RECREATE)
+    assert output.has("given up")
+    assert output.status("confirm") == 1
 
 
 @pytest.mark.parametrize("words", [FAILED, f"done {FAILED}"])
@@ -433,10 +435,10 @@ def test_delete_that_fails_once_is_settled_and_the_new_secret_created(program: K
     program.holds("{}")
     missing = 'Error from server (NotFound): secrets "storage-sas" not found'
     program.fails(delete=f"{words}\n{missing}" if words.startswith("done") else words)
-    answer = program.run(WriteMethod.RECREATE)
-    assert answer.outcome("delete") is Outcome.UNCLEAR
-    assert answer.outcome("delete again") in (Outcome.OK, Outcome.MISSING)
-    assert answer.outcome("again") is Outcome.OK
+    output = program.run(WriteMethod.RECREATE)
+    assert output.outcome("delete") is Outcome.UNCLEAR
+    assert output.outcome("delete again") in (Outcome.OK, Outcome.MISSING)
+    assert output.outcome("create again") is Outcome.OK
     assert program.secret == NEW
 
 
@@ -444,16 +446,16 @@ def test_delete_that_stays_unclear_is_made_to_fail_by_another_version(program: K
     program.shell = shell
     program.holds("{}")
     program.fails(delete=f"{FAILED}\n{FAILED}")
-    answer = program.run(WriteMethod.RECREATE)
-    assert answer.has("kept")
-    assert program.secret == KEPT
+    output = program.run(WriteMethod.RECREATE)
+    assert output.has("protected")
+    assert program.secret == REVERSIONED
 
 
-def test_delete_that_cannot_be_made_to_fail_is_said_to_be_unsettled(program: Kubectl) -> None:
+def test_delete_that_cannot_be_made_to_fail_is_reported_as_unclear(program: Kubectl) -> None:
     program.holds("{}")
     program.fails(delete=f"{FAILED}\n{FAILED}", replace=f"{QUOTA}\n{QUOTA}")
-    answer = program.run(WriteMethod.RECREATE)
-    assert answer.has("unsettled")
+    output = program.run(WriteMethod.RECREATE)
+    assert output.has("delete unclear")
     assert program.secret == "{}"
 
 
@@ -474,10 +476,10 @@ def test_each_kubectl_has_its_limit_from_its_own_input_on(program: Kubectl) -> N
     program.limit = 2
     program.holds("{}")
     program.fails(get="slow", validate="slow", delete="slow", create="slow", confirm="slow")
-    answer = program.run(WriteMethod.RECREATE)
-    assert answer.outcome("write") is Outcome.OK
+    output = program.run(WriteMethod.RECREATE)
+    assert output.outcome("write") is Outcome.OK
     assert program.secret == NEW
-    assert answer.text("confirm").strip() == NEW
+    assert output.text("confirm").strip() == NEW
 
 
 @pytest.mark.parametrize("step", ["get", "validate", "delete", "create", "confirm"])
@@ -487,14 +489,14 @@ def test_kubectl_that_nobody_can_end_is_not_waited_for(program: Kubectl, step: s
     program.holds("{}")
     program.fails(**{step: "hang"})
     began = time.monotonic()
-    answer = program.run(WriteMethod.RECREATE)
+    output = program.run(WriteMethod.RECREATE)
     assert time.monotonic() - began < 15
     if step in ("delete", "create", "confirm"):
         assert program.secret == NEW
-        assert answer.text("confirm").strip() == NEW
+        assert output.text("confirm").strip() == NEW
     if step == "delete":
-        assert answer.text("delete status").strip() == "unclear none"
-        assert answer.words("delete") == "kubectl did not end within 1 s"
+        assert output.text("delete status").strip() == "unclear none"
+        assert output.stderr("delete") == "kubectl did not end within 1 s"
 
 
 @pytest.mark.parametrize("moment", ["get", "delete", "create"])
@@ -503,7 +505,7 @@ def test_shell_that_is_killed_leaves_no_file_behind(program: Kubectl, moment: st
     program.fails(**{moment: "hang"})
     with program.start(WriteMethod.RECREATE) as process:
         assert process.stdin is not None
-        process.stdin.write(kubectl.stdin(MARK, SecretText(NEW), FORMER).reveal())
+        process.stdin.write(kubectl.stdin(MARK, SecretText(NEW), REPLACED).reveal())
         process.stdin.close()
         until = time.monotonic() + 20
         while not any(moment in call for call in program.calls) and time.monotonic() < until:
@@ -525,17 +527,17 @@ def test_shell_that_is_killed_as_it_starts_leaves_no_process_behind(program: Kub
 
 def test_temporary_folder_that_is_full_is_made_up_for_in_memory(program: Kubectl) -> None:
     program.holds("{}")
-    answer = program.run(WriteMethod.UPDATE, TMPDIR=str(program.directory / "nowhere"))
-    assert answer.outcome("write") is Outcome.OK
+    output = program.run(WriteMethod.UPDATE, TMPDIR=str(program.directory / "nowhere"))
+    assert output.outcome("write") is Outcome.OK
 
 
 def test_no_room_for_pipes_is_said_in_a_step_of_its_own(program: Kubectl) -> None:
     full = program.directory / "mktemp"
     full.write_text('#!/bin/sh\necho "mktemp: failed to create directory: No space left on device" >&2\nexit 1\n')
     full.chmod(0o700)
-    answer = program.run(WriteMethod.UPDATE, PATH=f"{program.directory}:{os.environ['PATH']}")
-    assert "No space left on device" in answer.text("no pipes")
-    assert not answer.has("ready")
+    output = program.run(WriteMethod.UPDATE, PATH=f"{program.directory}:{os.environ['PATH']}")
+    assert "No space left on device" in output.text("no pipes")
+    assert not output.has("ready")
 
 
 def test_timeout_of_another_syntax_is_done_without(program: Kubectl) -> None:
@@ -543,8 +545,8 @@ def test_timeout_of_another_syntax_is_done_without(program: Kubectl) -> None:
     old.write_text("#!/bin/sh\necho 'Usage: timeout [-t SECS] [-s SIG] PROG ARGS' >&2\nexit 1\n")
     old.chmod(0o700)
     program.holds("{}")
-    answer = program.run(WriteMethod.RECREATE, PATH=f"{program.directory}:{os.environ['PATH']}")
-    assert answer.outcome("write") is Outcome.OK
+    output = program.run(WriteMethod.RECREATE, PATH=f"{program.directory}:{os.environ['PATH']}")
+    assert output.outcome("write") is Outcome.OK
     assert program.secret == NEW
 
 
@@ -553,7 +555,7 @@ LARGE = SecretText('{"new":"' + "x" * 1_500_000 + '"}')
 
 def test_large_manifest_arrives_whole(program: Kubectl) -> None:
     program.holds("{}")
-    program.run(WriteMethod.RECREATE, kubectl.stdin(MARK, LARGE, FORMER))
+    program.run(WriteMethod.RECREATE, kubectl.stdin(MARK, LARGE, REPLACED))
     assert program.secret == LARGE.reveal()
 
 
@@ -561,6 +563,6 @@ def test_large_manifest_for_a_kubectl_that_does_not_read_blocks_nothing(program:
     (program.directory / "kubectl").write_text("#!/bin/sh\nexec sleep 40\n")
     program.limit = 1
     began = time.monotonic()
-    answer = program.run(WriteMethod.UPDATE, kubectl.stdin(MARK, LARGE, None))
-    assert answer.outcome("write") is Outcome.UNCLEAR
+    output = program.run(WriteMethod.UPDATE, kubectl.stdin(MARK, LARGE, None))
+    assert output.outcome("write") is Outcome.UNCLEAR
     assert time.monotonic() - began < 30

@@ -23,13 +23,13 @@ def test_only_the_secret_itself_counts_as_not_found() -> None:
 
 def test_only_the_secret_itself_counts_as_there() -> None:
     taken = 'Error from server (AlreadyExists): secrets "storage-sas" already exists\n'
-    assert kubectl.exists(f'time="2026-12-01T00:00:00Z" level=info msg="x"\n{taken}')
-    assert kubectl.exists(taken.replace("secrets", "object is being deleted: secrets"))
+    assert kubectl.already_exists(f'time="2026-12-01T00:00:00Z" level=info msg="x"\n{taken}')
+    assert kubectl.already_exists(taken.replace("secrets", "object is being deleted: secrets"))
     denied = 'Error from server (AlreadyExists): admission webhook "a" denied the request: '
-    assert not kubectl.exists(f'{denied}secrets "storage-sas" already exists\n')
-    assert not kubectl.exists(f"{denied}no\n{taken}")
-    assert not kubectl.exists(f'Error from server: admission webhook "a" denied the request: no\n{taken}')
-    assert not kubectl.exists('Error from server (AlreadyExists): namespaces "shop" already exists\n')
+    assert not kubectl.already_exists(f'{denied}secrets "storage-sas" already exists\n')
+    assert not kubectl.already_exists(f"{denied}no\n{taken}")
+    assert not kubectl.already_exists(f'Error from server: admission webhook "a" denied the request: no\n{taken}')
+    assert not kubectl.already_exists('Error from server (AlreadyExists): namespaces "shop" already exists\n')
 
 
 def test_answer_is_split_into_its_steps() -> None:
@@ -50,7 +50,7 @@ def test_answer_shows_none_of_what_was_read() -> None:
 
 
 def test_stdin_is_manifests_preconditions_and_the_mark() -> None:
-    former = kubectl.Former({"uid": "u-1", "resourceVersion": "41"}, SecretText("{kept}"), SecretText("{old}"))
+    former = kubectl.ReplacedSecret({"uid": "u-1", "resourceVersion": "41"}, SecretText("{kept}"), SecretText("{old}"))
     options = '{"kind":"DeleteOptions","apiVersion":"v1","preconditions":{"uid":"u-1","resourceVersion":"41"}}'
     sent = kubectl.stdin(MARK, SecretText("{new}"), former)
     assert sent.reveal() == f"{{new}}\n{{old}}\n{{kept}}\n{options}\nuid=u-1&resourceVersion=41\n{MARK}\n"
@@ -59,24 +59,26 @@ def test_stdin_is_manifests_preconditions_and_the_mark() -> None:
 
 def test_what_there_is_not_stands_on_stdin_as_a_line_all_the_same() -> None:
     assert kubectl.stdin(MARK, SecretText("{new}"), None).reveal() == f"{{new}}\n-\n-\n-\n-\n{MARK}\n"
-    former = kubectl.Former({"uid": "u-1", "resourceVersion": "41"}, SecretText("{kept}"), None)
+    former = kubectl.ReplacedSecret({"uid": "u-1", "resourceVersion": "41"}, SecretText("{kept}"), None)
     assert kubectl.stdin(MARK, SecretText("{new}"), former).reveal().split("\n")[1] == "-"
 
 
 def test_statuses_are_read_from_their_own_lines_only() -> None:
-    printed = f"{MARK} held\n1\n{MARK} held status\n0\n{MARK} held words\nError (NotFound)\n"
-    printed += f"{MARK} write status\nrefused 1\n{MARK} delete status\nunclear none\n{MARK} again status\nodd 77777\n"
+    printed = f"{MARK} held\n1\n{MARK} held status\n0\n{MARK} held stderr\nError (NotFound)\n"
+    printed += (
+        f"{MARK} write status\nrefused 1\n{MARK} delete status\nunclear none\n{MARK} create again status\nodd 77777\n"
+    )
     answer = kubectl.parse(printed, MARK)
-    assert (answer.status("held"), answer.words("held")) == (0, "Error (NotFound)")
+    assert (answer.status("held"), answer.stderr("held")) == (0, "Error (NotFound)")
     assert (answer.status("write"), answer.outcome("write")) == (1, kubectl.Outcome.REFUSED)
     assert (answer.status("delete"), answer.outcome("delete")) == (None, kubectl.Outcome.UNCLEAR)
-    assert (answer.status("again"), answer.outcome("again")) == (None, None)
+    assert (answer.status("create again"), answer.outcome("create again")) == (None, None)
     assert (answer.status("validate"), answer.outcome("validate")) == (None, None)
 
 
 def test_observation_names_the_target_and_bounds_the_request() -> None:
     k3s = dataclasses.replace(CLUSTER, kubectl=("sudo", "/opt/my tools/k3s", "kubectl"))
-    command = kubectl.observe(dataclasses.replace(TARGET, cluster=k3s, namespace="shop"))
+    command = kubectl.get_command(dataclasses.replace(TARGET, cluster=k3s, namespace="shop"))
     assert command.endswith(
         "sudo '/opt/my tools/k3s' kubectl --request-timeout=15s get --raw /api/v1/namespaces/shop/secrets/storage-sas"
     )

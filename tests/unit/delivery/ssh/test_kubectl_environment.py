@@ -17,15 +17,15 @@ from tests.fakes.examples import CLUSTER, TARGET
 
 SUDO = dataclasses.replace(TARGET, cluster=dataclasses.replace(CLUSTER, kubectl=("sudo", "kubectl")))
 COMMANDS: dict[str, Callable[[Target], str]] = {
-    "observe": kubectl.observe,
+    "observe": kubectl.get_command,
     "client": lambda target: kubectl_probe.client_version(target.cluster),
     "server": lambda target: kubectl_probe.server_version(target.cluster),
     "namespace": kubectl_probe.namespace,
     "can-i": lambda target: kubectl_probe.can_i(target, "get"),
     "dry run": lambda target: kubectl_probe.dry_run(target, "create")[0],
-    "create": lambda target: kubectl.act(target, WriteMethod.CREATE, "rotator-0123456789abcdef"),
-    "update": lambda target: kubectl.act(target, WriteMethod.UPDATE, "rotator-0123456789abcdef"),
-    "recreate": lambda target: kubectl.act(target, WriteMethod.RECREATE, "rotator-0123456789abcdef"),
+    "create": lambda target: kubectl.write_command(target, WriteMethod.CREATE, "rotator-0123456789abcdef"),
+    "update": lambda target: kubectl.write_command(target, WriteMethod.UPDATE, "rotator-0123456789abcdef"),
+    "recreate": lambda target: kubectl.write_command(target, WriteMethod.RECREATE, "rotator-0123456789abcdef"),
 }
 
 

@@ -158,13 +158,19 @@ def test_openssh_key_that_is_cut_off_is_damaged() -> None:
 @pytest.mark.parametrize(
     ("found", "problem"),
     [
-        ("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHVubGlrZWx5 rotator", "that is the public half of an SSH key"),
-        ("ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTY= x", "that is the public half of an SSH key"),
+        (
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHVubGlrZWx5 rotator",
+            "the vault secret holds the public half of an SSH key",
+        ),
+        (
+            "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTY= x",
+            "the vault secret holds the public half of an SSH key",
+        ),
         (
             "---- BEGIN SSH2 PUBLIC KEY ----\nAAAA\n---- END SSH2 PUBLIC KEY ----",
-            "that is the public half of an SSH key",
+            "the vault secret holds the public half of an SSH key",
         ),
-        ("PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none", "the SSH private key is in PuTTY's form"),
+        ("PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none", "the SSH private key is in PuTTY's format"),
         ("hunter2-hunter2-hunter2-hunter2-hunter2", "the vault secret holds no SSH private key"),
         ("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----", "the vault secret holds no SSH private key"),
     ],

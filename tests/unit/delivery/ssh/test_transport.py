@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rotator.delivery.errors import HostKeyRejectedError, SshError, TimedOutError, UnreachableError
-from rotator.delivery.ssh.connection import Limits, SshConnector
+from rotator.delivery.ssh.connection import SshConnector
+from rotator.delivery.ssh.handshake import Timeouts
 from rotator.redaction import SecretText
 from tests.fakes.ssh_servers import (
     GREETING,
@@ -33,7 +34,7 @@ from tests.fakes.ssh_servers import (
 )
 
 HUGE = 0xFFFFFFFC
-SHORT = Limits(connect=2.0, handshake=2.0, authenticate=2.0)
+SHORT = Timeouts(connect=2.0, handshake=2.0, authenticate=2.0)
 KEXINIT = 20
 DISCONNECT = 1
 
@@ -45,12 +46,12 @@ def kexinit(*lists: str) -> bytes:
     )
 
 
-def told(server: Raw, pinned: str = pin(host_key()), limits: Limits = SHORT) -> SshError:
+def told(server: Raw, pinned: str = pin(host_key()), timeouts: Timeouts = SHORT) -> SshError:
     """How a connection ends that no host key is proven on."""
     key = SecretText(KEY_PAIR.private_text)
     with (
         pytest.raises(SshError) as caught,
-        SshConnector(limits, sleep=lambda _: None).connect(cluster(server.port, pinned), key, None),
+        SshConnector(timeouts, sleep=lambda _: None).connect(cluster(server.port, pinned), key, None),
     ):
         pass
     return caught.value
@@ -171,7 +172,7 @@ def test_a_host_that_keeps_still_is_given_up_and_its_connection_closed(serve: Se
         closed.set()
 
     with serving(watched) as server:
-        error = told(server, limits=Limits(handshake=0.5))
+        error = told(server, timeouts=Timeouts(handshake=0.5))
         assert type(error) is TimedOutError
         assert "the SSH handshake with rotator@127.0.0.1" in str(error)
         assert closed.wait(5)
@@ -183,7 +184,7 @@ def test_what_a_host_says_before_it_keeps_still_is_quoted() -> None:
         until_closed(connection)
 
     with serving(serve) as server:
-        error = told(server, limits=Limits(handshake=0.5))
+        error = told(server, timeouts=Timeouts(handshake=0.5))
     assert type(error) is TimedOutError
     assert "it says 'Under maintenance'" in str(error)
 

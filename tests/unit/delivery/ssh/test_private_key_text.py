@@ -1,9 +1,7 @@
-"""Private keys' files as ssh-keygen, OpenSSL and PuTTY write them: taken, or refused with a command that helps."""
+"""Files of private keys as ssh-keygen, OpenSSL and PuTTY write them: the key is found, or what there is instead."""
 
 import base64
 import re
-import shutil
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,49 +15,20 @@ from hypothesis import strategies as st
 from rotator.delivery.errors import PrivateKeyError
 from rotator.delivery.ssh import private_key
 from rotator.redaction import SecretText
-from tests.unit.delivery.ssh.test_private_key import PASSPHRASE, openssh_with_passphrase, refused, text
-
-
-def run(*command: str, stdin: str = "") -> str:
-    """Run a program, or skip where it is missing or does not know what it is asked for."""
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"{command[0]} is missing")
-    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60, check=False)
-    if done.returncode:
-        pytest.skip(f"this {command[0]} does not do that: {done.stderr.strip()[-200:]}")
-    return done.stdout
-
-
-def made(path: Path) -> str:
-    path.chmod(0o600)
-    return path.read_text()
-
-
-def fingerprint(found: str, passphrase: str | None = None) -> str:
-    return private_key.load(SecretText(found), SecretText(passphrase) if passphrase else None).fingerprint
-
-
-def told_by_ssh_keygen(path: Path, passphrase: str = "") -> str:
-    """The fingerprint of what ssh-keygen makes of a file."""
-    path.chmod(0o600)
-    public = path.with_suffix(".line")
-    public.write_text(run("ssh-keygen", "-y", "-P", passphrase, "-f", str(path)))
-    return run("ssh-keygen", "-l", "-f", str(public)).split()[1]
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Plain keys: ec.pem as `openssl ecparam -genkey` writes it, rsa.pem in OpenSSL's older form, p8.pem in PKCS#8."""
-    folder = tmp_path_factory.mktemp("keys")
-    run("openssl", "ecparam", "-name", "prime256v1", "-genkey", "-out", str(folder / "ec.pem"))
-    run("openssl", "genrsa", "-traditional", "-out", str(folder / "rsa.pem"), "2048")
-    run("openssl", "pkcs8", "-topk8", "-nocrypt", "-in", str(folder / "rsa.pem"), "-out", str(folder / "p8.pem"))
-    return folder
-
+from tests.unit.delivery.ssh.key_files import (
+    BAG,
+    carried_out,
+    fingerprint,
+    made,
+    remedy,
+    run,
+    stub,
+    told_by_ssh_keygen,
+)
+from tests.unit.delivery.ssh.test_private_key import PASSPHRASE, refused, text
 
 # What is taken
 
-BAG = "Bag Attributes\n    friendlyName: rotator\n    localKeyID: 01 02 \nKey Attributes: <No Attributes>\n"
 CERTIFICATE = "subject=CN = rotator\n-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
 
@@ -111,101 +80,7 @@ def test_what_is_inside_counts_not_what_the_first_line_says(files: Path, name: s
     assert fingerprint(plain.replace(old, new)) == fingerprint(plain)
 
 
-ENCRYPTED = {
-    "PKCS#8, AES-256": ("pkcs8", "-topk8", "-v2", "aes256"),
-    "PKCS#8, AES-192": ("pkcs8", "-topk8", "-v2", "aes192"),
-    "PKCS#8, 3DES": ("pkcs8", "-topk8", "-v2", "des3"),
-    "PKCS#8, scrypt": ("pkcs8", "-topk8", "-scrypt"),
-    "PKCS#8, PBES1": ("pkcs8", "-topk8", "-v1", "PBE-SHA1-3DES"),
-    "PEM, AES-128": ("rsa", "-traditional", "-aes128"),
-    "PEM, 3DES": ("rsa", "-traditional", "-des3"),
-}
-
-
-def encrypted(files: Path, path: Path, *options: str) -> str:
-    run("openssl", *options, "-in", str(files / "rsa.pem"), "-passout", f"pass:{PASSPHRASE}", "-out", str(path))
-    return made(path)
-
-
-@pytest.mark.parametrize("kind", ENCRYPTED)
-def test_a_passphrase_opens_what_openssl_encrypted(files: Path, tmp_path: Path, kind: str) -> None:
-    found = encrypted(files, tmp_path / "key", *ENCRYPTED[kind])
-    assert fingerprint(BAG + found, PASSPHRASE) == fingerprint((files / "rsa.pem").read_text())
-    assert refused(found) == "the SSH private key needs a passphrase"
-    assert refused(found, "another one") == "the SSH private key does not open with the passphrase from the vault"
-
-
 # What is refused, and the command that helps
-
-
-def remedy(found: str, passphrase: str | None = None) -> str:
-    with pytest.raises(PrivateKeyError) as caught:
-        private_key.load(SecretText(found), SecretText(passphrase) if passphrase else None)
-    return caught.value.remedy
-
-
-def carried_out(commands: str, path: Path, *more: str) -> None:
-    """Carry out the first command of a remedy in a folder, with answers to what it would ask as options."""
-    (command,) = re.findall(r"`([^`]+)`", commands)[:1]
-    (program, *_) = command.split()
-    run("sh", "-c", " ".join([f"cd '{path}' &&", command.replace(program, " ".join([program, *more]), 1)]))
-
-
-OPENSSH_CIPHERS = ["aes128-ctr", "aes192-cbc", "chacha20-poly1305@openssh.com", "3des-cbc"]
-
-
-@pytest.mark.parametrize("cipher", OPENSSH_CIPHERS)
-@pytest.mark.parametrize("configured", [None, PASSPHRASE])
-def test_an_openssh_key_in_another_cipher_is_written_anew(tmp_path: Path, cipher: str, configured: str | None) -> None:
-    path = tmp_path / "id_ed25519"
-    run("ssh-keygen", "-q", "-t", "ed25519", "-N", PASSPHRASE, "-Z", cipher, "-f", str(path))
-    found = made(path)
-    assert refused(found, configured) == f"the SSH private key is encrypted with {cipher} that is not read here"
-    carried_out(remedy(found, configured), tmp_path, "-P", f"'{PASSPHRASE}'", "-N", f"'{PASSPHRASE}'", "-q")
-    assert fingerprint(made(path), PASSPHRASE) == told_by_ssh_keygen(path, PASSPHRASE)
-
-
-OTHER_CIPHERS = {
-    "with AES-192-CBC": ("rsa", "-traditional", "-aes192"),
-    "with CAMELLIA-256-CBC": ("rsa", "-traditional", "-camellia256"),
-    "with ARIA-128-CBC": ("rsa", "-traditional", "-aria128"),
-    "in a way": ("pkcs8", "-topk8", "-v2", "aria-256-cbc"),
-}
-
-
-@pytest.mark.parametrize("cipher", OTHER_CIPHERS)
-def test_a_pem_in_another_cipher_is_written_anew(files: Path, tmp_path: Path, cipher: str) -> None:
-    path = tmp_path / "id_ed25519"
-    found = encrypted(files, path, *OTHER_CIPHERS[cipher])
-    assert refused(found, PASSPHRASE) == f"the SSH private key is encrypted {cipher} that is not read here"
-    carried_out(remedy(found), tmp_path, "-P", f"'{PASSPHRASE}'", "-N", f"'{PASSPHRASE}'", "-q")
-    assert fingerprint(made(path), PASSPHRASE) == fingerprint((files / "rsa.pem").read_text())
-
-
-def test_a_key_whose_passphrase_is_stretched_beyond_all_measure_is_written_anew() -> None:
-    lines = openssh_with_passphrase().splitlines()
-    inside = bytearray(base64.b64decode("".join(lines[1:-1])))
-    at = inside.index(b"bcrypt") + len(b"bcrypt") + 4 + 4 + 16
-    inside[at : at + 4] = (2**31).to_bytes(4, "big")
-    found = "\n".join([lines[0], base64.b64encode(inside).decode(), lines[-1]])
-    assert "takes too long to open" in refused(found, PASSPHRASE)
-    assert "`ssh-keygen -p -a 24 -Z aes256-ctr -f id_ed25519`" in remedy(found, PASSPHRASE)
-
-
-STRETCHED = {
-    "iterations": (("-v2", "aes256", "-iter", "65536"), bytes.fromhex("0203010000"), bytes.fromhex("02037fffff")),
-    "memory": (("-scrypt",), bytes.fromhex("02024000020108"), bytes.fromhex("0202400002017f")),
-}
-
-
-@pytest.mark.parametrize("kind", STRETCHED)
-def test_pkcs8_that_takes_for_ever_is_refused_at_once(files: Path, tmp_path: Path, kind: str) -> None:
-    options, usual, endless = STRETCHED[kind]
-    first, *lines, last = encrypted(files, tmp_path / "key", "pkcs8", "-topk8", *options).splitlines()
-    inside = base64.b64decode("".join(lines))
-    assert usual in inside
-    found = "\n".join([first, base64.b64encode(inside.replace(usual, endless)).decode(), last])
-    assert "takes too long to open" in refused(found, PASSPHRASE)
 
 
 @pytest.mark.parametrize("form", ["OpenSSH", "PKCS8"])
@@ -213,7 +88,7 @@ def test_pkcs8_that_takes_for_ever_is_refused_at_once(files: Path, tmp_path: Pat
 def test_the_base64_of_a_whole_file_is_decoded(tmp_path: Path, form: str, folded: bool) -> None:
     plain = text("ed25519", form)
     encoded = base64.encodebytes(plain.encode()).decode() if folded else base64.b64encode(plain.encode()).decode()
-    assert refused(encoded) == "the vault secret holds the base64 of a private key's file in place of the file"
+    assert refused(encoded) == "the vault secret holds the base64 of a private key's file instead of the file"
     (tmp_path / "encoded.txt").write_text(encoded)
     run("sh", "-c", f"cd {tmp_path} && {re.findall('`(base64[^`]*)`', remedy(encoded))[0]}")
     assert fingerprint((tmp_path / "id_ed25519").read_text()) == fingerprint(plain)
@@ -241,7 +116,7 @@ def test_a_putty_file_is_exported(tmp_path: Path) -> None:
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "original"))
     run("puttygen", str(tmp_path / "original"), "-O", "private", "-o", str(tmp_path / "key.ppk"))
     found = (tmp_path / "key.ppk").read_text()
-    assert refused(found) == "the SSH private key is in PuTTY's form"
+    assert refused(found) == "the SSH private key is in PuTTY's format"
     carried_out(remedy(found), tmp_path)
     assert fingerprint((tmp_path / "id_ed25519").read_text()) == told_by_ssh_keygen(tmp_path / "original")
 
@@ -255,35 +130,13 @@ def test_a_file_of_ssh_com_is_converted(tmp_path: Path) -> None:
     assert fingerprint((tmp_path / "id_ed25519").read_text()) == told_by_ssh_keygen(tmp_path / "original")
 
 
-def stub(kind: bytes = b"sk-ssh-ed25519@openssh.com") -> str:
-    """What `ssh-keygen -t ed25519-sk` writes with a security key at hand: fixed bytes of nobody's key."""
-
-    def string(data: bytes) -> bytes:
-        return len(data).to_bytes(4, "big") + data
-
-    public = string(kind) + string(bytes(32)) + string(b"ssh:")
-    private = bytes(8) + public + b"\x01" + string(b"handle" * 10) + string(b"") + string(b"comment")
-    padded = private + bytes(range(1, 9 - len(private) % 8))
-    inside = b"openssh-key-v1\0" + string(b"none") * 2 + string(b"") + b"\0\0\0\1" + string(public) + string(padded)
-    return "\n".join(
-        ["-----BEGIN OPENSSH PRIVATE KEY-----", base64.b64encode(inside).decode(), "-----END OPENSSH PRIVATE KEY-----"]
-    )
-
-
-@pytest.mark.parametrize("kind", [b"sk-ssh-ed25519@openssh.com", b"sk-ecdsa-sha2-nistp256@openssh.com"])
-def test_the_stub_of_a_security_key_is_told_and_a_key_is_made(tmp_path: Path, kind: bytes) -> None:
-    assert "is the stub of a security key" in refused(stub(kind))
-    carried_out(remedy(stub(kind)), tmp_path, "-q", "-N", "''")
-    assert fingerprint((tmp_path / "id_ed25519").read_text()) == told_by_ssh_keygen(tmp_path / "id_ed25519")
-
-
 @pytest.mark.parametrize("form", ["RFC4716", "PKCS8", "PEM"])
 def test_a_public_key_is_told_in_each_form(tmp_path: Path, form: str) -> None:
     run("ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-N", "", "-f", str(tmp_path / "key"))
     exported = run("ssh-keygen", "-e", "-m", form, "-f", str(tmp_path / "key.pub"))
     line = (tmp_path / "key.pub").read_text()
     for found in (exported, line, f'restrict,command="true" {line}', f"# a comment\n{line}"):
-        assert refused(found) == "that is the public half of an SSH key"
+        assert refused(found) == "the vault secret holds the public half of an SSH key"
     assert "without .pub" in remedy(line)
 
 

@@ -1,0 +1,151 @@
+"""The types of settings: how the text of each is validated, and what it becomes.
+
+A validator raises ValueError with a rule that an error message quotes after the setting's name, never with the value.
+"""
+
+import datetime
+import re
+import shlex
+import urllib.parse
+import uuid
+from typing import Annotated
+
+import isodate
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
+
+from rotator import sas
+from rotator.plan import addresses, host_keys, schedule
+from rotator.redaction import SecretText
+
+_LONGEST_GRACE = datetime.timedelta(minutes=3)
+_LONGEST_VALIDITY = datetime.timedelta(days=365_000)  # twice that before or after now is still in the calendar
+_LONGEST_COMMAND = 4_000  # characters: shlex takes a time that grows with the square of the length
+# A DNS label (RFC 1123), and a part of a DNS subdomain, as Kubernetes wants them for names:
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#names
+_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_PART = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+
+
+def validity(text: object) -> datetime.timedelta:
+    """A positive ISO 8601 duration of fixed length; raises ValueError."""
+    duration = _duration(text)
+    if duration <= datetime.timedelta(0):
+        raise ValueError("it must be longer than nothing")
+    if duration > _LONGEST_VALIDITY:
+        raise ValueError(f"it must not be longer than {isodate.duration_isoformat(_LONGEST_VALIDITY)}")
+    return duration
+
+
+def grace(text: object) -> datetime.timedelta:
+    """An ISO 8601 duration that a run can wait for, perhaps zero; raises ValueError."""
+    duration = _duration(text)
+    if not datetime.timedelta(0) <= duration <= _LONGEST_GRACE:
+        raise ValueError("it must be between PT0S and PT3M: an HTTP request is cut off after 230 seconds")
+    return duration
+
+
+def _duration(text: object) -> datetime.timedelta:
+    try:
+        duration = isodate.parse_duration(str(text))
+    except (isodate.ISO8601Error, OverflowError):
+        raise ValueError("it must be an ISO 8601 duration") from None
+    if not isinstance(duration, datetime.timedelta):
+        raise ValueError("it must not count in months or years, which differ in length")  # noqa: TRY004
+    return duration
+
+
+def _pattern(pattern: str, rule: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(rule)
+        return text
+
+    return AfterValidator(check)
+
+
+def _letters(known: str) -> AfterValidator:
+    """Each of the known letters at most once, in any order; returned in the order of `known`, which a SAS needs."""
+
+    def check(text: str) -> str:
+        if set(text) - set(known) or len(set(text)) != len(text):
+            raise ValueError(f"it may hold each of the letters {known} once")
+        return "".join(letter for letter in known if letter in text)
+
+    return AfterValidator(check)
+
+
+def _protocol(text: str) -> str:
+    protocol = ",".join(sorted(text.split(","), reverse=True))
+    if protocol not in sas.PROTOCOLS:
+        raise ValueError(f"it must be one of {' and '.join(sas.PROTOCOLS)}")
+    return protocol
+
+
+def _schedule(text: str) -> str:
+    schedule.intervals(text)  # raises ValueError
+    return text
+
+
+def _command_line(text: object) -> tuple[str, ...]:
+    """Split as a shell does. What only a shell could do is refused: the words are quoted on the master."""
+    if len(str(text)) > _LONGEST_COMMAND:
+        raise ValueError(f"it is longer than {_LONGEST_COMMAND} characters")
+    words = tuple(shlex.split(str(text)))  # raises ValueError for an open quote
+    if not words:
+        raise ValueError("it is empty")
+    if any(set(word) & set(";|&<>`$\n") for word in words):
+        raise ValueError("it must be a plain command line, without shell operators")
+    if "=" in words[0]:
+        raise ValueError("a variable in front is not a command; write `env NAME=value kubectl`")
+    return words
+
+
+def _client_id(text: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise ValueError("it must be a client id, which is a GUID") from None
+
+
+def _webhook_url(text: str) -> SecretText | None:
+    """A secret, as whoever has the URL can post. None for what is no https:// URL, so that no rotation fails for it."""
+    try:
+        parts = urllib.parse.urlsplit(text)
+    except ValueError:
+        parts = urllib.parse.SplitResult("", "", "", "", "")
+    return SecretText(text) if parts.scheme == "https" and parts.hostname and not parts.username else None
+
+
+Duration = Annotated[datetime.timedelta, BeforeValidator(validity)]
+Grace = Annotated[datetime.timedelta, BeforeValidator(grace)]
+Schedule = Annotated[str, AfterValidator(_schedule)]
+
+Host = Annotated[str, AfterValidator(addresses.host)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+ServiceUrl = Annotated[str, AfterValidator(addresses.service_url)]
+BlobUrl = Annotated[str, AfterValidator(addresses.blob_url)]
+WebhookUrl = Annotated[SecretText | None, PlainValidator(_webhook_url)]
+
+# Azure's names: https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
+VaultName = Annotated[str, _pattern(r"[0-9a-zA-Z]{1,127}", "Key Vault allows letters and digits only here")]
+VaultSecretName = Annotated[str, _pattern(r"[0-9a-zA-Z-]{1,127}", "it must be the name of a vault secret")]
+StorageAccountName = Annotated[str, _pattern(r"[a-z0-9]{3,24}", "it must be a storage account's name")]
+ContainerName = Annotated[str, _pattern(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*", "it must be a blob container's name")]
+ClientId = Annotated[str, AfterValidator(_client_id)]
+
+SasServices = Annotated[str, _letters(sas.SERVICES)]
+SasResourceTypes = Annotated[str, _letters(sas.RESOURCE_TYPES)]
+SasPermissions = Annotated[str, _letters(sas.PERMISSIONS)]
+SasProtocol = Annotated[str, AfterValidator(_protocol)]
+
+UserName = Annotated[str, _pattern(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\$?", "it must be a user name")]
+Pins = Annotated[tuple[host_keys.Pin, ...], BeforeValidator(host_keys.parse)]
+CommandLine = Annotated[tuple[str, ...], BeforeValidator(_command_line)]
+
+Namespace = Annotated[str, _pattern(_LABEL, "Kubernetes wants lower-case letters, digits and -")]
+SecretName = Annotated[
+    str, _pattern(rf"(?=.{{1,253}}$){_PART}(\.{_PART})*", "Kubernetes wants lower-case letters, digits, - and .")
+]
+DataKey = Annotated[
+    str, _pattern(r"(?!\.\.?$|\.\.)[-._a-zA-Z0-9]{1,253}", "Kubernetes wants letters, digits, -, _ and .")
+]
