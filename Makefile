@@ -13,7 +13,7 @@ endif
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url
 
-.PHONY: demo test test-real setup sandbox lint snapshots bench sbom audit lock clean another-interpreter
+.PHONY: demo test test-real setup sandbox lint mutations snapshots bench sbom audit lock clean another-interpreter
 
 demo: setup  ## run the main job on the embedded sandbox
 	$(RUN) -m demo
@@ -53,6 +53,9 @@ lint: setup  ## style, types, import contracts, and whether the lock files are c
 	$(LOCK) --group dev -c requirements.txt -o build/requirements-dev.txt && \
 		cmp build/requirements-dev.txt requirements-dev.txt
 	$(LOCK) --group audit -o build/requirements-audit.txt && cmp build/requirements-audit.txt .ci/requirements.txt
+
+mutations: setup  ## change lines of the product one by one, and see each noticed by a test
+	$(RUN) -m tests.mutations $(ARGS)
 
 snapshots: setup  ## evaluate infra/ anew for each set of parameters in tests/infra/parameters, for review
 	$(RUN) -m tests.infra.compiler
