@@ -62,7 +62,7 @@ def rotate(
         try:
             plan = loader.load(environment)
         except errors.SettingsError as error:
-            publish.note(request.refused(error))
+            publish.log_and_measure(request.refused(error))
             raise
         return _rotate_plan(plan, request, environment)
 
@@ -164,7 +164,7 @@ def _archive_reader(
 
         # An older report knows only of SAS that have expired since.
         since = datetime.datetime.now(datetime.UTC) - max(2 * plan.definition.validity, _RECALLED)
-        with adapter.opened(plan, environment, credential, retries=0) as kept:
+        with adapter.opened(plan, environment, credential, retry_total=0) as kept:
             return kept.last_known(targets, since)
 
     return recall
@@ -240,13 +240,13 @@ def _credential(plan: Plan) -> "Iterator[TokenCredential]":
 
 @contextlib.contextmanager
 def _services(plan: Plan, credential: "TokenCredential", run_lock: RunLock | None = None) -> Iterator[Services]:
-    from rotator.azure import key_list, server_time
+    from rotator.azure import resource_manager, server_time
     from rotator.delivery.ssh import connection
     from rotator.issuers import keyvault, proof
 
     leave: dict[str, Any] = {"fence": run_lock.fence, "admit": run_lock.admit} if run_lock else {}
     with contextlib.closing(keyvault.KeyVaultIssuer(plan.account, credential)) as issuer:
-        keys = key_list.AccountKeyList(plan.resource_manager, credential)
+        keys = resource_manager.AccountKeyList(plan.resource_manager, credential)
         yield Services(
             issuer=issuer,
             prover=proof.StorageProver(),

@@ -1,4 +1,4 @@
-"""What Azure refuses or cannot do, each with a remedy for the operator; none ever holds a secret value."""
+"""Errors of Azure's services, each with a remedy for the operator; none ever holds a secret value."""
 
 from rotator.azure import az_commands, permissions
 from rotator.errors import KeyRotationError, RotatorError
@@ -8,7 +8,7 @@ BY_FIREWALL = "AuthorizationFailure"
 
 
 class LeaseError(RotatorError):
-    """The lease that keeps runs from meeting each other cannot be relied on."""
+    """The lease that lets only one run work at a time is not held."""
 
     http_status = 412
 
@@ -23,7 +23,7 @@ class HostStorageError(RotatorError):
 
 
 class LeaseUnavailableError(LeaseError, HostStorageError):
-    """The app's own storage gives no lease."""
+    """The lease in the app's own storage cannot be acquired or read, for another reason than a run that holds it."""
 
     remedy = (
         "Check AzureWebJobsStorage, or AzureWebJobsStorage__blobServiceUri and the identity's role Storage Blob Data "
@@ -32,13 +32,13 @@ class LeaseUnavailableError(LeaseError, HostStorageError):
 
 
 class LeaseLostError(LeaseError):
-    """The lease went to another run, or could not be renewed in time: this run stops before its next change."""
+    """Another run holds the lease, or it could not be renewed in time: this run stops before its next change."""
 
     remedy = "Nothing needs to be done: the next run works out what was done, and finishes it."
 
 
 class ArchiveError(HostStorageError):
-    """A report could not be kept, or not be read again."""
+    """A report could not be written to the archive, or not be read from it."""
 
     remedy = (
         "Check REPORT_CONTAINER, AzureWebJobsStorage, or AzureWebJobsStorage__blobServiceUri and the identity's role "
@@ -47,7 +47,7 @@ class ArchiveError(HostStorageError):
 
 
 class OwnStorageError(KeyRotationError):
-    """The function app itself runs on the account by connection string, and would die with its key."""
+    """The function app opens its own storage with a key of this account, and would stop if that were regenerated."""
 
 
 class NoAnswerError(RotatorError):
@@ -57,21 +57,21 @@ class NoAnswerError(RotatorError):
 
 
 class IdentityError(RotatorError):
-    """No token could be had for the app's identity."""
+    """The app's identity gets no token."""
 
     remedy = (
         "Enable the function app's managed identity (set AZURE_CLIENT_ID for a user-assigned one); "
         "on a workstation sign in with `az login`."
     )
-    unanswered: bool = False  # the network was in the way, so that no sign-in helps
+    unanswered: bool = False  # the sign-in service could not be reached, so another sign-in does not help
 
 
 class VaultError(RotatorError):
-    """Key Vault did not do what was asked."""
+    """A request to Key Vault failed."""
 
 
 class VaultUnreachableError(VaultError):
-    """The vault's host gave no answer."""
+    """The vault does not answer."""
 
     remedy = "Check KEYVAULT_BASEURL, name resolution, the vault's firewall and private endpoint."
 
@@ -81,7 +81,7 @@ class VaultForbiddenError(VaultError):
 
 
 class VaultFirewallError(VaultError):
-    """The vault refuses the network that the request came from; `address` is that which it saw, where it says so."""
+    """The vault's firewall refuses the caller's network; `address` is the caller's as the vault saw it, or empty."""
 
     remedy = (
         f"Let this network through the vault's firewall ({az_commands.allow_vault_address('…', '…')}), or run it "
@@ -94,11 +94,11 @@ class VaultFirewallError(VaultError):
 
 
 class VaultPrivateError(VaultError):
-    """The vault takes requests through its private endpoints only."""
+    """The vault accepts requests only from its private endpoints, or from within its network security perimeter."""
 
 
 class RbacVaultError(VaultForbiddenError):
-    """The vault decides by Azure roles. Managed storage is undocumented there; access policies are the known way."""
+    """The vault is in RBAC mode, for which managed storage is not documented; access policies are the known way."""
 
 
 class KeyAccessForbiddenError(VaultForbiddenError):
@@ -112,9 +112,9 @@ class KeyAccessForbiddenError(VaultForbiddenError):
 
 
 class VaultUnavailableError(VaultError):
-    """The vault answered with a server error, also when asked again."""
+    """The vault answered with a server error, also to each retry."""
 
-    remedy = "Key Vault is having trouble; the next run tries again."
+    remedy = "Key Vault has a problem; the next run tries again."
 
 
 class VaultThrottledError(VaultError):
@@ -124,11 +124,11 @@ class VaultThrottledError(VaultError):
 
 
 class VaultSecretNotFoundError(VaultError):
-    """A secret is not in the vault."""
+    """The vault has no secret of this name."""
 
 
 class VaultDisabledError(VaultError):
-    """A secret, or a managed account, is there but disabled."""
+    """A secret or a managed account exists but is disabled."""
 
 
 class ManagedAccountNotFoundError(VaultError):
@@ -136,11 +136,11 @@ class ManagedAccountNotFoundError(VaultError):
 
 
 class VaultConflictError(VaultError):
-    """A vault object is soft-deleted, or being deleted or recovered, and cannot be written."""
+    """A vault object cannot be written, as it is soft-deleted, or is being deleted or recovered."""
 
 
 class ResourceManagerError(RotatorError):
-    """Azure Resource Manager did not do what was asked."""
+    """A request to Azure Resource Manager failed."""
 
     remedy = "Check the resource ids, and AZURE_RESOURCE_MANAGER for other clouds than the public one."
 
@@ -148,7 +148,7 @@ class ResourceManagerError(RotatorError):
 class ResourceManagerForbiddenError(ResourceManagerError):
     """The operator's role does not allow it."""
 
-    remedy = "Ask for a role on that resource, such as Contributor; `az account show` tells who is signed in."
+    remedy = "Ask for a role on that resource, such as Contributor; `az account show` shows who is signed in."
 
 
 class ResourceNotFoundError(ResourceManagerError):
@@ -190,6 +190,6 @@ class StillAcceptedError(StorageError):
 
 
 class StorageUnreachableError(StorageError):
-    """Storage gave no answer that judges the SAS."""
+    """Storage neither accepted nor refused the SAS: it does not answer, or not as storage does."""
 
     remedy = "Check STORAGE_BLOB_ENDPOINT, name resolution and the storage firewall, or set ROTATION_PROVE=false."

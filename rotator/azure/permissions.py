@@ -1,6 +1,11 @@
-"""Who may do what: access policies of a vault, and the roles that managed storage needs."""
+"""Permissions in Azure: a vault's access policies, and the roles that let an identity use an account's keys."""
 
 import dataclasses
+import fnmatch
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rotator import untrusted
 
 KEY_OPERATOR = "81a9662b-bebf-436f-a333-f67b29880f12"
 KEY_OPERATOR_NAME = "Storage Account Key Operator Service Role"
@@ -22,13 +27,34 @@ _KEY_VAULT_OF_GOVERNMENT = "7e7c393b-45d0-48b1-a35e-2905ddf8183c"
 
 
 def key_vault_application(host: str) -> str:
-    """Give the application id of Key Vault itself, in the cloud that a vault's host is in."""
+    """Return the application id of the Key Vault service in the cloud of this vault's host."""
     return _KEY_VAULT_OF_GOVERNMENT if host.endswith(".usgovcloudapi.net") else _KEY_VAULT
+
+
+def is_allowed(action: str, roles: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether any of these roles includes the action in its `actions` and not in its `notActions`."""
+    return any(_matches(one.get("actions"), action) and not _matches(one.get("notActions"), action) for one in roles)
+
+
+def key_operators(assignments: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Return the object ids of the service principals to which one of KEY_ROLES is assigned."""
+    found = [untrusted.mapping(one.get("properties")) for one in assignments]
+    return frozenset(
+        str(one.get("principalId"))
+        for one in found
+        if one.get("principalType") == "ServicePrincipal"
+        and str(one.get("roleDefinitionId", "")).rpartition("/")[2].lower() in KEY_ROLES
+    )
+
+
+def _matches(patterns: object, action: str) -> bool:
+    found = patterns if isinstance(patterns, list) else []
+    return any(fnmatch.fnmatchcase(action.lower(), str(pattern).lower()) for pattern in found)
 
 
 @dataclasses.dataclass(frozen=True)
 class Principal:
-    """Whom permissions are given to; `kind` is User or ServicePrincipal, or empty where that is not known."""
+    """Who gets permissions; `kind` is User or ServicePrincipal, or empty if it is unknown."""
 
     object_id: str = "<object id of the identity>"
     kind: str = ""
@@ -37,13 +63,13 @@ class Principal:
 
 @dataclasses.dataclass(frozen=True)
 class Policy:
-    """What an access policy lets one identity do with secrets and with managed storage."""
+    """The permissions for secrets and for managed storage that an access policy grants to one identity."""
 
     secrets: frozenset[str] = frozenset()
     storage: frozenset[str] = frozenset()
 
     def covers(self, other: "Policy") -> bool:
-        """Whether this allows all that the other does."""
+        """Whether this grants all that the other does."""
         return all(
             "all" in mine or theirs <= mine
             for mine, theirs in ((self.secrets, other.secrets), (self.storage, other.storage))
@@ -58,11 +84,11 @@ class Policy:
         return "; ".join(f"{kind} {' '.join(sorted(verbs))}" for kind, verbs in parts if verbs)
 
 
-# What a rotation does; `recover` brings a soft-deleted definition back, `get` finds the blob endpoint.
+# What a rotation needs: `recover` is for a soft-deleted SAS definition, `get` to find the blob endpoint.
 APP = Policy(frozenset({"get"}), frozenset({"get", "getsas", "setsas", "recover"}))
-# What a key rotation does as well.
+# What a key rotation needs besides.
 KEY_ROTATION = Policy(storage=frozenset({"regeneratekey"}))
-# What onboarding and `plan` do.
+# What onboarding and `plan` need.
 OPERATOR = Policy(
     frozenset({"get", "set", "recover"}), frozenset({"get", "getsas", "list", "set", "update", "recover"})
 )

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
-from rotator.azure import identity, key_list, key_vault, server_time
+from rotator.azure import identity, key_vault, resource_manager, server_time
 from rotator.azure.host_storage import storage_settings
 from rotator.azure.host_storage.probe import HostStorageProbe
 from rotator.azure.identity import TokenCredential
@@ -91,7 +91,7 @@ def _context(
         issuer=issuer,
         prover=StorageProver(seconds=_PROOF_SECONDS),
         connector=SshConnector(),
-        key_lister=key_list.AccountKeyList(plan.resource_manager, credential),
+        key_lister=resource_manager.AccountKeyList(plan.resource_manager, credential),
     )
     return Context(
         plan=plan,

@@ -52,7 +52,7 @@ class KeyVaultIssuer:
             return self.secret(name)
         except VaultSecretNotFoundError as error:
             raise ManagedAccountNotFoundError(
-                f"{self._client.host} mints no SAS under {name!r}", remedy=self._client.onboard()
+                f"{self._client.host} mints no SAS under {name!r}", remedy=self._client.onboard_remedy()
             ) from error
 
     def stored(self, definition: SasDefinition) -> StoredDefinition:
@@ -82,7 +82,7 @@ class KeyVaultIssuer:
         found = self._client.get(self._path, "storage get", self._what)
         if found is None:
             missing = f"{self._client.host} knows no {self._what}"
-            raise ManagedAccountNotFoundError(missing, remedy=self._client.onboard())
+            raise ManagedAccountNotFoundError(missing, remedy=self._client.onboard_remedy())
         return managed.parse(found)
 
     def regenerate(self, key: str) -> None:
@@ -103,7 +103,7 @@ class KeyVaultIssuer:
         """
         what = f"SAS definition {definition.name!r}"
         try:
-            self._client.would("PUT", self._definition_path(definition), "storage setsas", what)
+            self._client.check_permission("PUT", self._definition_path(definition), "storage setsas", what)
         except key_vault.SoftDeletedError:
             self._may_recover(what)
             return True
@@ -119,7 +119,9 @@ class KeyVaultIssuer:
 
     def may_regenerate(self) -> None:
         """Raise VaultForbiddenError unless keys may be regenerated; changes nothing."""
-        self._client.would("POST", f"{self._path}/regeneratekey", "storage regeneratekey", f"keys of {self._what}")
+        self._client.check_permission(
+            "POST", f"{self._path}/regeneratekey", "storage regeneratekey", f"keys of {self._what}"
+        )
 
     @property
     def _path(self) -> str:
@@ -180,7 +182,7 @@ class KeyVaultIssuer:
 
     def _changing(self, what: str) -> VaultConflictError:
         text = f"{what} is being deleted or recovered in {self._client.host}"
-        return VaultConflictError(text, remedy=key_vault.WAIT)
+        return VaultConflictError(text, remedy=key_vault.WAIT_REMEDY)
 
 
 def _enabled(bundle: Mapping[str, Any]) -> bool:

@@ -109,7 +109,7 @@ class StorageProver:
             response = client.send_request(HttpRequest("GET", url, headers={"x-ms-version": SIGNED_VERSION}))
             response.read()
         except (AzureError, OSError) as error:
-            trouble = network_errors.explain(error, endpoint, "STORAGE_BLOB_ENDPOINT", StorageUnreachableError.remedy)
+            trouble = network_errors.diagnose(error, endpoint, "STORAGE_BLOB_ENDPOINT", StorageUnreachableError.remedy)
             # Not chained: the foreign message quotes the URL, and with it the SAS.
             raise StorageUnreachableError(trouble.text, remedy=trouble.remedy) from None
         code = response.headers.get("x-ms-error-code", "")

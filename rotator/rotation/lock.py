@@ -33,7 +33,7 @@ class _ProcessLock:
     def held_by(self, holder: Holder) -> Iterator[None]:
         """Be the only run of this process while inside; raises BusyError when there is another."""
         if not self._lock.acquire(blocking=False):
-            raise lease.busy(self._holder)
+            raise lease.busy_error(self._holder)
         self._holder = holder
         try:
             yield

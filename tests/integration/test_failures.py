@@ -196,7 +196,7 @@ def changed(name: str, value: str | None) -> Callable[[str], str]:
         (changed("ss", "bfqt"), "services"),
         (changed("spr", None), "protocol"),
         (changed("sv", "2024-11-04"), "version"),
-        (changed("sip", "203.0.113.9"), "fields sip, which nobody asked for"),
+        (changed("sip", "203.0.113.9"), "fields sip, which are not in the definition"),
         (changed("sig", None), "lacks sig"),
         (lambda _: "not a SAS", "not a query string"),
     ],

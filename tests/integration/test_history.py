@@ -53,7 +53,7 @@ from rotator.reporting import archive
 report = app.rotate(trigger="cli", forced=True)
 plan = loader.load()
 with contextlib.closing(identity.credential(None)) as own, archive.opened(plan, os.environ, own) as kept:
-    kept.keep(report)
+    kept.save(report)
 """
 
 
@@ -71,7 +71,7 @@ def opened(world: World, **settings: str) -> Iterator[Archive]:
 
 def kept(world: World, report: Report) -> Report:
     with opened(world) as reports:
-        reports.keep(report)
+        reports.save(report)
     return report
 
 
@@ -187,7 +187,7 @@ def test_a_report_is_kept_by_the_identity_that_the_storage_names(empty: World) -
 def refused(world: World, **settings: str) -> ArchiveError:
     report, started = rotate(world), time.monotonic()
     with pytest.raises(ArchiveError) as raised, opened(world, **settings) as found:
-        found.keep(report)
+        found.save(report)
     assert time.monotonic() - started < BOUND
     said = "".join(traceback.format_exception(raised.value)) + raised.value.remedy
     assert not secrets_in.found(world, said)
