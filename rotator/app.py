@@ -26,7 +26,7 @@ from rotator.rotation import state, target_status
 from rotator.rotation.keys import due
 from rotator.rotation.keys.rotate import KeyRotation
 from rotator.rotation.lock import RunLock, acquire
-from rotator.rotation.request import Request
+from rotator.rotation.request import PROOF_SECONDS, Request
 from rotator.rotation.run import Run
 from rotator.rotation.services import Services, utc_now
 from rotator.rotation.state import Operation
@@ -50,6 +50,7 @@ def rotate(
     operation: Operation | None = None,
     lease: bool = True,
     environment: Mapping[str, str] = os.environ,
+    proof_seconds: float = PROOF_SECONDS,
 ) -> Report:
     """Rotate the targets that are due, or run an operation on the account's keys: see `Request`.
 
@@ -57,7 +58,7 @@ def rotate(
     refused. Other failures are in the report.
     """
     _prepare_logs()
-    request = Request(trigger, asked_by or trigger, forced, operation, lease)
+    request = Request(trigger, asked_by or trigger, forced, operation, lease, proof_seconds)
     with _under_way(request, environment):
         try:
             plan = loader.load(environment)
@@ -102,7 +103,10 @@ def _run(
     credential: "TokenCredential",
     reported: dict[str, TargetReport],
 ) -> Report:
-    with acquire(plan, request, environment, credential) as run_lock, _services(plan, credential, run_lock) as services:
+    with (
+        acquire(plan, request, environment, credential) as run_lock,
+        _services(plan, credential, run_lock, proof_seconds=request.proof_seconds) as services,
+    ):
         run = Run(
             plan,
             services,
@@ -170,14 +174,20 @@ def _archive_reader(
     return recall
 
 
-def check(*, announce: runner.Progress | None = None, environment: Mapping[str, str] = os.environ) -> Checkup:
+def check(
+    *,
+    announce: runner.Progress | None = None,
+    environment: Mapping[str, str] = os.environ,
+    proof_seconds: float | None = None,
+) -> Checkup:
     """Check every step of a rotation. Changes nothing. Raises SettingsError."""
     _prepare_logs()
     found = loader.load(environment)
     from rotator.checks import checkup
 
     with _reporting("check", "check", environment), _scrubbed_errors(), _credential(found) as credential:
-        return checkup.check(found, credential, environment, announce or runner.NoProgress())
+        seconds = checkup.PROOF_SECONDS if proof_seconds is None else proof_seconds
+        return checkup.check(found, credential, environment, announce or runner.NoProgress(), proof_seconds=seconds)
 
 
 @contextlib.contextmanager
@@ -239,7 +249,9 @@ def _credential(plan: Plan) -> "Iterator[TokenCredential]":
 
 
 @contextlib.contextmanager
-def _services(plan: Plan, credential: "TokenCredential", run_lock: RunLock | None = None) -> Iterator[Services]:
+def _services(
+    plan: Plan, credential: "TokenCredential", run_lock: RunLock | None = None, *, proof_seconds: float = PROOF_SECONDS
+) -> Iterator[Services]:
     from rotator.azure import managed_storage, resource_manager, server_time
     from rotator.delivery.ssh import connection
     from rotator.issuers import keyvault, proof
@@ -252,7 +264,7 @@ def _services(plan: Plan, credential: "TokenCredential", run_lock: RunLock | Non
             issuer=issuer,
             run_state=issuer,
             secrets=storage,
-            prover=proof.StorageProver(),
+            prover=proof.StorageProver(seconds=proof_seconds),
             connector=connection.SshConnector(),
             time_at=server_time.at,
             **leave,

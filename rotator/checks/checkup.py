@@ -67,7 +67,7 @@ CHECKS: tuple[type[Check[Any]], ...] = (
     host_storage.LeaseAvailable,
     host_storage.ReportsWritable,
 )
-_PROOF_SECONDS = 10.0  # a person waits
+PROOF_SECONDS = 10.0  # a person waits
 
 
 def check(
@@ -77,15 +77,23 @@ def check(
     announce: runner.Progress,
     *,
     at_once: int = 8,
+    proof_seconds: float = PROOF_SECONDS,
 ) -> Checkup:
-    """Check everything that a rotation of this plan needs, at most `at_once` things at a time; changes nothing."""
+    """Check everything that a rotation of this plan needs, at most `at_once` things at a time; changes nothing.
+
+    A SAS that storage refuses is tried again for `proof_seconds`.
+    """
     with contextlib.ExitStack() as stack:
-        context = _context(plan, credential, environment, stack)
+        context = _context(plan, credential, environment, stack, proof_seconds)
         return runner.run(CHECKS, context, announce, at_once=at_once)
 
 
 def _context(
-    plan: Plan, credential: TokenCredential, environment: Mapping[str, str], stack: contextlib.ExitStack
+    plan: Plan,
+    credential: TokenCredential,
+    environment: Mapping[str, str],
+    stack: contextlib.ExitStack,
+    proof_seconds: float,
 ) -> Context:
     vault = stack.enter_context(contextlib.closing(ManagedStorage(plan.account, credential)))
     keys = resource_manager.AccountKeyList(plan.resource_manager, credential)
@@ -94,7 +102,7 @@ def _context(
         issuer=issuer,
         run_state=issuer,
         secrets=vault,
-        prover=StorageProver(seconds=_PROOF_SECONDS),
+        prover=StorageProver(seconds=proof_seconds),
         connector=SshConnector(),
     )
     return Context(

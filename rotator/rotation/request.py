@@ -10,6 +10,9 @@ from rotator.reporting import report
 from rotator.reporting.report import Report, TargetReport
 from rotator.rotation.state import Operation
 
+# For how long storage may refuse a new SAS: a new credential was seen to be refused for some ten seconds.
+PROOF_SECONDS = 30.0
+
 
 def name_at(moment: datetime.datetime) -> str:
     """Return a new name for a run that begins at this time."""
@@ -21,6 +24,7 @@ class Request:
     """A request for one run. `forced` applies to the operation on the keys if there is one, else to the targets.
 
     `asked_by` says who or what started it. Without `lease` nothing keeps another run from starting at the same time.
+    A SAS that storage refuses is tried again for `proof_seconds`.
     """
 
     trigger: str
@@ -28,6 +32,7 @@ class Request:
     forced: bool = False
     operation: Operation | None = None
     lease: bool = True
+    proof_seconds: float = PROOF_SECONDS
     since: datetime.datetime = dataclasses.field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
     run: str = ""
 

@@ -20,7 +20,7 @@ from sandbox.master.server import Master
 from sandbox.server.journal import Event
 from sandbox.world import APP_ACCOUNT, World
 from tests import secrets_in
-from tests.integration.conftest import Keys, settings_for
+from tests.integration.conftest import PROOF_SECONDS, Keys, settings_for
 from tests.remedies.shell import Shell
 
 READING = ("get", "list", "dry-run-", "connect", "auth", "exec", "refuse", "issue-token")
@@ -39,7 +39,9 @@ class Examiner:
         before, seen = state(self.world), len(self.world.journal.events())
         self.log.clear()
         with self.log.at_level(logging.DEBUG, "rotator"):
-            checkup = app.check(environment=settings_for(self.world, **self._exported() | settings))
+            checkup = app.check(
+                environment=settings_for(self.world, **self._exported() | settings), proof_seconds=PROOF_SECONDS
+            )
         assert state(self.world) == before
         assert written(self.world, seen) == []
         shown = json.dumps(checkup.as_json(), ensure_ascii=False) + repr(checkup) + self.log.text
@@ -82,7 +84,8 @@ class Examiner:
         timed = "KEY_ROTATION_PERIOD" in settings
         if timed:
             Keys(self.world).age(days=365)
-        return not app.rotate(trigger="timer" if timed else "test", forced=True, environment=environment).failed
+        trigger = "timer" if timed else "test"
+        return not app.rotate(trigger=trigger, forced=True, environment=environment, proof_seconds=PROOF_SECONDS).failed
 
     def repaired(self, finding: Finding, **settings: str) -> str:
         """Run a finding's command as it is printed, after which that check must be ok; returns its output."""
