@@ -13,13 +13,16 @@ endif
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate --no-emit-index-url
 
-.PHONY: demo test setup sandbox lint snapshots bench sbom audit lock clean another-interpreter
+.PHONY: demo test test-real setup sandbox lint mutations snapshots bench sbom audit lock clean another-interpreter
 
 demo: setup  ## run the main job on the embedded sandbox
 	$(RUN) -m demo
 
-test: setup  ## run all tests
-	$(RUN) -m pytest $(ARGS)
+test: setup  ## run the tests that need no real part beside kubectl
+	$(RUN) -m pytest -m "not real" $(ARGS)
+
+test-real: setup  ## run those with the real sshd, kube-apiserver, Azurite, Chromium and other SSH servers
+	$(RUN) -m pytest -m real $(ARGS)
 
 setup: $(STAMP)
 
@@ -51,14 +54,22 @@ lint: setup  ## style, types, import contracts, and whether the lock files are c
 		cmp build/requirements-dev.txt requirements-dev.txt
 	$(LOCK) --group audit -o build/requirements-audit.txt && cmp build/requirements-audit.txt .ci/requirements.txt
 
+mutations: setup  ## change lines of the product one by one, and see each noticed by a test
+	$(RUN) -m tests.mutations $(ARGS)
+
 snapshots: setup  ## evaluate infra/ anew for each set of parameters in tests/infra/parameters, for review
 	$(RUN) -m tests.infra.compiler
 
-bench: setup build/ansible/bin/ansible-playbook  ## measure, with the real sshd and API server where they are
-	$(RUN) -m bench --ansible build/ansible/bin/ansible-playbook $(ARGS)
+# The parts that do not compare with Ansible. Where only these are asked for, it is not installed.
+WITHOUT_ANSIBLE := rotation gap key-rotation operate redaction imports package
+ANSIBLE := build/ansible/bin/ansible-playbook
+
+bench: setup $(if $(filter delivery,$(ARGS)),$(ANSIBLE),$(if $(filter $(WITHOUT_ANSIBLE),$(ARGS)),,$(ANSIBLE)))
+bench:  ## measure all, or one part: make bench ARGS=delivery; with the real sshd and API server where they are
+	$(RUN) -m bench --ansible $(ANSIBLE) $(ARGS)
 
 # Measured against only, so it stays out of the product's and the tests' environment.
-build/ansible/bin/ansible-playbook:
+$(ANSIBLE):
 	$(PYTHON) -m venv build/ansible
 	build/ansible/bin/python -m pip install --quiet --disable-pip-version-check 'ansible-core>=2.18,<2.20'
 

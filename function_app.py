@@ -27,7 +27,7 @@ SCHEDULE = "%ROTATION_SCHEDULE%" if os.environ.get("ROTATION_SCHEDULE", "").stri
 @app.function_name("rotate_on_schedule")
 @app.timer_trigger(arg_name="timer", schedule=SCHEDULE, run_on_startup=False, use_monitor=True)
 def rotate_on_schedule(timer: func.TimerRequest) -> None:
-    """Rotate what is due; a failed target fails the invocation, so that retry and alerts see it."""
+    """Rotate what is due. A failed target fails the invocation, so that the host and alerts see it."""
     from rotator import app as rotator
     from rotator import errors
 
@@ -36,9 +36,9 @@ def rotate_on_schedule(timer: func.TimerRequest) -> None:
     try:
         report = rotator.rotate(trigger="timer", asked_by="timer")
     except errors.BusyError:
-        return  # this firing is left to the run in progress, as the log says
+        return  # the run in progress does the work; the log says so
     except errors.RotatorError as error:
-        # The host logs an exception with all that it came from, in foreign words.
+        # The host logs the whole chain of exceptions, whose words may hold anything.
         raise error from None
     if report.failed:
         raise errors.RotationFailedError(f"run {report.run}: {report.counts()}; the log holds its report")
@@ -47,21 +47,21 @@ def rotate_on_schedule(timer: func.TimerRequest) -> None:
 @app.function_name("rotate_now")
 @app.route(route="rotate", methods=["POST"])
 def rotate_now(req: func.HttpRequest) -> func.HttpResponse:
-    """Force a rotation; with `{"regenerate_key": true}` a key rotation, which `"force": true` pushes through."""
-    return _carry_out(req, {"regenerate_key", "force"}, _rotation)
+    """Force a rotation; with `{"regenerate_key": true}` run a key rotation, with `"force": true` even if a SAS dies."""
+    return _run_and_answer(req, {"regenerate_key", "force"}, _rotate)
 
 
 @app.function_name("revoke_now")
 @app.route(route="revoke", methods=["POST"])
 def revoke_now(req: func.HttpRequest) -> func.HttpResponse:
     """Regenerate both keys after a leak; with `{"force": true}` also if a target cannot be reached."""
-    return _carry_out(req, {"force"}, _revocation)
+    return _run_and_answer(req, {"force"}, _revoke)
 
 
 @app.function_name("check")
 @app.route(route="check", methods=["POST"])
 def check(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001  # the binding's name must be a parameter
-    """Look at every step of a rotation: 200, or 502 when one would fail, 500 for bad settings."""
+    """Check every step of a rotation: 200, or 502 when one would fail, 500 for bad settings."""
     from rotator import app as rotator
     from rotator import errors
 
@@ -75,7 +75,7 @@ def check(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001  # the bi
 @app.function_name("status")
 @app.route(route="status", methods=["GET"])
 def status(req: func.HttpRequest) -> func.HttpResponse:
-    """Say what every target holds: 200, or 503 when one needs attention; `?format=html` is for people, and 200."""
+    """Report what every target holds: 200, or 503 when one needs attention; `?format=html` is for people, and 200."""
     from rotator import app as rotator
     from rotator import errors
     from rotator.reporting import report, status_page
@@ -99,22 +99,22 @@ def status(req: func.HttpRequest) -> func.HttpResponse:
 @app.function_name("health")
 @app.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 def health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001  # the binding's name must be a parameter
-    """Say that the app is up, and nothing else to whoever asks."""
+    """Answer that the app is up, and nothing else, to anybody."""
     return _answer(200, {"status": "ok"})
 
 
 class _BadRequestError(Exception):
-    """The body is not one that the endpoint takes; the text is for the caller."""
+    """The request's body is wrong; the text is for the caller."""
 
 
-def _carry_out(
-    req: func.HttpRequest, known: set[str], act: "Callable[[dict[str, bool], str], Report]"
+def _run_and_answer(
+    req: func.HttpRequest, known: set[str], action: "Callable[[dict[str, bool], str], Report]"
 ) -> func.HttpResponse:
-    """Answer 200 done, 400 bad body, 409 one is running, 412 refused, 500 settings or vault, 502 something failed."""
+    """Answer 200 done, 400 bad body, 409 one is running, 412 refused, 500 settings or vault, 502 a target failed."""
     from rotator import errors
 
     try:
-        report = act(_wish(req.get_body(), known), _asker(req.headers))
+        report = action(_options(req.get_body(), known), _caller(req.headers))
     except _BadRequestError as error:
         return _answer(400, {"error": "BadRequest", "message": str(error)})
     except errors.RotatorError as error:
@@ -122,45 +122,47 @@ def _carry_out(
     return _answer(502 if report.failed else 200, report.as_json())
 
 
-def _asker(headers: "Mapping[str, str]") -> str:
-    """Name who asks. Only App Service's own authentication keeps callers from writing this header themselves."""
+def _caller(headers: "Mapping[str, str]") -> str:
+    """Who made the request. Only App Service's own authentication keeps callers from setting this header themselves."""
     signed_in = os.environ.get("WEBSITE_AUTH_ENABLED", "").lower() == "true"
     name = headers.get("X-MS-CLIENT-PRINCIPAL-NAME") if signed_in else None
     return name[:200] if name else "a function key"
 
 
-def _rotation(wish: dict[str, bool], asker: str) -> "Report":
+def _rotate(options: dict[str, bool], caller: str) -> "Report":
     from rotator import app as rotator
     from rotator.rotation.state import Operation
 
-    force = wish.get("force", False)
-    if wish.get("regenerate_key"):
-        return rotator.rotate(trigger="http", asked_by=asker, operation=Operation.REGENERATE, forced=force)
-    if "force" in wish:
+    force = options.get("force", False)
+    if options.get("regenerate_key"):
+        return rotator.rotate(trigger="http", asked_by=caller, operation=Operation.REGENERATE, forced=force)
+    if "force" in options:
         raise _BadRequestError("force goes with regenerate_key; every other rotation by HTTP is a forced one")
-    return rotator.rotate(trigger="http", asked_by=asker, forced=True)
+    return rotator.rotate(trigger="http", asked_by=caller, forced=True)
 
 
-def _revocation(wish: dict[str, bool], asker: str) -> "Report":
+def _revoke(options: dict[str, bool], caller: str) -> "Report":
     from rotator import app as rotator
     from rotator.rotation.state import Operation
 
-    return rotator.rotate(trigger="http", asked_by=asker, operation=Operation.REVOKE, forced=wish.get("force", False))
+    return rotator.rotate(
+        trigger="http", asked_by=caller, operation=Operation.REVOKE, forced=options.get("force", False)
+    )
 
 
-def _wish(body: bytes, known: set[str]) -> dict[str, bool]:
+def _options(body: bytes, known: set[str]) -> dict[str, bool]:
     """Read a body that is empty, or a JSON object of these fields, each true or false."""
     try:
-        wish = json.loads(body or b"{}")
+        options = json.loads(body or b"{}")
     except (ValueError, RecursionError):
-        wish = None
-    if not isinstance(wish, dict):
+        options = None
+    if not isinstance(options, dict):
         raise _BadRequestError("the body must be empty or a JSON object")
-    if set(wish) - known:
-        raise _BadRequestError(f"the body has unknown fields: {', '.join(sorted(set(wish) - known))[:200]}")
-    if not all(isinstance(value, bool) for value in wish.values()):
-        raise _BadRequestError(f"the fields {', '.join(sorted(wish))} must be true or false")
-    return wish
+    if set(options) - known:
+        raise _BadRequestError(f"the body has unknown fields: {', '.join(sorted(set(options) - known))[:200]}")
+    if not all(isinstance(value, bool) for value in options.values()):
+        raise _BadRequestError(f"the fields {', '.join(sorted(options))} must be true or false")
+    return options
 
 
 def _answer(status: int, body: dict[str, Any]) -> func.HttpResponse:

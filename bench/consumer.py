@@ -32,7 +32,7 @@ class Consumer:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """Read while the block runs; raises what befell the consumer, unless it is a refusal."""
+        """Read while the block runs; raises the consumer's error, unless storage refused a read."""
         path = "/api/v1/namespaces/default/secrets?watch=true"
         command = ["kubectl", "--kubeconfig", str(self._kubeconfig), "get", "--raw", path]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watch, ThreadPoolExecutor(2) as threads:

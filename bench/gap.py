@@ -2,11 +2,34 @@
 
 import contextlib
 import json
+import statistics
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from bench import shapes, surroundings
+from bench.options import Choice
+
+
+def show(choice: Choice) -> None:
+    """Print how long the Secret is missing in each way of delivering."""
+    gaps: dict[str, list[float]] = {}
+    with surroundings.sandbox() as world:
+        for name, way in shapes.ways(shapes.prepare(world)).items():
+            watch = Watch()
+            with watch.watching(world.cluster.kubeconfig, shapes.NAME):
+                for _ in range(choice.rounds):
+                    way()
+            gaps[name] = watch.gaps()
+    print("\nThe Secret is missing for, milliseconds (median and longest, by a watch)")
+    for name, found in gaps.items():
+        print(
+            f"  {name:<40}{statistics.median(found) * 1000:7.1f} {max(found) * 1000:7.1f}   ({len(found)} times)"
+            if found
+            else f"  {name:<40}      0       0   (never in {choice.rounds} deliveries)"
+        )
 
 
 class Watch:
@@ -16,7 +39,7 @@ class Watch:
         self.events: list[tuple[float, str]] = []
 
     def gaps(self) -> list[float]:
-        """Give the seconds between each disappearance and the next appearance."""
+        """Return the seconds between each disappearance and the next appearance."""
         gaps, gone = [], None
         for moment, kind in self.events:
             if kind == "DELETED":

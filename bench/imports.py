@@ -6,6 +6,9 @@ import sys
 import time
 from pathlib import Path
 
+from bench import figures
+from bench.options import Choice
+
 ROOT = Path(__file__).resolve().parent.parent
 SIX = (
     "import azure.functions, azure.identity, azure.keyvault.secrets, azure.mgmt.storage, azure.mgmt.keyvault, paramiko"
@@ -16,8 +19,19 @@ NOTHING = "pass"
 _MEMORY = "\nprint(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
 
 
-def measure(code: str, rounds: int = 7) -> tuple[float, float]:
-    """Give the median seconds of a process that runs `code`, and its peak memory in MB."""
+def show(choice: Choice) -> None:
+    """Print what importing the functions costs."""
+    floor, base_memory = measure(NOTHING, choice.rounds)
+    six, six_memory = measure(SIX, choice.rounds)
+    ours, our_memory = measure(FUNCTION_APP, choice.rounds)
+    print("\nImport, milliseconds (median) and peak memory of a process, above a bare interpreter's")
+    figures.row("all six SDK packages (baseline)", six - floor, six - floor, f"{six_memory - base_memory:6.0f} MB")
+    figures.row("function_app", ours - floor, six - floor, f"{our_memory - base_memory:6.0f} MB")
+    print(f"  function_app imports {(six - floor) / (ours - floor):.1f} times faster")
+
+
+def measure(code: str, rounds: int) -> tuple[float, float]:
+    """Return the median seconds of a process that runs `code`, and its peak memory in MB."""
     seconds, memory = [], 0
     for _ in range(rounds + 1):
         began = time.perf_counter()

@@ -7,12 +7,13 @@ import logging
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+from bench import surroundings
 from bench.consumer import APART, Consumer
+from bench.options import Choice
 from rotator import app
-from rotator.azure import identity
-from rotator.issuers import keyvault
+from rotator.azure import identity, managed_storage
 from rotator.plan import loader
 from rotator.plan.plan import Plan
 from rotator.reporting.report import Report
@@ -38,9 +39,25 @@ class Lap:
     refused: int
 
 
-def show(world: World) -> None:
-    """Print all ways for each number of targets."""
-    logging.getLogger("rotator").setLevel(logging.ERROR)  # each regenerated key is a warning, and meant here
+def show(_choice: Choice) -> None:
+    """Print all ways for each number of targets; how often is in ROUNDS."""
+    with surroundings.sandbox() as world, _quiet():
+        _show(world)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Each regenerated key is a warning, and meant here."""
+    logger = logging.getLogger("rotator")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _show(world: World) -> None:
     measured(world, 1, 1)  # to warm up
     print(
         f"\nKey rotation: seconds (median); calls of vault, Resource Manager and storage, commands over SSH; and what"
@@ -89,9 +106,9 @@ def naive(world: World, plan: Plan) -> Report:
     """Do what a script would: a new key in place of the one in use, then a new SAS for everybody."""
     with (
         contextlib.closing(identity.credential(plan.client_id)) as credential,
-        contextlib.closing(keyvault.KeyVaultIssuer(plan.account, credential)) as issuer,
+        contextlib.closing(managed_storage.ManagedStorage(plan.account, credential)) as storage,
     ):
-        issuer.regenerate(issuer.managed().active_key)
+        storage.regenerate(storage.managed().active_key)
     return performed(world, plan, None)
 
 
@@ -140,13 +157,3 @@ def row(name: str, base: float, laps: list[Lap]) -> None:
     counts = [f"{statistics.median_high(lap.calls[service] for lap in laps):8}" for service in SERVICES]
     refused, requests = sum(lap.refused for lap in laps), sum(lap.requests for lap in laps)
     print(f"  {name:<40}{seconds:7.2f}   {seconds / base:5.2f} {''.join(counts)}   {refused} of {requests}")
-
-
-if __name__ == "__main__":
-    import os
-
-    from bench.__main__ import options
-
-    with World(options()) as running:
-        os.environ.update(running.settings)
-        show(running)

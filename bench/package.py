@@ -6,6 +6,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pathspec
 
 from bench.imports import SIX
+from bench.options import Choice
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / "build" / "package"
@@ -81,7 +83,7 @@ def megabytes(folder: Path) -> float:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
 
 
-def seconds(folder: Path, code: str, rounds: int = 7) -> float:
+def seconds(folder: Path, code: str, rounds: int) -> float:
     """How long a process takes (median, after one to warm up)."""
     taken = []
     for _ in range(rounds + 1):
@@ -91,22 +93,19 @@ def seconds(folder: Path, code: str, rounds: int = 7) -> float:
     return statistics.median(taken[1:])
 
 
-def show(folder: Path) -> None:
-    """Print size and start of the package built in a folder, without compiled files, as it arrives in Azure."""
-    build(folder)
+def show(choice: Choice) -> None:
+    """Print size and start of the package, without compiled files, as it arrives in Azure."""
+    with tempfile.TemporaryDirectory() as folder:
+        _show(build(Path(folder)), choice.rounds)
+
+
+def _show(folder: Path, rounds: int) -> None:
     print("\nDeployment package, without compiled files, as it arrives in Azure")
     print(f"  own files        {megabytes(folder) - megabytes(folder / LIBRARIES):7.2f} MB")
     print(f"  with libraries   {megabytes(folder):7.2f} MB")
-    floor = seconds(folder, "pass")
-    six, ours = seconds(folder, SIX) - floor, seconds(folder, INDEX) - floor
+    floor = seconds(folder, "pass", rounds)
+    six, ours = seconds(folder, SIX, rounds) - floor, seconds(folder, INDEX, rounds) - floor
     print("  start, seconds above a bare interpreter's (median)")
     print(f"  six SDK packages imported at the top (baseline)   {six:6.2f}   1.00")
     print(f"  function_app imported and indexed                 {ours:6.2f}   {ours / six:.2f}")
     print(f"  ours starts {six / ours:.1f} times faster")
-
-
-if __name__ == "__main__":
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as temporary:
-        show(Path(temporary))

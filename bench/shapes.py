@@ -8,6 +8,7 @@ import os
 import shlex
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import paramiko
@@ -15,12 +16,15 @@ import paramiko
 from rotator import sas
 from rotator.delivery import deliver, manifest
 from rotator.delivery.ssh.connection import SshConnector
+from rotator.plan import loader
 from rotator.plan.plan import Strategy, Target
 from rotator.redaction import SecretText
 from sandbox.azure import account_sas
 from sandbox.world import World
 
 NAME = "bench"
+BASELINE = "original sample's shape (baseline)"
+RECREATE = "ours, recreate"
 
 
 @dataclasses.dataclass
@@ -41,6 +45,33 @@ class Bench:
             self.world.account.keys["key1"],
             fields | {"se": moment.strftime("%Y-%m-%dT%H:%M:%SZ")},
         )
+
+
+def prepare(world: World) -> Bench:
+    """Make the key and host key files that command-line clients want, and a Secret to replace."""
+    target = dataclasses.replace(loader.load(world.settings).targets[0], secret=NAME, adopt=True)
+    key_file = world.directory / "bench-key"
+    key_file.touch(mode=0o600)
+    key_file.write_text(world.key_pair.private_text)
+    known_hosts = world.directory / "bench-known-hosts"
+    scan = ["ssh-keyscan", "-p", str(target.cluster.port), target.cluster.host]
+    known_hosts.write_text(subprocess.run(scan, capture_output=True, text=True, check=True).stdout)
+    kubectl = ["kubectl", "--kubeconfig", str(world.cluster.kubeconfig)]
+    subprocess.run(
+        [*kubectl, "create", "secret", "generic", NAME, "--from-literal=secretKey=x"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    return Bench(world, target, key_file, known_hosts)
+
+
+def ways(bench: Bench) -> dict[str, Callable[[], None]]:
+    """The baseline and our two strategies."""
+    return {
+        BASELINE: lambda: original(bench),
+        RECREATE: lambda: ours(bench, Strategy.RECREATE),
+        "ours, apply": lambda: ours(bench, Strategy.APPLY),
+    }
 
 
 def ours(bench: Bench, strategy: Strategy) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 from rich.console import Console
 
-from sandbox import parts
+from sandbox import programs
 from sandbox.functions.host import FunctionsHost
-from sandbox.world import Options, World
+from sandbox.options import Options
+from sandbox.world import World
 
 # What a process needs of its surroundings. The caller's settings, identity and proxies are for another deployment.
 KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "LANGUAGE", "TZ", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
@@ -22,8 +23,8 @@ console = Console(highlight=False, soft_wrap=True)
 def main() -> int:
     """Run the demonstration; the exit code is 0 only if each step showed what it should."""
     try:
-        parts.require_kubectl()
-    except parts.MissingPartError as error:
+        programs.require_kubectl()
+    except programs.MissingProgramError as error:
         console.print(f"[red]{error}[/]")
         return 2
     step("Starting the sandbox: managed identity, Key Vault, blob storage, SSH master, Kubernetes API")

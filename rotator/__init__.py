@@ -1,3 +1,18 @@
-"""Keeps the storage credentials in Kubernetes Secrets short-lived and fresh."""
+"""Keeps the storage credentials in Kubernetes Secrets short-lived and fresh.
+
+The rooms, each of which knows only those below it (docs/architecture.md draws them and follows one rotation):
+
+    commands/     the command line: one module for each command
+    app.py        wires the rooms: from settings to a run
+    checks/       checks every step of a rotation without changing anything, and names the command that repairs it
+    onboarding/   what no template can do: from a vault and a master to a rotation that works
+    rotation/     one run: what is due, the SAS for it, its delivery; in keys/ the rotation of account keys
+    reporting/    reports and status as values, and their outlets: log, archive, Application Insights, chat, page
+    issuers/      where a SAS comes from, and how storage proves it
+    delivery/     how a SAS gets into a Secret; in ssh/ the connection to the master, and kubectl there
+    azure/        Azure's services in this product's words; in host_storage/ the function app's own storage
+    plan/         what is rotated, where to and when: settings read and checked
+    sas.py, event_log.py, telemetry.py, redaction.py, timestamps.py, untrusted.py, errors.py: what all rooms use
+"""
 
 __version__ = "0.1.0"

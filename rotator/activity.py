@@ -1,4 +1,4 @@
-"""What is under way at this moment, for somebody who waits at a terminal. Nobody needs to look."""
+"""What the process is waiting for, for the status line in a terminal. Elsewhere nobody reads it."""
 
 import contextlib
 import dataclasses
@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Activity:
-    """Something that takes time: since when, and for how many `seconds` it is going to, where that is known.
+    """Something that takes time: when it began, and how many `seconds` it takes, if that is known.
 
-    Times are of the monotonic clock. `interrupted` says what Ctrl-C would mean now, where that differs from the
-    command's own words.
+    `began` is a time of the monotonic clock. `interrupted` says what Ctrl-C would do now, if that differs from what the
+    command says in general.
     """
 
     text: str
@@ -27,7 +27,7 @@ _under_way: list[Activity] = []
 
 @contextlib.contextmanager
 def of(text: str, *, seconds: float | None = None, interrupted: str = "") -> Iterator[None]:
-    """Have what is done inside be under way."""
+    """Show this activity while the block runs."""
     begun = Activity(text, time.monotonic(), seconds, interrupted)
     with _lock:
         _under_way.append(begun)
@@ -39,6 +39,6 @@ def of(text: str, *, seconds: float | None = None, interrupted: str = "") -> Ite
 
 
 def latest() -> Activity | None:
-    """Give what began last of all that is under way: what the others wait for, or the last of many."""
+    """The activity that began last of those that are under way: the innermost one, or the latest of many threads'."""
     with _lock:
         return _under_way[-1] if _under_way else None

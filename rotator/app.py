@@ -1,4 +1,8 @@
-"""The composition root: from settings to a wired run. One run at a time, in this process and by a lease beyond it."""
+"""From settings to a wired run: the one place that puts the rooms together.
+
+Each trigger and command calls a function here; these load the plan, sign in, take the run's lock, and hand the services
+to a run. One run at a time: in this process by a lock, beyond it by a lease in the host storage.
+"""
 
 import contextlib
 import dataclasses
@@ -24,7 +28,7 @@ from rotator.rotation.keys.rotate import KeyRotation
 from rotator.rotation.lock import RunLock, acquire
 from rotator.rotation.request import Request
 from rotator.rotation.run import Run
-from rotator.rotation.services import Services
+from rotator.rotation.services import Services, utc_now
 from rotator.rotation.state import Operation
 
 if TYPE_CHECKING:
@@ -47,9 +51,9 @@ def rotate(
     lease: bool = True,
     environment: Mapping[str, str] = os.environ,
 ) -> Report:
-    """Run a rotation, or what is to be done to the account's keys: see `Request`.
+    """Rotate the targets that are due, or run an operation on the account's keys: see `Request`.
 
-    Raises SettingsError or BusyError before anything is done, and an error of ours when an operation on the keys is
+    Raises SettingsError or BusyError before anything is done, and a RotatorError when an operation on the keys is
     refused. Other failures are in the report.
     """
     _prepare_logs()
@@ -58,20 +62,20 @@ def rotate(
         try:
             plan = loader.load(environment)
         except errors.SettingsError as error:
-            publish.note(request.refused(error))
+            publish.log_and_measure(request.refused(error))
             raise
         return _rotate_plan(plan, request, environment)
 
 
 def rotate_plan(plan: Plan, request: Request, environment: Mapping[str, str] = os.environ) -> Report:
-    """Do the same for a plan."""
+    """Do what `rotate` does, for a plan that is loaded already."""
     with _under_way(request, environment):
         return _rotate_plan(plan, request, environment)
 
 
 @contextlib.contextmanager
 def _under_way(request: Request, environment: Mapping[str, str]) -> Iterator[None]:
-    with event_log.of_run(request.run), _reporting(request.trigger, "rotate", environment), _unexpected_as_ours():
+    with event_log.of_run(request.run), _reporting(request.trigger, "rotate", environment), _scrubbed_errors():
         yield
 
 
@@ -98,7 +102,7 @@ def _run(
     credential: "TokenCredential",
     reported: dict[str, TargetReport],
 ) -> Report:
-    with acquire(plan, request, environment, credential) as turn, _services(plan, credential, turn) as services:
+    with acquire(plan, request, environment, credential) as run_lock, _services(plan, credential, run_lock) as services:
         run = Run(
             plan,
             services,
@@ -106,42 +110,42 @@ def _run(
             asked_by=request.asked_by,
             forced=request.forced and request.operation is None,
             name=request.run,
-            warnings=turn.warnings,
+            warnings=run_lock.warnings,
             reported=reported,
         )
-        keys = KeyRotation(plan, services, run)
+        keys = KeyRotation(run)
         if request.operation is None:
             return keys.rotate_and_resume(scheduled=request.trigger == "timer")
         return dataclasses.replace(keys.run_operation(request.operation, forced=request.forced), forced=request.forced)
 
 
 def plan(*, forced: bool = False, environment: Mapping[str, str] = os.environ) -> Report:
-    """Say what a rotation would do, changing nothing; raises SettingsError or a VaultError."""
+    """Report what a rotation would do. Changes nothing. Raises SettingsError or a VaultError."""
     _prepare_logs()
     found = loader.load(environment)
-    with _unexpected_as_ours(), _credential(found) as credential, _services(found, credential) as services:
+    with _scrubbed_errors(), _credential(found) as credential, _services(found, credential) as services:
         run = Run(found, services, trigger="plan", forced=forced)
-        tags = run.account.state().stored.tags
-        # Only then does a run look at the keys before it looks at the targets.
-        report = None if tags.get(state.PENDING_TAG) or found.key_rotation_period else run.plan()
+        tags = run.account.state().entries
+        # In these cases a run reads the keys before it reads the targets.
+        report = None if tags.get(state.PENDING_TAG) or found.key_rotation_period else run.preview()
         key, warnings = due.preview(found, run.account, services.clock())
-        report = report or run.plan()
+        report = report or run.preview()
     return dataclasses.replace(report, key=key, warnings=report.warnings + warnings)
 
 
 def status(*, environment: Mapping[str, str] = os.environ) -> Status:
-    """Look at what every target holds, changing nothing; raises SettingsError."""
+    """Read what every target holds. Changes nothing. Raises SettingsError."""
     _prepare_logs()
     found = loader.load(environment)
     with (
         _reporting("status", "status", environment),
-        _unexpected_as_ours(),
+        _scrubbed_errors(),
         _credential(found) as credential,
         _services(found, credential) as services,
     ):
         from rotator.issuers import proof
 
-        # A wall screen asks each minute; what was accepted before it was delivered needs no time to be so again.
+        # A wall screen asks each minute, and a SAS that was accepted before its delivery is accepted at once.
         prover = proof.StorageProver(seconds=2.0, patient=False)
         return target_status.read(
             found, dataclasses.replace(services, prover=prover), _archive_reader(found, environment, credential)
@@ -151,40 +155,40 @@ def status(*, environment: Mapping[str, str] = os.environ) -> Status:
 def _archive_reader(
     plan: Plan, environment: Mapping[str, str], credential: "TokenCredential"
 ) -> target_status.LastKnownReader | None:
-    """What reads the reports that were kept, where any are."""
+    """Return a reader of the reports that were kept; None where none are kept."""
     if plan.report_container is None:
         return None
 
     def recall(targets: Collection[str]) -> Mapping[str, LastKnown]:
         from rotator.reporting import archive as adapter
 
-        # What was known before a SAS could have expired is of no use.
+        # An older report knows only of SAS that have expired since.
         since = datetime.datetime.now(datetime.UTC) - max(2 * plan.definition.validity, _RECALLED)
-        with adapter.opened(plan, environment, credential, retries=0) as kept:
+        with adapter.opened(plan, environment, credential, retry_total=0) as kept:
             return kept.last_known(targets, since)
 
     return recall
 
 
 def check(*, announce: runner.Progress | None = None, environment: Mapping[str, str] = os.environ) -> Checkup:
-    """Look at every step of a rotation, changing nothing; raises SettingsError."""
+    """Check every step of a rotation. Changes nothing. Raises SettingsError."""
     _prepare_logs()
     found = loader.load(environment)
     from rotator.checks import checkup
 
-    with _reporting("check", "check", environment), _unexpected_as_ours(), _credential(found) as credential:
+    with _reporting("check", "check", environment), _scrubbed_errors(), _credential(found) as credential:
         return checkup.check(found, credential, environment, announce or runner.NoProgress())
 
 
 @contextlib.contextmanager
 def archive(*, environment: Mapping[str, str] = os.environ) -> "Iterator[Archive]":
-    """Give the reports that were kept; raises SettingsError when the settings name no place for them."""
+    """Open the archive of reports; raises SettingsError when the settings name no place for it."""
     _prepare_logs()
     found = loader.load(environment)
     from rotator.reporting import archive as adapter
 
     with (
-        _unexpected_as_ours(),
+        _scrubbed_errors(),
         _credential(found) as credential,
         adapter.opened(found, environment, credential) as kept,
     ):
@@ -199,36 +203,35 @@ def _reporting(trigger: str, act: str, environment: Mapping[str, str]) -> contex
 
 @contextlib.contextmanager
 def onboarding(
-    request: "OnboardingRequest", announce: "Callable[[Step], None]", tell: Callable[[str], None]
+    request: "OnboardingRequest", report: "Callable[[Step], None]", on_wait: Callable[[str], None]
 ) -> "Iterator[Onboarding]":
-    """Give an onboarding that is wired to Azure and the master, as whoever is signed in.
+    """Return an onboarding that is wired to Azure and the master, as whoever is signed in.
 
-    `tell` gets a line whenever something is waited for.
+    `report` gets each step, `on_wait` a line when a new permission is waited for.
     """
     _prepare_logs()
     from rotator.azure import identity, resource_manager
-    from rotator.delivery.ssh import connection, private_key
+    from rotator.delivery.ssh import connection
     from rotator.onboarding import vault_setup
     from rotator.onboarding.onboard import Onboarding
 
     with (
         contextlib.closing(identity.credential(None)) as credential,
-        contextlib.closing(vault_setup.VaultSetup(request.plan.account, credential, tell=tell)) as store,
-        contextlib.closing(resource_manager.ResourceManager(request.plan.resource_manager, credential)) as directory,
+        contextlib.closing(vault_setup.VaultSetup(request.plan.account, credential, on_wait=on_wait)) as vault,
+        contextlib.closing(resource_manager.ResourceManager(request.plan.resource_manager, credential)) as manager,
     ):
         yield Onboarding(
             request,
-            directory=directory,
-            store=store,
-            host=connection.SshConnector(),
-            keys=private_key,
-            announce=announce,
+            resource_manager=manager,
+            vault=vault,
+            connector=connection.SshConnector(),
+            report=report,
         )
 
 
 @contextlib.contextmanager
 def _credential(plan: Plan) -> "Iterator[TokenCredential]":
-    # Imported here: a bad setting is told, and the functions are indexed, without the SDKs' half second.
+    # Imported here: bad settings are reported, and the functions are indexed, without the SDKs' half second.
     from rotator.azure import identity
 
     with contextlib.closing(identity.credential(plan.client_id)) as credential:
@@ -236,27 +239,29 @@ def _credential(plan: Plan) -> "Iterator[TokenCredential]":
 
 
 @contextlib.contextmanager
-def _services(plan: Plan, credential: "TokenCredential", turn: RunLock | None = None) -> Iterator[Services]:
-    from rotator.azure import key_list, server_time
+def _services(plan: Plan, credential: "TokenCredential", run_lock: RunLock | None = None) -> Iterator[Services]:
+    from rotator.azure import managed_storage, resource_manager, server_time
     from rotator.delivery.ssh import connection
     from rotator.issuers import keyvault, proof
 
-    leave: dict[str, Any] = {"fence": turn.fence, "admit": turn.admit} if turn else {}
-    with contextlib.closing(keyvault.KeyVaultIssuer(plan.account, credential)) as issuer:
-        keys = key_list.AccountKeyList(plan.resource_manager, credential)
+    leave: dict[str, Any] = {"fence": run_lock.fence, "admit": run_lock.admit} if run_lock else {}
+    with contextlib.closing(managed_storage.ManagedStorage(plan.account, credential)) as storage:
+        keys = resource_manager.AccountKeyList(plan.resource_manager, credential)
+        issuer = keyvault.KeyVaultIssuer(plan, storage, keys, clock=utc_now)
         yield Services(
             issuer=issuer,
+            run_state=issuer,
+            secrets=storage,
             prover=proof.StorageProver(),
             connector=connection.SshConnector(),
-            key_lister=keys,
             time_at=server_time.at,
             **leave,
         )
 
 
 @contextlib.contextmanager
-def _unexpected_as_ours() -> Iterator[None]:
-    """Have whatever goes wrong raised as an error of ours: a foreign one's words may hold a secret."""
+def _scrubbed_errors() -> Iterator[None]:
+    """Raise every other exception as an UnexpectedError with scrubbed words: its own may hold a secret."""
     try:
         yield
     except errors.RotatorError:
@@ -269,8 +274,8 @@ def _unexpected_as_ours() -> Iterator[None]:
 
 def _prepare_logs() -> None:
     redaction.install()
-    # Each vault request and SSH packet would be a line at the level at which the rotator tells its decisions.
-    # What they call errors, we raise and report ourselves.
+    # Each vault request and SSH packet would be a line at the level of the rotator's own events.
+    # What these libraries log as errors is raised and reported here anyway.
     for name in ("azure.core.pipeline.policies.http_logging_policy", "azure.identity", "paramiko"):
         library = logging.getLogger(name)
         if library.level == logging.NOTSET:

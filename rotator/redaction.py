@@ -1,4 +1,17 @@
-"""A type for secret values that never shows them, and a log filter that removes them wherever they turn up."""
+"""Keeps secrets out of logs, messages and reports: a type that never shows its value, and `scrub` for every text.
+
+How `scrub` finds a secret:
+
+1. Code that holds a secret value makes a `SecretText` of it. As long as that object lives, its value is known here.
+2. A secret may appear in a text encoded, quoted or in part. `secret_forms` computes these forms once, at the first
+   `scrub` after the `SecretText` was made: base64, URL and JSON encodings, the signature of a SAS, the lines of a
+   private key, and more. Most secrets are gone before that.
+3. `secret_index` holds the forms of all living secrets and finds them in one pass over a text. There are two indexes:
+   forms that are masked in every text, and forms that may also be ordinary words, masked only in what a server said.
+4. Patterns find what looks like a SAS signature, an account key or a private key, even if no `SecretText` has it.
+
+`install` makes logging scrub each record when it is created; the command line and the reports call `scrub` themselves.
+"""
 
 import collections
 import hmac
@@ -15,7 +28,7 @@ from rotator.secret_index import SecretIndex
 
 MASK = "[secret]"
 
-# What a SAS or key looks like even when this process never saw it as a Secret: a signature, an account key, a PEM body.
+# Secrets that this process may not know as a SecretText: a SAS signature, an account key, a private key in PEM form.
 _SIGNATURE = re.compile(r"(?i)(?<![A-Za-z])sig(?:=|%3D)([^&\s\"'<>\\]+)")
 _ACCOUNT_KEY = re.compile(r"(?i)(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{16,}={0,2})")
 _PEM = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z))", re.DOTALL)
@@ -26,29 +39,30 @@ _in_quotations = SecretIndex(shortest=3, words=True)
 
 
 class _Entry:
-    """A secret's place in the indexes. Its forms are worked out by the first scrubbing after it was made, if any."""
+    """A secret's place in the indexes; its forms are computed by the first `scrub` after it was made, if any."""
 
     __slots__ = ("foreign", "forms", "value")
 
     def __init__(self, value: str, *, foreign: bool) -> None:
-        self.value: str | None = value  # None once the secret is dead
+        self.value: str | None = value  # None once the secret was garbage-collected
         self.foreign = foreign
         self.forms: Forms | None = None  # None as long as it is not in the indexes
 
 
-# Secrets die whenever the interpreter likes, maybe while this thread holds the lock. Appending needs no lock.
+# Secrets to add to the indexes, and garbage-collected ones to remove, both at the next `scrub`. Collection may happen
+# at any time, even while this thread holds the lock; appending to a deque needs none.
 _new: collections.deque[_Entry] = collections.deque()
-_dead: collections.deque[_Entry] = collections.deque()
-_lock = threading.RLock()  # a signal's handler may scrub while this thread does
-_MOST_NEW = 1_000  # of which the values are kept until they are looked at
+_collected: collections.deque[_Entry] = collections.deque()
+_lock = threading.RLock()  # reentrant: a signal's handler may scrub while this thread does
+_MAX_NEW = 1_000  # secrets that wait for the next `scrub`; with more, they are indexed at once
 
 
 class SecretText:
-    """A secret text. Only `reveal()` gives it; repr, str, format, pickle and JSON do not.
+    """A secret text. Only `reveal()` returns it; repr, str and format show a mask, pickling raises TypeError.
 
-    As long as it lives, it is masked in whatever is scrubbed. A `foreign` one is a value that others keep beside ours.
-    It may be a password or a word such as `true`: what is no more distinctive than a word is only masked in what a
-    server is quoted with, as only a server could have put it there.
+    As long as the object lives, `scrub` masks its value. A `foreign` value is one that somebody else keeps in the same
+    Kubernetes Secret: it may be a password, or a word such as `true`. If it is not distinctive, it is masked only in
+    what a server said, as only a server can have put it there.
     """
 
     __slots__ = ("_entry", "_value")
@@ -58,16 +72,16 @@ class SecretText:
         self._value = value
         self._entry = _Entry(value, foreign=foreign)
         _new.append(self._entry)
-        if len(_new) > _MOST_NEW:
+        if len(_new) > _MAX_NEW:
             _update_indexes()
 
-    def __del__(self, append: Any = _dead.append) -> None:
+    def __del__(self, append: Any = _collected.append) -> None:  # bound now: at exit, globals may be gone
         if entry := getattr(self, "_entry", None):
             entry.value = None
             append(entry)
 
     def reveal(self) -> str:
-        """The value itself, for the one place that sends it."""
+        """The value itself, for the code that sends it."""
         return self._value
 
     def __repr__(self) -> str:
@@ -85,7 +99,7 @@ class SecretText:
         return hmac.compare_digest(self._value.encode(), other._value.encode())
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a Secret cannot be pickled")
+        raise TypeError("a SecretText cannot be pickled")
 
     def __copy__(self) -> Self:
         return self
@@ -95,18 +109,18 @@ class SecretText:
 
 
 def _update_indexes() -> None:
-    """Take in the secrets that were made since, and drop those that are dead."""
-    if not _new and not _dead:
+    """Add the secrets that were made since the last call, and remove those that were garbage-collected."""
+    if not _new and not _collected:
         return
     with _lock:
         while _new:
-            # It stays in the queue until it is indexed, for a signal's handler that scrubs at this very moment.
+            # It stays in the queue until it is indexed, for a signal's handler that scrubs in between.
             entry = _new[0]
             _add(entry)
             if _new and _new[0] is entry:
                 _new.popleft()
-        while _dead:
-            if forms := _dead.popleft().forms:
+        while _collected:
+            if forms := _collected.popleft().forms:
                 _everywhere.discard(forms.everywhere)
                 _in_quotations.discard(forms.in_quotations)
 
@@ -122,20 +136,22 @@ def _add(entry: _Entry) -> None:
 
 
 def scrub(text: str) -> str:
-    """`text` with every living secret, every SAS signature, account key and PEM key masked."""
+    """Mask every living secret, and every SAS signature, account key and private key."""
     return _scrubbed(text, _everywhere)
 
 
 def scrub_quotation(text: str) -> str:
-    """What a server said, scrubbed, and with short and ordinary values masked too where they stand as words."""
+    """Scrub what a server said: also mask short and ordinary values of living secrets where they appear as words."""
     return _scrubbed(text, _everywhere, _in_quotations)
 
 
 def _scrubbed(text: str, *indexes: SecretIndex) -> str:
+    """Mask what the indexes and the patterns find; spans that overlap become one mask."""
     _update_indexes()
     kept: list[str] = []
     end = 0
-    # Looked for in the text as it is: of a key that is known in part, masking that part first would leave the rest.
+    # All are found in the unchanged text: of a key of which a part is a known secret, masking that part first would
+    # hide the rest from its pattern.
     unknown = (found.span(1) for pattern in _LOOKS_SECRET for found in pattern.finditer(text))
     for begin, until in sorted(itertools.chain(unknown, *(index.spans(text) for index in indexes))):
         if begin > end or not kept:
@@ -146,7 +162,7 @@ def _scrubbed(text: str, *indexes: SecretIndex) -> str:
 
 
 def scrubbed(value: Any) -> Any:
-    """JSON values with every text in them scrubbed."""
+    """Scrub every text in JSON values, except the names of fields."""
     if isinstance(value, dict):
         return {name: scrubbed(each) for name, each in value.items()}
     if isinstance(value, list):
@@ -157,14 +173,14 @@ def scrubbed(value: Any) -> Any:
 class _ScrubbedRecord(logging.LogRecord):
     """A log record whose message and traceback are scrubbed before any handler sees them.
 
-    A filter on a handler would miss handlers that are added later, such as the Functions worker's.
+    A filter on each handler would miss handlers that are added later, such as the Functions worker's.
     """
 
     def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # handed through as logging gave it
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed through
         try:
             message = super().getMessage()
-        except (TypeError, ValueError):  # logging would print arguments that do not fit as they are
+        except (TypeError, ValueError):  # the arguments do not fit the format, for which logging prints both
             message = f"{self.msg} {self.args!r}"
         self.msg, self.args = scrub(message), None
         if self.exc_info and self.exc_info[1] is not None:

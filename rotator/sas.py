@@ -1,6 +1,6 @@
-"""An account SAS as a value, the definition that it is minted from, and whether the one is what the other asks for.
+"""An account SAS, the SAS definition that Key Vault issues it from, and the check that it is what was asked for.
 
-Token fields: https://learn.microsoft.com/rest/api/storageservices/create-account-sas
+Fields of the token: https://learn.microsoft.com/rest/api/storageservices/create-account-sas
 """
 
 import base64
@@ -16,20 +16,24 @@ import isodate
 from rotator import errors
 from rotator.redaction import SecretText
 
-# Key Vault ignores what came later and signs as this version does; a newer one gives "signature did not match".
+# Key Vault signs as this version does and ignores later fields; with a later `sv`, storage answers "signature did not
+# match".
 SIGNED_VERSION = "2018-03-28"
 SERVICES = "bfqt"
 RESOURCE_TYPES = "sco"
-PERMISSIONS = "rwdlacup"  # of SIGNED_VERSION, in the order that the service writes them
+PERMISSIONS = "rwdlacup"  # of SIGNED_VERSION, in the order in which the service writes them
 PROTOCOLS = ("https", "https,http")
 _GRANTED = ("sv", "ss", "srt", "sp", "spr")
-_WHEN = ("st", "se", "sig")  # Key Vault writes these itself, whatever a template says
+_ADDED = ("st", "se", "sig")  # written by Key Vault, whatever a template has
 CLOCK_SKEW = datetime.timedelta(minutes=5)  # between this host, the vault and storage
 
 
 @dataclasses.dataclass(frozen=True)
 class SasDefinition:
-    """A named template in Key Vault, from which it mints a fresh account SAS at each read."""
+    """A named template in Key Vault, which issues a new account SAS from it at each read.
+
+    `services`, `resource_types` and `permissions` are letters, as in the token.
+    """
 
     name: str
     services: str
@@ -40,7 +44,7 @@ class SasDefinition:
 
     @property
     def template(self) -> str:
-        """The `templateUri` of the definition: what the SAS grants, without signature and times."""
+        """The `templateUri` of the definition: a SAS token without signature and times."""
         return urllib.parse.urlencode(
             {
                 "sv": SIGNED_VERSION,
@@ -59,14 +63,14 @@ class SasDefinition:
 
     @property
     def label(self) -> str:
-        """Name and content in a short form: changes whenever what the definition grants changes."""
+        """The name and a hash of the content: it changes whenever what the definition grants changes."""
         content = f"{self.template}&{self.validity_period}"
         return f"{self.name}@{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
     def same_template(self, template_uri: str) -> bool:
-        """Whether another template grants the same; signatures, times and the order of letters do not count.
+        """Whether another template grants the same; signature, times and the order of letters are ignored.
 
-        One with any other field is another: `sip` and `ses` narrow a SAS, and what is unknown may.
+        A template with any other field does not: `sip` and `ses` narrow a SAS, and an unknown field may.
         """
         try:
             found = fields(template_uri.partition("?")[2] or template_uri)
@@ -80,10 +84,10 @@ class SasDefinition:
 
 @dataclasses.dataclass(frozen=True)
 class Sas:
-    """A parsed account SAS. Its repr and log form show fingerprint and expiry, never the token.
+    """A parsed account SAS. Its str and repr show its fingerprint and expiry, never the token.
 
-    `issued` is the token as the vault wrote it, with a leading `?`. `others` are the names of the fields that no
-    definition asks for.
+    `issued` is the token as the vault wrote it, with a leading `?`. `fingerprint` is a hash of the signature. `others`
+    are the names of fields that no definition has.
     """
 
     token: SecretText
@@ -105,7 +109,7 @@ class Sas:
 
 
 def parse(token: SecretText) -> Sas:
-    """The SAS that a token text is; raises SasError when it is none. A leading `?` is dropped."""
+    """Parse a token, with or without a leading `?`; raises SasError if it is no account SAS."""
     issued = token.reveal().strip()
     text = issued.removeprefix("?")
     try:
@@ -131,12 +135,12 @@ def parse(token: SecretText) -> Sas:
 
 
 def tolerance(validity: datetime.timedelta) -> datetime.timedelta:
-    """How far a SAS' life may be from what was asked for, and with it the vault's clock from ours."""
+    """How much the time until a SAS expires may differ from what was asked for, as the clocks may differ."""
     return min(CLOCK_SKEW, validity / 4)
 
 
 def check(sas: Sas, definition: SasDefinition, now: datetime.datetime) -> None:
-    """Raise SasError unless `sas` grants exactly what `definition` asks for and lives as long as it should."""
+    """Raise SasError unless `sas` grants exactly what `definition` does, and is valid now and for as long."""
     problems = [
         f"{name} are {got!r} instead of {wanted!r}"
         for name, got, wanted in (
@@ -151,13 +155,14 @@ def check(sas: Sas, definition: SasDefinition, now: datetime.datetime) -> None:
     if sas.version > SIGNED_VERSION:
         problems.append(f"version {sas.version} is later than {SIGNED_VERSION}, which Key Vault cannot sign")
     if sas.others:
-        problems.append(f"it has the fields {', '.join(sas.others)}, which nobody asked for and which may narrow it")
+        problems.append(f"it has the fields {', '.join(sas.others)}, which are not in the definition and may narrow it")
     problems += _window_problems(sas, definition.validity, now)
     if problems:
         raise errors.SasError(f"the issued SAS ({sas.fingerprint}) is not what was asked for: {'; '.join(problems)}")
 
 
 def _window_problems(sas: Sas, validity: datetime.timedelta, now: datetime.datetime) -> list[str]:
+    """Compare start and expiry with now and with the validity that was asked for."""
     left = sas.expiry - now
     if left <= datetime.timedelta(0):
         return [f"it expired at {sas.expiry:%Y-%m-%dT%H:%M:%SZ}"]
@@ -165,9 +170,9 @@ def _window_problems(sas: Sas, validity: datetime.timedelta, now: datetime.datet
     if sas.start is not None and sas.start > now + CLOCK_SKEW:
         problems.append(f"it is not valid before {sas.start:%Y-%m-%dT%H:%M:%SZ}")
     if left < validity - tolerance(validity):
-        problems.append(f"it lives for {_rounded(left)} instead of {validity}")
+        problems.append(f"it is valid for {_rounded(left)} instead of {validity}")
     if left > validity + tolerance(validity):
-        problems.append(f"it lives for {_rounded(left)}, longer than {validity}")
+        problems.append(f"it is valid for {_rounded(left)}, longer than {validity}")
     return problems
 
 
@@ -176,17 +181,17 @@ def _rounded(duration: datetime.timedelta) -> datetime.timedelta:
 
 
 def fields(query: str) -> dict[str, str]:
-    """The fields of a query string; raises ValueError when it is none or a field stands twice."""
+    """Parse a query string; raises ValueError if it is none or has a field twice."""
     pairs = urllib.parse.parse_qsl(query, keep_blank_values=True, strict_parsing=True)
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a field stands twice")
+        raise ValueError("a field is there twice")
     return found
 
 
 def _others(found: Mapping[str, str]) -> tuple[str, ...]:
-    """The names of fields beside what a definition grants and what the vault adds; names, as values may be secret."""
-    names = (_plain(name) for name, text in found.items() if text and name not in (*_GRANTED, *_WHEN))
+    """Names of the fields that are neither a definition's nor added by the vault; no values, which may be secret."""
+    names = (_plain(name) for name, text in found.items() if text and name not in (*_GRANTED, *_ADDED))
     return tuple(dict.fromkeys(names))
 
 

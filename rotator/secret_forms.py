@@ -1,4 +1,12 @@
-"""How a secret may turn up in a text: escaped, encoded, or as the part of it that alone opens something."""
+"""The forms in which a secret may appear in a text: encoded, quoted, or a part that grants access by itself.
+
+Each value is first split into texts: the value, its lines, the credentials within it (a SAS signature, an account key,
+a URL's password), and what its base64 or JSON contains. Each text is then encoded in every way that a log or a server's
+message may show it: JSON, URL, HTML and Python escapes, base64, and base64 of a longer text that contains it.
+
+Which texts may be masked everywhere depends on whose the value is. The rotator's own secrets are; of a value that
+somebody else keeps in a Secret, only what is `distinctive`, as the value may be an ordinary word.
+"""
 
 import base64
 import binascii
@@ -11,22 +19,25 @@ import urllib.parse
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-_SHORTEST = 6  # of our own; shorter ones would mask ordinary words
-_LONG = 16_384  # characters; of a longer text fewer encodings are looked for
-_MANY = 1_000  # parts of one value; of each of more of them fewer encodings are looked for
-_MOST_NESTED = 3  # levels of base64 in base64, as a Secret whose value is base64 has
-_LONGEST_NAME = 25
-_ALWAYS_DISTINCTIVE = 16
+_SHORTEST = 6  # characters of a form that is masked everywhere; shorter ones would mask ordinary words
+_LONG = 16_384  # characters; a longer text gets only the most likely encodings
+_MANY = 1_000  # texts of one value; if it has more, each gets only the most likely encodings
+_MAX_NESTED = 3  # levels of base64 in base64, as in a Secret whose value is base64
+_LONGEST_NAME = 25  # characters of a text of lower-case words that counts as a name
+_ALWAYS_DISTINCTIVE = 16  # characters from which on any text is, except for names and _ORDINARY
 
-# The parts that open something by themselves: a SAS' signature, the key in a connection string.
-_OPENERS = re.compile(r"(?i)(?<![A-Za-z])(?:sig|AccountKey|SharedAccessKey)=([^&;\s\"'<>\\]+)|://[^/\s:@]*:([^@\s/]+)@")
-# To the line's end: what closes the value is cut off afterwards, as looking for it everywhere takes quadratic time.
+# Parts that grant access by themselves: the signature of a SAS, the key in a connection string, a URL's password.
+_CREDENTIALS = re.compile(
+    r"(?i)(?<![A-Za-z])(?:sig|AccountKey|SharedAccessKey)=([^&;\s\"'<>\\]+)|://[^/\s:@]*:([^@\s/]+)@"
+)
+# An assignment: the value to the line's end. A closing quote is cut off afterwards, as matching it here would take
+# quadratic time.
 _ASSIGNED = re.compile(r"""(?:export |- )?["']?[\w.-]+["']?\s*[=:](?!//)\s*["']?(.+)""")
 _PERCENT = re.compile("%[0-9A-F]{2}")
-_GO = {ord(letter): f"\\u{ord(letter):04x}" for letter in "&<>"}  # JSON as kubectl and the API server write it
+_GO = {ord(letter): f"\\u{ord(letter):04x}" for letter in "&<>"}  # as Go escapes JSON
 _URL_SAFE, _FROM_URL_SAFE = str.maketrans("+/", "-_"), str.maketrans("-_", "+/")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{4,}={0,2}")
-# What a Secret holds beside credentials, and what our own lines are full of.
+# What a Secret holds beside credentials, and what the rotator's own log is full of.
 _ORDINARY = re.compile(
     r"(?:[a-z][a-z0-9+.-]*://)?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+(?::\d+)?/?"  # a host, or a URL without a path
     r"|(?:/[\w.-]{1,24})+/?"  # a file
@@ -38,14 +49,14 @@ _NAME = re.compile(r"[a-z]+(?:[-._/ ][a-z]+)*")
 
 @dataclasses.dataclass(frozen=True)
 class Forms:
-    """What to mask in every text, and what only in a text that quotes a server, as it might be an ordinary word."""
+    """What to mask in every text, and what only in a server's message, as it might be an ordinary word."""
 
     everywhere: tuple[str, ...]
     in_quotations: tuple[str, ...]
 
 
 def of(value: str, *, foreign: bool) -> Forms:
-    """The forms of a secret of ours, or of a value that others keep beside ours, which may be no secret at all."""
+    """Compute the forms of one of the rotator's secrets, or of a `foreign` value, which may be no secret at all."""
     own = set() if foreign else _own_texts(value)
     certain = _forms(own)
     uncertain = _forms((_foreign_texts(value) if foreign else _less_certain_texts(value)) - own)
@@ -55,10 +66,10 @@ def of(value: str, *, foreign: bool) -> Forms:
 
 
 def distinctive(text: str) -> bool:
-    """Whether a text can be taken for a secret wherever it stands.
+    """Whether a text cannot be an ordinary word, so that it can be masked everywhere.
 
-    It is long and no name, host, path, identifier or time, or it is of 8 characters at least and mixes capitals, small
-    letters and digits. A word, a number or a version would blank the lines that hold it for another reason.
+    It has 16 characters or more and is no name, host, path, identifier or time; or it has 8 or more and mixes capitals,
+    small letters and digits. Masking a word, a number or a version would damage lines that have it for another reason.
     """
     if len(text) < 8 or not text.strip():  # noqa: PLR2004  # as the docstring says
         return False
@@ -68,50 +79,53 @@ def distinctive(text: str) -> bool:
 
 
 def _changes(text: str) -> int:
+    """How often the text changes between capitals, small letters, digits and others."""
     kinds = [(letter.islower(), letter.isupper(), letter.isdigit()) for letter in text]
     return sum(before != after for before, after in itertools.pairwise(kinds))
 
 
 def _own_texts(value: str) -> set[str]:
-    """What is masked for certain: the value, what opens something in it, and the lines of a private key."""
+    """The texts of an own secret that are masked everywhere: the value, its credentials, a private key's lines."""
     lines = value.splitlines() if "-----BEGIN" in value else []
     body = (line for line in lines if not line.startswith("-----"))
-    return {value, value.strip(), value.lstrip("?"), *body, *_openers(value)}
+    return {value, value.strip(), value.lstrip("?"), *body, *_credentials_in(value)}
 
 
 def _less_certain_texts(value: str) -> set[str]:
+    """The texts of an own secret that may be ordinary words: its lines, and what it contains in base64."""
     inner = set(_decoded(value))
-    return {*value.splitlines(), *inner, *itertools.chain.from_iterable(_openers(text) for text in inner)}
+    return {*value.splitlines(), *inner, *itertools.chain.from_iterable(_credentials_in(text) for text in inner)}
 
 
 def _foreign_texts(value: str) -> set[str]:
+    """The texts of a foreign value, each of which is masked everywhere only if it is distinctive."""
     texts: set[str] = set()
     for reading in (value, *_decoded(value)):
         lines = reading.splitlines()
-        texts |= {reading, reading.strip(), *lines, *_openers(reading), *_assigned(lines)}
+        texts |= {reading, reading.strip(), *lines, *_credentials_in(reading), *_assigned(lines)}
         for leaf in _leaves(reading):
-            texts |= {leaf, *_decoded(leaf), *_openers(leaf)}
+            texts |= {leaf, *_decoded(leaf), *_credentials_in(leaf)}
     return texts
 
 
 def _assigned(lines: Iterable[str]) -> Iterator[str]:
-    """Every line without what is around it, and what follows a name in it."""
+    """Yield each line without surrounding blanks, and the value that it assigns to a name, if it does."""
     for line in map(str.strip, lines):
         yield line
         if found := _ASSIGNED.match(line):
             yield found[1].rstrip("\"',;")
 
 
-def _openers(text: str) -> Iterator[str]:
-    for found in _OPENERS.finditer(text):
+def _credentials_in(text: str) -> Iterator[str]:
+    for found in _CREDENTIALS.finditer(text):
         part = found[1] or found[2]
         yield part
         yield urllib.parse.unquote(part)
 
 
-def _decoded(text: str, depth: int = _MOST_NESTED) -> Iterator[str]:
-    """What the text is the base64 of, and what that is, as long as it is printable text."""
-    one = "".join(text.split())  # beforehand: blanks between and at the end are matched in quadratic time
+def _decoded(text: str, depth: int = _MAX_NESTED) -> Iterator[str]:
+    """Yield what the text is the base64 of, and so on for that, as long as it is printable text."""
+    one = "".join(text.split())  # first, as matching blanks in a pattern takes quadratic time
     if not depth or not _BASE64.fullmatch(one):
         return
     try:
@@ -125,7 +139,7 @@ def _decoded(text: str, depth: int = _MOST_NESTED) -> Iterator[str]:
 
 
 def _leaves(text: str) -> Iterator[str]:
-    """Every text within a JSON document, such as the passwords of a `.dockerconfigjson`."""
+    """Yield every text within a JSON document, such as the passwords of a `.dockerconfigjson`."""
     if not text.lstrip().startswith(("{", "[")):
         return
     try:
@@ -146,6 +160,7 @@ def _forms(texts: Collection[str]) -> set[str]:
 
 
 def _encodings(text: str, *, whole: bool) -> Iterator[str]:
+    """Yield the text in every encoding; only as it is, as JSON and as base64 unless `whole`."""
     raw = text.encode(errors="surrogatepass")
     as_json = json.dumps(text, ensure_ascii=False)[1:-1]
     yield from (text, as_json, base64.b64encode(raw).decode())
@@ -166,7 +181,12 @@ def _quoted(text: str, raw: bytes) -> Iterator[str]:
 
 
 def _within_base64(raw: bytes) -> Iterator[str]:
-    """What stands in the base64 of a longer text that holds this one, for each of the three ways to be aligned."""
+    """Yield how this text appears in the base64 of a longer one that contains it.
+
+    base64 encodes 3 bytes as 4 characters, so there is one form for each of the 3 possible alignments. Characters
+    that depend on neighbouring bytes are left out; at the end there is also a form with them, for a text that ends
+    there.
+    """
     for before, first in ((0, 0), (1, 2), (2, 3)):
         encoded = base64.b64encode(bytes(before) + raw).decode()
         certain = encoded[first : (before + len(raw)) * 8 // 6]

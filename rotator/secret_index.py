@@ -1,27 +1,32 @@
-"""An index of texts that finds each of them in another text in one pass, however many they are."""
+"""An index of texts that finds all of them in another text in one pass, however many there are.
+
+The texts are grouped by their first characters and by their length. A search looks up the characters at each position
+of the text, and compares only where these begin an indexed text.
+"""
 
 import threading
 from collections.abc import Iterable, Iterator
 
-_PIECE = 512  # characters: a longer text is found piece by piece, so that no comparison is long
+_PIECE = 512  # characters; a longer text is indexed in pieces, so that no comparison is long
 
 
 class SecretIndex:
-    """Texts, each counted as often as it was added, and where they stand in another text.
+    """Indexed texts, each with the number of times that it was added.
 
-    Threads may add, discard and search at the same time: a change is made under a lock, and a search, which takes
-    none, only does what the interpreter does in one step. Texts shorter than `shortest` are left out. With `words`, one
-    is only found where neither a letter nor a digit stands next to it.
+    Texts shorter than `shortest` are left out. With `words`, a text is found only where no letter or digit is next to
+    it. Threads may add, discard and search at the same time: changes are made under a lock; a search takes none, as it
+    only does what the interpreter does atomically.
     """
 
     def __init__(self, *, shortest: int, words: bool = False) -> None:
         self._shortest = shortest
         self._words = words
-        self._lock = threading.RLock()  # a signal's handler may make a secret while this thread makes one
-        self._starts: dict[str, dict[int, dict[str, int]]] = {}  # by beginning, then length: the pieces and their count
+        self._lock = threading.RLock()  # a signal handler may make a secret while this thread adds one
+        # By first characters, then length: the pieces and their counts.
+        self._starts: dict[str, dict[int, dict[str, int]]] = {}
 
     def add(self, texts: Iterable[str]) -> None:
-        """Have these found, until they are discarded as often as they were added."""
+        """Add one count of each text; it is found until it was discarded as often as it was added."""
         with self._lock:
             for piece in self._pieces(texts):
                 lengths = self._starts.setdefault(piece[: self._shortest], {})
@@ -29,7 +34,7 @@ class SecretIndex:
                 counts[piece] = counts.get(piece, 0) + 1
 
     def discard(self, texts: Iterable[str]) -> None:
-        """Take back one addition of each."""
+        """Remove one count of each text."""
         with self._lock:
             for piece in self._pieces(texts):
                 beginning = piece[: self._shortest]
@@ -44,7 +49,7 @@ class SecretIndex:
                     del self._starts[beginning]
 
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where the texts stand: beginning and end, by beginning; they may overlap."""
+        """Yield the begin and end of each indexed text in `text`, in order of begin; they may overlap."""
         starts, size = self._starts, self._shortest
         for begin in [at for at in range(len(text) - size + 1) if text[at : at + size] in starts]:
             lengths = starts.get(text[begin : begin + size], {})
@@ -56,6 +61,7 @@ class SecretIndex:
                 yield begin, end
 
     def _pieces(self, texts: Iterable[str]) -> Iterator[str]:
+        """Split texts into pieces of 512 characters; those shorter than `shortest` are left out."""
         for text in texts:
             if len(text) >= self._shortest:
                 # The last piece ends with the text, and overlaps the one before it.

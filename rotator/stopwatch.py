@@ -1,4 +1,7 @@
-"""Seconds by step."""
+"""The steps of a run: how long each took, as a span and a metric, and as what a terminal's status line shows.
+
+Apart from `telemetry`, which knows of neither steps nor terminals.
+"""
 
 import contextlib
 import time
@@ -6,7 +9,7 @@ from collections.abc import Iterator
 
 from rotator import activity, telemetry
 
-# What somebody at a terminal is told that a step waits for.
+# What the status line says that a step waits for.
 _WORDS = {
     "vault": "Key Vault",
     "connect": "the SSH connection to the master",
@@ -22,14 +25,14 @@ _INTERRUPTED = {"wait": "Ctrl-C leaves the old key alive: the next run goes on w
 
 
 class Stopwatch:
-    """Adds up how long each step took, in seconds; each is a span, and counts in the metric of steps."""
+    """Adds up the seconds of each step in `laps`; each step is also a span and a value of the metric STEP_DURATION."""
 
     def __init__(self, laps: dict[str, float] | None = None) -> None:
         self.laps = dict(laps or {})
 
     @contextlib.contextmanager
     def step(self, name: str, *, lasts: float | None = None) -> Iterator[None]:
-        """Count what is done inside as this step; `lasts` is how many seconds it takes, where that is known."""
+        """Measure the block as this step; `lasts` is how many seconds it will take, if that is known."""
         began = time.perf_counter()
         words, interrupted = _WORDS.get(name, name), _INTERRUPTED.get(name, "")
         try:
@@ -41,5 +44,5 @@ class Stopwatch:
             telemetry.measure(telemetry.STEP_DURATION, seconds, step=name)
 
     def forked(self) -> "Stopwatch":
-        """Go on from here on another watch."""
+        """Return another stopwatch that starts with the laps so far."""
         return Stopwatch(self.laps)

@@ -1,6 +1,7 @@
-"""Metrics and traces in the product's words. They go nowhere until `use` says where.
+"""The names of the metrics, and functions to record metrics and traces. They do nothing until `use` sets instruments.
 
-Nothing here imports OpenTelemetry: reporting/application_insights.py does, when Application Insights is set.
+Nothing here imports OpenTelemetry: reporting/application_insights.py does, if Application Insights is configured.
+docs/operations.md lists the metrics.
 """
 
 import contextlib
@@ -10,9 +11,10 @@ from typing import Protocol
 
 Attributes = Mapping[str, str | int | float | bool]
 
+# The comments have what is counted or measured; then the attributes.
 ROTATIONS = "rotator.rotations"  # targets; outcome, trigger, and error where it failed
 RUNS = "rotator.runs"  # runs; outcome, trigger
-SECONDS_TO_EXPIRY = "rotator.sas.seconds_to_expiry"  # of the SAS that a target was last seen to hold; target
+SECONDS_TO_EXPIRY = "rotator.sas.seconds_to_expiry"  # of the SAS that a target held when it was last read; target
 STEP_DURATION = "rotator.step.duration"  # step
 VAULT_CALLS = "rotator.vault.calls"  # answers of the vault; operation, status
 VAULT_THROTTLES = "rotator.vault.throttles"  # those that said 429; operation
@@ -21,33 +23,33 @@ UNITS = {SECONDS_TO_EXPIRY: "s", STEP_DURATION: "s", LEASE_WAIT: "s"}
 
 
 class Instruments(Protocol):
-    """What takes metrics and traces in."""
+    """Where metrics and traces are recorded."""
 
     def span(self, name: str, attributes: Attributes) -> AbstractContextManager[None]:
-        """Trace what is done inside; an exception makes it a failed one, of which only the class is told."""
+        """Trace the block; an exception fails the span, which gets only its class."""
 
     def conclude(self, error: str | None, attributes: Attributes) -> None:
-        """Say of the present span how it ended, and more."""
+        """Set the result of the current span: the class of its error, if any, and attributes."""
 
     def count(self, name: str, attributes: Attributes) -> None:
-        """Count one more."""
+        """Add 1 to a counter."""
 
     def measure(self, name: str, value: float, attributes: Attributes) -> None:
-        """Take one of many values, whose distribution is of interest."""
+        """Record one value of a distribution."""
 
     def countdown(self, name: str, seconds: float, attributes: Attributes) -> None:
-        """Show how many seconds are left, from now on ever less."""
+        """Export how many seconds are left, counted down from now on."""
 
 
 class NoTelemetry:
-    """Takes everything in and does nothing."""
+    """Instruments that record nothing."""
 
     def span(self, name: str, attributes: Attributes) -> AbstractContextManager[None]:  # noqa: ARG002
         """Trace nothing."""
         return contextlib.nullcontext()
 
     def conclude(self, error: str | None, attributes: Attributes) -> None:
-        """Say nothing."""
+        """Set nothing."""
 
     def count(self, name: str, attributes: Attributes) -> None:
         """Count nothing."""
@@ -63,32 +65,32 @@ _instruments: Instruments = NoTelemetry()
 
 
 def use(instruments: Instruments) -> Instruments:
-    """Send everything there from now on; gives where it went before."""
+    """Record with these instruments from now on; return the former ones."""
     global _instruments  # the process has one place for its telemetry, as OpenTelemetry itself
     before, _instruments = _instruments, instruments
     return before
 
 
 def span(name: str, **attributes: str | float | bool) -> AbstractContextManager[None]:
-    """Trace what is done inside."""
+    """Trace the block as a span of this name."""
     return _instruments.span(name, attributes)
 
 
 def conclude(error: str | None, **attributes: str | float | bool) -> None:
-    """Say of the present span how it ended, and more."""
+    """Set the result of the current span: the class of its error, if any, and attributes."""
     _instruments.conclude(error, attributes)
 
 
 def count(name: str, **attributes: str | float | bool) -> None:
-    """Count one more."""
+    """Add 1 to a counter."""
     _instruments.count(name, attributes)
 
 
 def measure(name: str, value: float, **attributes: str | float | bool) -> None:
-    """Take one of many values."""
+    """Record one value of a distribution."""
     _instruments.measure(name, value, attributes)
 
 
 def countdown(name: str, seconds: float, **attributes: str | float | bool) -> None:
-    """Show how many seconds are left, from now on ever less."""
+    """Export how many seconds are left, counted down from now on."""
     _instruments.countdown(name, seconds, attributes)

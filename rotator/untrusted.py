@@ -1,4 +1,4 @@
-"""What others wrote, read strictly: tags, metadata, answers' fields. Nothing here raises; None means "not readable"."""
+"""Strict readers for data from outside: tags, metadata, fields of answers. None raises; None means "not readable"."""
 
 import dataclasses
 import datetime
@@ -9,8 +9,8 @@ from typing import Any
 
 import isodate
 
-_LONGEST_TIME = 64  # characters; ISO 8601 needs fewer, and a parser's time must not depend on a stranger
-_SHOWN = 200  # characters of a foreign text in a message
+_LONGEST_TIME = 64  # characters; more than ISO 8601 needs, and a bound for the time of the parser
+_MAX_SHOWN = 200  # characters of a foreign text in a message
 # The shortest and the longest that ISO 8601's months and years can be, in days.
 _MONTH = (28, 31)
 _YEAR = (365, 366)
@@ -18,7 +18,7 @@ _YEAR = (365, 366)
 
 @dataclasses.dataclass(frozen=True)
 class Span:
-    """How long an ISO 8601 duration is at least and at most: months and years differ in length."""
+    """The shortest and the longest that an ISO 8601 duration can be: months and years differ in length."""
 
     shortest: datetime.timedelta
     longest: datetime.timedelta
@@ -36,9 +36,9 @@ def moment(text: object) -> datetime.datetime | None:
 
 
 def http_date(text: object) -> datetime.datetime | None:
-    """Read the time of a Date header, RFC 9110's or another form that mail knows, if it names a zone.
+    """Read a Date header (RFC 9110, section 5.6.7, or RFC 5322) that has a known time zone.
 
-    Without one, or in a zone that is not known, it may be hours off. -0000 is UTC (RFC 5322, section 3.3).
+    Without one it may be hours off. -0000 is UTC (RFC 5322, section 3.3).
     """
     if not isinstance(text, str) or len(text) > _LONGEST_TIME:
         return None
@@ -60,7 +60,7 @@ def unix_time(seconds: object) -> datetime.datetime | None:
 
 
 def span(text: object) -> Span | None:
-    """Read an ISO 8601 duration that is longer than nothing, in months and years too."""
+    """Read an ISO 8601 duration that is longer than zero; it may have months and years."""
     if not isinstance(text, str) or len(text) > _LONGEST_TIME:
         return None
     try:
@@ -77,19 +77,19 @@ def span(text: object) -> Span | None:
 
 
 def texts(value: object) -> dict[str, str]:
-    """Read an object whose values are texts, such as tags; what is anything else is left out."""
+    """Read an object whose values are texts, such as tags; other values are left out."""
     if not isinstance(value, Mapping):
         return {}
     return {name: text for name, text in value.items() if isinstance(name, str) and isinstance(text, str)}
 
 
 def mapping(value: object) -> dict[str, Any]:
-    """Read an object; {} for anything else, as where it is missing."""
+    """Read an object; {} for anything else."""
     return dict(value) if isinstance(value, Mapping) else {}
 
 
 def records(value: object) -> list[dict[str, Any]]:
-    """Read a list of objects; what in it is none is left out."""
+    """Read a list of objects; other items are left out, and [] for anything else."""
     return [dict(one) for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
 
 
@@ -97,15 +97,15 @@ def json_value(text: str | bytes) -> Any | None:
     """Read JSON."""
     try:
         return json.loads(text)
-    except (ValueError, RecursionError):  # numbers of thousands of digits; brackets in brackets in brackets
+    except (ValueError, RecursionError):  # also for numbers of thousands of digits; and for deep nesting
         return None
 
 
 def one_line(text: object) -> str:
-    """Quote a text in a message: in one line, without control characters, and not at any length."""
+    """Quote a text in a message: in one line of 200 characters at most, with control characters escaped."""
     whole = str(text)
-    shown = "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in whole[:_SHOWN])
-    return shown if len(whole) <= _SHOWN else f"{shown}…"
+    shown = "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in whole[:_MAX_SHOWN])
+    return shown if len(whole) <= _MAX_SHOWN else f"{shown}…"
 
 
 def _positive(found: Span) -> Span | None:

@@ -11,43 +11,44 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sandbox import parts, world
+from sandbox import programs, world
+from sandbox.options import Options
 
 SETTINGS_FILE = Path(".sandbox/settings.env")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the sandbox; 0 after a clean stop, 2 when a part is missing."""
-    asked = _parser().parse_args(arguments)
+    parsed = _parser().parse_args(arguments)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     try:
-        options = _options(asked)
-        with _alone(asked.settings), world.World(options) as running:
-            _write(asked.settings, running.command_line_settings)
-            print(_overview(running, asked.settings), flush=True)
+        options = _options(parsed)
+        with _locked(parsed.settings), world.World(options) as running:
+            _write(parsed.settings, running.command_line_settings)
+            print(_overview(running, parsed.settings), flush=True)
             ended.wait()
-    except (parts.MissingPartError, _OccupiedError) as error:
+    except (programs.MissingProgramError, _SettingsInUseError) as error:
         print(f"sandbox: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-class _OccupiedError(Exception):
-    """Another sandbox keeps its settings in that file."""
+class _SettingsInUseError(Exception):
+    """Another sandbox has its settings in that file."""
 
 
 @contextlib.contextmanager
-def _alone(settings_file: Path) -> Iterator[None]:
-    """Hold the settings file, until the process ends at the latest; raises _OccupiedError where another one does."""
+def _locked(settings_file: Path) -> Iterator[None]:
+    """Lock the settings file, until the process ends at the latest; _SettingsInUseError when it is locked already."""
     settings_file.parent.mkdir(parents=True, exist_ok=True)
     with settings_file.with_name(f"{settings_file.name}.lock").open("a") as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             other = shlex.quote(str(settings_file.with_name(f"second-{settings_file.name}")))
-            raise _OccupiedError(
+            raise _SettingsInUseError(
                 f"another sandbox is running, and its settings are in {settings_file}. Stop it, or let this one write "
                 f"its settings elsewhere: --settings {other} (make sandbox ARGS='--settings {other}')"
             ) from None
@@ -83,17 +84,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _options(asked: argparse.Namespace) -> world.Options:
-    parts.require_kubectl()
-    if asked.sshd:
-        parts.require_sshd()
-    if asked.azurite:
-        parts.require_azurite()
-    return world.Options(
-        sshd=asked.sshd,
-        envtest=None if asked.envtest is None else parts.envtest_assets(asked.envtest),
-        azurite=asked.azurite,
-        minimal_permissions=asked.minimal_permissions,
+def _options(parsed: argparse.Namespace) -> Options:
+    programs.require_kubectl()
+    if parsed.sshd:
+        programs.require_sshd()
+    if parsed.azurite:
+        programs.require_azurite()
+    return Options(
+        sshd=parsed.sshd,
+        envtest=None if parsed.envtest is None else programs.envtest_assets(parsed.envtest),
+        azurite=parsed.azurite,
+        minimal_permissions=parsed.minimal_permissions,
     )
 
 

@@ -1,7 +1,6 @@
 """All services at once, wired to each other, with what a first rotation needs already in place."""
 
 import contextlib
-import dataclasses
 import http.client
 import json
 import subprocess
@@ -9,17 +8,25 @@ import tempfile
 import time
 import urllib.parse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from sandbox import choices
-from sandbox.azure import accounts, identity
-from sandbox.blob import picture, server
-from sandbox.key_vault import server as vault
-from sandbox.listeners import insights, webhook
-from sandbox.master import keys as keypair
-from sandbox.resource_manager import resources
-from sandbox.resource_manager import server as resource_manager
-from sandbox.server import background, certificates, journal
+from sandbox.azure.accounts import StorageAccount
+from sandbox.azure.identity import Identity
+from sandbox.blob import picture
+from sandbox.blob.server import BlobService
+from sandbox.key_vault.server import VaultServer
+from sandbox.key_vault.state import Vault
+from sandbox.listeners.insights import Insights
+from sandbox.listeners.webhook import Webhook
+from sandbox.master import keys
+from sandbox.options import Options
+from sandbox.resource_manager.initial_resources import InitialResources
+from sandbox.resource_manager.server import ResourceManagerServer
+from sandbox.resource_manager.state import ResourceManager
+from sandbox.server.background import Background
+from sandbox.server.certificates import Authority
+from sandbox.server.journal import Journal
+from sandbox.server.service import Service
 
 if TYPE_CHECKING:
     from sandbox.blob.azurite import Azurite
@@ -37,36 +44,6 @@ REPORT_CONTAINER = "rotation-reports"
 _LOOPBACK = "127.0.0.1,localhost"
 
 
-@dataclasses.dataclass
-class Options:
-    """What runs as the real thing instead of our own, and how the throwaway credentials look.
-
-    `envtest` is a directory with kube-apiserver and etcd. `minimal_permissions` leaves the vault's permissions
-    at those of the original sample; otherwise the rotator may read the managed account too, and regenerate its
-    keys. Without `onboarded` vault and master are as a deployment leaves them: no managed account, no secret, no
-    access policy, and no key on the master. `webhook` and `insights` start what notifications and telemetry go to.
-    `sshd_options` are lines for the real sshd's configuration, which has OpenSSH's own limits otherwise.
-    """
-
-    sshd: bool = False
-    sshd_options: tuple[str, ...] = ()
-    envtest: Path | None = None
-    azurite: bool = False
-    minimal_permissions: bool = False
-    key_type: keypair.KeyType = "ed25519"
-    passphrase: bool = False
-    onboarded: bool = True
-    webhook: bool = False
-    insights: bool = False
-    directory: Path | None = None
-
-
-class _Service(Protocol):
-    async def start(self) -> None: ...
-
-    async def stop(self) -> None: ...
-
-
 class World:
     """A context manager: everything runs inside of it, in one background thread.
 
@@ -78,13 +55,13 @@ class World:
 
     def __init__(self, options: Options | None = None) -> None:
         self.options = options or Options()
-        self.journal = journal.Journal()
-        self.storage = {name: accounts.StorageAccount(name) for name in (ACCOUNT, APP_ACCOUNT)}
+        self.journal = Journal()
+        self.storage = {name: StorageAccount(name) for name in (ACCOUNT, APP_ACCOUNT)}
         self.settings: dict[str, str] = {}
         self.azurite: Azurite | None = None
-        self.webhook: webhook.Webhook | None = None
-        self.insights: insights.Insights | None = None
-        self._background = background.Background()
+        self.webhook: Webhook | None = None
+        self.insights: Insights | None = None
+        self._background = Background()
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -118,7 +95,7 @@ class World:
         }
 
     @property
-    def account(self) -> accounts.StorageAccount:
+    def account(self) -> StorageAccount:
         """The storage account that the vault manages."""
         return self.storage[ACCOUNT]
 
@@ -147,14 +124,16 @@ class World:
 
     def secret_values(self) -> list[str]:
         """Return every secret value that the sandbox knows so far, for a search for leaks."""
-        keys = [key for account in self.storage.values() for key in (*account.keys.values(), *account.retired_keys)]
+        account_keys = [
+            key for account in self.storage.values() for key in (*account.keys.values(), *account.retired_keys)
+        ]
         pem_lines = [line for line in self.key_pair.private_text.splitlines() if not line.startswith("-----")]
         minted = self.vault.minted
         tokens = [*minted, *(f"?{token}" for token in minted), *self.identity.issued, self.identity.header]
         tokens += [self.webhook.token] if self.webhook else []
         signatures = [_signature(token) for token in minted]
         quoted = [urllib.parse.quote(signature, safe="") for signature in signatures]
-        values = [*keys, *self.vault.secrets.values(), *pem_lines, *tokens, *signatures, *quoted]
+        values = [*account_keys, *self.vault.secrets.values(), *pem_lines, *tokens, *signatures, *quoted]
         return list(dict.fromkeys(value for value in values if value))
 
     def _start(self) -> None:
@@ -162,23 +141,22 @@ class World:
             self._stack.enter_context(tempfile.TemporaryDirectory(prefix="sandbox-"))
         )
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.authority = certificates.Authority(self.directory / "tls")
-        self.key_pair = keypair.generate(self.options.key_type, with_passphrase=self.options.passphrase)
-        self._background.start()
-        self._stack.callback(self._background.stop)
+        self.authority = Authority(self.directory / "tls")
+        self.key_pair = keys.generate(self.options.key_type, with_passphrase=self.options.passphrase)
+        self._stack.enter_context(self._background)
         self._start_azure()
         self._start_listeners()
         self._start_cluster()
         self.settings.update(self._settings())
 
     def _start_azure(self) -> None:
-        self.identity = identity.Identity(self.journal)
-        self.vault = vault.Vault(self.journal, self.authority, self.identity)
-        self.blob = server.BlobService(self.journal, self.authority, self.storage, self.identity)
+        self.identity = Identity(self.journal)
+        self.vault = Vault(self.identity)
+        self.blob = BlobService(self.journal, self.authority, self.storage, self.identity)
         self._start_resource_manager()
         self._fill_vault()
         self._run(self.identity)
-        self._run(self.vault)
+        self._run(VaultServer(self.vault, self.journal, self.authority, self.identity))
         if self.options.azurite:
             self._start_azurite()
         else:
@@ -186,39 +164,36 @@ class World:
             self._fill_blob_service()
 
     def _start_resource_manager(self) -> None:
-        self.resource_manager = resource_manager.ResourceManager(
-            self.journal, self.authority, self.identity, self.storage, self.blob_endpoint
-        )
-        estate = resources.Estate(self.identity, self.vault, self.account, self.storage[APP_ACCOUNT])
-        estate.register(self.resource_manager, self.blob)
-        self.vault_id, self.function_app_id = estate.vault_id, estate.function_app_id
-        self.app_client_id, self.app_object_id = estate.app_client_id, estate.app_object_id
-        self._run(self.resource_manager)
+        self.resource_manager = ResourceManager(self.identity, self.storage, self.blob_endpoint)
+        initial = InitialResources(self.identity, self.vault, self.account, self.storage[APP_ACCOUNT])
+        initial.register(self.resource_manager, self.blob)
+        self.vault_id, self.function_app_id = initial.vault_id, initial.function_app_id
+        self.app_client_id, self.app_object_id = initial.app_client_id, initial.app_object_id
+        self._run(ResourceManagerServer(self.resource_manager, self.journal, self.authority, self.identity))
 
     def _start_listeners(self) -> None:
         if self.options.webhook:
-            self.webhook = webhook.Webhook(self.authority)
+            self.webhook = Webhook(self.authority)
             self._run(self.webhook)
         if self.options.insights:
-            self.insights = insights.Insights(self.authority, self.identity)
+            self.insights = Insights(self.authority, self.identity)
             self._run(self.insights)
 
     def _start_cluster(self) -> None:
-        self.cluster = choices.cluster(self)
-        self._run(self.cluster)
-        self.master = choices.master(self)
+        self.cluster, server = self.options.make_cluster(self.journal, self.authority, self.directory / "cluster")
+        self._run(server)
+        self.master = self.options.make_master(self.journal, self.directory / "master", self.cluster.kubeconfig)
         if self.options.onboarded:
             self.master.authorized_keys.append(self.key_pair.public_line)
         self._run(self.master)
 
     def _start_azurite(self) -> None:
-        from sandbox.blob import azurite, azurite_content
+        from sandbox.blob.azurite import Azurite  # here, as the SDK in it takes half a second
 
-        self.azurite = azurite.Azurite(self.directory / "azurite", self.storage, self.authority)
+        self.azurite = Azurite(self.directory / "azurite", self.storage, self.authority)
         self._run(self.azurite)
-        for account in self.storage.values():
-            endpoint = self.azurite.blob_url(account.name)
-            azurite_content.fill(endpoint, account, self.authority.ca_path, CONTAINER, _content())
+        for account in self.storage:
+            self.azurite.fill(account, CONTAINER, _content())
 
     def _fill_vault(self) -> None:
         self.vault.storage.known_accounts |= {account.resource_id: account for account in self.storage.values()}
@@ -239,9 +214,8 @@ class World:
         for name, (data, content_type) in _content().items():
             self.blob.put_blob(ACCOUNT, CONTAINER, name, data, content_type)
 
-    def _run(self, service: _Service) -> None:
-        self._stack.callback(lambda: self._background.run(service.stop()))
-        self._background.run(service.start())
+    def _run(self, service: Service) -> None:
+        self._stack.enter_context(self._background.serving(service))
 
     def _settings(self) -> dict[str, str]:
         settings = {

@@ -1,4 +1,4 @@
-"""Azure's services in the product's own words: clients, retries, and what a refusal means.
+"""Clients of Azure's services, which translate the SDKs' errors into this product's; with retries and time limits.
 
-Together with the issuers, this is where Azure's SDKs are known. Nothing here knows what a rotation is.
+Only this package, the issuers and some modules of reporting/ import Azure's SDKs. Nothing here knows of rotations.
 """

@@ -1,4 +1,4 @@
-"""A storage account's two keys: when each was made, and which of them signed a SAS.
+"""A storage account's two keys: when each was created, and which of them signed a SAS.
 
 https://learn.microsoft.com/rest/api/storageservices/create-account-sas#construct-the-signature-string
 """
@@ -9,20 +9,23 @@ import dataclasses
 import datetime
 import hashlib
 import hmac
+from collections.abc import Iterable, Iterator
+from typing import Any, Self
 
-from rotator import errors, sas
+from rotator import errors, sas, untrusted
 from rotator.redaction import SecretText
 from rotator.sas import Sas
 
 NAMES = ("key1", "key2")
-UNKNOWN = "unknown"  # the stamp of a key of which Azure never recorded when it was made
+UNKNOWN = "unknown"  # the stamp of a key without a creation time
+# The fields of the string to sign, in its order.
 _SIGNED = ("sp", "ss", "srt", "st", "se", "sip", "spr", "sv")
 _SCOPE_SINCE = "2020-12-06"  # from this version on, the encryption scope is signed as well
 
 
 @dataclasses.dataclass(frozen=True)
 class AccountKey:
-    """One key; `created` is None where Azure never recorded it, which began in 2021."""
+    """One key; `created` is None for a key from before 2021, when Azure began to record the time."""
 
     name: str
     value: SecretText
@@ -30,7 +33,7 @@ class AccountKey:
 
     @property
     def stamp(self) -> str:
-        """The time of its making as a text to compare: another one means another key."""
+        """The creation time as text; it changes when the key is regenerated."""
         return self.created.isoformat() if self.created else UNKNOWN
 
 
@@ -41,23 +44,43 @@ class AccountKeys:
     account: str
     keys: tuple[AccountKey, ...]
 
+    @classmethod
+    def from_answer(cls, account: str, keys: Iterable[Any]) -> Self:
+        """Read the SDK's answer to listKeys (https://learn.microsoft.com/rest/api/storagerp/storage-accounts/list-keys)."""
+        return cls(account, tuple(_sas_keys(keys)))
+
     def named(self, name: str) -> AccountKey:
-        """The key with this name; raises ActiveKeyError."""
+        """The key with this name; raises ActiveKeyError if there is none."""
         found = next((key for key in self.keys if key.name == name), None)
         if found is None:
             raise _unknown(name)
         return found
 
     def signer(self, token: Sas) -> AccountKey | None:
-        """Find the key that signed the SAS; None when neither did, so that storage refuses it."""
+        """Find the key that signed the SAS; None if neither did, in which case storage refuses the SAS."""
         return next((key for key in self.keys if _signed_with(token, self.account, key.value)), None)
 
 
 def other(name: str) -> str:
-    """The name of the other key; raises ActiveKeyError for one that is none."""
+    """The name of the other key; raises ActiveKeyError for any name but key1 and key2."""
     if name not in NAMES:
         raise _unknown(name)
     return NAMES[1 - NAMES.index(name)]
+
+
+def _sas_keys(keys: Iterable[Any]) -> Iterator[AccountKey]:
+    """Leave out Kerberos keys, which may be listed too and sign no SAS."""
+    for key in keys:
+        name = getattr(key, "key_name", None)
+        if isinstance(name, str) and name in NAMES:
+            yield AccountKey(name, SecretText(str(key.value or "")), _creation_time(key.creation_time))
+
+
+def _creation_time(found: object) -> datetime.datetime | None:
+    """Read a key's creation time; the SDK leaves as text what it cannot parse."""
+    if isinstance(found, datetime.datetime):
+        return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)
+    return untrusted.moment(found)
 
 
 def _unknown(name: str) -> errors.ActiveKeyError:
@@ -68,6 +91,7 @@ def _unknown(name: str) -> errors.ActiveKeyError:
 
 
 def _signed_with(token: Sas, account: str, key: SecretText) -> bool:
+    """Sign the SAS with the key, and compare the signatures."""
     fields = sas.fields(token.token.reveal())
     lines = [account, *(fields.get(name, "") for name in _SIGNED)]
     if fields.get("sv", "") >= _SCOPE_SINCE:

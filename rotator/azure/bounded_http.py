@@ -1,7 +1,7 @@
-"""HTTP exchanges that end in time, whatever the server does: a read time-out alone begins anew with each byte.
+"""HTTP exchanges with a total time limit: the usual read time-out starts again with each byte.
 
-When an exchange has taken its whole time, from connecting to the answer's last byte, its socket is shut down under
-whoever reads from it. Not bounded is the name's resolution, for which the system's resolver has limits of its own.
+The time counts from connecting to the answer's last byte. When it is over, a timer shuts the socket down, so that the
+thread that reads from it gets an error. Name resolution is not bounded here; the system's resolver has its own limits.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from urllib3 import connection, connectionpool, response, util
 
 
 class Transport(RequestsTransport):  # type: ignore[misc]  # the SDK loads it lazily, so it looks like anything
-    """What a client of the SDK sends with. `whole` bounds an exchange, `connect` and `read` its steps; in seconds."""
+    """The SDK's transport with a limit for the `whole` exchange, beside those to `connect` and `read`; in seconds."""
 
     def __init__(self, *, whole: float, connect: float, read: float) -> None:
         self._whole = whole
@@ -30,21 +30,21 @@ class Transport(RequestsTransport):  # type: ignore[misc]  # the SDK loads it la
         super().__init__(session=session, connection_timeout=connect, read_timeout=min(read, whole))
 
     def send(self, request: Any, **options: Any) -> Any:
-        """Send a request as the SDK does; raises ServiceResponseTimeoutError when the whole time is over."""
+        """Send a request; raises ServiceResponseTimeoutError when the whole time is over, else what the SDK raises."""
         began = time.monotonic()
         try:
             answer = super().send(request, **options)
         except AzureError as error:
             if time.monotonic() - began < self._whole:
                 raise
-            # Without the foreign message, which may quote a URL and with it a SAS.
+            # Without the SDK's message, which may quote a URL and with it a SAS.
             raise self._too_slow() from error
         if time.monotonic() - began >= self._whole:  # an answer that was cut off may look like one that ended
             raise self._too_slow()
         return answer
 
     def close(self) -> None:
-        """Close everything, also the connection of an answer that nobody has read, as of a try that was repeated."""
+        """Close all connections, also that of an answer that was not read to its end, such as one that was retried."""
         for each in list(self._answers):
             each.close()
         super().close()
@@ -55,7 +55,7 @@ class Transport(RequestsTransport):  # type: ignore[misc]  # the SDK loads it la
 
 
 class _Adapter(adapters.HTTPAdapter):
-    """Connections of ours; without retries of its own, as the SDK has them."""
+    """Uses the pools below; without retries of its own, as the SDK retries."""
 
     def __init__(self, whole: float, answers: "weakref.WeakSet[response.BaseHTTPResponse]") -> None:
         self._pools = _pools(whole, answers)
@@ -72,7 +72,10 @@ class _Adapter(adapters.HTTPAdapter):
 
 
 class _Bounded(connection.HTTPConnection):
-    """A connection whose exchanges are cut off. `_handle` is the same socket, also once TLS has wrapped the first."""
+    """A connection whose exchanges are cut off after `whole` seconds.
+
+    `_handle` is a duplicate of the socket's file descriptor: it can be shut down even after TLS has wrapped the socket.
+    """
 
     whole = 0.0
     answers: "weakref.WeakSet[response.BaseHTTPResponse]"
@@ -84,15 +87,15 @@ class _Bounded(connection.HTTPConnection):
         self._is_answering = False
 
     def connect(self) -> None:
-        self._begin()
+        self._start_timer()
         super().connect()
 
     def request(self, *arguments: Any, **options: Any) -> None:
-        self._begin()
+        self._start_timer()
         super().request(*arguments, **options)
 
     def getresponse(self) -> Any:
-        # Closes the connection where the server will, before the body is read.
+        # urllib3 closes the connection here if the server will, before the body is read: the exchange goes on.
         self._is_answering = True
         try:
             answer = super().getresponse()
@@ -104,17 +107,17 @@ class _Bounded(connection.HTTPConnection):
     def close(self) -> None:
         super().close()
         if not self._is_answering:
-            self.end()
+            self.end_exchange()
 
-    def end(self) -> None:
-        """The exchange is over: the connection may be used again, or is closed."""
+    def end_exchange(self) -> None:
+        """Stop the timer: the answer was read, and the connection is closed or goes back to its pool."""
         timer, self._timer = self._timer, None
         if timer:
             timer.cancel()
         if self.sock is None:
             self._drop_handle()
 
-    def _begin(self) -> None:
+    def _start_timer(self) -> None:
         if self._timer is None:
             self._timer = threading.Timer(self.whole, self._cut)
             self._timer.daemon = True
@@ -129,7 +132,7 @@ class _Bounded(connection.HTTPConnection):
     def _cut(self) -> None:
         handle = self._handle
         if handle:
-            with contextlib.suppress(OSError):  # it is closed already
+            with contextlib.suppress(OSError):  # closed already
                 handle.shutdown(socket.SHUT_RDWR)
 
     def _drop_handle(self) -> None:
@@ -139,17 +142,19 @@ class _Bounded(connection.HTTPConnection):
 
 
 class _Pool(connectionpool.HTTPConnectionPool):
-    """A pool that knows when an exchange is over: its connection comes back."""
+    """A pool in which a connection that comes back has ended its exchange."""
 
     def _put_conn(self, conn: Any) -> None:
         if isinstance(conn, _Bounded):
-            conn.end()
+            conn.end_exchange()
         super()._put_conn(conn)
 
 
 def _pools(
     seconds: float, kept: "weakref.WeakSet[response.BaseHTTPResponse]"
 ) -> dict[str, type[connectionpool.HTTPConnectionPool]]:
+    """Make pool classes by scheme; urllib3 makes connections from classes, so the settings are class attributes."""
+
     class Plain(_Bounded):
         whole = seconds
         answers = kept

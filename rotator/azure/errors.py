@@ -1,16 +1,29 @@
-"""What Azure refuses or cannot do, each with a remedy for the operator; none ever holds a secret value."""
+"""Errors of Azure's services, each with a remedy for the operator; none ever holds a secret value."""
 
+from rotator.azure import az_commands, permissions
 from rotator.errors import KeyRotationError, RotatorError
+
+# Storage's error code for a request that its firewall does not let in.
+BY_FIREWALL = "AuthorizationFailure"
 
 
 class LeaseError(RotatorError):
-    """The lease that keeps runs from meeting each other cannot be relied on."""
+    """The lease that lets only one run work at a time is not held."""
 
     http_status = 412
 
 
-class LeaseUnavailableError(LeaseError):
-    """The app's own storage gives no lease."""
+class HostStorageError(RotatorError):
+    """The app's own storage refused a request or did not answer; `storage_code` is its error code, where it has one."""
+
+    # Codes: https://learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes
+    def __init__(self, message: str, *, remedy: str | None = None, storage_code: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.storage_code = storage_code
+
+
+class LeaseUnavailableError(LeaseError, HostStorageError):
+    """The lease in the app's own storage cannot be acquired or read, for another reason than a run that holds it."""
 
     remedy = (
         "Check AzureWebJobsStorage, or AzureWebJobsStorage__blobServiceUri and the identity's role Storage Blob Data "
@@ -19,13 +32,13 @@ class LeaseUnavailableError(LeaseError):
 
 
 class LeaseLostError(LeaseError):
-    """The lease went to another run, or could not be renewed in time: this run stops before its next change."""
+    """Another run holds the lease, or it could not be renewed in time: this run stops before its next change."""
 
     remedy = "Nothing needs to be done: the next run works out what was done, and finishes it."
 
 
-class ArchiveError(RotatorError):
-    """A report could not be kept, or not be read again."""
+class ArchiveError(HostStorageError):
+    """A report could not be written to the archive, or not be read from it."""
 
     remedy = (
         "Check REPORT_CONTAINER, AzureWebJobsStorage, or AzureWebJobsStorage__blobServiceUri and the identity's role "
@@ -34,7 +47,7 @@ class ArchiveError(RotatorError):
 
 
 class OwnStorageError(KeyRotationError):
-    """The function app itself runs on the account by connection string, and would die with its key."""
+    """The function app opens its own storage with a key of this account, and would stop if that were regenerated."""
 
 
 class NoAnswerError(RotatorError):
@@ -44,21 +57,21 @@ class NoAnswerError(RotatorError):
 
 
 class IdentityError(RotatorError):
-    """No token could be had for the app's identity."""
+    """The app's identity gets no token."""
 
     remedy = (
         "Enable the function app's managed identity (set AZURE_CLIENT_ID for a user-assigned one); "
         "on a workstation sign in with `az login`."
     )
-    unanswered: bool = False  # the network was in the way, so that no sign-in helps
+    unanswered: bool = False  # the sign-in service could not be reached, so another sign-in does not help
 
 
 class VaultError(RotatorError):
-    """Key Vault did not do what was asked."""
+    """A request to Key Vault failed."""
 
 
 class VaultUnreachableError(VaultError):
-    """The vault's host gave no answer."""
+    """The vault does not answer."""
 
     remedy = "Check KEYVAULT_BASEURL, name resolution, the vault's firewall and private endpoint."
 
@@ -68,10 +81,10 @@ class VaultForbiddenError(VaultError):
 
 
 class VaultFirewallError(VaultError):
-    """The vault refuses the network that the request came from; `address` is that which it saw, where it says so."""
+    """The vault's firewall refuses the caller's network; `address` is the caller's as the vault saw it, or empty."""
 
     remedy = (
-        "Let this network through the vault's firewall (az keyvault network-rule add --ip-address …), or run it "
+        f"Let this network through the vault's firewall ({az_commands.allow_vault_address('…', '…')}), or run it "
         "inside the vault's private network; for the function app, check its network integration."
     )
 
@@ -81,27 +94,27 @@ class VaultFirewallError(VaultError):
 
 
 class VaultPrivateError(VaultError):
-    """The vault takes requests through its private endpoints only."""
+    """The vault accepts requests only from its private endpoints, or from within its network security perimeter."""
 
 
 class RbacVaultError(VaultForbiddenError):
-    """The vault decides by Azure roles. Managed storage is undocumented there; access policies are the known way."""
+    """The vault is in RBAC mode, for which managed storage is not documented; access policies are the known way."""
 
 
 class KeyAccessForbiddenError(VaultForbiddenError):
     """Key Vault, or the caller on whose behalf it acts, may not handle the storage account's keys."""
 
     remedy = (
-        "Give Key Vault's application and the caller the role 'Storage Account Key Operator Service Role' on the "
-        "account, and wait some minutes: az role assignment create --role 81a9662b-bebf-436f-a333-f67b29880f12 "
-        "--assignee … --scope <the account's resource id>"
+        f"Give Key Vault's application and the caller the role {permissions.KEY_OPERATOR_NAME!r} on the "
+        "account, and wait some minutes: "
+        + az_commands.assign_role(permissions.KEY_OPERATOR, "<the account's resource id>", "…")
     )
 
 
 class VaultUnavailableError(VaultError):
-    """The vault answered with a server error, also when asked again."""
+    """The vault answered with a server error, also to each retry."""
 
-    remedy = "Key Vault is having trouble; the next run tries again."
+    remedy = "Key Vault has a problem; the next run tries again."
 
 
 class VaultThrottledError(VaultError):
@@ -111,11 +124,11 @@ class VaultThrottledError(VaultError):
 
 
 class VaultSecretNotFoundError(VaultError):
-    """A secret is not in the vault."""
+    """The vault has no secret of this name."""
 
 
 class VaultDisabledError(VaultError):
-    """A secret, or a managed account, is there but disabled."""
+    """A secret or a managed account exists but is disabled."""
 
 
 class ManagedAccountNotFoundError(VaultError):
@@ -123,11 +136,11 @@ class ManagedAccountNotFoundError(VaultError):
 
 
 class VaultConflictError(VaultError):
-    """A vault object is soft-deleted, or being deleted or recovered, and cannot be written."""
+    """A vault object cannot be written, as it is soft-deleted, or is being deleted or recovered."""
 
 
 class ResourceManagerError(RotatorError):
-    """Azure Resource Manager did not do what was asked."""
+    """A request to Azure Resource Manager failed."""
 
     remedy = "Check the resource ids, and AZURE_RESOURCE_MANAGER for other clouds than the public one."
 
@@ -135,7 +148,7 @@ class ResourceManagerError(RotatorError):
 class ResourceManagerForbiddenError(ResourceManagerError):
     """The operator's role does not allow it."""
 
-    remedy = "Ask for a role on that resource, such as Contributor; `az account show` tells who is signed in."
+    remedy = "Ask for a role on that resource, such as Contributor; `az account show` shows who is signed in."
 
 
 class ResourceNotFoundError(ResourceManagerError):
@@ -147,7 +160,27 @@ class StorageError(RotatorError):
 
 
 class StorageRefusedError(StorageError):
-    """Storage refuses the SAS."""
+    """Storage refuses the SAS.
+
+    The message is `answer` (what storage answered), `detail` (to what) and `consequence`; `refusal` is the first two.
+    `status` is the answer's HTTP status and `storage_code` its error code, as in HostStorageError.
+    """
+
+    def __init__(
+        self,
+        answer: str,
+        detail: str = "",
+        consequence: str = "",
+        *,
+        remedy: str | None = None,
+        status: int = 0,
+        storage_code: str = "",
+    ) -> None:
+        self.answer = answer
+        self.refusal = f"{answer} {detail}".rstrip()
+        self.status = status
+        self.storage_code = storage_code
+        super().__init__(f"{self.refusal}; {consequence}" if consequence else self.refusal, remedy=remedy)
 
 
 class StillAcceptedError(StorageError):
@@ -157,6 +190,6 @@ class StillAcceptedError(StorageError):
 
 
 class StorageUnreachableError(StorageError):
-    """Storage gave no answer that judges the SAS."""
+    """Storage neither accepted nor refused the SAS: it does not answer, or not as storage does."""
 
     remedy = "Check STORAGE_BLOB_ENDPOINT, name resolution and the storage firewall, or set ROTATION_PROVE=false."

@@ -1,4 +1,4 @@
-"""The identity that the app acts as: managed in Azure, the developer's own on a workstation."""
+"""The app's identity and its tokens: a managed identity in Azure, the developer's own sign-in on a workstation."""
 
 import base64
 import os
@@ -16,19 +16,19 @@ from rotator.azure import network_errors, retries
 from rotator.azure.errors import IdentityError
 from rotator.azure.permissions import Principal
 
-# The endpoint is on this very host; a mute one is asked several times, by each of those who need a token.
+# The endpoint is on this host; one that does not answer is retried, for each client that needs a token.
 _ANSWER_SECONDS = 5
 _NO_ENDPOINT = (
     "The platform that gives the app its identity sets IDENTITY_ENDPOINT and answers there: restart the app. A sandbox "
     "answers only until it is stopped: start it again, and take over its settings; elsewhere unset IDENTITY_ENDPOINT."
 )
-_WHOLE_SECONDS = 10.0  # for one try
+_WHOLE_SECONDS = 10.0  # for one try, from connecting to the last byte
 
 
 class Credential:
-    """The SDK's credential, whose every trouble is an IdentityError.
+    """The SDK's credential, with every error translated into an IdentityError.
 
-    A client's pipeline would otherwise take a mute identity endpoint for a mute service, and ask again and again.
+    Otherwise a client would take an identity endpoint that does not answer for its own service, and retry.
     """
 
     def __init__(
@@ -36,17 +36,17 @@ class Credential:
     ) -> None:
         self._credential = credential
         self._endpoint = endpoint
-        # Now: threads that ask at the same moment would each open one, and lose all but the last.
+        # Now, as threads that ask at the same time would each open a connection pool, and leak all but the last.
         credential.__enter__()
 
     def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-        """Give a token; raises IdentityError."""
+        """Get a token for these scopes; raises IdentityError."""
         place = "the identity endpoint, for a token" if self._endpoint else "the sign-in service, for a token"
         try:
             with activity.of(place):
                 return self._credential.get_token(*scopes, **options)
-        except (AzureError, ValueError, OSError) as error:  # what answers may be no identity endpoint, nor speak JSON
-            raise _failure(error, self._endpoint) from error
+        except (AzureError, ValueError, OSError) as error:  # the answer may not be JSON
+            raise _error_for(error, self._endpoint) from error
 
     def close(self) -> None:
         """Close the connections."""
@@ -56,33 +56,32 @@ class Credential:
 def credential(
     client_id: str | None, environment: Mapping[str, str] = os.environ, *, whole: float = _WHOLE_SECONDS
 ) -> Credential:
-    """Give the credential for where this runs: in App Service only its managed identity is asked.
+    """Make the credential for this environment: in App Service its managed identity, else DefaultAzureCredential.
 
-    `whole` bounds one try to get a token, in seconds.
+    `whole` bounds one try to get a token from the identity endpoint, in seconds.
     """
-    return Credential(_for(client_id, environment, whole), environment.get("IDENTITY_ENDPOINT", ""))
+    return Credential(_sdk_credential(client_id, environment, whole), environment.get("IDENTITY_ENDPOINT", ""))
 
 
-def _failure(error: Exception, endpoint: str) -> IdentityError:
-    """Tell a network that is in the way from an identity that is missing."""
-    words = f"no token could be had ({type(error).__name__})"
+def _error_for(error: Exception, endpoint: str) -> IdentityError:
+    """Distinguish a network problem from a missing identity."""
+    words = f"the identity gets no token ({type(error).__name__})"
     if endpoint:
         host = f"the identity endpoint {urllib.parse.urlsplit(endpoint).netloc.rpartition('@')[2]}"
         if not isinstance(error, ServiceRequestError | ServiceResponseError | OSError):
             return IdentityError(words)
-        trouble = network_errors.explain(error, host, "IDENTITY_ENDPOINT", _NO_ENDPOINT)
-        return _unanswered(trouble)
-    found = network_errors.find(error, "the sign-in service", "AZURE_AUTHORITY_HOST", words=str(error))
-    return _unanswered(found) if found else IdentityError(words)
+        return _network_error(network_errors.diagnose(error, host, "IDENTITY_ENDPOINT", _NO_ENDPOINT))
+    found = network_errors.find_cause(error, "the sign-in service", "AZURE_AUTHORITY_HOST", words=str(error))
+    return _network_error(found) if found else IdentityError(words)
 
 
-def _unanswered(trouble: network_errors.Trouble) -> IdentityError:
-    error = IdentityError(f"no token could be had: {trouble.text}", remedy=trouble.remedy)
+def _network_error(diagnosis: network_errors.Diagnosis) -> IdentityError:
+    error = IdentityError(f"the identity gets no token: {diagnosis.text}", remedy=diagnosis.remedy)
     error.unanswered = True
     return error
 
 
-def _for(
+def _sdk_credential(
     client_id: str | None, environment: Mapping[str, str], whole: float
 ) -> identity.ManagedIdentityCredential | identity.DefaultAzureCredential:
     if "IDENTITY_ENDPOINT" in environment:
@@ -95,13 +94,16 @@ def _for(
 
 
 def whoami(token_source: TokenCredential, scope: str) -> Principal:
-    """Name the identity as `describe` does; raises IdentityError when there is none."""
+    """Describe the identity; raises IdentityError if it gets no token."""
     token_source.get_token(scope)
     return describe(token_source, scope)
 
 
 def describe(token_source: TokenCredential, scope: str) -> Principal:
-    """Say who the identity is, as the token's claims tell (not verified)."""
+    """Describe the identity by its token's claims, which are not verified; a placeholder if there is no token.
+
+    https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
+    """
     try:
         token = token_source.get_token(scope).token
         payload = token.split(".")[1]
@@ -116,5 +118,5 @@ def describe(token_source: TokenCredential, scope: str) -> Principal:
 
 
 def _kind(claims: Mapping[str, Any]) -> str:
-    # https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference: only a person's has scopes.
+    # Only a user's token has scopes (scp); an application's may lack idtyp.
     return "User" if claims.get("idtyp") == "user" or "scp" in claims else "ServicePrincipal"

@@ -1,6 +1,6 @@
-"""Key Vault's data plane as one identity: requests, and what its refusals mean.
+"""Requests to Key Vault's data plane, and its errors in this product's words.
 
-Secrets go through the SDK; managed storage by REST, which no current SDK knows.
+Secrets are read and written through the SDK; managed storage by REST, as no current SDK has it.
 https://learn.microsoft.com/rest/api/keyvault/
 """
 
@@ -22,7 +22,7 @@ from azure.core.rest import HttpRequest, HttpResponse
 from azure.keyvault.secrets import SecretClient
 
 from rotator import activity, telemetry
-from rotator.azure import identity, key_vault_refusals, network_errors, permissions, retries
+from rotator.azure import az_commands, identity, key_vault_refusals, network_errors, permissions, retries
 from rotator.azure.errors import (
     IdentityError,
     KeyAccessForbiddenError,
@@ -43,19 +43,19 @@ from rotator.azure.key_vault_refusals import Answer, Cause
 from rotator.plan.plan import ManagedAccount
 from rotator.redaction import SecretText
 
-# Newer service versions carry the storage operations too, but the SDK's own default need not.
+# Pinned: a later default of the SDK may be a service version without the storage operations.
 _API_VERSION = "7.4"
 _RETRIES = 4
-WAIT = "Wait for the deletion or the recovery to end; the next run tries again."
+WAIT_REMEDY = "Wait for the deletion or the recovery to end; the next run tries again."
 _CHECK_SETTINGS = "Check KEYVAULT_BASEURL, KEYVAULT_STORAGE_NAME and the SAS_* settings."
 
 
 class RefusedAsBadError(VaultError):
-    """The request is not one that the vault can carry out."""
+    """The vault answered 400: the request is not valid."""
 
 
 class SoftDeletedError(VaultConflictError):
-    """The name belongs to a soft-deleted object."""
+    """A soft-deleted object has this name."""
 
 
 class VaultClient:
@@ -71,9 +71,9 @@ class VaultClient:
             api_version=_API_VERSION,
             retry_policy=retries.BoundedRetryPolicy(retry_total=_RETRIES),
             transport=retries.transport(),
-            raw_response_hook=_count,
+            raw_response_hook=_count_answer,
         )
-        # Now: threads that ask at the same moment would each open one, and lose all but the last.
+        # Now, as threads that ask at the same time would each open a connection pool, and leak all but the last.
         self._client.__enter__()
         self._name = self.host.partition(".")[0]
 
@@ -82,7 +82,7 @@ class VaultClient:
         self._client.close()
 
     def secret(self, name: str) -> SecretText:
-        """Read a secret's current value."""
+        """Read the current version of a secret; raises VaultSecretNotFoundError if it is missing or empty."""
         with self._translated("secrets get", f"secret {name!r}"):
             value = self._client.get_secret(name).value
         if not isinstance(value, str) or not value:
@@ -95,7 +95,7 @@ class VaultClient:
             self._client.set_secret(name, value.reveal(), content_type=content_type)
 
     def recover_secret(self, name: str) -> None:
-        """Begin to bring a soft-deleted secret back."""
+        """Start to recover a soft-deleted secret; does not wait until it is recovered."""
         with self._translated("secrets recover", f"deleted secret {name!r}"):
             self._client.begin_recover_deleted_secret(name)
 
@@ -109,9 +109,10 @@ class VaultClient:
         *,
         once: bool = False,
     ) -> dict[str, Any]:
-        """Make one call of managed storage; `permission` and `what` are for the error's text.
+        """Send one request of managed storage and return its JSON object.
 
-        With `once` it is not sent again, whatever comes back: for what must not be done twice.
+        `permission` (such as "storage get") and `what` are for an error's text and remedy. With `once` the request is
+        never retried: for what must not be done twice.
         """
         separator = "&" if "?" in path else "?"
         url = f"{path}{separator}api-version={_API_VERSION}"
@@ -121,13 +122,13 @@ class VaultClient:
             response.raise_for_status()
             found = response.json()
             if not isinstance(found, dict):
-                raise ValueError("no object")  # noqa: TRY004  # of the service's, and worded below
+                raise ValueError("no object")  # noqa: TRY004  # translated below
             return found
 
-    def would(self, method: str, path: str, permission: str, what: str) -> None:
-        """Raise VaultForbiddenError unless the identity may do this. Asked with an empty body, so nothing is done.
+    def check_permission(self, method: str, path: str, permission: str, what: str) -> None:
+        """Raise VaultForbiddenError unless the identity may do this; changes nothing.
 
-        The vault judges who asks before it judges what is asked for, which lacks all that is required.
+        The request has an empty body: the vault checks permissions first and then answers 400.
         """
         try:
             self.send(method, path, permission, what, {}, once=True)
@@ -136,7 +137,7 @@ class VaultClient:
         raise VaultError(f"{self.host} took an empty request for {what}", remedy=_CHECK_SETTINGS)
 
     def get(self, path: str, permission: str, what: str) -> dict[str, Any] | None:
-        """Read an object of managed storage; None when there is none."""
+        """Read an object of managed storage; None if it does not exist."""
         try:
             return self.send("GET", path, permission, what)
         except ManagedAccountNotFoundError:
@@ -144,66 +145,71 @@ class VaultClient:
 
     @contextlib.contextmanager
     def _translated(self, permission: str, what: str) -> Iterator[None]:
+        """Raise this product's errors for the SDK's; `permission` and `what` are for their text."""
         try:
             with activity.of(f"Key Vault, for {what}"):
                 yield
         except HttpResponseError as error:
             if isinstance(error, ClientAuthenticationError):
-                raise IdentityError(f"{self.host} takes no token of this identity's") from error
-            raise self._explained(error, permission, what) from error
+                raise IdentityError(f"{self.host} does not accept this identity's token") from error
+            raise self._error_for(error, permission, what) from error
         except (ServiceRequestError, ServiceResponseError, OSError) as error:
-            trouble = network_errors.explain(error, self.host, "KEYVAULT_BASEURL", VaultUnreachableError.remedy)
-            raise VaultUnreachableError(trouble.text, remedy=trouble.remedy) from error
-        # An answer that is no JSON, or not of the form that the SDK takes for granted; a challenge for another host's
-        # token.
+            diagnosis = network_errors.diagnose(error, self.host, "KEYVAULT_BASEURL", VaultUnreachableError.remedy)
+            raise VaultUnreachableError(diagnosis.text, remedy=diagnosis.remedy) from error
+        # The answer is not JSON, not of the form that the SDK expects, or a challenge for another host's token.
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             raise VaultError(
                 f"{self.host} does not answer {what} as a Key Vault does",
                 remedy="Check KEYVAULT_BASEURL, and for a proxy in between.",
             ) from error
 
-    def _explained(self, error: HttpResponseError, permission: str, what: str) -> VaultError:
+    def _error_for(self, error: HttpResponseError, permission: str, what: str) -> VaultError:
         answer = key_vault_refusals.read(error.status_code or 0, error.response.text() if error.response else "")
         status, codes = answer.status, answer.codes
-        said = f"{self.host} answered {status} ({', '.join(codes) or 'no code'}) for {what}"
+        text = f"{self.host} answered {status} ({', '.join(codes) or 'no code'}) for {what}"
         if answer.refuses:
-            return self._forbidden(said, answer, permission)
+            return self._forbidden(text, answer, permission)
         if status == HTTPStatus.NOT_FOUND:
             return self._not_found(permission, what)
         if status == HTTPStatus.CONFLICT:
             kind = SoftDeletedError if "ObjectIsDeletedButRecoverable" in codes else VaultConflictError
-            return kind(said, remedy=WAIT)
+            return kind(text, remedy=WAIT_REMEDY)
         if status == HTTPStatus.TOO_MANY_REQUESTS:
-            return VaultThrottledError(said)
+            return VaultThrottledError(text)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return VaultUnavailableError(said)
+            return VaultUnavailableError(text)
         bad = RefusedAsBadError if status == HTTPStatus.BAD_REQUEST else VaultError
-        return bad(said, remedy=_CHECK_SETTINGS)
+        return bad(text, remedy=_CHECK_SETTINGS)
 
     def _not_found(self, permission: str, what: str) -> VaultError:
         if permission.startswith("secrets"):
-            remedy = f"az keyvault secret set --vault-name {self._name} --name … --file …"
+            remedy = az_commands.set_secret(self._name, "…", "…")
             return VaultSecretNotFoundError(f"{what} is not in {self.host}", remedy=remedy)
         missing = f"{self.host} knows no {what} of a managed account {self.account.name!r}"
-        return ManagedAccountNotFoundError(missing, remedy=self.onboard())
+        return ManagedAccountNotFoundError(missing, remedy=self.onboard_remedy())
 
-    def _forbidden(self, said: str, answer: Answer, permission: str) -> VaultError:
+    def _forbidden(self, text: str, answer: Answer, permission: str) -> VaultError:
+        """Distinguish the causes of a refusal, as each has another remedy."""
         cause, vault = answer.cause(permission), self._name
         if cause is Cause.DISABLED:
-            remedy = f"az keyvault secret set-attributes --vault-name {vault} --name … --enabled true"
-            return VaultDisabledError(f"{said}: it is disabled", remedy=remedy)
+            remedy = az_commands.enable_secret(vault, "…")
+            return VaultDisabledError(f"{text}: it is disabled", remedy=remedy)
         if cause in (Cause.PRIVATE, Cause.PERIMETER):
-            text, remedy = _private(vault) if cause is Cause.PRIVATE else _perimeter()
-            return VaultPrivateError(f"{said}: {text}", remedy=remedy)
+            reason, remedy = _private_endpoint_only(vault) if cause is Cause.PRIVATE else _perimeter()
+            return VaultPrivateError(f"{text}: {reason}", remedy=remedy)
         if cause is Cause.FIREWALL:
-            return VaultFirewallError(said, address=answer.address)
+            return VaultFirewallError(text, address=answer.address)
         if cause is Cause.ROLES:
-            return RbacVaultError(f"{said}: it is in RBAC mode", remedy=rbac_remedy(vault))
+            return RbacVaultError(f"{text}: it is in RBAC mode", remedy=rbac_remedy(vault))
         if cause is Cause.KEYS:
-            return KeyAccessForbiddenError(f"{said}: Resource Manager refuses it the account's keys")
-        return self._without_policy(said, cause, permission)
+            return KeyAccessForbiddenError(f"{text}: Resource Manager refuses it the account's keys")
+        return self._without_policy(text, cause, permission)
 
-    def _without_policy(self, said: str, cause: Cause, permission: str) -> VaultForbiddenError:
+    def _without_policy(self, text: str, cause: Cause, permission: str) -> VaultForbiddenError:
+        """Name the identity and the command that adds what it lacks.
+
+        The command adds all that the app needs, or the operator where only onboarding needs this permission.
+        """
         who = identity.describe(self._credential, scope(self.host))
         kind, _, verb = permission.partition(" ")
         app, operator = (getattr(policy, kind) for policy in (permissions.APP, permissions.OPERATOR))
@@ -214,10 +220,10 @@ class VaultClient:
                 " by itself: its access policy names an application too (compound identity), and counts only for "
                 "requests that this application makes on behalf of a user"
             )
-        return VaultForbiddenError(f"{said}: {lacks}", remedy=permissions.addition(self._name, who.object_id, wanted))
+        return VaultForbiddenError(f"{text}: {lacks}", remedy=az_commands.add_policy(self._name, who.object_id, wanted))
 
-    def onboard(self) -> str:
-        """Say how the vault comes to manage the account."""
+    def onboard_remedy(self) -> str:
+        """What to do if the vault does not manage the account."""
         return (
             f"Let the vault manage the storage account as {self.account.name!r} (KEYVAULT_STORAGE_NAME): "
             "python -m rotator onboard."
@@ -225,25 +231,25 @@ class VaultClient:
 
 
 def scope(host: str) -> str:
-    """What a token for this vault is asked for, in whichever cloud it is."""
+    """The scope of a token for this vault, in its cloud; the public cloud's for a host that is in none."""
     domain = host.partition(".")[2]
     return f"https://{domain if domain.startswith('vault.') else 'vault.azure.net'}/.default"
 
 
 def rbac_remedy(vault: str) -> str:
-    """Say how a vault gets into access-policy mode."""
+    """What to do if the vault is in RBAC mode."""
     return (
         "Managed storage is undocumented for vaults in RBAC mode; access policies are the known way: "
-        f"az keyvault update --name {vault} --enable-rbac-authorization false"
+        f"{az_commands.use_access_policies(vault)}"
     )
 
 
-def _private(vault: str) -> tuple[str, str]:
+def _private_endpoint_only(vault: str) -> tuple[str, str]:
     return (
         "it takes no requests from public networks",
         "Run it where a private endpoint of the vault is reached, and the vault's name leads there (for the function "
         "app: network integration and private DNS); or let public networks in, as far as the vault's firewall does: "
-        f"az keyvault update --name {vault} --public-network-access Enabled",
+        f"{az_commands.allow_public_networks(vault)}",
     )
 
 
@@ -255,10 +261,10 @@ def _perimeter() -> tuple[str, str]:
     )
 
 
-def _count(answer: PipelineResponse[HttpRequest, HttpResponse]) -> None:
-    """Count an answer by what was asked for: the method, and the path without the objects' names.
+def _count_answer(answer: PipelineResponse[HttpRequest, HttpResponse]) -> None:
+    """Count an answer in the metrics by its operation: the method, and the path without the objects' names.
 
-    Each try counts, and so does the 401 with which the vault says whose token it wants.
+    Each retry counts, and so does the 401 with which the vault asks for a token.
     """
     request, status = answer.http_request, answer.http_response.status_code
     kinds = urllib.parse.urlsplit(request.url).path.strip("/").split("/")[::2]

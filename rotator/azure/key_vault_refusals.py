@@ -1,6 +1,6 @@
-"""What Key Vault means by a refusal: the network, an access policy, Azure roles, or the storage account's keys.
+"""Why Key Vault refuses a request: the network, an access policy, Azure roles, or the storage account's keys.
 
-Neither codes nor texts are listed in full anywhere. These were seen in answers of the service; some of them are told in
+No document lists all codes and texts. These were seen in the service's answers; some of them are described in
 https://learn.microsoft.com/azure/key-vault/general/rest-error-codes
 """
 
@@ -11,32 +11,33 @@ from http import HTTPStatus
 
 from rotator import untrusted
 
-# What the vault does with the account's keys through Resource Manager, as itself and on behalf of the caller.
+# Permissions whose requests make the vault use the account's keys through Resource Manager, as itself and on behalf of
+# the caller.
 _WITH_KEYS = ("storage set", "storage regeneratekey")
 _POLICY_CODES = frozenset({"ForbiddenByPolicy", "AccessDenied"})
-# No code tells these two apart from other refusals, so the service's text has to.
+# Nothing but the text distinguishes these two from other refusals.
 _APPLICATION_TOO = re.compile(r"\bon-behalf-of \(OBO\)", re.IGNORECASE)
 _SERVICE_ITSELF = re.compile(r"\bkey vault service does\s?n[o']t have proper permissions", re.IGNORECASE)
 _ADDRESS = re.compile(r"Client address: ([0-9a-fA-F.:]+)")
 
 
 class Cause(enum.Enum):
-    """Why the vault refuses a request of somebody whom it knows."""
+    """Why the vault refuses a request whose token it accepts."""
 
     DISABLED = enum.auto()
     """The secret, or the managed account, is disabled."""
     PRIVATE = enum.auto()
-    """It takes no requests from public networks."""
+    """The vault accepts no requests from public networks."""
     PERIMETER = enum.auto()
-    """Its network security perimeter does not let the request in."""
+    """The vault's network security perimeter refuses the request."""
     FIREWALL = enum.auto()
-    """No rule of its firewall has the caller's address."""
+    """No rule of the vault's firewall includes the caller's address."""
     ROLES = enum.auto()
-    """It decides by Azure roles (RBAC mode)."""
+    """The vault is in RBAC mode, and no Azure role allows it."""
     KEYS = enum.auto()
     """Key Vault itself, or the caller on whose behalf it acts, may not handle the storage account's keys."""
     APPLICATION = enum.auto()
-    """The access policy names an application besides the object, and allows the object alone nothing."""
+    """The access policy is for a compound identity (object and application), and grants the object alone nothing."""
     POLICY = enum.auto()
     """No access policy allows it."""
 
@@ -52,7 +53,7 @@ _BY_CODE = {
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """An answer that is an error: its status, its error codes from the outer to the inner ones, and its text."""
+    """An error answer: its HTTP status, its error codes from the outer to the innermost, and its text."""
 
     status: int
     codes: tuple[str, ...] = ()
@@ -60,19 +61,19 @@ class Answer:
 
     @property
     def refuses(self) -> bool:
-        """Whether it is a refusal. That the vault itself may not handle keys was also seen as a 400 `Forbidden`."""
+        """Whether it is a refusal; that the vault itself may not use the keys was also seen as a 400 `Forbidden`."""
         return self.status == HTTPStatus.FORBIDDEN or (
             self.status == HTTPStatus.BAD_REQUEST and self.codes[:1] == ("Forbidden",)
         )
 
     @property
     def address(self) -> str:
-        """The caller's address as the vault saw it; empty where it does not tell, as only its firewall does."""
+        """The caller's address as the vault saw it; empty unless its firewall refused the request."""
         found = _ADDRESS.search(self.message)
         return found[1].rstrip(".") if found else ""
 
     def cause(self, permission: str) -> Cause:
-        """Say why it refuses what takes this permission; a refusal for no known reason is a matter of policies."""
+        """Why it refuses a request that needs this permission; without a known reason, a missing access policy."""
         for code in self.codes:
             if code in _BY_CODE:
                 return _BY_CODE[code]
@@ -86,7 +87,7 @@ class Answer:
 
 
 def read(status: int, body: str) -> Answer:
-    """Read an error's body, of which what is no error of Key Vault's has neither codes nor text."""
+    """Read an error's body; one that is not in Key Vault's form has neither codes nor text."""
     found = untrusted.mapping(untrusted.json_value(body)).get("error")
     message = untrusted.mapping(found).get("message")
     codes = []

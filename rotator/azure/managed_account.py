@@ -1,6 +1,6 @@
-"""What Key Vault says of a storage account that it manages, and where that account's blobs are.
+"""A storage account as Key Vault manages it (a StorageBundle), and the domain of its blob endpoint.
 
-Bundle: https://learn.microsoft.com/rest/api/keyvault/ (StorageBundle).
+https://learn.microsoft.com/rest/api/keyvault/
 """
 
 import dataclasses
@@ -22,10 +22,10 @@ _BLOB_SUFFIXES = {
 
 @dataclasses.dataclass(frozen=True)
 class StorageBundle:
-    """What a vault manages under a name; `updated` is when the vault's record of it last changed.
+    """A managed storage account; `updated` is when the vault's record of it last changed.
 
-    `period` is how often at the most the vault regenerates a key: a month counts as short as one can be. `period_text`
-    is that as the vault has it; where it cannot be read, `period` is None.
+    `period_text` is the time between two key regenerations as the vault has it, and `period` the shortest time that
+    this can be (a month has 28 days), or None if it cannot be read.
     """
 
     resource_id: str
@@ -38,7 +38,7 @@ class StorageBundle:
 
     @property
     def every(self) -> str:
-        """How often the vault regenerates a key, as an ISO 8601 duration; "" where it names none."""
+        """The time between two key regenerations as an ISO 8601 duration; "" if the vault has none."""
         return self.period_text or (isodate.duration_isoformat(self.period) if self.period else "")
 
     @property
@@ -48,13 +48,13 @@ class StorageBundle:
 
     @property
     def regeneration(self) -> dict[str, object]:
-        """When the vault regenerates keys, as its REST API takes it."""
+        """The fields of automatic key regeneration in a request to the vault."""
         body: dict[str, object] = {"autoRegenerateKey": self.auto_regenerate}
         return {**body, "regenerationPeriod": self.every} if self.every else body
 
     @property
     def bundle(self) -> dict[str, object]:
-        """All of it, as the vault's REST API takes it."""
+        """The body of a request that puts this account under the vault's management."""
         return {"resourceId": self.resource_id, "activeKeyName": self.active_key, **self.regeneration}
 
 
@@ -75,5 +75,5 @@ def parse(bundle: Mapping[str, Any]) -> StorageBundle:
 
 
 def blob_suffix(vault_host: str) -> str | None:
-    """Give the domain of blob endpoints in the vault's cloud; None for a cloud that is not known."""
+    """Return the domain of blob endpoints in the vault's cloud; None for an unknown cloud."""
     return _BLOB_SUFFIXES.get(vault_host.partition(".")[2])

@@ -1,8 +1,8 @@
-"""What is wrong when a service gives no answer: certificates, a proxy, name resolution, or the network.
+"""Why a service does not answer: certificates, a proxy, name resolution, or the network.
 
-Azure's SDKs say ServiceRequestError for all of these. What it came from is in the chain of exceptions below it: those
-of requests and urllib3, and those of Python's ssl and socket. A missing file of CA certificates is not even among them:
-requests raises a plain OSError, which the SDKs let through
+Azure's SDKs raise ServiceRequestError for all of these. The cause is in its chain of exceptions: those of requests and
+urllib3, and of Python's ssl and socket. A missing file of CA certificates is an exception to this: requests raises a
+plain OSError, which the SDKs do not wrap
 (https://requests.readthedocs.io/en/latest/user/advanced/#ssl-cert-verification).
 """
 
@@ -29,50 +29,50 @@ _CODES = {"certificate has expired": _EXPIRED, "certificate is not yet valid": _
 
 
 @dataclasses.dataclass(frozen=True)
-class Trouble:
-    """`text` says what is wrong with whom, `remedy` what to do; neither quotes a URL, which may hold a SAS.
+class Diagnosis:
+    """What is wrong, and what to do; neither text quotes a URL, which may hold a SAS.
 
-    What `may_pass` is worth another try.
+    With `transient`, another try may succeed.
     """
 
     text: str
     remedy: str
-    may_pass: bool = True
+    transient: bool = True
 
 
-def explain(
+def diagnose(
     error: BaseException,
     host: str,
     setting: str,
     otherwise: str,
     environment: Mapping[str, str] = os.environ,
-) -> Trouble:
-    """Find out what kept `host` from answering; `setting` names where its address comes from.
+) -> Diagnosis:
+    """Find out why `host` does not answer; `setting` is the name of the setting with its address.
 
-    `otherwise` is the remedy for a network that lets nothing through.
+    `otherwise` is the remedy where the network is the cause.
     """
-    known = find(error, host, setting, environment)
-    words = f"{host} does not answer: {_network(list(_chain(error)), error)}"
-    return known or Trouble(words, otherwise + _through_proxy(environment))
+    cause = find_cause(error, host, setting, environment)
+    text = f"{host} does not answer: {_connection_failure(list(_chain(error)), error)}"
+    return cause or Diagnosis(text, otherwise + _proxy_hint(environment))
 
 
-def find(
+def find_cause(
     error: BaseException, host: str, setting: str, environment: Mapping[str, str] = os.environ, *, words: str = ""
-) -> Trouble | None:
-    """Tell trouble with certificates, a proxy or name resolution; None for everything else.
+) -> Diagnosis | None:
+    """Diagnose a problem with certificates, a proxy or name resolution; None for every other.
 
-    `words` are searched too: DefaultAzureCredential keeps of each credential's trouble only what it said.
+    `words` are searched too: DefaultAzureCredential keeps only the message of each credential's error.
     """
-    chain = [*_chain(error), *_from_words(words)]
-    for look in (_bundle, _proxy, _certificate, _tls, _name):
-        trouble = look(chain, host, setting, environment)
-        if trouble:
-            return trouble
+    chain = [*_chain(error), *_errors_in_text(words)]
+    for check in (_ca_bundle, _proxy, _certificate_rejected, _tls, _name_resolution):
+        diagnosis = check(chain, host, setting, environment)
+        if diagnosis:
+            return diagnosis
     return None
 
 
-def _from_words(words: str) -> Iterator[BaseException]:
-    """Make the exceptions again that these words are of."""
+def _errors_in_text(words: str) -> Iterator[BaseException]:
+    """Make exceptions like those whose messages these words are."""
     if _NO_BUNDLE in words:
         yield OSError(_NO_BUNDLE)
     if "to proxy" in words or _TUNNEL.search(words):  # unable to, cannot connect
@@ -87,7 +87,7 @@ def _from_words(words: str) -> Iterator[BaseException]:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and all that it came from, each once."""
+    """The error and its causes, each once."""
     waiting, seen = [error], set[int]()
     while waiting and len(seen) < _LONGEST_CHAIN:
         each = waiting.pop(0)
@@ -104,12 +104,14 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         waiting += [one for one in (*below, *each.args) if isinstance(one, BaseException)]
 
 
-def _bundle(chain: list[BaseException], host: str, _setting: str, environment: Mapping[str, str]) -> Trouble | None:
+def _ca_bundle(
+    chain: list[BaseException], host: str, _setting: str, environment: Mapping[str, str]
+) -> Diagnosis | None:
     """The file of CA certificates is missing, cannot be read, or holds none."""
     variable = next((name for name in _BUNDLE_VARIABLES if environment.get(name)), None)
-    # Other files may be missing as well: that of a program that gives tokens.
+    # Without TLS in the chain, the missing file may be another one, such as the program that a credential runs.
     of_tls = any(isinstance(each, urllib3.exceptions.SSLError) for each in chain)
-    wrong = next(filter(None, (_wrong_file(each, of_tls=of_tls) for each in chain)), None)
+    wrong = next(filter(None, (_file_problem(each, of_tls=of_tls) for each in chain)), None)
     if wrong is None:
         return None
     which = f"{variable} names {environment[variable]}, which {wrong}" if variable else f"the CA file {wrong}"
@@ -119,10 +121,11 @@ def _bundle(chain: list[BaseException], host: str, _setting: str, environment: M
         if variable
         else "Install Python's certifi again, or name a file of CA certificates in REQUESTS_CA_BUNDLE."
     )
-    return Trouble(f"no secure connection to {host} can be made: {which}", remedy, may_pass=False)
+    return Diagnosis(f"no secure connection to {host} can be made: {which}", remedy, transient=False)
 
 
-def _wrong_file(error: BaseException, *, of_tls: bool) -> str | None:
+def _file_problem(error: BaseException, *, of_tls: bool) -> str | None:
+    """What is wrong with the CA file by this error, as the end of a sentence; None for another error."""
     if isinstance(error, OSError) and str(error).startswith(_NO_BUNDLE):
         return "is not there"
     if of_tls and isinstance(error, FileNotFoundError | PermissionError):
@@ -140,37 +143,39 @@ def _reason(error: ssl.SSLError) -> str:
     return str(getattr(error, "reason", None) or "")  # only OpenSSL's own errors have one
 
 
-def _proxy(chain: list[BaseException], host: str, _setting: str, environment: Mapping[str, str]) -> Trouble | None:
-    """The proxy cannot be reached, or refuses."""
+def _proxy(chain: list[BaseException], host: str, _setting: str, environment: Mapping[str, str]) -> Diagnosis | None:
+    """The proxy cannot be reached, or refuses the connection."""
     kinds = (urllib3.exceptions.ProxyError, requests.exceptions.ProxyError)
     invalid: tuple[type[Exception], ...] = (requests.exceptions.InvalidProxyURL, requests.exceptions.InvalidSchema)
-    if not _is_usable_proxy(environment):  # requests says the same of it as of a bad URL
+    if not _is_usable_proxy(environment):  # requests raises the same as for a bad URL
         invalid += (requests.exceptions.InvalidURL,)
     if not any(isinstance(each, (*kinds, *invalid)) for each in chain):
         return None
-    variable, where = _proxy_setting(environment)
+    variable, where = _proxy_address(environment)
     refusal = next(filter(None, (_TUNNEL.search(str(each)) for each in chain)), None)
     if refusal and refusal[1] == "407":
         what, remedy = (
-            "it wants to know who asks (407)",
+            "it requires a password (407)",
             f"Put user and password into {variable}: http://user:password@…",
         )
     elif refusal:
-        what, remedy = f"it refuses the connection ({refusal[1]})", f"Have the proxy let {host} through"
+        what, remedy = f"it refuses the connection ({refusal[1]})", f"Allow {host} in the proxy"
     elif any(isinstance(each, invalid) for each in chain):
         what, remedy = (
-            "that is no proxy which can be used",
-            f"Give {variable} the form http://host:port (SOCKS is not known)",
+            "it is not a usable proxy URL",
+            f"Give {variable} the form http://host:port (SOCKS is not supported)",
         )
     elif _is_unresolved(chain):
         what, remedy = "its own name cannot be resolved", f"Correct {variable}"
     else:
         what, remedy = "it does not answer", f"Check {variable}, and whether the proxy runs"
     direct = "; or leave this host out of it with NO_PROXY."
-    return Trouble(f"{host} cannot be reached through the proxy {where}: {what}", remedy + direct)
+    return Diagnosis(f"{host} cannot be reached through the proxy {where}: {what}", remedy + direct)
 
 
-def _certificate(chain: list[BaseException], host: str, setting: str, environment: Mapping[str, str]) -> Trouble | None:
+def _certificate_rejected(
+    chain: list[BaseException], host: str, setting: str, environment: Mapping[str, str]
+) -> Diagnosis | None:
     """The certificate does not verify."""
     found = next((each for each in chain if isinstance(each, ssl.SSLCertVerificationError)), None)
     if found is None:
@@ -180,7 +185,7 @@ def _certificate(chain: list[BaseException], host: str, setting: str, environmen
     variable = next((name for name in _BUNDLE_VARIABLES if environment.get(name)), None)
     code = getattr(found, "verify_code", 0)
     if code in (_EXPIRED, _NOT_YET_VALID):
-        remedy = "Check this host's clock (date -u); if it is right, the certificate is to be renewed."
+        remedy = "Check this host's clock (date -u); if it is right, the certificate must be renewed."
     elif code in (_HOSTNAME, _ADDRESS):
         remedy = f"Check the address in {setting}, and where that name leads to from here: another host answers there."
     elif variable:
@@ -190,15 +195,15 @@ def _certificate(chain: list[BaseException], host: str, setting: str, environmen
         )
     else:
         remedy = (
-            "Something in between answers in its place, such as a proxy that inspects TLS: append its CA certificate "
+            "Another server answers in its place, such as a proxy that inspects TLS: append its CA certificate "
             "to a copy of the public ones (python -m certifi prints where they are), and name that file in "
             "REQUESTS_CA_BUNDLE."
         )
-    return Trouble(text, remedy, may_pass=False)
+    return Diagnosis(text, remedy, transient=False)
 
 
-def _tls(chain: list[BaseException], host: str, setting: str, environment: Mapping[str, str]) -> Trouble | None:
-    """TLS fails before a certificate is even looked at."""
+def _tls(chain: list[BaseException], host: str, setting: str, environment: Mapping[str, str]) -> Diagnosis | None:
+    """TLS fails before the certificate is verified."""
     found = next((each for each in chain if isinstance(each, ssl.SSLError)), None)
     wrapped = (urllib3.exceptions.SSLError, requests.exceptions.SSLError)
     if found is None and not any(isinstance(each, wrapped) for each in chain):
@@ -206,10 +211,12 @@ def _tls(chain: list[BaseException], host: str, setting: str, environment: Mappi
     reason = _reason(found).replace("_", " ").lower() if found else ""
     text = f"no secure connection to {host}: the TLS handshake fails" + (f" ({reason})" if reason else "")
     remedy = f"Check the address and port in {setting}, and for a proxy or firewall in between that cuts TLS off."
-    return Trouble(text, remedy + _through_proxy(environment))
+    return Diagnosis(text, remedy + _proxy_hint(environment))
 
 
-def _name(chain: list[BaseException], host: str, setting: str, environment: Mapping[str, str]) -> Trouble | None:
+def _name_resolution(
+    chain: list[BaseException], host: str, setting: str, environment: Mapping[str, str]
+) -> Diagnosis | None:
     """The name cannot be resolved."""
     if not _is_unresolved(chain):
         return None
@@ -220,17 +227,15 @@ def _name(chain: list[BaseException], host: str, setting: str, environment: Mapp
         f"Check the name in {setting}, and this host's name resolution (DNS); behind a private endpoint the name is "
         "resolved by a private DNS zone, which must be linked to this network."
     )
-    return Trouble(
-        f"{host} does not answer: its name cannot be resolved ({what})", remedy + _through_proxy(environment)
-    )
+    return Diagnosis(f"{host} does not answer: its name cannot be resolved ({what})", remedy + _proxy_hint(environment))
 
 
 def _is_unresolved(chain: list[BaseException]) -> bool:
     return any(isinstance(each, socket.gaierror | urllib3.exceptions.NameResolutionError) for each in chain)
 
 
-def _network(chain: list[BaseException], error: BaseException) -> str:
-    """Say in a few words of our own what the network did; the class' name where that is not known."""
+def _connection_failure(chain: list[BaseException], error: BaseException) -> str:
+    """Describe in a few words what failed; for an unknown cause, by the class of the exception."""
     kinds: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
         (ConnectionRefusedError, "the connection is refused"),
         (urllib3.exceptions.ConnectTimeoutError, "no connection in time"),
@@ -246,8 +251,8 @@ def _network(chain: list[BaseException], error: BaseException) -> str:
     return next(filter(None, found), type(error).__name__)
 
 
-def _proxy_setting(environment: Mapping[str, str]) -> tuple[str, str]:
-    """The variable that names the proxy, and the proxy's host and port, without user and password."""
+def _proxy_address(environment: Mapping[str, str]) -> tuple[str, str]:
+    """Return the variable that names the proxy, and the proxy's host and port, without user and password."""
     variable = next((name for name in _PROXY_VARIABLES if environment.get(name)), "HTTPS_PROXY")
     value = environment.get(variable, "")
     try:
@@ -259,7 +264,7 @@ def _proxy_setting(environment: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _is_usable_proxy(environment: Mapping[str, str]) -> bool:
-    """Whether each proxy that is set is a URL, or none is set."""
+    """Whether every proxy in the environment is an HTTP URL with a host, or none is set."""
     for value in filter(None, map(environment.get, _PROXY_VARIABLES)):
         try:
             parts = urllib.parse.urlsplit(value if "://" in value else f"http://{value}")
@@ -270,8 +275,8 @@ def _is_usable_proxy(environment: Mapping[str, str]) -> bool:
     return True
 
 
-def _through_proxy(environment: Mapping[str, str]) -> str:
-    """A hint that requests go through a proxy, where one is set."""
+def _proxy_hint(environment: Mapping[str, str]) -> str:
+    """A sentence that requests go through a proxy, or "" if none is set."""
     if not any(environment.get(name) for name in _PROXY_VARIABLES):
         return ""
-    return f" Requests go through the proxy {_proxy_setting(environment)[1]}, but for what NO_PROXY names."
+    return f" Requests go through the proxy {_proxy_address(environment)[1]}, except to hosts in NO_PROXY."

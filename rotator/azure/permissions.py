@@ -1,11 +1,15 @@
-"""Who may do what: access policies of a vault, and the roles that managed storage needs."""
+"""Permissions in Azure: a vault's access policies, and the roles that let an identity use an account's keys."""
 
 import dataclasses
-import re
-import shlex
+import fnmatch
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rotator import untrusted
 
 KEY_OPERATOR = "81a9662b-bebf-436f-a333-f67b29880f12"
 KEY_OPERATOR_NAME = "Storage Account Key Operator Service Role"
+BLOB_OWNER_NAME = "Storage Blob Data Owner"
 # Built-in roles that may read and regenerate an account's keys: that one, Storage Account Contributor, Contributor
 # and Owner (https://learn.microsoft.com/azure/role-based-access-control/built-in-roles).
 KEY_ROLES = frozenset(
@@ -23,13 +27,34 @@ _KEY_VAULT_OF_GOVERNMENT = "7e7c393b-45d0-48b1-a35e-2905ddf8183c"
 
 
 def key_vault_application(host: str) -> str:
-    """Give the application id of Key Vault itself, in the cloud that a vault's host is in."""
+    """Return the application id of the Key Vault service in the cloud of this vault's host."""
     return _KEY_VAULT_OF_GOVERNMENT if host.endswith(".usgovcloudapi.net") else _KEY_VAULT
+
+
+def is_allowed(action: str, roles: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether any of these roles includes the action in its `actions` and not in its `notActions`."""
+    return any(_matches(one.get("actions"), action) and not _matches(one.get("notActions"), action) for one in roles)
+
+
+def key_operators(assignments: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Return the object ids of the service principals to which one of KEY_ROLES is assigned."""
+    found = [untrusted.mapping(one.get("properties")) for one in assignments]
+    return frozenset(
+        str(one.get("principalId"))
+        for one in found
+        if one.get("principalType") == "ServicePrincipal"
+        and str(one.get("roleDefinitionId", "")).rpartition("/")[2].lower() in KEY_ROLES
+    )
+
+
+def _matches(patterns: object, action: str) -> bool:
+    found = patterns if isinstance(patterns, list) else []
+    return any(fnmatch.fnmatchcase(action.lower(), str(pattern).lower()) for pattern in found)
 
 
 @dataclasses.dataclass(frozen=True)
 class Principal:
-    """Whom permissions are given to; `kind` is User or ServicePrincipal, or empty where that is not known."""
+    """Who gets permissions; `kind` is User or ServicePrincipal, or empty if it is unknown."""
 
     object_id: str = "<object id of the identity>"
     kind: str = ""
@@ -38,13 +63,13 @@ class Principal:
 
 @dataclasses.dataclass(frozen=True)
 class Policy:
-    """What an access policy lets one identity do with secrets and with managed storage."""
+    """The permissions for secrets and for managed storage that an access policy grants to one identity."""
 
     secrets: frozenset[str] = frozenset()
     storage: frozenset[str] = frozenset()
 
     def covers(self, other: "Policy") -> bool:
-        """Whether this allows all that the other does."""
+        """Whether this grants all that the other does."""
         return all(
             "all" in mine or theirs <= mine
             for mine, theirs in ((self.secrets, other.secrets), (self.storage, other.storage))
@@ -59,34 +84,11 @@ class Policy:
         return "; ".join(f"{kind} {' '.join(sorted(verbs))}" for kind, verbs in parts if verbs)
 
 
-# What a rotation does; `recover` brings a soft-deleted definition back, `get` finds the blob endpoint.
+# What a rotation needs: `recover` is for a soft-deleted SAS definition, `get` to find the blob endpoint.
 APP = Policy(frozenset({"get"}), frozenset({"get", "getsas", "setsas", "recover"}))
-# What a key rotation does as well.
+# What a key rotation needs besides.
 KEY_ROTATION = Policy(storage=frozenset({"regeneratekey"}))
-# What onboarding and `plan` do.
+# What onboarding and `plan` need.
 OPERATOR = Policy(
     frozenset({"get", "set", "recover"}), frozenset({"get", "getsas", "list", "set", "update", "recover"})
 )
-
-
-def addition(vault: str, object_id: str, wanted: Policy) -> str:
-    """Give the command that adds these permissions to those that an identity has there already.
-
-    az replaces each list that is given, so what is there is given with it
-    (https://learn.microsoft.com/cli/azure/keyvault#az-keyvault-set-policy). A policy that names an application besides
-    the identity is another one, of which nothing is taken over.
-    """
-    name = shlex.quote(vault)
-    query = f"properties.accessPolicies[?objectId=='{object_id}' && applicationId==null].permissions"
-    lists = "".join(
-        f" --{kind.removesuffix('s')}-permissions {' '.join(sorted(verbs))} $(az keyvault show --name {name} --query "
-        f"{_in_double_quotes(f'{query}.{kind}[]')} --output tsv)"
-        for kind, verbs in (("secrets", wanted.secrets), ("storage", wanted.storage))
-        if verbs
-    )
-    given = object_id if object_id.startswith("<") else shlex.quote(object_id)  # what is to be filled in stays
-    return f"az keyvault set-policy --name {name} --object-id {given}{lists}"
-
-
-def _in_double_quotes(text: str) -> str:
-    return '"' + re.sub(r'([\\"$`])', r"\\\1", text) + '"'

@@ -1,4 +1,4 @@
-"""Azure Resource Manager's ids: /subscriptions/…/resourceGroups/…/providers/<namespace>/<type>/<name>."""
+"""Resource ids of Azure Resource Manager: /subscriptions/…/resourceGroups/…/providers/<namespace>/<type>/<name>."""
 
 import dataclasses
 import re
@@ -14,7 +14,7 @@ FUNCTION_APP = "Microsoft.Web/sites"
 
 @dataclasses.dataclass(frozen=True)
 class ResourceId:
-    """A resource's id and its parts; two ids of one resource may differ in upper and lower case."""
+    """A resource id and its parts; ids are compared without regard to case."""
 
     text: str
     subscription: str
@@ -23,14 +23,14 @@ class ResourceId:
 
     @classmethod
     def parse(cls, text: str, kind: str) -> "ResourceId":
-        """Read the id of a resource of this kind; raises ValueError that says what was expected."""
+        """Parse the id of a resource of this kind, such as VAULT; raises ValueError with the expected form."""
         form = _FORM.fullmatch(text.strip())
         if form is None or form[3].lower() != kind.lower():
             raise ValueError(f"it must be a resource id: /subscriptions/…/resourceGroups/…/providers/{kind}/<name>")
         return cls(text.strip().rstrip("/"), form[1], form[2], form[4])
 
     def same_as(self, text: str) -> bool:
-        """Whether that is the same resource's id."""
+        """Whether this is the id of the same resource."""
         return self.text.lower() == text.rstrip("/").lower()
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""How long Azure's services are waited for, so that no run outlasts its function's time."""
+"""Time limits and retries of requests to Azure's services, so that a run ends within its function's time."""
 
 import math
 from typing import Any
@@ -9,19 +9,19 @@ from rotator.azure import bounded_http
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 30
-WHOLE_SECONDS = 40  # for one try of a request, from connecting to the last byte; an answer has some kilobytes
+WHOLE_SECONDS = 40  # for one try of a request, from connecting to the last byte of some kilobytes
 _LONGEST_WAIT_SECONDS = 60.0
 
 
 def transport(
     *, connect: float = CONNECT_SECONDS, read: float = READ_SECONDS, whole: float = WHOLE_SECONDS
 ) -> bounded_http.Transport:
-    """Make what one client sends with, which bounds an exchange as a whole too; in seconds."""
+    """Make one client's transport with these time limits, in seconds."""
     return bounded_http.Transport(whole=whole, connect=connect, read=read)
 
 
 class BoundedRetryPolicy(RetryPolicy[Any, Any]):
-    """Retries as the SDK does, honouring Retry-After, unless that asks for over a minute: then the answer stands."""
+    """Retries as the SDK does and honours Retry-After, but does not retry if that is over a minute."""
 
     def __init__(self, *, retry_total: int) -> None:
         super().__init__(
@@ -29,7 +29,7 @@ class BoundedRetryPolicy(RetryPolicy[Any, Any]):
         )
 
     def get_retry_after(self, response: Any) -> float | None:
-        """Read Retry-After in seconds; None where that is neither a number nor a date."""
+        """Read Retry-After in seconds; None if it is neither a number nor a date, where the SDK would raise."""
         try:
             found = super().get_retry_after(response)
         except (ValueError, TypeError, OverflowError, AttributeError):
@@ -37,5 +37,5 @@ class BoundedRetryPolicy(RetryPolicy[Any, Any]):
         return found if found is not None and math.isfinite(found) and found >= 0 else None
 
     def is_retry(self, settings: dict[str, Any], response: Any) -> bool:
-        """Tell whether the request is sent again."""
+        """Whether to send the request again."""
         return super().is_retry(settings, response) and (self.get_retry_after(response) or 0) <= _LONGEST_WAIT_SECONDS

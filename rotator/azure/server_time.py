@@ -1,4 +1,4 @@
-"""What time it is elsewhere, as each HTTP answer's Date header says; that something answers is shown by the way."""
+"""A server's time by the Date header of its answer (RFC 9110, section 6.6.1), to find clocks that differ."""
 
 import datetime
 
@@ -14,7 +14,7 @@ _Client = PipelineClient[HttpRequest, HttpResponse]
 
 
 def at(url: str) -> datetime.datetime | None:
-    """Ask for the time there without signing in; None where the answer has no date. Raises NoAnswerError."""
+    """Get the server's time without signing in; None if its answer has none. Raises NoAnswerError."""
     client: _Client
     try:
         with PipelineClient(
@@ -22,8 +22,8 @@ def at(url: str) -> datetime.datetime | None:
         ) as client:
             text = _date(client, url)
     except (AzureError, ValueError, OSError) as error:
-        trouble = network_errors.explain(error, url, "the settings", NoAnswerError.remedy)
-        raise NoAnswerError(trouble.text, remedy=trouble.remedy) from None
+        diagnosis = network_errors.diagnose(error, url, "the settings", NoAnswerError.remedy)
+        raise NoAnswerError(diagnosis.text, remedy=diagnosis.remedy) from None
     return untrusted.http_date(text)
 
 

@@ -1,27 +1,72 @@
-"""The composition of a preflight: the looks of a plan, wired to the vault, the masters and storage."""
+"""All checks of a rotation in their order, and the services that they use for one plan."""
 
 import contextlib
 from collections.abc import Mapping
+from typing import Any
 
-from rotator.azure import identity, key_list, key_vault, server_time
+from rotator.azure import identity, key_vault, resource_manager, server_time
 from rotator.azure.host_storage import storage_settings
 from rotator.azure.host_storage.probe import HostStorageProbe
-from rotator.azure.host_storage.storage_settings import HostStorage
 from rotator.azure.identity import TokenCredential
 from rotator.azure.managed_account import blob_suffix
-from rotator.checks import runner
-from rotator.checks.channel_ssh import MasterChecks
+from rotator.azure.managed_storage import ManagedStorage
+from rotator.checks import (
+    channel_ssh,
+    host_storage,
+    issuer_keyvault,
+    kubernetes,
+    kubernetes_secret,
+    runner,
+    storage,
+    vault_permissions,
+)
+from rotator.checks import identity as identity_checks
+from rotator.checks.context import Context
 from rotator.checks.findings import Checkup
-from rotator.checks.issuer_keyvault import VaultChecks
-from rotator.checks.storage import StorageChecks
-from rotator.delivery.ssh import connection, private_key
-from rotator.issuers import keyvault, proof
+from rotator.checks.runner import Check
+from rotator.delivery.ssh.connection import SshConnector
+from rotator.issuers.keyvault import KeyVaultIssuer
+from rotator.issuers.proof import StorageProver
 from rotator.plan.plan import Plan
 from rotator.rotation import lock
 from rotator.rotation.account import AccountReader
-from rotator.rotation.issuance import Issuance
-from rotator.rotation.services import Services
+from rotator.rotation.services import Services, utc_now
 
+# In the order of their findings. Each comes after those whose results it needs.
+CHECKS: tuple[type[Check[Any]], ...] = (
+    identity_checks.SettingsConsistent,
+    identity_checks.SignedIn,
+    vault_permissions.VaultReachable,
+    vault_permissions.PrivateKeyRead,
+    vault_permissions.ManagedAccountRead,
+    vault_permissions.DefinitionRead,
+    vault_permissions.DefinitionWritable,
+    issuer_keyvault.AccountManaged,
+    issuer_keyvault.DefinitionPresent,
+    vault_permissions.PassphraseRead,
+    issuer_keyvault.KeysRegenerable,
+    issuer_keyvault.KeysListed,
+    channel_ssh.PrivateKeyValid,
+    channel_ssh.MasterReachable,
+    channel_ssh.HostKeyPinned,
+    channel_ssh.LoggedIn,
+    channel_ssh.ScriptRunnable,
+    channel_ssh.MasterClockRight,
+    kubernetes.KubectlFound,
+    kubernetes.ApiServerReachable,
+    kubernetes.NamespaceFound,
+    kubernetes_secret.MayGet,
+    kubernetes_secret.LiveSecretRead,
+    kubernetes_secret.MayCreate,
+    kubernetes_secret.MayDelete,
+    kubernetes_secret.MayUpdate,
+    kubernetes_secret.DryRunAccepted,
+    storage.SasMinted,
+    storage.SasAccepted,
+    storage.LiveSasAccepted,
+    host_storage.LeaseAvailable,
+    host_storage.ReportsWritable,
+)
 _PROOF_SECONDS = 10.0  # a person waits
 
 
@@ -33,49 +78,41 @@ def check(
     *,
     at_once: int = 8,
 ) -> Checkup:
-    """Look at everything that a rotation of this plan needs, at so many things at once."""
+    """Check everything that a rotation of this plan needs, at most `at_once` things at a time; changes nothing."""
     with contextlib.ExitStack() as stack:
-        issuer = stack.enter_context(contextlib.closing(keyvault.KeyVaultIssuer(plan.account, credential)))
-        services = Services(
-            issuer=issuer,
-            prover=proof.StorageProver(seconds=_PROOF_SECONDS),
-            connector=connection.SshConnector(),
-            key_lister=key_list.AccountKeyList(plan.resource_manager, credential),
-        )
-        at_vault = VaultChecks(
-            plan,
-            issuer,
-            services.key_lister,
-            whoami=lambda: identity.whoami(credential, key_vault.scope(plan.account.host)),
-            time_at=server_time.at,
-            clock=services.clock,
-            place=environment,
-        )
-        at_master = MasterChecks(
-            plan,
-            connection.SshConnector(),
-            public_line=private_key.public_line,
-            clock=services.clock,
-            remedies=lambda: at_vault.remedies,
-            secret_file=at_vault.secret_file,
-            stack=stack,
-        )
-        at_storage = StorageChecks(
-            plan,
-            issuer,
-            services.prover,
-            Issuance(plan, services, AccountReader(plan, services)),
-            own=_own(plan, environment, credential),
-            time_at=server_time.at,
-            clock=services.clock,
-            remedies=lambda: at_vault.remedies,
-        )
-        looks = [*at_vault.looks(), *at_master.looks(), *at_storage.looks()]
-        return runner.run(looks, announce, services.clock, at_once=at_once)
+        context = _context(plan, credential, environment, stack)
+        return runner.run(CHECKS, context, announce, at_once=at_once)
 
 
-def _own(
-    plan: Plan, environment: Mapping[str, str], credential: TokenCredential
-) -> tuple[HostStorage, HostStorageProbe] | None:
+def _context(
+    plan: Plan, credential: TokenCredential, environment: Mapping[str, str], stack: contextlib.ExitStack
+) -> Context:
+    vault = stack.enter_context(contextlib.closing(ManagedStorage(plan.account, credential)))
+    keys = resource_manager.AccountKeyList(plan.resource_manager, credential)
+    issuer = KeyVaultIssuer(plan, vault, keys, clock=utc_now)
+    services = Services(
+        issuer=issuer,
+        run_state=issuer,
+        secrets=vault,
+        prover=StorageProver(seconds=_PROOF_SECONDS),
+        connector=SshConnector(),
+    )
+    return Context(
+        plan=plan,
+        environment=environment,
+        sign_in=lambda: identity.whoami(credential, key_vault.scope(plan.account.host)),
+        vault=vault,
+        key_lister=keys,
+        prover=services.prover,
+        account=AccountReader(plan, services),
+        connector=SshConnector(),
+        host_storage=_host_storage(plan, environment, credential),
+        clock=services.clock,
+        time_at=server_time.at,
+        stack=stack,
+    )
+
+
+def _host_storage(plan: Plan, environment: Mapping[str, str], credential: TokenCredential) -> HostStorageProbe | None:
     found = storage_settings.find(environment, blob_suffix(plan.account.host) or "blob.core.windows.net")
-    return (found, HostStorageProbe(found, plan, lock.lease_name(plan), credential)) if found else None
+    return HostStorageProbe(found, plan, lock.lease_name(plan), credential) if found else None

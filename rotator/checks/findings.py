@@ -1,9 +1,9 @@
-"""What a check found: one line for each thing looked at, with the remedy where something is wrong."""
+"""What checks find: findings with a level, a remedy and a command, and all of them together as one result."""
 
 import dataclasses
 import datetime
 import enum
-from typing import Any
+from typing import Any, Protocol
 
 from rotator import timestamps
 
@@ -12,14 +12,18 @@ class Level(enum.StrEnum):
     """How a check came out."""
 
     OK = "ok"
-    WARNING = "warning"  # it works, but somebody should look
-    FAILURE = "failure"  # a rotation would fail, or would not be as wanted
-    SKIPPED = "skipped"  # it could not be looked at, because another check failed or is switched off
+    WARNING = "warning"  # a rotation works, but somebody should look
+    FAILURE = "failure"  # a rotation would fail, or would not do what the settings ask for
+    SKIPPED = "skipped"  # not checked, because it needs a check that failed, or is switched off
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One line. `remedy` says what to do, `command` is what to run for that, where a command does it."""
+    """One line about one check.
+
+    `check` is its name for people, `remedy` what to do, `command` what to run for that where a command does it.
+    `seconds` is how long the check took up to this line.
+    """
 
     check: str
     level: Level
@@ -29,8 +33,15 @@ class Finding:
     seconds: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
-        """Give it as JSON values."""
+        """Return it as JSON values."""
         return {**dataclasses.asdict(self), "level": self.level.value, "seconds": round(self.seconds, 3)}
+
+
+class Reporter(Protocol):
+    """What a check reports a finding with."""
+
+    def __call__(self, level: Level, text: str, remedy: str = "", command: str = "") -> None:
+        """Add a finding of this check."""
 
 
 def _counted(number: int, level: Level) -> str:
@@ -40,7 +51,7 @@ def _counted(number: int, level: Level) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Checkup:
-    """All lines of one preflight."""
+    """The result of all checks of one plan; times are in UTC."""
 
     started: datetime.datetime
     finished: datetime.datetime
@@ -48,17 +59,17 @@ class Checkup:
 
     @property
     def failed(self) -> bool:
-        """Whether anything would keep a rotation from succeeding."""
+        """Whether a rotation would fail."""
         return any(finding.level is Level.FAILURE for finding in self.findings)
 
     def verdict(self) -> str:
-        """Say what it comes to, and how many lines came out how."""
+        """Say in one line whether a rotation would fail, and how many findings there are of each level."""
         levels = [finding.level for finding in self.findings]
         counts = ", ".join(_counted(levels.count(level), level) for level in Level if level in levels)
         return f"{'a rotation would fail' if self.failed else 'nothing would make a rotation fail'}: {counts}"
 
     def as_json(self) -> dict[str, Any]:
-        """Give it as JSON values; times are ISO 8601 in UTC."""
+        """Return it as JSON values; times are ISO 8601 in UTC."""
         return {
             "started": timestamps.text(self.started),
             "finished": timestamps.text(self.finished),

@@ -1,265 +1,131 @@
-"""Looks at identity and vault: who this is, what it may do there, and what the vault has for a rotation."""
+"""Checks what Key Vault has as the issuer: the managed account, its keys, and the SAS definition."""
 
-import dataclasses
-import datetime
-from collections.abc import Callable, Mapping
-from typing import Protocol
-
-from rotator import errors, sas, timestamps
-from rotator.azure.errors import (
-    IdentityError,
-    KeyAccessForbiddenError,
-    ManagedAccountNotFoundError,
-    RbacVaultError,
-    ResourceManagerForbiddenError,
-    VaultDisabledError,
-    VaultFirewallError,
-    VaultForbiddenError,
-    VaultSecretNotFoundError,
-)
+from rotator import errors, timestamps
+from rotator.azure.errors import ResourceManagerForbiddenError
 from rotator.azure.host_storage import storage_settings
 from rotator.azure.managed_account import StorageBundle
-from rotator.azure.permissions import Principal
-from rotator.checks import clock_skew
-from rotator.checks.findings import Level
-from rotator.checks.remedies import Remedies
-from rotator.checks.runner import Check, NotKnownError, OverError, Reporter, Results
-from rotator.issuers.account_state import AccountState, StoredDefinition
-from rotator.issuers.interface import Issuer, KeyLister
+from rotator.azure.managed_storage import StoredDefinition
+from rotator.checks import remedies
+from rotator.checks.findings import Level, Reporter
+from rotator.checks.identity import SignedIn
+from rotator.checks.runner import Check, DependencyError, Results
+from rotator.checks.vault_permissions import DefinitionRead, DefinitionWritable, ManagedAccountRead, VaultCheck
+from rotator.issuers import keyvault
 from rotator.plan.plan import Plan
-from rotator.redaction import SecretText
 from rotator.rotation import state
 from rotator.rotation.keys import due
-from rotator.rotation.state import Pending
-from rotator.sas import SasDefinition
 
 
-class Vault(Issuer, Protocol):
-    """The vault, which can also be asked whether it would."""
+class AccountManaged(Check[StorageBundle]):
+    """The vault manages the account, and its own regeneration of keys ends no SAS early."""
 
-    def may_store(self, definition: SasDefinition) -> bool:
-        """Tell whether it must be recovered first; raises VaultForbiddenError unless it may be set so."""
+    name = "managed account"
 
-    def may_regenerate(self) -> None:
-        """Raise VaultForbiddenError unless keys may be regenerated; changes nothing."""
-
-
-class VaultChecks:
-    """The looks, and the `remedies` that know the identity once it is known."""
-
-    def __init__(
-        self,
-        plan: Plan,
-        vault: Vault,
-        key_lister: KeyLister,
-        *,
-        whoami: Callable[[], Principal],
-        time_at: clock_skew.TimeAt,
-        clock: Callable[[], datetime.datetime],
-        place: Mapping[str, str],
-    ) -> None:
-        self._plan = plan
-        self._vault = vault
-        self._ring = key_lister
-        self._whoami = whoami
-        self._time_at = time_at
-        self._clock = clock
-        self._place = place
-        self._unmanaged = False
-        self._resource_id = ""
-        self.remedies = Remedies(plan, place)
-
-    def _sign_in(self, error: errors.RotatorError) -> str:
-        return "" if isinstance(error, IdentityError) and error.unanswered else self.remedies.sign_in()
-
-    def looks(self) -> list[Check]:
-        """Give them in an order in which each comes after those that it needs."""
-        cluster = self._plan.targets[0].cluster
-        looks = [
-            Check("settings", self._settings),
-            Check("identity", self._identity, self._sign_in),
-            Check("vault", self._reach),
-            Check("vault permission secrets get", self._secret(cluster.key_secret), self._command(cluster.key_secret)),
-            Check("vault permission storage get", self._managed, self._command()),
-            Check("vault permission storage getsas", self._stored, self._command()),
-            Check("vault permission storage setsas", self._may_store, self._command()),
-            Check("managed account", self._account),
-            Check("SAS definition", self._definition),
-        ]
-        if cluster.passphrase_secret:
-            name = cluster.passphrase_secret
-            looks.append(Check("passphrase", self._secret(name), self._command(name)))
-        if self._plan.key_rotation_period:
-            looks.append(Check("vault permission storage regeneratekey", self._may_regenerate, self._command()))
-            looks.append(Check("account keys", self._keys))
-        return looks
-
-    def _settings(self, _known: Results, say: Reporter) -> None:
-        for warning in self._plan.warnings:
-            say(Level.WARNING, warning)
-        if not self._plan.warnings:
-            say(Level.OK, "complete and in themselves sound")
-
-    def _identity(self, _known: Results, say: Reporter) -> Principal:
-        who = self._whoami()
-        self.remedies = dataclasses.replace(self.remedies, who=who)
-        say(Level.OK, f"signs in as {who.name}")
-        return who
-
-    def _reach(self, _known: Results, say: Reporter) -> None:
-        before = self._clock()
-        theirs = self._time_at(self._plan.account.vault_url)
-        say(Level.OK, f"{self._plan.account.host} answers")
-        off = clock_skew.ahead(theirs, before, self._clock())
-        # A SAS lives by the vault's clock, and one that lives too short or too long is not delivered.
-        clock_skew.compare(self._plan.account.host, off, say, bound=sas.tolerance(self._plan.definition.validity))
-
-    def _ready(self, known: Results) -> None:
-        known.of("identity")
-        known.of("vault")
-
-    def _secret(self, name: str) -> Callable[[Results, Reporter], SecretText]:
-        def act(known: Results, say: Reporter) -> SecretText:
-            self._ready(known)
-            found = self._vault.secret(name)
-            say(Level.OK, f"secret {name!r} can be read")
-            return found
-
-        return act
-
-    def _managed(self, known: Results, say: Reporter) -> StorageBundle:
-        self._ready(known)
-        try:
-            found = self._vault.managed()
-        except ManagedAccountNotFoundError as error:
-            self._unmanaged = True
-            say(Level.FAILURE, str(error), error.remedy, self.remedies.onboard())
-            raise OverError from error
-        except VaultForbiddenError as error:
-            if self._plan.key_rotation_period:
-                raise
-            # A plain rotation does without.
-            say(Level.WARNING, str(error), error.remedy, self._command()(error))
-            raise OverError from error
-        say(Level.OK, f"the record of {self._plan.account.name!r} can be read")
+    def run(self, results: Results, report: Reporter) -> StorageBundle:
+        """Compare the vault's regeneration period with the settings."""
+        found = results.of(ManagedAccountRead)
+        if found is None:
+            raise DependencyError(ManagedAccountRead)
+        report(Level.OK, f"{found.account} is managed, {found.active_key} signs")
+        for warning in keyvault.early_ends(found, self.plan):
+            report(Level.WARNING, warning)
+        twice = keyvault.regenerated_twice(found, self.plan)
+        if twice:
+            report(Level.WARNING, twice, "", f"{self.context.remedies.onboard()} --no-auto-regenerate")
         return found
 
-    def _stored(self, known: Results, say: Reporter) -> StoredDefinition:
-        self._ready(known)
-        found = self._vault.stored(self._plan.definition)
-        say(Level.OK, "SAS definitions can be read")
-        return found
 
-    def _may_store(self, known: Results, say: Reporter) -> bool:
-        """Tell whether the definition must be recovered first."""
-        self._ready(known)
-        try:
-            deleted = self._vault.may_store(self._plan.definition)
-        except VaultForbiddenError as error:
-            if self._plan.key_rotation_period or self._differs(known):
-                raise
-            text = f"{error}; the SAS definition is as it is wanted, but a run could not change it, nor note in it"
-            say(Level.WARNING, text, error.remedy, self._command()(error))
-            raise OverError from error
-        say(Level.OK, "SAS definitions can be recovered and set" if deleted else "SAS definitions can be set")
-        return deleted
+class DefinitionPresent(Check[bool]):
+    """The SAS definition is as the settings want it; the result is whether there is one to mint a SAS from."""
 
-    def _differs(self, known: Results) -> bool:
-        try:
-            stored: StoredDefinition = known.of("vault permission storage getsas")
-        except NotKnownError:
-            return True
-        return stored.differs
+    name = "SAS definition"
 
-    def _may_regenerate(self, known: Results, say: Reporter) -> None:
-        self._ready(known)
-        known.over("managed account")
-        self._vault.may_regenerate()
-        say(Level.OK, "the vault would take the request; what Resource Manager says to the vault shows only then")
-
-    def _account(self, known: Results, say: Reporter) -> StorageBundle:
-        found: StorageBundle = known.of("vault permission storage get")
-        self._resource_id = found.resource_id
-        say(Level.OK, f"{found.account} is managed, {found.active_key} signs")
-        for warning in due.period_warnings(found, self._plan):
-            switch_off = f"{self.remedies.onboard()} --no-auto-regenerate" if "--no-auto-regenerate" in warning else ""
-            say(Level.WARNING, warning, "", switch_off)
-        return found
-
-    def _definition(self, known: Results, say: Reporter) -> bool:
-        """Tell whether there is one to mint a SAS from."""
-        stored: StoredDefinition = known.of("vault permission storage getsas")
-        known.over("vault permission storage get")
-        if self._unmanaged:
-            raise NotKnownError("managed account")
-        wanted = self._plan.definition
-        for problem in state.unreadable_tags(stored.tags):
-            say(Level.WARNING, problem)
-        before = self._pending(stored)
-        if before:
-            text = f"{before.operation} is not done yet, which run {before.run} began; the next run goes on"
-            say(Level.WARNING, f"{text}, for which it needs what a key rotation needs")
+    def run(self, results: Results, report: Reporter) -> bool:
+        """Compare it with the settings, and look for an unfinished key rotation in its tags."""
+        stored = results.of(DefinitionRead)
+        self._require_account(results)
+        for problem in state.unreadable_entries(stored.tags):
+            report(Level.WARNING, problem)
+        self._report_pending(stored, report)
         if stored.differs:
-            self._change(known, say, stored)
+            self._report_change(stored, results, report)
         else:
-            say(Level.OK, f"{wanted.label} is as the settings want it")
+            report(Level.OK, f"{self.plan.definition.label} is as the settings want it")
         return stored.validity is not None
 
     @staticmethod
-    def _pending(stored: StoredDefinition) -> Pending | None:
+    def _require_account(results: Results) -> None:
+        """Without a managed account there can be no definition; one that may not be read makes no difference."""
         try:
-            return state.pending_of(stored.tags)
-        except errors.KeyRotationError:  # of which the tags' problems tell
-            return None
-
-    def _change(self, known: Results, say: Reporter, stored: StoredDefinition) -> None:
-        wanting = "is not there" if stored.validity is None else "is not as the settings want it"
-        text = f"{self._plan.definition.name!r} {wanting}"
-        try:
-            then = "recovers and sets it" if known.of("vault permission storage setsas") else "sets it"
-        except NotKnownError:
-            say(Level.WARNING, text)  # what keeps a rotation from setting it has its own line
+            missing = results.of(ManagedAccountRead) is None
+        except DependencyError:
             return
-        remedy = "Nothing needs to be done; or let a rotation do it now."
-        say(Level.WARNING, f"{text}: the next rotation {then}", remedy, "python -m rotator rotate --force")
+        if missing:
+            raise DependencyError(AccountManaged)
 
-    def _keys(self, known: Results, say: Reporter) -> None:
-        managed: StorageBundle = known.of("managed account")
-        storage_settings.check(self._place, managed.account)
-        try:
-            keys = self._ring.keys(managed.resource_id)
-        except ResourceManagerForbiddenError as error:
-            say(Level.FAILURE, str(error), error.remedy, self.remedies.key_operator(managed.resource_id))
-            raise OverError from error
-        aged = due.due_by_age(
-            self._plan, AccountState(known.of("vault permission storage getsas"), managed, keys), self._clock()
-        )
-        made = ", ".join(f"{key.name} of {timestamps.text(key.created) if key.created else '?'}" for key in keys.keys)
-        say(Level.OK, f"{made}; {f'due: {aged}' if aged else 'none is due'}")
+    @staticmethod
+    def _report_pending(stored: StoredDefinition, report: Reporter) -> None:
+        before = state.readable_pending(stored.tags)
+        if before:
+            text = f"run {before.run} began to {before.operation} keys and did not finish: the next run resumes it"
+            report(Level.WARNING, f"{text}, and needs all that a key rotation needs")
 
-    def _command(self, secret: str = "") -> Callable[[errors.RotatorError], str]:
-        def command(error: errors.RotatorError) -> str:
-            remedies = self.remedies
-            ways: tuple[tuple[type[errors.RotatorError], Callable[[], str]], ...] = (
-                (RbacVaultError, remedies.access_policies),
-                (KeyAccessForbiddenError, self._key_operators),
-                (VaultForbiddenError, remedies.policy),
-                (VaultFirewallError, lambda: remedies.through_firewall(getattr(error, "address", ""))),
-                (VaultDisabledError, lambda: remedies.enable(secret)),
-                (VaultSecretNotFoundError, lambda: remedies.secret_back(secret, *self._file(secret))),
-                (ManagedAccountNotFoundError, remedies.onboard),
-            )
-            return next((way() for kind, way in ways if isinstance(error, kind)), "")
+    def _report_change(self, stored: StoredDefinition, results: Results, report: Reporter) -> None:
+        problem = "does not exist" if stored.validity is None else "is not as the settings want it"
+        text = f"{self.plan.definition.name!r} {problem}"
+        deleted = results.find(DefinitionWritable)
+        if deleted is None:
+            report(Level.WARNING, text)  # why a rotation cannot set it is in that check's own finding
+            return
+        then = "recovers and sets it" if deleted else "sets it"
+        remedy = "Do nothing, or rotate now."
+        report(Level.WARNING, f"{text}: the next rotation {then}", remedy, remedies.ROTATE_NOW)
 
-        return command
 
-    def _key_operators(self) -> str:
-        return self.remedies.key_operators(self._resource_id or "<resource id of the storage account>")
+class KeysRegenerable(VaultCheck[None]):
+    """The identity may have the account's keys regenerated."""
 
-    def secret_file(self, name: str) -> str:
-        """Give the command that puts the private key, or its passphrase, into the vault."""
-        return self.remedies.secret(name, *self._file(name))
+    name = "vault permission storage regeneratekey"
 
-    def _file(self, name: str) -> tuple[str, ...]:
-        is_key = name == self._plan.targets[0].cluster.key_secret
-        return ("id_ed25519", "application/x-pem-file") if is_key else ("passphrase.txt",)
+    @classmethod
+    def applies(cls, plan: Plan) -> bool:
+        """Whether the timer has keys regenerated."""
+        return plan.key_rotation_period is not None
+
+    def run(self, results: Results, report: Reporter) -> None:
+        """Ask the vault to regenerate a key, in a way in which it regenerates none."""
+        self.require_vault(results)
+        self.context.vault.may_regenerate()
+        report(Level.OK, "the vault would accept the request; whether Resource Manager would shows only in a rotation")
+
+    def resource_id(self, results: Results) -> str:
+        """Return that of the managed account, where it may be read."""
+        found = results.find(AccountManaged)
+        return found.resource_id if found else super().resource_id(results)
+
+
+class KeysListed(Check[None]):
+    """The identity may list the account's keys, and the app itself does not depend on them."""
+
+    name = "account keys"
+
+    @classmethod
+    def applies(cls, plan: Plan) -> bool:
+        """Whether the timer has keys regenerated."""
+        return plan.key_rotation_period is not None
+
+    def run(self, results: Results, report: Reporter) -> None:
+        """List them, and report how old they are."""
+        managed = results.of(AccountManaged)
+        storage_settings.check(self.context.environment, managed.account)
+        keys = self.context.key_lister.keys(managed.resource_id)
+        account = keyvault.account_state(results.of(DefinitionRead), managed, keys)
+        reason = due.due_by_age(self.plan, account, self.context.clock())
+        made = (f"{key.name} of {timestamps.text(key.created) if key.created else '?'}" for key in keys.keys)
+        report(Level.OK, f"{', '.join(made)}; {f'due: {reason}' if reason else 'none is due'}")
+
+    def command(self, error: errors.RotatorError, results: Results) -> str:
+        """Return what lets the identity list them."""
+        if not isinstance(error, ResourceManagerForbiddenError):
+            return ""
+        return self.context.remedies.key_operator(results.of(AccountManaged).resource_id, results.of(SignedIn))

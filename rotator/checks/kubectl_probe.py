@@ -1,6 +1,6 @@
-"""What a check asks of kubectl on the master, none of which changes anything: versions, rights, and dry runs.
+"""The commands that checks run on the master, and what their output means: versions, `auth can-i`, dry runs.
 
-Dry runs need the same rights as the real request, and meet quota and admission as it does
+None of them changes anything. A dry run needs the permissions of the real request, and passes quota and admission too
 (https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run).
 """
 
@@ -17,8 +17,8 @@ from rotator.plan.plan import Cluster, Strategy, Target
 from rotator.redaction import SecretText
 from rotator.sas import Sas, SasDefinition
 
-# Where installations put it that a session without a login shell does not find, and how it is called there.
-_PLACES = {
+# Where installations put kubectl, which a session without a login shell may not find, and the command line there.
+_COMMAND_LINES = {
     "kubectl": "kubectl",
     "/usr/local/bin/kubectl": "/usr/local/bin/kubectl",
     "/usr/bin/kubectl": "/usr/bin/kubectl",
@@ -27,49 +27,59 @@ _PLACES = {
     "/usr/local/bin/k3s": "sudo /usr/local/bin/k3s kubectl",
     "/snap/bin/microk8s": "sudo /snap/bin/microk8s kubectl",
 }
-# Prints, one to a line, the command lines that would work, the best one first.
-PLACES = " ".join(f"command -v {place} >/dev/null && echo '{command}';" for place, command in _PLACES.items()) + " true"
-
-
-SHELL_REMEDY = (
-    "Give this user a POSIX shell, such as /bin/sh: fish and csh read a script otherwise. A forced command in "
-    "authorized_keys has to run the whole of SSH_ORIGINAL_COMMAND by /bin/sh."
+# Prints the command lines that would work, one on each line, the best one first.
+FIND_KUBECTL = (
+    " ".join(f"command -v {place} >/dev/null && echo '{command}';" for place, command in _COMMAND_LINES.items())
+    + " true"
 )
-NEEDED = {WriteMethod.CREATE: {"create"}, WriteMethod.UPDATE: {"update"}, WriteMethod.RECREATE: {"delete", "create"}}
 
 
-def writing(target: Target) -> tuple[str, ...]:
-    """Name the verbs with which the strategy changes the Secret, in the course of time."""
+LOGIN_SHELL_REMEDY = (
+    "Set this user's login shell to a POSIX shell, such as /bin/sh; fish and csh do not run its scripts. A forced "
+    "command in authorized_keys has to pass the whole of SSH_ORIGINAL_COMMAND to /bin/sh."
+)
+NEEDED_VERBS = {
+    WriteMethod.CREATE: {"create"},
+    WriteMethod.UPDATE: {"update"},
+    WriteMethod.RECREATE: {"delete", "create"},
+}
+
+
+def write_verbs(target: Target) -> tuple[str, ...]:
+    """Return the verbs with which the target's strategy writes the Secret, sooner or later."""
     return "create", "update" if target.strategy is Strategy.APPLY else "delete"
 
 
-def script(target: Target, mark: str) -> str:
-    """Give the command of a delivery, with `false` for kubectl. Without a manifest it changes nothing in any case."""
+def delivery_script(target: Target, mark: str) -> str:
+    """Return a delivery's script with `false` for kubectl; without a manifest on stdin it would change nothing either.
+
+    `mark` begins the lines that the script prints.
+    """
     harmless = dataclasses.replace(target.cluster, kubectl=("false",))
     what = WriteMethod.UPDATE if target.strategy is Strategy.APPLY else WriteMethod.RECREATE
     return kubectl.write_command(dataclasses.replace(target, cluster=harmless), what, mark)
 
 
-def client(cluster: Cluster) -> str:
-    """Give the command that prints kubectl's own version."""
+def client_version(cluster: Cluster) -> str:
+    """Return the command that prints kubectl's own version, as JSON."""
     return f"{kubectl.command_line(cluster)} version --client --output=json"
 
 
-def server(cluster: Cluster) -> str:
-    """Give the command that prints the API server's version."""
+def server_version(cluster: Cluster) -> str:
+    """Return the command that prints the API server's version, as JSON."""
     return f"{kubectl.command_line(cluster)} get --raw /version"
 
 
 def can_i(target: Target, verb: str) -> str:
-    """Give the command that says yes or no. Nobody may create by name: RBAC does not know the name beforehand."""
+    """Return the command that prints yes or no. For `create` it has no name: RBAC cannot restrict that by name."""
     what = "secrets" if verb == "create" else f"secrets/{target.secret}"
     return f"{kubectl.command_line(target.cluster)} auth can-i {verb} {what} --namespace {target.namespace}"
 
 
 def dry_run(target: Target, verb: str, document: Document | None = None) -> tuple[str, SecretText | None]:
-    """Give a command that asks the API server for just that without doing it, and what it reads.
+    """Return a command that has the API server validate a request without carrying it out, and its stdin.
 
-    Without a document it only tells who may not: that is judged before what is sent.
+    Without a document it only shows who is refused: the API server authorizes before it reads what is sent.
     """
     path = f"/api/v1/namespaces/{target.namespace}/secrets"
     one, options = f"{path}/{target.secret}", f"{kubectl.command_line(target.cluster)}"
@@ -82,14 +92,14 @@ def dry_run(target: Target, verb: str, document: Document | None = None) -> tupl
     }[verb]
 
 
-def user(stderr: str) -> str | None:
-    """Whom the API server takes kubectl for, as it says when it refuses something."""
+def refused_user(stderr: str) -> str | None:
+    """Return kubectl's user as the API server names it when it refuses a request; None where it does not."""
     found = re.search(r'User "([^"]+)" cannot', stderr)
     return found[1] if found else None
 
 
-def version(stdout: str) -> str:
-    """Read the version out of what `client` or `server` printed; empty when it is none."""
+def version_in(stdout: str) -> str:
+    """Return the version in what `client_version` or `server_version` printed; empty where there is none."""
     try:
         found = json.loads(stdout)
         return str(found.get("clientVersion", found)["gitVersion"])
@@ -98,12 +108,14 @@ def version(stdout: str) -> str:
 
 
 def namespace(target: Target) -> str:
-    """Give the command that looks for the namespace."""
+    """Return the command that reads the namespace."""
     return f"{kubectl.command_line(target.cluster)} get --raw /api/v1/namespaces/{target.namespace}"
 
 
-def trial(target: Target, held: LiveSecret | None, definition: SasDefinition, now: datetime.datetime) -> Document:
-    """Give what a rotation would write, labels, annotations and all, but with nothing in place of the SAS."""
+def empty_secret(
+    target: Target, held: LiveSecret | None, definition: SasDefinition, now: datetime.datetime
+) -> Document:
+    """Return the Secret that a rotation would write, with its labels and annotations, but without a SAS in it."""
     nothing = Sas(
         token=SecretText(""),
         issued=SecretText(""),

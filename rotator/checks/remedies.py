@@ -1,6 +1,6 @@
-"""The commands that mend what a check found: az for Azure, kubectl for the cluster. To be pasted as they are.
+"""The commands that repair what a check finds: az for Azure, kubectl for the cluster, python -m rotator for the rest.
 
-What they cannot know is in angle brackets; everything else comes through a shell as it is.
+They are to be pasted as they are. What they cannot know is in angle brackets; everything else is quoted for a shell.
 """
 
 import dataclasses
@@ -8,112 +8,118 @@ import shlex
 import urllib.parse
 from collections.abc import Mapping
 
-from rotator.azure import permissions
+from rotator.azure import az_commands, permissions
 from rotator.azure.permissions import Principal
 from rotator.plan import secret_settings
 from rotator.plan.plan import Plan, Target
 
-BLOB_OWNER = "Storage Blob Data Owner"
+ROTATE = "python -m rotator rotate"
+ROTATE_NOW = f"{ROTATE} --force"
+
+
+@dataclasses.dataclass(frozen=True)
+class VaultSecret:
+    """A secret in the vault, the file that it is written from, and its content type there."""
+
+    name: str
+    file: str
+    content_type: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
 class Remedies:
-    """Commands for one plan. `place` is the environment, where App Service says which app this is.
-
-    `who` is the identity that the vault and Resource Manager see.
-    """
+    """The commands for one plan. `environment` is where App Service says which app this is."""
 
     plan: Plan
-    place: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
-    who: Principal = dataclasses.field(default_factory=Principal)
+    environment: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
 
     @property
     def vault(self) -> str:
         """The vault's name."""
-        return shlex.quote(self.plan.account.host.partition(".")[0])
+        return self.plan.account.host.partition(".")[0]
+
+    @property
+    def private_key(self) -> VaultSecret:
+        """The SSH key of the first target's cluster."""
+        return VaultSecret(self.plan.targets[0].cluster.key_secret, "id_ed25519", "application/x-pem-file")
+
+    @property
+    def passphrase(self) -> VaultSecret:
+        """That key's passphrase."""
+        return VaultSecret(self.plan.targets[0].cluster.passphrase_secret or "", "passphrase.txt")
 
     def sign_in(self) -> str:
         """Give this process an identity."""
-        app = self.place.get("WEBSITE_SITE_NAME")
+        app = self._app
         if app is None:
-            return "" if self.place.get("IDENTITY_ENDPOINT") else "az login"
-        assign = f"az functionapp identity assign {self._app(app)}"
-        if self.plan.client_id is None:
-            return assign
-        found = f"az identity list --query \"[?clientId=='{self.plan.client_id}'].id\" --output tsv"
-        return f'{assign} --identities "$({found})"'
+            return "" if self.environment.get("IDENTITY_ENDPOINT") else "az login"
+        return az_commands.assign_identity(app, self.plan.client_id)
 
     def setting(self, name: str, value: str) -> str:
-        """Set an app setting, or the environment variable that stands for it in a terminal."""
-        app = self.place.get("WEBSITE_SITE_NAME")
+        """Set an app setting, or in a terminal the environment variable that stands for it."""
+        app = self._app
         if app is None:
             secret = secret_settings.may_hold_secret(name, value)
             return f"export {name}=" + ('"$(cat <file>)"' if secret else shlex.quote(value))
-        return f"az functionapp config appsettings set {self._app(app)} --settings " + secret_settings.arguments(
-            {name: value}
-        )
+        return az_commands.set_app_settings(app, {name: value})
 
-    def policy(self) -> str:
-        """Give the identity what this plan needs of the vault, and leave it what it has there."""
+    def policy(self, who: Principal) -> str:
+        """Grant the identity what this plan needs of the vault, and leave it what it has there."""
         rotates = self.plan.key_rotation_period is not None
         wanted = permissions.APP.union(permissions.KEY_ROTATION) if rotates else permissions.APP
-        return permissions.addition(self.plan.account.host.partition(".")[0], self.who.object_id, wanted)
+        return az_commands.add_policy(self.vault, who.object_id, wanted)
 
     def access_policies(self) -> str:
-        """Have the vault decide by access policies."""
-        return f"az keyvault update --name {self.vault} --enable-rbac-authorization false"
+        """Take the vault out of RBAC mode."""
+        return az_commands.use_access_policies(self.vault)
 
     def through_firewall(self, address: str) -> str:
         """Let an address through the vault's firewall."""
-        return f"az keyvault network-rule add --name {self.vault} --ip-address {_word(address or '<address>')}"
+        return az_commands.allow_vault_address(self.vault, address or "<address>")
 
-    def secret(self, name: str, file: str, content_type: str = "") -> str:
-        """Put a secret into the vault from a file."""
-        kind = f" --content-type {content_type}" if content_type else ""
-        return f"az keyvault secret set {self._secret(name)} --file {_word(file)}{kind}"
+    def upload(self, secret: VaultSecret) -> str:
+        """Write a secret into the vault from its file."""
+        return az_commands.set_secret(self.vault, secret.name, secret.file, secret.content_type)
 
-    def secret_back(self, name: str, file: str, content_type: str = "") -> str:
-        """Bring a secret back that was deleted, or put it there from a file."""
-        return f"az keyvault secret recover {self._secret(name)} || {self.secret(name, file, content_type)}"
+    def recover(self, secret: VaultSecret) -> str:
+        """Recover a secret that was deleted, or write it from its file."""
+        return f"{az_commands.recover_secret(self.vault, secret.name)} || {self.upload(secret)}"
 
     def enable(self, name: str) -> str:
         """Enable a secret."""
-        return f"az keyvault secret set-attributes {self._secret(name)} --enabled true"
+        return az_commands.enable_secret(self.vault, name)
 
     def onboard(self) -> str:
-        """Let the vault manage the account, whose name the blob endpoint tells; the vault may call it otherwise."""
-        account = _account(self.plan.blob_endpoint or "")
-        show = f"az keyvault show --name {self.vault} --query id --output tsv"
-        return f'python -m rotator onboard --vault "$({show})" --storage-account {_id(account)}'
+        """Let the vault manage the account. Its name is in the blob endpoint; the vault may have it under another."""
+        account = az_commands.account_id(_account(self.plan.blob_endpoint or ""))
+        return f"python -m rotator onboard --vault {az_commands.vault_id(self.vault)} --storage-account {account}"
 
-    def key_operator(self, resource_id: str) -> str:
+    def key_operator(self, resource_id: str, who: Principal) -> str:
         """Let the identity list and regenerate an account's keys."""
-        return _role(permissions.KEY_OPERATOR, _word(resource_id), self.who)
+        return az_commands.assign_role_to(permissions.KEY_OPERATOR, az_commands.word(resource_id), who)
 
-    def key_operators(self, resource_id: str) -> str:
-        """Let the identity and Key Vault itself do so: which of them lacks the role, the vault does not tell."""
+    def key_operators(self, resource_id: str, who: Principal) -> str:
+        """Let the identity and Key Vault itself do so: the vault does not say which of them lacks the role."""
         application = permissions.key_vault_application(self.plan.account.host)
-        role, scope = permissions.KEY_OPERATOR, _word(resource_id)
-        itself = f"az role assignment create --role {role} --assignee {application} --scope {scope}"
-        return f"{itself}; {self.key_operator(resource_id)}"
+        itself = az_commands.assign_role(permissions.KEY_OPERATOR, az_commands.word(resource_id), application)
+        return f"{itself}; {self.key_operator(resource_id, who)}"
 
     def blob_owner(self, blob_url: str, who: Principal) -> str:
-        """Let whoever opens the app's own storage use it."""
-        return _role(BLOB_OWNER, _id(_account(blob_url)), who)
+        """Let the identity that opens the app's own storage read and write blobs there."""
+        return az_commands.assign_role_to(permissions.BLOB_OWNER_NAME, az_commands.account_id(_account(blob_url)), who)
 
     def through_storage_firewall(self, blob_url: str) -> str:
-        """Let an address, which storage does not tell, through an account's firewall."""
-        account = _word(_account(blob_url))
-        return f"az storage account network-rule add --account-name {account} --ip-address <address of this network>"
+        """Let an address, which storage does not name, through an account's firewall."""
+        return az_commands.allow_storage_address(_account(blob_url), "<address of this network>")
 
     def shared_key(self, account: str) -> str:
-        """Have an account accept what its keys signed."""
-        return f"az storage account update --name {_word(account)} --allow-shared-key-access true"
+        """Let an account accept what its keys signed."""
+        return az_commands.allow_shared_key(az_commands.by_name(account))
 
     def grant(self, target: Target, verb: str, user: str | None) -> str:
-        """Let kubectl's user do this with the Secret. Who may create may create any: RBAC knows no name before.
+        """Grant kubectl's user the verb on the Secret; `create` on every Secret, as RBAC cannot restrict it by name.
 
-        `auth reconcile` makes what is missing and adds to what is there, so that it can be done again, for another
+        `auth reconcile` creates what is missing and adds to what exists, so the command can be run again, for another
         user too (https://kubernetes.io/docs/reference/access-authn-authz/rbac/#kubectl-auth-reconcile).
         """
         name = f"rotator-{target.secret}-{verb}"
@@ -126,45 +132,29 @@ class Remedies:
             for made in (role, binding)
         )
 
-    def _app(self, app: str) -> str:
-        group = self.place.get("WEBSITE_RESOURCE_GROUP", "<resource group>")
-        return f"--name {_word(app)} --resource-group {_word(group)}"
-
-    def _secret(self, name: str) -> str:
-        return f"--vault-name {self.vault} --name {_word(name)}"
+    @property
+    def _app(self) -> str | None:
+        """The words that select the function app that this is; None elsewhere."""
+        app = self.environment.get("WEBSITE_SITE_NAME")
+        if app is None:
+            return None
+        return az_commands.by_name(app, self.environment.get("WEBSITE_RESOURCE_GROUP", "<resource group>"))
 
 
 def namespace(target: Target) -> str:
-    """Make the namespace."""
+    """Create the namespace."""
     return f"kubectl create namespace {target.namespace}"
 
 
-def _word(text: str) -> str:
-    """Give one word of a command line; what is to be filled in stays as it is."""
-    return text if text.startswith("<") and text.endswith(">") else shlex.quote(text)
-
-
 def _account(url: str) -> str:
-    """Name the account that a URL leads to: the path, or the host's first label, unless it is a domain of one's own."""
+    """Return the account that a URL names: by its path or its host's first label, unless the domain is a custom one."""
     parts = urllib.parse.urlsplit(url)
     label, blob, _ = (parts.hostname or "").partition(".blob.")
     return parts.path.strip("/") or (label.partition(".")[0] if blob else "<name of the storage account>")
-
-
-def _id(account: str) -> str:
-    return f'"$(az storage account show --name {_word(account)} --query id --output tsv)"'
-
-
-def _role(role: str, scope: str, who: Principal) -> str:
-    kind = f" --assignee-principal-type {who.kind}" if who.kind else ""
-    return (
-        f"az role assignment create --role {shlex.quote(role)} --assignee-object-id {_word(who.object_id)}{kind} "
-        f"--scope {scope}"
-    )
 
 
 def _subject(user: str | None) -> str:
     account = (user or "").removeprefix("system:serviceaccount:")
     if account != user and account.count(":") == 1:
         return f"--serviceaccount={shlex.quote(account)}"
-    return f"--user={_word(user or '<the user in the kubeconfig of the master>')}"
+    return f"--user={az_commands.word(user or '<the user in the kubeconfig of the master>')}"

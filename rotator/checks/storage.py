@@ -1,220 +1,152 @@
-"""Looks at storage: whether it accepts a SAS of the vault's, and whether the app's own has what runs need."""
+"""Checks that the vault mints the SAS that the settings ask for, and that storage accepts it and the one in use."""
 
-import datetime
-from collections.abc import Callable
-from typing import NoReturn, Protocol
+from http import HTTPStatus
+from typing import NoReturn
 
 from rotator import errors, sas
-from rotator.azure.errors import NoAnswerError, StorageRefusedError, StorageUnreachableError, VaultError
-from rotator.azure.host_storage.lease import Holder
-from rotator.azure.host_storage.storage_settings import HostStorage
-from rotator.azure.permissions import Principal
-from rotator.checks import clock_skew
-from rotator.checks.findings import Level
-from rotator.checks.remedies import Remedies
-from rotator.checks.runner import Check, NotKnownError, OverError, Reporter, Results
+from rotator.azure.errors import BY_FIREWALL, NoAnswerError, StorageRefusedError, StorageUnreachableError, VaultError
+from rotator.checks import clock, remedies
+from rotator.checks.findings import Level, Reporter
+from rotator.checks.issuer_keyvault import AccountManaged, DefinitionPresent
+from rotator.checks.kubernetes_secret import LiveSecretRead
+from rotator.checks.runner import AlreadyReportedError, Check, Found, Results
+from rotator.checks.vault_permissions import DefinitionRead, PrivateKeyRead
 from rotator.delivery import manifest
-from rotator.delivery.manifest import LiveSecret
-from rotator.issuers.interface import Issuer, Prover
-from rotator.plan.plan import Plan
-from rotator.rotation.issuance import Issuance
 from rotator.sas import Sas
 
-_BY_FIREWALL = "AuthorizationFailure"
 _WITHOUT_KEYS = "KeyBasedAuthenticationNotPermitted"
-# Why storage refuses any SAS, whatever the definition lets it grant.
-_WHATEVER_IT_GRANTS = (_WITHOUT_KEYS, _BY_FIREWALL, "answered 404")
 
 
-class OwnBlobs(Protocol):
-    """The app's own storage, looked at without taking or making anything."""
+class SasMinted(Check[Sas]):
+    """The vault mints a SAS as the settings want it; the result is that SAS, which nobody gets."""
 
-    def whoami(self) -> Principal:
-        """Who opens it, which need not be the vault's identity."""
+    name = "SAS"
 
-    def holder(self) -> Holder | str | None:
-        """Who has the lease; raises LeaseUnavailableError, also where it could not be taken."""
-
-    def container(self) -> bool:
-        """Whether the container for reports is there; raises ArchiveError, also where it could not be written."""
-
-
-class StorageChecks:
-    """The looks. `remedies` gives the commands once the identity is known."""
-
-    def __init__(
-        self,
-        plan: Plan,
-        issuer: Issuer,
-        prover: Prover,
-        issuance: Issuance,
-        *,
-        own: tuple[HostStorage, OwnBlobs] | None,
-        time_at: clock_skew.TimeAt,
-        clock: Callable[[], datetime.datetime],
-        remedies: Callable[[], Remedies],
-    ) -> None:
-        self._plan = plan
-        self._issuer = issuer
-        self._prover = prover
-        self._issuing = issuance
-        self._own = own
-        self._time_at = time_at
-        self._clock = clock
-        self._remedies = remedies
-
-    def looks(self) -> list[Check]:
-        """Give them in an order in which each comes after those that it needs."""
-        rotates_keys = self._plan.key_rotation_period is not None
-        looks = [
-            Check("SAS", self._sas),
-            Check("storage", self._storage),
-            Check("held SAS", self._held, severity=Level.WARNING),
-            # A plain rotation goes on without; one of the keys does not.
-            Check("lease", self._lease, self._own_command, Level.FAILURE if rotates_keys else Level.WARNING),
-        ]
-        if self._plan.report_container:
-            looks.append(Check("reports", self._reports, self._own_command, Level.WARNING))
-        return looks
-
-    def _sas(self, known: Results, say: Reporter) -> Sas:
-        known.of("vault permission secrets get")
-        if not known.of("SAS definition"):
-            say(Level.SKIPPED, "there is no SAS definition to mint one from yet")
-            raise OverError
-        differs = self._differs(known)
+    def run(self, results: Results, report: Reporter) -> Sas:
+        """Have one minted. What is wrong with it is no failure where the next rotation sets the definition first."""
+        results.require(PrivateKeyRead)  # a SAS is read as a secret too
+        if not results.of(DefinitionPresent):
+            report(Level.SKIPPED, "not checked: there is no SAS definition yet to mint one from")
+            raise AlreadyReportedError
+        differs = results.of(DefinitionRead).differs
+        minted = self._mint(report, differs=differs)
         try:
-            issued = sas.parse(self._issuer.mint(self._plan.definition))
-        except (VaultError, errors.SasError) as error:
-            if not differs:
-                raise
-            say(Level.SKIPPED, f"the SAS definition as it is mints none: {error}")
-            raise OverError from error
-        try:
-            sas.check(issued, self._plan.definition, self._clock())
+            sas.check(minted, self.plan.definition, self.context.clock())
         except errors.SasError as error:
             if not differs:
                 raise
-            say(Level.SKIPPED, f"the SAS definition as it is mints another than is wanted: {error}")
-            return issued
-        say(Level.OK, f"the vault mints {issued} as it should")
-        return issued
+            report(Level.SKIPPED, f"the present SAS definition mints another SAS than the settings want: {error}")
+            return minted
+        report(Level.OK, f"the vault mints {minted} as it should")
+        return minted
 
-    def _differs(self, known: Results) -> bool:
-        """Whether a rotation sets the definition before it mints from it."""
-        return bool(known.of("vault permission storage getsas").differs)
-
-    def _storage(self, known: Results, say: Reporter) -> None:
-        if not self._plan.prove:
-            say(Level.WARNING, "SAS are delivered without a trial: ROTATION_PROVE is false", *self._setting("true"))
-            return
-        if self._plan.blob_endpoint is None:
-            known.of("vault permission storage getsas")
-        endpoint = self._endpoint(say)
-        self._reach(endpoint, say)
-        issued: Sas = known.of("SAS")
+    def _mint(self, report: Reporter, *, differs: bool) -> Sas:
         try:
-            say(Level.OK, f"{endpoint}: {self._prover.prove(issued, endpoint)}")
-        except StorageUnreachableError as error:
-            self._unreachable(error, say)
-        except StorageRefusedError as error:
-            if self._differs(known) and not any(code in str(error) for code in _WHATEVER_IT_GRANTS):
-                text = f"{_told(error)}; the next rotation sets the SAS definition, and tries what that mints"
-                say(Level.WARNING, text, "Let a rotation do it now.", "python -m rotator rotate --force")
-                return
-            say(Level.FAILURE, str(error), error.remedy, self._unlock(known, error, endpoint))
-            raise OverError from error
+            return sas.parse(self.context.vault.mint(self.plan.definition))
+        except (VaultError, errors.SasError) as error:
+            if not differs:
+                raise
+            report(Level.SKIPPED, f"the present SAS definition mints no SAS: {error}")
+            raise AlreadyReportedError from error
 
-    def _reach(self, endpoint: str, say: Reporter) -> None:
-        before = self._clock()
-        try:
-            theirs = self._time_at(endpoint)
-        except NoAnswerError as error:
-            self._unreachable(error, say)
-        # Whether it makes storage refuse a SAS is seen by trying one.
-        clock_skew.compare(endpoint, clock_skew.ahead(theirs, before, self._clock()), say)
 
-    def _unreachable(self, error: errors.RotatorError, say: Reporter) -> NoReturn:
-        # One that is only concluded may not be how storage is reached from here; SAS are then delivered untried.
-        say(Level.FAILURE if self._plan.blob_endpoint else Level.WARNING, str(error), error.remedy)
-        raise OverError from error
+class EndpointCheck(Check[Found]):
+    """A check that asks the account's blob endpoint."""
 
-    def _held(self, known: Results, say: Reporter) -> None:
-        """Try what consumers use now; a rotation would replace it, whatever storage says of it."""
-        if not self._plan.prove:
-            say(Level.SKIPPED, "ROTATION_PROVE is false")
-            return
-        known.of("storage")
-        held: LiveSecret | None = known.of("Secret")
-        found = manifest.held_sas(held, self._plan.targets[0]) if held else None
+    def endpoint(self, report: Reporter) -> str:
+        """Return its URL; reports where it is not known, and raises AlreadyReportedError then."""
+        found = self.plan.blob_endpoint or self.context.account.endpoint()
         if found is None:
-            say(Level.SKIPPED, "the Secret holds no SAS to try")
-            return
-        try:
-            say(Level.OK, f"{found}: {self._prover.prove(found, self._endpoint(say))}")
-        except StorageRefusedError as error:
-            text = f"consumers are refused: {_told(error)}"
-            say(Level.WARNING, text, "Rotate now.", "python -m rotator rotate --force")
-
-    def _setting(self, value: str) -> tuple[str, str]:
-        return "Set ROTATION_PROVE=true.", self._remedies().setting("ROTATION_PROVE", value)
-
-    def _endpoint(self, say: Reporter) -> str:
-        found = self._plan.blob_endpoint or self._issuing.account.endpoint()
-        if found is None:
-            command = self._remedies().setting("STORAGE_BLOB_ENDPOINT", "https://<account>.blob.core.windows.net")
-            say(Level.WARNING, "where storage is is not known, so SAS are delivered without a trial", "", command)
-            raise OverError
+            command = self.context.remedies.setting("STORAGE_BLOB_ENDPOINT", "https://<account>.blob.core.windows.net")
+            text = "the blob endpoint is not known, so a SAS is delivered without trying it on storage"
+            report(Level.WARNING, text, "", command)
+            raise AlreadyReportedError
         return found
 
-    def _unlock(self, known: Results, error: errors.RotatorError, endpoint: str) -> str:
-        if _BY_FIREWALL in str(error):
-            return self._remedies().through_storage_firewall(endpoint)
-        if _WITHOUT_KEYS not in str(error):
-            return ""
+
+class SasAccepted(EndpointCheck[None]):
+    """Storage answers, its clock agrees with ours, and it accepts what the vault mints."""
+
+    name = "storage"
+
+    def run(self, results: Results, report: Reporter) -> None:
+        """Try the SAS that was minted, where a rotation would."""
+        if not self.plan.prove:
+            command = self.context.remedies.setting("ROTATION_PROVE", "true")
+            text = "a SAS is delivered without trying it on storage: ROTATION_PROVE is false"
+            report(Level.WARNING, text, "Set ROTATION_PROVE=true.", command)
+            return
+        if self.plan.blob_endpoint is None:
+            results.require(DefinitionRead)
+        endpoint = self.endpoint(report)
+        self._compare_clocks(endpoint, report)
+        minted = results.of(SasMinted)
         try:
-            return self._remedies().shared_key(known.of("managed account").account)
-        except NotKnownError:
-            return self._remedies().shared_key("<the storage account>")
+            report(Level.OK, f"{endpoint}: {self.context.prover.prove(minted, endpoint)}")
+        except StorageUnreachableError as error:
+            self._report_unreachable(error, report)
+        except StorageRefusedError as error:
+            self._report_refused(error, endpoint, results, report)
 
-    def _lease(self, known: Results, say: Reporter) -> None:
-        known.of("identity")
-        if self._own is None:
-            command = self._remedies().setting("AzureWebJobsStorage__accountName", "<account>")
-            text = "no storage of the app's own is set: nothing keeps two runs from meeting, and keys are left alone"
-            say(
-                Level.FAILURE if self._plan.key_rotation_period else Level.WARNING,
-                text,
-                "Set AzureWebJobsStorage__accountName.",
-                command,
-            )
+    def _compare_clocks(self, endpoint: str, report: Reporter) -> None:
+        before = self.context.clock()
+        try:
+            theirs = self.context.time_at(endpoint)
+        except NoAnswerError as error:
+            self._report_unreachable(error, report)
+        # Whether storage refuses a SAS because of its clock shows when one is tried.
+        clock.compare(endpoint, clock.ahead(theirs, before, self.context.clock()), report)
+
+    def _report_unreachable(self, error: errors.RotatorError, report: Reporter) -> NoReturn:
+        # An endpoint concluded from the account's name may not be how storage is reached: then a SAS is not tried.
+        report(Level.FAILURE if self.plan.blob_endpoint else Level.WARNING, str(error), error.remedy)
+        raise AlreadyReportedError from error
+
+    def _report_refused(self, error: StorageRefusedError, endpoint: str, results: Results, report: Reporter) -> None:
+        if results.of(DefinitionRead).differs and not _refuses_any(error):
+            text = f"{error.refusal}; the next rotation sets the SAS definition, and tries a new SAS"
+            report(Level.WARNING, text, "Rotate now.", remedies.ROTATE_NOW)
             return
-        holder = self._own[1].holder()
-        if holder:
-            say(Level.WARNING, f"a run is in progress: {holder}", "Wait for it to end.")
-        else:
-            say(Level.OK, "it can be taken: no run is in progress")
+        report(Level.FAILURE, str(error), error.remedy, self._admit(error, endpoint, results))
+        raise AlreadyReportedError from error
 
-    def _reports(self, known: Results, say: Reporter) -> None:
-        known.of("identity")
-        if self._own is None:
-            command = self._remedies().setting("AzureWebJobsStorage__accountName", "<account>")
-            text = "REPORT_CONTAINER is set, but no storage of the app's own that has it"
-            say(Level.WARNING, text, "Set AzureWebJobsStorage__accountName.", command)
-            return
-        there = self._own[1].container()
-        where = "is there" if there else "is made by the next run"
-        say(Level.OK, f"container {self._plan.report_container} {where}, and may be written")
-
-    def _own_command(self, error: errors.RotatorError) -> str:
-        url = self._own[0].blob_url if self._own else None
-        if self._own is None or url is None:
+    def _admit(self, error: StorageRefusedError, endpoint: str, results: Results) -> str:
+        """Return what has the account accept requests from here, or accept a SAS at all."""
+        if error.storage_code == BY_FIREWALL:
+            return self.context.remedies.through_storage_firewall(endpoint)
+        if error.storage_code != _WITHOUT_KEYS:
             return ""
-        if _BY_FIREWALL in str(error):
-            return self._remedies().through_storage_firewall(url)
-        lacks_role = "AuthorizationPermissionMismatch" in str(error)
-        return self._remedies().blob_owner(url, self._own[1].whoami()) if lacks_role else ""
+        managed = results.find(AccountManaged)
+        return self.context.remedies.shared_key(managed.account if managed else "<the storage account>")
 
 
-def _told(error: errors.RotatorError) -> str:
-    return str(error).removesuffix("; it was not delivered")
+class LiveSasAccepted(EndpointCheck[None]):
+    """Storage accepts the SAS that consumers use now; a rotation would replace it in any case."""
+
+    name = "held SAS"
+
+    @property
+    def severity(self) -> Level:
+        """A warning: no rotation depends on the SAS that it replaces."""
+        return Level.WARNING
+
+    def run(self, results: Results, report: Reporter) -> None:
+        """Try what the Secret holds."""
+        if not self.plan.prove:
+            report(Level.SKIPPED, "not checked: ROTATION_PROVE is false")
+            return
+        results.require(SasAccepted)
+        live = results.of(LiveSecretRead)
+        found = manifest.held_sas(live, self.target) if live else None
+        if found is None:
+            report(Level.SKIPPED, "not checked: the Secret holds no SAS")
+            return
+        try:
+            report(Level.OK, f"{found}: {self.context.prover.prove(found, self.endpoint(report))}")
+        except StorageRefusedError as error:
+            report(Level.WARNING, f"consumers are refused: {error.refusal}", "Rotate now.", remedies.ROTATE_NOW)
+
+
+def _refuses_any(error: StorageRefusedError) -> bool:
+    """Whether storage refuses each SAS in this way, whatever the SAS definition lets it grant."""
+    return error.status == HTTPStatus.NOT_FOUND or error.storage_code in (_WITHOUT_KEYS, BY_FIREWALL)

@@ -1,4 +1,4 @@
-"""`python -m rotator history`: what earlier runs did, from the reports that were kept."""
+"""`python -m rotator history`: what earlier runs did, from the reports in the app's own storage."""
 
 import collections
 import datetime
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rotator import activity, app
-from rotator.commands import error_output, tables, terminal
-from rotator.commands.terminal import Manner
+from rotator.commands import error_output, interrupts, options, printing, tables
+from rotator.commands.options import OutputOptions
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -26,41 +26,48 @@ _COLOURS = {
 
 @click.command()
 @click.argument("run", required=False)
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many runs at most.")
-@click.option("--days", type=click.IntRange(1, 366), default=30, show_default=True, help="How far back.")
-@terminal.mannered
-def history(*, run: str | None, limit: int, days: int, manner: Manner) -> None:
-    """Say what earlier runs did, the newest first; of one RUN everything.
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many runs to list at most."
+)
+@click.option("--days", type=click.IntRange(1, 366), default=30, show_default=True, help="How many days to go back.")
+@options.output_options
+def history(*, run: str | None, limit: int, days: int, output: OutputOptions) -> None:
+    """Show what earlier runs did.
 
-    Each run's report is kept in the container that REPORT_CONTAINER names, in the app's own storage.
+    Lists the newest run first; with RUN, shows everything about that one. The reports are in
+    the container that REPORT_CONTAINER names, in the app's own storage.
 
     \b
     Examples:
       python -m rotator history --days 7
       python -m rotator history 20261124T043505Z-ec886b
       python -m rotator history --json | jq '.reports[] | select(.failed)'
-    """  # noqa: D301  # click takes the backspace itself for "do not wrap"
+    """  # noqa: D301  # click reads the backspace as "do not wrap"
     since = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=days)
-    with terminal.telling(manner):
-        with terminal.looking(manner), activity.of("the app's own storage, for the reports"), app.archive() as archive:
+    with error_output.report_errors(output):
+        with (
+            interrupts.read_only(output),
+            activity.of("the app's own storage, for the reports"),
+            app.archive() as archive,
+        ):
             found = {"reports": archive.recent(limit, since)} if run is None else archive.find(run)
-        if manner.as_json:
-            click.echo(error_output.json_text(found, indent=2))
+        if output.as_json:
+            click.echo(printing.json_text(found, indent=2))
         elif run is not None:
-            _show(found)
+            _print_report(found)
         elif found["reports"]:
-            _list(found["reports"])
+            _print_list(found["reports"])
         else:
             click.echo(f"no report was kept in the last {days} days")
 
 
-def _list(reports: list[dict[str, Any]]) -> None:
-    console, rows = terminal.console(), []
+def _print_list(reports: list[dict[str, Any]]) -> None:
+    console, rows = printing.console(), []
     for report in reports:
         *before, outcome, what = _cells(report)
-        rows.append([*map(terminal.text, before), _outcome_text(outcome), terminal.text(what)])
+        rows.append([*map(printing.text, before), _outcome_text(outcome), printing.text(what)])
     headings = ("WHEN", "RUN", "ASKED BY", "OUTCOME", "WHAT")
-    # A run's name is to be copied as a whole, and begins with its time.
+    # A run's name is copied as a whole, so it is not folded; it begins with the time, so WHEN can be left out.
     tables.show(console, tables.headed(console, headings, rows, whole=headings[:-1], spare={"WHEN"}))
 
 
@@ -79,50 +86,50 @@ def _outcome(report: dict[str, Any]) -> str:
 
 
 def _what(report: dict[str, Any]) -> str:
-    """Say in one cell what happened, and why."""
+    """Return what happened and why, for one cell."""
     if report.get("error"):
         return f"{report['error'].get('error')}: {report['error'].get('message')}"
     targets, key = report["targets"], report.get("key")
     kinds = collections.Counter(str(target.get("outcome")) for target in targets)
-    told = [", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))] if len(targets) > 1 else []
-    told += dict.fromkeys(str(target.get("reason") or target.get("error")) for target in targets)
-    told += ["drift"] if any(target.get("drift") for target in targets) else []
-    told += ["the SAS definition was set"] if report.get("definition_changed") else []
-    told += [f"{key.get('operation')} {key.get('outcome')}: {key.get('reason')}"] if key else []
-    return "; ".join(told)
+    parts = [", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))] if len(targets) > 1 else []
+    parts += dict.fromkeys(str(target.get("reason") or target.get("error")) for target in targets)
+    parts += ["drift"] if any(target.get("drift") for target in targets) else []
+    parts += ["the SAS definition was set"] if report.get("definition_changed") else []
+    parts += [f"{key.get('operation')} {key.get('outcome')}: {key.get('reason')}"] if key else []
+    return "; ".join(parts)
 
 
-def _show(report: dict[str, Any]) -> None:
+def _print_report(report: dict[str, Any]) -> None:
     error = report.get("error") or {}
-    _section(f"run {report['run']}", _outcome(report), {**report, **error}, "run", "failed", "targets", "key")
+    _print_section(f"run {report['run']}", _outcome(report), {**report, **error}, "run", "failed", "targets", "key")
     for target in report["targets"]:
-        _section(target.get("target"), target.get("outcome"), target, "target", "outcome")
+        _print_section(target.get("target"), target.get("outcome"), target, "target", "outcome")
     if key := report.get("key"):
         failure = key.get("failure") or {}
-        _section(key.get("operation"), key.get("outcome"), {**key, **failure}, "operation", "outcome", "failure")
+        _print_section(key.get("operation"), key.get("outcome"), {**key, **failure}, "operation", "outcome", "failure")
 
 
-def _section(title: object, outcome: object, facts: dict[str, Any], *told: str) -> None:
-    """Print a heading, and under it what is known but for what the heading, or another section, tells."""
+def _print_section(title: object, outcome: object, facts: dict[str, Any], *left_out: str) -> None:
+    """Print a heading and the facts, except those `left_out`, which the heading or another section shows."""
     from rich.table import Table
 
-    console = terminal.console()
-    console.print(terminal.text(f"{title}: ") + _outcome_text(str(outcome)))
+    console = printing.console()
+    console.print(printing.text(f"{title}: ") + _outcome_text(str(outcome)))
     table = Table(box=None, show_header=False, padding=(0, 0, 0, 2))
     table.add_column()
     table.add_column(overflow="fold")
     for name, value in facts.items():
         for each in value if isinstance(value, list) else [value]:
-            if each and name not in told:
-                table.add_row(terminal.text(name.replace("_", " ")), terminal.text(_words(each)))
+            if each and name not in left_out:
+                table.add_row(printing.text(name.replace("_", " ")), printing.text(_value_text(each)))
     tables.show(console, table)
 
 
-def _words(value: object) -> str:
+def _value_text(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {each}" for name, each in value.items())
     return "yes" if value is True else str(value)
 
 
 def _outcome_text(outcome: str) -> "Text":
-    return terminal.text(outcome, _COLOURS.get(outcome, ""))
+    return printing.text(outcome, _COLOURS.get(outcome, ""))

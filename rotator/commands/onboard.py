@@ -1,27 +1,24 @@
-"""`python -m rotator onboard`: from options, azd's environment and files to an onboarding, told step by step."""
+"""`python -m rotator onboard`: the options, the questions to the operator, and the steps as text or JSON."""
 
-import dataclasses
 import datetime
 import os
-import re
-import shlex
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
 
-from rotator import app, errors
+from rotator import app
 from rotator.azure import resource_id
-from rotator.commands import error_output, terminal
-from rotator.commands.terminal import Manner
-from rotator.delivery.errors import PrivateKeyError
+from rotator.commands import error_output, interrupts, onboard_request, options, printing
+from rotator.commands.onboard_request import FINGERPRINT, OnboardOptions
+from rotator.commands.options import OutputOptions
+from rotator.onboarding import shell_commands
 from rotator.onboarding.errors import ConfirmationNeededError, OnboardingError
-from rotator.onboarding.steps import OnboardingRequest, Step, StepOutcome
-from rotator.plan import host_keys, loader
-from rotator.plan.plan import Plan, Strategy
+from rotator.onboarding.steps import Step, StepOutcome
+from rotator.plan import host_keys
+from rotator.plan.host_keys import HostKey
 from rotator.plan.setting_types import validity
-from rotator.redaction import SecretText
 
 _COLOURS = {
     StepOutcome.CHECKED: "cyan",
@@ -29,9 +26,6 @@ _COLOURS = {
     StepOutcome.WOULD: "yellow",
     StepOutcome.DONE: "green",
 }
-_FINGERPRINT = "KUBERNETES_SSH_FINGERPRINT"
-_HOST_SETTINGS = ("AzureWebJobsStorage", "AZURE_CLIENT_ID")
-
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -52,28 +46,6 @@ def _period(text: str) -> datetime.timedelta:
         raise click.BadParameter(f"{error}, for example P30D") from None
 
 
-@dataclasses.dataclass(frozen=True)
-class Choices:
-    """The options."""
-
-    storage_account: resource_id.ResourceId
-    vault: resource_id.ResourceId
-    function_app: resource_id.ResourceId | None
-    app_principal: str | None
-    key_vault_principal: str | None
-    active_key: str
-    auto_regenerate: bool | None
-    regeneration_period: datetime.timedelta | None
-    key_rotation: bool
-    ssh_key: Path | None
-    passphrase_file: Path | None
-    unseen_host: bool
-    dry_run: bool
-    yes: bool
-    save_settings: Path | None
-    as_json: bool
-
-
 @click.command()
 @click.option(
     "--storage-account",
@@ -81,7 +53,7 @@ class Choices:
     metavar="ID",
     envvar="STORAGE_ACCOUNT_ID",
     required=True,
-    help="The resource id of the storage account that the vault is to manage.",
+    help="The resource id of the storage account that the vault will manage.",
 )
 @click.option(
     "--vault",
@@ -96,7 +68,7 @@ class Choices:
     type=_id(resource_id.FUNCTION_APP),
     metavar="ID",
     envvar="FUNCTION_APP_ID",
-    help="The function app's resource id, to write its settings and find its identity.",
+    help="The function app's resource id, to find its identity and write its settings.",
 )
 @click.option(
     "--app-principal", envvar="ROTATOR_PRINCIPAL_ID", metavar="ID", help="The object id of the app's identity."
@@ -112,73 +84,84 @@ class Choices:
     type=click.Choice(["key1", "key2"]),
     default="key1",
     show_default=True,
-    help="The key that the vault signs with to begin with.",
+    help="The key that signs the SAS when the vault begins to manage the account.",
 )
 @click.option(
     "--auto-regenerate/--no-auto-regenerate",
     default=None,
-    help="Whether the vault regenerates keys: yes to begin with, unless there is a KEY_ROTATION_PERIOD.",
+    help="Whether the vault regenerates the keys. Default: as before; for a new managed account yes, unless "
+    "KEY_ROTATION_PERIOD is set.",
 )
-@click.option("--regeneration-period", type=_period, metavar="DURATION", help="How often: P30D to begin with.")
+@click.option(
+    "--regeneration-period",
+    type=_period,
+    metavar="DURATION",
+    help="How often the vault regenerates a key. Default: as before; P30D for a new managed account.",
+)
 @click.option(
     "--key-rotation",
     is_flag=True,
     envvar="KEY_ROTATION_ENABLED",
-    help="Let the app have keys regenerated; a KEY_ROTATION_PERIOD means so too.",
+    help="Let the app regenerate keys; implied by KEY_ROTATION_PERIOD.",
 )
-@click.option("--ssh-key", type=_FILE, help="A private key's file; without it the vault's, or a new Ed25519 key.")
-@click.option("--passphrase-file", type=_FILE, help="A file with that key's passphrase.")
+@click.option(
+    "--ssh-key", type=_FILE, help="A private key's file. Default: the key in the vault, or a new Ed25519 key."
+)
+@click.option("--passphrase-file", type=_FILE, help="A file with the passphrase of that key.")
 @click.option(
     "--unseen-host",
     is_flag=True,
     envvar="ROTATOR_ONBOARD_UNSEEN_HOST",
-    help="Take KUBERNETES_SSH_FINGERPRINT as it is, for a master that only the app reaches.",
+    help="Accept KUBERNETES_SSH_FINGERPRINT unseen, for a master that only the app can reach.",
 )
-@click.option("--dry-run", is_flag=True, help="Look, and say what would be done.")
-@click.option("-y", "--yes", is_flag=True, help="Make the changes unasked; confirms no unknown host key.")
+@click.option("--dry-run", is_flag=True, help="Show what would be changed; change nothing.")
+@click.option("-y", "--yes", is_flag=True, help="Make the changes without asking; confirms no unknown host key.")
 @click.option(
     "--save-settings",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the confirmed settings there as NAME=value, none of them secret.",
+    help="Write the confirmed host key fingerprint to this file, as NAME=value.",
 )
-@terminal.mannered
-def onboard(*, manner: Manner, **options: object) -> None:
-    """Bring vault, app and master together: what no template can do.
+@options.output_options
+def onboard(*, output: OutputOptions, **values: object) -> None:
+    """Set up vault, app and master: what no template can do.
 
     \b
-    Looks at everything first, shows the master's host key for confirmation, then:
-      1. gives you and the app their access policies
+    Checks everything first, asks you to confirm the master's host key and the
+    changes, then:
+      1. grants you and the app their access policies
       2. lets the vault manage the storage account
-      3. puts an SSH key into the vault, and prints its public half
+      3. writes an SSH key into the vault, and prints its public half
       4. writes the app settings
 
-    Done twice it changes nothing. Settings come from environment variables, as in `azd env get-values`.
+    A second run changes nothing. Settings come from environment variables, as in `azd env get-values`.
 
     \b
     Examples:
       set -a; eval "$(azd env get-values)"; set +a
       python -m rotator onboard --dry-run
       python -m rotator onboard --ssh-key id_ed25519 --yes
-    """  # noqa: D301  # click takes the backspace itself for "do not wrap"
-    choices = Choices(**options, as_json=manner.as_json)  # type: ignore[arg-type]  # click gives each its type
-    with terminal.telling(manner, indent=None):  # each step is a line of JSON
-        _onboard(choices, os.environ)
+    """  # noqa: D301  # click reads the backspace as "do not wrap"
+    chosen = OnboardOptions(**values, as_json=output.as_json)  # type: ignore[arg-type]  # click converts each
+    with error_output.report_errors(output, indent=None):  # each step is a line of JSON
+        _onboard(chosen, os.environ)
 
 
-def _onboard(choices: Choices, environment: Mapping[str, str]) -> None:
-    request = _request(choices, environment)
-    with app.onboarding(request, lambda step: _tell(step, as_json=choices.as_json), _wait) as onboarding:
+def _onboard(chosen: OnboardOptions, environment: Mapping[str, str]) -> None:
+    request = onboard_request.make(chosen, environment)
+    with app.onboarding(request, lambda step: _print_step(step, as_json=chosen.as_json), _print_wait) as onboarding:
         try:
-            onboarding.run(lambda unknown, changes: _confirm(choices, unknown, changes), dry_run=choices.dry_run)
+            onboarding.run(lambda unknown, changes: _confirm(chosen, unknown, changes), dry_run=chosen.dry_run)
         except KeyboardInterrupt:
             if not onboarding.confirmed:
                 raise
-            error_output.interrupted("What was done stays as it is; run it again, and it does the rest.")
+            interrupts.exit_interrupted("What is done stays done. Run it again to do the rest.")
         finally:
-            if choices.save_settings and onboarding.confirmed:
-                _save(choices.save_settings, f"{_FINGERPRINT}={onboarding.settings[_FINGERPRINT]}\n")
-    if not choices.dry_run and not choices.as_json:
-        _close(request, onboarding.public_key)
+            if chosen.save_settings and onboarding.confirmed:
+                _save(chosen.save_settings, f"{FINGERPRINT}={onboarding.settings[FINGERPRINT]}\n")
+    if not chosen.dry_run and not chosen.as_json:
+        command = shell_commands.set_up_master(request, onboarding.public_key)
+        click.echo("\nSet up the master, once (infra/master/README.md explains what this does):")
+        click.echo(f"  {printing.printable(command)}")
 
 
 def _save(file: Path, text: str) -> None:
@@ -187,124 +170,53 @@ def _save(file: Path, text: str) -> None:
     except OSError as error:
         raise OnboardingError(
             f"{file} cannot be written ({error.strerror}): {text.strip()}",
-            remedy="Keep that setting by hand; what was done stays as it is.",
+            remedy="Save that setting by hand. What is done stays done.",
         ) from error
 
 
-def _request(choices: Choices, environment: Mapping[str, str]) -> OnboardingRequest:
-    given = loader.setting_texts(environment)
-    given.setdefault("KEYVAULT_STORAGE_NAME", choices.storage_account.name)
-    pinned = _FINGERPRINT in given
-    # Everything else is validated before the master is asked for its key.
-    plan = loader.load(
-        {**environment, **given} if pinned else {**environment, **given, _FINGERPRINT: host_keys.EXAMPLE}
-    )
-    if choices.regeneration_period and choices.regeneration_period <= plan.definition.validity:
-        raise errors.SettingsError(
-            [f"--regeneration-period: it must be longer than SAS_VALIDITY ({plan.definition.validity})"]
-        )
-    if choices.unseen_host and not pinned:
-        raise errors.SettingsError([f"{_FINGERPRINT}: --unseen-host needs it, e.g. {host_keys.EXAMPLE}"])
-    own = {name: given[name] for name in sorted(given) if not name.startswith(_HOST_SETTINGS)}
-    return OnboardingRequest(
-        plan=plan,
-        vault=choices.vault,
-        account=choices.storage_account,
-        function_app=choices.function_app,
-        app_principal=choices.app_principal or None,
-        key_vault_principal=choices.key_vault_principal or None,
-        active_key=choices.active_key,
-        auto_regenerate=choices.auto_regenerate,
-        period=choices.regeneration_period,
-        pins=plan.targets[0].cluster.pins if pinned else (),
-        settings=own,
-        unseen_host=choices.unseen_host,
-        key_rotation=choices.key_rotation or plan.key_rotation_period is not None,
-        **_own_key(choices, plan),
-    )
+def _confirm(chosen: OnboardOptions, unknown: tuple[HostKey, ...], changes: list[str]) -> bool:
+    """Ask the operator to confirm an unknown host key, and the changes unless --yes does.
 
-
-def _own_key(choices: Choices, plan: Plan) -> dict[str, SecretText | None]:
-    if choices.passphrase_file and not plan.targets[0].cluster.passphrase_secret:
-        raise errors.SettingsError(
-            ["KUBERNETES_SSH_PASSPHRASE_SECRET: name the vault secret for the passphrase, e.g. privatekey-passphrase"]
-        )
-    phrase = _read(choices.passphrase_file).rstrip("\r\n") if choices.passphrase_file else ""
-    return {
-        "ssh_key": SecretText(_read(choices.ssh_key)) if choices.ssh_key else None,
-        "passphrase": SecretText(phrase) if phrase else None,
-    }
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except (OSError, ValueError):  # not chained: a decoding error quotes what it read
-        raise PrivateKeyError(f"{path} cannot be read as text", remedy="Check its permissions.") from None
-
-
-def _confirm(choices: Choices, unknown: tuple[host_keys.HostKey, ...], changes: list[str]) -> bool:
-    interactive, told = sys.stdin.isatty(), [error_output.printable(change) for change in changes]
+    Raises ConfirmationNeededError without a terminal.
+    """
+    interactive, lines = sys.stdin.isatty(), [printing.printable(change) for change in changes]
     if unknown:
         if not interactive:
             raise ConfirmationNeededError(
                 f"nobody is here to confirm the master's host key ({unknown[0]}); nothing was changed",
-                remedy=f"Compare it at the master's console ({host_keys.ON_THE_CONSOLE}), set {_FINGERPRINT} to it, "
-                "and say --yes.",
+                remedy=f"Compare it at the master's console ({host_keys.ON_THE_CONSOLE}), set {FINGERPRINT} to it, "
+                "and pass --yes.",
             )
-        click.echo("\n".join(["\nTo be changed:", *(f"  - {change}" for change in told)]), err=True)
+        click.echo("\n".join(["\nChanges:", *(f"  - {line}" for line in lines)]), err=True)
         click.echo(f"\nCompare at the master's console: {host_keys.ON_THE_CONSOLE}", err=True)
-        return click.confirm(f"Is {unknown[0]} the master's own key, and shall these changes be made?", err=True)
-    if choices.yes or not changes:
+        return click.confirm(f"Is {unknown[0]} the master's own key, and do you want these changes?", err=True)
+    if chosen.yes or not changes:
         return True
     if not interactive:
         raise ConfirmationNeededError(
-            "nobody is here to agree to the changes; nothing was changed", remedy="Say --yes, or --dry-run to look."
+            "nobody is here to confirm the changes; nothing was changed",
+            remedy="Pass --yes to make them, or --dry-run to see them.",
         )
-    return click.confirm(question(told), err=True)
+    return click.confirm(question(lines), err=True)
 
 
 def question(changes: list[str]) -> str:
-    """Ask whether to make these changes."""
+    """Return the question whether to make these changes."""
     what = "this change" if len(changes) == 1 else f"these {len(changes)} changes"
     return f"\nMake {what}?\n  - " + "\n  - ".join(changes) + "\n"
 
 
-def _tell(step: Step, *, as_json: bool) -> None:
+def _print_step(step: Step, *, as_json: bool) -> None:
+    outcome = step.outcome.value
     if as_json:
-        fields = {"step": step.title, "did": step.did.value, "text": step.text, "equivalent": step.equivalent}
-        click.echo(error_output.json_text(fields))
+        fields = {"step": step.title, "did": outcome, "text": step.text, "equivalent": step.equivalent}
+        click.echo(printing.json_text(fields))
         return
-    did = click.style(f"{step.did.value:<9}", fg=_COLOURS[step.did])
-    click.echo(f"{did} {step.title}: {error_output.printable(step.text)}")
+    coloured = click.style(f"{outcome:<9}", fg=_COLOURS[step.outcome])
+    click.echo(f"{coloured} {step.title}: {printing.printable(step.text)}")
     if step.equivalent:
-        click.secho(f"          $ {error_output.printable(step.equivalent)}", dim=True)
+        click.secho(f"          $ {printing.printable(step.equivalent)}", dim=True)
 
 
-def _wait(text: str) -> None:
-    click.echo(f"{error_output.printable(text)}; Ctrl-C is safe", err=True)
-
-
-def _close(request: OnboardingRequest, public_key: str) -> None:
-    remote = f"sudo sh -s -- {_setup(request)} --public-key {shlex.quote(public_key)}"
-    command = f"ssh -p {request.cluster.port} <admin>@{request.cluster.host} {_quoted(remote)} <infra/master/setup.sh"
-    click.echo(
-        f"\nOnce, on the master (infra/master/README.md says what it does):\n  {error_output.printable(command)}"
-    )
-
-
-def _quoted(words: str) -> str:
-    """One word for the shell here, in double quotes where these do: it is full of single ones for the shell there."""
-    return shlex.quote(words) if "!" in words else '"' + re.sub(r'([\\"$`])', r"\\\1", words) + '"'
-
-
-def _setup(request: OnboardingRequest) -> str:
-    target = request.plan.targets[0]
-    options = ["--user", request.cluster.user, "--namespace", target.namespace, "--secret", target.secret]
-    options += ["--data-key", target.data_key]
-    # One with a kubeconfig is what setup.sh printed for the rotator; the administrator's comes without.
-    if not any(word.startswith("--kubeconfig") for word in request.cluster.kubectl):
-        options += ["--kubectl", " ".join(request.cluster.kubectl)]
-    if target.strategy is Strategy.APPLY:
-        options.append("--no-create")
-    return shlex.join(options)
+def _print_wait(text: str) -> None:
+    click.echo(f"{printing.printable(text)}; Ctrl-C is safe", err=True)

@@ -1,4 +1,4 @@
-"""`python -m rotator status`: what each target holds, how old and how fresh, and whether somebody must see to it."""
+"""`python -m rotator status`: which SAS each target holds, how old it is, and whether somebody has to act."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import click
 
 from rotator import app, timestamps
-from rotator.commands import error_output, tables, terminal
-from rotator.commands.terminal import Manner
+from rotator.commands import error_output, interrupts, options, printing, tables
+from rotator.commands.options import OutputOptions
 from rotator.reporting.status import State, Status, TargetStatus
 
 if TYPE_CHECKING:
@@ -24,55 +24,55 @@ _STYLES = {
 
 
 @click.command()
-@terminal.mannered
-def status(*, manner: Manner) -> None:
-    """Look at what every target holds, and change nothing.
+@options.output_options
+def status(*, output: OutputOptions) -> None:
+    """Show which SAS each target's Secret holds, and change nothing.
 
-    Exit codes: 0 every target is fresh, 1 one is expired, late, missing, changed by somebody, or cannot be looked at,
+    Exit codes: 0 every target is fresh, 1 one is late, expired, missing, changed by somebody else, or cannot be read,
     2 bad settings or usage.
 
     \b
     Examples:
       python -m rotator status
       python -m rotator status --json | jq -r '.targets[] | "\\(.target) \\(.seconds_to_expiry)"'
-    """  # noqa: D301  # click takes the backspace itself for "do not wrap"
-    with terminal.telling(manner):
-        with terminal.looking(manner):
+    """  # noqa: D301  # click reads the backspace as "do not wrap"
+    with error_output.report_errors(output):
+        with interrupts.read_only(output):
             found = app.status()
-        if manner.as_json:
-            click.echo(error_output.json_text(found.as_json(), indent=2))
+        if output.as_json:
+            click.echo(printing.json_text(found.as_json(), indent=2))
         else:
-            _show(found)
+            _print_status(found)
     sys.exit(0 if found.well else error_output.FAILED)
 
 
-def _show(found: Status) -> None:
-    console = terminal.console()
+def _print_status(found: Status) -> None:
+    console = printing.console()
     headings = ("TARGET", "STATE", "SAS UNTIL", "ROTATED", "SIGNED BY", "RUN")
     rows = [_cells(target, found) for target in found.targets]
     tables.show(console, tables.headed(console, headings, rows, whole=headings))
     for target in found.targets:
-        console.print(terminal.text(f"{target.target}: {target.text}", "" if target.well else "bold"))
+        console.print(printing.text(f"{target.target}: {target.text}", "" if target.well else "bold"))
         if target.failure:
-            console.print(terminal.text(f"  {target.failure.error}: {target.failure.message}"))
-            console.print(terminal.text(f"  {target.failure.remedy}"))
+            console.print(printing.text(f"  {target.failure.error}: {target.failure.message}"))
+            console.print(printing.text(f"  {target.failure.remedy}"))
     for warning in found.warnings:
-        console.print(terminal.text(f"warning: {warning}", "yellow"))
-    console.print(terminal.text(_closing(found), "dim"))
+        console.print(printing.text(f"warning: {warning}", "yellow"))
+    console.print(printing.text(_next_run(found), "dim"))
 
 
 def _cells(target: TargetStatus, found: Status) -> "list[Text]":
-    known, since = target.last_known, target.rotated
-    until, last = (known.expires, ", last known") if known else (target.expires, "")
-    more = [
-        f"{timestamps.text(until)} ({timestamps.relative(until, found.now)}){last}" if until else "",
-        timestamps.relative(since, found.now) if since else "",
+    known, rotated = target.last_known, target.rotated
+    expires, origin = (known.expires, ", last known") if known else (target.expires, "")
+    cells = [
+        f"{timestamps.text(expires)} ({timestamps.relative(expires, found.now)}){origin}" if expires else "",
+        timestamps.relative(rotated, found.now) if rotated else "",
         target.signing_key or "",
         target.run or "",
     ]
-    state = terminal.text(target.state, _STYLES[target.state])
-    return [terminal.text(target.target), state, *map(terminal.text, more)]
+    state = printing.text(target.state, _STYLES[target.state])
+    return [printing.text(target.target), state, *map(printing.text, cells)]
 
 
-def _closing(found: Status) -> str:
+def _next_run(found: Status) -> str:
     return f"next run {timestamps.text(found.next_run)} ({timestamps.relative(found.next_run, found.now)})"

@@ -1,4 +1,7 @@
-"""Tables on the command line: for a terminal of any width, and for a pipe or a file that is searched line by line."""
+"""Tables on the command line, for a terminal of any width, a pipe or a file.
+
+A narrow terminal gets one cell a line; a pipe or a file gets one row a line, so that it can be searched by line.
+"""
 
 import sys
 from collections.abc import Collection, Iterable, Sequence
@@ -11,38 +14,39 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-_ROOM = 72  # columns: less makes thin strips of a row's cells
-_LEAST = 20  # columns: words that are folded into less are hard to read
+_NARROW = 72  # columns: with less, cells beside each other become too thin
+_LEAST_CELL = 20  # columns: text that is folded into less is hard to read
 _GAP = 2  # columns, between two cells
 
 
-def is_narrow(on: "Console") -> bool:
-    """Whether cells find no room beside each other."""
-    return on.width < _ROOM
+def is_narrow(console: "Console") -> bool:
+    """Whether the console is too narrow for cells beside each other."""
+    return console.width < _NARROW
 
 
 def headed(
-    on: "Console",
+    console: "Console",
     headings: Sequence[str],
     rows: Iterable[Sequence["Text"]],
     whole: Collection[str] = (),
     spare: Collection[str] = (),
 ) -> "RenderableType":
-    """Give rows under their headings, those columns unwrapped that are `whole`.
+    """Return rows under their headings; columns in `whole` are not folded.
 
-    Where that finds no room, columns to `spare` are left out, as others say it too; or it is one cell a line.
+    Where the console is too narrow, the columns in `spare` are left out; if that is not enough, each cell is a line.
     """
-    everything = list(rows)
+    every_row = list(rows)
     for left_out in ([], spare):
-        places = [place for place, heading in enumerate(headings) if heading not in left_out]
-        kept, cells = [headings[place] for place in places], [[row[place] for place in places] for row in everything]
-        if not is_narrow(on) and _needed(kept, cells, whole) <= on.width:
+        columns = [column for column, heading in enumerate(headings) if heading not in left_out]
+        kept = [headings[column] for column in columns]
+        cells = [[row[column] for column in columns] for row in every_row]
+        if not is_narrow(console) and _least_width(kept, cells, whole) <= console.width:
             return _headed(kept, cells, whole)
-    return _listed(headings, everything)
+    return _one_cell_a_line(headings, every_row)
 
 
 def plain(*, narrow: bool) -> "Table":
-    """Give a table of two columns, or three, without headings; the last one is folded."""
+    """Return a table without headings, of two columns where it is `narrow`, else three; the last one is folded."""
     table = _table(show_header=False)
     for _ in range(1 if narrow else 2):
         table.add_column(no_wrap=True)
@@ -50,15 +54,15 @@ def plain(*, narrow: bool) -> "Table":
     return table
 
 
-def show(on: "Console", table: "RenderableType") -> None:
-    """Print a table; into a pipe or a file without the blanks that fill its last column."""
+def show(console: "Console", table: "RenderableType") -> None:
+    """Print a table; into a pipe or a file without the spaces that fill its last column."""
     if sys.stdout.isatty():
-        on.print(table)
+        console.print(table)
         return
-    with on.capture() as lines:
-        on.print(table)
-    shown = "\n".join(line.rstrip(" ") for line in lines.get().split("\n"))
-    click.echo(shown, nl=False, color=on.is_terminal)
+    with console.capture() as lines:
+        console.print(table)
+    printed = "\n".join(line.rstrip(" ") for line in lines.get().split("\n"))
+    click.echo(printed, nl=False, color=console.is_terminal)
 
 
 def _table(*, show_header: bool) -> "Table":
@@ -67,11 +71,11 @@ def _table(*, show_header: bool) -> "Table":
     return Table(box=None, pad_edge=False, header_style="bold", show_header=show_header)
 
 
-def _needed(headings: Sequence[str], rows: Sequence[Sequence["Text"]], whole: Collection[str]) -> int:
-    """How wide it is with what may be folded as narrow as can be read."""
-    widths = [(len(heading), *(row[place].cell_len for row in rows)) for place, heading in enumerate(headings)]
+def _least_width(headings: Sequence[str], rows: Sequence[Sequence["Text"]], whole: Collection[str]) -> int:
+    """Return the width, in columns, with each cell that may be folded as narrow as is readable."""
+    widths = [(len(heading), *(row[column].cell_len for row in rows)) for column, heading in enumerate(headings)]
     needed = [
-        max(each) if heading in whole else min(max(each), _LEAST)
+        max(each) if heading in whole else min(max(each), _LEAST_CELL)
         for heading, each in zip(headings, widths, strict=True)
     ]
     return sum(needed) + _GAP * (len(headings) - 1)
@@ -86,7 +90,7 @@ def _headed(headings: Sequence[str], rows: Sequence[Sequence["Text"]], whole: Co
     return table
 
 
-def _listed(headings: Sequence[str], rows: Iterable[Sequence["Text"]]) -> "RenderableType":
+def _one_cell_a_line(headings: Sequence[str], rows: Iterable[Sequence["Text"]]) -> "RenderableType":
     from rich.text import Text
 
     table = plain(narrow=True)

@@ -193,9 +193,16 @@ class NotOursError(DeliveryError):
 
 
 class ConflictError(DeliveryError):
-    """The Secret was changed by somebody else during the run."""
+    """The Secret was changed by somebody else during the run, or is being deleted, or would not be deleted at once.
+
+    `has_finalizers` says that it is for its finalizers, with which it can still be updated in place.
+    """
 
     remedy = "Find out what else writes this Secret; the next run tries again."
+
+    def __init__(self, message: str, *, remedy: str | None = None, has_finalizers: bool = False) -> None:
+        super().__init__(message, remedy=remedy)
+        self.has_finalizers = has_finalizers
 
 
 class NotConfirmedError(DeliveryError):

@@ -1,58 +1,37 @@
-"""What vault and storage account say at one time: the SAS definition, the active key, the account's keys."""
+"""What an issuer knows of its account at one time: which key signs, since when, and how long SAS live."""
 
 import dataclasses
 import datetime
 from collections.abc import Mapping
 
-from rotator import timestamps, untrusted
 from rotator.azure.account_keys import AccountKey, AccountKeys
-from rotator.azure.managed_account import StorageBundle
-from rotator.sas import Sas, SasDefinition
-
-UNTIL = "rotator-sas-until"
-
-
-@dataclasses.dataclass(frozen=True)
-class StoredDefinition:
-    """The SAS definition as the vault has it: whether it is not as wanted, its tags, how long its SAS live at most."""
-
-    differs: bool
-    tags: Mapping[str, str]
-    validity: datetime.timedelta | None
-
-    @property
-    def sas_until(self) -> datetime.datetime | None:
-        """Until when SAS may live that were issued when they lived longer than now; None where that is not told."""
-        return untrusted.moment(self.tags.get(UNTIL))
-
-    def tags_for(self, definition: SasDefinition, now: datetime.datetime) -> dict[str, str]:
-        """The tags to set with the wanted definition: these, and how long SAS may live that lived longer before."""
-        told = dict(self.tags)
-        until = self.sas_until
-        if until and until <= now:
-            del told[UNTIL]
-        if self.validity and self.validity > definition.validity:
-            longest = timestamps.after(now, self.validity)
-            told[UNTIL] = timestamps.text(max(longest, until or longest))
-        return told
+from rotator.sas import Sas
 
 
 @dataclasses.dataclass(frozen=True)
 class AccountState:
-    """One reading; `managed` is None where the identity may not read it, `keys` where they were not listed."""
+    """One reading of an account.
 
-    stored: StoredDefinition
-    managed: StorageBundle | None
+    `account` is the storage account's name and `active` the key that signs; both are None where the identity may not
+    read them. `active_since` is when another key may last have become the active one. `keys` is None where they were
+    not listed. `prepared` says whether a SAS can be issued without changing anything before. `validity` is how long the
+    SAS that are issued now live at most, and `sas_until` until when longer-lived ones may live that were issued before.
+    `entries` are what earlier runs recorded (see `RunState`). `warnings` are what does not fit together.
+    """
+
+    account: str | None = None
+    active: str | None = None
+    active_since: datetime.datetime | None = None
     keys: AccountKeys | None = None
-
-    @property
-    def active(self) -> str | None:
-        """The name of the key that the vault signs with, where that may be known."""
-        return self.managed.active_key if self.managed else None
+    prepared: bool = True
+    validity: datetime.timedelta | None = None
+    sas_until: datetime.datetime | None = None
+    entries: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     @property
     def active_key(self) -> AccountKey | None:
-        """That key itself, where keys were listed."""
+        """The active key itself, where keys were listed."""
         return self.keys.named(self.active) if self.keys and self.active else None
 
     def signer(self, token: Sas) -> str | None:

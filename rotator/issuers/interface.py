@@ -1,35 +1,52 @@
-"""What a run asks of the services behind a SAS: its issuer, the list of account keys, and storage, which proves it."""
+"""What a run asks of the services behind a SAS: issuer, secrets, what earlier runs recorded, and storage's proof."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from rotator.azure.account_keys import AccountKeys
-from rotator.azure.managed_account import StorageBundle
-from rotator.issuers.account_state import StoredDefinition
+from rotator.issuers.account_state import AccountState
 from rotator.redaction import SecretText
-from rotator.sas import Sas, SasDefinition
+from rotator.sas import Sas
+
+
+class SecretStore(Protocol):
+    """Where SSH keys and passphrases are kept."""
+
+    def secret(self, name: str) -> SecretText:
+        """Read a secret; raises IdentityError or a VaultError."""
 
 
 class Issuer(Protocol):
-    """The vault: keeps secrets, mints a SAS from a definition, has keys regenerated. Raises VaultError."""
+    """One way of getting SAS for one account. Raises IdentityError, VaultError or ResourceManagerError."""
 
-    def secret(self, name: str) -> SecretText:
-        """Read a secret."""
+    def state(self, *, keys: bool) -> AccountState:
+        """Read the account; with its `keys` if asked for, which raises where they may not be listed."""
 
-    def stored(self, definition: SasDefinition) -> StoredDefinition:
-        """Read the definition as the vault has it."""
+    def prepare(self) -> None:
+        """Set what issuing needs, where the state says that it is not `prepared`."""
 
-    def store(self, definition: SasDefinition, tags: Mapping[str, str]) -> None:
-        """Set the definition, with these tags and no others."""
+    def issue(self, state: AccountState, refresh: Callable[[], AccountState]) -> tuple[Sas, str | None]:
+        """Issue a SAS; returns it and the name of the key that signed it, None where that cannot be known.
 
-    def mint(self, definition: SasDefinition) -> SecretText:
-        """Get a fresh SAS."""
+        `state` was read before; `refresh` reads it again, where another key might have become active. Raises SasError
+        SasError for a SAS that is not as wanted, ActiveKeyError when the active key does not sign.
+        """
 
-    def managed(self) -> StorageBundle:
-        """Read what the vault says of the account; raises VaultForbiddenError where that may not be read."""
+    def mint(self) -> Sas:
+        """Get a SAS as it comes, without any check."""
 
     def regenerate(self, key: str) -> None:
-        """Have a key regenerated and made the active one; never asks twice."""
+        """Regenerate a key and make it the active one. Not retried: a second call would invalidate the new key."""
+
+
+class RunState(Protocol):
+    """What runs leave for later ones: short texts by name, which others may have edited."""
+
+    def load(self) -> Mapping[str, str]:
+        """Read all entries."""
+
+    def save(self, entries: Mapping[str, str]) -> None:
+        """Replace all entries by these."""
 
 
 class KeyLister(Protocol):

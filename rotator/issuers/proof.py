@@ -12,7 +12,13 @@ from azure.core.rest import HttpRequest, HttpResponse
 
 from rotator.azure import bounded_http, network_errors
 from rotator.azure import retries as patience
-from rotator.azure.errors import StillAcceptedError, StorageError, StorageRefusedError, StorageUnreachableError
+from rotator.azure.errors import (
+    BY_FIREWALL,
+    StillAcceptedError,
+    StorageError,
+    StorageRefusedError,
+    StorageUnreachableError,
+)
 from rotator.sas import SIGNED_VERSION, Sas
 
 logger = logging.getLogger(__name__)
@@ -25,7 +31,7 @@ _PERMISSION_CODES = {
     "AuthorizationServiceMismatch",
 }
 _REMEDIES = {
-    "AuthorizationFailure": "Check the storage firewall: this app's network may not be let through.",
+    BY_FIREWALL: "Check the storage firewall: this app's network may not be let through.",
     "KeyBasedAuthenticationNotPermitted": "Allow shared key access on the account: Key Vault's SAS is signed with it.",
     "AuthorizationSourceIPMismatch": "The SAS is bound to other addresses; correct the SAS definition.",
     "AuthorizationProtocolMismatch": "Set STORAGE_BLOB_ENDPOINT to an https URL.",
@@ -35,7 +41,8 @@ _REMEDY = (
     "and that STORAGE_BLOB_ENDPOINT is the managed account's."
 )
 
-
+_UNAUTHORIZED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_REFUSALS = (*_UNAUTHORIZED, HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)
 _IMPATIENT_SECONDS, _IMPATIENT_WHOLE_SECONDS = 5.0, 10.0
 _Client = PipelineClient[HttpRequest, HttpResponse]
 _Act = Callable[[_Client, Sas, str], str]
@@ -92,7 +99,7 @@ class StorageProver:
         try:
             self._try(client, sas, endpoint)
         except StorageRefusedError as refusal:
-            return str(refusal).partition(" for ")[0]
+            return refusal.answer
         raise StillAcceptedError(f"{endpoint} still accepts {sas}")
 
     def _try(self, client: _Client, sas: Sas, endpoint: str) -> str:
@@ -102,7 +109,7 @@ class StorageProver:
             response = client.send_request(HttpRequest("GET", url, headers={"x-ms-version": SIGNED_VERSION}))
             response.read()
         except (AzureError, OSError) as error:
-            trouble = network_errors.explain(error, endpoint, "STORAGE_BLOB_ENDPOINT", StorageUnreachableError.remedy)
+            trouble = network_errors.diagnose(error, endpoint, "STORAGE_BLOB_ENDPOINT", StorageUnreachableError.remedy)
             # Not chained: the foreign message quotes the URL, and with it the SAS.
             raise StorageUnreachableError(trouble.text, remedy=trouble.remedy) from None
         code = response.headers.get("x-ms-error-code", "")
@@ -115,11 +122,13 @@ def _judge(status: int, code: str, sas: Sas, endpoint: str) -> str:
         return "accepted"
     if status == HTTPStatus.FORBIDDEN and code in _PERMISSION_CODES:
         if "b" in sas.services and "s" in sas.resource_types and "r" in sas.permissions:
-            raise StorageRefusedError(f"{said} for {sas}, which should grant that", remedy=_REMEDY)
+            raise StorageRefusedError(
+                said, f"for {sas}, which should grant that", remedy=_REMEDY, status=status, storage_code=code
+            )
         return f"accepted ({code}, as the SAS grants no reading of service properties)"
-    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        remedy = _REMEDIES.get(code, _REMEDY)
-        raise StorageRefusedError(f"{said} for {sas}; it was not delivered", remedy=remedy)
-    if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND):
-        raise StorageRefusedError(f"{said} for {sas}; it was not delivered", remedy=_REMEDY)
+    if status in _REFUSALS:
+        remedy = _REMEDIES.get(code, _REMEDY) if status in _UNAUTHORIZED else _REMEDY
+        raise StorageRefusedError(
+            said, f"for {sas}", "it was not delivered", remedy=remedy, status=status, storage_code=code
+        )
     raise StorageUnreachableError(f"{said}, which does not judge the SAS")

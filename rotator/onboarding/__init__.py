@@ -1,1 +1,5 @@
-"""What no template can do: from a vault and a master to a rotation that works."""
+"""From an empty vault and a new master to a rotation that works: the steps that no deployment template can do.
+
+`onboard.py` has the order. `requirements.py` checks what must be in place before anything is changed, `tasks.py` what
+is missing and how it is made, through `vault_setup.py` and Resource Manager.
+"""

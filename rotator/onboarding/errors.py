@@ -1,18 +1,19 @@
-"""Why onboarding cannot go on."""
+"""Why onboarding cannot continue."""
 
+from rotator.azure.managed_account import StorageBundle
 from rotator.errors import RotatorError
 
 
 class OnboardingError(RotatorError):
-    """Onboarding cannot go on as things are."""
+    """A setting, an option or a resource has to be corrected before onboarding can continue."""
 
 
 class AlreadyManagedError(OnboardingError):
-    """The vault manages another storage account under this name, or this one under another name."""
+    """The vault manages another storage account under this name, or this account under another name."""
 
 
 class MissingRoleError(OnboardingError):
-    """Key Vault or the operator lacks the role to handle the storage account's keys."""
+    """Key Vault's application, the operator or the app lacks its role on the storage account."""
 
 
 class SharedKeyError(OnboardingError):
@@ -20,10 +21,18 @@ class SharedKeyError(OnboardingError):
 
 
 class ConfirmationNeededError(OnboardingError):
-    """Nobody is there to confirm the host key, or the changes."""
+    """There is no terminal at which somebody could confirm the host key or the changes."""
 
 
 class DeclinedError(OnboardingError):
-    """The operator said no."""
+    """The operator did not confirm."""
 
     remedy = "Nothing was changed."
+
+
+def name_taken(vault: str, name: str, found: StorageBundle) -> AlreadyManagedError:
+    """Return the error for a name under which the vault manages, or managed, another storage account."""
+    return AlreadyManagedError(
+        f"{vault} manages another storage account as {name!r}, or did before it was deleted: {found.resource_id}",
+        remedy="Choose another KEYVAULT_STORAGE_NAME for this one.",
+    )

@@ -1,6 +1,6 @@
-"""Key Vault as onboarding needs it: which storage accounts it manages, and the secrets put into it.
+"""Key Vault's operations that onboarding needs: managed storage accounts and secrets, with waits for new permissions.
 
-Operations: https://learn.microsoft.com/rest/api/keyvault/ (Storage: Set/Get/Update/Recover Storage Account).
+REST reference: https://learn.microsoft.com/rest/api/keyvault/ (Storage: Set/Get/Update/Recover Storage Account).
 """
 
 import contextlib
@@ -24,23 +24,24 @@ from rotator.azure.errors import (
 )
 from rotator.azure.identity import TokenCredential
 from rotator.azure.managed_account import StorageBundle, parse
-from rotator.onboarding import steps
+from rotator.onboarding import errors
 from rotator.plan.plan import ManagedAccount
 from rotator.redaction import SecretText
 
 logger = logging.getLogger(__name__)
 
-# A role or an access policy takes minutes to be known everywhere, a deletion or a recovery seconds.
-_SETTLE_SECONDS = 180
-_CHANGING_SECONDS = 60
-_MOST_PAGES = 100  # of the vault's list, which has 25 accounts on each
+# A new role or access policy takes effect within minutes, a deletion or a recovery within seconds.
+_PERMISSION_SECONDS = 180
+_TRANSITION_SECONDS = 60
+_TRANSITION_INTERVAL = 2  # seconds
+_MOST_PAGES = 100  # of the vault's list, 25 accounts each
 
 
 class VaultSetup:
     """One vault, as the operator. Every method raises IdentityError or a VaultError.
 
-    What a policy or a role refuses is asked for again for some minutes, as the one that allows it may be new. `tell`
-    gets a line when that begins, so that nobody takes it for a hang.
+    A request that a policy or a role refuses is retried for some minutes, as the one that allows it may be new.
+    `on_wait` gets a line when retrying begins, as waiting would look like a hang.
     """
 
     def __init__(
@@ -49,25 +50,25 @@ class VaultSetup:
         credential: TokenCredential,
         *,
         sleep: Callable[[float], None] = time.sleep,
-        tell: Callable[[str], None] = logger.warning,
+        on_wait: Callable[[str], None] = logger.warning,
     ) -> None:
         self._name = account.name
-        self._what = f"managed account {self._name!r}"
+        self._described = f"managed account {self._name!r}"
         self._client = key_vault.VaultClient(account, credential)
-        self._allowed = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_is_refusal),
+        self._retry_forbidden = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_is_forbidden),
             wait=tenacity.wait_exponential(multiplier=1, max=15),
-            stop=tenacity.stop_after_delay(_SETTLE_SECONDS),
+            stop=tenacity.stop_after_delay(_PERMISSION_SECONDS),
             sleep=sleep,
-            before_sleep=functools.partial(_say, tell, _SETTLE_SECONDS),
+            before_sleep=functools.partial(_report_wait, on_wait, _PERMISSION_SECONDS),
             reraise=True,
         )
-        self._changed = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_is_changing),
-            wait=tenacity.wait_fixed(2),
-            stop=tenacity.stop_after_attempt(_CHANGING_SECONDS // 2),
+        self._retry_transition = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(_is_transition),
+            wait=tenacity.wait_fixed(_TRANSITION_INTERVAL),
+            stop=tenacity.stop_after_attempt(_TRANSITION_SECONDS // _TRANSITION_INTERVAL),
             sleep=sleep,
-            before_sleep=functools.partial(_say, tell, _CHANGING_SECONDS),
+            before_sleep=functools.partial(_report_wait, on_wait, _TRANSITION_SECONDS),
             reraise=True,
         )
 
@@ -75,13 +76,13 @@ class VaultSetup:
         """Close the connections."""
         self._client.close()
 
-    def managed(self, *, settling: bool = True) -> StorageBundle | None:
-        """Read what the vault manages under the account's name; without `settling` a refusal is not waited out."""
-        read = functools.partial(self._client.get, self._path, "storage get", self._what)
-        return _managed(self._allowed(read) if settling else read())
+    def managed_account(self, *, wait: bool = True) -> StorageBundle | None:
+        """Read what the vault manages under the account's name; without `wait` a refusal is raised at once."""
+        read = functools.partial(self._client.get, self._path, "storage get", self._described)
+        return _parsed(self._retry_forbidden(read) if wait else read())
 
     def name_of(self, resource_id: str) -> str | None:
-        """Give the name under which the vault manages that account, if it does."""
+        """Return the name under which the vault manages the storage account, None where it does not."""
         path: str | None = "/storage"
         for _ in range(_MOST_PAGES):
             if path is None:
@@ -93,94 +94,96 @@ class VaultSetup:
             path = _next_path(page.get("nextLink"))
         return None
 
-    def soft_deleted(self) -> StorageBundle | None:
-        """Give the managed account of that name that was deleted and can be recovered."""
+    def deleted_managed_account(self) -> StorageBundle | None:
+        """Read the managed account of this name that was deleted and can be recovered (soft delete)."""
         path = f"/deletedstorage/{self._name}"
-        return _managed(self._allowed(self._client.get, path, "storage get", f"deleted {self._what}"))
+        return _parsed(self._retry_forbidden(self._client.get, path, "storage get", f"deleted {self._described}"))
 
     def recover(self, wanted: StorageBundle) -> None:
-        """Bring the soft-deleted managed account back, and change when the vault regenerates its keys."""
-        self._changed(self._recover, wanted)
+        """Recover the soft-deleted managed account, then change when the vault regenerates its keys."""
+        self._retry_transition(self._recover, wanted)
 
     def _recover(self, wanted: StorageBundle) -> None:
-        with contextlib.suppress(ManagedAccountNotFoundError, VaultConflictError):  # not yet, or already
-            self._send("POST", f"/deletedstorage/{self._name}/recover", "storage recover", f"deleted {self._what}")
-        self.change(wanted)
+        # Being deleted, or recovered already.
+        with contextlib.suppress(ManagedAccountNotFoundError, VaultConflictError):
+            self._send("POST", f"/deletedstorage/{self._name}/recover", "storage recover", f"deleted {self._described}")
+        self.change_regeneration(wanted)
 
     def manage(self, wanted: StorageBundle) -> None:
-        """Let the vault manage the account; repeated while the roles on it are still on their way."""
+        """Let the vault manage the account; retried while roles take effect or a deletion is in progress."""
         try:
             self._put(wanted)
         except VaultConflictError:
-            self._changed(self._manage_or_recover, wanted)
+            self._retry_transition(self._manage_or_recover, wanted)
 
     def _manage_or_recover(self, wanted: StorageBundle) -> None:
-        """One whose deletion or recovery was under way a moment ago keeps its active key, on which SAS depend."""
-        found = self.managed() or self.soft_deleted()
+        """Manage the account; recover it instead where it exists, as SAS depend on its active key."""
+        found = self.managed_account() or self.deleted_managed_account()
         if found is None:
             self._put(wanted)
         elif found.resource_id.lower() == wanted.resource_id.lower():
             self._recover(wanted)
         else:
-            raise steps.taken(self._client.host, self._name, found)
+            raise errors.name_taken(self._client.host, self._name, found)
 
     def _put(self, wanted: StorageBundle) -> None:
-        self._send("PUT", self._path, "storage set", self._what, {**wanted.bundle, "attributes": {"enabled": True}})
+        body = {**wanted.bundle, "attributes": {"enabled": True}}
+        self._send("PUT", self._path, "storage set", self._described, body)
 
-    def change(self, wanted: StorageBundle) -> None:
-        """Change when the vault regenerates keys; never which key is active."""
-        self._send("PATCH", self._path, "storage update", self._what, wanted.regeneration)
+    def change_regeneration(self, wanted: StorageBundle) -> None:
+        """Change when the vault regenerates keys; which key is active stays."""
+        self._send("PATCH", self._path, "storage update", self._described, wanted.regeneration)
 
     def secret(self, name: str) -> SecretText | None:
-        """Read a secret; None when there is none."""
+        """Read a secret; None where there is none."""
         try:
-            return self._allowed(self._client.secret, name)
+            return self._retry_forbidden(self._client.secret, name)
         except VaultSecretNotFoundError:
             return None
 
-    def put_secret(self, name: str, value: SecretText, content_type: str) -> None:
-        """Write a new version of a secret; one that was soft-deleted is recovered first."""
+    def write_secret(self, name: str, value: SecretText, content_type: str) -> None:
+        """Write a new version of a secret; a soft-deleted one is recovered first."""
 
-        def put() -> None:
+        def write() -> None:
             try:
                 self._client.put_secret(name, value, content_type)
             except key_vault.SoftDeletedError as error:
                 with contextlib.suppress(VaultSecretNotFoundError, VaultConflictError):
-                    self._client.recover_secret(name)  # not yet, or already
+                    self._client.recover_secret(name)  # being deleted, or recovered already
                 raise VaultConflictError(f"secret {name!r} is being recovered") from error
 
-        self._changed(self._allowed, put)
+        self._retry_transition(self._retry_forbidden, write)
 
     def _send(self, *request: Any) -> dict[str, Any]:
-        return self._allowed(self._client.send, *request)
+        return self._retry_forbidden(self._client.send, *request)
 
     @property
     def _path(self) -> str:
         return f"/storage/{self._name}"
 
 
-def _managed(bundle: dict[str, Any] | None) -> StorageBundle | None:
+def _parsed(bundle: dict[str, Any] | None) -> StorageBundle | None:
     return None if bundle is None else parse(bundle)
 
 
-def _is_refusal(error: BaseException) -> bool:
-    """Whether it may be one for a while only, as when a policy or a role is new. The vault's mode does not change."""
+def _is_forbidden(error: BaseException) -> bool:
+    """Whether a new policy or role may still take effect; the vault's mode does not change by itself."""
     return isinstance(error, VaultForbiddenError) and not isinstance(error, RbacVaultError)
 
 
-def _is_changing(error: BaseException) -> bool:
-    """Whether it may be for a deletion or a recovery under way, during which the vault answers 404 or 409."""
+def _is_transition(error: BaseException) -> bool:
+    """Whether a deletion or a recovery may be in progress: the vault then answers 404 or 409."""
     return isinstance(error, ManagedAccountNotFoundError | VaultConflictError)
 
 
-def _say(tell: Callable[[str], None], seconds: int, state: tenacity.RetryCallState) -> None:
+def _report_wait(on_wait: Callable[[str], None], seconds: int, state: tenacity.RetryCallState) -> None:
     if state.attempt_number == 1 and state.outcome:
         reason = untrusted.one_line(state.outcome.exception())
-        tell(f"not yet ({reason}): asking again for up to {seconds} s")
+        on_wait(f"not yet ({reason}): retrying for up to {seconds} s")
 
 
 def _next_path(link: object) -> str | None:
-    """Give the next page's path, which is asked for at the vault itself, whatever host the link names."""
+    """Return the path of the next page. It is requested from the vault itself, whatever host the link names."""
     try:
         parts = urllib.parse.urlsplit(str(link or ""))
     except ValueError:

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import re
 import string
+from collections.abc import Iterable
 
 # The host key types that may be pinned, with the signature algorithms that prove them (RFC 8332 for RSA).
 ALGORITHMS = {
@@ -63,6 +64,11 @@ class HostKey:
 
     def __str__(self) -> str:
         return fingerprint(self.key_type, self.blob)
+
+
+def is_pinned(key: HostKey, pins: Iterable[Pin]) -> bool:
+    """Whether any of the pins allows this host key."""
+    return any(pin.matches(key.key_type, key.blob) for pin in pins)
 
 
 def parse(text: str) -> tuple[Pin, ...]:

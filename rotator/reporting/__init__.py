@@ -1,4 +1,5 @@
-"""What is told of runs, and to whom: reports and states as values, and their outlets.
+"""Reports of runs and the status of targets as values, and their outlets.
 
-The outlets are the log, the archive, Application Insights, a chat service, and the status page. None fails a run.
+The outlets are the log, the archive, Application Insights, a chat service, and the status page. An outlet that fails
+becomes a warning in the report and does not fail the run.
 """

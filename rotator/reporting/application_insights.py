@@ -1,6 +1,7 @@
-"""Application Insights as the place for metrics and traces, when its connection string is set.
+"""Sends metrics and traces to Application Insights if its connection string is set.
 
-OpenTelemetry is imported then only. https://learn.microsoft.com/azure/azure-monitor/app/opentelemetry-configuration
+OpenTelemetry is imported only in that case.
+https://learn.microsoft.com/azure/azure-monitor/app/opentelemetry-configuration
 """
 
 import contextlib
@@ -21,14 +22,14 @@ CONNECTION = "APPLICATIONINSIGHTS_CONNECTION_STRING"
 _AUTHENTICATION = "APPLICATIONINSIGHTS_AUTHENTICATION_STRING"
 _ANSWER_SECONDS = 2.0
 _FLUSH_SECONDS = 5.0
-# Unless the environment says otherwise: nothing goes to other hosts than the connection string's.
-_QUIET = {
+# Unless the environment sets them: nothing is sent to other hosts than those of the connection string.
+_NO_OTHER_HOSTS = {
     "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
     "APPLICATIONINSIGHTS_SDKSTATS_DISABLED": "true",
     "APPLICATIONINSIGHTS_CONTROLPLANE_DISABLED": "true",
     "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": "azure_functions",
 }
-# They put each request's URL into a span, and where a SAS is tried on storage, the URL holds it.
+# They put each request's URL into a span; the URL of a request that proves a SAS holds that SAS.
 _INSTRUMENTORS = {
     "opentelemetry.instrumentation.requests": "RequestsInstrumentor",
     "opentelemetry.instrumentation.urllib": "URLLibInstrumentor",
@@ -36,49 +37,49 @@ _INSTRUMENTORS = {
 }
 
 
-class _Complaints(logging.Handler):
-    """Of all that the SDKs complain of in a run, one line."""
+class _FirstProblem(logging.Handler):
+    """Logs the first problem of each run, in one line, in place of the SDKs' own warnings."""
 
-    told = False
+    logged = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Say it, if it's the first."""
-        self.tell(record.getMessage())
+        """Log a warning of the SDKs if it is the first."""
+        self.log(record.getMessage())
 
-    def tell(self, what: str) -> None:
-        """Say it, if it's the first."""
-        if not self.told:
-            self.told = True
+    def log(self, what: str) -> None:
+        """Log this if it is the first."""
+        if not self.logged:
+            self.logged = True
             logger.warning("telemetry does not reach Application Insights: %s", redaction.scrub(what).split("\n")[0])
 
 
-class _Preparation:
-    """What is done once in a process, by the first run that succeeds in it."""
+class _Setup:
+    """Sets this process up to send telemetry, once; a run in which that fails leaves it to the next one."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._done = False
 
     def ensure(self, environment: Mapping[str, str], *, in_terminal: bool) -> None:
-        """Do it, unless it's done; raises whatever the SDKs raise."""
+        """Do it unless it is done; raises whatever the SDKs raise."""
         with self._lock:
             if not self._done:
-                _listen()
-                _prepare(environment, in_terminal=in_terminal)
+                _replace_sdk_logs()
+                _set_up(environment, in_terminal=in_terminal)
                 self._done = True
 
 
-_complaints = _Complaints(logging.WARNING)
-_preparation = _Preparation()
+_problem = _FirstProblem(logging.WARNING)
+_setup = _Setup()
 
 
 @contextlib.contextmanager
 def reporting(environment: Mapping[str, str], *, trigger: str, act: str = "rotate") -> Iterator[None]:
-    """Trace what is done inside, and send that and its metrics off at the end; never raises by itself.
+    """Trace the block as the span `rotator.<act>`, and send it and the metrics at its end; raises nothing itself.
 
-    Without a connection string it does nothing. `trigger` is "cli" in a terminal, where logs are sent too.
+    Without a connection string it does nothing. With the `trigger` "cli", in a terminal, logs are sent too.
     """
-    if not environment.get(CONNECTION, "").strip() or not _prepared(environment, in_terminal=trigger == "cli"):
+    if not environment.get(CONNECTION, "").strip() or not _is_set_up(environment, in_terminal=trigger == "cli"):
         yield
         return
     try:
@@ -88,18 +89,18 @@ def reporting(environment: Mapping[str, str], *, trigger: str, act: str = "rotat
         _flush()
 
 
-def _prepared(environment: Mapping[str, str], *, in_terminal: bool) -> bool:
-    """Make this process send telemetry, unless it does already; tells whether that succeeded."""
-    _complaints.told = False
+def _is_set_up(environment: Mapping[str, str], *, in_terminal: bool) -> bool:
+    """Set this process up unless it is; return whether that succeeded."""
+    _problem.logged = False
     try:
-        _preparation.ensure(environment, in_terminal=in_terminal)
-    except Exception as error:  # noqa: BLE001  # whatever it is, the rotation matters more
-        _complaints.tell(f"{type(error).__name__}: {error}")
+        _setup.ensure(environment, in_terminal=in_terminal)
+    except Exception as error:  # noqa: BLE001  # telemetry must not fail a rotation
+        _problem.log(f"{type(error).__name__}: {error}")
         return False
     return True
 
 
-def _prepare(environment: Mapping[str, str], *, in_terminal: bool) -> None:
+def _set_up(environment: Mapping[str, str], *, in_terminal: bool) -> None:
     from opentelemetry import trace
 
     from rotator.reporting import otel_instruments
@@ -108,17 +109,17 @@ def _prepare(environment: Mapping[str, str], *, in_terminal: bool) -> None:
     if not _is_real(provider):
         _configure(environment, in_terminal=in_terminal)
     elif not environment.get("OTEL_TRACES_SAMPLER"):
-        # The Functions worker has set it up, with PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: five spans a second, and
-        # a run has more.
+        # The Functions worker has set it up, with PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: that keeps five spans a
+        # second, and a run has more.
         _keep_every_span(provider)
-    _disarm()
+    _stop_recording_urls()
     telemetry.use(otel_instruments.OpenTelemetry())
 
 
 def _configure(environment: Mapping[str, str], *, in_terminal: bool) -> None:
-    # With PYTHON_ENABLE_OPENTELEMETRY the worker's host forwards no logs, but nothing else is set up.
+    # With PYTHON_ENABLE_OPENTELEMETRY the host forwards no logs of the worker, so they are sent from here.
     sends_logs = in_terminal or _is_true(environment.get("PYTHON_ENABLE_OPENTELEMETRY", ""))
-    for name, value in (_QUIET if sends_logs else _QUIET | {"OTEL_LOGS_EXPORTER": "none"}).items():
+    for name, value in (_NO_OTHER_HOSTS if sends_logs else _NO_OTHER_HOSTS | {"OTEL_LOGS_EXPORTER": "none"}).items():
         os.environ.setdefault(name, value)
     from azure.monitor.opentelemetry import configure_azure_monitor
     from opentelemetry.sdk.resources import Resource
@@ -134,14 +135,14 @@ def _configure(environment: Mapping[str, str], *, in_terminal: bool) -> None:
         enable_performance_counters=False,
         disable_offline_storage=True,
         sampling_ratio=1.0,
-        # What could not be sent is not tried again: the report is in the log, and the next run sends its own.
+        # Not retried: the report is in the log, and the next run sends its own.
         retry_total=0,
         timeout=_ANSWER_SECONDS,
         read_timeout=_ANSWER_SECONDS,
         **_credential(environment),
     )
     if in_terminal:
-        _make_records()
+        _enable_info_logs()
 
 
 def _keep_every_span(provider: Any) -> None:
@@ -151,22 +152,22 @@ def _keep_every_span(provider: Any) -> None:
 
 
 def _credential(environment: Mapping[str, str]) -> dict[str, Any]:
-    """Sign in where the resource takes Microsoft Entra ID only: "ClientId=…;Authorization=AAD"."""
+    """The credential for a resource that takes only Microsoft Entra ID: "ClientId=…;Authorization=AAD"."""
     pairs = (pair.partition("=") for pair in environment.get(_AUTHENTICATION, "").split(";"))
-    said = {name.strip().lower(): value.strip() for name, _, value in pairs}
-    if said.get("authorization") != "AAD":
+    fields = {name.strip().lower(): value.strip() for name, _, value in pairs}
+    if fields.get("authorization") != "AAD":
         return {}
     from rotator.azure import identity
 
-    return {"credential": identity.credential(said.get("clientid"))}
+    return {"credential": identity.credential(fields.get("clientid"))}
 
 
 def _role(environment: Mapping[str, str]) -> str:
     return environment.get("OTEL_SERVICE_NAME") or environment.get("WEBSITE_SITE_NAME") or "rotator"
 
 
-def _disarm() -> None:
-    """Undo what records URLs, if whoever set OpenTelemetry up has switched it on."""
+def _stop_recording_urls() -> None:
+    """Switch off what records URLs, which the Functions worker may have switched on."""
     from azure.core.settings import settings
 
     settings.tracing_enabled = False
@@ -177,16 +178,16 @@ def _disarm() -> None:
                 instrumentor.uninstrument()
 
 
-def _listen() -> None:
+def _replace_sdk_logs() -> None:
     for name in ("azure.monitor.opentelemetry", "opentelemetry"):
         library = logging.getLogger(name)
         library.setLevel(logging.WARNING)
         library.propagate = False
-        library.handlers = [_complaints]
+        library.handlers = [_problem]
 
 
-def _make_records() -> None:
-    """Have the rotator's decisions logged for whoever listens, and the terminal show no more than before."""
+def _enable_info_logs() -> None:
+    """Enable the rotator's log events (INFO) for Application Insights, and keep the terminal's level as it is."""
     root = logging.getLogger()
     for handler in root.handlers:
         handler.setLevel(max(handler.level, root.level))
@@ -194,7 +195,7 @@ def _make_records() -> None:
 
 
 def _flush() -> None:
-    """Send everything now, within a bound: an instance may be frozen or ended after the run."""
+    """Send everything within 5 seconds: Azure may freeze or end the instance after the run."""
     from opentelemetry import _logs, metrics, trace
 
     providers = (trace.get_tracer_provider(), metrics.get_meter_provider(), _logs.get_logger_provider())
@@ -205,21 +206,21 @@ def _flush() -> None:
     for sender in senders:
         sender.join(max(0.0, until - time.monotonic()))
     if any(sender.is_alive() for sender in senders):
-        _complaints.tell(f"it takes more than {_FLUSH_SECONDS:.0f} s")
+        _problem.log(f"it takes more than {_FLUSH_SECONDS:.0f} s")
 
 
 def _send(provider: Any) -> None:
     try:
         provider.force_flush()
-    except Exception as error:  # noqa: BLE001  # whatever it is, the rotation is done
-        _complaints.tell(f"{type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001  # telemetry must not fail a rotation
+        _problem.log(f"{type(error).__name__}: {error}")
 
 
 def _is_real(provider: object) -> bool:
-    """Tell a provider of the SDK from the API's, which only stand for one."""
+    """Whether it is a provider of the SDK; those of the API only delegate or do nothing."""
     return hasattr(provider, "force_flush")
 
 
 def _is_true(text: str) -> bool:
-    """Read an app setting as the worker does."""
+    """Read an app setting as the Functions worker does."""
     return text.strip().lower() in {"1", "true", "t", "yes", "y"}

@@ -1,6 +1,6 @@
 """The archive: each run's report as a blob in the app's own storage, written once and never changed.
 
-Blobs are named by the run, whose name begins with its time in UTC, in a folder for the day:
+A blob is named by the run, whose name begins with its time in UTC, in a folder for the day:
 2026/11/24/20261124T043505Z-ec886b.json
 """
 
@@ -28,17 +28,17 @@ from rotator.plan.plan import Plan
 from rotator.reporting.report import Report
 from rotator.reporting.status import LastKnown
 
-# How far back `recent` goes at most: it asks for each day.
-LONGEST = datetime.timedelta(days=366)
+# How far back the archive is searched: each day takes a request.
+MAX_AGE = datetime.timedelta(days=366)
 _RUN = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})T[0-9]{6}Z-[0-9a-f]+")
-_MOST_NAMES = 5000  # what storage lists in one answer
-_PARTS = (24, 60, 60)  # of a day: hours, minutes, seconds, as the name of a run has them
-_LARGEST = 1_000_000  # bytes; a report has some thousands
-# Reports, and seconds, that are read for what was last known: somebody waits for the status.
-_RECALLED = 200
-_RECALL_SECONDS = 8
-_LISTED = "`python -m rotator history` lists the runs whose reports are kept."
-_STRANGER = "Find out what else writes into the container that REPORT_CONTAINER names."
+_MAX_NAMES = 5000  # in one answer of List Blobs
+_PARTS = (24, 60, 60)  # a day in hours, an hour in minutes, a minute in seconds
+_MAX_BYTES = 1_000_000  # read of a report, which has some thousands
+# Limits of `last_known`, as somebody waits for the status.
+_MAX_REPORTS = 200
+_MAX_SECONDS = 8
+_HISTORY_REMEDY = "`python -m rotator history` lists the runs whose reports are kept."
+_FOREIGN_BLOB_REMEDY = "Find out what else writes into the container that REPORT_CONTAINER names."
 _SHAPE = {
     "run": str,
     "started": str,
@@ -51,75 +51,81 @@ _SHAPE = {
 
 
 class Archive:
-    """The reports in one container, which is made when it is missing. All of it raises ArchiveError."""
+    """The reports in one container, which is created if it is missing. Every method raises ArchiveError."""
 
-    def __init__(self, storage: HostStorage, container: str, credential: TokenCredential, *, retries: int = 3) -> None:
-        self._container = blob_containers.container(storage, container, credential, ArchiveError, retries=retries)
+    def __init__(
+        self, storage: HostStorage, container: str, credential: TokenCredential, *, retry_total: int = 3
+    ) -> None:
+        self._container = blob_containers.container(
+            storage, container, credential, ArchiveError, retry_total=retry_total
+        )
 
     def close(self) -> None:
         """Close the connections."""
         self._container.close()
 
-    def keep(self, report: Report) -> str:
-        """Write a report, and give its blob's name; what is there under that name already stays as it is."""
+    def save(self, report: Report) -> str:
+        """Write a report and return its blob's name; never overwrites a blob."""
         name, content = _name(report.run), _json(report)
-        with self._told():
+        with self._translated():
             try:
                 self._upload(name, content, _metadata(report))
             except HttpResponseError as error:
                 if error.status_code not in blob_containers.EXISTS:
                     raise
-                # An upload whose answer got lost was sent again.
+                # The same content is there if the answer to an upload was lost and the SDK sent it again.
                 if self._read(name) != content:
-                    raise ArchiveError(f"something else is kept as {name} already", remedy=_STRANGER) from None
+                    raise ArchiveError(f"another blob is named {name} already", remedy=_FOREIGN_BLOB_REMEDY) from None
         return name
 
     def recent(self, limit: int, since: datetime.datetime) -> list[dict[str, Any]]:
-        """Read the newest reports, newest first; a blob that gives none is told by `blob` and `problem`."""
-        with self._told():
+        """Read the newest reports, newest first; for a blob that is none, its name as `blob` and a `problem`."""
+        with self._translated():
             return [self._listed(name) for name in itertools.islice(self._newest(since), limit)]
 
     def last_known(self, targets: Collection[str], since: datetime.datetime) -> dict[str, LastKnown]:
-        """Give for each target what the newest report says that knows when its SAS expires.
+        """Return for each target the expiry of its SAS by the newest report that has one.
 
-        It reads backwards until it knows all of them, or has read for so long that whoever waits had better be told
-        what there is.
+        Reads backwards until all are found, for 200 reports or 8 seconds at most; what was found by then is returned.
         """
         found: dict[str, LastKnown] = {}
-        begun = time.monotonic()
-        with self._told():
-            for name in itertools.islice(self._newest(since), _RECALLED):
+        started = time.monotonic()
+        with self._translated():
+            for name in itertools.islice(self._newest(since), _MAX_REPORTS):
                 for target, known in _known(self._listed(name)):
                     if target in targets:
                         found.setdefault(target, known)
-                if len(found) == len(targets) or time.monotonic() - begun > _RECALL_SECONDS:
+                if len(found) == len(targets) or time.monotonic() - started > _MAX_SECONDS:
                     break
         return found
 
     def find(self, run: str) -> dict[str, Any]:
-        """Read the report of one run."""
+        """Read the report of one run; raises ArchiveError if there is none."""
         name = _name(run)
-        with self._told():
+        with self._translated():
             try:
                 report = _report(name, self._read(name))
             except HttpResponseError as error:
                 if not blob_containers.is_absent(error):
                     raise
-                raise ArchiveError(f"no report of a run {run} is kept", remedy=_LISTED) from None
+                raise ArchiveError(f"no report of a run {run} is kept", remedy=_HISTORY_REMEDY) from None
         if report is None:
-            raise ArchiveError(f"what is kept as {name} is no report", remedy=_STRANGER)
+            raise ArchiveError(f"the blob {name} is no report", remedy=_FOREIGN_BLOB_REMEDY)
         return report
 
     def _listed(self, name: str) -> dict[str, Any]:
+        """Read one blob of a list; an error that concerns this blob only becomes its `problem`."""
         try:
             report = _report(name, self._read(name))
         except HttpResponseError as error:
             if not _is_of_one_blob(error):
                 raise
-            return {"blob": name, "problem": f"it cannot be read: {blob_containers.said(self._container, error)}"}
+            return {"blob": name, "problem": f"it cannot be read: {blob_containers.describe(self._container, error)}"}
         return report or {"blob": name, "problem": "this is no report of a run"}
 
     def _upload(self, name: str, content: bytes, metadata: dict[str, str]) -> None:
+        """Upload a new blob; create the container and try again if there is none."""
+
         def put() -> None:
             kind = ContentSettings(content_type="application/json")
             self._container.upload_blob(name, content, overwrite=False, metadata=metadata, content_settings=kind)
@@ -140,9 +146,9 @@ class Archive:
                 raise
 
     def _newest(self, since: datetime.datetime) -> Iterator[str]:
-        """Name the blobs since then, newest first; a day is asked for when it is its turn."""
+        """Yield the names of the blobs since then, newest first; lists each day only when it is needed."""
         now = datetime.datetime.now(datetime.UTC)
-        since = max(since.astimezone(datetime.UTC), now - LONGEST)
+        since = max(since.astimezone(datetime.UTC), now - MAX_AGE)
         oldest = f"{since:%Y/%m/%d/%Y%m%dT%H%M%SZ}"
         for back in range((now.date() - since.date()).days + 1):
             day = now - datetime.timedelta(days=back)
@@ -150,54 +156,54 @@ class Archive:
 
     def _of_day(self, day: datetime.datetime) -> Iterator[str]:
         names = self._names(f"{day:%Y/%m/%d/}")
-        if len(names) > _MOST_NAMES:
-            yield from self._in_parts(f"{day:%Y/%m/%d/%Y%m%dT}", _PARTS)
+        if len(names) > _MAX_NAMES:
+            yield from self._by_part(f"{day:%Y/%m/%d/%Y%m%dT}", _PARTS)
         else:
             yield from sorted(names, reverse=True)
 
-    def _in_parts(self, prefix: str, parts: tuple[int, ...]) -> Iterator[str]:
-        """Name the runs of a day that has more blobs than one answer lists, by hour, by minute or by second.
+    def _by_part(self, prefix: str, parts: tuple[int, ...]) -> Iterator[str]:
+        """Yield the names in a day with more blobs than one answer lists, by hour, minute or second.
 
-        Of a second that has as many, the newest cannot be told without a list of all, and some are left out.
+        In a second with as many, some are left out: storage lists the oldest first.
         """
         for part in reversed(range(parts[0])):
             names = self._names(f"{prefix}{part:02}")
-            if len(names) > _MOST_NAMES and parts[1:]:
-                yield from self._in_parts(f"{prefix}{part:02}", parts[1:])
+            if len(names) > _MAX_NAMES and parts[1:]:
+                yield from self._by_part(f"{prefix}{part:02}", parts[1:])
             else:
                 yield from sorted(names, reverse=True)
 
     def _names(self, prefix: str) -> list[str]:
-        """Name what begins so, in order; of more than storage lists in one answer only the first, and one beyond."""
+        """List the names with this prefix in ascending order: the first 5001 at most, so one more than an answer."""
         try:
-            return list(itertools.islice(self._container.list_blob_names(name_starts_with=prefix), _MOST_NAMES + 1))
+            return list(itertools.islice(self._container.list_blob_names(name_starts_with=prefix), _MAX_NAMES + 1))
         except HttpResponseError as error:
-            if blob_containers.is_absent(error):  # nothing was ever kept
+            if blob_containers.is_absent(error):  # nothing was ever written
                 return []
             raise
 
     def _read(self, name: str) -> bytes:
         try:
-            return bytes(self._container.download_blob(name, offset=0, length=_LARGEST).readall())
+            return bytes(self._container.download_blob(name, offset=0, length=_MAX_BYTES).readall())
         except HttpResponseError as error:
-            if blob_containers.code(error) == "InvalidRange":  # there is no first byte
+            if blob_containers.error_code(error) == "InvalidRange":  # the blob is empty
                 return b""
             raise
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
+    def _translated(self) -> Iterator[None]:
         try:
             yield
-        except blob_containers.TROUBLE as error:
-            # Not chained: the foreign message may quote a URL, and with it a SAS.
-            raise blob_containers.failure(ArchiveError, self._container, error) from None
+        except blob_containers.ERRORS as error:
+            # Not chained: the SDK's message may quote a URL, and with it a SAS.
+            raise blob_containers.error_for(ArchiveError, self._container, error) from None
 
 
 @contextlib.contextmanager
 def opened(
-    plan: Plan, environment: Mapping[str, str], credential: TokenCredential, *, retries: int = 3
+    plan: Plan, environment: Mapping[str, str], credential: TokenCredential, *, retry_total: int = 3
 ) -> Iterator[Archive]:
-    """Give the archive that the settings name; raises SettingsError when they name none."""
+    """Open the archive that the settings name; raises SettingsError if they name none, and ArchiveError."""
     storage = storage_settings.find(
         environment, managed_account.blob_suffix(plan.account.host) or "blob.core.windows.net"
     )
@@ -210,13 +216,13 @@ def opened(
         raise errors.SettingsError(problems)
     with (
         blob_containers.signed_in(storage, plan.client_id, credential) as own,
-        contextlib.closing(Archive(storage, plan.report_container, own, retries=retries)) as archive,
+        contextlib.closing(Archive(storage, plan.report_container, own, retry_total=retry_total)) as archive,
     ):
         yield archive
 
 
 def _known(report: Mapping[str, Any]) -> Iterator[tuple[str, LastKnown]]:
-    """Give the targets of a report whose SAS' expiry it knows."""
+    """Yield the targets of a report with the expiry of their SAS, where it has one."""
     reported = untrusted.moment(report.get("finished"))
     for target in report.get("targets", []):
         expires = untrusted.moment(target.get("expires"))
@@ -227,12 +233,12 @@ def _known(report: Mapping[str, Any]) -> Iterator[tuple[str, LastKnown]]:
 def _name(run: str) -> str:
     day = _RUN.fullmatch(run)
     if day is None:
-        raise ArchiveError(f"{run[:80]!r} is no run's name", remedy=_LISTED)
+        raise ArchiveError(f"{run[:80]!r} is no run's name", remedy=_HISTORY_REMEDY)
     return f"{'/'.join(day.groups())}/{run}.json"
 
 
 def _json(report: Report) -> bytes:
-    # What is kept here may be nobody's to delete.
+    # Scrubbed, as an immutability policy may keep anyone from deleting it.
     return json.dumps(redaction.scrubbed(report.as_json()), indent=2).encode()
 
 
@@ -242,9 +248,9 @@ def _metadata(report: Report) -> dict[str, str]:
 
 
 def _is_of_one_blob(error: HttpResponseError) -> bool:
-    """Whether others may be read all the same: it was deleted meanwhile, is in the archive tier, or the like.
+    """Whether the error concerns this blob only: it was deleted just now, is in the archive tier, or the like.
 
-    Who may not read one may read none; and of a storage that is busy or broken each would take its time.
+    Otherwise reading the others would fail too, or take long at a storage that is throttling or broken.
     """
     refusals = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
     status = error.status_code or 0
@@ -252,7 +258,7 @@ def _is_of_one_blob(error: HttpResponseError) -> bool:
 
 
 def _report(name: str, content: bytes) -> dict[str, Any] | None:
-    """Read a report; None for what somebody else put there."""
+    """Parse a report; None for any other content."""
     value = untrusted.json_value(content)
     try:
         json.dumps(value, allow_nan=False)  # Python reads numbers that no JSON has: NaN, 1e999

@@ -1,4 +1,4 @@
-"""What of a run is worth telling in a chat, and its words there, in which nothing foreign is more than words."""
+"""The chat message about a run: which runs get one, and its text, in which foreign text cannot act as markup."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -7,22 +7,22 @@ from typing import Any
 from rotator import redaction, timestamps
 from rotator.reporting.report import Failed, KeyReport, Report, Rotated, TargetReport
 
-_MOST_CHARACTERS = 3000
-_MOST_QUOTED = 500
-_WHERE_TO_LOOK = "python -m rotator status"
-# What is done to keys is told whatever becomes of it; that it waits is not: the next run says so again.
-_KEY_OUTCOMES = {"done", "unfinished", "failed"}
+_MAX_CHARACTERS = 3000  # of all lines but the first and the last
+_MAX_QUOTED = 500  # characters of one foreign text
+_STATUS_COMMAND = "python -m rotator status"
+# Not "waiting" and "due": each run until the key rotation would send a message.
+_REPORTED_KEY_OUTCOMES = {"done", "unfinished", "failed"}
 
 _Quote = Callable[[str], str]
 
 
-def worth_telling(report: Report) -> bool:
-    """Whether somebody should hear of this run: it failed, repaired drift, or did something to the account's keys."""
+def is_worth_a_message(report: Report) -> bool:
+    """Whether to send a message: the run failed, repaired drift, or changed the account's keys."""
     return report.trigger != "plan" and (report.failed or bool(_drifted(report)) or _key(report) is not None)
 
 
 def compose(report: Report, *, teams: bool) -> dict[str, Any]:
-    """Give the message as Teams takes it, or else as Slack and many others do.
+    """Compose the message for Teams, or else for Slack and the many services that take its format.
 
     https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/connectors-using
     https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
@@ -33,7 +33,7 @@ def compose(report: Report, *, teams: bool) -> dict[str, Any]:
 
 
 def _card(lines: list[str]) -> dict[str, Any]:
-    # In a TextRun, unlike in a TextBlock, Markdown means nothing
+    # A TextRun, unlike a TextBlock, does not interpret Markdown
     # (https://learn.microsoft.com/adaptive-cards/schema-explorer/text-run).
     runs = [{"type": "TextRun", "text": line, "weight": "Default"} for line in lines]
     runs[0]["weight"] = "Bolder"
@@ -50,17 +50,17 @@ def _card(lines: list[str]) -> dict[str, Any]:
 
 
 def _plain(words: str) -> str:
-    """Words in one line, without secrets, control characters and excess."""
+    """Text in one line of 500 characters at most, without secrets and control characters."""
     printable = "".join(letter if letter.isprintable() else " " for letter in redaction.scrub(words))
     line = " ".join(printable.split())
-    return line if len(line) <= _MOST_QUOTED else f"{line[:_MOST_QUOTED]}…"
+    return line if len(line) <= _MAX_QUOTED else f"{line[:_MAX_QUOTED]}…"
 
 
 def _code(words: str) -> str:
-    """The same as code, within which Slack and its like know no formatting, emoji or names.
+    """The same as inline code, in which Slack interprets no formatting, emoji or mentions.
 
-    Slack wants &, < and > escaped (https://docs.slack.dev/messaging/formatting-message-text), and makes a link of a
-    URL even there: the invisible word joiner (U+2060) keeps it from seeing one.
+    &, < and > must be escaped (https://docs.slack.dev/messaging/formatting-message-text). Slack makes a link of a URL
+    even in code: the invisible word joiner (U+2060) prevents that.
     """
     line = _plain(words).replace("`", "'").replace("://", ":\u2060//")
     return f"`{line.replace('&', '&amp;').replace('<', '&lt;').replace('>', '&gt;')}`"
@@ -69,25 +69,25 @@ def _code(words: str) -> str:
 def _headline(report: Report) -> str:
     failed, drifted, key = len(_failed(report)), len(_drifted(report)), _key(report)
     whole = f"of {len(report.targets)} {'target' if len(report.targets) == 1 else 'targets'}"
-    told = [
+    parts = [
         "the run was refused, or broke off" if report.error else "",
         f"{failed} {whole} failed" if failed else "",
         f"{drifted} {whole} had drifted and {'was' if drifted == 1 else 'were'} repaired" if drifted else "",
         f"{key.operation} of account keys {key.outcome}" if key else "",
     ]
-    return f"Rotator: {'; '.join(filter(None, told))}"
+    return f"Rotator: {'; '.join(filter(None, parts))}"
 
 
 def _bounded(report: Report, quote: _Quote) -> Iterator[str]:
-    """The first lines, one at least, that are no longer than bearable together, and the last."""
+    """The first lines, up to 3000 characters in all but one line at least, and the last."""
     lines = list(_lines(report, quote))
     lengths = itertools.accumulate(len(line) for line in lines)
-    fitting = sum(length <= _MOST_CHARACTERS for length in lengths) or 1
+    fitting = sum(length <= _MAX_CHARACTERS for length in lengths) or 1
     yield from lines[:fitting]
     if lines[fitting:]:
         yield f"and {len(lines[fitting:])} more"
     asked_by = quote(report.asked_by or report.trigger)
-    yield f"Run {quote(report.run)}, asked for by {asked_by}. Look closer with {quote(_WHERE_TO_LOOK)}"
+    yield f"Run {quote(report.run)}, asked for by {asked_by}. For the status: {quote(_STATUS_COMMAND)}"
 
 
 def _lines(report: Report, quote: _Quote) -> Iterator[str]:
@@ -104,12 +104,12 @@ def _lines(report: Report, quote: _Quote) -> Iterator[str]:
 
 
 def _key_lines(key: KeyReport, quote: _Quote) -> Iterator[str]:
-    told = [
+    parts = [
         f"{label} {quote(', '.join(names))}"
         for label, names in (("regenerated", key.regenerated), ("to come", key.remaining), ("cut off", key.cut_off))
         if names
     ]
-    yield f"{key.operation}, as {quote(key.reason)}: {'; '.join(told) or 'nothing was regenerated'}"
+    yield f"{key.operation}, as {quote(key.reason)}: {'; '.join(parts) or 'nothing was regenerated'}"
     if key.failure:
         yield f"{key.operation} {key.outcome}: {_failure(key.failure, quote)}"
 
@@ -129,4 +129,4 @@ def _drifted(report: Report) -> list[tuple[TargetReport, Rotated]]:
 
 
 def _key(report: Report) -> KeyReport | None:
-    return report.key if report.key and report.key.outcome in _KEY_OUTCOMES else None
+    return report.key if report.key and report.key.outcome in _REPORTED_KEY_OUTCOMES else None

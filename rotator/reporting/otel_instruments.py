@@ -1,4 +1,4 @@
-"""Metrics and traces through OpenTelemetry's API, whoever has set up where it sends them."""
+"""Metrics and traces through OpenTelemetry's API; its SDK, which sends them, is set up elsewhere."""
 
 import contextlib
 import functools
@@ -14,7 +14,7 @@ from rotator.telemetry import Attributes
 
 
 class OpenTelemetry:
-    """What rotator.telemetry sends goes to the process's tracer and meter."""
+    """Instruments that use the process's tracer and meter."""
 
     def __init__(self) -> None:
         self._tracer = trace.get_tracer("rotator", __version__)
@@ -25,13 +25,13 @@ class OpenTelemetry:
 
     @contextlib.contextmanager
     def span(self, name: str, attributes: Attributes) -> Iterator[None]:
-        """Trace what is done inside; of an exception only the class, as its words may hold a secret."""
+        """Trace the block; of an exception record only the class, as its message may hold a secret."""
         with self._tracer.start_as_current_span(
             name, attributes=attributes, record_exception=False, set_status_on_exception=False
         ) as current:
             try:
                 yield
-            except errors.BusyError:  # nothing failed: another run is at it
+            except errors.BusyError:  # not a failure: another run is in progress
                 current.set_attribute("outcome", "busy")
                 raise
             except BaseException as error:
@@ -39,22 +39,22 @@ class OpenTelemetry:
                 raise
 
     def conclude(self, error: str | None, attributes: Attributes) -> None:
-        """Say of the present span how it ended, and more."""
+        """Set the result of the current span: the class of its error, if any, and attributes."""
         current = trace.get_current_span()
         current.set_attributes(attributes)
         if error:
             _fail(current, error)
 
     def count(self, name: str, attributes: Attributes) -> None:
-        """Count one more."""
+        """Add 1 to a counter."""
         self._counter(name).add(1, attributes)
 
     def measure(self, name: str, value: float, attributes: Attributes) -> None:
-        """Take one of many values."""
+        """Record one value of a distribution."""
         self._histogram(name, telemetry.UNITS.get(name, "")).record(value, attributes)
 
     def countdown(self, name: str, seconds: float, attributes: Attributes) -> None:
-        """Show how many seconds are left, from now on ever less; a gauge would be sent as it was, again and again."""
+        """Export how many seconds are left at each export; a plain gauge would repeat the value of this call."""
         self._countdown(name).ends[tuple(attributes.items())] = time.time() + seconds
 
     def _new_countdown(self, name: str) -> "_Countdown":
@@ -69,7 +69,7 @@ def _fail(span: Span, error: str) -> None:
 
 
 class _Countdown:
-    """Tells the meter, whenever it asks, how many seconds are left."""
+    """The callback of an observable gauge: computes how many seconds are left at each export."""
 
     def __init__(self) -> None:
         self.ends: dict[tuple[tuple[str, str | int | float | bool], ...], float] = {}

@@ -1,4 +1,4 @@
-"""What becomes of a report: the log, the archive, metrics, and whoever is to be told. None of it fails the run."""
+"""Publishes a run's report: to the log, the metrics, the archive and a chat service. None of these fails the run."""
 
 import contextlib
 import dataclasses
@@ -23,36 +23,36 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_KEEP_SECONDS = 30.0
+_ARCHIVE_SECONDS = 30.0
 
 
-def note(report: Report) -> list[str]:
-    """Log and count it; gives a warning for what did not succeed."""
+def log_and_measure(report: Report) -> list[str]:
+    """Write the report to the log and the metrics; return a warning for each that failed."""
     _log(report)
     warnings: list[str] = []
-    with _warned(Event.METRICS_NOT_RECORDED, warnings):
-        record(report, datetime.datetime.now(datetime.UTC))
+    with _warn_on_error(Event.METRICS_NOT_RECORDED, warnings):
+        measure(report, datetime.datetime.now(datetime.UTC))
     return warnings
 
 
 def _log(report: Report) -> None:
-    """Write it into the log, in the one line that alerts read."""
+    """Log the report in one line, which alerts query."""
     level = logging.ERROR if report.failed else logging.INFO
-    # Scrubbed before it is JSON: what the log filter takes out of a line may be half an escape of it.
+    # Scrubbed before it is JSON, as the log filter could cut an escape sequence of the line in half.
     line = redaction.scrubbed(report.as_json())
     logger.log(level, "report %s", json.dumps(line, separators=(",", ":")))
 
 
-def record(report: Report, now: datetime.datetime) -> None:
-    """Take in what a finished run did, inside of its span."""
+def measure(report: Report, now: datetime.datetime) -> None:
+    """Record a finished run in the metrics and in the current span, which is the run's."""
     outcome = "failed" if report.failed else "done"
     telemetry.conclude(report.counts() if report.failed else None, run=report.run, outcome=outcome)
     telemetry.count(telemetry.RUNS, outcome=outcome, trigger=report.trigger)
     for target in report.targets:
-        _record(target, report.trigger, now)
+        _measure_target(target, report.trigger, now)
 
 
-def _record(target: TargetReport, trigger: str, now: datetime.datetime) -> None:
+def _measure_target(target: TargetReport, trigger: str, now: datetime.datetime) -> None:
     outcome = target.outcome
     named = {"error": outcome.error} if isinstance(outcome, Failed) else {}
     telemetry.count(telemetry.ROTATIONS, outcome=outcome.kind, trigger=trigger, **named)
@@ -62,38 +62,38 @@ def _record(target: TargetReport, trigger: str, now: datetime.datetime) -> None:
 
 
 def publish(report: Report, plan: Plan, environment: Mapping[str, str], credential: "TokenCredential") -> Report:
-    """Log, keep and tell it; gives it with a warning for what did not succeed."""
-    warnings = note(report)
+    """Log, measure, archive and send the report; return it with a warning for each that failed."""
+    warnings = log_and_measure(report)
     if plan.report_container:
-        keeping = activity.of("the app's own storage, to keep the report")
-        with _warned(Event.REPORT_NOT_KEPT, warnings), keeping:
-            _keep(report, plan, environment, credential)
-    if plan.webhook and chat_message.worth_telling(report):
-        with _warned(Event.WEBHOOK_NOT_NOTIFIED, warnings), activity.of("the chat service, to take a message"):
+        archiving = activity.of("the app's own storage, to keep the report")
+        with _warn_on_error(Event.REPORT_NOT_KEPT, warnings), archiving:
+            _archive(report, plan, environment, credential)
+    if plan.webhook and chat_message.is_worth_a_message(report):
+        with _warn_on_error(Event.WEBHOOK_NOT_NOTIFIED, warnings), activity.of("the chat service, to take a message"):
             _notify(plan.webhook, report)
     return dataclasses.replace(report, warnings=report.warnings + tuple(warnings))
 
 
-def _keep(report: Report, plan: Plan, environment: Mapping[str, str], credential: "TokenCredential") -> None:
-    """Keep it, in bounded time: a token that cannot be had is asked for again and again."""
+def _archive(report: Report, plan: Plan, environment: Mapping[str, str], credential: "TokenCredential") -> None:
+    """Write the report to the archive, in a thread with a time limit: the SDK retries to get a token for long."""
     from rotator.reporting import archive
 
     outcomes: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
 
-    def keep() -> None:
+    def save() -> None:
         try:
-            with archive.opened(plan, environment, credential) as kept:
-                kept.keep(report)
-        except Exception as error:  # noqa: BLE001  # whatever it is, the caller tells it
+            with archive.opened(plan, environment, credential) as opened:
+                opened.save(report)
+        except Exception as error:  # noqa: BLE001  # raised again by the caller
             outcomes.put(error)
         else:
             outcomes.put(None)
 
-    threading.Thread(target=keep, name="archive", daemon=True).start()
+    threading.Thread(target=save, name="archive", daemon=True).start()
     try:
-        error = outcomes.get(timeout=_KEEP_SECONDS)
+        error = outcomes.get(timeout=_ARCHIVE_SECONDS)
     except queue.Empty:
-        raise ArchiveError(f"the app's own storage takes more than {_KEEP_SECONDS:.0f} s") from None
+        raise ArchiveError(f"the app's own storage takes more than {_ARCHIVE_SECONDS:.0f} s") from None
     if error is not None:
         raise error
 
@@ -105,7 +105,8 @@ def _notify(url: SecretText, report: Report) -> None:
 
 
 @contextlib.contextmanager
-def _warned(event: Event, warnings: list[str]) -> Iterator[None]:
+def _warn_on_error(event: Event, warnings: list[str]) -> Iterator[None]:
+    """Turn an exception into a warning and an event in the log."""
     try:
         yield
     except errors.RotatorError as error:

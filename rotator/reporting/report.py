@@ -1,4 +1,7 @@
-"""What a run did, for each target: outcomes as kinds, and their JSON form, which holds no secret."""
+"""The report of a run: an outcome for each target, and its JSON form, which holds no secret.
+
+The JSON fields are documented in docs/schema.
+"""
 
 import dataclasses
 import datetime
@@ -9,7 +12,10 @@ from rotator import errors, redaction, timestamps
 
 @dataclasses.dataclass(frozen=True)
 class Rotated:
-    """The target holds a new SAS, read back and compared; `drift`: somebody had changed or deleted the Secret."""
+    """The target holds a new SAS, which was read back and compared.
+
+    With `drift`, somebody had changed or deleted the Secret. The digests are of its data after and before.
+    """
 
     kind: ClassVar[str] = "rotated"
     reason: str
@@ -36,7 +42,7 @@ class Unchanged:
 
 @dataclasses.dataclass(frozen=True)
 class WouldRotate:
-    """The target would get a new SAS: what a plan says instead of doing it."""
+    """The target would get a new SAS, by a plan, which changes nothing."""
 
     kind: ClassVar[str] = "due"
     reason: str
@@ -60,7 +66,7 @@ Outcome = Rotated | Unchanged | WouldRotate | Failed
 class TargetReport:
     """One target's outcome, its warnings, and how long each step took, in seconds.
 
-    `expires` is when the SAS that it holds does, as far as was seen: what a failure left there counts down, too.
+    `expires` is the expiry of the SAS that the target holds, if it was read; after a failure that is the former one.
     """
 
     target: str
@@ -75,9 +81,9 @@ class TargetReport:
 class KeyReport:
     """What a run did to the account's keys.
 
-    `outcome` is "done", "due" (in a plan), "waiting" (until no SAS of the key lives), "unfinished" (the next run goes
-    on) or "failed". `regenerated` names the keys of this run, `remaining` those to come, `cut_off` what may have died,
-    `proofs` how storage refused what the targets held before.
+    `outcome` is "done", "due" (in a plan), "waiting" (until every SAS of the key has expired), "unfinished" (the next
+    run resumes it) or "failed". `regenerated` are the keys that this run regenerated, `remaining` those still to be
+    regenerated, `cut_off` the targets whose SAS may have been invalidated, `proofs` how storage refused the former SAS.
     """
 
     operation: str
@@ -91,7 +97,7 @@ class KeyReport:
     failure: Failed | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Give it as JSON values."""
+        """Return it as JSON values."""
         values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         texts = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
         return texts | {"failure": dataclasses.asdict(self.failure) if self.failure else None}
@@ -99,10 +105,10 @@ class KeyReport:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What one run did, or, as a plan, would do.
+    """What one run did, or, in a plan, would do.
 
-    `asked_by` says who or what started it, `interval` how far apart the schedule's runs are at most. With `error` the
-    run was refused, or broke off; `targets` are then those that had their turn.
+    `asked_by` is who or what started it, `interval` the longest time between two scheduled runs. With `error` the run
+    was refused or broke off; `targets` are then those that it had reached.
     """
 
     run: str
@@ -120,7 +126,7 @@ class Report:
 
     @property
     def failed(self) -> bool:
-        """Whether any target failed, or what was to be done to the account's keys, or the run as a whole."""
+        """Whether any target failed, or the key rotation, or the run as a whole."""
         keys_failed = bool(self.key and self.key.outcome in {"unfinished", "failed"})
         return self.error is not None or self.targets_failed or keys_failed
 
@@ -130,7 +136,7 @@ class Report:
         return any(isinstance(target.outcome, Failed) for target in self.targets)
 
     def counts(self) -> str:
-        """Say how many targets came out how, for a log line or an exception."""
+        """The number of targets by outcome, for a log line or an exception; or the error of the run as a whole."""
         kinds = [target.outcome.kind for target in self.targets]
         counted = [f"{kinds.count(kind)} {kind}" for kind in sorted(set(kinds))]
         if self.error:
@@ -138,7 +144,7 @@ class Report:
         return ", ".join([*counted, f"{self.key.operation} {self.key.outcome}"] if self.key else counted)
 
     def as_json(self) -> dict[str, Any]:
-        """Give the report as JSON values; times are ISO 8601 in UTC."""
+        """Return the report as JSON values; times are ISO 8601 in UTC."""
         return {
             "run": self.run,
             "trigger": self.trigger,
@@ -157,7 +163,7 @@ class Report:
 
 
 def failure(error: BaseException) -> Failed:
-    """Give the outcome that an error means; one that is not ours is named, but its words are scrubbed."""
+    """Return the outcome for an error; for one of another library, its class and its scrubbed message."""
     if isinstance(error, errors.RotatorError):
         return Failed(error.code, redaction.scrub(str(error)), error.remedy)
     words = redaction.scrub(f"{type(error).__name__}: {error}")

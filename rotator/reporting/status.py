@@ -1,4 +1,4 @@
-"""What the clusters hold now: how old and how fresh each target's SAS is, and whether that is as it should be."""
+"""The status of each target: the SAS that it holds now, its age and expiry, and whether somebody must act."""
 
 import dataclasses
 import datetime
@@ -10,26 +10,26 @@ from rotator.reporting.report import Failed
 
 
 class State(enum.StrEnum):
-    """How a target is."""
+    """The state of a target."""
 
     FRESH = "fresh"
-    LATE = "late"  # a run that should have replaced the SAS is over, or it expires before the next has had its chance
+    LATE = "late"  # a scheduled run has not replaced the SAS, or it expires before the next run is over
     DRIFT = "drift"  # somebody changed or deleted the Secret
-    EXPIRED = "expired"  # its time is up, its key is gone, or storage refuses it
+    EXPIRED = "expired"  # by its time; or its key was regenerated, or storage refuses it
     MISSING = "missing"  # there is no Secret, and none was ever delivered
-    UNKNOWN = "unknown"  # the cluster could not be looked into
+    UNKNOWN = "unknown"  # the cluster could not be read
 
 
 @dataclasses.dataclass(frozen=True)
 class LastKnown:
-    """When a target's SAS expires, by the report of the last run that saw or made it, and when that run ended."""
+    """When a target's SAS expires, by the last run that read or issued it, and that run's end as `reported`."""
 
     expires: datetime.datetime
     run: str
     reported: datetime.datetime
 
     def as_json(self, now: datetime.datetime) -> dict[str, Any]:
-        """Give it as JSON values."""
+        """Return it as JSON values."""
         return {
             "expires": timestamps.text(self.expires),
             "seconds_to_expiry": round((self.expires - now).total_seconds()),
@@ -42,7 +42,7 @@ class LastKnown:
 class TargetStatus:
     """What one target holds; None for what is not known.
 
-    `last_known` is for a target that cannot be looked at, whose SAS lives on all the same.
+    `last_known` is for a target that cannot be read: its SAS may still be valid.
     """
 
     target: str
@@ -58,11 +58,11 @@ class TargetStatus:
 
     @property
     def well(self) -> bool:
-        """Whether nobody needs to do anything."""
+        """Whether nobody needs to act."""
         return self.state is State.FRESH
 
     def as_json(self, now: datetime.datetime) -> dict[str, Any]:
-        """Give it as JSON values; ages are in seconds."""
+        """Return it as JSON values; ages are in seconds."""
         return {
             "target": self.target,
             "state": self.state.value,
@@ -91,11 +91,11 @@ class Status:
 
     @property
     def well(self) -> bool:
-        """Whether every target is."""
+        """Whether every target is well."""
         return all(target.well for target in self.targets)
 
     def as_json(self) -> dict[str, Any]:
-        """Give it as JSON values; times are ISO 8601 in UTC."""
+        """Return it as JSON values; times are ISO 8601 in UTC."""
         return {
             "now": timestamps.text(self.now),
             "next_run": timestamps.text(self.next_run),

@@ -1,7 +1,7 @@
-"""The status as a page for a wall screen: one HTML document, in which every foreign text is inert.
+"""The status as a page for a wall screen: one HTML document, in which every foreign text is escaped.
 
-Its one script fetches the next status and shows it in place. A page that reloads itself would be gone with the first
-error page that the host answers in its place, which does not reload.
+Its one script fetches the next status and replaces the content. A page that reloads itself would end with the first
+error page that the host answers instead, as that does not reload.
 """
 
 import base64
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import jinja2
 
 _WORST_FIRST = (State.EXPIRED, State.MISSING, State.DRIFT, State.UNKNOWN, State.LATE, State.FRESH)
-_ROOMY = 6  # this many targets fit a wall screen with what is said of each; more get a line each
-_LONGEST = 600  # characters of a message; the JSON has it whole
+_MAX_DETAILED = 6  # targets that fit a wall screen with their details; if there are more, each gets one line
+_MAX_MESSAGE = 600  # characters of a message; the JSON has it whole
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Page:
 
 
 def render(status: Status) -> Page:
-    """Show how the targets are."""
+    """Render the targets, those that need attention first."""
     targets = sorted(status.targets, key=lambda target: _WORST_FIRST.index(target.state))
     return _page(
         now=status.now,
@@ -42,30 +42,30 @@ def render(status: Status) -> Page:
         status=status,
         targets=targets,
         counts=_counts(targets),
-        compact=len(targets) > _ROOMY,
+        compact=len(targets) > _MAX_DETAILED,
     )
 
 
 def render_failure(failure: Failed, now: datetime.datetime) -> Page:
-    """Show that there is no status, and why; it reloads too, so that a screen comes back by itself."""
+    """Render why there is no status; this page fetches the next status too, so that a screen recovers by itself."""
     return _page(now=now, verdict="The status is not known", state="unknown", failure=failure)
 
 
 def _page(**values: object) -> Page:
-    body = _template().render(longest=_LONGEST, **values)
+    body = _template().render(longest=_MAX_MESSAGE, **values)
     return Page(body, _headers(_digest(body, "style"), _digest(body, "script")))
 
 
 def _digest(body: str, element: str) -> str:
-    """Give the hash of what the first such element holds, as a Content-Security-Policy has it."""
+    """Hash the content of the first such element for a Content-Security-Policy (https://www.w3.org/TR/CSP3/)."""
     content = body.partition(f"<{element}>")[2].partition(f"</{element}>")[0]
     return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
 
 
 def _headers(style: str, script: str) -> dict[str, str]:
-    """Allow this style and this script, which may fetch the same address, and nothing else.
+    """Allow this style and this script, which may fetch from the same origin, and nothing else.
 
-    The page's address may hold the function key, so it is told to nobody.
+    No referrer is sent, as the page's address may hold the function key.
     """
     allowed = (f"style-src {style}", f"script-src {script}", "connect-src 'self'")
     policy = ("default-src 'none'", *allowed, "base-uri 'none'", "form-action 'none'")
@@ -85,7 +85,7 @@ def _template() -> "jinja2.Template":
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
-        finalize=_inert,
+        finalize=_visible,
         trim_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
@@ -93,8 +93,8 @@ def _template() -> "jinja2.Template":
     return environment.get_template("status.html.j2")
 
 
-def _inert(value: object) -> object:
-    """Spell out what is not printed but acts: control characters, and those that turn the direction of text."""
+def _visible(value: object) -> object:
+    """Show characters that are not printed as [U+…]: control characters, and those that change text direction."""
     if not isinstance(value, str) or hasattr(value, "__html__"):
         return value
     return "".join(sign if sign.isprintable() or sign in "\n\t" else f"[U+{ord(sign):04X}]" for sign in value)
@@ -115,6 +115,6 @@ def _counts(targets: list[TargetStatus]) -> str:
 
 
 def _clock(moment: datetime.datetime, now: datetime.datetime) -> str:
-    """Give the time in UTC, with its day where that is not today."""
+    """The time in UTC, with its day if that is not today."""
     there, here = moment.astimezone(datetime.UTC), now.astimezone(datetime.UTC)
     return f"{there:%H:%M:%S}" if there.date() == here.date() else f"{there:%d %b %H:%M:%S}"

@@ -33,20 +33,20 @@ _backoff = tenacity.wait_exponential(multiplier=0.5, max=8)
 
 @dataclasses.dataclass(frozen=True)
 class _Answer:
-    """What came of one attempt: what is wrong, if anything, whether it may pass, and when to ask again, in seconds."""
+    """The result of one attempt: a `problem` or "", whether to retry, and after how many seconds by Retry-After."""
 
-    trouble: str
-    may_pass: bool = False
-    again: float | None = None
+    problem: str
+    transient: bool = False
+    retry_after: float | None = None
     remedy: str = errors.WebhookError.remedy
 
 
 def send(
     url: SecretText, report: Report, *, seconds: float = 20.0, sleep: Callable[[float], None] = time.sleep
 ) -> None:
-    """Post what is to be told of a run; raises WebhookError, after so many `seconds` at the latest.
+    """Post the message about a run; raises WebhookError, after this many `seconds` at the latest.
 
-    Trouble that may pass is met by trying again. A message whose answer got lost may so arrive twice.
+    Transient problems are retried, so a message whose answer was lost may arrive twice.
     """
     host = urllib.parse.urlsplit(url.reveal()).hostname or ""
     payload = chat_message.compose(report, teams=_is_teams(host))
@@ -55,14 +55,14 @@ def send(
     def post() -> None:
         answers.put(_post(url, payload, seconds, sleep))
 
-    # In a thread, as neither name resolution nor an answer that comes drop by drop knows a time limit.
+    # In a thread, as neither name resolution nor an answer that arrives byte by byte has a time limit.
     threading.Thread(target=post, name="webhook", daemon=True).start()
     try:
         answer = answers.get(timeout=seconds)
     except queue.Empty:
         answer = _Answer(f"{host} did not take the message within {seconds:g} s")
-    if answer.trouble:
-        raise errors.WebhookError(answer.trouble, remedy=answer.remedy)
+    if answer.problem:
+        raise errors.WebhookError(answer.problem, remedy=answer.remedy)
 
 
 def _is_teams(host: str) -> bool:
@@ -70,22 +70,22 @@ def _is_teams(host: str) -> bool:
 
 
 def _post(url: SecretText, payload: dict[str, object], seconds: float, sleep: Callable[[float], None]) -> _Answer:
-    """Give the last answer, in words of our own: others' may quote the URL."""
+    """Try until it succeeds or is not transient; return the last answer, without an SDK's message that has the URL."""
     attempts: tenacity.Retrying = tenacity.Retrying(
-        retry=tenacity.retry_if_result(lambda answer: answer.may_pass),
+        retry=tenacity.retry_if_result(lambda answer: answer.transient),
         wait=_pause,
         stop=tenacity.stop_before_delay(seconds),
         sleep=sleep,
         retry_error_callback=_last,
     )
-    body = json.dumps(payload, ensure_ascii=False).encode()  # escaped, other alphabets would be six times as long
+    body = json.dumps(payload, ensure_ascii=False).encode()  # escaped, letters beyond ASCII take six times as much
     client: _Client
     transport = retries.transport(connect=_CONNECT_SECONDS, read=_ANSWER_SECONDS, whole=seconds + 1)
     try:
-        # Without a policy that follows redirects: nobody else is told.
+        # Without a policy that follows redirects, as the message must not go to another host.
         with _out_of_logs(url.reveal()), PipelineClient(url.reveal(), policies=[], transport=transport) as client:
             answer: _Answer = attempts(_attempt, client, url, body)
-    except Exception as error:  # noqa: BLE001  # whatever it is, it must not break a run
+    except Exception as error:  # noqa: BLE001  # a webhook must not fail a run
         host = urllib.parse.urlsplit(url.reveal()).hostname or ""
         return _Answer(f"{host} cannot be posted to ({type(error).__name__})")
     return answer
@@ -97,25 +97,26 @@ def _attempt(client: _Client, url: SecretText, body: bytes) -> _Answer:
         response = client.send_request(request, stream=True)
     except (AzureError, OSError) as error:
         host = urllib.parse.urlsplit(url.reveal()).hostname or ""
-        trouble = network_errors.explain(error, host, "NOTIFY_WEBHOOK_URL", errors.WebhookError.remedy)
-        return _Answer(trouble.text, may_pass=trouble.may_pass, remedy=trouble.remedy)
+        diagnosis = network_errors.diagnose(error, host, "NOTIFY_WEBHOOK_URL", errors.WebhookError.remedy)
+        return _Answer(diagnosis.text, transient=diagnosis.transient, remedy=diagnosis.remedy)
     with response:
         return _judge(response)
 
 
 def _judge(response: HttpResponse) -> _Answer:
+    """A success, or a problem; 429 and server errors are transient."""
     status = response.status_code
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return _Answer("")
-    may_pass = status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    again = response.headers.get("Retry-After", "")
+    transient = status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    retry_after = response.headers.get("Retry-After", "")
     host = urllib.parse.urlsplit(response.request.url).hostname or ""
-    return _Answer(f"{host} answered {status}", may_pass, float(again) if again.isdecimal() else None)
+    return _Answer(f"{host} answered {status}", transient, float(retry_after) if retry_after.isdecimal() else None)
 
 
 def _pause(state: tenacity.RetryCallState) -> float:
-    again = _last(state).again
-    return _backoff(state) if again is None else again
+    retry_after = _last(state).retry_after
+    return _backoff(state) if retry_after is None else retry_after
 
 
 def _last(state: tenacity.RetryCallState) -> _Answer:
@@ -125,9 +126,9 @@ def _last(state: tenacity.RetryCallState) -> _Answer:
 
 @contextlib.contextmanager
 def _out_of_logs(url: str) -> Iterator[None]:
-    """Have the parts of the URL masked too: libraries log a request's path and query without its host."""
+    """Mask the parts of the URL too: libraries log a request's path and query without its host."""
     parts = urllib.parse.urlsplit(url)
     target = f"{parts.path}?{parts.query}"
-    kept = [SecretText(part) for part in (parts.path, target, *re.findall(r"[^/?&=]{16,}", target))]
+    masked_while_alive = [SecretText(part) for part in (parts.path, target, *re.findall(r"[^/?&=]{16,}", target))]
     yield
-    del kept
+    del masked_while_alive

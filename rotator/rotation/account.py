@@ -1,11 +1,11 @@
 """The account as one run reads it: read once, read again on request, with or without its keys."""
 
 import dataclasses
+from collections.abc import Mapping
 
 from rotator import errors
-from rotator.azure.errors import VaultForbiddenError
 from rotator.azure.managed_account import blob_suffix
-from rotator.issuers.account_state import AccountState, StoredDefinition
+from rotator.issuers.account_state import AccountState
 from rotator.plan.plan import Plan
 from rotator.rotation import state
 from rotator.rotation.services import Services
@@ -61,28 +61,21 @@ class AccountReader:
         if isinstance(self._state, errors.RotatorError):
             self._state = None
 
-    def replace(self, stored: StoredDefinition) -> None:
-        """Continue with a definition that was just stored, without reading it again."""
+    def replace_entries(self, entries: Mapping[str, str]) -> None:
+        """Continue with entries that were just saved, without reading them again."""
         if isinstance(self._state, AccountState):
-            self._state = dataclasses.replace(self._state, stored=stored)
+            self._state = dataclasses.replace(self._state, entries=entries, prepared=True)
         if self._latest:
-            self._latest = dataclasses.replace(self._latest, stored=stored)
+            self._latest = dataclasses.replace(self._latest, entries=entries, prepared=True)
 
     def endpoint(self) -> str | None:
         """Return the blob endpoint: as set, or concluded from the account's name; None where that is not known."""
-        managed, suffix = self.state().managed, blob_suffix(self._plan.account.host)
-        if self._plan.blob_endpoint or managed is None or suffix is None:
+        account, suffix = self.state().account, blob_suffix(self._plan.account.host)
+        if self._plan.blob_endpoint or account is None or suffix is None:
             return self._plan.blob_endpoint
-        return f"https://{managed.account}.{suffix}"
+        return f"https://{account}.{suffix}"
 
     def _read(self) -> AccountState:
-        stored = self._services.issuer.stored(self._plan.definition)
-        self._problems |= dict.fromkeys(state.unreadable_tags(stored.tags))
-        try:
-            managed = self._services.issuer.managed()
-        except VaultForbiddenError:
-            if self._keyed:
-                raise
-            return AccountState(stored, None)
-        keys = self._services.key_lister.keys(managed.resource_id) if self._keyed else None
-        return AccountState(stored, managed, keys)
+        entries = self._services.run_state.load()
+        self._problems |= dict.fromkeys(state.unreadable_entries(entries))
+        return dataclasses.replace(self._services.issuer.state(keys=self._keyed), entries=entries)

@@ -59,7 +59,7 @@ def find(
     With an account state, a SAS that the active key did not sign is due as well, and a deleted Secret is told apart
     from one that never existed.
     """
-    known = account_state is not None and state.was_delivered(account_state.stored.tags, target)
+    known = account_state is not None and state.was_delivered(account_state.entries, target)
     if held is None:
         return _drifted("somebody deleted the Secret") if known else Due(Cause.NO_SECRET, "there is no Secret yet")
     if not held.ours:

@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 
-from rotator import errors, event_log, sas
+from rotator import event_log
 from rotator.azure.errors import StorageUnreachableError
 from rotator.event_log import Event
 from rotator.plan.plan import Plan, Target
@@ -14,8 +14,6 @@ from rotator.sas import Sas
 from rotator.stopwatch import Stopwatch
 
 logger = logging.getLogger(__name__)
-
-_MINTS = 3  # as often as the active key may change while one SAS is issued
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,21 +36,22 @@ class Issuance:
         self._issued: IssuedSas | Exception | None = None
         self.definition_changed = False
 
-    def note_delivery(self, target: Target) -> tuple[str, ...]:
-        """Note in the vault that this target has a SAS now, once; gives a warning where that did not succeed."""
-        if state.was_delivered(self.account.latest().stored.tags, target):
+    def record_delivery(self, target: Target) -> tuple[str, ...]:
+        """Record in the vault, once, that this target has a SAS now; returns a warning where that failed."""
+        if state.was_delivered(self.account.latest().entries, target):
             return ()
-        definition = self._plan.definition
         try:
-            stored = self._services.issuer.stored(definition)
-            noted = state.with_delivery(stored.tags_for(definition, self._services.clock()), target)
-            if noted == dict(stored.tags):
+            entries = self._services.run_state.load()
+            recorded = state.with_delivery(entries, target)
+            if recorded == dict(entries):
                 return ()
             self._services.fence()
-            self._services.issuer.store(definition, noted)
-        except Exception as error:  # noqa: BLE001  # the delivery is done, and a note of it is not worth a failure
-            return (f"that {target} has a SAS was not noted, so its deletion will not be told as drift: {error}",)
-        self.account.replace(dataclasses.replace(stored, differs=False, tags=noted, validity=definition.validity))
+            self._services.run_state.save(recorded)
+        except Exception as error:  # noqa: BLE001  # the delivery is done; a missing record of it is no failure
+            return (
+                f"that {target} has a SAS was not recorded, so its deletion will not be reported as drift: {error}",
+            )
+        self.account.replace_entries(recorded)
         return ()
 
     def forget(self) -> None:
@@ -61,11 +60,11 @@ class Issuance:
         self.account.retry()
 
     def issue(self, seconds: Stopwatch) -> IssuedSas:
-        """Issue and prove one SAS for all targets of the run; its failure is theirs too."""
+        """Issue and prove one SAS for all targets of the run. If that fails, each of them fails by the same error."""
         if self._issued is None:
             try:
                 self._issued = self._issue_once(seconds)
-            except Exception as error:  # noqa: BLE001  # what failed once is not asked for each target anew
+            except Exception as error:  # noqa: BLE001  # what failed once is not requested again for each target
                 self._issued = error
         if isinstance(self._issued, Exception):
             raise self._issued
@@ -74,12 +73,11 @@ class Issuance:
     def _issue_once(self, seconds: Stopwatch) -> IssuedSas:
         definition = self._plan.definition
         with seconds.step("issue"):
-            if self.account.state().stored.differs:
-                kept = self.account.state().stored.tags_for(definition, self._services.clock())
+            if not self.account.state().prepared:
                 self._services.fence()
-                self._services.issuer.store(definition, kept)
+                self._services.issuer.prepare()
                 self.definition_changed = True
-            issued, signer = self._mint()
+            issued, signer = self._services.issuer.issue(self.account.state(), self.account.refresh)
         event_log.log(
             logger,
             logging.INFO,
@@ -92,27 +90,6 @@ class Issuance:
         with seconds.step("prove"):
             proof, warnings = self._prove(issued)
         return IssuedSas(issued, signer, proof, warnings)
-
-    def _mint(self) -> tuple[Sas, str | None]:
-        """Get a SAS of which it is certain that the active key signed it, where that can be."""
-        for attempt in range(_MINTS):
-            if attempt:
-                self._services.sleep(1.0)
-            before = self.account.state()
-            issued = sas.parse(self._services.issuer.mint(self._plan.definition))
-            sas.check(issued, self._plan.definition, self._services.clock())
-            if before.managed is None:
-                return issued, None
-            if before.keys is not None and before.signer(issued) == before.active:
-                return issued, before.active
-            # Otherwise the vault has turned to its other key meanwhile, or would tell so by another active key.
-            now = self.account.refresh()
-            if before.keys is None and now.active == before.active:
-                return issued, before.active
-        raise errors.ActiveKeyError(
-            f"the SAS that {self._plan.account.name!r} mints are not signed by the key that the vault says is active",
-            remedy="Look for what else regenerates or switches this account's keys; outside Key Vault nothing should.",
-        )
 
     def _prove(self, issued: Sas) -> tuple[str, tuple[str, ...]]:
         if not self._plan.prove:

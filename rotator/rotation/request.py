@@ -1,4 +1,4 @@
-"""What was asked for: by whom, and whether a run is to be forced, or is to do something to the account's keys."""
+"""A request for a run: who made it, whether it is forced, and which operation on the account's keys it wants."""
 
 import dataclasses
 import datetime
@@ -12,15 +12,15 @@ from rotator.rotation.state import Operation
 
 
 def name_at(moment: datetime.datetime) -> str:
-    """Give a name for a run that begins at this time."""
+    """Return a new name for a run that begins at this time."""
     return f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """One run's request; `forced` is for whichever of rotation and operation on the keys is asked for.
+    """A request for one run. `forced` applies to the operation on the keys if there is one, else to the targets.
 
-    `asked_by` says who or what started it. Without `lease` nobody is kept from running at the same time.
+    `asked_by` says who or what started it. Without `lease` nothing keeps another run from starting at the same time.
     """
 
     trigger: str
@@ -46,7 +46,7 @@ class Request:
         interval: datetime.timedelta | None = None,
         targets: tuple[TargetReport, ...] = (),
     ) -> Report:
-        """Give the report of a run that was refused, or broke off after some targets had their turn."""
+        """Report a run that was refused, or that broke off after some targets."""
         return Report(
             run=self.run,
             trigger=self.trigger,

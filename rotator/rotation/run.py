@@ -1,4 +1,4 @@
-"""One run, from what is due to the report: plan, issue, prove, deliver, confirm, for each target of a plan."""
+"""One run: for each target read what it holds, and where a new SAS is due issue, prove, deliver and confirm it."""
 
 import contextlib
 import dataclasses
@@ -26,13 +26,13 @@ logger = logging.getLogger(__name__)
 
 # What each target holds; Failed where that cannot be read.
 Observed = Mapping[Target, LiveSecret | Failed | None]
-_Act = Callable[[Target, Shell, Stopwatch], TargetReport]
+_Action = Callable[[Target, Shell, Stopwatch], TargetReport]
 
 
 class Run:
     """One run over a plan's targets. `forced`: whether fresh targets are rotated too.
 
-    `told` gets each target's report as soon as there is one, for whoever has to tell of a run that broke off.
+    `reported` receives each target's report as soon as there is one, so that a run that breaks off can be reported.
     """
 
     def __init__(
@@ -47,8 +47,8 @@ class Run:
         warnings: tuple[str, ...] = (),
         reported: dict[str, TargetReport] | None = None,
     ) -> None:
-        self._plan = plan
-        self._services = services
+        self.plan = plan
+        self.services = services
         self._trigger = trigger
         self._asked_by = asked_by
         self._forced = forced
@@ -61,90 +61,92 @@ class Run:
         self.issuance = Issuance(plan, services, self.account)
 
     def rotate(self) -> Report:
-        """Bring every target up to date; a failing target stops no other. The report says what was done."""
+        """Bring every target up to date and report what was done. One failing target stops no other."""
         self.issuance.forget()
-        done = self._each(self._rotate_and_tell)
+        done = self._each(self._rotate_and_record)
         self._reported.update({each.target: each for each in done.targets})
         return done
 
-    def plan(self) -> Report:
-        """Say what `rotate` would do, changing nothing."""
-        differs = self.account.state().stored.differs
-        found = self._each(self._look)
-        return dataclasses.replace(found, definition_changed=differs and any(_is_due(each) for each in found.targets))
+    def preview(self) -> Report:
+        """Report what `rotate` would do. Changes nothing."""
+        prepared = self.account.state().prepared
+        found = self._each(self._preview_target)
+        return dataclasses.replace(
+            found, definition_changed=not prepared and any(_is_due(each) for each in found.targets)
+        )
 
     def observe(self) -> Observed:
-        """Look at what each target holds, changing nothing."""
+        """Read what each target holds. Changes nothing."""
         found: dict[Target, LiveSecret | Failed | None] = {}
 
-        def look(target: Target, shell: Shell, seconds: Stopwatch) -> TargetReport:
+        def read(target: Target, shell: Shell, seconds: Stopwatch) -> TargetReport:
             with seconds.step("observe"):
                 found[target] = deliver.observe(shell, target)
             return TargetReport(str(target), target.strategy, _unchanged(None), seconds.laps)
 
-        looked = self._each(look).targets
-        for target, each in zip(itertools.chain.from_iterable(self._clusters().values()), looked, strict=True):
+        reports = self._each(read).targets
+        for target, each in zip(itertools.chain.from_iterable(self._clusters().values()), reports, strict=True):
             if isinstance(each.outcome, Failed):
                 found[target] = each.outcome
         return found
 
-    def _each(self, act: _Act) -> Report:
+    def _each(self, action: _Action) -> Report:
         targets: list[TargetReport] = []
         for cluster, its in self._clusters().items():
-            targets += self._cluster(cluster, its, act)
+            targets += self._cluster(cluster, its, action)
         return Report(
             run=self.name,
             trigger=self._trigger,
             asked_by=self._asked_by,
-            interval=self._plan.longest_interval,
+            interval=self.plan.longest_interval,
             forced=self._forced,
             started=self._started,
-            finished=self._services.clock(),
+            finished=self.services.clock(),
             targets=tuple(targets),
             definition_changed=self.issuance.definition_changed,
             warnings=self._warnings + self.account.warnings,
         )
 
     def _clusters(self) -> dict[Cluster, list[Target]]:
-        """Give the targets of each cluster, in the plan's order."""
+        """Return the targets of each cluster, in the plan's order."""
         found: dict[Cluster, list[Target]] = {}
-        for target in self._plan.targets:
+        for target in self.plan.targets:
             found.setdefault(target.cluster, []).append(target)
         return found
 
-    def _cluster(self, cluster: Cluster, targets: list[Target], act: _Act) -> list[TargetReport]:
+    def _cluster(self, cluster: Cluster, targets: list[Target], action: _Action) -> list[TargetReport]:
         seconds = Stopwatch()
         reports: list[TargetReport] = []
         try:
             with self._connect(cluster, seconds) as shell:
                 # Lazily: what was done before the connection breaks stays reported.
-                reports.extend(self._guarded(target, shell, act, seconds.forked()) for target in targets)
-        except Exception as error:  # noqa: BLE001  # whatever befalls one cluster, the others get their turn
-            done = len(reports)  # of these the outcome is known already
+                reports.extend(self._guarded(target, shell, action, seconds.forked()) for target in targets)
+        except Exception as error:  # noqa: BLE001  # one failing cluster stops no other
+            done = len(reports)  # their outcomes are known already
             reports += [self._failed(target, error, seconds) for target in targets[done:]]
         return reports
 
-    def _rotate_and_tell(self, target: Target, shell: Shell, seconds: Stopwatch) -> TargetReport:
+    def _rotate_and_record(self, target: Target, shell: Shell, seconds: Stopwatch) -> TargetReport:
         each = self._rotate(target, shell, seconds)
         before = self._reported.get(each.target)
-        reported = self._reported[each.target] = _with_before(each, before) if before else each
+        reported = self._reported[each.target] = _merged(each, before) if before else each
         return reported
 
     @contextlib.contextmanager
     def _connect(self, cluster: Cluster, seconds: Stopwatch) -> Iterator[Shell]:
         with seconds.step("vault"):
-            key = self._services.issuer.secret(cluster.key_secret)
-            phrase = self._services.issuer.secret(cluster.passphrase_secret) if cluster.passphrase_secret else None
+            key = self.services.secrets.secret(cluster.key_secret)
+            phrase = self.services.secrets.secret(cluster.passphrase_secret) if cluster.passphrase_secret else None
         with contextlib.ExitStack() as stack:
             with seconds.step("connect"):
-                shell = stack.enter_context(self._services.connector.connect(cluster, key, phrase))
+                shell = stack.enter_context(self.services.connector.connect(cluster, key, phrase))
             yield shell
 
-    def _guarded(self, target: Target, shell: Shell, act: _Act, seconds: Stopwatch) -> TargetReport:
+    def _guarded(self, target: Target, shell: Shell, action: _Action, seconds: Stopwatch) -> TargetReport:
         try:
             with telemetry.span("rotator.target", target=str(target)):
-                return act(target, shell, seconds)
-        except Exception as error:  # noqa: BLE001  # whatever befalls one target, the others get their turn
+                return action(target, shell, seconds)
+        except Exception as error:  # noqa: BLE001  # one failing target stops no other
             return self._failed(target, error, seconds)
 
     def _failed(self, target: Target, error: Exception, seconds: Stopwatch) -> TargetReport:
@@ -160,10 +162,10 @@ class Run:
         )
         return TargetReport(str(target), target.strategy, outcome, seconds.laps, expires=self._expires.get(target))
 
-    def _look(self, target: Target, shell: Shell, seconds: Stopwatch) -> TargetReport:
+    def _preview_target(self, target: Target, shell: Shell, seconds: Stopwatch) -> TargetReport:
         with seconds.step("observe"):
             held = deliver.observe(shell, target)
-        why = self._why(held, target)
+        why = self._due(held, target)
         outcome = WouldRotate(why.text, why.drift) if why else _unchanged(held)
         return TargetReport(str(target), target.strategy, outcome, seconds.laps)
 
@@ -171,7 +173,7 @@ class Run:
         with seconds.step("observe"):
             held = deliver.observe(shell, target)
         self._expires[target] = held.moment(manifest.EXPIRES) if held else None
-        why = self._why(held, target)
+        why = self._due(held, target)
         if why is None:
             unchanged = _unchanged(held)
             event_log.log(
@@ -182,22 +184,22 @@ class Run:
                 reason=unchanged.reason,
                 expires=unchanged.expires,
             )
-            warnings = self.issuance.note_delivery(target)  # where a run was killed before it could
+            warnings = self.issuance.record_delivery(target)  # if an earlier run was killed before it could
             return TargetReport(str(target), target.strategy, unchanged, seconds.laps, warnings)
         event_log.log(
             logger, logging.WARNING if why.drift else logging.INFO, Event.TARGET_DUE, target=target, reason=why
         )
         issued = self.issuance.issue(seconds)
-        order = self._order(issued)
+        desired = self._desired(issued)
         with seconds.step("deliver"):
-            done = deliver.deliver(shell, target, held, order, self._services.fence)
+            done = deliver.deliver(shell, target, held, desired, self.services.fence)
         self._expires[target] = issued.sas.expiry
         outcome = Rotated(
             reason=why.text,
             act=done.method.value,
             fingerprint=issued.sas.fingerprint,
             expires=issued.sas.expiry,
-            definition=self._plan.definition.label,
+            definition=self.plan.definition.label,
             digest=done.digest,
             previous_digest=done.previous.digests.get(target.data_key) if done.previous else None,
             proof=issued.proof,
@@ -215,24 +217,24 @@ class Run:
             expires=outcome.expires,
             proof=outcome.proof,
         )
-        warnings = issued.warnings + done.warnings + self.issuance.note_delivery(target)
+        warnings = issued.warnings + done.warnings + self.issuance.record_delivery(target)
         return TargetReport(str(target), target.strategy, outcome, seconds.laps, warnings)
 
-    def _order(self, issued: IssuedSas) -> manifest.DesiredSecret:
+    def _desired(self, issued: IssuedSas) -> manifest.DesiredSecret:
         keys = self.account.state().keys
         made = keys.named(issued.signer).created if keys and issued.signer else None
-        now = self._services.clock()
-        definition = self._plan.definition
+        now = self.services.clock()
+        definition = self.plan.definition
         key_lives = lambda sas: keys is None or keys.signer(sas) is not None  # noqa: E731  # a closure over one reading
         return manifest.DesiredSecret(issued.sas, definition, self.name, now, issued.signer, made, key_lives)
 
-    def _why(self, held: manifest.LiveSecret | None, target: Target) -> due.Due | None:
-        why = due.find(held, target, self._plan, self._services.clock(), self.account.state())
+    def _due(self, held: manifest.LiveSecret | None, target: Target) -> due.Due | None:
+        why = due.find(held, target, self.plan, self.services.clock(), self.account.state())
         return why or (due.Due(due.Cause.REQUESTED, "asked for") if self._forced else None)
 
 
-def _with_before(each: TargetReport, before: TargetReport) -> TargetReport:
-    """What this very run had given to the target earlier belongs to what it did there in all."""
+def _merged(each: TargetReport, before: TargetReport) -> TargetReport:
+    """Merge a target's earlier outcome of this run into its last one."""
     first, last = before.outcome, each.outcome
     if not isinstance(first, Rotated):
         return each

@@ -1,4 +1,4 @@
-"""What a run works with: the vault, the account's keys, storage, the masters, the time, and leave to act."""
+"""What a run works with: vault, account keys, storage, clusters, a clock, and permission to write (lease fencing)."""
 
 import dataclasses
 import datetime
@@ -6,36 +6,39 @@ import time
 from collections.abc import Callable
 
 from rotator.delivery.interface import Connector, unfenced
-from rotator.issuers.interface import Issuer, KeyLister, Prover
+from rotator.issuers.interface import Issuer, Prover, RunState, SecretStore
 
 
-def _utc_now() -> datetime.datetime:
+def utc_now() -> datetime.datetime:
+    """The time by this host's clock."""
     return datetime.datetime.now(datetime.UTC)
 
 
 def _admit_all(_account: str) -> None:
-    """Any account's keys may be regenerated."""
+    """Do not refuse any account."""
 
 
-def _untold(_url: str) -> None:
-    """Nothing there says what time it is."""
+def _unknown_time(_url: str) -> None:
+    """Return no time: it is not known there."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Services:
-    """What a run works with; the clock gives the time in UTC.
+    """What a run works with.
 
-    `fence` is called right before each change, and raises LeaseLostError when another run may have begun. `admit`
-    raises unless an account's keys may be regenerated from here. `time_at` asks a URL what time it is there, which is
-    None where that is not told; it raises NoAnswerError.
+    `clock` returns the time in UTC. `fence` is called right before each change, and raises LeaseLostError when another
+    run may have begun. `admit` raises OwnStorageError or LeaseUnavailableError unless this app may regenerate the
+    account's keys. `time_at` returns the time at a URL's host by its answer's Date header, None where it has none; it
+    raises NoAnswerError.
     """
 
     issuer: Issuer
+    run_state: RunState
+    secrets: SecretStore
     prover: Prover
     connector: Connector
-    key_lister: KeyLister
-    clock: Callable[[], datetime.datetime] = _utc_now
+    clock: Callable[[], datetime.datetime] = utc_now
     sleep: Callable[[float], None] = time.sleep
     fence: Callable[[], None] = unfenced
     admit: Callable[[str], None] = _admit_all
-    time_at: Callable[[str], datetime.datetime | None] = _untold
+    time_at: Callable[[str], datetime.datetime | None] = _unknown_time

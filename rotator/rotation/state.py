@@ -14,9 +14,8 @@ import re
 from collections.abc import Mapping
 
 from rotator import errors, untrusted
-from rotator.azure import account_keys
+from rotator.azure import account_keys, managed_storage
 from rotator.azure.account_keys import AccountKeys
-from rotator.issuers import account_state
 from rotator.plan.plan import Target
 
 PENDING_TAG = "rotator-pending"
@@ -139,13 +138,13 @@ def _mark(target: Target) -> str:
     return hashlib.sha256(f"{target}:{target.cluster.port}".encode()).hexdigest()[:8]
 
 
-def unreadable_tags(tags: Mapping[str, str]) -> tuple[str, ...]:
+def unreadable_entries(tags: Mapping[str, str]) -> tuple[str, ...]:
     """Describe each tag that cannot be read, for a warning. Such a tag counts as missing."""
     unreadable = []
     if not _is_pending_readable(tags):
         unreadable.append(PENDING_TAG)
-    if tags.get(account_state.UNTIL) and untrusted.moment(tags[account_state.UNTIL]) is None:
-        unreadable.append(account_state.UNTIL)
+    if tags.get(managed_storage.UNTIL_TAG) and untrusted.moment(tags[managed_storage.UNTIL_TAG]) is None:
+        unreadable.append(managed_storage.UNTIL_TAG)
     if not are_deliveries_readable(tags):
         unreadable.append(DELIVERED_TAG)
     return tuple(_unreadable(name, tags[name]) for name in unreadable)

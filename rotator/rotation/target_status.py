@@ -6,7 +6,7 @@ import datetime
 import logging
 from collections.abc import Callable, Collection, Mapping
 
-from rotator import errors, timestamps, untrusted
+from rotator import errors, redaction, timestamps, untrusted
 from rotator.azure.errors import StorageRefusedError
 from rotator.delivery import manifest
 from rotator.delivery.errors import NotOursError
@@ -126,7 +126,7 @@ def status_of(
 def _unseen(failure: Failed, target: Target, account_state: AccountState | None) -> TargetStatus:
     if failure.error != NotOursError.code:
         return TargetStatus(str(target), State.UNKNOWN, "the cluster could not be looked into", failure=failure)
-    if account_state is None or not state.was_delivered(account_state.stored.tags, target):
+    if account_state is None or not state.was_delivered(account_state.entries, target):
         return TargetStatus(str(target), State.UNKNOWN, "the Secret is somebody else's", failure=failure)
     remedy = (
         "Find out who replaced it. Once it is deleted the next run makes ours anew; "
@@ -199,7 +199,7 @@ def _endpoint(run: Run, plan: Plan) -> str | None:
 def _account_state(run: Run, plan: Plan) -> tuple[AccountState | None, tuple[str, ...]]:
     try:
         account_state = run.account.state()
-        text = account_state.stored.tags.get(state.PENDING_TAG)
+        text = account_state.entries.get(state.PENDING_TAG)
         # As a run does, the keys are looked at where something was or may be done to them.
         if text or plan.key_rotation_period:
             account_state = outlook.read_state(run.account)
@@ -209,7 +209,7 @@ def _account_state(run: Run, plan: Plan) -> tuple[AccountState | None, tuple[str
 
 
 def _unfinished(account_state: AccountState) -> tuple[str, ...]:
-    before = state.readable_pending(account_state.stored.tags)
+    before = state.readable_pending(account_state.entries)
     if before is None:
         return ()
     by = untrusted.one_line(before.run)
@@ -240,7 +240,7 @@ def _try_on_storage(sas: Sas, prover: Prover, endpoint: str) -> Failed | str | N
         prover.prove(sas, endpoint)
     except StorageRefusedError as error:
         found = report.failure(error)
-        return Failed(found.error, found.message.removesuffix("; it was not delivered"), found.remedy)
+        return Failed(found.error, redaction.scrub(error.refusal), found.remedy)
     except Exception as error:  # noqa: BLE001  # the status has the rest
         return f"what the targets hold was not tried on storage: {report.failure(error).message}"
     return None

@@ -25,7 +25,7 @@ def read(rules: Any) -> Networks:
     return networks if rules.get("defaultAction") == "Deny" else None
 
 
-def shown(allowed: Networks) -> dict[str, Any]:
+def render(allowed: Networks) -> dict[str, Any]:
     """Write networkAcls as Resource Manager answers it."""
     return {
         "bypass": "AzureServices",

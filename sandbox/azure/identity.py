@@ -17,7 +17,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.server import journal, loopback
+from sandbox.server import journal, service
 
 AZURE_AUDIENCES = ("https://vault.azure.net", "https://storage.azure.com", "https://management.azure.com")
 
@@ -40,7 +40,7 @@ class TokenError(Exception):
         self.audience = audience
 
 
-class Identity:
+class Identity(service.WebService):
     """Issues tokens to whoever knows the identity header; the sandbox's other services check them here.
 
     The system-assigned identity has `client_id` and `object_id`; `user_assigned` maps further client ids to
@@ -49,8 +49,8 @@ class Identity:
     """
 
     def __init__(self, record: journal.Journal) -> None:
+        super().__init__()
         self._journal = record
-        self._server = loopback.Loopback(self._answer, clock_skew=lambda: self.clock_skew)
         self._signing_key = secrets.token_bytes(32)
         self.header = secrets.token_hex(16)
         self.tenant_id = str(uuid.uuid4())
@@ -67,25 +67,16 @@ class Identity:
     @property
     def url(self) -> str:
         """The value of IDENTITY_ENDPOINT."""
-        return f"{self._server.origin}/msi/token"
-
-    @property
-    def port(self) -> int:
-        """The port listened on."""
-        return self._server.port
+        return f"{self.origin}/msi/token"
 
     @property
     def issuer(self) -> str:
         """What tokens name as their issuer."""
         return f"https://sts.windows.net/{self.tenant_id}/"
 
-    async def start(self) -> None:
-        """Listen on a free port."""
-        await self._server.start()
-
-    async def stop(self) -> None:
-        """Stop listening."""
-        await self._server.stop()
+    def now(self) -> datetime.datetime:
+        """Return the time by its clock."""
+        return datetime.datetime.now(datetime.UTC) + self.clock_skew
 
     def issue(self, audience: str, client_id: str | None = None, lifetime: int | None = None, **more: str) -> str:
         """Return a token for the audience; `lifetime` is in seconds and may be negative, `more` are further claims."""

@@ -6,9 +6,12 @@ https://learn.microsoft.com/azure/storage/common/storage-use-azurite
 import os
 import tempfile
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox import parts
+from azure.storage.blob import BlobServiceClient, ContentSettings
+
+from sandbox import programs
 from sandbox.azure import accounts
 from sandbox.server import certificates, processes
 
@@ -45,6 +48,15 @@ class Azurite:
             **{f"{service.title()}Endpoint": self._url(service, account.name) for service in self._ports},
         }
         return "".join(f"{name}={value};" for name, value in fields.items())
+
+    def fill(self, account: str, container: str, blobs: Mapping[str, tuple[bytes, str]]) -> None:
+        """Create a container and its blobs, given as data and content type by name; it has to run."""
+        credential = {"account_name": account, "account_key": self._accounts[account].keys["key1"]}
+        verify = str(self._authority.ca_path)
+        with BlobServiceClient(self.blob_url(account), credential=credential, connection_verify=verify) as service:
+            client = service.create_container(container)
+            for name, (data, content_type) in blobs.items():
+                client.upload_blob(name, data, content_settings=ContentSettings(content_type=content_type))
 
     async def start(self) -> None:
         """Return once all three services listen."""
@@ -89,7 +101,7 @@ class Azurite:
         switches = ("--silent", "--disableTelemetry", "--skipApiVersionCheck", "--inMemoryPersistence")
         options = {f"--{service}Port": str(port) for service, port in self._ports.items()}
         options |= {"--cert": str(certificate), "--key": str(key)}
-        return [*parts.require_azurite(), *switches, *(word for option in options.items() for word in option)]
+        return [*programs.require_azurite(), *switches, *(word for option in options.items() for word in option)]
 
     async def _listens(self) -> bool:
         return all([await processes.accepts_connections(port) for port in self._ports.values()])

@@ -10,10 +10,9 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from sandbox.blob import lease as blob_lease
-from sandbox.blob import store
-from sandbox.blob import xml as blob_xml
+from sandbox.blob import dates, store, xml
 from sandbox.blob.access import BlobError, Needed
+from sandbox.blob.lease import ACTIONS
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 _MOST_LISTED = "5000"  # on one page
@@ -56,11 +55,11 @@ class Operation:
 
 
 async def _get_service_properties(_call: Call) -> web.Response:
-    return xml(blob_xml.service_properties())
+    return xml_answer(xml.service_properties())
 
 
 async def _list_containers(call: Call) -> web.Response:
-    return xml(blob_xml.containers(call.endpoint, call.containers))
+    return xml_answer(xml.containers(call.endpoint, call.containers))
 
 
 async def _create_container(call: Call) -> web.Response:
@@ -92,7 +91,7 @@ async def _list_blobs(call: Call) -> web.Response:
     found = [(name, blob) for name, blob in blobs if name.startswith(prefix) and name >= _place(marker)]
     further = base64.urlsafe_b64encode(found[size][0].encode()).decode() if len(found) > size else ""
     asked = {"Prefix": prefix, "Marker": marker, "MaxResults": query.get("maxresults", "")}
-    return xml(blob_xml.blobs(call.endpoint, call.container, asked, found[:size], further))
+    return xml_answer(xml.blobs(call.endpoint, call.container, asked, found[:size], further))
 
 
 def _place(marker: str) -> str:
@@ -127,7 +126,7 @@ async def _get_blob(call: Call) -> web.Response:
     blob.check(call.request.headers, writing=False)
     headers = {"x-ms-blob-type": "BlockBlob", "Accept-Ranges": "bytes", "Content-Type": blob.content_type}
     headers |= blob.stamp | blob.lease.headers | {"x-ms-server-encrypted": "true"}
-    headers["x-ms-creation-time"] = blob_xml.http_date(blob.created)
+    headers["x-ms-creation-time"] = dates.http_date(blob.created)
     headers |= {f"{_META}{name}": text for name, text in blob.metadata.items()}
     asked = call.request.headers.get("x-ms-range") or call.request.headers.get("Range") or ""
     wanted = _RANGE.fullmatch(asked)
@@ -198,13 +197,13 @@ def find(call: Call) -> Operation:
     return operation
 
 
-def xml(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+def xml_answer(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
     """Answer with an XML document."""
     return web.Response(status=status, body=body, content_type="application/xml", headers=headers)
 
 
 def _lease_operation(action: str, operation: Operation) -> Operation:
-    if action not in blob_lease.ACTIONS:
+    if action not in ACTIONS:
         raise BlobError(400, "InvalidHeaderValue" if action else "MissingRequiredHeader")
     needed = Needed("o", "wd" if action == "break" else "w")
     return dataclasses.replace(operation, action=f"{action}-lease", needed=needed)

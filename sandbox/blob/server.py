@@ -9,14 +9,14 @@ from aiohttp import web
 from sandbox.azure import accounts, firewall, identity
 from sandbox.blob import access, calls, store, xml
 from sandbox.blob.access import BlobError
-from sandbox.server import certificates, faults, journal, loopback
+from sandbox.server import certificates, faults, http, journal, service
 
 
-class BlobService:
+class BlobService(service.WebService):
     """The containers of several accounts; a SAS is checked against the accounts' keys of that moment.
 
     `tokens` checks bearer tokens, and `authorizes` says whether their object id may take a data action at an
-    account's scope. Tests turn `faults`, `refuse_all` (no SAS is accepted), and `warm_up_requests`: how often a
+    account's scope. Tests change `faults`, `refuse_all` (no SAS is accepted), and `warm_up_requests`: how often a
     signature that wasn't seen before is refused, because new credentials can take a while to be known everywhere.
     `clock_skew` is how far its clock is ahead, by which it judges a SAS too.
     """
@@ -28,11 +28,9 @@ class BlobService:
         known: dict[str, accounts.StorageAccount],
         tokens: identity.Identity | None = None,
     ) -> None:
+        super().__init__(authority.server_context(), exchanges=record, name="blob")
         self._journal = record
         self._identity = tokens
-        self._server = loopback.Loopback(
-            self._answer, authority.server_context(), lambda: self.clock_skew, record=record, service="blob"
-        )
         self._uses: collections.Counter[str] = collections.Counter()
         self.accounts = known
         self.containers: dict[str, dict[str, store.Container]] = {}
@@ -42,24 +40,19 @@ class BlobService:
         self.clock_skew = datetime.timedelta()
         self.authorizes: Callable[[str, str, str], bool] = lambda _object_id, _action, _scope: True
 
-    @property
-    def port(self) -> int:
-        """The port listened on."""
-        return self._server.port
-
     def url(self, account: str) -> str:
         """Return an account's blob endpoint, the value of STORAGE_BLOB_ENDPOINT."""
-        return f"{self._server.origin}/{account}"
+        return f"{self.origin}/{account}"
 
     async def start(self) -> None:
         """Listen on a free port, and have tokens issued for storage in either spelling."""
-        await self._server.start()
+        await super().start()
         if self._identity is not None:
             self._identity.audiences |= access.AUDIENCES
 
-    async def stop(self) -> None:
-        """Stop listening."""
-        await self._server.stop()
+    def now(self) -> datetime.datetime:
+        """Return the time by its clock."""
+        return datetime.datetime.now(datetime.UTC) + self.clock_skew
 
     def put_container(self, account: str, container: str) -> None:
         """Create a container from within the process; an existing one stays as it is."""
@@ -80,12 +73,12 @@ class BlobService:
         response = await self._answer_to(request)
         # Without a version of its own, a request with a SAS is carried out in that of the SAS.
         version = request.headers.get("x-ms-version") or request.query.get("sv")
-        response.headers.update(loopback.request_ids(request) | ({"x-ms-version": version} if version else {}))
+        response.headers.update(http.request_ids(request) | ({"x-ms-version": version} if version else {}))
         return response
 
     async def _answer_to(self, request: web.Request) -> web.StreamResponse:
         try:
-            return await faults.applied(self.faults, request, lambda: self._carry_out(request), _faulty)
+            return await faults.apply(self.faults, request, lambda: self._carry_out(request), _faulty)
         except BlobError as refusal:
             return self._refused(request, refusal)
 
@@ -126,8 +119,7 @@ class BlobService:
             raise BlobError(403, "AuthenticationFailed", "The sandbox was told to refuse every SAS.")
         if not account.allow_shared_key_access:
             raise BlobError(403, "KeyBasedAuthenticationNotPermitted")
-        now = datetime.datetime.now(datetime.UTC) + self.clock_skew
-        access.authenticate(account, request.query, request.remote or "", now)
+        access.authenticate(account, request.query, request.remote or "", self.now())
         signature = request.query["sig"]
         self._uses[signature] += 1
         if self._uses[signature] <= self.warm_up_requests:
@@ -141,9 +133,9 @@ class BlobService:
             authority = f"https://login.microsoftonline.com/{tenant}/oauth2/authorize"
             headers["WWW-Authenticate"] = f"Bearer authorization_uri={authority} resource_id=https://storage.azure.com"
         body = b"" if request.method == "HEAD" or refusal.status == 304 else xml.error(refusal)
-        return calls.xml(body, refusal.status, headers)
+        return calls.xml_answer(body, refusal.status, headers)
 
 
 def _faulty(fault: faults.Fault) -> web.Response:
     body = xml.error(BlobError(fault.status, fault.code))
-    return calls.xml(body, fault.status, {**fault.headers, "x-ms-error-code": fault.code})
+    return calls.xml_answer(body, fault.status, {**fault.headers, "x-ms-error-code": fault.code})

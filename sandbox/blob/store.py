@@ -7,9 +7,9 @@ import hashlib
 import uuid
 from collections.abc import Mapping
 
-from sandbox.blob import lease as blob_lease
-from sandbox.blob import xml
+from sandbox.blob import dates
 from sandbox.blob.access import BlobError
+from sandbox.blob.lease import Lease
 
 
 def _now() -> datetime.datetime:
@@ -28,7 +28,7 @@ class _Versioned:
     @property
     def stamp(self) -> dict[str, str]:
         """The headers that say which version this is."""
-        return {"ETag": self.etag, "Last-Modified": xml.http_date(self.modified)}
+        return {"ETag": self.etag, "Last-Modified": dates.http_date(self.modified)}
 
 
 @dataclasses.dataclass
@@ -38,7 +38,7 @@ class Blob(_Versioned):
     data: bytes = dataclasses.field(repr=False)
     content_type: str = "application/octet-stream"
     metadata: dict[str, str] = dataclasses.field(default_factory=dict)
-    lease: blob_lease.Lease = dataclasses.field(default_factory=blob_lease.Lease, repr=False)
+    lease: Lease = dataclasses.field(default_factory=Lease, repr=False)
     created: datetime.datetime = dataclasses.field(default_factory=_now)
 
     @property

@@ -4,23 +4,16 @@ https://learn.microsoft.com/rest/api/storageservices/list-blobs
 """
 
 import datetime
-import email.utils
 import uuid
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-if TYPE_CHECKING:
-    from sandbox.blob.access import BlobError
-    from sandbox.blob.store import Blob, Container
+from sandbox.blob import dates
+from sandbox.blob.access import BlobError
+from sandbox.blob.store import Blob, Container
 
 
-def http_date(moment: datetime.datetime) -> str:
-    """Write a time as HTTP headers do."""
-    return email.utils.format_datetime(moment.astimezone(datetime.UTC), usegmt=True)
-
-
-def error(refusal: "BlobError") -> bytes:
+def error(refusal: BlobError) -> bytes:
     """Return an error answer."""
     root = ElementTree.Element("Error")
     now = datetime.datetime.now(datetime.UTC).isoformat()
@@ -38,7 +31,7 @@ def service_properties() -> bytes:
     return _document(root)
 
 
-def containers(endpoint: str, names: Mapping[str, "Container"]) -> bytes:
+def containers(endpoint: str, names: Mapping[str, Container]) -> bytes:
     """List an account's containers."""
     root = ElementTree.Element("EnumerationResults", ServiceEndpoint=endpoint)
     parent = ElementTree.SubElement(root, "Containers")
@@ -46,14 +39,14 @@ def containers(endpoint: str, names: Mapping[str, "Container"]) -> bytes:
         item = ElementTree.SubElement(parent, "Container")
         _texts(item, {"Name": name})
         properties = ElementTree.SubElement(item, "Properties")
-        times = {"Last-Modified": http_date(container.modified), "Etag": container.etag}
+        times = {"Last-Modified": dates.http_date(container.modified), "Etag": container.etag}
         _texts(properties, {**times, "LeaseStatus": "unlocked", "LeaseState": "available"})
     _texts(root, {"NextMarker": ""})
     return _document(root)
 
 
 def blobs(
-    endpoint: str, container: str, asked: Mapping[str, str], found: Iterable[tuple[str, "Blob"]], further: str
+    endpoint: str, container: str, asked: Mapping[str, str], found: Iterable[tuple[str, Blob]], further: str
 ) -> bytes:
     """List one page of a container's blobs: what was asked for, the blobs, and where the next page begins."""
     root = ElementTree.Element("EnumerationResults", ServiceEndpoint=endpoint, ContainerName=container)
@@ -64,8 +57,8 @@ def blobs(
         _texts(item, {"Name": name})
         properties = ElementTree.SubElement(item, "Properties")
         texts = {
-            "Creation-Time": http_date(blob.modified),
-            "Last-Modified": http_date(blob.modified),
+            "Creation-Time": dates.http_date(blob.modified),
+            "Last-Modified": dates.http_date(blob.modified),
             "Etag": blob.etag,
             "Content-Length": str(len(blob.data)),
             "Content-Type": blob.content_type,

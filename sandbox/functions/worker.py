@@ -29,7 +29,7 @@ class Engine(Protocol):
     name: str
 
     def index(self, directory: Path) -> list[str]:
-        """Load the app; gives its functions' names."""
+        """Load the app; return its functions' names."""
 
     def invoke(self, invocation: Invocation) -> Result:
         """Run one function with a timer's or a request's data."""

@@ -70,7 +70,7 @@ class ManagedAccount(soft_delete.SoftDeletable):
         """Bring a definition back, which takes this long."""
         return soft_delete.recover(DEFINITION, self.definitions, self.deleted_definitions, name, seconds)
 
-    def set_anew(self) -> None:
+    def reset_times(self) -> None:
         """Take both times from now, as the service was recorded to at a PUT and a regeneration, unlike at a PATCH."""
         self.created = self.updated = _seconds()
 
@@ -78,7 +78,7 @@ class ManagedAccount(soft_delete.SoftDeletable):
         """Replace a key and make it the active one, as the service does in one go."""
         self.account.regenerate(key_name)
         self.active_key = key_name
-        self.set_anew()
+        self.reset_times()
 
     def mint(
         self, name: str, now: datetime.datetime, start_offset: datetime.timedelta | None = None

@@ -5,19 +5,17 @@ https://learn.microsoft.com/rest/api/keyvault/storage/operation-groups
 
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sandbox.azure import accounts
 from sandbox.key_vault import errors, managed_storage, soft_delete
-
-if TYPE_CHECKING:
-    from sandbox.key_vault.server import Call, Vault
+from sandbox.key_vault.state import Call, Vault
 
 NAME = re.compile(r"[0-9a-zA-Z]+")
 KEY_ACTIONS = ("listkeys", "regeneratekey")
 
 
-def account_bundle(vault: "Vault", name: str, managed: managed_storage.ManagedAccount) -> dict[str, Any]:
+def account_bundle(vault: Vault, name: str, managed: managed_storage.ManagedAccount) -> dict[str, Any]:
     """Return a StorageBundle."""
     answer: dict[str, Any] = {
         "id": f"{vault.url}/storage/{name}",
@@ -30,13 +28,13 @@ def account_bundle(vault: "Vault", name: str, managed: managed_storage.ManagedAc
     return answer | common_part(vault, managed)
 
 
-def list_accounts(vault: "Vault", _call: "Call") -> dict[str, Any]:
+def list_accounts(vault: Vault, _call: Call) -> dict[str, Any]:
     """GET /storage."""
     listed = {name: managed for name, managed in vault.storage.accounts.items() if not managed.settling}
     return {"value": [_account_item(vault, name, managed) for name, managed in listed.items()], "nextLink": None}
 
 
-def list_deleted_accounts(vault: "Vault", _call: "Call") -> dict[str, Any]:
+def list_deleted_accounts(vault: Vault, _call: Call) -> dict[str, Any]:
     """GET /deletedstorage."""
     listed = {name: managed for name, managed in vault.storage.deleted_accounts.items() if not managed.settling}
     value = [
@@ -46,12 +44,12 @@ def list_deleted_accounts(vault: "Vault", _call: "Call") -> dict[str, Any]:
     return {"value": value, "nextLink": None}
 
 
-def get_account(vault: "Vault", call: "Call") -> dict[str, Any]:
+def get_account(vault: Vault, call: Call) -> dict[str, Any]:
     """GET /storage/{a}."""
     return account_bundle(vault, call.names[0], vault.storage.account(call.names[0]))
 
 
-def set_account(vault: "Vault", call: "Call") -> dict[str, Any]:
+def set_account(vault: Vault, call: Call) -> dict[str, Any]:
     """PUT /storage/{a}: the caller needs `listkeys` on the account as well."""
     name, body = valid_name(call.names[0]), call.body
     replaced = vault.storage.settable(name)
@@ -62,12 +60,12 @@ def set_account(vault: "Vault", call: "Call") -> dict[str, Any]:
     managed = replaced or managed_storage.ManagedAccount(account)
     managed.account = account
     _change_account(managed, body, _key_name(body, "activeKeyName"))
-    managed.set_anew()
+    managed.reset_times()
     vault.storage.accounts[name] = managed
     return account_bundle(vault, name, managed)
 
 
-def update_account(vault: "Vault", call: "Call") -> dict[str, Any]:
+def update_account(vault: Vault, call: Call) -> dict[str, Any]:
     """PATCH /storage/{a}."""
     managed = vault.storage.account(call.names[0])
     active = _key_name(call.body, "activeKeyName") if "activeKeyName" in call.body else managed.active_key
@@ -75,18 +73,18 @@ def update_account(vault: "Vault", call: "Call") -> dict[str, Any]:
     return account_bundle(vault, call.names[0], managed)
 
 
-def delete_account(vault: "Vault", call: "Call") -> dict[str, Any]:
+def delete_account(vault: Vault, call: Call) -> dict[str, Any]:
     """DELETE /storage/{a}, softly."""
     name = call.names[0]
     return _deleted_account(vault, name, vault.storage.delete(name, vault.deletion_seconds))
 
 
-def get_deleted_account(vault: "Vault", call: "Call") -> dict[str, Any]:
+def get_deleted_account(vault: Vault, call: Call) -> dict[str, Any]:
     """GET /deletedstorage/{a}."""
     return _deleted_account(vault, call.names[0], vault.storage.deleted_account(call.names[0]))
 
 
-def purge_account(vault: "Vault", call: "Call") -> None:
+def purge_account(vault: Vault, call: Call) -> None:
     """DELETE /deletedstorage/{a}: for good, with its SAS definitions."""
     vault.storage.deleted_account(call.names[0])
     if vault.purge_protection:
@@ -94,13 +92,13 @@ def purge_account(vault: "Vault", call: "Call") -> None:
     del vault.storage.deleted_accounts[call.names[0]]
 
 
-def recover_account(vault: "Vault", call: "Call") -> dict[str, Any]:
+def recover_account(vault: Vault, call: Call) -> dict[str, Any]:
     """POST /deletedstorage/{a}/recover."""
     name = call.names[0]
     return account_bundle(vault, name, vault.storage.recover(name, vault.recovery_seconds))
 
 
-def regenerate_key(vault: "Vault", call: "Call") -> dict[str, Any]:
+def regenerate_key(vault: Vault, call: Call) -> dict[str, Any]:
     """POST /storage/{a}/regeneratekey: the caller needs `regeneratekey` on the account as well."""
     managed = vault.storage.account(call.names[0])
     if vault.asks_first:
@@ -112,7 +110,7 @@ def regenerate_key(vault: "Vault", call: "Call") -> dict[str, Any]:
 
 
 def common_part(
-    vault: "Vault", subject: managed_storage.ManagedAccount | managed_storage.SasDefinition
+    vault: Vault, subject: managed_storage.ManagedAccount | managed_storage.SasDefinition
 ) -> dict[str, Any]:
     """Return what the bundles of accounts and of definitions end with."""
     times = {"created": subject.created, "updated": subject.updated}
@@ -136,17 +134,17 @@ def change_common(
     subject.updated = int(time.time())
 
 
-def _account_item(vault: "Vault", name: str, managed: managed_storage.ManagedAccount) -> dict[str, Any]:
+def _account_item(vault: Vault, name: str, managed: managed_storage.ManagedAccount) -> dict[str, Any]:
     whole = account_bundle(vault, name, managed)
     return {key: whole[key] for key in ("id", "resourceId", "attributes", "tags") if key in whole}
 
 
-def _deleted_account(vault: "Vault", name: str, managed: managed_storage.ManagedAccount) -> dict[str, Any]:
+def _deleted_account(vault: Vault, name: str, managed: managed_storage.ManagedAccount) -> dict[str, Any]:
     return deletion(vault, f"storage/{name}", managed) | account_bundle(vault, name, managed)
 
 
-def deletion(vault: "Vault", path: str, gone: soft_delete.SoftDeletable) -> dict[str, Any]:
-    """Return what is told of a deletion, before what was deleted."""
+def deletion(vault: Vault, path: str, gone: soft_delete.SoftDeletable) -> dict[str, Any]:
+    """Return what an answer has about a deletion, before what was deleted."""
     return vault.deletion(path, gone.deleted)
 
 
@@ -164,7 +162,7 @@ def _key_name(body: dict[str, Any], field: str) -> str:
     return str(name)
 
 
-def _on_behalf(vault: "Vault", call: "Call", action: str, account: accounts.StorageAccount) -> None:
+def _on_behalf(vault: Vault, call: Call, action: str, account: accounts.StorageAccount) -> None:
     """Ask Resource Manager as the service does, for the caller and for itself."""
     if not (vault.caller_may_manage_keys and _may(vault, call.object_id, action, account)):
         raise errors.not_on_behalf(call.client_id, call.object_id, action, account.resource_id)
@@ -172,5 +170,5 @@ def _on_behalf(vault: "Vault", call: "Call", action: str, account: accounts.Stor
         raise errors.service_denied(vault.service_status)
 
 
-def _may(vault: "Vault", object_id: str, action: str, account: accounts.StorageAccount) -> bool:
+def _may(vault: Vault, object_id: str, action: str, account: accounts.StorageAccount) -> bool:
     return vault.authorizes(object_id, f"Microsoft.Storage/storageAccounts/{action}/action", account.resource_id)

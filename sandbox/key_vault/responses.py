@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.server import loopback
+from sandbox.server import http
 
 # The versions that have managed storage; secrets are in others too. 7.0 was recorded, the rest have a specification.
 STORAGE_VERSIONS = frozenset({"7.0", "7.1", "7.2", "7.3", "7.4", "7.5", "7.6", "2025-06-01", "2025-07-01"})
@@ -37,7 +37,7 @@ def headers(request: web.Request, region: str) -> dict[str, str]:
         "x-ms-keyvault-region": region,
         "x-ms-keyvault-service-version": "sandbox",
         "x-ms-keyvault-network-info": f"conn_type=Ipv4;addr={request.remote};act_addr_fam=InterNetwork;",
-        **loopback.request_ids(request),
+        **http.request_ids(request),
         "X-Content-Type-Options": "nosniff",
         "Strict-Transport-Security": "max-age=31536000;includeSubDomains",
     }

@@ -3,16 +3,13 @@
 import dataclasses
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sandbox.key_vault import definition_calls, managed_storage_calls, secret_calls
+from sandbox.key_vault import managed_storage_calls, sas_definition_calls, secret_calls
+from sandbox.key_vault.state import Call, Vault
 
-if TYPE_CHECKING:
-    from sandbox.key_vault.server import Call, Vault
-
-
-CarryOut = Callable[["Vault", "Call"], dict[str, Any] | None]
-"""Gives the answer's JSON; None for an answer without a body."""
+CarryOut = Callable[[Vault, Call], dict[str, Any] | None]
+"""Returns the answer's JSON; None for an answer without a body."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,18 +46,18 @@ ROUTES = (
     _route("PATCH", "/storage/{}", "storage/update", managed_storage_calls.update_account),
     _route("DELETE", "/storage/{}", "storage/delete", managed_storage_calls.delete_account),
     _route("POST", "/storage/{}/regeneratekey", "storage/regeneratekey", managed_storage_calls.regenerate_key),
-    _route("GET", "/storage/{}/sas", "storage/listsas", definition_calls.list_definitions),
-    _route("GET", "/storage/{}/sas/{}", "storage/getsas", definition_calls.get_definition),
-    _route("PUT", "/storage/{}/sas/{}", "storage/setsas", definition_calls.set_definition),
-    _route("PATCH", "/storage/{}/sas/{}", "storage/setsas", definition_calls.update_definition),
-    _route("DELETE", "/storage/{}/sas/{}", "storage/deletesas", definition_calls.delete_definition),
+    _route("GET", "/storage/{}/sas", "storage/listsas", sas_definition_calls.list_definitions),
+    _route("GET", "/storage/{}/sas/{}", "storage/getsas", sas_definition_calls.get_definition),
+    _route("PUT", "/storage/{}/sas/{}", "storage/setsas", sas_definition_calls.set_definition),
+    _route("PATCH", "/storage/{}/sas/{}", "storage/setsas", sas_definition_calls.update_definition),
+    _route("DELETE", "/storage/{}/sas/{}", "storage/deletesas", sas_definition_calls.delete_definition),
     _route("GET", "/deletedstorage", "storage/list", managed_storage_calls.list_deleted_accounts),
     _route("DELETE", "/deletedstorage/{}", "storage/purge", managed_storage_calls.purge_account),
     _route("GET", "/deletedstorage/{}", "storage/get", managed_storage_calls.get_deleted_account),
     _route("POST", "/deletedstorage/{}/recover", "storage/recover", managed_storage_calls.recover_account),
-    _route("GET", "/deletedstorage/{}/sas", "storage/listsas", definition_calls.list_deleted_definitions),
-    _route("GET", "/deletedstorage/{}/sas/{}", "storage/getsas", definition_calls.get_deleted_definition),
-    _route("POST", "/deletedstorage/{}/sas/{}/recover", "storage/recover", definition_calls.recover_definition),
+    _route("GET", "/deletedstorage/{}/sas", "storage/listsas", sas_definition_calls.list_deleted_definitions),
+    _route("GET", "/deletedstorage/{}/sas/{}", "storage/getsas", sas_definition_calls.get_deleted_definition),
+    _route("POST", "/deletedstorage/{}/sas/{}/recover", "storage/recover", sas_definition_calls.recover_definition),
 )
 
 

@@ -1,27 +1,19 @@
-"""Key Vault's data plane: the challenge, the token's check, permissions and faults around each call.
+"""Key Vault's data plane over HTTPS: the challenge, the token's check, permissions and faults around each call.
 
 https://learn.microsoft.com/azure/key-vault/general/authentication-requests-and-responses
 """
 
-import dataclasses
 import datetime
 import re
-import time
-import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 
 from sandbox.azure import firewall, identity
-from sandbox.key_vault import errors, managed_storage, responses, routes, secret_store
-from sandbox.server import certificates, faults, journal, loopback
+from sandbox.key_vault import errors, responses, routes
+from sandbox.key_vault.state import Call, Vault
+from sandbox.server import certificates, faults, http, journal, service
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-DAY = 24 * 3600  # seconds
-LONGEST_RETENTION = 90  # days
-PROVIDER = "/providers/Microsoft.KeyVault/vaults"
 _API_VERSION = re.compile(r"7\.\d|\d{4}-\d\d-\d\d(-preview)?")
 _FLAWS = {
     identity.Flaw.MISSING: "AKV10000: Request is missing a Bearer or PoP token.",
@@ -29,136 +21,32 @@ _FLAWS = {
     identity.Flaw.AUDIENCE: "AKV10022: Invalid audience. Expected {expected}, found: {found}.",
     identity.Flaw.EXPIRED: "AKV10046: The token has expired.",
 }
-# What the original sample's access policy grants.
-SAMPLE_PERMISSIONS = frozenset({"secrets/get", "storage/setsas", "storage/getsas"})
 
 
-@dataclasses.dataclass(frozen=True)
-class Call:
-    """One authorised request: the names in its path, its JSON and who asks."""
+class VaultServer(service.WebService):
+    """Serves one vault, to callers with tokens of one identity endpoint."""
 
-    names: tuple[str, ...]
-    body: dict[str, Any]
-    client_id: str
-    object_id: str
-
-
-class Vault:
-    """A vault; `policies` are its access policies by object id, each a set as in {"secrets/get"}.
-
-    `compound_policies` name an application besides the object: they allow nothing to a caller that comes without it.
-
-    Tests turn what follows. `permissions`: the system-assigned identity's policy. `policy_delay`: seconds until
-    `set_policy` takes effect. `policy_code`: how the lack of a permission is told. `rbac`: nobody has a data role then.
-    `firewall`: the addresses and networks that are let through, None for every one. `private`: it takes requests
-    through private endpoints only, of which there are none here. `clock_skew`: how far its clock is ahead, by which it
-    mints too. `faults`. `tamper`: applied to each minted SAS. `sas_start_offset`: a SAS then has a start time.
-    `deletion_seconds`, `recovery_seconds`: how long these take. `retention_days`, `purge_protection`: of soft deletion.
-
-    What Resource Manager says when the vault goes there for an account's keys: `caller_may_manage_keys`, and
-    `authorizes` with an object id, an action and a scope; with `asks_first` it goes there before it looks at the
-    request's body, which no source says. `service_status`: how it is told that the vault itself may not. `minted` lists
-    every SAS handed out.
-    """
-
-    name = "sandbox"
-    location = "westeurope"
-
-    def __init__(self, record: journal.Journal, authority: certificates.Authority, tokens: identity.Identity) -> None:
+    def __init__(
+        self, vault: Vault, record: journal.Journal, authority: certificates.Authority, tokens: identity.Identity
+    ) -> None:
+        super().__init__(authority.server_context(), exchanges=record, name="vault")
+        self._vault = vault
         self._journal = record
         self._identity = tokens
-        self._server = loopback.Loopback(
-            self._answer, authority.server_context(), lambda: self.clock_skew, record=record, service="vault"
-        )
-        self.secrets = secret_store.SecretStore()
-        self.storage = managed_storage.ManagedStorage()
-        self.policies: dict[str, set[str]] = {tokens.object_id: set(SAMPLE_PERMISSIONS)}
-        self.compound_policies: dict[tuple[str, str], set[str]] = {}
-        self.policy_delay = 0.0
-        self.policy_code = errors.POLICY_CODES[0]
-        self.service_status = 400
-        self.rbac = False
-        self.firewall: set[str] | None = None
-        self.private = False
-        self.clock_skew = datetime.timedelta()
-        self.resource_id = f"/subscriptions/{uuid.UUID(int=0)}/resourceGroups/sandbox{PROVIDER}/{self.name}"
-        self.service_principal_id = str(uuid.uuid4())
-        self.authorizes: Callable[[str, str, str], bool] = lambda _object_id, _action, _scope: True
-        self.faults: list[faults.Fault] = []
-        self.tamper: Callable[[str], str] | None = None
-        self.sas_start_offset: datetime.timedelta | None = None
-        self.recovery_seconds = self.deletion_seconds = 0.0
-        self.retention_days, self.purge_protection = 90, True
-        self.caller_may_manage_keys = True
-        self.asks_first = False
-        self.minted: list[str] = []
-        self._outdated: dict[str, tuple[float, set[str]]] = {}
-
-    @property
-    def url(self) -> str:
-        """The value of KEYVAULT_BASEURL."""
-        return self._server.origin
-
-    @property
-    def port(self) -> int:
-        """The port listened on."""
-        return self._server.port
-
-    @property
-    def resource(self) -> str:
-        """The audience that the challenge asks for.
-
-        SDKs accept a challenge only when the vault's host ends with a dot and the resource's host. An address
-        has no domain, so it is cut at its first dot: "0.0.1:port" fits "127.0.0.1:port"; nobody contacts it.
-        """
-        return f"https://0.0.1:{self.port}"
 
     def now(self) -> datetime.datetime:
-        """The time by its clock."""
-        return datetime.datetime.now(datetime.UTC) + self.clock_skew
-
-    @property
-    def recovery(self) -> dict[str, Any]:
-        """The attributes that say how what is deleted can be recovered."""
-        level = "CustomizedRecoverable" if self.retention_days < LONGEST_RETENTION else "Recoverable"
-        more = "" if self.purge_protection else "+Purgeable"
-        return {"recoveryLevel": f"{level}{more}", "recoverableDays": self.retention_days}
-
-    def deletion(self, path: str, deleted: int) -> dict[str, Any]:
-        """Return what an answer tells of an object that was deleted then, in unix seconds."""
-        purged = deleted + self.retention_days * DAY
-        return {"recoveryId": f"{self.url}/deleted{path}", "deletedDate": deleted, "scheduledPurgeDate": purged}
-
-    @property
-    def permissions(self) -> set[str]:
-        """The access policy of the sandbox's system-assigned identity."""
-        return self.policies.setdefault(self._identity.object_id, set())
-
-    @permissions.setter
-    def permissions(self, permissions: set[str]) -> None:
-        self.policies[self._identity.object_id] = permissions
-
-    def set_policy(self, object_id: str, permissions: set[str]) -> None:
-        """Change an access policy; what was granted before goes on being so for `policy_delay`."""
-        self._outdated[object_id] = (time.monotonic() + self.policy_delay, self._granted(object_id))
-        self.policies[object_id] = permissions
-
-    def settle(self) -> None:
-        """Let every change of a policy take effect now."""
-        self._outdated.clear()
+        """Return the time by the vault's clock."""
+        return self._vault.now()
 
     async def start(self) -> None:
         """Listen on a free port, and have tokens issued for this vault."""
-        await self._server.start()
-        self._identity.audiences.add(self.resource)
-
-    async def stop(self) -> None:
-        """Stop listening."""
-        await self._server.stop()
+        await super().start()
+        self._vault.url = self.origin
+        self._identity.audiences.add(self._vault.resource)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         response = await self._answer_to(request)
-        common = responses.headers(request, self.location)
+        common = responses.headers(request, self._vault.location)
         response.headers.update({name: text for name, text in common.items() if name not in response.headers})
         return response
 
@@ -166,7 +54,7 @@ class Vault:
         try:
             claims = self._authenticate(request)
             self._admit(request, claims)
-            return await faults.applied(self.faults, request, lambda: self._carry_out(request, claims), _faulty)
+            return await faults.apply(self._vault.faults, request, lambda: self._carry_out(request, claims), _faulty)
         except errors.VaultError as refusal:
             return self._refuse(refusal)
 
@@ -181,49 +69,45 @@ class Vault:
         # A definition goes by its own name, everything else by the first one in the path.
         detail = names[1] if "/sas/" in request.path else "".join(names[:1])
         self._journal.record("vault", route.action, detail)
-        answer = route.carry_out(self, call)
+        answer = route.carry_out(self._vault, call)
         self._journal.record("vault", route.action, detail, "after")
         return responses.json_answer(answer, request.query["api-version"])
 
     def _admit(self, request: web.Request, claims: dict[str, Any]) -> None:
         address = request.remote or ""
-        if self.private:
+        if self._vault.private:
             raise errors.denied_by_connection(self._caller(claims))
-        if not firewall.admits(self.firewall, address):
+        if not firewall.admits(self._vault.firewall, address):
             raise errors.denied_by_firewall(address, self._caller(claims))
 
     def _authorize(self, permission: str, path: str, claims: dict[str, Any]) -> None:
         caller = self._caller(claims)
-        if self.rbac:
-            raise errors.denied_by_role(permission, caller, f"{self.resource_id}{path.rstrip('/')}")
+        if self._vault.rbac:
+            raise errors.denied_by_role(permission, caller, f"{self._vault.resource_id}{path.rstrip('/')}")
         enough = {permission, f"{permission.partition('/')[0]}/all"}
-        if not self._granted(caller.object_id).isdisjoint(enough):
+        if not self._vault.granted(caller.object_id).isdisjoint(enough):
             return
-        compound = [held for (who, _), held in self.compound_policies.items() if who == caller.object_id]
+        compound = [held for (who, _), held in self._vault.compound_policies.items() if who == caller.object_id]
         if any(not held.isdisjoint(enough) for held in compound):
             raise errors.denied_without_application(caller)
-        raise errors.denied(permission, caller, self.policy_code)
+        raise errors.denied(permission, caller, self._vault.policy_code)
 
     def _caller(self, claims: dict[str, Any]) -> errors.Caller:
-        vault = f"{self.name};location={self.location}"
+        vault = f"{self._vault.name};location={self._vault.location}"
         return errors.Caller(claims["appid"], claims["oid"], claims["iss"], vault)
-
-    def _granted(self, object_id: str) -> set[str]:
-        until, before = self._outdated.get(object_id, (0.0, set()))
-        return before if time.monotonic() < until else self.policies.get(object_id, set())
 
     def _authenticate(self, request: web.Request) -> dict[str, Any]:
         try:
-            return self._identity.bearer(request, {self.resource})
+            return self._identity.bearer(request, {self._vault.resource})
         except identity.TokenError as bad:
-            text = _FLAWS[bad.flaw].format(expected=self.resource, found=bad.audience)
+            text = _FLAWS[bad.flaw].format(expected=self._vault.resource, found=bad.audience)
             raise errors.VaultError(401, "Unauthorized", text) from bad
 
     def _refuse(self, refusal: errors.VaultError) -> web.Response:
         headers = {}
         if refusal.status == 401:
             authorization = f"https://login.windows.net/{self._identity.tenant_id}"
-            headers["WWW-Authenticate"] = f'Bearer authorization="{authorization}", resource="{self.resource}"'
+            headers["WWW-Authenticate"] = f'Bearer authorization="{authorization}", resource="{self._vault.resource}"'
         return web.json_response(refusal.body(), status=refusal.status, headers=headers)
 
 
@@ -242,6 +126,6 @@ def _check_api_version(request: web.Request) -> None:
 
 async def _body(request: web.Request) -> dict[str, Any]:
     try:
-        return await loopback.json_object(request)
+        return await http.json_object(request)
     except ValueError as error:
         raise errors.bad_parameter(str(error)) from error

@@ -8,14 +8,11 @@ import dataclasses
 import json
 import secrets
 import uuid
-from typing import TYPE_CHECKING
 
 from sandbox.kubernetes import fields, manifest, protobuf, refusals
 from sandbox.kubernetes.fields import Manager
 from sandbox.kubernetes.refusals import Document
-
-if TYPE_CHECKING:
-    from sandbox.kubernetes.server import Key, KubernetesApi
+from sandbox.kubernetes.state import Key, KubernetesApi
 
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # of generateName, apimachinery's util/rand
 
@@ -31,12 +28,12 @@ class Write:
     force: bool = False
 
     @property
-    def key(self) -> "Key":
+    def key(self) -> Key:
         """Namespace and name."""
         return self.namespace, self.name
 
 
-def get(api: "KubernetesApi", key: "Key") -> Document:
+def get(api: KubernetesApi, key: Key) -> Document:
     """Return one Secret."""
     try:
         return api.secrets[key]
@@ -44,13 +41,13 @@ def get(api: "KubernetesApi", key: "Key") -> Document:
         raise refusals.not_found("secrets", key[1]) from None
 
 
-def create(api: "KubernetesApi", write: Write, document: Document) -> Document:
+def create(api: KubernetesApi, write: Write, document: Document) -> Document:
     """Make a new Secret; the name comes from the manifest."""
     secret = manifest.secret(document)
     return _create(api, write, secret, Manager(write.manager))
 
 
-def update(api: "KubernetesApi", write: Write, document: Document) -> Document:
+def update(api: KubernetesApi, write: Write, document: Document) -> Document:
     """Replace a Secret as a whole; a resourceVersion or uid in the manifest is a precondition."""
     secret = manifest.secret(document)
     metadata = secret["metadata"]
@@ -70,7 +67,7 @@ def update(api: "KubernetesApi", write: Write, document: Document) -> Document:
     return _update(api, write, get(api, write.key), secret, Manager(write.manager))
 
 
-def patch(api: "KubernetesApi", write: Write, changes: Document) -> Document:
+def patch(api: KubernetesApi, write: Write, changes: Document) -> Document:
     """Merge changes into a Secret; also what is left of a strategic merge, for Secrets have no lists to merge."""
     current = get(api, write.key)
     document = fields.merged(current, changes)
@@ -80,7 +77,7 @@ def patch(api: "KubernetesApi", write: Write, changes: Document) -> Document:
     return _update(api, write, current, secret, Manager(write.manager))
 
 
-def apply(api: "KubernetesApi", write: Write, document: Document) -> tuple[Document, bool]:
+def apply(api: KubernetesApi, write: Write, document: Document) -> tuple[Document, bool]:
     """Merge what a field manager applies, by server-side apply; also says whether that made the Secret."""
     manager = Manager(write.manager, applies=True)
     wanted = manifest.secret(document)
@@ -102,7 +99,7 @@ def apply(api: "KubernetesApi", write: Write, document: Document) -> tuple[Docum
     return result, False
 
 
-def delete(api: "KubernetesApi", write: Write, preconditions: dict[str, str]) -> Document:
+def delete(api: KubernetesApi, write: Write, preconditions: dict[str, str]) -> Document:
     """Delete a Secret, or only mark it for deletion while it has finalizers."""
     secret = get(api, write.key)
     metadata = secret["metadata"]
@@ -128,7 +125,7 @@ def _kind(options: object) -> str:
     return str(options.get("kind", "")) if isinstance(options, dict) else ""
 
 
-def _create(api: "KubernetesApi", write: Write, secret: Document, manager: Manager) -> Document:
+def _create(api: KubernetesApi, write: Write, secret: Document, manager: Manager) -> Document:
     metadata = secret["metadata"]
     if not metadata.get("name") and metadata.get("generateName"):
         metadata["name"] = metadata["generateName"] + "".join(secrets.choice(_SUFFIX_LETTERS) for _ in range(5))
@@ -158,9 +155,7 @@ def _create(api: "KubernetesApi", write: Write, secret: Document, manager: Manag
     return api.persist(born)
 
 
-def _update(
-    api: "KubernetesApi", write: Write, current: Document, secret: Document, manager: Manager | None
-) -> Document:
+def _update(api: KubernetesApi, write: Write, current: Document, secret: Document, manager: Manager | None) -> Document:
     """Write a new state; without a manager, the caller keeps the books about who owns what."""
     old = current["metadata"]
     wanted_version = secret["metadata"].get("resourceVersion")
@@ -183,7 +178,7 @@ def _update(
     return api.persist(new)
 
 
-def _mark_deleted(api: "KubernetesApi", secret: Document, *, dry_run: bool) -> Document:
+def _mark_deleted(api: KubernetesApi, secret: Document, *, dry_run: bool) -> Document:
     if "deletionTimestamp" in secret["metadata"]:
         return secret
     marked = copy.deepcopy(secret)
@@ -191,12 +186,12 @@ def _mark_deleted(api: "KubernetesApi", secret: Document, *, dry_run: bool) -> D
     return marked if dry_run else api.persist(marked)
 
 
-def _check_namespace(metadata: Document, namespace: str, complaint: str) -> None:
+def _check_namespace(metadata: Document, namespace: str, message: str) -> None:
     if metadata.get("namespace", namespace) != namespace:
-        raise refusals.bad_request(complaint)
+        raise refusals.bad_request(message)
 
 
-def _check_uid(api: "KubernetesApi", write: Write, wanted: str | None) -> None:
+def _check_uid(api: KubernetesApi, write: Write, wanted: str | None) -> None:
     current = api.secrets.get(write.key)
     actual = current["metadata"]["uid"] if current else ""
     if wanted and wanted != actual:

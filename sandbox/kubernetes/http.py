@@ -3,15 +3,14 @@
 import asyncio
 import dataclasses
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 
 from sandbox.kubernetes import calls, discovery, lists, manifest, rbac, refusals, reviews, watch
 from sandbox.kubernetes.refusals import Document, RefusedError
-
-if TYPE_CHECKING:
-    from sandbox.kubernetes.server import KubernetesApi, KubernetesFault
+from sandbox.kubernetes.state import KubernetesApi, KubernetesFault
+from sandbox.server import faults
 
 _PATCHES = ("application/merge-patch+json", "application/strategic-merge-patch+json", "application/apply-patch+yaml")
 _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -37,10 +36,10 @@ class Call:
         """The journal's word for it."""
         return f"dry-run-{self.verb}" if self.dry_run else self.verb
 
-    def check(self, api: "KubernetesApi") -> None:
+    def check(self, api: KubernetesApi) -> None:
         """Refuse what the user may not do; a selector for one name counts as the name."""
         name = self.name or lists.selected_name(self.query)
-        rbac.check(api, rbac.Asked(self.user, self.verb, self.resource, self.namespace, name))
+        rbac.check(api, rbac.AccessRequest(self.user, self.verb, self.resource, self.namespace, name))
 
     def write(self) -> calls.Write:
         """Where this request writes."""
@@ -49,19 +48,19 @@ class Call:
         return calls.Write(self.namespace, self.name, manager, self.dry_run, force)
 
 
-async def answer(api: "KubernetesApi", request: web.Request) -> web.StreamResponse:
-    """Answer one request, or drop the connection when the server plays dead."""
+async def answer(api: KubernetesApi, request: web.Request) -> web.StreamResponse:
+    """Answer one request, or drop the connection while the server is `down`."""
     if api.delay:
         await asyncio.sleep(api.delay)
     if api.down:
-        return _cut(request)
+        return faults.cut(request)
     try:
         return await _respond(api, request, await request.read())
     except RefusedError as refusal:
         return _json(refusal.body(), refusal.status)
 
 
-async def _respond(api: "KubernetesApi", request: web.Request, body: bytes) -> web.StreamResponse:
+async def _respond(api: KubernetesApi, request: web.Request, body: bytes) -> web.StreamResponse:
     if request.path in discovery.HEALTH:
         return web.Response(text="ok")
     user = api.caller(request.headers.get("Authorization", "").removeprefix("Bearer "))
@@ -75,13 +74,13 @@ async def _respond(api: "KubernetesApi", request: web.Request, body: bytes) -> w
     return await _served(api, request, body, user)
 
 
-async def _served(api: "KubernetesApi", request: web.Request, body: bytes, user: str) -> web.StreamResponse:
+async def _served(api: KubernetesApi, request: web.Request, body: bytes, user: str) -> web.StreamResponse:
     review = reviews.REVIEWS.get(request.path)
     if review is not None and request.method == "POST":
         return _json(review(api, user, body), 201)
-    place = rbac.place(request.path)
-    if place is not None:
-        return _json(*rbac.respond(api, user, request.method, place, body))
+    role_path = rbac.role_path(request.path)
+    if role_path is not None:
+        return _json(*rbac.respond(api, user, request.method, role_path, body))
     call = _call(request, body, user)
     call.check(api)
     if call.resource == "namespaces":
@@ -122,7 +121,7 @@ def _dry_run(verb: str, values: list[str]) -> bool:
     raise refusals.invalid("", [cause], f"{verb.capitalize()}Options", "meta.k8s.io")
 
 
-async def _secrets(api: "KubernetesApi", call: Call, request: web.Request) -> web.StreamResponse:
+async def _secrets(api: KubernetesApi, call: Call, request: web.Request) -> web.StreamResponse:
     document: Document = {}
     preconditions: dict[str, str] = {}
     if call.verb == "delete":
@@ -143,7 +142,7 @@ async def _secrets(api: "KubernetesApi", call: Call, request: web.Request) -> we
 
 
 def _carry_out(
-    api: "KubernetesApi", call: Call, document: Document, preconditions: dict[str, str], accept: str
+    api: KubernetesApi, call: Call, document: Document, preconditions: dict[str, str], accept: str
 ) -> tuple[Document, int]:
     write = call.write()
     match call.verb:
@@ -162,7 +161,7 @@ def _carry_out(
     return result, 200
 
 
-def _patch(api: "KubernetesApi", call: Call, document: Document) -> tuple[Document, int]:
+def _patch(api: KubernetesApi, call: Call, document: Document) -> tuple[Document, int]:
     write = call.write()
     if call.content_type != "application/apply-patch+yaml":
         return calls.patch(api, write, document), 200
@@ -189,7 +188,7 @@ def _name_of(call: Call, document: Document) -> str:
     return str(name or lists.selected_name(call.query))
 
 
-def _namespaces(api: "KubernetesApi", call: Call) -> web.Response:
+def _namespaces(api: KubernetesApi, call: Call) -> web.Response:
     if call.verb == "list":
         items = [lists.namespace(name) for name in sorted(api.namespaces)]
         metadata = {"resourceVersion": api.version}
@@ -208,7 +207,7 @@ def _namespaces(api: "KubernetesApi", call: Call) -> web.Response:
     return _json(lists.namespace(call.name))
 
 
-def _next_fault(api: "KubernetesApi", call: Call) -> "KubernetesFault | None":
+def _next_fault(api: KubernetesApi, call: Call) -> KubernetesFault | None:
     for fault in list(api.faults):
         if fault.matches(call.verb, dry_run=call.dry_run):
             fault.times -= 1
@@ -216,7 +215,7 @@ def _next_fault(api: "KubernetesApi", call: Call) -> "KubernetesFault | None":
     return None
 
 
-def _faulty(fault: "KubernetesFault", document: Document) -> web.Response:
+def _faulty(fault: KubernetesFault, document: Document) -> web.Response:
     message = fault.message + (fault.quotes(document) if fault.quotes else "")
     return _json(RefusedError(fault.status, fault.reason, message).body(), fault.status)
 
@@ -224,10 +223,3 @@ def _faulty(fault: "KubernetesFault", document: Document) -> web.Response:
 def _json(document: Any, status: int = 200) -> web.Response:
     text = json.dumps(document, separators=(",", ":")) + "\n"
     return web.Response(text=text, status=status, content_type="application/json")
-
-
-def _cut(request: web.Request) -> web.Response:
-    """Drop the connection; the response returned is never sent."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response(status=500)

@@ -3,12 +3,10 @@
 import datetime
 import hashlib
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sandbox.kubernetes.refusals import Document, bad_request
-
-if TYPE_CHECKING:
-    from sandbox.kubernetes.server import KubernetesApi
+from sandbox.kubernetes.state import KubernetesApi
 
 _COLUMNS = ("Name", "Type", "Data", "Age")
 
@@ -18,7 +16,7 @@ def one(secret: Document, accept: str) -> Document:
     return table([secret], secret["metadata"]["resourceVersion"]) if "as=Table" in accept else secret
 
 
-def many(api: "KubernetesApi", namespace: str, query: dict[str, str], accept: str) -> Document:
+def many(api: KubernetesApi, namespace: str, query: dict[str, str], accept: str) -> Document:
     """Return the Secrets of one namespace, or of all of them."""
     check_selectors(query)
     found = [secret for secret in _sorted(api, namespace) if selected(secret, query)]
@@ -74,7 +72,7 @@ def namespace(name: str) -> Document:
     return {**head, "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
 
 
-def _sorted(api: "KubernetesApi", namespace: str) -> list[Document]:
+def _sorted(api: KubernetesApi, namespace: str) -> list[Document]:
     return [secret for key, secret in sorted(api.secrets.items()) if namespace in ("", key[0])]
 
 

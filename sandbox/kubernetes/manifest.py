@@ -24,7 +24,7 @@ def parse(body: bytes, kind: str = "Secret", version: str = "v1") -> Document:
         binary = body.startswith(protobuf.MAGIC)
         document = protobuf.decode(body) if binary else json.loads(body)
     except ValueError as error:
-        raise _unrecognized(body, kind, _complaint(body)) from error
+        raise _unrecognized(body, kind, _json_error(body)) from error
     if not isinstance(document, dict):
         raise _unrecognized(body, kind, "json: cannot unmarshal array into Go value of type struct")
     actual, stated = document.get("kind") or kind, document.get("apiVersion") or version
@@ -122,7 +122,7 @@ def _unrecognized(body: bytes, kind: str, words: str) -> Exception:
     return bad_request(f"{text}; json parse error: {words} ({_summary(body)})")
 
 
-def _complaint(body: bytes) -> str:
+def _json_error(body: bytes) -> str:
     text = body.decode(errors="replace").strip()
     if not text or text[0] in '{["':
         return "unexpected end of JSON input"

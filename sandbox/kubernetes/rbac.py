@@ -1,4 +1,4 @@
-"""Roles and their bindings, as far as they take a denial away again; the administrator alone writes them.
+"""Roles and their bindings, which allow again what is denied; only the administrator writes them.
 
 https://kubernetes.io/docs/reference/access-authn-authz/rbac/
 """
@@ -7,23 +7,19 @@ import dataclasses
 import re
 import uuid
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from sandbox.kubernetes import manifest, refusals
 from sandbox.kubernetes.refusals import Document
-
-if TYPE_CHECKING:
-    from sandbox.kubernetes.server import KubernetesApi
+from sandbox.kubernetes.state import ACCESS_KINDS, KubernetesApi
 
 GROUP = "rbac.authorization.k8s.io"
-KINDS = {"roles": "Role", "rolebindings": "RoleBinding"}
-_PATH = re.compile(rf"/apis/{re.escape(GROUP)}/v1/namespaces/([^/]+)/({'|'.join(KINDS)})(?:/([^/]+))?")
+_PATH = re.compile(rf"/apis/{re.escape(GROUP)}/v1/namespaces/([^/]+)/({'|'.join(ACCESS_KINDS)})(?:/([^/]+))?")
 _SERVICE_ACCOUNT = "system:serviceaccount:"
 
 
 @dataclasses.dataclass(frozen=True)
-class Asked:
-    """What somebody wants to do; `name` is empty where the request doesn't say it, as for a create."""
+class AccessRequest:
+    """What a user wants to do; `name` is empty where the request doesn't have it, as for a create."""
 
     user: str
     verb: str
@@ -33,8 +29,8 @@ class Asked:
 
 
 @dataclasses.dataclass(frozen=True)
-class Place:
-    """A role or a binding, or with an empty name all of them in a namespace."""
+class RolePath:
+    """Where a role or a binding is, or with an empty name all of them in a namespace."""
 
     namespace: str
     resource: str
@@ -43,52 +39,54 @@ class Place:
     @property
     def kind(self) -> str:
         """As in a manifest."""
-        return KINDS[self.resource]
+        return ACCESS_KINDS[self.resource]
 
 
-def place(path: str) -> Place | None:
-    """Read a path, if it is one of these."""
+def role_path(path: str) -> RolePath | None:
+    """Read a request's path, if it leads to roles or bindings."""
     found = _PATH.fullmatch(path.rstrip("/"))
-    return Place(found[1], found[2], found[3] or "") if found else None
+    return RolePath(found[1], found[2], found[3] or "") if found else None
 
 
-def allows(api: "KubernetesApi", asked: Asked) -> bool:
+def allows(api: KubernetesApi, request: AccessRequest) -> bool:
     """Whether nothing of it is denied, or a role of that user's grants what is."""
-    if asked.user == api.administrator:
+    if request.user == api.administrator:
         return True
-    if asked.resource in KINDS:
+    if request.resource in ACCESS_KINDS:
         return False
-    denied = {verb for verb, resource in map(_denial, api.denied) if resource == asked.resource}
-    refused = denied if asked.verb == "*" else denied & {asked.verb}
-    return all(_granted(api, dataclasses.replace(asked, verb=verb)) for verb in refused)
+    denied = {verb for verb, resource in map(_denial, api.denied) if resource == request.resource}
+    refused = denied if request.verb == "*" else denied & {request.verb}
+    return all(_granted(api, dataclasses.replace(request, verb=verb)) for verb in refused)
 
 
-def check(api: "KubernetesApi", asked: Asked) -> None:
+def check(api: KubernetesApi, request: AccessRequest) -> None:
     """Refuse what isn't allowed."""
-    if not allows(api, asked):
-        group = GROUP if asked.resource in KINDS else ""
-        raise refusals.forbidden(asked.user, asked.verb, asked.resource, asked.namespace, asked.name, group=group)
+    if not allows(api, request):
+        group = GROUP if request.resource in ACCESS_KINDS else ""
+        raise refusals.forbidden(
+            request.user, request.verb, request.resource, request.namespace, request.name, group=group
+        )
 
 
-def respond(api: "KubernetesApi", user: str, method: str, where: Place, body: bytes) -> tuple[Document, int]:
-    """Carry a request out; gives the answer and its status."""
+def respond(api: KubernetesApi, user: str, method: str, where: RolePath, body: bytes) -> tuple[Document, int]:
+    """Carry a request out; return the answer and its status."""
     match method, bool(where.name):
         case "POST", False:
-            check(api, Asked(user, "create", where.resource, where.namespace))
+            check(api, AccessRequest(user, "create", where.resource, where.namespace))
             return create(api, where, body), 201
         case "GET", named:
-            check(api, Asked(user, "get" if named else "list", where.resource, where.namespace, where.name))
+            check(api, AccessRequest(user, "get" if named else "list", where.resource, where.namespace, where.name))
             return read(api, where), 200
         case "PUT", True:
-            check(api, Asked(user, "update", where.resource, where.namespace, where.name))
+            check(api, AccessRequest(user, "update", where.resource, where.namespace, where.name))
             return replace(api, where, body), 200
         case "DELETE", True:
-            check(api, Asked(user, "delete", where.resource, where.namespace, where.name))
+            check(api, AccessRequest(user, "delete", where.resource, where.namespace, where.name))
             return delete(api, where), 200
     raise refusals.not_allowed()
 
 
-def create(api: "KubernetesApi", where: Place, body: bytes) -> Document:
+def create(api: KubernetesApi, where: RolePath, body: bytes) -> Document:
     """Make a role or a binding; a role that is bound may come later."""
     document = manifest.parse(body, where.kind, f"{GROUP}/v1")
     name = document["metadata"].get("name", "")
@@ -103,8 +101,8 @@ def create(api: "KubernetesApi", where: Place, body: bytes) -> Document:
     return made
 
 
-def replace(api: "KubernetesApi", where: Place, body: bytes) -> Document:
-    """Write one anew; what a binding binds stays the same."""
+def replace(api: KubernetesApi, where: RolePath, body: bytes) -> Document:
+    """Replace one; the role that a binding refers to can't be changed."""
     document, before = manifest.parse(body, where.kind, f"{GROUP}/v1"), read(api, where)
     if document.get("roleRef") != before.get("roleRef"):
         raise refusals.bad_request("roleRef: Invalid value: cannot change roleRef")
@@ -114,7 +112,7 @@ def replace(api: "KubernetesApi", where: Place, body: bytes) -> Document:
     return made
 
 
-def read(api: "KubernetesApi", where: Place) -> Document:
+def read(api: KubernetesApi, where: RolePath) -> Document:
     """Return one, or a list."""
     known = api.access[where.resource]
     if not where.name:
@@ -127,7 +125,7 @@ def read(api: "KubernetesApi", where: Place) -> Document:
         raise refusals.not_found(where.resource, where.name, group=GROUP) from None
 
 
-def delete(api: "KubernetesApi", where: Place) -> Document:
+def delete(api: KubernetesApi, where: RolePath) -> Document:
     """Take one away."""
     document = read(api, where)
     del api.access[where.resource][where.namespace, where.name]
@@ -141,14 +139,14 @@ def _denial(text: str) -> tuple[str, str]:
     return verb, resource or "secrets"
 
 
-def _granted(api: "KubernetesApi", asked: Asked) -> bool:
-    return any(_fits(rule, asked) for rule in _rules(api, asked))
+def _granted(api: KubernetesApi, request: AccessRequest) -> bool:
+    return any(_fits(rule, request) for rule in _rules(api, request))
 
 
-def _rules(api: "KubernetesApi", asked: Asked) -> Iterator[Document]:
-    """Give the rules of the roles that are bound to the user in this namespace."""
+def _rules(api: KubernetesApi, request: AccessRequest) -> Iterator[Document]:
+    """Yield the rules of the roles that are bound to the user in this namespace."""
     for (namespace, _), binding in api.access["rolebindings"].items():
-        if namespace == asked.namespace and any(_user(one) == asked.user for one in binding.get("subjects", [])):
+        if namespace == request.namespace and any(_user(one) == request.user for one in binding.get("subjects", [])):
             yield from api.access["roles"].get((namespace, binding["roleRef"]["name"]), {}).get("rules", [])
 
 
@@ -157,11 +155,11 @@ def _user(subject: Document) -> str:
     return f"{_SERVICE_ACCOUNT}{subject.get('namespace')}:{name}" if subject["kind"] == "ServiceAccount" else name
 
 
-def _fits(rule: Document, asked: Asked) -> bool:
+def _fits(rule: Document, request: AccessRequest) -> bool:
     names = rule.get("resourceNames")
     return (
-        bool({asked.verb, "*"} & set(rule.get("verbs", [])))
-        and bool({asked.resource, "*"} & set(rule.get("resources", [])))
+        bool({request.verb, "*"} & set(rule.get("verbs", [])))
+        and bool({request.resource, "*"} & set(rule.get("resources", [])))
         and bool({"", "*"} & set(rule.get("apiGroups", [])))
-        and (not names or asked.name in names)
+        and (not names or request.name in names)
     )

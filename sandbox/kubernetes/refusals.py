@@ -168,7 +168,7 @@ def wrong_fields(secret: Document, decoded_bytes: int) -> list[Cause]:
     for key in metadata.get("annotations", {}):
         causes += _wrong_label_key("metadata.annotations", key.lower())
     for key in sorted(data):
-        causes += [_wrong(f"data[{key}]", key, words) for words in _key_complaints(key)]
+        causes += [_wrong(f"data[{key}]", key, words) for words in _key_errors(key)]
     if decoded_bytes > MOST_DATA_BYTES:
         text = f"Too long: may not be more than {MOST_DATA_BYTES} bytes"
         causes.append(Cause("data", "FieldValueTooLong", text))
@@ -208,7 +208,7 @@ def _wrong_label_key(field: str, key: str) -> list[Cause]:
     return []
 
 
-def _key_complaints(key: str) -> list[str]:
+def _key_errors(key: str) -> list[str]:
     complaints = []
     if len(key) > 253:
         complaints.append("must be no more than 253 characters")

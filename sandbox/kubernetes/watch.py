@@ -7,23 +7,18 @@ import asyncio
 import contextlib
 import json
 import time
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from sandbox.kubernetes import lists
 from sandbox.kubernetes.refusals import Document, bad_request
+from sandbox.kubernetes.state import KubernetesApi
 
-if TYPE_CHECKING:
-    from sandbox.kubernetes.server import KubernetesApi
-
-_SECONDS_BETWEEN_LOOKS = 0.2  # at whether the server plays dead, or the client's time is over
+_POLL_SECONDS = 0.2  # how often it is checked whether the server is `down`, or the client's time is over
 _LONGEST_SECONDS = 1800.0
 
 
-async def stream(
-    api: "KubernetesApi", namespace: str, query: dict[str, str], request: web.Request
-) -> web.StreamResponse:
+async def stream(api: KubernetesApi, namespace: str, query: dict[str, str], request: web.Request) -> web.StreamResponse:
     """Send what the client missed since its resourceVersion, or all there is, and then each change."""
     lists.check_selectors(query)
     ends = time.monotonic() + float(query.get("timeoutSeconds") or _LONGEST_SECONDS)
@@ -42,7 +37,7 @@ async def stream(
                 await response.write(_line(kind, secret, accept))
         while time.monotonic() < ends:
             try:
-                event = await asyncio.wait_for(queue.get(), _SECONDS_BETWEEN_LOOKS)
+                event = await asyncio.wait_for(queue.get(), _POLL_SECONDS)
             except TimeoutError:
                 if api.down and request.transport is not None:
                     request.transport.abort()
@@ -55,7 +50,7 @@ async def stream(
     return response
 
 
-def _missed(api: "KubernetesApi", query: dict[str, str]) -> list[tuple[str, Document]]:
+def _missed(api: KubernetesApi, query: dict[str, str]) -> list[tuple[str, Document]]:
     version = query.get("resourceVersion", "")
     if version in ("", "0"):
         return [("ADDED", secret) for _, secret in sorted(api.secrets.items())]

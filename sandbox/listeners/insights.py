@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox.azure import identity
-from sandbox.server import certificates, faults, loopback
+from sandbox.server import certificates, faults, service
 
 AUDIENCES = frozenset({"https://monitor.azure.com", "https://monitor.azure.com/"})
 _TRACKS = ("/v2/track", "/v2.1/track")
@@ -19,12 +19,12 @@ _LIVE_METRICS = "/QuickPulseService.svc/"
 Envelope = dict[str, Any]
 
 
-class Insights:
+class Insights(service.WebService):
     """Keeps what is accepted in `envelopes`; tests add `faults`, and set `require_token` for Entra ID only."""
 
     def __init__(self, authority: certificates.Authority, tokens: identity.Identity) -> None:
+        super().__init__(authority.server_context())
         self._identity = tokens
-        self._server = loopback.Loopback(self._answer, authority.server_context())
         self.instrumentation_key = str(uuid.uuid4())
         self.require_token = False
         self.envelopes: list[Envelope] = []
@@ -33,33 +33,24 @@ class Insights:
     @property
     def connection_string(self) -> str:
         """Where telemetry goes, as the portal shows it."""
-        endpoint = f"{self._server.origin}/"
+        endpoint = f"{self.origin}/"
         return f"InstrumentationKey={self.instrumentation_key};IngestionEndpoint={endpoint};LiveEndpoint={endpoint}"
 
     @property
     def settings(self) -> dict[str, str]:
-        """What the app is told of it; the SDK's own statistics, which go to Azure, are switched off."""
+        """The app's settings for it; the SDK's own statistics, which go to Azure, are switched off."""
         return {
             "APPLICATIONINSIGHTS_CONNECTION_STRING": self.connection_string,
             "APPLICATIONINSIGHTS_STATSBEAT_DISABLED_ALL": "true",
         }
 
-    @property
-    def port(self) -> int:
-        """The port listened on."""
-        return self._server.port
-
     async def start(self) -> None:
         """Listen on a free port, and have tokens issued for it."""
-        await self._server.start()
+        await super().start()
         self._identity.audiences |= AUDIENCES
 
-    async def stop(self) -> None:
-        """Stop listening."""
-        await self._server.stop()
-
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        return await faults.applied(self.faults, request, lambda: self._take(request), _faulty)
+        return await faults.apply(self.faults, request, lambda: self._take(request), _faulty)
 
     async def _take(self, request: web.Request) -> web.Response:
         if request.path.startswith(_LIVE_METRICS):

@@ -8,14 +8,14 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.server import certificates, faults, loopback
+from sandbox.server import certificates, faults, http, service
 
 
-class Webhook:
+class Webhook(service.WebService):
     """Keeps each message in `received`; tests add `faults`, of which one with `carried_out` is kept as well."""
 
     def __init__(self, authority: certificates.Authority) -> None:
-        self._server = loopback.Loopback(self._answer, authority.server_context())
+        super().__init__(authority.server_context())
         self.token = secrets.token_urlsafe(24)
         self.received: list[dict[str, Any]] = []
         self.faults: list[faults.Fault] = []
@@ -23,28 +23,15 @@ class Webhook:
     @property
     def url(self) -> str:
         """Its address; who knows it may write."""
-        return f"{self._server.origin}/services/{self.token}"
+        return f"{self.origin}/services/{self.token}"
 
     @property
     def settings(self) -> dict[str, str]:
-        """What the rotator is told of it."""
+        """The rotator's settings for it."""
         return {"NOTIFY_WEBHOOK_URL": self.url}
 
-    @property
-    def port(self) -> int:
-        """The port listened on."""
-        return self._server.port
-
-    async def start(self) -> None:
-        """Listen on a free port."""
-        await self._server.start()
-
-    async def stop(self) -> None:
-        """Stop listening."""
-        await self._server.stop()
-
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        return await faults.applied(self.faults, request, lambda: self._take(request), _faulty)
+        return await faults.apply(self.faults, request, lambda: self._take(request), _faulty)
 
     async def _take(self, request: web.Request) -> web.Response:
         if request.path != f"/services/{self.token}":
@@ -52,7 +39,7 @@ class Webhook:
         if request.method != "POST":
             return web.Response(status=405, text="method_not_allowed")
         try:
-            message = await loopback.json_object(request)
+            message = await http.json_object(request)
         except ValueError:
             return web.Response(status=400, text="invalid_payload")
         self.received.append(message)

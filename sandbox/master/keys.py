@@ -1,11 +1,14 @@
-"""A throwaway SSH key pair, in the formats that ssh-keygen writes."""
+"""Throwaway SSH keys: a user's pair as ssh-keygen writes it, and host keys as `ssh-keygen -A` makes them."""
 
 import dataclasses
 import secrets
 from typing import Literal
 
+import asyncssh
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+HOST_KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa")
 
 KeyType = Literal["ed25519", "rsa", "ecdsa"]
 
@@ -30,6 +33,13 @@ def generate(key_type: KeyType = "ed25519", *, with_passphrase: bool = False) ->
     )
     public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
     return KeyPair(private.decode(), f"{public.decode()} sandbox", passphrase)
+
+
+def generate_host_key(key_type: str) -> asyncssh.SSHKey:
+    """Make one of HOST_KEY_TYPES; its `get_fingerprint()` is what `ssh-keygen -l` prints."""
+    if key_type == "ssh-rsa":
+        return asyncssh.generate_private_key(key_type, key_size=3072)
+    return asyncssh.generate_private_key(key_type)
 
 
 def _private_key(

@@ -31,7 +31,7 @@ class Home:
         path = self.path / name
         path.touch(mode=0o600)
         path.write_text(text)
-        self._give(path)
+        self._hand_over(path)
 
     async def copy_kubeconfig(self, source: Path) -> None:
         """Write it as `kubeconfig`, with the certificates that it names in it."""
@@ -40,7 +40,7 @@ class Home:
         output, _ = await process.communicate()
         self.write("kubeconfig", output.decode())
 
-    def _give(self, path: Path) -> None:
+    def _hand_over(self, path: Path) -> None:
         if self.is_foreign:
             os.chown(path, self._user.pw_uid, self._user.pw_gid)
 

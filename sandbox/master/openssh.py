@@ -13,13 +13,13 @@ from pathlib import Path
 
 import asyncssh
 
-from sandbox import parts
-from sandbox.master import host_keys, local_user
+from sandbox import programs
+from sandbox.master import keys, local_user
 from sandbox.server import processes
 
 SEPARATION_DIRECTORY = Path("/run/sshd")
 # What lets a suite connect in quick succession, and be refused at will. PerSourcePenalties are of OpenSSH 9.8.
-ROOMY = ("MaxStartups 100", "MaxSessions 100", "PerSourcePenalties no")
+MANY_CONNECTIONS = ("MaxStartups 100", "MaxSessions 100", "PerSourcePenalties no")
 
 
 class OpenSshMaster:
@@ -47,7 +47,7 @@ class OpenSshMaster:
 
     async def start(self) -> None:
         """Write keys and configuration, and return once sshd listens."""
-        program = parts.require_sshd()
+        program = programs.require_sshd()
         self.directory.mkdir(parents=True, exist_ok=True)
         async with contextlib.AsyncExitStack() as stack:
             home = await self._prepare_home(stack)
@@ -111,11 +111,11 @@ class OpenSshMaster:
         ]
 
     def _host_keys(self) -> list[Path]:
-        paths = {key_type: self.directory / f"host_{key_type}" for key_type in host_keys.TYPES}
+        paths = {key_type: self.directory / f"host_{key_type}" for key_type in keys.HOST_KEY_TYPES}
         for key_type, path in paths.items():
             if not path.exists():
                 path.touch(mode=0o600)
-                host_keys.generate(key_type).write_private_key(path)
+                keys.generate_host_key(key_type).write_private_key(path)
             self.fingerprints[key_type] = asyncssh.read_private_key(path).get_fingerprint()
         return list(paths.values())
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import asyncssh
 
-from sandbox.master import clock, host_keys
-from sandbox.master import command as remote_command
+from sandbox.master import clock, keys
+from sandbox.master.command import RemoteCommand
 from sandbox.server import journal
 
 SECONDS_FOR_COMMANDS_TO_END = 1.0
@@ -32,7 +32,7 @@ class Master:
         directory: Path,
         kubeconfig: Path,
         username: str = "rotator",
-        host_key_types: Sequence[str] = host_keys.TYPES,
+        host_key_types: Sequence[str] = keys.HOST_KEY_TYPES,
     ) -> None:
         self.directory = directory
         self.kubeconfig = kubeconfig
@@ -61,16 +61,18 @@ class Master:
         self._tasks: set[asyncio.Task[None]] = set()
         self._silent: list[socket.socket] = []
         self._open: set[asyncssh.SSHServerConnection] = set()
-        self._running: set[remote_command.RemoteCommand] = set()
+        self._running: set[RemoteCommand] = set()
 
     async def start(self) -> None:
         """Listen; port and host keys stay the same from one start to the next."""
         self.directory.mkdir(parents=True, exist_ok=True)
         clock.install(self.directory / "clock")
-        self._host_keys = {kind: self._host_keys.get(kind) or host_keys.generate(kind) for kind in self.host_key_types}
+        self._host_keys = {
+            kind: self._host_keys.get(kind) or keys.generate_host_key(kind) for kind in self.host_key_types
+        }
         self.fingerprints = {kind: key.get_fingerprint() for kind, key in self._host_keys.items()}
         options = asyncssh.SSHServerConnectionOptions(
-            server_factory=lambda: _Visitor(self),
+            server_factory=lambda: _Connection(self),
             server_host_keys=list(self._host_keys.values()),
             allow_pty=False,
             agent_forwarding=False,
@@ -111,13 +113,13 @@ class Master:
         }
         return clock.skewed(environment, self.directory / "clock", self.clock_skew)
 
-    def began(self, command: remote_command.RemoteCommand) -> None:
+    def began(self, command: RemoteCommand) -> None:
         """Note a command that is about to run."""
         self.commands.append(command.line)
         self._running.add(command)
         self.record("exec", "before")
 
-    def ended(self, command: remote_command.RemoteCommand) -> None:
+    def ended(self, command: RemoteCommand) -> None:
         """Note that it ended."""
         self._running.discard(command)
         self.record("exec", "after")
@@ -164,7 +166,7 @@ class Master:
         await _all_over(left)
 
 
-class _Visitor(asyncssh.SSHServer):
+class _Connection(asyncssh.SSHServer):
     """One connection: who may enter, and what for. Passwords and forwarding are refused by default."""
 
     def __init__(self, master: Master) -> None:
@@ -199,8 +201,8 @@ class _Visitor(asyncssh.SSHServer):
     def auth_completed(self) -> None:
         self._master.record("auth", "after")
 
-    def session_requested(self) -> remote_command.RemoteCommand:
-        return remote_command.RemoteCommand(self._master)
+    def session_requested(self) -> RemoteCommand:
+        return RemoteCommand(self._master)
 
 
 async def _serve(connection: socket.socket, options: asyncssh.SSHServerConnectionOptions) -> None:
@@ -209,5 +211,5 @@ async def _serve(connection: socket.socket, options: asyncssh.SSHServerConnectio
         await asyncssh.run_server(connection, options=options)
 
 
-async def _all_over(commands: Sequence[remote_command.RemoteCommand]) -> None:
+async def _all_over(commands: Sequence[RemoteCommand]) -> None:
     await asyncio.gather(*(command.over.wait() for command in commands))

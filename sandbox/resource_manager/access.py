@@ -6,13 +6,11 @@ https://learn.microsoft.com/rest/api/authorization/role-assignments
 """
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sandbox.azure import arm_errors
-from sandbox.resource_manager import roles as resource_roles
-
-if TYPE_CHECKING:
-    from sandbox.resource_manager.server import Call, ResourceManager
+from sandbox.resource_manager import roles
+from sandbox.resource_manager.state import Call, ResourceManager
 
 _PRINCIPAL = re.compile(r"(?:principalId eq |assignedTo\()'([^']+)'\)?")
 _AT_SCOPE = "atScope()"
@@ -20,9 +18,9 @@ _ROLE_NAME = re.compile(r"roleName eq '([^']+)'")
 _DEFINITIONS = "providers/Microsoft.Authorization/roleDefinitions"
 
 
-def list_permissions(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+def list_permissions(manager: ResourceManager, call: Call) -> dict[str, Any]:
     """GET {scope}/…/permissions: one entry for each role that the caller has here, none for a stranger."""
-    roles = resource_roles.held(manager.role_assignments, call.object_id, call.scope)
+    held = roles.held(manager.role_assignments, call.object_id, call.scope)
     return {
         "value": [
             {
@@ -31,29 +29,28 @@ def list_permissions(manager: "ResourceManager", call: "Call") -> dict[str, Any]
                 "dataActions": list(role.data_actions),
                 "notDataActions": [],
             }
-            for role in roles
+            for role in held
         ]
     }
 
 
-def list_role_assignments(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+def list_role_assignments(manager: ResourceManager, call: Call) -> dict[str, Any]:
     """GET {scope}/…/roleAssignments: at this scope, above it, and, without atScope(), below it."""
     at_scope, principal = _filter(call.query.get("$filter", ""))
     value = [
         _assignment(one)
         for one in manager.role_assignments
-        if resource_roles.reaches(one.scope, call.scope)
-        or (not at_scope and resource_roles.reaches(call.scope, one.scope))
+        if roles.reaches(one.scope, call.scope) or (not at_scope and roles.reaches(call.scope, one.scope))
         if principal in (None, one.principal_id)
     ]
     return {"value": value}
 
 
-def create_role_assignment(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+def create_role_assignment(manager: ResourceManager, call: Call) -> dict[str, Any]:
     """PUT {scope}/…/roleAssignments/{name}: one for each principal, role and scope."""
     properties = call.body.get("properties") or {}
     role, principal_id = str(properties.get("roleDefinitionId", "")).rpartition("/")[2], properties.get("principalId")
-    if role not in resource_roles.DEFINITIONS:
+    if role not in roles.DEFINITIONS:
         text = f"The specified role definition with ID '{role}' does not exist."
         raise arm_errors.ResourceError(404, "RoleDefinitionDoesNotExist", text)
     if not principal_id:
@@ -66,12 +63,12 @@ def create_role_assignment(manager: "ResourceManager", call: "Call") -> dict[str
     if said != kind:
         text = f"The PrincipalId '{principal_id}' has type '{kind}', which is different from specified type '{said}'."
         raise arm_errors.ResourceError(400, "UnmatchedPrincipalType", text)
-    made = resource_roles.Assignment(call.scope, role, principal_id, kind, call.names["name"])
+    made = roles.Assignment(call.scope, role, principal_id, kind, call.names["name"])
     manager.role_assignments.append(made)
     return _assignment(made)
 
 
-def list_role_definitions(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+def list_role_definitions(manager: ResourceManager, call: Call) -> dict[str, Any]:
     """GET {scope}/…/roleDefinitions, all or, with a filter, the one of a name; only built-in ones are here."""
     del manager
     text = call.query.get("$filter", "")
@@ -86,7 +83,7 @@ def list_role_definitions(manager: "ResourceManager", call: "Call") -> dict[str,
             "type": "Microsoft.Authorization/roleDefinitions",
             "properties": {"roleName": definition.name, "type": "BuiltInRole"},
         }
-        for role, definition in resource_roles.DEFINITIONS.items()
+        for role, definition in roles.DEFINITIONS.items()
         if wanted is None or wanted[1].lower() == definition.name.lower()
     ]
     return {"value": value}
@@ -103,7 +100,7 @@ def _filter(text: str) -> tuple[bool, str | None]:
     return at_scope, principal
 
 
-def _assignment(one: resource_roles.Assignment) -> dict[str, Any]:
+def _assignment(one: roles.Assignment) -> dict[str, Any]:
     subscription = "/".join(one.scope.split("/")[:3])
     return {
         "id": f"{one.scope}/providers/Microsoft.Authorization/roleAssignments/{one.name}",

@@ -3,15 +3,13 @@
 import dataclasses
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sandbox.azure import arm_errors
 from sandbox.resource_manager import access, sites, storage, vaults
+from sandbox.resource_manager.state import Call, ResourceManager
 
-if TYPE_CHECKING:
-    from sandbox.resource_manager.server import Call, ResourceManager
-
-Operation = Callable[["ResourceManager", "Call"], dict[str, Any]]
+Operation = Callable[[ResourceManager, Call], dict[str, Any]]
 
 _GROUP = "/subscriptions/[^/]+/resourceGroups/[^/]+"
 _SUBSCRIPTION = "/subscriptions/[^/]+"

@@ -3,37 +3,13 @@
 https://learn.microsoft.com/rest/api/appservice/web-apps
 """
 
-import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sandbox.azure import arm_errors
-
-if TYPE_CHECKING:
-    from sandbox.resource_manager.server import Call, ResourceManager
+from sandbox.resource_manager.state import Call, ResourceManager, Site
 
 
-@dataclasses.dataclass
-class Site:
-    """A function app.
-
-    `user_assigned` maps an identity's resource id to its client id and object id; `principal_id` is the
-    system-assigned identity's object id, None without one.
-    """
-
-    id: str
-    location: str = "westeurope"
-    kind: str = "functionapp,linux"
-    principal_id: str | None = None
-    user_assigned: dict[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
-    app_settings: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
-
-    @property
-    def name(self) -> str:
-        """The last part of the id."""
-        return self.id.rpartition("/")[2]
-
-
-def get_site(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+def get_site(manager: ResourceManager, call: Call) -> dict[str, Any]:
     """GET {site}; the app settings have a call of their own."""
     site = manager.find(manager.sites, call.scope)
     host = f"{site.name}.azurewebsites.net"
@@ -49,21 +25,21 @@ def get_site(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
     return {**answer, "identity": identity} if identity else answer
 
 
-def update_site(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+def update_site(manager: ResourceManager, call: Call) -> dict[str, Any]:
     """PATCH {site}: gives it identities; nothing else can be changed, and none be taken away here."""
     site, wanted = manager.find(manager.sites, call.scope), call.body.get("identity") or {}
     kinds = set(str(wanted.get("type", "")).replace(" ", "").split(","))
     if set(call.body) != {"identity"} or not kinds <= {"SystemAssigned", "UserAssigned"}:
         raise arm_errors.bad_request("Only identities can be given to a site here.")
     if "SystemAssigned" in kinds:
-        site.principal_id = manager.assign_own()
+        site.principal_id = manager.assign_system_identity()
     if "UserAssigned" in kinds:
-        given = {one: manager.assign(one) for one in wanted.get("userAssignedIdentities") or {}}
+        given = {one: manager.assign_user_identity(one) for one in wanted.get("userAssignedIdentities") or {}}
         site.user_assigned = {**site.user_assigned, **given}
     return get_site(manager, call)
 
 
-def list_identities(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+def list_identities(manager: ResourceManager, call: Call) -> dict[str, Any]:
     """GET {subscription}/…/userAssignedIdentities."""
     kind = "Microsoft.ManagedIdentity/userAssignedIdentities"
     known = manager.identities
@@ -80,12 +56,12 @@ def list_identities(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
     }
 
 
-def list_app_settings(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+def list_app_settings(manager: ResourceManager, call: Call) -> dict[str, Any]:
     """POST {site}/config/appsettings/list."""
     return _app_settings(manager.find(manager.sites, call.scope))
 
 
-def replace_app_settings(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+def replace_app_settings(manager: ResourceManager, call: Call) -> dict[str, Any]:
     """PUT {site}/config/appsettings: whatever isn't in the body is gone."""
     site, properties = manager.find(manager.sites, call.scope), call.body.get("properties")
     if not isinstance(properties, dict) or not all(isinstance(value, str) for value in properties.values()):

@@ -4,29 +4,26 @@ https://learn.microsoft.com/rest/api/storagerp/storage-accounts
 """
 
 import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sandbox.azure import accounts, arm_errors, firewall
-
-if TYPE_CHECKING:
-    from sandbox.resource_manager.server import Call, ResourceManager
-
+from sandbox.resource_manager.state import Call, ResourceManager
 
 KIND = "Microsoft.Storage/storageAccounts"
 
 
-def list_accounts(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+def list_accounts(manager: ResourceManager, call: Call) -> dict[str, Any]:
     """GET {subscription}/…/storageAccounts."""
     by_id = {account.resource_id: account for account in manager.storage.values()}
     return {"value": [_answer(manager, by_id[one]) for one in manager.readable(by_id, call.object_id, KIND)]}
 
 
-def get_account(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+def get_account(manager: ResourceManager, call: Call) -> dict[str, Any]:
     """GET {account}."""
     return _answer(manager, _account(manager, call))
 
 
-def update_account(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+def update_account(manager: ResourceManager, call: Call) -> dict[str, Any]:
     """PATCH {account}: what isn't in the body stays as it is."""
     account, properties = _account(manager, call), call.body.get("properties") or {}
     if set(properties) - {"allowSharedKeyAccess", "networkAcls"}:
@@ -37,13 +34,13 @@ def update_account(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
     return _answer(manager, account)
 
 
-def _answer(manager: "ResourceManager", account: accounts.StorageAccount) -> dict[str, Any]:
+def _answer(manager: ResourceManager, account: accounts.StorageAccount) -> dict[str, Any]:
     properties: dict[str, Any] = {
         "provisioningState": "Succeeded",
         "allowSharedKeyAccess": account.allow_shared_key_access,
         "keyCreationTime": {name: _moment(created) for name, created in account.key_created.items()},
         "minimumTlsVersion": account.minimum_tls_version,
-        "networkAcls": firewall.shown(account.firewall),
+        "networkAcls": firewall.render(account.firewall),
         "primaryEndpoints": {"blob": f"{manager.blob_endpoint(account.name)}/"},
         "supportsHttpsTrafficOnly": True,
     }
@@ -63,14 +60,14 @@ def _answer(manager: "ResourceManager", account: accounts.StorageAccount) -> dic
     }
 
 
-def list_keys(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+def list_keys(manager: ResourceManager, call: Call) -> dict[str, Any]:
     """POST {account}/listKeys; with `$expand=kerb` also those for Kerberos, which no SAS is signed with."""
     account = _account(manager, call)
     kerberos = account.kerberos_keys if call.query.get("$expand") == "kerb" else {}
     return _keys(account, kerberos)
 
 
-def regenerate_key(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+def regenerate_key(manager: ResourceManager, call: Call) -> dict[str, Any]:
     """POST {account}/regenerateKey: Key Vault learns nothing of it."""
     account, key_name = _account(manager, call), call.body.get("keyName")
     if key_name not in accounts.KEY_NAMES:
@@ -80,7 +77,7 @@ def regenerate_key(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
     return _keys(account, {})
 
 
-def _account(manager: "ResourceManager", call: "Call") -> accounts.StorageAccount:
+def _account(manager: ResourceManager, call: Call) -> accounts.StorageAccount:
     by_id = {account.resource_id: account for account in manager.storage.values()}
     return manager.find(by_id, call.scope)
 

@@ -3,14 +3,11 @@
 https://learn.microsoft.com/rest/api/keyvault/keyvault/vaults
 """
 
-import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sandbox.azure import arm_errors, firewall
-from sandbox.key_vault import server
-
-if TYPE_CHECKING:
-    from sandbox.resource_manager.server import Call, ResourceManager
+from sandbox.key_vault.state import Vault
+from sandbox.resource_manager.state import Call, ResourceManager, VaultResource
 
 KIND = "Microsoft.KeyVault/vaults"
 KINDS = ("keys", "secrets", "certificates", "storage")
@@ -23,62 +20,47 @@ _KNOWN = {
 }
 
 
-@dataclasses.dataclass
-class VaultResource:
-    """A vault; its access policies and its mode are those of the data plane, `service`."""
-
-    id: str
-    service: server.Vault
-    location: str = "westeurope"
-    soft_delete: bool = True
-
-    @property
-    def name(self) -> str:
-        """The last part of the id."""
-        return self.id.rpartition("/")[2]
-
-
-def list_vaults(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+def list_vaults(manager: ResourceManager, call: Call) -> dict[str, Any]:
     """GET {subscription}/…/vaults."""
     readable = manager.readable(manager.vaults, call.object_id, KIND)
     return {"value": [_answer(manager, manager.vaults[one]) for one in readable]}
 
 
-def get_vault(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+def get_vault(manager: ResourceManager, call: Call) -> dict[str, Any]:
     """GET {vault}."""
     return _answer(manager, manager.find(manager.vaults, call.scope))
 
 
-def update_vault(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+def update_vault(manager: ResourceManager, call: Call) -> dict[str, Any]:
     """PATCH {vault}: what isn't in the body stays as it is."""
     found, properties = manager.find(manager.vaults, call.scope), call.body.get("properties") or {}
     if set(properties) - {"enableRbacAuthorization", "networkAcls", "publicNetworkAccess"}:
         raise arm_errors.bad_request(f"The sandbox cannot change all of {', '.join(properties)}.")
-    found.service.rbac = bool(properties.get("enableRbacAuthorization", found.service.rbac))
-    found.service.private = properties.get("publicNetworkAccess", _access(found)) == "Disabled"
+    found.vault.rbac = bool(properties.get("enableRbacAuthorization", found.vault.rbac))
+    found.vault.private = properties.get("publicNetworkAccess", _access(found)) == "Disabled"
     if "networkAcls" in properties:
-        found.service.firewall = firewall.read(properties["networkAcls"])
+        found.vault.firewall = firewall.read(properties["networkAcls"])
     return _answer(manager, found)
 
 
 def _access(found: VaultResource) -> str:
-    return "Disabled" if found.service.private else "Enabled"
+    return "Disabled" if found.vault.private else "Enabled"
 
 
-def _answer(manager: "ResourceManager", found: VaultResource) -> dict[str, Any]:
+def _answer(manager: ResourceManager, found: VaultResource) -> dict[str, Any]:
     properties = {
         "tenantId": manager.tenant_id,
         "sku": {"family": "A", "name": "standard"},
-        "accessPolicies": _policies(found.service, manager.tenant_id),
-        "enableRbacAuthorization": found.service.rbac,
+        "accessPolicies": _policies(found.vault, manager.tenant_id),
+        "enableRbacAuthorization": found.vault.rbac,
         "enableSoftDelete": found.soft_delete,
-        "softDeleteRetentionInDays": found.service.retention_days,
-        "networkAcls": firewall.shown(found.service.firewall),
+        "softDeleteRetentionInDays": found.vault.retention_days,
+        "networkAcls": firewall.render(found.vault.firewall),
         "publicNetworkAccess": _access(found),
-        "vaultUri": f"{found.service.url}/",
+        "vaultUri": f"{found.vault.url}/",
         "provisioningState": "Succeeded",
     }
-    if found.service.purge_protection:  # the real service leaves it out otherwise: it can't be false
+    if found.vault.purge_protection:  # the real service leaves it out otherwise: it can't be false
         properties["enablePurgeProtection"] = True
     return {
         "id": found.id,
@@ -90,24 +72,24 @@ def _answer(manager: "ResourceManager", found: VaultResource) -> dict[str, Any]:
     }
 
 
-def update_access_policies(manager: "ResourceManager", call: "Call") -> dict[str, Any]:
+def update_access_policies(manager: ResourceManager, call: Call) -> dict[str, Any]:
     """PUT {vault}/accessPolicies/{add|replace|remove}: other object ids' policies stay as they are."""
     found = manager.find(manager.vaults, call.scope)
     wanted = _read((call.body.get("properties") or {}).get("accessPolicies"), manager.tenant_id)
     for (object_id, application_id), permissions in wanted.items():
-        compound = found.service.compound_policies
-        held = compound.get((object_id, application_id)) if application_id else found.service.policies.get(object_id)
+        compound = found.vault.compound_policies
+        held = compound.get((object_id, application_id)) if application_id else found.vault.policies.get(object_id)
         had = held or set()
         changed = {"add": had | permissions, "replace": permissions, "remove": had - permissions}
         if application_id:
             compound[object_id, application_id] = changed[call.names["kind"].lower()]
         else:
-            found.service.set_policy(object_id, changed[call.names["kind"].lower()])
+            found.vault.set_policy(object_id, changed[call.names["kind"].lower()])
     return {
         "id": f"{found.id}/accessPolicies/",
         "type": "Microsoft.KeyVault/vaults/accessPolicies",
         "location": found.location,
-        "properties": {"accessPolicies": _policies(found.service, manager.tenant_id)},
+        "properties": {"accessPolicies": _policies(found.vault, manager.tenant_id)},
     }
 
 
@@ -138,11 +120,11 @@ def _permissions(by_kind: dict[str, list[str] | None]) -> set[str]:
     return found
 
 
-def _policies(service: server.Vault, tenant_id: str) -> list[dict[str, Any]]:
-    plain = [({"objectId": one}, permissions) for one, permissions in service.policies.items()]
+def _policies(vault: Vault, tenant_id: str) -> list[dict[str, Any]]:
+    plain = [({"objectId": one}, permissions) for one, permissions in vault.policies.items()]
     compound = [
         ({"objectId": one, "applicationId": application}, permissions)
-        for (one, application), permissions in service.compound_policies.items()
+        for (one, application), permissions in vault.compound_policies.items()
     ]
     return [
         {

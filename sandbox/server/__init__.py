@@ -1,1 +1,1 @@
-"""What servers have in common: listening on loopback, certificates, child processes, faults, a journal."""
+"""What servers have in common: starting and stopping, HTTP, certificates, child processes, faults, a journal."""

@@ -1,26 +1,30 @@
 """One event loop in one thread, in which all of the sandbox's services run."""
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Coroutine, Iterator
+from typing import Any, Self, TypeVar
+
+from sandbox.server.service import Service
 
 Result = TypeVar("Result")
 
 
 class Background:
-    """An event loop that runs from `start` to `stop`; `run` hands it work and waits for the result."""
+    """A context manager in which the event loop runs; `run` hands it work and waits for the result."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
+    def __enter__(self) -> Self:
         """Start the thread."""
         ready = threading.Event()
         self._thread = threading.Thread(target=self._work, args=(ready,), name="sandbox", daemon=True)
         self._thread.start()
         ready.wait()
+        return self
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Run a coroutine in the loop, from another thread."""
@@ -29,7 +33,16 @@ class Background:
             raise RuntimeError("the sandbox isn't running")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    def stop(self) -> None:
+    @contextlib.contextmanager
+    def serving(self, service: Service) -> Iterator[None]:
+        """Start a service, and stop it in the end, also when it started only in part."""
+        try:
+            self.run(service.start())
+            yield
+        finally:
+            self.run(service.stop())
+
+    def __exit__(self, *_exception: object) -> None:
         """Cancel what is left, close the loop and end the thread."""
         if self._loop is None or self._thread is None:
             return

@@ -29,7 +29,7 @@ class Fault:
         return self.times > 0 and self.method in ("*", request.method) and request.path.startswith(self.path)
 
 
-async def next_for(faults: list[Fault], request: web.BaseRequest) -> Fault | None:
+async def take_next(faults: list[Fault], request: web.BaseRequest) -> Fault | None:
     """Use up the first fault that matches, if any, and sit out its delay."""
     for fault in list(faults):
         if fault.matches(request):
@@ -39,19 +39,19 @@ async def next_for(faults: list[Fault], request: web.BaseRequest) -> Fault | Non
     return None
 
 
-async def applied(
+async def apply(
     faults: list[Fault],
     request: web.Request,
     carry_out: Callable[[], Awaitable[web.Response]],
-    told: Callable[[Fault], web.Response],
+    answer: Callable[[Fault], web.Response],
 ) -> web.Response:
-    """Carry a request out, unless a fault says otherwise, whose answer `told` makes."""
-    fault = await next_for(faults, request)
+    """Carry a request out, unless a fault is meant for it; then return what `answer` makes of the fault."""
+    fault = await take_next(faults, request)
     if fault is None:
         return await carry_out()
     if fault.carried_out:
         await carry_out()
-    return cut(request) if fault.status == 0 else told(fault)
+    return cut(request) if fault.status == 0 else answer(fault)
 
 
 def cut(request: web.BaseRequest) -> web.Response:

@@ -1,9 +1,12 @@
-"""What the sandbox's services were asked, in order, and a way to step in at a chosen moment."""
+"""A record of the requests to the sandbox's services, in order, whose subscribers can act at a chosen one."""
 
+import collections
 import dataclasses
 import threading
 import time
 from collections.abc import Callable, Mapping
+
+MOST_EVENTS = 100_000  # some 20 MB; every request is two, and a sandbox may run for days
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,12 +37,14 @@ class Exchange:
 class Journal:
     """A thread-safe record of events; subscribers run at once, in the service's thread, and may end a process.
 
+    Everything before the newest MOST_EVENTS is forgotten.
     With `exchanges` a list, every exchange with one of Azure's services is added to it, secrets and all.
     """
 
     def __init__(self) -> None:
         self.exchanges: list[Exchange] | None = None
-        self._events: list[Event] = []
+        self._events: collections.deque[Event] = collections.deque(maxlen=MOST_EVENTS)
+        self._recorded = 0
         self._subscribers: list[Callable[[Event], None]] = []
         self._lock = threading.Lock()
 
@@ -48,18 +53,24 @@ class Journal:
         event = Event(service, action, detail, phase)
         with self._lock:
             self._events.append(event)
+            self._recorded += 1
             subscribers = list(self._subscribers)
         for subscriber in subscribers:
             subscriber(event)
 
-    def heard(self, exchange: Exchange) -> None:
+    def record_exchange(self, exchange: Exchange) -> None:
         """Keep an exchange, if they are kept."""
         if self.exchanges is not None:
             self.exchanges.append(exchange)
 
     def events(self, service: str | None = None) -> list[Event]:
-        """All events so far, or those of one service."""
+        """All events so far, or those of one service; raises LookupError once the first ones are forgotten.
+
+        Who counts them before and after something would otherwise find too few, or none.
+        """
         with self._lock:
+            if self._recorded > MOST_EVENTS:
+                raise LookupError(f"the journal has only the last {MOST_EVENTS} of {self._recorded} events")
             return [event for event in self._events if service in (None, event.service)]
 
     def subscribe(self, subscriber: Callable[[Event], None]) -> Callable[[], None]:

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
-SECONDS_BETWEEN_LOOKS = 0.05
+POLL_SECONDS = 0.05
 SECONDS_TO_STOP = 5.0
 
 
@@ -73,7 +73,7 @@ class Child:
         while not await ready():
             if self._process is None or self._process.returncode is not None:
                 raise NotReadyError(f"{self._name} ended before it was ready, see {self.log}")
-            await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+            await asyncio.sleep(POLL_SECONDS)
 
 
 async def accepts_connections(port: int) -> bool:

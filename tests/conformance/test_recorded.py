@@ -9,8 +9,9 @@ import pytest
 import requests
 
 from sandbox.azure.accounts import StorageAccount
+from sandbox.options import Options
 from sandbox.resource_manager import roles, server
-from sandbox.world import Options, World
+from sandbox.world import World
 from tests.conformance import data
 
 HOST = "https://cli-test-kv-sa-000003.vault.azure.net"

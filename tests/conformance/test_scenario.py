@@ -10,9 +10,10 @@ from click.testing import CliRunner
 
 from rotator.commands import cli
 from sandbox.master.server import Master
+from sandbox.options import Options
 from sandbox.resource_manager import roles
 from sandbox.server.journal import Exchange
-from sandbox.world import ACCOUNT, APP_ACCOUNT, Options, World
+from sandbox.world import ACCOUNT, APP_ACCOUNT, World
 from tests import surroundings
 from tests.conformance import data
 from tests.conformance.specification import Specification

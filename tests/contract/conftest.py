@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from azure.storage.blob import ContainerClient
 
-from sandbox import parts
+from sandbox import programs
 from sandbox.azure import account_sas, accounts
 from sandbox.blob import server
 from sandbox.server import background, certificates, journal
@@ -52,32 +52,28 @@ def _own(known: dict[str, accounts.StorageAccount], authority: certificates.Auth
 
 def _require_azurite() -> None:
     try:
-        parts.require_azurite()
-    except parts.MissingPartError as missing:
+        programs.require_azurite()
+    except programs.MissingProgramError as missing:
         pytest.skip(str(missing))
 
 
-@pytest.fixture(scope="module", params=["own", "azurite"])
+@pytest.fixture(scope="module", params=["own", pytest.param("azurite", marks=pytest.mark.real)])
 def blobs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BlobUnderTest]:
     authority = certificates.Authority(tmp_path_factory.mktemp("tls"))
     known = {name: accounts.StorageAccount(name) for name in ("alpha", "beta")}
-    running = background.Background()
-    running.start()
     with contextlib.ExitStack() as stack:
-        stack.callback(running.stop)
+        running = stack.enter_context(background.Background())
         if request.param == "own":
             service = _own(known, authority)
-            stack.callback(lambda: running.run(service.stop()))
-            running.run(service.start())
+            stack.enter_context(running.serving(service))
             endpoint = service.url("alpha")
         else:
             _require_azurite()
-            from sandbox.blob import azurite, azurite_content
+            from sandbox.blob import azurite
 
             emulator = azurite.Azurite(tmp_path_factory.mktemp("azurite"), known, authority)
-            stack.callback(lambda: running.run(emulator.stop()))
-            running.run(emulator.start())
+            stack.enter_context(running.serving(emulator))
             endpoint = emulator.blob_url("alpha")
             content = {"hello.txt": (b"hello", "text/plain")}
-            azurite_content.fill(endpoint, known["alpha"], authority.ca_path, CONTAINER, content)
+            emulator.fill("alpha", CONTAINER, content)
         yield BlobUnderTest(endpoint.removesuffix("/alpha"), authority, known)

@@ -78,14 +78,14 @@ def days(*numbers: float) -> list[Report]:
 
 def test_what_is_kept_is_read_back_equal(place: Place) -> None:
     one = report(error='quoted "words" [brackets] → arrows')
-    place.archive.keep(one)
+    place.archive.save(one)
     assert place.archive.find(one.run) == one.as_json()
     assert place.archive.recent(20, LONG_AGO) == [one.as_json()]
 
 
 def test_a_report_is_a_json_blob_in_a_folder_for_its_day(place: Place) -> None:
     one = report()
-    name = place.archive.keep(one)
+    name = place.archive.save(one)
     assert name == f"{one.started:%Y/%m/%d}/{one.run}.json"
     with place.container() as container:
         blob = container.download_blob(name)
@@ -96,36 +96,36 @@ def test_a_report_is_a_json_blob_in_a_folder_for_its_day(place: Place) -> None:
 
 def test_a_run_begun_before_midnight_is_found_although_it_started_after(place: Place) -> None:
     one = dataclasses.replace(report(), run="20261130T235959Z-abcdef")
-    assert place.archive.keep(one) == "2026/11/30/20261130T235959Z-abcdef.json"
+    assert place.archive.save(one) == "2026/11/30/20261130T235959Z-abcdef.json"
     assert place.archive.find(one.run) == one.as_json()
 
 
 def test_a_report_is_not_overwritten(place: Place) -> None:
     one = report()
-    place.archive.keep(one)
-    with pytest.raises(ArchiveError, match="something else is kept as") as raised:
-        place.archive.keep(dataclasses.replace(one, asked_by="somebody else"))
+    place.archive.save(one)
+    with pytest.raises(ArchiveError, match="another blob is named") as raised:
+        place.archive.save(dataclasses.replace(one, asked_by="somebody else"))
     assert "REPORT_CONTAINER" in raised.value.remedy
     assert place.archive.find(one.run) == one.as_json()
 
 
 def test_a_report_that_is_kept_already_may_be_kept_again(place: Place) -> None:
     one = report()
-    assert place.archive.keep(one) == place.archive.keep(one)
+    assert place.archive.save(one) == place.archive.save(one)
     assert place.archive.recent(20, LONG_AGO) == [one.as_json()]
 
 
 def test_the_newest_come_first_across_days_and_months(place: Place) -> None:
     reports = days(0, 1, 1.5, 2, 20, 40, 75)
     for one in (reports[3], reports[0], *reports[4:], *reports[1:3]):
-        place.archive.keep(one)
+        place.archive.save(one)
     assert place.archive.recent(20, LONG_AGO) == [one.as_json() for one in reports]
     assert place.archive.recent(4, LONG_AGO) == [one.as_json() for one in reports[:4]]
 
 
 def test_no_older_ones_are_told_than_asked_for(place: Place) -> None:
     for one in days(0, 1, 2):
-        place.archive.keep(one)
+        place.archive.save(one)
     since = NOW - datetime.timedelta(days=1)
     assert place.archive.recent(20, since) == [one.as_json() for one in days(0, 1)]
     assert place.archive.recent(20, since + datetime.timedelta(seconds=1)) == [one.as_json() for one in days(0)]
@@ -133,7 +133,7 @@ def test_no_older_ones_are_told_than_asked_for(place: Place) -> None:
 
 def test_what_is_older_than_a_year_is_found_by_its_run_only(place: Place) -> None:
     [old] = days(800)
-    place.archive.keep(old)
+    place.archive.save(old)
     assert place.archive.recent(20, LONG_AGO) == []
     assert place.archive.find(old.run) == old.as_json()
 
@@ -145,7 +145,7 @@ def test_nothing_is_told_where_nothing_was_ever_kept(place: Place) -> None:
 
 
 def test_of_another_run_there_is_none(place: Place) -> None:
-    place.archive.keep(report())
+    place.archive.save(report())
     with pytest.raises(ArchiveError, match="no report of a run") as raised:
         place.archive.find(report(suffix="012345").run)
     assert "python -m rotator history" in raised.value.remedy
@@ -163,7 +163,7 @@ def test_what_is_no_run_s_name_is_not_looked_for(place: Place, run: str) -> None
 @pytest.mark.parametrize("content", STRANGE)
 def test_what_somebody_else_put_there_is_told_as_no_report(place: Place, content: bytes) -> None:
     one, strange = report(datetime.timedelta(days=1)), report()
-    place.archive.keep(one)
+    place.archive.save(one)
     place.put(f"{NOW:%Y/%m/%d}/{strange.run}.json", content)
     first, second = place.archive.recent(20, LONG_AGO)
     assert first == {"blob": f"{NOW:%Y/%m/%d}/{strange.run}.json", "problem": "this is no report of a run"}
@@ -175,7 +175,7 @@ def test_what_somebody_else_put_there_is_told_as_no_report(place: Place, content
 @pytest.mark.parametrize("number", [b"NaN", b"-Infinity", b"1e999"])
 def test_a_report_with_what_is_no_number_in_json_is_none(place: Place, number: bytes) -> None:
     before, one = days(1, 0)
-    place.archive.keep(before)
+    place.archive.save(before)
     odd = json.dumps(one.as_json() | {"interval_seconds": "?"}).encode().replace(b'"?"', number)
     place.put(f"{NOW:%Y/%m/%d}/{one.run}.json", odd)
     found, other = place.archive.recent(20, LONG_AGO)
@@ -187,23 +187,23 @@ def test_a_report_with_what_is_no_number_in_json_is_none(place: Place, number: b
 
 def test_a_report_under_another_name_is_none(place: Place) -> None:
     one = report()
-    place.archive.keep(report(suffix="012345"))
+    place.archive.save(report(suffix="012345"))
     place.put(f"{NOW:%Y/%m/%d}/x.json", json.dumps(one.as_json()).encode())
     assert [sorted(found) for found in place.archive.recent(1, LONG_AGO)] == [["blob", "problem"]]
 
 
 def test_whoever_may_not_write_is_told_what_to_check(place: Place) -> None:
     with place.opened(sp="rl") as reader, pytest.raises(ArchiveError) as raised:
-        reader.keep(report())
+        reader.save(report())
     assert "answered 403 AuthorizationPermissionMismatch" in str(raised.value)
     assert all(name in raised.value.remedy for name in ("REPORT_CONTAINER", "AzureWebJobsStorage", "Data Owner"))
     assert "sig=" not in str(raised.value)
 
 
 def test_creating_blobs_is_all_that_keeping_needs(place: Place) -> None:
-    place.archive.keep(report())
+    place.archive.save(report())
     with place.opened(sp="c") as writer:
-        writer.keep(report(suffix="012345"))
+        writer.save(report(suffix="012345"))
     with place.opened(sp="rl") as reader:
         assert len(reader.recent(20, LONG_AGO)) == 2
     with place.opened(sp="c") as writer, pytest.raises(ArchiveError, match="403"):
@@ -218,7 +218,7 @@ def test_a_container_that_is_there_is_not_made(place: Place) -> None:
             container.create_container()
     with place.opened(srt="o") as writer:  # may do nothing to containers
         one = report()
-        writer.keep(one)
+        writer.save(one)
         assert writer.find(one.run) == one.as_json()
 
 
@@ -236,7 +236,7 @@ def test_the_newest_report_that_knows_an_expiry_tells_it(place: Place) -> None:
     minute = datetime.timedelta(minutes=1)
     runs = [(minute, None), (2 * minute, until), (3 * minute, until - minute)]
     for number, (ago, expires) in enumerate(runs):
-        place.archive.keep(seen(ago, expires, f"abcde{number}"))
+        place.archive.save(seen(ago, expires, f"abcde{number}"))
     place.put(f"{NOW:%Y/%m/%d}/{NOW:%Y%m%dT%H%M%SZ}-ffffff.json", b"no report")
     found = place.archive.last_known(["default/s@m", "default/unknown@m"], NOW - datetime.timedelta(hours=1))
     assert set(found) == {"default/s@m"}
@@ -245,13 +245,13 @@ def test_the_newest_report_that_knows_an_expiry_tells_it(place: Place) -> None:
 
 
 def test_what_is_known_since_too_long_ago_is_not_told(place: Place) -> None:
-    place.archive.keep(seen(datetime.timedelta(minutes=5), NOW, "abcdef"))
+    place.archive.save(seen(datetime.timedelta(minutes=5), NOW, "abcdef"))
     assert place.archive.last_known(["default/s@m"], NOW - datetime.timedelta(minutes=1)) == {}
 
 
 @pytest.mark.parametrize("expires", ["soon", 1, None, "2026-07-01T15:00:00", ["2026"]])
 def test_a_report_whose_times_are_none_knows_nothing(place: Place, expires: object) -> None:
-    place.archive.keep(report(suffix="000000"))  # which makes the container, and knows nothing either
+    place.archive.save(report(suffix="000000"))  # which makes the container, and knows nothing either
     run = f"{NOW:%Y%m%dT%H%M%SZ}-abcdef"
     whole = report().as_json() | {"run": run}
     whole["targets"][0]["expires"] = expires

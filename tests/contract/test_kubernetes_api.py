@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.kubernetes import server
+from sandbox.kubernetes.server import KubernetesServer
+from sandbox.kubernetes.state import KubernetesApi
 from sandbox.server import background, certificates, journal
 
 COLLECTION = "/api/v1/namespaces/default/secrets"
@@ -36,7 +37,7 @@ class Cluster:
     limited: Path
     user: str
     cache: Path
-    own: server.KubernetesApi | None
+    own: KubernetesApi | None
     name: str = ""
 
     def kubectl(self, *arguments: str, stdin: object = "", limited: bool = False) -> "subprocess.CompletedProcess[str]":
@@ -85,9 +86,8 @@ class Cluster:
 
 def _own(running: background.Background, directory: Path, stack: contextlib.ExitStack) -> Cluster:
     authority = certificates.Authority(directory / "tls")
-    api = server.KubernetesApi(journal.Journal(), authority, directory / "cluster")
-    stack.callback(lambda: running.run(api.stop()))
-    running.run(api.start())
+    api = KubernetesApi(journal.Journal(), directory / "cluster")
+    stack.enter_context(running.serving(KubernetesServer(api, authority)))
     return Cluster(api.administrator_kubeconfig, api.kubeconfig, api.user, directory / "cache", api)
 
 
@@ -98,18 +98,15 @@ def _real(running: background.Background, directory: Path, stack: contextlib.Exi
     from sandbox.kubernetes import envtest
 
     api = envtest.EnvtestApi(directory / "cluster", Path(assets))
-    stack.callback(lambda: running.run(api.stop()))
-    running.run(api.start())
+    stack.enter_context(running.serving(api))
     return Cluster(api.kubeconfig, api.limited_kubeconfig, envtest.LIMITED, directory / "cache", None)
 
 
-@pytest.fixture(scope="module", params=["own", "real"])
+@pytest.fixture(scope="module", params=["own", pytest.param("real", marks=pytest.mark.real)])
 def running_cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     directory = tmp_path_factory.mktemp(request.param)
-    running = background.Background()
-    running.start()
     with contextlib.ExitStack() as stack:
-        stack.callback(running.stop)
+        running = stack.enter_context(background.Background())
         yield (_own if request.param == "own" else _real)(running, directory, stack)
 
 

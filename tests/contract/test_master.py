@@ -15,48 +15,45 @@ import asyncssh
 import paramiko
 import pytest
 
-from sandbox import parts
+from sandbox import programs
 from sandbox.master import keys, openssh
-from sandbox.master import server as master
+from sandbox.master.server import Master
 from sandbox.server import background, journal
 
 SECONDS = 10.0
 HOST_KEY_TYPES = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa"]
 KEY_PAIR = keys.generate()
 
-Master = master.Master | openssh.OpenSshMaster
+AnyMaster = Master | openssh.OpenSshMaster
 
 
-@pytest.fixture(scope="module", params=["own", "sshd"])
-def server(request: pytest.FixtureRequest) -> Iterator[Master]:
-    running = background.Background()
-    running.start()
+@pytest.fixture(scope="module", params=["own", pytest.param("sshd", marks=pytest.mark.real)])
+def server(request: pytest.FixtureRequest) -> Iterator[AnyMaster]:
     with contextlib.ExitStack() as stack:
-        stack.callback(running.stop)
+        running = stack.enter_context(background.Background())
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="master-")))
         kubeconfig = directory / "kubeconfig"
         kubeconfig.write_text('{"apiVersion": "v1", "kind": "Config", "current-context": "marked"}')
-        started: Master
+        started: AnyMaster
         if request.param == "own":
-            started = master.Master(journal.Journal(), directory / "own", kubeconfig)
+            started = Master(journal.Journal(), directory / "own", kubeconfig)
         else:
             _require_sshd()
-            started = openssh.OpenSshMaster(directory / "sshd", kubeconfig, openssh.ROOMY)
+            started = openssh.OpenSshMaster(directory / "sshd", kubeconfig, openssh.MANY_CONNECTIONS)
         started.authorized_keys.append(KEY_PAIR.public_line)
-        stack.callback(lambda: running.run(started.stop()))
-        running.run(started.start())
+        stack.enter_context(running.serving(started))
         yield started
 
 
 def _require_sshd() -> None:
     try:
-        parts.require_sshd()
-    except parts.MissingPartError as missing:
+        programs.require_sshd()
+    except programs.MissingProgramError as missing:
         pytest.skip(str(missing))
 
 
 @contextlib.contextmanager
-def connected(server: Master, key_types: list[str] | None = None) -> Iterator[paramiko.Transport]:
+def connected(server: AnyMaster, key_types: list[str] | None = None) -> Iterator[paramiko.Transport]:
     """Keys are exchanged; nobody has logged in yet."""
     with socket.create_connection((server.host, server.port), SECONDS) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # paramiko doesn't, and waits for it
@@ -76,7 +73,7 @@ def private_key(pair: keys.KeyPair = KEY_PAIR) -> paramiko.PKey:
 
 
 @pytest.fixture
-def session(server: Master) -> Iterator[paramiko.Channel]:
+def session(server: AnyMaster) -> Iterator[paramiko.Channel]:
     """A channel of one who is let in."""
     with connected(server) as transport:
         transport.auth_publickey(server.username, private_key())
@@ -93,7 +90,7 @@ def read_errors(channel: paramiko.Channel) -> bytes:
     return b"".join(iter(lambda: channel.recv_stderr(65536), b""))
 
 
-def run(server: Master, command: str) -> bytes:
+def run(server: AnyMaster, command: str) -> bytes:
     with connected(server) as transport:
         transport.auth_publickey(server.username, private_key())
         with contextlib.closing(transport.open_session(timeout=SECONDS)) as channel:
@@ -110,7 +107,7 @@ def test_exit_status_output_and_errors_come_back_apart(session: paramiko.Channel
     assert session.recv_exit_status() == status
 
 
-def test_death_by_a_signal_is_reported_as_such(server: Master) -> None:
+def test_death_by_a_signal_is_reported_as_such(server: AnyMaster) -> None:
     async def run() -> asyncssh.SSHCompletedProcess:
         key = asyncssh.import_private_key(KEY_PAIR.private_text)
         async with asyncssh.connect(  # paramiko doesn't tell which signal
@@ -182,7 +179,7 @@ def test_stdin_is_a_pipe_that_can_be_opened_by_name(session: paramiko.Channel) -
     assert (read(session), read_errors(session)) == (b"by name", b"")
 
 
-def test_two_commands_share_a_connection(server: Master) -> None:
+def test_two_commands_share_a_connection(server: AnyMaster) -> None:
     with connected(server) as transport:
         transport.auth_publickey(server.username, private_key())
         channels = [transport.open_session(timeout=SECONDS) for _ in range(2)]
@@ -194,7 +191,7 @@ def test_two_commands_share_a_connection(server: Master) -> None:
         assert [read(channel) for channel in channels] == [b"0 go\n", b"1 go\n"]
 
 
-def test_a_command_outlives_its_connection_and_its_stdin_ends(server: Master) -> None:
+def test_a_command_outlives_its_connection_and_its_stdin_ends(server: AnyMaster) -> None:
     with connected(server) as transport:
         transport.auth_publickey(server.username, private_key())
         channel = transport.open_session(timeout=SECONDS)
@@ -209,24 +206,24 @@ def test_a_command_outlives_its_connection_and_its_stdin_ends(server: Master) ->
         assert time.monotonic() < limit
 
 
-def test_a_key_that_is_not_authorized_is_refused(server: Master) -> None:
+def test_a_key_that_is_not_authorized_is_refused(server: AnyMaster) -> None:
     with connected(server) as transport, pytest.raises(paramiko.AuthenticationException):
         transport.auth_publickey(server.username, private_key(keys.generate()))
 
 
-def test_another_user_is_refused(server: Master) -> None:
+def test_another_user_is_refused(server: AnyMaster) -> None:
     with connected(server) as transport, pytest.raises(paramiko.AuthenticationException):
         transport.auth_publickey("nobody", private_key())
 
 
-def test_passwords_are_not_taken(server: Master) -> None:
+def test_passwords_are_not_taken(server: AnyMaster) -> None:
     with connected(server) as transport, pytest.raises(paramiko.BadAuthenticationType) as refused:
         transport.auth_password(server.username, "anything", fallback=False)
     assert refused.value.allowed_types == ["publickey"]
 
 
 @pytest.mark.parametrize("key_type", HOST_KEY_TYPES)
-def test_each_host_key_has_the_fingerprint_that_is_told(server: Master, key_type: str) -> None:
+def test_each_host_key_has_the_fingerprint_that_is_told(server: AnyMaster, key_type: str) -> None:
     assert sorted(server.fingerprints) == sorted(HOST_KEY_TYPES)
     asked = ["rsa-sha2-512", "rsa-sha2-256"] if key_type == "ssh-rsa" else [key_type]
     with connected(server, asked) as transport:
@@ -239,7 +236,7 @@ def test_kubectl_finds_the_kubeconfig(session: paramiko.Channel) -> None:
     assert (read(session), read_errors(session)) == (b"marked\n", b"")
 
 
-def test_nothing_of_the_sandbox_s_environment_is_passed_on(server: Master, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_of_the_sandbox_s_environment_is_passed_on(server: AnyMaster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SANDBOX_MARK", "visible")
     assert b"SANDBOX_MARK" not in run(server, "env")
 
@@ -249,7 +246,7 @@ def test_there_is_no_terminal(session: paramiko.Channel) -> None:
         session.get_pty()
 
 
-def test_ports_are_not_forwarded(server: Master) -> None:
+def test_ports_are_not_forwarded(server: AnyMaster) -> None:
     with connected(server) as transport:
         transport.auth_publickey(server.username, private_key())
         with pytest.raises(paramiko.ChannelException):

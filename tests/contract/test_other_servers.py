@@ -19,11 +19,13 @@ from rotator.delivery.ssh.handshake import Timeouts
 from rotator.plan import host_keys
 from rotator.plan.plan import Cluster
 from rotator.redaction import SecretText
-from sandbox.master import keys as keypair
+from sandbox.master import keys
 from sandbox.server import background, processes
 from tests.fakes.ssh_servers import cluster, serving
 
-KEY = SecretText(keypair.generate().private_text)
+pytestmark = pytest.mark.real
+
+KEY = SecretText(keys.generate().private_text)
 WRONG = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
 # dropbear takes five unproven connections at a time, and one that was closed counts until its process has ended.
 SSH = SshConnector(Timeouts(retry_delay=1.0))
@@ -56,40 +58,38 @@ def process(port: int, *command: str, log: Path) -> Iterator[None]:
 def dropbear(directory: Path) -> Iterator[int]:
     """With two host keys, neither of which is the strongest kind."""
     server, maker = program("dropbear", "dropbear-bin"), program("dropbearkey", "dropbear-bin")
-    keys = []
+    options = []
     for kind in ("ecdsa", "rsa"):
         subprocess.run([maker, "-t", kind, "-f", str(directory / kind)], capture_output=True, check=True)
-        keys += ["-r", str(directory / kind)]
+        options += ["-r", str(directory / kind)]
     (port,) = processes.free_ports(1)
-    options = ["-F", "-E", "-p", f"127.0.0.1:{port}", "-P", str(directory / "pid")]
-    with process(port, server, *options, *keys, log=directory / "log"):
+    settings = ["-F", "-E", "-p", f"127.0.0.1:{port}", "-P", str(directory / "pid")]
+    with process(port, server, *settings, *options, log=directory / "log"):
         yield port
 
 
 @contextlib.contextmanager
 def another_asyncssh(directory: Path) -> Iterator[int]:
     """The same two kinds, with asyncssh, which disconnects when none suits."""
-    keys = [
+    two_keys = [
         asyncssh.generate_private_key("ecdsa-sha2-nistp256"),
         asyncssh.generate_private_key("ssh-rsa", key_size=2048),
     ]
-    running = background.Background()
-    running.start()
 
     async def serve() -> asyncssh.SSHAcceptor:
-        return await asyncssh.create_server(asyncssh.SSHServer, "127.0.0.1", 0, server_host_keys=keys)
+        return await asyncssh.create_server(asyncssh.SSHServer, "127.0.0.1", 0, server_host_keys=two_keys)
 
     async def end(acceptor: asyncssh.SSHAcceptor) -> None:
         acceptor.close()
         await acceptor.wait_closed()
         await asyncio.sleep(0.05)
 
-    acceptor = running.run(serve())
-    try:
-        yield acceptor.get_port()
-    finally:
-        running.run(end(acceptor))
-        running.stop()
+    with background.Background() as running:
+        acceptor = running.run(serve())
+        try:
+            yield acceptor.get_port()
+        finally:
+            running.run(end(acceptor))
 
 
 SERVERS: dict[str, Server] = {"dropbear": dropbear, "asyncssh": another_asyncssh}

@@ -25,9 +25,11 @@ from rotator.delivery.ssh.connection import SshConnector
 from rotator.plan import host_keys as pins
 from rotator.plan.plan import Cluster
 from rotator.redaction import SecretText
-from sandbox import parts
-from sandbox.master import host_keys, keys, openssh
+from sandbox import programs
+from sandbox.master import keys, openssh
 from sandbox.server import background
+
+pytestmark = pytest.mark.real
 
 KEY_PAIR = keys.generate()
 KEY = SecretText(KEY_PAIR.private_text)
@@ -38,29 +40,26 @@ def host_key_files() -> Path:
     """Where host keys are that all of these sshd have: making them takes longer than a test."""
     directory = Path(tempfile.mkdtemp(prefix="host-keys-"))
     atexit.register(shutil.rmtree, directory)
-    for key_type in host_keys.TYPES:
+    for key_type in keys.HOST_KEY_TYPES:
         (directory / f"host_{key_type}").touch(mode=0o600)
-        host_keys.generate(key_type).write_private_key(directory / f"host_{key_type}")
+        keys.generate_host_key(key_type).write_private_key(directory / f"host_{key_type}")
     return directory
 
 
 @contextlib.contextmanager
 def sshd(*options: str) -> Iterator[Cluster]:
     try:
-        parts.require_sshd()
-    except parts.MissingPartError as missing:
+        programs.require_sshd()
+    except programs.MissingProgramError as missing:
         pytest.skip(str(missing))
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sshd-")))
         (directory / "kubeconfig").write_text("{}")
-        running = background.Background()
-        running.start()
-        stack.callback(running.stop)
+        running = stack.enter_context(background.Background())
         shutil.copytree(host_key_files(), directory / "sshd")
         master = openssh.OpenSshMaster(directory / "sshd", directory / "kubeconfig", options)
         master.authorized_keys.append(KEY_PAIR.public_line)
-        stack.callback(lambda: running.run(master.stop()))
-        running.run(master.start())
+        stack.enter_context(running.serving(master))
         pinned = pins.parse(f"ssh-ed25519 {master.fingerprints['ssh-ed25519']}")
         yield Cluster(master.host, master.port, master.username, pinned, "privatekey", None, ("kubectl",))
 

@@ -16,6 +16,7 @@ DOCUMENTS = [
     "CHANGELOG.md",
     "README.md",
     "SECURITY.md",
+    "docs/architecture.md",
     "docs/deploy.md",
     "docs/key-rotation.md",
     "docs/operations.md",

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bench import parts
+
 ROOT = Path(__file__).resolve().parents[2]
 PRETENDER = """#!/bin/sh
 case $1 in -c) [ -e "$0.answer" ] && cat "$0.answer" ;; *) echo "$PWD: $*" >>"$RECORD" ;; esac
@@ -86,3 +88,15 @@ def test_lint_works_in_a_folder_with_a_blank(project: Path) -> None:
     record = (project / "record").read_text()
     assert f"{project}/examples/viewer: -m mypy --strict -p viewer" in record
     assert f"{project}: -m ruff check ." in record
+
+
+@pytest.mark.parametrize("part", parts.PARTS)
+def test_ansible_is_installed_only_for_the_part_that_compares_with_it(project: Path, part: str) -> None:
+    shown = make(project, "-n", "bench", f"ARGS={part} --rounds 3")
+    assert ("ansible-core" in shown) == (part == "delivery")
+    assert f"-m bench --ansible build/ansible/bin/ansible-playbook {part} --rounds 3" in shown
+
+
+@pytest.mark.parametrize("words", ["", "--rounds 3", "gap delivery"])
+def test_ansible_is_installed_for_all_parts_or_several(project: Path, words: str) -> None:
+    assert "ansible-core" in make(project, "-n", "bench", f"ARGS={words}")

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from rotator.azure.account_keys import AccountKey, AccountKeys
 from rotator.azure.errors import StillAcceptedError, StorageRefusedError, VaultForbiddenError
 from rotator.azure.managed_account import StorageBundle
+from rotator.azure.managed_storage import StoredDefinition
 from rotator.delivery.interface import Result, Running, Shell
-from rotator.issuers.account_state import StoredDefinition
 from rotator.plan.plan import Cluster
 from rotator.redaction import SecretText
 from rotator.rotation import state
@@ -79,9 +79,10 @@ class Calls:
 
 
 class Vault:
-    """An Issuer. `grants` changes what is minted; `may_read` is the permission 'storage get'.
+    """A vault with managed storage, and a SecretStore.
 
-    `obeys` and `switches` are what it does when told to regenerate a key: do so, and make it the active one.
+    `grants` changes what is minted; `may_read` is the permission 'storage get'. `obeys` and `switches` are what it does
+    when told to regenerate a key: do so, and make it the active one.
     """
 
     def __init__(self, calls: Calls, account: Account) -> None:
@@ -154,7 +155,7 @@ class Vault:
         self.turn_to(other)
 
 
-class Ring:
+class KeyList:
     """Resource Manager's list of the account's keys."""
 
     def __init__(self, calls: Calls, account: Account) -> None:

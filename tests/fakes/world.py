@@ -8,6 +8,7 @@ from typing import Self
 from rotator.azure.account_keys import AccountKeys
 from rotator.azure.errors import LeaseLostError
 from rotator.delivery.manifest import Document
+from rotator.issuers.keyvault import KeyVaultIssuer
 from rotator.plan.plan import Plan, Target
 from rotator.reporting.report import Report, TargetReport
 from rotator.rotation.keys.rotate import KeyRotation
@@ -17,7 +18,7 @@ from rotator.rotation.state import Operation
 from tests.fakes.account import Account, Clock
 from tests.fakes.examples import CLUSTER, RESOURCE_ID, TARGET, plan
 from tests.fakes.master import Master
-from tests.fakes.services import Calls, Network, Ring, Storage, Vault
+from tests.fakes.services import Calls, KeyList, Network, Storage, Vault
 
 HOST = "master.example.com"
 FAR = dataclasses.replace(TARGET, cluster=dataclasses.replace(CLUSTER, host="far"))
@@ -32,6 +33,7 @@ class World:
         self.clock = Clock()
         self.account = Account(self.clock)
         self.vault = Vault(self.calls, self.account)
+        self.key_list = KeyList(self.calls, self.account)
         self.storage = Storage(self.calls, self.account)
         self.network = Network(self.calls, _masters(self.targets, held))
         self.plan: Plan = plan(*self.targets)
@@ -48,11 +50,15 @@ class World:
 
     @property
     def services(self) -> Services:
+        issuer = KeyVaultIssuer(
+            self.plan, self.vault, self.key_list, clock=lambda: self.clock() + self.ahead, sleep=self._sleep
+        )
         return Services(
-            issuer=self.vault,
+            issuer=issuer,
+            run_state=issuer,
+            secrets=self.vault,
             prover=self.storage,
             connector=self.network,
-            key_lister=Ring(self.calls, self.account),
             clock=lambda: self.clock() + self.ahead,
             sleep=self._sleep,
             fence=self._fence,
@@ -69,17 +75,15 @@ class World:
 
     def run_operation(self, operation: Operation, *, forced: bool = False) -> Report:
         """A run that was asked to do this with the account's keys."""
-        return self._checked(KeyRotation(self.plan, self.services, self.run()).run_operation(operation, forced=forced))
+        return self._checked(KeyRotation(self.run()).run_operation(operation, forced=forced))
 
     def timer(self) -> Report:
         """A run of the schedule."""
-        return self._checked(KeyRotation(self.plan, self.services, self.run()).rotate_and_resume(scheduled=True))
+        return self._checked(KeyRotation(self.run()).rotate_and_resume(scheduled=True))
 
     def http(self) -> Report:
         """A plain rotation that was asked for."""
-        return self._checked(
-            KeyRotation(self.plan, self.services, self.run(forced=True)).rotate_and_resume(scheduled=False)
-        )
+        return self._checked(KeyRotation(self.run(forced=True)).rotate_and_resume(scheduled=False))
 
     def settled(self) -> Self:
         """Have every target hold a SAS of the active key, and go on an hour later with nothing recorded."""
@@ -96,7 +100,7 @@ class World:
 
     def keys(self) -> AccountKeys:
         """The account's keys as they are."""
-        return Ring(Calls(), self.account).keys(RESOURCE_ID)
+        return KeyList(Calls(), self.account).keys(RESOURCE_ID)
 
     def value(self, target: Target) -> str:
         """The SAS that a target holds."""

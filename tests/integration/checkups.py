@@ -1,4 +1,4 @@
-"""Checks against a world: what each found, and, every time, that it changed nothing and let no secret out."""
+"""Checks of a world: what each found, and, every time, that it changed nothing and disclosed no secret."""
 
 import contextlib
 import dataclasses
@@ -14,8 +14,8 @@ import pytest
 from rotator import app
 from rotator.checks.findings import Checkup, Finding, Level
 from sandbox.key_vault.secret_store import SecretVersion
-from sandbox.key_vault.server import Vault
-from sandbox.kubernetes.server import KubernetesApi
+from sandbox.key_vault.state import Vault
+from sandbox.kubernetes.state import KubernetesApi
 from sandbox.master.server import Master
 from sandbox.server.journal import Event
 from sandbox.world import APP_ACCOUNT, World
@@ -28,26 +28,26 @@ READING = ("get", "list", "dry-run-", "connect", "auth", "exec", "refuse", "issu
 
 @dataclasses.dataclass
 class Examiner:
-    """Checks a world, and runs what the findings say in a shell of its administrator's."""
+    """Checks a world, and runs the commands of findings in its administrator's shell."""
 
     world: World
     shell: Shell
     log: pytest.LogCaptureFixture
 
     def check(self, **settings: str) -> Checkup:
-        """Check, and see to it that nothing was changed and that no secret is in what was found or logged."""
+        """Check, and assert that nothing was changed and that no secret is in what was found or logged."""
         before, seen = state(self.world), len(self.world.journal.events())
         self.log.clear()
         with self.log.at_level(logging.DEBUG, "rotator"):
             checkup = app.check(environment=settings_for(self.world, **self._exported() | settings))
         assert state(self.world) == before
         assert written(self.world, seen) == []
-        told = json.dumps(checkup.as_json(), ensure_ascii=False) + repr(checkup) + self.log.text
-        assert secrets_in.found(self.world, told) == []
+        shown = json.dumps(checkup.as_json(), ensure_ascii=False) + repr(checkup) + self.log.text
+        assert secrets_in.found(self.world, shown) == []
         return checkup
 
     def _exported(self) -> dict[str, str]:
-        """What remedies have exported so far."""
+        """The variables that commands of findings have exported so far."""
         return {
             name: text
             for name, text in self.shell.environment.items()
@@ -56,17 +56,17 @@ class Examiner:
         }
 
     def failing(self, check: str, **settings: str) -> Finding:
-        """Check; give the failure of this check, which must have one, and of which a rotation fails, too."""
+        """Check and return the failure of this check, which must have one; a rotation must fail, too."""
         finding = only(self.check(**settings), check, Level.FAILURE)
         assert not self.rotates(**settings)
         return finding
 
     def warning(self, check: str, **settings: str) -> Finding:
-        """Check; give the warning of this check, which must have one."""
+        """Check and return the warning of this check, which must have one."""
         return only(self.check(**settings), check, Level.WARNING)
 
-    def sparing(self, check: str, **settings: str) -> Finding:
-        """Check; give the warning of this check, with no failure anywhere, and despite which a rotation succeeds."""
+    def harmless(self, check: str, **settings: str) -> Finding:
+        """Check and return the warning of this check; there must be no failure, and a rotation must succeed."""
         checkup = self.check(**settings)
         finding = only(checkup, check, Level.WARNING)
         assert not checkup.failed, checkup.findings
@@ -74,7 +74,7 @@ class Examiner:
         return finding
 
     def rotates(self, **settings: str) -> bool:
-        """Rotate, fresh or not, with what remedies have exported; tell whether that succeeded.
+        """Rotate, fresh or not, with what commands have exported; returns whether that succeeded.
 
         With a KEY_ROTATION_PERIOD it is the timer's run, which finds old keys.
         """
@@ -84,8 +84,8 @@ class Examiner:
             Keys(self.world).age(days=365)
         return not app.rotate(trigger="timer" if timed else "test", forced=True, environment=environment).failed
 
-    def mended(self, finding: Finding, **settings: str) -> str:
-        """Run a finding's command as it is printed, after which that check is ok; gives what it printed."""
+    def repaired(self, finding: Finding, **settings: str) -> str:
+        """Run a finding's command as it is printed, after which that check must be ok; returns its output."""
         assert finding.command
         printed = self.shell.carry_out(finding.command)
         assert levels(self.check(**settings), finding.check) == {Level.OK}

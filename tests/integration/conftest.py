@@ -20,36 +20,38 @@ from rotator import app
 from rotator.reporting.report import Report
 from rotator.rotation import state
 from rotator.rotation.state import Operation
-from sandbox import parts
+from sandbox import programs
 from sandbox.azure import accounts
 from sandbox.key_vault.managed_storage import ManagedAccount
-from sandbox.kubernetes.server import KubernetesApi
+from sandbox.kubernetes.state import KubernetesApi
 from sandbox.master.server import Master
+from sandbox.options import Options
 from sandbox.server.journal import Event
-from sandbox.world import KEY_SECRET, SECRET_NAME, Options, World
+from sandbox.world import KEY_SECRET, SECRET_NAME, World
 from tests import surroundings
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKING = 200
 REFUSED = 403
-STACKS = ["sandbox", "sshd", "envtest", "azurite"]
+# The sandbox's own stand-ins, and one world in which everything is real that can be.
+STACKS = ["sandbox", pytest.param("real", marks=pytest.mark.real)]
 
 
 def options_for(stack: str) -> Options:
-    """The sandbox with one part real, or a skip that says what is missing."""
+    """The sandbox with "sshd", "envtest" or "azurite" real, or all of these; or a skip that says what is missing."""
     try:
-        parts.require_kubectl()
-        if stack == "sshd":
-            parts.require_sshd()
-            return Options(sshd=True)
-        if stack == "envtest":
-            return Options(envtest=parts.envtest_assets(""))
-        if stack == "azurite":
-            parts.require_azurite()
-            return Options(azurite=True)
-    except parts.MissingPartError as missing:
+        programs.require_kubectl()
+        if stack in {"sshd", "azurite", "real"}:
+            (programs.require_azurite if stack == "azurite" else programs.require_sshd)()
+        if stack == "real":
+            programs.require_azurite()
+        return Options(
+            sshd=stack in {"sshd", "real"},
+            azurite=stack in {"azurite", "real"},
+            envtest=programs.envtest_assets("") if stack in {"envtest", "real"} else None,
+        )
+    except programs.MissingProgramError as missing:
         pytest.skip(str(missing))
-    return Options()
 
 
 @dataclasses.dataclass
@@ -151,16 +153,17 @@ def sandbox_world() -> Iterator[World]:
         yield running
 
 
-@pytest.fixture(scope="module", params=STACKS)
-def any_world(request: pytest.FixtureRequest) -> Iterator[World]:
-    with World(options_for(request.param)) as running:
+@pytest.fixture(scope="session")
+def real_world() -> Iterator[World]:
+    """The real sshd, kube-apiserver and Azurite together: they take seconds to start, and so do it once."""
+    with World(options_for("real")) as running:
         yield running
 
 
-@pytest.fixture(scope="module", params=["sandbox", "azurite"])
-def any_storage_world(request: pytest.FixtureRequest) -> Iterator[World]:
-    with World(options_for(request.param)) as running:
-        yield running
+@pytest.fixture(params=STACKS)
+def any_world(request: pytest.FixtureRequest) -> World:
+    world: World = request.getfixturevalue(f"{request.param}_world")
+    return world
 
 
 @contextlib.contextmanager
@@ -216,15 +219,8 @@ def world(sandbox_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wor
 
 @pytest.fixture
 def stack(any_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """Each stack in turn."""
+    """The sandbox, then the real parts."""
     with unspoilt(any_world, monkeypatch) as clean:
-        yield clean
-
-
-@pytest.fixture
-def storage(any_storage_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """The sandbox's own blob service and real Azurite in turn, with everything else its own."""
-    with unspoilt(any_storage_world, monkeypatch) as clean:
         yield clean
 
 

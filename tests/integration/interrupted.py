@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 
 from rotator.reporting.report import Report
-from sandbox.kubernetes.server import KubernetesApi
+from sandbox.kubernetes.state import KubernetesApi
 from sandbox.world import SECRET_NAME, World
 from tests.integration.conftest import REFUSED, WORKING, Keys, rotate
 

@@ -21,6 +21,8 @@ from tests import secrets_in, surroundings
 from tests.integration.checkups import only
 from tests.integration.conftest import Cluster, options_for, rotate, settings_for
 
+pytestmark = pytest.mark.real
+
 APPLY = {"KUBERNETES_SECRET_STRATEGY": "apply"}
 NAME = "policy.example.com"
 PASSWORD = "correct horse battery staple"

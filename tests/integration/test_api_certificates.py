@@ -86,7 +86,7 @@ def test_a_certificate_that_kubectl_does_not_accept_is_named(
     with serving(certificate) as port:
         kubeconfig.write(tmp_path / "kubeconfig", f"https://127.0.0.1:{port}", authority, "rotator", "none")
         program = ("kubectl", f"--kubeconfig={tmp_path / 'kubeconfig'}")
-        command = kubectl_probe.server(dataclasses.replace(CLUSTER, kubectl=program))
+        command = kubectl_probe.server_version(dataclasses.replace(CLUSTER, kubectl=program))
         done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode != 0
     error = kubectl_errors.explain(done.returncode, done.stderr, TARGET, "nothing was changed")

@@ -4,6 +4,7 @@ import dataclasses
 import datetime
 import json
 import shutil
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from rotator import app
 from rotator.checks.findings import Level
 from rotator.delivery import manifest
 from sandbox.kubernetes.envtest import LIMITED, EnvtestApi
-from sandbox.kubernetes.server import KubernetesApi, KubernetesFault
+from sandbox.kubernetes.state import KubernetesApi, KubernetesFault
 from sandbox.master.server import Master
-from sandbox.world import SECRET_NAME, Options, World
+from sandbox.options import Options
+from sandbox.world import SECRET_NAME, World
 from tests import surroundings
 from tests.integration.checkups import Examiner, examined, levels, only, wrong
 from tests.integration.conftest import Cluster, options_for, rotate
@@ -48,7 +50,7 @@ def cluster(examiner: Examiner) -> KubernetesApi:
 # The host
 
 
-def test_a_host_that_does_not_answer_is_told_with_its_address(examiner: Examiner) -> None:
+def test_a_host_that_does_not_answer_is_reported_with_its_address(examiner: Examiner) -> None:
     checkup = examiner.check(KUBERNETES_SSH_PORT="9")
     finding = only(checkup, "master", Level.FAILURE)
     assert "rotator@127.0.0.1:9" in finding.text
@@ -56,12 +58,13 @@ def test_a_host_that_does_not_answer_is_told_with_its_address(examiner: Examiner
     assert wrong(checkup) == {("master", Level.FAILURE)}
 
 
-def test_a_host_that_does_not_talk_ssh_is_told(examiner: Examiner) -> None:
-    finding = examiner.failing("master", KUBERNETES_SSH_PORT=str(examiner.world.vault.port))
+def test_a_host_that_does_not_talk_ssh_is_reported(examiner: Examiner) -> None:
+    port = urllib.parse.urlsplit(examiner.world.vault.url).port
+    finding = examiner.failing("master", KUBERNETES_SSH_PORT=str(port))
     assert "does not talk SSH" in finding.text
 
 
-def test_a_wrong_fingerprint_is_told_with_all_that_the_host_offers(examiner: Examiner) -> None:
+def test_a_wrong_fingerprint_is_reported_with_all_that_the_host_offers(examiner: Examiner) -> None:
     finding = examiner.failing("host key", KUBERNETES_SSH_FINGERPRINT=ANOTHER)
     for kind, fingerprint in examiner.world.master.fingerprints.items():
         assert f"{kind} {fingerprint}" in finding.text
@@ -102,7 +105,7 @@ def test_any_of_the_host_s_keys_may_be_pinned(examiner: Examiner) -> None:
         assert wrong(examiner.check(KUBERNETES_SSH_FINGERPRINT=f"{ANOTHER}, {kind} {fingerprint}")) == set()
 
 
-def test_a_key_that_is_not_let_in_is_told_with_its_public_line(examiner: Examiner, master: Master) -> None:
+def test_a_key_that_is_not_let_in_is_reported_with_its_public_line(examiner: Examiner, master: Master) -> None:
     master.authorized_keys.clear()
     finding = examiner.failing("login")
     line = finding.remedy.rpartition(": ")[2]
@@ -112,13 +115,13 @@ def test_a_key_that_is_not_let_in_is_told_with_its_public_line(examiner: Examine
     assert wrong(examiner.check()) == set()
 
 
-def test_a_user_whom_the_host_does_not_know_is_told(examiner: Examiner) -> None:
+def test_a_user_whom_the_host_does_not_know_is_reported(examiner: Examiner) -> None:
     finding = examiner.failing("login", KUBERNETES_SSH_USERNAME="somebody")
     assert "somebody@127.0.0.1" in finding.text
 
 
 @pytest.mark.parametrize("minutes", [2, -2, 10, -10])
-def test_a_master_s_clock_that_is_off_is_told(examiner: Examiner, master: Master, minutes: int) -> None:
+def test_a_master_s_clock_that_is_off_is_reported(examiner: Examiner, master: Master, minutes: int) -> None:
     master.clock_skew = minutes * MINUTE
     finding = examiner.warning("master clock")
     assert ("ahead of" if minutes > 0 else "behind") in finding.text
@@ -134,7 +137,7 @@ def test_where_kubectl_is_instead_is_set(examiner: Examiner) -> None:
     examiner.shell.environment["KUBERNETES_KUBECTL"] = "/opt/none/kubectl"
     finding = examiner.failing("kubectl")
     assert "/opt/none/kubectl" in finding.text
-    examiner.mended(finding)
+    examiner.repaired(finding)
     assert wrong(examiner.check()) == set()
 
 
@@ -165,10 +168,10 @@ def test_another_kubectl_than_the_one_that_cannot_be_run_is_suggested(
     install(master, tmp_path / "programs", "kubectl", "kubectl: cannot execute: No such file or directory")
     finding = examiner.failing("kubectl")
     assert finding.command not in {"", "export KUBERNETES_KUBECTL=kubectl"}
-    examiner.mended(finding)
+    examiner.repaired(finding)
 
 
-def test_a_sudo_that_wants_a_password_is_told_with_what_takes_it_away(
+def test_a_sudo_that_wants_a_password_is_reported_with_what_takes_it_away(
     examiner: Examiner, master: Master, tmp_path: Path
 ) -> None:
     install(master, tmp_path / "programs", "sudo", "sudo: a password is required")
@@ -184,7 +187,9 @@ def test_a_sudo_that_wants_a_password_is_told_with_what_takes_it_away(
         ("sudo: sorry, you are not allowed to set the following environment variables: A", "SETENV"),
     ],
 )
-def test_what_sudo_lacks_is_told(examiner: Examiner, master: Master, tmp_path: Path, words: str, remedy: str) -> None:
+def test_what_sudo_lacks_is_reported(
+    examiner: Examiner, master: Master, tmp_path: Path, words: str, remedy: str
+) -> None:
     install(master, tmp_path / "programs", "sudo", words)
     assert remedy in examiner.failing("kubectl", KUBERNETES_KUBECTL="sudo A=b kubectl").remedy
 
@@ -220,7 +225,7 @@ def test_a_credential_that_has_expired_is_no_lack_of_rights(examiner: Examiner, 
     assert wrong(examiner.check()) == set()
 
 
-def test_an_api_server_that_is_down_is_told(examiner: Examiner, cluster: KubernetesApi) -> None:
+def test_an_api_server_that_is_down_is_reported(examiner: Examiner, cluster: KubernetesApi) -> None:
     cluster.down = True
     finding = examiner.failing("API server")
     assert finding.remedy.startswith("Check the API server, and the kubeconfig")
@@ -239,7 +244,7 @@ def test_a_verb_that_is_denied_is_granted(
     finding = examiner.failing(f"kubectl may {verb}", **settings)
     assert f"--verb={verb} " in finding.command
     assert " --user=rotator " in finding.command
-    examiner.mended(finding, **settings)
+    examiner.repaired(finding, **settings)
     assert wrong(examiner.check(**settings)) == set()
 
 
@@ -247,11 +252,11 @@ def test_a_verb_is_granted_once_more_when_kubectl_has_another_user_and_the_first
     examiner: Examiner, cluster: KubernetesApi
 ) -> None:
     cluster.denied.add("get")
-    examiner.mended(examiner.failing("kubectl may get"))
+    examiner.repaired(examiner.failing("kubectl may get"))
     cluster.user = "another"
     finding = examiner.failing("kubectl may get")
     assert " --user=another " in finding.command
-    examiner.mended(finding)
+    examiner.repaired(finding)
     examiner.shell.carry_out(finding.command)
     cluster.user = "rotator"
     assert wrong(examiner.check()) == set()
@@ -260,9 +265,9 @@ def test_a_verb_is_granted_once_more_when_kubectl_has_another_user_and_the_first
 def test_a_secret_that_is_changed_in_place_needs_not_be_created(examiner: Examiner, cluster: KubernetesApi) -> None:
     cluster.denied |= {"create", "delete"}
     assert levels(examiner.check(**APPLY), "dry run") == {Level.OK}
-    finding = examiner.sparing("kubectl may create", **APPLY)
+    finding = examiner.harmless("kubectl may create", **APPLY)
     assert "if somebody deletes it" in finding.text
-    examiner.mended(finding, **APPLY)
+    examiner.repaired(finding, **APPLY)
 
 
 @pytest.mark.parametrize(("verb", "settings"), [("delete", {}), ("update", APPLY)])
@@ -271,16 +276,16 @@ def test_what_only_later_runs_need_is_a_warning_until_there_is_a_secret(
 ) -> None:
     cluster.denied.add(verb)
     another = settings | {"KUBERNETES_SECRET_NAME": "another"}
-    finding = examiner.sparing(f"kubectl may {verb}", **another)
-    assert "the next run makes it, but later ones cannot" in finding.text
-    examiner.mended(examiner.failing(f"kubectl may {verb}", **another), **another)
+    finding = examiner.harmless(f"kubectl may {verb}", **another)
+    assert "the next run creates it, but later runs cannot" in finding.text
+    examiner.repaired(examiner.failing(f"kubectl may {verb}", **another), **another)
 
 
 def test_a_secret_that_is_not_there_must_be_created_with_apply_too(examiner: Examiner, cluster: KubernetesApi) -> None:
     cluster.denied.add("create")
     another = APPLY | {"KUBERNETES_SECRET_NAME": "another"}
     finding = examiner.failing("kubectl may create", **another)
-    examiner.mended(finding, **another)
+    examiner.repaired(finding, **another)
     assert examiner.rotates(**another)
 
 
@@ -304,7 +309,7 @@ def test_a_missing_namespace_is_made(examiner: Examiner) -> None:
     elsewhere = {"KUBERNETES_NAMESPACE": "apps"}
     finding = examiner.failing("namespace", **elsewhere)
     assert "there is no namespace 'apps'" in finding.text
-    examiner.mended(finding, **elsewhere)
+    examiner.repaired(finding, **elsewhere)
     assert examiner.rotates(**elsewhere)
     assert wrong(examiner.check(**elsewhere)) == set()
     examiner.shell.carry_out(f"kubectl -n apps delete secret {SECRET_NAME}")
@@ -318,26 +323,26 @@ def test_a_missing_namespace_that_kubectl_may_not_look_for_is_made_once_the_dry_
     elsewhere = {"KUBERNETES_NAMESPACE": "apps"}
     finding = examiner.failing("dry run", **elsewhere)
     assert finding.command == "kubectl create namespace apps"
-    examiner.mended(finding, **elsewhere)
+    examiner.repaired(finding, **elsewhere)
     assert examiner.rotates(**elsewhere)
     examiner.shell.carry_out(f"kubectl -n apps delete secret {SECRET_NAME}")
 
 
-def test_a_secret_that_kubectl_cannot_delete_at_once_is_told_before_a_rotation_meets_it(examiner: Examiner) -> None:
+def test_a_secret_that_kubectl_cannot_delete_at_once_is_reported_before_a_rotation_meets_it(examiner: Examiner) -> None:
     patch = '{"metadata":{"finalizers":["example.com/keep"]}}'
     examiner.shell.carry_out(f"kubectl patch secret {SECRET_NAME} --type=merge -p '{patch}'")
     try:
         finding = examiner.failing("Secret")
         assert "finalizers" in finding.text
         assert finding.command == "export KUBERNETES_SECRET_STRATEGY=apply"
-        examiner.mended(finding)
+        examiner.repaired(finding)
         assert examiner.rotates()
     finally:
         free = '{"metadata":{"finalizers":null}}'
         examiner.shell.carry_out(f"kubectl patch secret {SECRET_NAME} --type=merge -p '{free}'")
 
 
-def test_a_secret_that_is_being_deleted_is_told(examiner: Examiner) -> None:
+def test_a_secret_that_is_being_deleted_is_reported(examiner: Examiner) -> None:
     patch = f'kubectl patch secret {SECRET_NAME} --type=merge -p \'{{"metadata":{{"finalizers":%s}}}}\''
     examiner.shell.carry_out(patch % '["example.com/keep"]')
     examiner.shell.carry_out(f"kubectl delete secret {SECRET_NAME} --wait=false")
@@ -367,7 +372,7 @@ def test_an_immutable_secret_takes_the_rights_to_recreate_it_with_apply_too(
 
 def test_an_immutable_secret_is_not_updated_with_apply_either(immutable: Examiner, cluster: KubernetesApi) -> None:
     cluster.denied.add("update")
-    immutable.sparing("kubectl may update", **APPLY)
+    immutable.harmless("kubectl may update", **APPLY)
 
 
 def test_an_immutable_secret_takes_room_with_apply_too(immutable: Examiner, cluster: KubernetesApi) -> None:
@@ -375,7 +380,7 @@ def test_an_immutable_secret_takes_room_with_apply_too(immutable: Examiner, clus
     assert "exceeded quota" in immutable.failing("dry run", **APPLY).text
 
 
-def test_a_master_without_named_pipes_is_told(examiner: Examiner, master: Master, tmp_path: Path) -> None:
+def test_a_master_without_named_pipes_is_reported(examiner: Examiner, master: Master, tmp_path: Path) -> None:
     install(master, tmp_path / "programs", "mkfifo", "mkfifo: no room")
     assert "no room" in examiner.failing("remote shell").text
 
@@ -390,7 +395,7 @@ def test_a_namespace_comes_before_what_is_granted_in_it(examiner: Examiner, clus
     assert not examiner.check(**elsewhere).failed
 
 
-def test_a_quota_that_leaves_no_room_is_told(examiner: Examiner, cluster: KubernetesApi) -> None:
+def test_a_quota_that_leaves_no_room_is_reported(examiner: Examiner, cluster: KubernetesApi) -> None:
     cluster.quota = 1
     finding = examiner.failing("dry run", KUBERNETES_SECRET_NAME="another")
     assert "exceeded quota" in finding.text
@@ -444,8 +449,8 @@ def test_a_webhook_that_makes_no_dry_run_lets_a_first_run_make_the_secret(
 ) -> None:
     refuse_dry_runs(cluster)
     another = {"KUBERNETES_SECRET_NAME": "another"}
-    finding = examiner.sparing("dry run", **another)
-    assert "later ones cannot replace it" in finding.text
+    finding = examiner.harmless("dry run", **another)
+    assert "later runs cannot replace it" in finding.text
     assert not examiner.rotates(**another)
 
 
@@ -467,7 +472,7 @@ def test_an_owner_for_which_the_secret_may_not_be_created_anew_is_no_lack_of_ver
     cluster.faults.append(KubernetesFault("create", 403, "Forbidden", words, times=99))
     finding = examiner.failing("dry run")
     assert finding.command == "export KUBERNETES_SECRET_STRATEGY=apply"
-    examiner.mended(finding)
+    examiner.repaired(finding)
     assert examiner.rotates()
 
 
@@ -500,7 +505,7 @@ def test_a_secret_of_somebody_else_is_left_alone_until_it_may_be_adopted(examine
     finding = examiner.failing("Secret")
     assert "was not made by this tool" in finding.text
     assert finding.command == "export KUBERNETES_SECRET_ADOPT=true"
-    examiner.mended(finding)
+    examiner.repaired(finding)
     assert examiner.rotates()
 
 
@@ -510,13 +515,13 @@ def test_a_secret_that_somebody_changed_is_repaired_by_a_run(examiner: Examiner)
     finding = examiner.warning("Secret")
     assert finding.text.startswith("drift: somebody changed the value")
     assert finding.command == "python -m rotator rotate"
-    examiner.mended(finding)
+    examiner.repaired(finding)
     assert Cluster(examiner.world).works()
 
 
 def test_a_secret_that_somebody_deleted_is_made_by_a_run(examiner: Examiner) -> None:
     examiner.shell.carry_out(f"kubectl delete secret {SECRET_NAME}")
-    examiner.mended(examiner.warning("Secret"))
+    examiner.repaired(examiner.warning("Secret"))
     assert Cluster(examiner.world).works()
 
 
@@ -531,6 +536,7 @@ def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixture
         yield surroundings.enter(running, monkeypatch)
 
 
+@pytest.mark.real
 @pytest.mark.parametrize("few", [10, 2, 1], indirect=True)
 def test_a_check_needs_no_more_sessions_at_once_than_a_rotation(few: World) -> None:
     assert not rotate(few).failed
@@ -553,35 +559,39 @@ def limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogC
             yield one
 
 
+@pytest.mark.real
 def test_real_rbac_lets_the_user_in_by_the_commands(limited: Examiner) -> None:
     checkup = limited.check()
     refused = [one for one in checkup.findings if one.check.startswith("kubectl may ")]
     assert {one.level for one in refused} == {Level.FAILURE}
     for finding in refused:
         assert f" --user={LIMITED} " in finding.command
-        limited.mended(finding)
+        limited.repaired(finding)
         limited.shell.carry_out(finding.command)
     assert limited.rotates()
     assert wrong(limited.check()) == set()
     apply = only(limited.check(**APPLY), "kubectl may update", Level.FAILURE)
-    limited.mended(apply, **APPLY)
+    limited.repaired(apply, **APPLY)
     assert limited.rotates(**APPLY)
 
 
+@pytest.mark.real
 def test_real_rbac_may_say_why_it_says_no(limited: Examiner) -> None:
     """A role that is bound but does not exist makes `auth can-i` add words to its no."""
     limited.shell.carry_out(f"kubectl create rolebinding dangling --role=missing --user={LIMITED}")
     finding = limited.failing("kubectl may get")
     assert f" --user={LIMITED} " in finding.command
-    limited.mended(finding)
+    limited.repaired(finding)
 
 
+@pytest.mark.real
 def test_a_real_api_server_misses_its_namespace(limited: Examiner) -> None:
     limited.shell.carry_out(f"kubectl create clusterrolebinding all --clusterrole=cluster-admin --user={LIMITED}")
     elsewhere = {"KUBERNETES_NAMESPACE": "apps"}
-    limited.mended(limited.failing("namespace", **elsewhere), **elsewhere)
+    limited.repaired(limited.failing("namespace", **elsewhere), **elsewhere)
 
 
+@pytest.mark.real
 def test_a_real_service_account_is_bound_as_one(limited: Examiner, tmp_path: Path) -> None:
     limited.shell.carry_out("kubectl create serviceaccount robot")
     token = limited.shell.carry_out("kubectl create token robot").strip()
@@ -592,4 +602,4 @@ def test_a_real_service_account_is_bound_as_one(limited: Examiner, tmp_path: Pat
     limited.world.master.kubeconfig.write_text(json.dumps(document))
     finding = limited.failing("kubectl may get")
     assert " --serviceaccount=default:robot " in finding.command
-    limited.mended(finding)
+    limited.repaired(finding)

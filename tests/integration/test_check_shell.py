@@ -18,6 +18,8 @@ from tests import surroundings
 from tests.integration.checkups import levels, only, wrong
 from tests.integration.conftest import options_for, rotate
 
+pytestmark = pytest.mark.real
+
 
 class Account:
     """The account on the master, and what its key is made to run."""
@@ -39,7 +41,7 @@ class Account:
         self._keys.write_text(self._line)
 
     def failing(self) -> Finding:
-        """Check; give the one failure, for which a rotation fails, too."""
+        """Check and return the one failure; a rotation must fail, too."""
         checkup = app.check(environment=self.world.settings)
         assert {each for each in wrong(checkup) if each[1] is Level.FAILURE} == {("remote shell", Level.FAILURE)}
         assert {one.check for one in checkup.findings if one.level is Level.SKIPPED} >= {"kubectl", "Secret", "dry run"}
@@ -66,7 +68,7 @@ def restored(world: World) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("command", "expected"),
     [
         ("internal-sftp", "This service allows sftp connections only."),
         ("/usr/sbin/nologin", "This account is currently not available."),
@@ -75,15 +77,15 @@ def restored(world: World) -> Iterator[None]:
         ("echo 'no commands, please' >&2; exit 3", "no commands, please"),
     ],
 )
-def test_an_account_that_runs_something_else_is_told_with_what_it_said(
-    account: Account, command: str, said: str
+def test_an_account_that_runs_something_else_is_reported_with_what_it_said(
+    account: Account, command: str, expected: str
 ) -> None:
     account.force(command)
     finding = account.failing()
-    assert f"does not run commands: {said}" in finding.text
+    assert f"does not run commands: {expected}" in finding.text
     assert "command=" in finding.remedy
     (outcome,) = rotate(account.world, forced=True).as_json()["targets"]
-    assert (outcome["error"], said in outcome["message"]) == ("CommandError", True)
+    assert (outcome["error"], expected in outcome["message"]) == ("CommandError", True)
 
 
 @pytest.mark.parametrize("shell", ["sh", "dash", "bash", "zsh", "busybox sh", "fish", "csh", "tcsh"])

@@ -16,7 +16,7 @@ from rotator.azure.host_storage import storage_settings
 from rotator.azure.host_storage.blob_lease import BlobLease
 from rotator.azure.host_storage.lease import Holder
 from rotator.checks.findings import Checkup, Finding, Level
-from sandbox.resource_manager import roles as resource_roles
+from sandbox.resource_manager.roles import STORAGE_BLOB_DATA_OWNER, STORAGE_BLOB_DATA_READER
 from sandbox.server.journal import Event
 from sandbox.world import ACCOUNT, APP_ACCOUNT, World
 from tests import secrets_in
@@ -40,7 +40,7 @@ def examiner(world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> 
 # Storage
 
 
-def test_storage_that_refuses_the_sas_is_told_with_its_words(examiner: Examiner) -> None:
+def test_storage_that_refuses_the_sas_is_reported_with_its_words(examiner: Examiner) -> None:
     examiner.world.blob.refuse_all = True
     finding = examiner.failing("storage")
     assert "answered 403 AuthenticationFailed" in finding.text
@@ -53,11 +53,11 @@ def test_an_account_that_takes_no_shared_key_is_opened(examiner: Examiner) -> No
     examiner.world.account.allow_shared_key_access = False
     finding = examiner.failing("storage")
     assert "KeyBasedAuthenticationNotPermitted" in finding.text
-    examiner.mended(finding)
+    examiner.repaired(finding)
     assert wrong(examiner.check()) == set()
 
 
-def test_storage_that_does_not_answer_is_told_with_its_address(examiner: Examiner) -> None:
+def test_storage_that_does_not_answer_is_reported_with_its_address(examiner: Examiner) -> None:
     finding = examiner.failing("storage", STORAGE_BLOB_ENDPOINT="https://127.0.0.1:9/account")
     assert "https://127.0.0.1:9/account" in finding.text
     assert finding.remedy
@@ -68,7 +68,7 @@ def test_an_unknown_endpoint_is_a_warning_until_it_is_set(examiner: Examiner) ->
     vault.permissions = vault.permissions - {"storage/get"}
     examiner.shell.environment["STORAGE_BLOB_ENDPOINT"] = ""
     finding = examiner.warning("storage")
-    assert "without a trial" in finding.text
+    assert "without trying it on storage" in finding.text
     # Which account it is only a person knows.
     endpoint = examiner.world.blob.url(ACCOUNT)
     examiner.shell.carry_out(finding.command.replace("https://<account>.blob.core.windows.net", endpoint))
@@ -79,16 +79,16 @@ def test_a_trial_that_is_switched_off_is_a_warning(examiner: Examiner) -> None:
     examiner.shell.environment["ROTATION_PROVE"] = "false"
     finding = examiner.warning("storage")
     assert finding.command == "export ROTATION_PROVE=true"
-    examiner.mended(finding)
+    examiner.repaired(finding)
 
 
 def test_storage_out_of_reach_is_no_failure_where_no_sas_is_tried(examiner: Examiner) -> None:
     untried = {"ROTATION_PROVE": "false", "STORAGE_BLOB_ENDPOINT": "https://127.0.0.1:9/account"}
-    assert "without a trial" in examiner.sparing("storage", **untried).text
+    assert "without trying it on storage" in examiner.harmless("storage", **untried).text
 
 
 @pytest.mark.parametrize("minutes", [2, -2])
-def test_storage_s_clock_that_is_off_is_told(examiner: Examiner, minutes: int) -> None:
+def test_storage_s_clock_that_is_off_is_reported(examiner: Examiner, minutes: int) -> None:
     examiner.world.blob.clock_skew = minutes * MINUTE
     finding = only(examiner.check(), "storage", Level.WARNING)
     assert ("ahead of" if minutes > 0 else "behind") in finding.text
@@ -99,7 +99,7 @@ def test_storage_s_clock_that_is_off_is_told(examiner: Examiner, minutes: int) -
 @pytest.mark.parametrize("minutes", [10, -10])
 def test_storage_s_clock_fails_no_rotation_while_a_sas_is_accepted(examiner: Examiner, minutes: int) -> None:
     examiner.world.blob.clock_skew = minutes * MINUTE
-    examiner.sparing("storage")
+    examiner.harmless("storage")
 
 
 def test_storage_s_clock_that_makes_it_refuse_a_sas_is_a_failure(examiner: Examiner) -> None:
@@ -110,14 +110,14 @@ def test_storage_s_clock_that_makes_it_refuse_a_sas_is_a_failure(examiner: Exami
 def test_what_another_definition_mints_may_be_refused_as_a_rotation_sets_it(examiner: Examiner) -> None:
     definition = examiner.world.vault.storage.accounts[ACCOUNT].definitions["blobrwu4hours"]
     definition.template_uri = definition.template_uri.replace("2018-03-28", "2022-11-02")
-    finding = examiner.sparing("storage")
+    finding = examiner.harmless("storage")
     assert "the next rotation sets the SAS definition" in finding.text
     assert wrong(examiner.check()) == set()
 
 
 def test_an_account_that_takes_no_shared_key_is_a_failure_whatever_the_definition(examiner: Examiner) -> None:
     examiner.world.account.allow_shared_key_access = False
-    examiner.mended(examiner.failing("storage", SAS_PERMISSIONS="rl"))
+    examiner.repaired(examiner.failing("storage", SAS_PERMISSIONS="rl"))
 
 
 def test_a_sas_that_is_not_what_was_asked_for_is_a_failure(examiner: Examiner) -> None:
@@ -131,7 +131,7 @@ def test_a_sas_that_is_not_what_was_asked_for_is_a_failure(examiner: Examiner) -
 
 def without_role(world: World) -> None:
     roles = world.resource_manager.role_assignments
-    me, owner = world.identity.object_id, resource_roles.STORAGE_BLOB_DATA_OWNER
+    me, owner = world.identity.object_id, STORAGE_BLOB_DATA_OWNER
     roles[:] = [one for one in roles if not (one.principal_id == me and one.role == owner)]
 
 
@@ -141,49 +141,49 @@ def test_the_role_on_the_app_s_own_storage_is_given(examiner: Examiner, check: s
     finding = examiner.warning(check, **REPORTS)
     assert "403" in finding.text
     assert f"--name {APP_ACCOUNT} " in finding.command
-    examiner.mended(finding, **REPORTS)
+    examiner.repaired(finding, **REPORTS)
     assert wrong(examiner.check(**REPORTS)) == set()
 
 
 @pytest.mark.parametrize("check", ["lease", "reports"])
-def test_own_storage_that_may_only_be_read_is_told(examiner: Examiner, check: str) -> None:
+def test_own_storage_that_may_only_be_read_is_reported(examiner: Examiner, check: str) -> None:
     roles = examiner.world.resource_manager.role_assignments
-    reader = resource_roles.STORAGE_BLOB_DATA_READER
-    owned = [one for one in roles if one.role == resource_roles.STORAGE_BLOB_DATA_OWNER]
+    reader = STORAGE_BLOB_DATA_READER
+    owned = [one for one in roles if one.role == STORAGE_BLOB_DATA_OWNER]
     without_role(examiner.world)
     roles.extend(dataclasses.replace(one, role=reader) for one in owned)
     finding = examiner.warning(check, **REPORTS)
     assert "AuthorizationPermissionMismatch" in finding.text
-    examiner.mended(finding, **REPORTS)
+    examiner.repaired(finding, **REPORTS)
 
 
-def test_own_storage_that_does_not_answer_is_not_mended_by_a_role(examiner: Examiner) -> None:
+def test_own_storage_that_does_not_answer_is_not_repaired_by_a_role(examiner: Examiner) -> None:
     finding = examiner.warning("lease", **{OWN: "https://127.0.0.1:9/appstorage"})
     assert "does not answer" in finding.text
     assert "role assignment" not in finding.command
 
 
 def with_this_network(finding: Finding) -> Finding:
-    """Fill in what storage tells nobody."""
+    """Fill in what storage does not name."""
     command = finding.command.replace("<address of this network>", "127.0.0.1")
     assert command != finding.command
     return dataclasses.replace(finding, command=command)
 
 
 @pytest.mark.parametrize("check", ["lease", "reports"])
-def test_own_storage_behind_a_firewall_is_mended_by_a_rule_and_not_by_a_role(examiner: Examiner, check: str) -> None:
+def test_own_storage_behind_a_firewall_is_repaired_by_a_rule_and_not_by_a_role(examiner: Examiner, check: str) -> None:
     examiner.world.storage[APP_ACCOUNT].firewall = set()
     finding = examiner.warning(check, **REPORTS)
     assert "AuthorizationFailure" in finding.text
     assert "role assignment" not in finding.command
-    examiner.mended(with_this_network(finding), **REPORTS)
+    examiner.repaired(with_this_network(finding), **REPORTS)
 
 
-def test_storage_behind_a_firewall_is_told(examiner: Examiner) -> None:
+def test_storage_behind_a_firewall_is_reported(examiner: Examiner) -> None:
     examiner.world.account.firewall = set()
     finding = examiner.failing("storage")
     assert "storage firewall" in finding.remedy
-    examiner.mended(with_this_network(finding))
+    examiner.repaired(with_this_network(finding))
 
 
 def test_the_role_is_given_to_the_identity_that_opens_the_app_s_own_storage(examiner: Examiner) -> None:
@@ -194,7 +194,7 @@ def test_the_role_is_given_to_the_identity_that_opens_the_app_s_own_storage(exam
     roles[:] = [one for one in roles if one.principal_id != world.app_object_id]
     finding = examiner.warning("lease", **other)
     assert f"--assignee-object-id {world.app_object_id} " in finding.command
-    examiner.mended(finding, **other)
+    examiner.repaired(finding, **other)
 
 
 def test_without_own_storage_nothing_keeps_runs_apart(examiner: Examiner) -> None:
@@ -227,9 +227,9 @@ def test_without_own_storage_reports_have_no_place(examiner: Examiner) -> None:
 
 def test_a_container_that_is_not_there_yet_is_not_made(examiner: Examiner) -> None:
     absent = {"REPORT_CONTAINER": "not-there-yet"}
-    assert "is made by the next run" in only(examiner.check(**absent), "reports", Level.OK).text
+    assert "the next run creates it" in only(examiner.check(**absent), "reports", Level.OK).text
     assert examiner.rotates(**absent)
-    assert "is there" in only(examiner.check(**absent), "reports", Level.OK).text
+    assert "exists" in only(examiner.check(**absent), "reports", Level.OK).text
 
 
 # Warnings are no failures
@@ -255,7 +255,7 @@ def forbid(world: World, permission: str) -> None:
 def test_a_warning_keeps_no_rotation_from_succeeding(examiner: Examiner, check: str) -> None:
     act, settings = ODDITIES[check]
     act(examiner.world)
-    examiner.sparing(check, **settings)
+    examiner.harmless(check, **settings)
 
 
 # At once with others
@@ -353,10 +353,10 @@ def test_an_endpoint_is_tried_before_there_is_a_definition(examiner: Examiner) -
     assert "does not answer" in examiner.failing("storage", STORAGE_BLOB_ENDPOINT="https://127.0.0.1:9/x").text
 
 
-def test_consumers_that_are_refused_now_are_told_though_a_rotation_would_work(examiner: Examiner) -> None:
+def test_consumers_that_are_refused_now_are_reported_though_a_rotation_would_work(examiner: Examiner) -> None:
     assert examiner.rotates()
     examiner.world.account.regenerate("key1")
     finding = examiner.warning("held SAS")
     assert "consumers are refused" in finding.text
-    examiner.mended(finding)
+    examiner.repaired(finding)
     assert Cluster(examiner.world).works()

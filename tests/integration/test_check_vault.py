@@ -14,7 +14,7 @@ from rotator import app, errors
 from rotator.azure import permissions
 from rotator.checks.findings import Finding, Level
 from sandbox.master import keys
-from sandbox.resource_manager import roles as resource_roles
+from sandbox.resource_manager.roles import CONTRIBUTOR, KEY_OPERATOR
 from sandbox.server.faults import Fault
 from sandbox.world import ACCOUNT, KEY_SECRET, World
 from tests.integration.checkups import Examiner, examined, levels, only, state, written, wrong
@@ -59,10 +59,10 @@ def test_before_the_first_run_what_is_not_there_yet_is_a_warning(examiner: Exami
     checkup = examiner.check()
     assert wrong(checkup) == {("SAS definition", Level.WARNING), ("Secret", Level.WARNING)}
     assert not checkup.failed
-    examiner.mended(only(checkup, "Secret", Level.WARNING))
+    examiner.repaired(only(checkup, "Secret", Level.WARNING))
 
 
-def test_settings_that_are_odd_are_told(examiner: Examiner) -> None:
+def test_settings_that_are_odd_are_reported(examiner: Examiner) -> None:
     finding = examiner.warning("settings", KUBERNETES_SSH_FINGERPRINT="MD5:" + ":".join(["ab"] * 16))
     assert "MD5" in finding.text
 
@@ -87,8 +87,8 @@ def test_without_an_identity_only_what_needs_none_is_looked_at(examiner: Examine
     assert wrong(examiner.check()) == set()
 
 
-def told(shell: Shell) -> dict[str, dict[str, str]]:
-    """What a check in that shell finds, by the check."""
+def findings_in(shell: Shell) -> dict[str, dict[str, str]]:
+    """What a check in that shell finds, by its name."""
     found = json.loads(shell.run("python -m rotator check --json").output)
     return {finding["check"]: finding for finding in found["findings"]}
 
@@ -99,14 +99,14 @@ def test_a_person_signs_in_by_the_command_and_is_given_roles_as_a_person(examine
         del shell.environment[name]
     shell.environment["AZURE_TOKEN_CREDENTIALS"] = "AzureCliCredential"  # else it looks for others, in the network too
     shell.sign_out()
-    finding = told(shell)["identity"]
+    finding = findings_in(shell)["identity"]
     assert (finding["level"], finding["command"]) == ("failure", "az login")
     shell.carry_out(finding["command"])
-    found = told(shell)
+    found = findings_in(shell)
     assert found["identity"]["level"] == "ok"
     assert f"{shell.object_id} --assignee-principal-type User" in found["lease"]["command"]
     shell.carry_out(found["lease"]["command"])
-    assert told(shell)["lease"]["level"] == "ok"
+    assert findings_in(shell)["lease"]["level"] == "ok"
 
 
 PLACE = {"WEBSITE_SITE_NAME": "sandboxrotator", "WEBSITE_RESOURCE_GROUP": "sandbox"}
@@ -115,7 +115,7 @@ PLACE = {"WEBSITE_SITE_NAME": "sandboxrotator", "WEBSITE_RESOURCE_GROUP": "sandb
 def test_an_app_gets_its_identity_by_the_command(examiner: Examiner) -> None:
     world = examiner.world
     world.identity.unassigned = {world.identity.client_id}
-    examiner.mended(examiner.failing("identity", **PLACE), **PLACE)
+    examiner.repaired(examiner.failing("identity", **PLACE), **PLACE)
     site = world.resource_manager.sites[world.function_app_id]
     assert site.principal_id == world.identity.object_id
     assert wrong(examiner.check(**PLACE)) == set()
@@ -126,7 +126,7 @@ def test_an_app_gets_the_very_identity_that_it_is_to_use_by_the_command(examiner
     site = world.resource_manager.sites[world.function_app_id]
     world.identity.unassigned, site.user_assigned = {world.app_client_id}, {}
     place = PLACE | {"AZURE_CLIENT_ID": world.app_client_id}
-    examiner.mended(examiner.failing("identity", **place), **place)
+    examiner.repaired(examiner.failing("identity", **place), **place)
     assert list(site.user_assigned.values()) == [(world.app_client_id, world.app_object_id)]
     assert site.principal_id is None
     assert wrong(examiner.check(**place)) == set()
@@ -141,7 +141,7 @@ def test_the_identity_is_named_by_its_ids(examiner: Examiner) -> None:
 # Reaching the vault
 
 
-def test_a_vault_that_does_not_answer_is_told_with_its_address(examiner: Examiner) -> None:
+def test_a_vault_that_does_not_answer_is_reported_with_its_address(examiner: Examiner) -> None:
     checkup = examiner.check(KEYVAULT_BASEURL="https://127.0.0.1:9")
     finding = only(checkup, "vault", Level.FAILURE)
     assert "https://127.0.0.1:9" in finding.text
@@ -153,7 +153,7 @@ def test_an_address_is_let_through_the_firewall(examiner: Examiner) -> None:
     examiner.world.vault.firewall = {"192.0.2.0/24"}
     finding = examiner.failing(SECRETS_GET)
     assert finding.command == "az keyvault network-rule add --name 127 --ip-address 127.0.0.1"
-    examiner.mended(finding)
+    examiner.repaired(finding)
     assert examiner.world.vault.firewall == {"192.0.2.0/24", "127.0.0.1/32"}
     assert wrong(examiner.check()) == set()
 
@@ -168,9 +168,9 @@ def test_a_vault_without_public_networks_is_not_said_to_need_another_rule(examin
 
 
 @pytest.mark.parametrize("minutes", [2, -2])
-def test_a_vault_s_clock_that_is_off_is_told(examiner: Examiner, minutes: int) -> None:
+def test_a_vault_s_clock_that_is_off_is_reported(examiner: Examiner, minutes: int) -> None:
     examiner.world.vault.clock_skew = minutes * MINUTE
-    finding = examiner.sparing("vault")
+    finding = examiner.harmless("vault")
     assert ("ahead of" if minutes > 0 else "behind") in finding.text
     assert "timedatectl set-ntp true" in finding.remedy
 
@@ -198,7 +198,7 @@ def test_a_vault_that_decides_by_roles_is_switched(examiner: Examiner) -> None:
     assert "RBAC" in finding.text
     for permission in (STORAGE_GET, "vault permission storage getsas", "vault permission storage setsas"):
         assert [one.command for one in checkup.findings if one.check == permission] == [finding.command]
-    examiner.mended(finding)
+    examiner.repaired(finding)
     assert wrong(examiner.check()) == set()
 
 
@@ -213,7 +213,7 @@ def test_a_permission_that_is_missing_is_granted(examiner: Examiner, permission:
     finding = examiner.failing(check, **ROTATING)
     assert repr(permission.replace("/", " ")) in finding.text
     assert examiner.world.identity.object_id in finding.command
-    examiner.mended(finding, **ROTATING)
+    examiner.repaired(finding, **ROTATING)
     assert wrong(examiner.check(**ROTATING)) == set()
 
 
@@ -229,7 +229,7 @@ def test_setsas_is_needed_only_to_change_the_definition(examiner: Examiner) -> N
     assert "setsas" in examiner.failing("vault permission storage setsas", **changed).text
     finding = examiner.warning("vault permission storage setsas")
     assert examiner.rotates()
-    examiner.mended(finding)
+    examiner.repaired(finding)
 
 
 def test_without_storage_get_a_rotation_works_so_it_is_a_warning(examiner: Examiner) -> None:
@@ -238,7 +238,7 @@ def test_without_storage_get_a_rotation_works_so_it_is_a_warning(examiner: Exami
     checkup = examiner.check()
     assert wrong(checkup) == {(STORAGE_GET, Level.WARNING)}
     assert levels(checkup, "managed account") == {Level.SKIPPED}
-    examiner.mended(examiner.sparing(STORAGE_GET))
+    examiner.repaired(examiner.harmless(STORAGE_GET))
 
 
 class AtAccount(Fault):
@@ -251,7 +251,7 @@ class AtAccount(Fault):
 def test_what_else_keeps_the_account_s_record_from_being_read_fails_a_rotation(
     examiner: Examiner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(time, "sleep", lambda _: None)  # patience has its own tests
+    monkeypatch.setattr(time, "sleep", lambda _: None)  # retries have their own tests
     fault = AtAccount("GET", f"/storage/{ACCOUNT}", 500, "InternalServerError", times=99)
     examiner.world.vault.faults.append(fault)
     assert "answered 500" in examiner.failing(STORAGE_GET).text
@@ -283,7 +283,7 @@ def test_of_a_policy_that_names_an_application_too_nothing_is_granted(examiner: 
     vault.compound_policies[object_id, "an application"] = {"secrets/all", "storage/all"}
     finding = examiner.failing(SECRETS_GET)
     assert "names an application too" in finding.text
-    examiner.mended(finding)
+    examiner.repaired(finding)
     assert vault.permissions == {"secrets/get", "storage/get", "storage/getsas", "storage/setsas", "storage/recover"}
 
 
@@ -297,18 +297,18 @@ def test_the_role_on_the_account_is_given(examiner: Examiner) -> None:
     world = examiner.world
     world.vault.storage.accounts[ACCOUNT].auto_regenerate = False
     roles = world.resource_manager.role_assignments
-    mine = {resource_roles.KEY_OPERATOR, resource_roles.CONTRIBUTOR}
+    mine = {KEY_OPERATOR, CONTRIBUTOR}
     roles[:] = [one for one in roles if not (one.principal_id == world.identity.object_id and one.role in mine)]
     finding = examiner.failing("account keys", **ROTATING)
     assert f"--scope {world.account.resource_id}" in finding.command
-    examiner.mended(finding, **ROTATING)
+    examiner.repaired(finding, **ROTATING)
     assert wrong(examiner.check(**ROTATING)) == set()
 
 
 @pytest.mark.parametrize("whose", ["the identity's", "Key Vault's own"])
 @pytest.mark.parametrize("may_read", [True, False])
 def test_a_role_that_lacks_for_regenerating_is_given(examiner: Examiner, whose: str, may_read: bool) -> None:
-    """No permission in the vault mends that Resource Manager refuses."""
+    """No permission in the vault repairs that Resource Manager refuses."""
     world = examiner.world
     world.vault.asks_first, world.vault.storage.accounts[ACCOUNT].auto_regenerate = True, False
     lacking = world.identity.object_id if whose == "the identity's" else world.vault.service_principal_id
@@ -320,7 +320,7 @@ def test_a_role_that_lacks_for_regenerating_is_given(examiner: Examiner, whose: 
     assert "Resource Manager refuses" in finding.text
     command = finding.command.replace("<resource id of the storage account>", world.account.resource_id)
     assert (command == finding.command) is may_read
-    examiner.mended(dataclasses.replace(finding, command=command), **ROTATING)
+    examiner.repaired(dataclasses.replace(finding, command=command), **ROTATING)
 
 
 def test_that_the_vault_itself_lacks_its_role_shows_only_when_a_key_is_regenerated(examiner: Examiner) -> None:
@@ -330,7 +330,7 @@ def test_that_the_vault_itself_lacks_its_role_shows_only_when_a_key_is_regenerat
     roles = world.resource_manager.role_assignments
     roles[:] = [one for one in roles if one.principal_id != world.vault.service_principal_id]
     finding = only(examiner.check(**ROTATING), "vault permission storage regeneratekey", Level.OK)
-    assert "what Resource Manager says to the vault shows only then" in finding.text
+    assert "whether Resource Manager would shows only in a rotation" in finding.text
     assert not examiner.rotates(**ROTATING)
 
 
@@ -356,16 +356,16 @@ def test_period_in_months_or_one_that_cannot_be_read_keeps_no_rotation_from_succ
 
 
 def test_of_two_that_regenerate_keys_the_vault_is_stopped(examiner: Examiner) -> None:
-    finding = examiner.sparing("managed account", **ROTATING)
+    finding = examiner.harmless("managed account", **ROTATING)
     assert "the vault regenerates keys by itself too" in finding.text
     assert finding.command.endswith(" --no-auto-regenerate")
     examiner.shell.carry_out(f"{finding.command} --yes")
     assert wrong(examiner.check(**ROTATING)) == set()
 
 
-def test_a_vault_that_regenerates_keys_too_often_is_told(examiner: Examiner) -> None:
+def test_a_vault_that_regenerates_keys_too_often_is_reported(examiner: Examiner) -> None:
     examiner.world.vault.storage.accounts[ACCOUNT].regeneration_period = "PT2H"
-    finding = examiner.sparing("managed account")
+    finding = examiner.harmless("managed account")
     assert "is longer than the vault's regeneration period" in finding.text
     assert finding.command == ""
 
@@ -374,8 +374,8 @@ def test_a_key_rotation_that_is_not_done_is_gone_on_with_by_a_run(examiner: Exam
     examiner.world.vault.faults.append(Fault("POST", f"/storage/{ACCOUNT}/regeneratekey", 409, "Conflict"))
     assert regenerate(examiner.world).failed
     assert Keys(examiner.world).pending()
-    finding = examiner.sparing("SAS definition")
-    assert finding.text.startswith("regenerate is not done yet")
+    finding = examiner.harmless("SAS definition")
+    assert "began to regenerate keys and did not finish" in finding.text
     assert not Keys(examiner.world).pending()
     assert wrong(examiner.check()) == set()
 
@@ -407,7 +407,7 @@ def unmanaged(findings: tuple[Finding, ...]) -> Finding:
 def test_an_unknown_account_is_a_failure_in_each_line_that_tells_it(examiner: Examiner) -> None:
     checkup = examiner.check(KEYVAULT_STORAGE_NAME="another")
     assert unmanaged(checkup.findings).level is Level.FAILURE
-    assert not any("Nothing needs to be done" in one.remedy for one in checkup.findings)
+    assert not any("Do nothing" in one.remedy for one in checkup.findings)
 
 
 def test_a_missing_definition_is_set_by_a_run(examiner: Examiner) -> None:
@@ -415,14 +415,14 @@ def test_a_missing_definition_is_set_by_a_run(examiner: Examiner) -> None:
     checkup = examiner.check()
     assert wrong(checkup) == {("SAS definition", Level.WARNING)}
     assert levels(checkup, "storage") == {Level.OK, Level.SKIPPED}
-    examiner.mended(only(checkup, "SAS definition", Level.WARNING))
+    examiner.repaired(only(checkup, "SAS definition", Level.WARNING))
 
 
 def test_a_definition_that_somebody_changed_is_set_by_a_run(examiner: Examiner) -> None:
     examiner.world.vault.storage.accounts[ACCOUNT].definitions["blobrwu4hours"].validity_period = "PT1H"
     checkup = examiner.check()
     assert not checkup.failed
-    examiner.mended(only(checkup, "SAS definition", Level.WARNING))
+    examiner.repaired(only(checkup, "SAS definition", Level.WARNING))
     assert wrong(examiner.check()) == set()
 
 
@@ -432,7 +432,7 @@ def test_a_definition_that_is_wanted_otherwise_is_set_by_a_run(examiner: Examine
     assert not checkup.failed
     finding = only(checkup, "SAS definition", Level.WARNING)
     examiner.shell.environment |= wanted
-    examiner.mended(finding, **wanted)
+    examiner.repaired(finding, **wanted)
     assert wrong(examiner.check(**wanted)) == set()
 
 
@@ -440,17 +440,17 @@ def test_a_definition_that_a_run_would_recover_is_no_failure(examiner: Examiner)
     managed = examiner.world.vault.storage.accounts[ACCOUNT]
     examiner.world.vault.permissions = examiner.world.vault.permissions | {"storage/recover"}
     managed.delete("blobrwu4hours")
-    assert "the next rotation recovers and sets it" in examiner.sparing("SAS definition").text
+    assert "the next rotation recovers and sets it" in examiner.harmless("SAS definition").text
 
 
 def test_a_definition_that_no_run_may_recover_is_a_failure(examiner: Examiner) -> None:
     examiner.world.vault.storage.accounts[ACCOUNT].delete("blobrwu4hours")
     assert "storage/recover" not in examiner.world.vault.permissions
     checkup = examiner.check()
-    assert not any("Nothing needs to be done" in one.remedy for one in checkup.findings)
+    assert not any("Do nothing" in one.remedy for one in checkup.findings)
     finding = examiner.failing("vault permission storage setsas")
     assert "lacks the permission 'storage recover'" in finding.text
-    examiner.mended(finding)
+    examiner.repaired(finding)
     assert examiner.rotates()
     assert wrong(examiner.check()) == set()
 
@@ -478,7 +478,7 @@ def test_a_missing_key_is_put_into_the_vault(examiner: Examiner) -> None:
     del examiner.world.vault.secrets.secrets[KEY_SECRET]
     finding = examiner.failing(SECRETS_GET)
     save(examiner, "id_ed25519", examiner.world.key_pair.private_text)
-    examiner.mended(finding)
+    examiner.repaired(finding)
     assert wrong(examiner.check()) == set()
 
 
@@ -488,7 +488,7 @@ def test_a_disabled_key_is_enabled(examiner: Examiner) -> None:
     try:
         finding = examiner.failing(SECRETS_GET)
         assert "disabled" in finding.text
-        examiner.mended(finding)
+        examiner.repaired(finding)
     finally:
         versions[-1].enabled = True
 
@@ -498,13 +498,13 @@ def test_a_deleted_key_is_recovered(examiner: Examiner) -> None:
     secrets.delete(KEY_SECRET)
     save(examiner, "id_ed25519", examiner.world.key_pair.private_text)
     try:
-        examiner.mended(examiner.failing(SECRETS_GET))
+        examiner.repaired(examiner.failing(SECRETS_GET))
     finally:
         secrets.deleted.clear()
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "expected"),
     [
         (lambda text: text.replace("\n", " "), "lost its line breaks"),
         (lambda text: text[:200] + text[210:], "damaged"),
@@ -513,12 +513,12 @@ def test_a_deleted_key_is_recovered(examiner: Examiner) -> None:
     ],
     ids=["in one line", "cut", "public", "something else"],
 )
-def test_a_damaged_key_is_put_anew(examiner: Examiner, damage: Callable[[str], str], said: str) -> None:
+def test_a_damaged_key_is_replaced(examiner: Examiner, damage: Callable[[str], str], expected: str) -> None:
     examiner.world.vault.secrets.put(KEY_SECRET, damage(examiner.world.key_pair.private_text))
     finding = examiner.failing("SSH key")
-    assert said in finding.text
+    assert expected in finding.text
     save(examiner, "id_ed25519", examiner.world.key_pair.private_text)
-    examiner.mended(finding)
+    examiner.repaired(finding)
     assert wrong(examiner.check()) == set()
 
 
@@ -530,7 +530,7 @@ def test_a_key_that_needs_a_passphrase_gets_one_by_two_commands(examiner: Examin
     examiner.shell.carry_out(needs.command)
     lacks = examiner.failing("passphrase")
     save(examiner, "passphrase.txt", pair.passphrase or "")
-    examiner.mended(lacks)
+    examiner.repaired(lacks)
     assert wrong(examiner.check()) == set()
 
 
@@ -541,7 +541,7 @@ def test_a_disabled_passphrase_is_enabled(examiner: Examiner) -> None:
     configured = {"KUBERNETES_SSH_PASSPHRASE_SECRET": "phrase"}
     finding = examiner.failing("passphrase", **configured)
     assert "disabled" in finding.text
-    examiner.mended(finding, **configured)
+    examiner.repaired(finding, **configured)
     assert wrong(examiner.check(**configured)) == set()
 
 
@@ -552,11 +552,11 @@ def test_a_wrong_passphrase_is_replaced(examiner: Examiner) -> None:
     configured = {"KUBERNETES_SSH_PASSPHRASE_SECRET": "phrase"}
     finding = examiner.failing("SSH key", **configured)
     save(examiner, "passphrase.txt", pair.passphrase or "")
-    examiner.mended(finding, **configured)
+    examiner.repaired(finding, **configured)
     assert wrong(examiner.check(**configured)) == set()
 
 
-def test_a_passphrase_that_the_key_does_not_need_is_told(examiner: Examiner) -> None:
+def test_a_passphrase_that_the_key_does_not_need_is_reported(examiner: Examiner) -> None:
     examiner.world.vault.secrets.put("phrase", PHRASE)
     finding = examiner.failing("SSH key", KUBERNETES_SSH_PASSPHRASE_SECRET="phrase")
     assert "Remove KUBERNETES_SSH_PASSPHRASE_SECRET" in finding.remedy
@@ -575,7 +575,7 @@ def test_in_an_app_a_setting_is_set_there(examiner: Examiner) -> None:
     assert settings["FOREIGN"] == "stays"
 
 
-def test_bad_settings_are_told_before_anything_is_asked(world: World) -> None:
+def test_bad_settings_are_reported_before_anything_is_asked(world: World) -> None:
     seen = len(world.journal.events())
     with pytest.raises(errors.SettingsError, match="KEYVAULT_BASEURL"):
         app.check(environment=settings_for(world, KEYVAULT_BASEURL="nonsense"))

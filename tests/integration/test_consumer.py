@@ -37,46 +37,46 @@ def perform(world: World, plan: Plan, operation: Operation | None = None) -> Rep
 
 
 @pytest.mark.parametrize("strategy", ["recreate", "apply"])
-def test_no_read_is_refused_through_a_key_rotation_and_a_revocation(storage: World, strategy: str) -> None:
-    plan = three(storage, strategy)
-    perform(storage, plan)
-    first, before = Cluster(storage).value(), Keys(storage).values()
-    consumers = [Consumer(storage, name) for name in NAMES]
+def test_no_read_is_refused_through_a_key_rotation_and_a_revocation(stack: World, strategy: str) -> None:
+    plan = three(stack, strategy)
+    perform(stack, plan)
+    first, before = Cluster(stack).value(), Keys(stack).values()
+    consumers = [Consumer(stack, name) for name in NAMES]
 
-    with contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as reading:
         for consumer in consumers:
-            stack.enter_context(consumer.reading())
-        perform(storage, plan, Operation.REGENERATE)
-        after_the_key_rotation = storage.blob_status(first)
-        second = Cluster(storage).value()
-        perform(storage, plan, Operation.REVOKE)
+            reading.enter_context(consumer.reading())
+        perform(stack, plan, Operation.REGENERATE)
+        after_the_key_rotation = stack.blob_status(first)
+        second = Cluster(stack).value()
+        perform(stack, plan, Operation.REVOKE)
 
     assert [consumer.refusals for consumer in consumers] == [[], [], []]
     assert min(consumer.reads for consumer in consumers) >= 20
-    assert Keys(storage).regenerated(before) == ["a key that was new already", "key1", "key2"]
+    assert Keys(stack).regenerated(before) == ["a key that was new already", "key1", "key2"]
     assert after_the_key_rotation == WORKING
-    assert refused_soon(storage, first)
-    assert refused_soon(storage, second)
+    assert refused_soon(stack, first)
+    assert refused_soon(stack, second)
 
 
-def test_consumers_that_see_a_change_late_are_not_refused_within_the_grace(storage: World) -> None:
-    rotate(storage)
-    consumer = Consumer(storage, late=LATE)
+def test_consumers_that_see_a_change_late_are_not_refused_within_the_grace(stack: World) -> None:
+    rotate(stack)
+    consumer = Consumer(stack, late=LATE)
 
     with consumer.reading():
-        assert not regenerate(storage).failed
-        assert not revoke(storage, REVOKE_GRACE=GRACE).failed
+        assert not regenerate(stack).failed
+        assert not revoke(stack, REVOKE_GRACE=GRACE).failed
 
     assert consumer.refusals == []
     assert consumer.reads >= 100
 
 
-def test_without_the_grace_they_are(storage: World) -> None:
-    rotate(storage)
-    first, consumer = Cluster(storage).value(), Consumer(storage, late=5.0)
+def test_without_the_grace_they_are(stack: World) -> None:
+    rotate(stack)
+    first, consumer = Cluster(stack).value(), Consumer(stack, late=5.0)
 
     with consumer.reading():
-        assert not revoke(storage, REVOKE_GRACE="PT0S").failed
-        assert refused_soon(storage, first)
+        assert not revoke(stack, REVOKE_GRACE="PT0S").failed
+        assert refused_soon(stack, first)
         time.sleep(0.2)
     assert consumer.refusals

@@ -244,7 +244,7 @@ def test_a_vault_that_refuses_the_note_is_a_warning_and_no_failure(world: World,
     assert Cluster(world).works()
     assert tag(world) is None
     [warning] = outcome(report)["warnings"]
-    assert "was not noted, so its deletion will not be told as drift" in warning
+    assert "was not recorded, so its deletion will not be reported as drift" in warning
     assert outcome(rotate(world, forced=True))["warnings"] == []
     assert tag(world)
 

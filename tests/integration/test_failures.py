@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import copy
+import dataclasses
 import datetime
 import shutil
 import threading
@@ -16,24 +17,22 @@ import pytest
 
 from rotator import app, errors
 from rotator.azure import identity
-from rotator.azure.resource_manager import ResourceManager
 from rotator.delivery.errors import CommandKilledError, ConnectionLostError, OutputUnboundedError, TimedOutError
 from rotator.delivery.interface import Result
 from rotator.delivery.ssh.connection import SshConnector
 from rotator.delivery.ssh.handshake import Timeouts
-from rotator.issuers import keyvault
 from rotator.issuers.proof import StorageProver
 from rotator.plan import loader
 from rotator.redaction import SecretText
 from rotator.rotation.run import Run
-from rotator.rotation.services import Services
 from sandbox.key_vault.errors import POLICY_CODES
-from sandbox.kubernetes.server import KubernetesApi, KubernetesFault
+from sandbox.kubernetes.state import KubernetesApi, KubernetesFault
 from sandbox.master import keys
 from sandbox.master.server import Master
+from sandbox.options import Options
 from sandbox.server.faults import Fault
 from sandbox.server.journal import Event
-from sandbox.world import SECRET_NAME, Options, World
+from sandbox.world import SECRET_NAME, World
 from tests.integration.conftest import Cluster, outcome, rotate
 
 BOTH = pytest.mark.parametrize("strategy", ["recreate", "apply"])
@@ -196,7 +195,7 @@ def changed(name: str, value: str | None) -> Callable[[str], str]:
         (changed("ss", "bfqt"), "services"),
         (changed("spr", None), "protocol"),
         (changed("sv", "2024-11-04"), "version"),
-        (changed("sip", "203.0.113.9"), "fields sip, which nobody asked for"),
+        (changed("sip", "203.0.113.9"), "fields sip, which are not in the definition"),
         (changed("sig", None), "lacks sig"),
         (lambda _: "not a SAS", "not a query string"),
     ],
@@ -217,11 +216,8 @@ def test_a_sas_that_storage_refuses_is_not_delivered(world: World, held: str) ->
     world.vault.tamper = changed("sig", "Zm9yZ2VkIHNpZ25hdHVyZSB0aGF0IGlzIG5vdCByaWdodA==")
     plan = loader.load(world.settings)
     credential = identity.credential(None)
-    with (
-        contextlib.closing(keyvault.KeyVaultIssuer(plan.account, credential)) as issuer,
-        contextlib.closing(ResourceManager(plan.resource_manager, credential)) as key_lister,
-    ):
-        services = Services(issuer, StorageProver(seconds=1.0), SshConnector(), key_lister)
+    with contextlib.closing(credential), app._services(plan, credential) as wired:
+        services = dataclasses.replace(wired, prover=StorageProver(seconds=1.0))
         failed = outcome(Run(plan, services, trigger="test", forced=True).rotate())
 
     assert failed["error"] == "StorageRefusedError"

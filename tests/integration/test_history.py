@@ -46,11 +46,14 @@ LONG_AGO = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 BOUND = 40.0
 KEEP = """
 import contextlib, os
-from rotator import app, archive, config, identity
+from rotator import app
+from rotator.azure import identity
+from rotator.plan import loader
+from rotator.reporting import archive
 report = app.rotate(trigger="cli", forced=True)
-plan = config.load()
+plan = loader.load()
 with contextlib.closing(identity.credential(None)) as own, archive.opened(plan, os.environ, own) as kept:
-    kept.keep(report)
+    kept.save(report)
 """
 
 
@@ -68,7 +71,7 @@ def opened(world: World, **settings: str) -> Iterator[Archive]:
 
 def kept(world: World, report: Report) -> Report:
     with opened(world) as reports:
-        reports.keep(report)
+        reports.save(report)
     return report
 
 
@@ -98,12 +101,12 @@ def reports_path() -> str:
 # Kept
 
 
-def test_reports_of_real_runs_are_read_back_equal(storage: World) -> None:
-    reports = [rotate(storage, trigger="timer"), rotate(storage), rotate(storage, KUBERNETES_SSH_PORT="9")]
-    reports += [regenerate(storage, forced=True), revoke(storage, forced=True)]
+def test_reports_of_real_runs_are_read_back_equal(stack: World) -> None:
+    reports = [rotate(stack, trigger="timer"), rotate(stack), rotate(stack, KUBERNETES_SSH_PORT="9")]
+    reports += [regenerate(stack, forced=True), revoke(stack, forced=True)]
     for each in reports:
-        kept(storage, each)
-    with opened(storage) as found:
+        kept(stack, each)
+    with opened(stack) as found:
         assert [found.find(each.run) for each in reports] == [each.as_json() for each in reports]
         recent = found.recent(len(reports), LONG_AGO)
     assert sorted(each["run"] for each in recent) == sorted(each.run for each in reports)
@@ -184,7 +187,7 @@ def test_a_report_is_kept_by_the_identity_that_the_storage_names(empty: World) -
 def refused(world: World, **settings: str) -> ArchiveError:
     report, started = rotate(world), time.monotonic()
     with pytest.raises(ArchiveError) as raised, opened(world, **settings) as found:
-        found.keep(report)
+        found.save(report)
     assert time.monotonic() - started < BOUND
     said = "".join(traceback.format_exception(raised.value)) + raised.value.remedy
     assert not secrets_in.found(world, said)

@@ -9,8 +9,8 @@ import pytest
 
 from rotator import app, errors, timestamps
 from sandbox.functions.host import FunctionsHost
-from sandbox.master.server import Master
-from sandbox.world import ACCOUNT, SECRET_NAME, World
+from sandbox.master import keys
+from sandbox.world import ACCOUNT, KEY_SECRET, SECRET_NAME, World
 from tests.integration.conftest import (
     REFUSED,
     ROOT,
@@ -205,69 +205,70 @@ def revoked_by_hand(world: World, **settings: str) -> Answer:
 
 @pytest.mark.parametrize(("act", "done"), [(revoked_by_http, 200), (revoked_by_hand, 0)])
 def test_after_a_revocation_nothing_issued_before_works(
-    storage: World, act: Callable[[World], Answer], done: int
+    stack: World, act: Callable[[World], Answer], done: int
 ) -> None:
-    rotate(storage)
-    leaked, before = Cluster(storage).value(), Keys(storage).values()
+    rotate(stack)
+    leaked, before = Cluster(stack).value(), Keys(stack).values()
 
-    status, report = act(storage)
+    status, report = act(stack)
 
     assert status == done, report
     assert (report["key"]["outcome"], report["key"]["regenerated"]) == ("done", ["key2", "key1"])
     assert "answered 403 Auth" in report["key"]["proofs"][0]
-    assert refused_soon(storage, leaked)
-    assert Keys(storage).regenerated(before) == ["key1", "key2"]
-    assert Keys(storage).pending() is None
-    assert Cluster(storage).works()
-    rotate(storage, trigger="timer")
-    assert Cluster(storage).annotation("signing-key") == "key1"
-    assert Cluster(storage).works()
+    assert refused_soon(stack, leaked)
+    assert Keys(stack).regenerated(before) == ["key1", "key2"]
+    assert Keys(stack).pending() is None
+    assert Cluster(stack).works()
+    rotate(stack, trigger="timer")
+    assert Cluster(stack).annotation("signing-key") == "key1"
+    assert Cluster(stack).works()
 
 
 def locked(world: World, *, out: bool) -> None:
-    assert isinstance(world.master, Master)
-    world.master.accept_auth = not out
+    """Have the master refuse the SSH key that the vault gives, or take it again."""
+    pair = keys.generate() if out else world.key_pair
+    world.vault.secrets.put(KEY_SECRET, pair.private_text)
 
 
 @pytest.mark.parametrize(("act", "failed"), [(revoked_by_http, 502), (revoked_by_hand, 1)])
 def test_the_second_key_is_left_while_a_target_cannot_be_reached(
-    storage: World, act: Callable[[World], Answer], failed: int
+    stack: World, act: Callable[[World], Answer], failed: int
 ) -> None:
-    rotate(storage)
-    held, before = Cluster(storage).value(), Keys(storage).values()
-    locked(storage, out=True)
+    rotate(stack)
+    held, before = Cluster(stack).value(), Keys(stack).values()
+    locked(stack, out=True)
 
-    status, report = act(storage)
+    status, report = act(stack)
 
     assert status == failed, report
     assert (report["key"]["outcome"], report["key"]["remaining"]) == ("unfinished", ["key1"])
-    assert Keys(storage).regenerated(before) == ["key2"]
-    assert storage.blob_status(held) == WORKING
+    assert Keys(stack).regenerated(before) == ["key2"]
+    assert stack.blob_status(held) == WORKING
 
-    locked(storage, out=False)
-    assert not rotate(storage, trigger="timer").failed
-    assert Keys(storage).regenerated(before) == ["key1", "key2"]
-    assert refused_soon(storage, held)
-    assert Cluster(storage).works()
+    locked(stack, out=False)
+    assert not rotate(stack, trigger="timer").failed
+    assert Keys(stack).regenerated(before) == ["key1", "key2"]
+    assert refused_soon(stack, held)
+    assert Cluster(stack).works()
 
 
 def test_by_force_the_second_key_is_regenerated_all_the_same_and_the_report_says_what_that_cut_off(
-    storage: World,
+    stack: World,
 ) -> None:
-    rotate(storage)
-    held, before = Cluster(storage).value(), Keys(storage).values()
-    locked(storage, out=True)
+    rotate(stack)
+    held, before = Cluster(stack).value(), Keys(stack).values()
+    locked(stack, out=True)
 
-    report = revoke(storage, forced=True)
+    report = revoke(stack, forced=True)
 
     assert report.key
     assert any(TARGET in each for each in report.key.cut_off)
-    assert Keys(storage).regenerated(before) == ["key1", "key2"]
-    assert refused_soon(storage, held)
+    assert Keys(stack).regenerated(before) == ["key1", "key2"]
+    assert refused_soon(stack, held)
 
-    locked(storage, out=False)
-    assert not rotate(storage, trigger="timer").failed
-    assert Cluster(storage).works()
+    locked(stack, out=False)
+    assert not rotate(stack, trigger="timer").failed
+    assert Cluster(stack).works()
 
 
 # Its own foot
@@ -288,27 +289,27 @@ def connection_string(world: World, account: str) -> str:
     ],
 )
 def test_the_account_that_the_app_runs_on_by_connection_string_is_refused(
-    storage: World, setting: str, remedy: str
+    stack: World, setting: str, remedy: str
 ) -> None:
-    rotate(storage)
-    held, seen = Cluster(storage).value(), len(storage.journal.events())
-    own = connection_string(storage, ACCOUNT)
+    rotate(stack)
+    held, seen = Cluster(stack).value(), len(stack.journal.events())
+    own = connection_string(stack, ACCOUNT)
 
     for status, refusal in (
-        http(storage, ROTATE, '{"regenerate_key": true, "force": true}', **{setting: own}),
-        http(storage, REVOKE, '{"force": true}', **{setting: own}),
-        terminal(storage, "revoke", "--force", **{setting: own}),
+        http(stack, ROTATE, '{"regenerate_key": true, "force": true}', **{setting: own}),
+        http(stack, REVOKE, '{"force": true}', **{setting: own}),
+        terminal(stack, "revoke", "--force", **{setting: own}),
     ):
         assert status in {412, 1}
         assert refusal["error"] == "OwnStorageError"
         assert setting in refusal["message"]
         assert remedy in refusal["remedy"]
-        assert storage.account.keys["key1"] not in json.dumps(refusal)
-    assert_unchanged(storage, held, seen)
+        assert stack.account.keys["key1"] not in json.dumps(refusal)
+    assert_unchanged(stack, held, seen)
 
 
-def test_a_plain_rotation_of_that_account_is_none_of_its_business(storage: World) -> None:
-    report = rotate(storage, AzureWebJobsStorage=connection_string(storage, ACCOUNT))
+def test_a_plain_rotation_of_that_account_is_none_of_its_business(stack: World) -> None:
+    report = rotate(stack, AzureWebJobsStorage=connection_string(stack, ACCOUNT))
 
     assert outcome(report)["outcome"] == "rotated"
 

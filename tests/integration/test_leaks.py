@@ -15,13 +15,14 @@ import pytest
 
 from rotator import app
 from sandbox.functions.host import FunctionsHost
-from sandbox.kubernetes.server import KubernetesApi, KubernetesFault
+from sandbox.kubernetes.state import KubernetesApi, KubernetesFault
 from sandbox.server.faults import Fault
 from sandbox.server.journal import Event
 from sandbox.world import ACCOUNT, APP_ACCOUNT, PASSPHRASE_SECRET, SECRET_NAME, World
 from tests import secrets_in, surroundings
 from tests.integration.conftest import (
     ROOT,
+    STACKS,
     Cluster,
     Keys,
     command_line,
@@ -72,7 +73,7 @@ def test_the_search_for_leaks_finds_what_leaks(world: World) -> None:
     assert not secrets_in.found(world, "a log line without")
 
 
-@pytest.mark.parametrize("options", ["sandbox", "sshd"])
+@pytest.mark.parametrize("options", STACKS)
 def test_no_run_emits_a_secret(
     options: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
@@ -95,7 +96,7 @@ def test_no_run_emits_a_secret(
     assert len(secrets) > 10
 
 
-@pytest.mark.parametrize("options", ["sandbox", "azurite"])
+@pytest.mark.parametrize("options", STACKS)
 def test_nothing_that_is_done_to_keys_emits_a_secret(
     options: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

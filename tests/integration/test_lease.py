@@ -24,7 +24,7 @@ from rotator import errors
 from rotator.azure import identity
 from rotator.azure.errors import LeaseLostError, LeaseUnavailableError
 from rotator.azure.host_storage import storage_settings
-from rotator.azure.host_storage.blob_lease import CONTAINER, BlobLease, Seen, look
+from rotator.azure.host_storage.blob_lease import CONTAINER, BlobLease, LeaseState, read
 from rotator.azure.host_storage.lease import Holder
 from rotator.azure.host_storage.storage_settings import HostStorage
 from rotator.redaction import SecretText
@@ -33,7 +33,7 @@ from sandbox.server.faults import Fault
 from sandbox.server.journal import Event
 from sandbox.world import ACCOUNT, APP_ACCOUNT, World
 from tests import surroundings
-from tests.integration.conftest import ROOT, environment, options_for
+from tests.integration.conftest import ROOT, STACKS, environment, options_for
 
 SINCE = datetime.datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=datetime.UTC)
 NEVER = 3600.0
@@ -49,8 +49,8 @@ class Place:
     credential: TokenCredential
     name: str
 
-    def look(self) -> Seen:
-        return look(self.storage, self.name, self.credential)
+    def look(self) -> LeaseState:
+        return read(self.storage, self.name, self.credential)
 
     def lease(self, run: str, *, seconds: int = 60, renew_every: float = NEVER) -> BlobLease:
         return BlobLease(
@@ -83,14 +83,14 @@ def holder(run: str) -> Holder:
     return Holder(run, "test", "abc", SINCE)
 
 
-@pytest.fixture(scope="module", params=["sandbox", "azurite"])
+@pytest.fixture(scope="module", params=STACKS)
 def any_storage(request: pytest.FixtureRequest) -> Iterator[World]:
     with World(options_for(request.param)) as running:
         yield running
 
 
 # Only Azurite takes requests that a key signed; only the sandbox's clock can be put forward.
-on_azurite = pytest.mark.parametrize("any_storage", ["azurite"], indirect=True)
+on_azurite = pytest.mark.parametrize("any_storage", ["real"], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -304,7 +304,7 @@ def test_a_fence_lets_nobody_on_when_storage_does_not_answer(place: Place) -> No
     with place.lease("r1") as held:
         place.fault(status=0, times=2)
         for _ in range(2):
-            with pytest.raises(LeaseLostError, match="cannot be told") as raised:
+            with pytest.raises(LeaseLostError, match="not known whether") as raised:
                 held.fence()
     assert_no_secret(place, raised.value)
 
@@ -330,16 +330,16 @@ def test_a_renewal_that_failed_is_tried_again_soon(place: Place, caplog: pytest.
 def test_a_lease_that_could_not_be_renewed_in_its_time_is_lost(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     with place.lease("r1", seconds=15, renew_every=0.1) as held:
         place.fault(status=503, code="ServerBusy", times=1000)
-        assert soon(lambda: "cannot be told" in caplog.text, 25)
+        assert soon(lambda: "not known whether" in caplog.text, 25)
         place.world.blob.faults.clear()
-        with pytest.raises(LeaseLostError, match=r"cannot be told: .* answered 503 ServerBusy"):
+        with pytest.raises(LeaseLostError, match=r"not known whether .*: .* answered 503 ServerBusy"):
             held.fence()
 
 
 def test_trouble_at_the_end_is_a_warning(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     with place.lease("r1"):
         place.fault(status=500, code="InternalError", times=10)
-    assert "could not be given back, and will expire" in caplog.text
+    assert "could not be released, and will expire" in caplog.text
     assert "answered 500 InternalError" in caplog.text
 
 
@@ -353,7 +353,7 @@ def test_a_lease_holds_although_nobody_could_be_told_whose_it_is(
     cancel = place.world.journal.subscribe(watch)
     with place.lease("r1") as held:
         cancel()
-        assert "others are not told" in caplog.text
+        assert "does not show its holder" in caplog.text
         held.fence()
         assert (place.metadata(), place.state()) == ({}, "leased")
 
@@ -420,7 +420,7 @@ def test_an_identity_without_a_role_gets_no_lease(place: Place) -> None:
 
 def test_an_identity_without_a_token_gets_no_lease(place: Place) -> None:
     place.world.identity.fail_with = 400
-    assert "nothing to sign in with" in refused(place, place.storage)
+    assert "cannot sign in to" in refused(place, place.storage)
 
 
 @on_azurite
@@ -455,32 +455,32 @@ def test_a_malformed_connection_string_gives_no_lease(place: Place, text: str) -
 
 def test_a_look_tells_who_holds_the_lease_and_leaves_it_to_them(anywhere: Place) -> None:
     with anywhere.lease("r1") as held:
-        assert anywhere.look() == Seen(
+        assert anywhere.look() == LeaseState(
             held=True, holder=dataclasses.replace(holder("r1"), since=SINCE.replace(microsecond=0))
         )
         held.fence()
-    assert anywhere.look() == Seen(held=False)
+    assert anywhere.look() == LeaseState(held=False)
     assert anywhere.state() == "available"
 
 
 def test_where_no_run_ever_was_a_look_makes_nothing(place: Place) -> None:
-    assert place.look() == Seen(held=False)
+    assert place.look() == LeaseState(held=False)
     assert not place.world.blob.containers.get(APP_ACCOUNT, {}).get(CONTAINER, Container()).blobs.get(place.name)
     containers = place.world.blob.containers.pop(APP_ACCOUNT, {})
-    assert place.look() == Seen(held=False)
+    assert place.look() == LeaseState(held=False)
     assert not place.world.blob.containers[APP_ACCOUNT]
     place.world.blob.containers[APP_ACCOUNT] = containers
 
 
 @on_azurite
 def test_what_is_missing_on_real_storage_is_free(anywhere: Place) -> None:
-    assert anywhere.look() == Seen(held=False)
+    assert anywhere.look() == LeaseState(held=False)
 
 
 def test_a_lease_that_ran_out_is_free_whoever_had_it(place: Place) -> None:
     with place.lease("r1"):
         place.world.blob.expire_leases()
-        assert place.look() == Seen(held=False)
+        assert place.look() == LeaseState(held=False)
 
 
 def test_a_lease_of_an_unknown_holder_is_held(anywhere: Place) -> None:
@@ -488,7 +488,7 @@ def test_a_lease_of_an_unknown_holder_is_held(anywhere: Place) -> None:
         pass
     with anywhere.blob() as blob:
         lease = blob.acquire_lease(15)
-        assert anywhere.look() == Seen(held=True)
+        assert anywhere.look() == LeaseState(held=True)
         lease.release()
 
 
@@ -504,7 +504,7 @@ def test_an_identity_without_a_role_cannot_look(place: Place) -> None:
 
 def test_an_identity_without_a_token_cannot_look(place: Place) -> None:
     place.world.identity.fail_with = 400
-    assert "nothing to sign in with" in unseen(place, place.storage)
+    assert "cannot sign in to" in unseen(place, place.storage)
 
 
 def test_settings_that_lead_nowhere_cannot_be_looked_at(place: Place) -> None:
@@ -524,13 +524,15 @@ def unseen(place: Place, storage: HostStorage) -> str:
 
 HOLD = f"""
 import datetime, sys
-from rotator import app_storage, errors, identity
-from rotator.blob_lease import BlobLease
-from rotator.lease import Holder
+from rotator import errors
+from rotator.azure import identity
+from rotator.azure.host_storage import storage_settings
+from rotator.azure.host_storage.blob_lease import BlobLease
+from rotator.azure.host_storage.lease import Holder
 import os
 name, run = sys.argv[1:]
 holder = Holder(run, "test", "abc", datetime.datetime.fromisoformat("{SINCE.isoformat()}"))
-lease = BlobLease(app_storage.find(os.environ), name, holder, identity.credential(None), renew_every=0.2)
+lease = BlobLease(storage_settings.find(os.environ), name, holder, identity.credential(None), renew_every=0.2)
 print("ready", flush=True)
 sys.stdin.readline()
 try:

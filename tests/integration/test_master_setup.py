@@ -20,11 +20,13 @@ from typing import Any
 
 import pytest
 
-from sandbox import parts
-from sandbox.master import host_keys, keys, openssh
+from sandbox import programs
+from sandbox.master import keys, openssh
 from sandbox.server import background, processes
 from sandbox.world import World
 from tests.integration.conftest import ROOT, WORKING, Cluster, command_line, options_for
+
+pytestmark = pytest.mark.real
 
 FOLDER = ROOT / "infra" / "master"
 NAMESPACE = "apps"
@@ -154,7 +156,7 @@ def permissive_sshd(directory: Path) -> Iterator[int]:
     """A usual sshd: keys from the users' homes, strict modes, and nothing forbidden that a key may forbid."""
     host_key = directory / "host"
     host_key.touch(mode=0o600)
-    host_keys.generate("ssh-ed25519").write_private_key(host_key)
+    keys.generate_host_key("ssh-ed25519").write_private_key(host_key)
     openssh.SEPARATION_DIRECTORY.mkdir(mode=0o755, parents=True, exist_ok=True)
     (port,) = processes.free_ports(1)
     options = [f"Port {port}", "ListenAddress 127.0.0.1", f"HostKey {host_key}", "PidFile none", "UsePAM no"]
@@ -163,15 +165,13 @@ def permissive_sshd(directory: Path) -> Iterator[int]:
     options += ["XAuthLocation /bin/true"]  # without any, sshd forwards no X11 to anybody
     configuration = directory / "sshd_config"
     configuration.write_text("\n".join(options) + "\n")
-    sshd = processes.Child([parts.require_sshd(), "-D", "-e", "-f", str(configuration)], directory / "sshd.log")
-    running = background.Background()
-    running.start()
-    try:
-        running.run(sshd.start(lambda: processes.accepts_connections(port)))
-        yield port
-    finally:
-        running.run(sshd.stop())
-        running.stop()
+    sshd = processes.Child([programs.require_sshd(), "-D", "-e", "-f", str(configuration)], directory / "sshd.log")
+    with background.Background() as running:
+        try:
+            running.run(sshd.start(lambda: processes.accepts_connections(port)))
+            yield port
+        finally:
+            running.run(sshd.stop())
 
 
 @pytest.fixture(scope="module")

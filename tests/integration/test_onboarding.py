@@ -210,7 +210,7 @@ def test_an_access_policy_that_takes_its_time_is_waited_for(empty: World, code: 
     assert result.exit_code == 0
     assert result.stderr.startswith("not yet (")
     assert f" answered 403 (Forbidden, {code}) for managed account" in result.stderr
-    assert "asking again for up to 180 s; Ctrl-C is safe" in result.stderr
+    assert "retrying for up to 180 s; Ctrl-C is safe" in result.stderr
     assert all(json.loads(line)["step"] for line in result.stdout.splitlines())
     assert KEY_SECRET in empty.vault.secrets.secrets
 
@@ -352,10 +352,10 @@ def test_a_recovery_that_takes_its_time_is_waited_for_so_long_only(empty: World,
     refused = contextlib.nullcontext() if in_time else pytest.raises(ManagedAccountNotFoundError)
     with (
         contextlib.closing(identity.credential(None)) as credential,
-        contextlib.closing(VaultSetup(account, credential, sleep=lambda _seconds: None)) as keeper,
+        contextlib.closing(VaultSetup(account, credential, sleep=lambda _seconds: None)) as setup,
         refused,
     ):
-        keeper.recover(wanted)
+        setup.recover(wanted)
     assert empty.vault.storage.accounts[empty.account.name].auto_regenerate is not in_time
 
 
@@ -399,7 +399,7 @@ def test_another_host_key_than_the_expected_stops_everything(empty: World, monke
 
 def test_changes_that_nobody_agrees_to_are_not_made(empty: World) -> None:
     said = refused(empty)
-    assert "Say --yes" in said
+    assert "Pass --yes" in said
 
 
 @pytest.mark.parametrize(("answer", "pinned"), [("y", True), ("n", False)])

@@ -14,7 +14,7 @@ import pytest
 
 from rotator import app, errors
 from rotator.azure.errors import LeaseUnavailableError, VaultForbiddenError
-from rotator.commands import terminal
+from rotator.commands.rotate import user_and_host
 from rotator.plan import loader
 from rotator.reporting.report import Report
 from rotator.rotation import lock
@@ -120,7 +120,7 @@ def test_who_asks_by_http_is_believed_only_where_app_service_signs_in(
 def test_who_sits_at_the_terminal_is_kept(world: World) -> None:
     done = command_line(world, "rotate", "--json")
     assert kept(world) == [json.loads(done.stdout)]
-    assert kept(world)[0]["asked_by"] == terminal.asked_by()
+    assert kept(world)[0]["asked_by"] == user_and_host()
 
 
 def test_what_is_kept_says_what_changed(world: World) -> None:

@@ -17,7 +17,7 @@ from rotator.plan import schedule
 from rotator.reporting.report import Failed
 from rotator.reporting.status import State, Status, TargetStatus
 from rotator.rotation import lock
-from sandbox.kubernetes.server import KubernetesApi
+from sandbox.kubernetes.state import KubernetesApi
 from sandbox.server.faults import Fault
 from sandbox.world import SECRET_NAME, World
 from tests import secrets_in

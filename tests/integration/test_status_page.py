@@ -18,6 +18,8 @@ from rotator.reporting.status import State, Status, TargetStatus
 from rotator.reporting.status_page import Page
 from tests.viewer import browser
 
+pytestmark = pytest.mark.real
+
 NOW = datetime.datetime(2026, 7, 1, 14, 5, 12, tzinfo=datetime.UTC)
 HOUR = datetime.timedelta(hours=1)
 MINUTE = datetime.timedelta(minutes=1)
@@ -191,7 +193,7 @@ def test_a_page_that_does_not_reload_covers_its_verdict_after_three_minutes(tmp_
 
 
 HEADLINE = "document.querySelector('h1').innerText"
-TROUBLE = "document.querySelector('.trouble').textContent"
+PROBLEM = "document.querySelector('.problem').textContent"
 NEVER_LEFT = "window.here === true"
 
 
@@ -202,7 +204,7 @@ async def comes_back(site: Site, directory: Path) -> None:
         await tab.evaluate("window.here = true")
         for status, words in ((503, "the host answers 503"), (0, "the host cannot be reached"), (401, "answers 401")):
             site.served, site.status = HOSTS_OWN, status
-            await tab.until(f"{TROUBLE}.includes('{words}')")
+            await tab.until(f"{PROBLEM}.includes('{words}')")
             assert await tab.evaluate(HEADLINE) == "All fresh"
         age = "parseInt(document.querySelector('.age').textContent.match(/\\((\\d+) s ago\\)/)?.[1]) >= 2"
         await tab.until(age)
@@ -211,7 +213,7 @@ async def comes_back(site: Site, directory: Path) -> None:
         assert await tab.evaluate(VIOLATIONS) == []
         newer = hasty(EACH_STATE).body.replace("#0e1217", "#010203")
         site.served, site.status = Page(newer, EACH_STATE.headers), 200
-        await tab.until(f"{HEADLINE} === '5 of 6 targets need attention' && {TROUBLE} === ''")
+        await tab.until(f"{HEADLINE} === '5 of 6 targets need attention' && {PROBLEM} === ''")
         assert await tab.evaluate(colour("body")) == "rgb(1, 2, 3)"  # of a version that came meanwhile
         assert await tab.evaluate("document.title") == "5 of 6 targets need attention \N{EN DASH} rotator"
         assert await tab.evaluate(NEVER_LEFT)

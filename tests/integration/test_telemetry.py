@@ -13,8 +13,9 @@ import pytest
 
 from sandbox.functions.host import FunctionsHost
 from sandbox.listeners.insights import Insights
+from sandbox.options import Options
 from sandbox.server.faults import Fault
-from sandbox.world import Options, World
+from sandbox.world import World
 from tests import secrets_in
 from tests.integration.conftest import ROOT, Cluster, command_line, environment, unspoilt
 from tests.integration.test_one_at_a_time import DOWN, held
@@ -22,7 +23,7 @@ from tests.integration.test_one_at_a_time import DOWN, held
 CONNECTION = "APPLICATIONINSIGHTS_CONNECTION_STRING"
 NOBODYS_KEY = "InstrumentationKey=00000000-0000-4000-8000-000000000000"
 INVOCATION = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
-COMPLAINT = "telemetry does not reach Application Insights"
+WARNING = "telemetry does not reach Application Insights"
 OF_THE_TARGET = {"observe", "issue", "prove", "deliver"}
 STEPS = {"lease", "vault", "connect"} | OF_THE_TARGET
 # As the worker does it, with every instrumentation on; and a request, to show that they are.
@@ -40,10 +41,11 @@ app.rotate(trigger="timer")
 """
 UNEXPECTED = """
 import logging, os
-from rotator import azure_monitor, redaction
+from rotator import redaction
+from rotator.reporting import application_insights
 redaction.install()
-with azure_monitor.reporting(os.environ, trigger="cli"):
-    secret = redaction.Secret(os.environ["PROBE"])
+with application_insights.reporting(os.environ, trigger="cli"):
+    secret = redaction.SecretText(os.environ["PROBE"])
     try:
         raise ValueError(secret.reveal())
     except ValueError:
@@ -268,7 +270,7 @@ def test_entra_id_is_signed_in_to_where_it_is_asked_for(world: World) -> None:
 
     told = command_line(world, "rotate", "-v")
     assert insights(world).envelopes == []
-    assert told.stderr.count(COMPLAINT) == 1
+    assert told.stderr.count(WARNING) == 1
 
     settings = {"APPLICATIONINSIGHTS_AUTHENTICATION_STRING": f"ClientId={world.app_client_id};Authorization=AAD"}
     command_line(world, "rotate", "--force", **settings)
@@ -286,7 +288,7 @@ def test_a_bad_connection_string_is_one_warning(world: World, connection: str) -
     done = command_line(world, "rotate", "-v", **{CONNECTION: connection})
 
     assert done.returncode == 0
-    assert done.stderr.count(COMPLAINT) == 1
+    assert done.stderr.count(WARNING) == 1
     assert done.stderr.count("azure.monitor") == 0
 
 
@@ -302,6 +304,6 @@ def test_an_endpoint_that_does_not_answer_is_one_warning_and_little_delay(world:
         seconds = time.monotonic() - began
 
     assert done.returncode == 0
-    assert done.stderr.count(COMPLAINT) == 1
+    assert done.stderr.count(WARNING) == 1
     assert "Traceback" not in done.stderr
     assert seconds < 60  # bounded, however slow the machine

@@ -19,21 +19,22 @@ from rotator.azure.errors import (
     VaultPrivateError,
 )
 from rotator.azure.managed_account import StorageBundle
-from rotator.issuers.keyvault import KeyVaultIssuer
+from rotator.azure.managed_storage import ManagedStorage
 from rotator.onboarding.errors import AlreadyManagedError
 from rotator.onboarding.vault_setup import VaultSetup
 from rotator.plan.plan import ManagedAccount
 from rotator.redaction import SecretText
 from sandbox.azure import accounts
-from sandbox.azure import identity as sandbox_identity
-from sandbox.key_vault import errors as vault_errors
-from sandbox.key_vault import server as vault
+from sandbox.azure.identity import Identity
+from sandbox.key_vault.errors import POLICY_CODES
+from sandbox.key_vault.server import VaultServer
+from sandbox.key_vault.state import Vault as SandboxVault
 from sandbox.server import background, certificates, journal
 from sandbox.server.faults import Fault
 from tests.fakes.examples import DEFINITION
 
 ACCOUNT = "sandboxaccount"
-CODES = pytest.mark.parametrize("code", vault_errors.POLICY_CODES)
+CODES = pytest.mark.parametrize("code", POLICY_CODES)
 SERVICE = pytest.mark.parametrize("status", [400, 403])
 WANTED = StorageBundle("", "key1", auto_regenerate=False, period=None)
 Running = tuple[background.Background, certificates.Authority]
@@ -43,24 +44,24 @@ Running = tuple[background.Background, certificates.Authority]
 class Azure:
     """The sandbox's vault, and the product's two clients of it, which wait by calling `waiting`."""
 
-    vault: vault.Vault
+    vault: SandboxVault
     account: accounts.StorageAccount
     object_id: str
     waits: list[Callable[[], None]] = dataclasses.field(default_factory=list)
 
     @contextlib.contextmanager
-    def client(self) -> Iterator[KeyVaultIssuer]:
+    def client(self) -> Iterator[ManagedStorage]:
         with contextlib.closing(identity.credential(None)) as credential:
             where = ManagedAccount(self.vault.url, ACCOUNT)
-            with contextlib.closing(KeyVaultIssuer(where, credential, sleep=self._wait)) as client:
+            with contextlib.closing(ManagedStorage(where, credential, sleep=self._wait)) as client:
                 yield client
 
     @contextlib.contextmanager
-    def keeper(self) -> Iterator[VaultSetup]:
+    def setup(self) -> Iterator[VaultSetup]:
         with contextlib.closing(identity.credential(None)) as credential:
             where = ManagedAccount(self.vault.url, ACCOUNT)
-            with contextlib.closing(VaultSetup(where, credential, sleep=self._wait)) as keeper:
-                yield keeper
+            with contextlib.closing(VaultSetup(where, credential, sleep=self._wait)) as setup:
+                yield setup
 
     @property
     def wanted(self) -> StorageBundle:
@@ -74,10 +75,8 @@ class Azure:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     authority = certificates.Authority(tmp_path_factory.mktemp("tls"))
-    loop = background.Background()
-    loop.start()
-    yield loop, authority
-    loop.stop()
+    with background.Background() as loop:
+        yield loop, authority
 
 
 @pytest.fixture
@@ -86,22 +85,19 @@ def azure(
 ) -> Iterator[Azure]:
     loop, authority = running
     record = journal.Journal()
-    tokens = sandbox_identity.Identity(record)
-    service = vault.Vault(record, authority, tokens)
-    for one in (tokens, service):
-        loop.run(one.start())
-    http_challenge_cache.clear()
-    monkeypatch.setenv("IDENTITY_ENDPOINT", tokens.url)
-    monkeypatch.setenv("IDENTITY_HEADER", tokens.header)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.bundle_path))
+    tokens = Identity(record)
+    vault = SandboxVault(tokens)
     account = accounts.StorageAccount(ACCOUNT)
-    service.storage.manage(account)
-    service.secrets.put("greeting", "hello")
+    vault.storage.manage(account)
+    vault.secrets.put("greeting", "hello")
     names = "get list set update regeneratekey recover setsas getsas"
-    service.permissions = {"secrets/get", "secrets/set", *(f"storage/{name}" for name in names.split())}
-    yield Azure(service, account, tokens.object_id)
-    for one in (service, tokens):
-        loop.run(one.stop())
+    vault.permissions = {"secrets/get", "secrets/set", *(f"storage/{name}" for name in names.split())}
+    with loop.serving(tokens), loop.serving(VaultServer(vault, record, authority, tokens)):
+        http_challenge_cache.clear()
+        monkeypatch.setenv("IDENTITY_ENDPOINT", tokens.url)
+        monkeypatch.setenv("IDENTITY_HEADER", tokens.header)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.bundle_path))
+        yield Azure(vault, account, tokens.object_id)
 
 
 ASKED = pytest.mark.parametrize(
@@ -117,7 +113,7 @@ ASKED = pytest.mark.parametrize(
     ],
     ids=["secret", "managed", "stored", "store", "may store", "regenerate", "may regenerate"],
 )
-Ask = Callable[[KeyVaultIssuer], object]
+Ask = Callable[[ManagedStorage], object]
 
 
 @CODES
@@ -186,8 +182,8 @@ def test_a_role_of_the_vault_that_takes_its_time_is_waited_for(azure: Azure, sta
         azure.vault.authorizes = lambda _object_id, _action, _scope: True
 
     azure.waits = [granted]
-    with azure.keeper() as keeper:
-        keeper.manage(azure.wanted)
+    with azure.setup() as setup:
+        setup.manage(azure.wanted)
     assert azure.vault.storage.accounts[ACCOUNT].account is azure.account
 
 
@@ -195,13 +191,13 @@ def test_a_role_of_the_vault_that_takes_its_time_is_waited_for(azure: Azure, sta
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda keeper, _wanted: keeper.managed(),
-        lambda keeper, wanted: keeper.name_of(wanted.resource_id),
-        lambda keeper, _wanted: keeper.secret("greeting"),
-        lambda keeper, wanted: keeper.manage(wanted),
-        lambda keeper, wanted: keeper.change(wanted),
+        lambda setup, _wanted: setup.managed_account(),
+        lambda setup, wanted: setup.name_of(wanted.resource_id),
+        lambda setup, _wanted: setup.secret("greeting"),
+        lambda setup, wanted: setup.manage(wanted),
+        lambda setup, wanted: setup.change_regeneration(wanted),
     ],
-    ids=["managed", "name of", "secret", "manage", "change"],
+    ids=["managed account", "name of", "secret", "manage", "change"],
 )
 @pytest.mark.parametrize("compound", [False, True])
 def test_an_access_policy_that_takes_its_time_is_waited_for(
@@ -216,26 +212,26 @@ def test_an_access_policy_that_takes_its_time_is_waited_for(
         azure.vault.permissions = permissions
 
     azure.waits = [lambda: None, effective]
-    with azure.keeper() as keeper:
-        ask(keeper, azure.wanted)
+    with azure.setup() as setup:
+        ask(setup, azure.wanted)
     assert azure.waits == []
 
 
 @CODES
 def test_whoever_only_looks_is_told_at_once(azure: Azure, code: str) -> None:
     azure.vault.permissions, azure.vault.policy_code = set(), code
-    with azure.keeper() as keeper, pytest.raises(VaultForbiddenError):
-        keeper.managed(settling=False)
+    with azure.setup() as setup, pytest.raises(VaultForbiddenError):
+        setup.managed_account(wait=False)
 
 
 def test_the_vault_s_mode_and_its_network_are_not_waited_for(azure: Azure) -> None:
-    with azure.keeper() as keeper:
+    with azure.setup() as setup:
         azure.vault.rbac = True
         with pytest.raises(RbacVaultError):
-            keeper.managed()
+            setup.managed_account()
         azure.vault.firewall = set()
         with pytest.raises(VaultFirewallError):
-            keeper.managed()
+            setup.managed_account()
 
 
 def deleting(azure: Azure) -> Callable[[], None]:
@@ -254,8 +250,8 @@ def test_an_account_is_recovered_once_its_deletion_is_over_and_changed_once_the_
     azure.vault.storage.accounts[ACCOUNT].active_key = "key2"
     azure.vault.storage.delete(ACCOUNT, 3600)
     azure.waits = [settle, settle]
-    with azure.keeper() as keeper:
-        keeper.recover(azure.wanted)
+    with azure.setup() as setup:
+        setup.recover(azure.wanted)
     found = azure.vault.storage.accounts[ACCOUNT]
     assert (found.active_key, found.auto_regenerate, azure.waits) == ("key2", False, [])
 
@@ -265,9 +261,9 @@ def test_an_account_whose_deletion_was_under_way_is_recovered_and_keeps_its_acti
     azure.vault.storage.accounts[ACCOUNT].active_key = "key2"
     azure.vault.storage.delete(ACCOUNT, 3600)
     azure.waits = [settle, settle]
-    with azure.keeper() as keeper:
-        assert (keeper.managed(), keeper.soft_deleted()) == (None, None)
-        keeper.manage(azure.wanted)
+    with azure.setup() as setup:
+        assert (setup.managed_account(), setup.deleted_managed_account()) == (None, None)
+        setup.manage(azure.wanted)
     found = azure.vault.storage.accounts[ACCOUNT]
     assert (found.active_key, found.auto_regenerate, azure.waits) == ("key2", False, [])
 
@@ -278,8 +274,8 @@ def test_an_account_that_somebody_else_recovers_keeps_its_active_key_too(azure: 
     azure.vault.storage.delete(ACCOUNT)
     azure.vault.storage.recover(ACCOUNT, 3600)
     azure.waits = [settle]
-    with azure.keeper() as keeper:
-        keeper.manage(azure.wanted)
+    with azure.setup() as setup:
+        setup.manage(azure.wanted)
     found = azure.vault.storage.accounts[ACCOUNT]
     assert (found.active_key, found.auto_regenerate, azure.waits) == ("key2", False, [])
 
@@ -290,8 +286,8 @@ def test_another_account_of_that_name_is_not_recovered(azure: Azure) -> None:
     azure.vault.storage.manage(other, ACCOUNT)
     azure.vault.storage.delete(ACCOUNT, 3600)
     azure.waits = [settle]
-    with azure.keeper() as keeper, pytest.raises(AlreadyManagedError, match=r"/another$"):
-        keeper.manage(azure.wanted)
+    with azure.setup() as setup, pytest.raises(AlreadyManagedError, match=r"/another$"):
+        setup.manage(azure.wanted)
     assert azure.vault.storage.deleted_accounts[ACCOUNT].account is other
 
 
@@ -300,9 +296,9 @@ def test_a_secret_is_written_once_its_deletion_and_its_recovery_are_over(azure: 
     azure.vault.permissions |= {"secrets/recover"}
     azure.vault.secrets.delete("greeting", 3600)
     azure.waits = [settle, settle]
-    with azure.keeper() as keeper:
-        keeper.put_secret("greeting", SecretText("new"), "text/plain")
-        assert keeper.secret("greeting") == SecretText("new")
+    with azure.setup() as setup:
+        setup.write_secret("greeting", SecretText("new"), "text/plain")
+        assert setup.secret("greeting") == SecretText("new")
     assert [one.value for one in azure.vault.secrets.secrets["greeting"]] == ["hello", "new"]
 
 
@@ -355,9 +351,9 @@ def test_every_request_says_that_it_wants_json(azure: Azure) -> None:
     seen = Seen()
     seen.accepted = set()
     azure.vault.faults.append(seen)
-    with azure.client() as client, azure.keeper() as keeper:
+    with azure.client() as client, azure.setup() as setup:
         client.secret("greeting")
         client.store(DEFINITION, {})
         client.may_regenerate()
-        keeper.name_of(azure.account.resource_id)
+        setup.name_of(azure.account.resource_id)
     assert seen.accepted == {"application/json"}

@@ -24,8 +24,6 @@ WEAK = {
 @pytest.mark.parametrize("kind", WEAK)
 def test_a_master_with_weak_algorithms_only_is_refused_before_authentication(kind: str, tmp_path: Path) -> None:
     host_key = asyncssh.generate_private_key("ssh-ed25519")
-    running = background.Background()
-    running.start()
 
     async def serve() -> asyncssh.SSHAcceptor:
         return await asyncssh.create_server(
@@ -37,15 +35,15 @@ def test_a_master_with_weak_algorithms_only_is_refused_before_authentication(kin
         await acceptor.wait_closed()
         await asyncio.sleep(0.05)
 
-    acceptor = running.run(serve())
-    pin = host_keys.parse(host_key.get_fingerprint())
-    cluster = Cluster("127.0.0.1", acceptor.get_port(), "rotator", pin, "privatekey", None, ("kubectl",))
-    try:
-        with (
-            pytest.raises(UnreachableError, match="no strong algorithm in common"),
-            SshConnector().connect(cluster, SecretText(keys.generate().private_text), None),
-        ):
-            pass
-    finally:
-        running.run(end(acceptor))
-        running.stop()
+    with background.Background() as running:
+        acceptor = running.run(serve())
+        pin = host_keys.parse(host_key.get_fingerprint())
+        cluster = Cluster("127.0.0.1", acceptor.get_port(), "rotator", pin, "privatekey", None, ("kubectl",))
+        try:
+            with (
+                pytest.raises(UnreachableError, match="no strong algorithm in common"),
+                SshConnector().connect(cluster, SecretText(keys.generate().private_text), None),
+            ):
+                pass
+        finally:
+            running.run(end(acceptor))

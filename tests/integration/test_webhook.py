@@ -41,10 +41,8 @@ class NamedAuthority(Authority):
 
 @pytest.fixture
 def background() -> Iterator[Background]:
-    running = Background()
-    running.start()
-    yield running
-    running.stop()
+    with Background() as running:
+        yield running
 
 
 @pytest.fixture

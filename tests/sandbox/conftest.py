@@ -9,8 +9,9 @@ from azure.keyvault.secrets import SecretClient
 from azure.keyvault.secrets._shared import http_challenge_cache
 
 from sandbox.azure import accounts, identity
-from sandbox.blob import server as blob
-from sandbox.key_vault import server as vault
+from sandbox.blob.server import BlobService
+from sandbox.key_vault.server import VaultServer
+from sandbox.key_vault.state import Vault
 from sandbox.server import background, certificates, journal
 
 ACCOUNT = "sandboxaccount"
@@ -21,17 +22,15 @@ class Azure:
     authority: certificates.Authority
     journal: journal.Journal
     identity: identity.Identity
-    vault: vault.Vault
+    vault: Vault
     account: accounts.StorageAccount
-    blob: blob.BlobService
+    blob: BlobService
 
 
 @pytest.fixture(scope="session")
 def loop() -> Iterator[background.Background]:
-    running = background.Background()
-    running.start()
-    yield running
-    running.stop()
+    with background.Background() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
@@ -46,21 +45,16 @@ def azure(
     record = journal.Journal()
     tokens = identity.Identity(record)
     account = accounts.StorageAccount(ACCOUNT)
-    services = (
-        tokens,
-        vault.Vault(record, authority, tokens),
-        blob.BlobService(record, authority, {ACCOUNT: account}),
-    )
-    for service in services:
-        loop.run(service.start())
-    http_challenge_cache.clear()
-    monkeypatch.setenv("IDENTITY_ENDPOINT", tokens.url)
-    monkeypatch.setenv("IDENTITY_HEADER", tokens.header)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.bundle_path))
-    services[1].storage.manage(account)
-    yield Azure(authority, record, tokens, services[1], account, services[2])
-    for service in services:
-        loop.run(service.stop())
+    vault = Vault(tokens)
+    vault.storage.manage(account)
+    blob = BlobService(record, authority, {ACCOUNT: account})
+    server = VaultServer(vault, record, authority, tokens)
+    with loop.serving(tokens), loop.serving(server), loop.serving(blob):
+        http_challenge_cache.clear()
+        monkeypatch.setenv("IDENTITY_ENDPOINT", tokens.url)
+        monkeypatch.setenv("IDENTITY_HEADER", tokens.header)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.bundle_path))
+        yield Azure(authority, record, tokens, vault, account, blob)
 
 
 @pytest.fixture

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import parts
+from sandbox import programs
 from sandbox.azure import account_sas, accounts
-from sandbox.blob import azurite, azurite_content
+from sandbox.blob import azurite
 from sandbox.server import background, certificates, processes
+
+pytestmark = pytest.mark.real
 
 FIELDS = {"sv": "2020-12-06", "ss": "b", "srt": "sco", "sp": "r", "se": "2099-01-01T00:00:00Z"}
 
@@ -20,8 +22,8 @@ FIELDS = {"sv": "2020-12-06", "ss": "b", "srt": "sco", "sp": "r", "se": "2099-01
 @pytest.fixture(autouse=True)
 def _installed() -> None:
     try:
-        parts.require_azurite()
-    except parts.MissingPartError as missing:
+        programs.require_azurite()
+    except programs.MissingProgramError as missing:
         pytest.skip(str(missing))
 
 
@@ -36,10 +38,9 @@ def emulator(
 ) -> Iterator[azurite.Azurite]:
     running = azurite.Azurite(tmp_path / "azurite", {account.name: account}, authority)
     with contextlib.ExitStack() as stack:
-        stack.callback(lambda: loop.run(running.stop()))
-        loop.run(running.start())
+        stack.enter_context(loop.serving(running))
         content = {"hello.txt": (b"hello", "text/plain")}
-        azurite_content.fill(running.blob_url(account.name), account, authority.ca_path, "pictures", content)
+        running.fill(account.name, "pictures", content)
         yield running
 
 

@@ -10,7 +10,7 @@ from azure.storage.blob import BlobClient, BlobLeaseClient
 
 from sandbox.azure import account_sas
 from sandbox.blob import access
-from sandbox.blob import lease as blob_lease
+from sandbox.blob.lease import Lease
 from sandbox.server import faults
 from tests.sandbox.conftest import ACCOUNT, Azure
 
@@ -103,7 +103,7 @@ def test_a_lease_that_is_being_broken_ends_no_later_than_it_would_have(azure: Az
 
 def test_a_lease_runs_out_by_itself_and_each_renewal_gives_it_its_whole_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.monotonic()
-    lease = blob_lease.Lease()
+    lease = Lease()
     monkeypatch.setattr(time, "monotonic", lambda: now)
     _, answered = lease.carry_out("acquire", {"x-ms-lease-duration": "15"})
     now += 14.9
@@ -126,7 +126,7 @@ def test_a_lease_runs_out_by_itself_and_each_renewal_gives_it_its_whole_time(mon
 )
 def test_what_makes_no_sense_is_a_400(action: str, headers: dict[str, str], code: str) -> None:
     with pytest.raises(access.BlobError) as raised:
-        blob_lease.Lease().carry_out(action, headers)
+        Lease().carry_out(action, headers)
     assert (raised.value.status, raised.value.code) == (400, code)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import world
-from sandbox.kubernetes import server
+from sandbox.kubernetes.state import KubernetesApi
 from tests.remedies.shell import Shell
 
 SECRET = "storage-sas"
@@ -24,8 +24,8 @@ def running() -> Iterator[world.World]:
 
 
 @pytest.fixture
-def cluster(running: world.World) -> server.KubernetesApi:
-    assert isinstance(running.cluster, server.KubernetesApi)
+def cluster(running: world.World) -> KubernetesApi:
+    assert isinstance(running.cluster, KubernetesApi)
     return running.cluster
 
 
@@ -34,17 +34,17 @@ def shell(running: world.World, tmp_path: Path) -> Shell:
     return Shell(running, tmp_path)
 
 
-def may(cluster: server.KubernetesApi, shell: Shell, verb: str, what: str = f"secrets/{SECRET}") -> bool:
+def may(cluster: KubernetesApi, shell: Shell, verb: str, what: str = f"secrets/{SECRET}") -> bool:
     line = f"kubectl --kubeconfig {cluster.kubeconfig} auth can-i {verb} {what} -n default"
     return shell.run(line).output == "yes\n"
 
 
-def as_user(cluster: server.KubernetesApi, shell: Shell, line: str) -> tuple[int, str]:
+def as_user(cluster: KubernetesApi, shell: Shell, line: str) -> tuple[int, str]:
     done = shell.run(f"kubectl --kubeconfig {cluster.kubeconfig} {line}")
     return done.status, done.complaint
 
 
-def test_bound_role_takes_the_denial_away(cluster: server.KubernetesApi, shell: Shell) -> None:
+def test_bound_role_takes_the_denial_away(cluster: KubernetesApi, shell: Shell) -> None:
     cluster.denied |= {"get", "delete"}
     shell.carry_out(f"kubectl -n default create secret generic {SECRET} --from-literal=a=b")
     status, complaint = as_user(cluster, shell, f"get secret {SECRET}")
@@ -57,7 +57,7 @@ def test_bound_role_takes_the_denial_away(cluster: server.KubernetesApi, shell: 
     assert as_user(cluster, shell, f"delete secret {SECRET}")[0] == 0
 
 
-def test_reconciled_binding_gets_one_user_more(cluster: server.KubernetesApi, shell: Shell) -> None:
+def test_reconciled_binding_gets_one_user_more(cluster: KubernetesApi, shell: Shell) -> None:
     cluster.denied.add("get")
     shell.carry_out(f"{GRANT} --user=somebody")
     assert not may(cluster, shell, "get")
@@ -68,7 +68,7 @@ def test_reconciled_binding_gets_one_user_more(cluster: server.KubernetesApi, sh
     assert [subject["name"] for subject in binding["subjects"]] == ["somebody", USER]
 
 
-def test_role_grants_its_verbs_on_its_secret_in_its_namespace(cluster: server.KubernetesApi, shell: Shell) -> None:
+def test_role_grants_its_verbs_on_its_secret_in_its_namespace(cluster: KubernetesApi, shell: Shell) -> None:
     cluster.denied |= {"get", "update"}
     shell.carry_out(f"kubectl create namespace team && {GRANT} --user={USER}")
     assert not may(cluster, shell, "update")
@@ -77,7 +77,7 @@ def test_role_grants_its_verbs_on_its_secret_in_its_namespace(cluster: server.Ku
     assert as_user(cluster, shell, f"get secret {SECRET} -n team")[0] == 1
 
 
-def test_create_is_granted_by_a_role_without_names_only(cluster: server.KubernetesApi, shell: Shell) -> None:
+def test_create_is_granted_by_a_role_without_names_only(cluster: KubernetesApi, shell: Shell) -> None:
     cluster.denied.add("create")
     make = f"create secret generic {SECRET} --from-literal=a=b"
     line = "kubectl create role {0} --verb=create --resource=secrets {1} && "
@@ -88,7 +88,7 @@ def test_create_is_granted_by_a_role_without_names_only(cluster: server.Kubernet
     assert as_user(cluster, shell, make) == (0, "")
 
 
-def test_service_account_is_bound_by_its_own_name(cluster: server.KubernetesApi, shell: Shell) -> None:
+def test_service_account_is_bound_by_its_own_name(cluster: KubernetesApi, shell: Shell) -> None:
     cluster.denied.add("get")
     cluster.user = "system:serviceaccount:rotator:robot"
     shell.carry_out(f"{GRANT} --serviceaccount=default:robot")
@@ -97,7 +97,7 @@ def test_service_account_is_bound_by_its_own_name(cluster: server.KubernetesApi,
     assert may(cluster, shell, "get")
 
 
-def test_namespace_made_by_the_administrator_holds_secrets(cluster: server.KubernetesApi, shell: Shell) -> None:
+def test_namespace_made_by_the_administrator_holds_secrets(cluster: KubernetesApi, shell: Shell) -> None:
     read = "get --raw /api/v1/namespaces/team"
     status, complaint = as_user(cluster, shell, read)
     assert (status, 'namespaces "team" not found' in complaint) == (1, True)
@@ -107,7 +107,7 @@ def test_namespace_made_by_the_administrator_holds_secrets(cluster: server.Kuber
     assert ("team", SECRET) in cluster.secrets
 
 
-def test_namespaces_can_be_denied_and_granted(cluster: server.KubernetesApi, shell: Shell) -> None:
+def test_namespaces_can_be_denied_and_granted(cluster: KubernetesApi, shell: Shell) -> None:
     cluster.denied.add("get namespaces")
     status, complaint = as_user(cluster, shell, "get --raw /api/v1/namespaces/default")
     assert status == 1
@@ -118,7 +118,7 @@ def test_namespaces_can_be_denied_and_granted(cluster: server.KubernetesApi, she
     assert as_user(cluster, shell, "get --raw /api/v1/namespaces/default")[0] == 0
 
 
-def test_only_the_administrator_writes_roles(cluster: server.KubernetesApi, shell: Shell) -> None:
+def test_only_the_administrator_writes_roles(cluster: KubernetesApi, shell: Shell) -> None:
     status, complaint = as_user(cluster, shell, "create role mine --verb=get --resource=secrets")
     assert status == 1
     assert f'User "{USER}" cannot create resource "roles" in API group "rbac.authorization.k8s.io"' in complaint

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.kubernetes import server
+from sandbox.kubernetes.server import KubernetesServer
+from sandbox.kubernetes.state import KubernetesApi, KubernetesFault
 from sandbox.server import background, certificates, journal
 
 SECRETS = "/api/v1/namespaces/default/secrets"
@@ -21,12 +22,13 @@ OTHER = {"metadata": {"name": "other"}, "stringData": {"key": "one"}}
 class Client:
     """Sends requests with the token of the kubeconfig, or with the one given."""
 
-    def __init__(self, api: server.KubernetesApi, authority: certificates.Authority) -> None:
+    def __init__(self, api: KubernetesApi, server: KubernetesServer, authority: certificates.Authority) -> None:
         self._context = authority.client_context()
         self.api = api
+        self.server = server
 
     def ask(self, method: str, path: str, body: object = None, token: str = "") -> tuple[int, dict[str, Any]]:
-        connection = http.client.HTTPSConnection("127.0.0.1", self.api.port, context=self._context, timeout=5)
+        connection = http.client.HTTPSConnection("127.0.0.1", self.server.port, context=self._context, timeout=5)
         headers = {"Authorization": f"Bearer {token or self.api.token}", "Content-Type": "application/json"}
         if method == "PATCH":
             headers["Content-Type"] = "application/merge-patch+json"
@@ -45,10 +47,10 @@ def record() -> journal.Journal:
 def client(
     loop: background.Background, authority: certificates.Authority, record: journal.Journal, tmp_path: Path
 ) -> Iterator[Client]:
-    api = server.KubernetesApi(record, authority, tmp_path)
-    loop.run(api.start())
-    yield Client(api, authority)
-    loop.run(api.stop())
+    api = KubernetesApi(record, tmp_path)
+    server = KubernetesServer(api, authority)
+    with loop.serving(server):
+        yield Client(api, server, authority)
 
 
 def test_unknown_token_is_unauthorized(client: Client) -> None:
@@ -88,8 +90,8 @@ def test_a_webhook_refuses_what_lacks_a_label_in_dry_runs_too(client: Client) ->
 
 def test_faults_are_used_up_in_order_and_tell_dry_runs_apart(client: Client) -> None:
     client.api.faults += [
-        server.KubernetesFault("create", dry_run=False),
-        server.KubernetesFault("create", 503, "ServiceUnavailable", "try later"),
+        KubernetesFault("create", dry_run=False),
+        KubernetesFault("create", 503, "ServiceUnavailable", "try later"),
     ]
     assert client.ask("POST", DRY_RUN, MANIFEST)[0] == 503
     assert client.ask("POST", DRY_RUN, MANIFEST)[0] == 201
@@ -99,7 +101,7 @@ def test_faults_are_used_up_in_order_and_tell_dry_runs_apart(client: Client) -> 
 
 
 def test_fault_may_hide_that_the_request_was_carried_out(client: Client, record: journal.Journal) -> None:
-    client.api.faults.append(server.KubernetesFault("create", carried_out=True))
+    client.api.faults.append(KubernetesFault("create", carried_out=True))
     assert client.ask("POST", SECRETS, MANIFEST)[0] == 500
     assert [change.type for change in client.api.history] == ["ADDED"]
     phases = [(event.action, event.detail, event.phase) for event in record.events("cluster")]
@@ -147,12 +149,12 @@ def test_namespaces_can_be_made_and_hold_secrets_of_their_own(client: Client) ->
 
 
 def test_watches_end_with_the_server(client: Client, loop: background.Background) -> None:
-    connection = http.client.HTTPSConnection("127.0.0.1", client.api.port, context=client._context, timeout=5)
+    connection = http.client.HTTPSConnection("127.0.0.1", client.server.port, context=client._context, timeout=5)
     with contextlib.closing(connection):
         connection.request("GET", f"{SECRETS}?watch=true", headers={"Authorization": f"Bearer {client.api.token}"})
         with connection.getresponse() as response:
             client.ask("POST", SECRETS, MANIFEST)
             assert json.loads(response.readline())["type"] == "ADDED"
-            loop.run(client.api.stop())
+            loop.run(client.server.stop())
             with contextlib.suppress(ConnectionError, http.client.IncompleteRead):
                 assert response.readline() == b""

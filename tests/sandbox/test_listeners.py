@@ -13,6 +13,7 @@ import pytest
 
 from sandbox import world
 from sandbox.listeners import insights, webhook
+from sandbox.options import Options
 from sandbox.server import faults
 
 Answer = tuple[int, str, http.client.HTTPMessage]
@@ -20,7 +21,7 @@ Answer = tuple[int, str, http.client.HTTPMessage]
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[world.World]:
-    with world.World(world.Options(webhook=True, insights=True)) as started:
+    with world.World(Options(webhook=True, insights=True)) as started:
         yield started
 
 

@@ -12,7 +12,7 @@ from azure.core.rest import HttpRequest, HttpResponse
 from azure.keyvault.secrets import SecretClient
 
 from sandbox.azure import account_sas, service_sas
-from sandbox.key_vault import server
+from sandbox.key_vault.state import SAMPLE_PERMISSIONS
 from tests.sandbox.conftest import ACCOUNT, Azure
 
 DEFINITION = {
@@ -254,7 +254,7 @@ def test_an_account_is_read_switched_deleted_recovered_and_set(azure: Azure, cli
 
 
 def test_the_sample_s_access_policy_does_not_let_the_account_be_read(azure: Azure, client: SecretClient) -> None:
-    azure.vault.permissions = set(server.SAMPLE_PERMISSIONS)
+    azure.vault.permissions = set(SAMPLE_PERMISSIONS)
     assert send(client, "PUT", PATH, DEFINITION).status_code == 200
     response = send(client, "GET", f"/storage/{ACCOUNT}")
     assert response.status_code == 403

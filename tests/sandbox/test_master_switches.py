@@ -12,7 +12,7 @@ import paramiko
 import pytest
 
 from sandbox.master import keys
-from sandbox.master import server as master
+from sandbox.master.server import Master
 from sandbox.server import background, journal
 
 SECONDS = 10.0
@@ -25,7 +25,7 @@ KEY_PAIR = keys.generate()
 class Running:
     """A master that has one user, and the way to it."""
 
-    master: master.Master
+    master: Master
     journal: journal.Journal
 
     def steps(self) -> list[tuple[str, str]]:
@@ -55,20 +55,17 @@ class Running:
 
 @pytest.fixture(scope="module")
 def loop() -> Iterator[background.Background]:
-    running = background.Background()
-    running.start()
-    yield running
-    running.stop()
+    with background.Background() as running:
+        yield running
 
 
 @pytest.fixture
 def running(loop: background.Background, tmp_path: Path) -> Iterator[Running]:
     record = journal.Journal()
-    server = master.Master(record, tmp_path, tmp_path / "kubeconfig", host_key_types=["ssh-ed25519"])
+    server = Master(record, tmp_path, tmp_path / "kubeconfig", host_key_types=["ssh-ed25519"])
     server.authorized_keys.append(KEY_PAIR.public_line)
-    loop.run(server.start())
-    yield Running(server, record)
-    loop.run(server.stop())
+    with loop.serving(server):
+        yield Running(server, record)
 
 
 def wait_for(path: Path) -> None:

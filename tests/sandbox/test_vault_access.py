@@ -1,4 +1,5 @@
 import http.client
+import urllib.parse
 from collections.abc import Mapping
 
 import pytest
@@ -13,7 +14,7 @@ from tests.sandbox.conftest import Azure
 
 def status_and_challenge(azure: Azure, headers: Mapping[str, str]) -> tuple[int, str]:
     context = azure.authority.client_context()
-    connection = http.client.HTTPSConnection("127.0.0.1", azure.vault.port, context=context, timeout=5)
+    connection = http.client.HTTPSConnection(urllib.parse.urlsplit(azure.vault.url).netloc, context=context, timeout=5)
     try:
         connection.request("GET", "/secrets/greeting/?api-version=7.4", headers=dict(headers))
         with connection.getresponse() as response:

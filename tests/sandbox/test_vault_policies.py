@@ -10,7 +10,8 @@ from azure.identity import ManagedIdentityCredential
 from azure.keyvault.secrets import SecretClient
 
 from sandbox import world
-from sandbox.key_vault import server
+from sandbox.key_vault.state import SAMPLE_PERMISSIONS
+from sandbox.options import Options
 from sandbox.resource_manager import roles
 from tests import surroundings
 
@@ -20,7 +21,7 @@ EVERY = {"storage/all", "secrets/all"}
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch) -> Iterator[world.World]:
     """As a deployment leaves it, before anybody onboards."""
-    with world.World(world.Options(onboarded=False)) as started:
+    with world.World(Options(onboarded=False)) as started:
         yield surroundings.enter(started, monkeypatch)
 
 
@@ -74,9 +75,9 @@ def test_an_identity_without_a_policy_may_do_nothing(onboarded: world.World) -> 
 
 
 def test_the_minimum_is_that_of_the_sample_for_both() -> None:
-    with world.World(world.Options(minimal_permissions=True)) as running:
-        assert running.vault.permissions == server.SAMPLE_PERMISSIONS
-        assert running.vault.policies[running.app_object_id] == server.SAMPLE_PERMISSIONS
+    with world.World(Options(minimal_permissions=True)) as running:
+        assert running.vault.permissions == SAMPLE_PERMISSIONS
+        assert running.vault.policies[running.app_object_id] == SAMPLE_PERMISSIONS
 
 
 def test_a_policy_can_take_a_while_to_be_known_everywhere(onboarded: world.World) -> None:

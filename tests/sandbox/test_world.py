@@ -23,8 +23,9 @@ from azure.keyvault.secrets import SecretClient
 from azure.storage.blob import BlobServiceClient, ContainerClient
 from cryptography.hazmat.primitives import serialization
 
-from sandbox import parts, world
+from sandbox import programs, world
 from sandbox.master import keys
+from sandbox.options import Options
 from sandbox.resource_manager import roles
 from tests import surroundings
 
@@ -148,12 +149,13 @@ def test_a_role_that_is_taken_away_lets_nobody_in(running: world.World) -> None:
     assert bearer(running, token)[0] == 200
 
 
+@pytest.mark.real
 def test_azurite_is_the_app_s_storage_by_connection_string() -> None:
     try:
-        parts.require_azurite()
-    except parts.MissingPartError as missing:
+        programs.require_azurite()
+    except programs.MissingProgramError as missing:
         pytest.skip(str(missing))
-    with world.World(world.Options(azurite=True)) as started:
+    with world.World(Options(azurite=True)) as started:
         assert "AzureWebJobsStorage__blobServiceUri" not in started.settings
         connection = started.settings["AzureWebJobsStorage"]
         ca = str(started.authority.ca_path)
@@ -196,7 +198,7 @@ def test_a_secret_is_read_as_the_cluster_s_administrator(running: world.World) -
 
 def test_a_stopped_world_leaves_nothing_behind() -> None:
     threads = set(threading.enumerate())
-    with world.World(world.Options(minimal_permissions=True)) as started:
+    with world.World(Options(minimal_permissions=True)) as started:
         assert started.vault.permissions.isdisjoint({"storage/get", "storage/regeneratekey"})
         directory = started.directory
     assert set(threading.enumerate()) <= threads

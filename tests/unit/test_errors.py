@@ -42,7 +42,7 @@ CLASSES: list[type[RotatorError]] = [
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_every_error_is_explained_and_of_our_own_family(kind: type[RotatorError]) -> None:
-    assert (kind.__dict__.get("__doc__") or "").endswith(".")
+    assert (kind.__dict__.get("__doc__") or "").rstrip().endswith(".")
     assert kind is RotatorError or kind.__name__.endswith("Error")
 
 

@@ -156,7 +156,7 @@ def test_refusal_is_told_apart_from_trouble_by_its_status(error: errors.RotatorE
         raise error
 
     request = func.HttpRequest("POST", "/api/rotate", body=b"")
-    answer = function_app._carry_out(request, set(), refuse)
+    answer = function_app._run_and_answer(request, set(), refuse)
     assert (answer.status_code, json.loads(answer.get_body())) == (status, error.as_json())
 
 

@@ -47,14 +47,14 @@ def test_missing_protocol_is_what_a_definition_for_both_protocols_asks_for(chang
         ({"spr": "http"}, "protocol is 'http' instead of 'https'"),
         ({"sv": "2018-11-09"}, "version 2018-11-09 is later than 2018-03-28, which Key Vault cannot sign"),
         ({"sv": "2026-02-06"}, "version 2026-02-06 is later than 2018-03-28"),
-        ({"sip": "203.0.113.9"}, "it has the fields sip, which nobody asked for"),
+        ({"sip": "203.0.113.9"}, "it has the fields sip, which are not in the definition"),
         ({"sip": "203.0.113.9", "ses": "scope"}, "it has the fields sip, ses"),
         ({"new thing": "MDEyMzQ1"}, "it has the fields an unknown one"),
         ({"st": "2026-07-01T12:05:01Z"}, "not valid before 2026-07-01T12:05:01Z"),
         ({"se": "2026-07-01T11:59:59Z"}, "expired at 2026-07-01T11:59:59Z"),
         ({"se": "2026-07-01T12:00:00Z"}, "expired at 2026-07-01T12:00:00Z"),
-        ({"se": "2026-07-01T15:54:59Z"}, "lives for 3:54:59 instead of 4:00:00"),
-        ({"se": "2026-07-01T16:05:01Z"}, "lives for 4:05:01, longer than 4:00:00"),
+        ({"se": "2026-07-01T15:54:59Z"}, "is valid for 3:54:59 instead of 4:00:00"),
+        ({"se": "2026-07-01T16:05:01Z"}, "is valid for 4:05:01, longer than 4:00:00"),
     ],
 )
 def test_sas_that_is_not_what_was_asked_for_is_refused_with_what_differs(
@@ -71,12 +71,12 @@ def test_all_that_differs_is_told_at_once() -> None:
         check(token(sp="r", ss="q", se="2026-07-01T13:00:00Z"))
     assert "services are 'q'" in str(caught.value)
     assert "permissions are 'r'" in str(caught.value)
-    assert "lives for 1:00:00" in str(caught.value)
+    assert "is valid for 1:00:00" in str(caught.value)
 
 
 def test_tolerance_of_a_short_sas_is_a_quarter_of_its_life() -> None:
     check(token(se="2026-07-01T12:06:00Z"), SHORT)
-    with pytest.raises(errors.SasError, match="lives for 0:05:59 instead of 0:08:00"):
+    with pytest.raises(errors.SasError, match="is valid for 0:05:59 instead of 0:08:00"):
         check(token(se="2026-07-01T12:05:59Z"), SHORT)
 
 

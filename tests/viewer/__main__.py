@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sandbox import parts
+from sandbox import programs
 from sandbox.world import SECRET_NAME, World
 from tests.viewer.process import Viewer, settings_for
 from tests.viewer.volume import SecretVolume
@@ -25,8 +25,8 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     try:
-        parts.require_kubectl()
-    except parts.MissingPartError as missing:
+        programs.require_kubectl()
+    except programs.MissingProgramError as missing:
         console.print(str(missing))
         return 2
     with World() as world, tempfile.TemporaryDirectory(prefix="viewer-") as name:

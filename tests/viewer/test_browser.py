@@ -16,6 +16,8 @@ from tests.viewer.conftest import KEY, deliver, started
 from tests.viewer.process import Viewer, running, settings_for
 from tests.viewer.volume import SecretVolume
 
+pytestmark = pytest.mark.real
+
 WIDTHS = "[...document.images].every(image => image.complete) && [...document.images].map(image => image.naturalWidth)"
 FINGERPRINT = "document.getElementById('fingerprint')?.textContent"
 EXPIRES = "document.getElementById('expires')?.dateTime"
@@ -34,10 +36,10 @@ class Stage:
     directory: Path
 
 
-@pytest.fixture(params=["sandbox", "azurite"])
-def stage(request: pytest.FixtureRequest, tmp_path: Path, volume: SecretVolume) -> Iterator[Stage]:
+@pytest.fixture
+def stage(tmp_path: Path, volume: SecretVolume) -> Iterator[Stage]:
     chromium = browser.require_chromium()
-    with started(azurite=request.param == "azurite") as world:
+    with started(azurite=True) as world:
         deliver(world, volume)
         settings = {**settings_for(world, volume.path / KEY), "REFRESH_SECONDS": "1"}
         with running(settings, tmp_path / "viewer.log") as viewer:

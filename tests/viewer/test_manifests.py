@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import parts
+from sandbox import programs
 from sandbox.kubernetes.envtest import EnvtestApi
 from sandbox.server import background
 from sandbox.world import SECRET_NAME
@@ -28,8 +28,8 @@ def kubectl(*arguments: str, stdin: str = "") -> str:
 def built() -> str:
     """What `kubectl apply -k` would send."""
     try:
-        parts.require_kubectl()
-    except parts.MissingPartError as missing:
+        programs.require_kubectl()
+    except programs.MissingProgramError as missing:
         pytest.skip(str(missing))
     return kubectl("kustomize", str(MANIFESTS))
 
@@ -62,17 +62,12 @@ def container(pod: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EnvtestApi]:
     try:
-        assets = parts.envtest_assets("")
-    except parts.MissingPartError as missing:
+        assets = programs.envtest_assets("")
+    except programs.MissingProgramError as missing:
         pytest.skip(str(missing))
-    server, loop = EnvtestApi(tmp_path_factory.mktemp("api"), assets), background.Background()
-    loop.start()
-    try:
-        loop.run(server.start())
+    server = EnvtestApi(tmp_path_factory.mktemp("api"), assets)
+    with background.Background() as loop, loop.serving(server):
         yield server
-        loop.run(server.stop())
-    finally:
-        loop.stop()
 
 
 def test_the_pod_is_hardened(pod: dict[str, Any], container: dict[str, Any]) -> None:
@@ -139,6 +134,7 @@ def test_probes_service_and_policy_lead_to_the_port_and_the_pods(
     assert objects["NetworkPolicy"]["spec"]["policyTypes"] == ["Ingress", "Egress"]
 
 
+@pytest.mark.real
 def test_the_real_api_server_takes_all_of_it(built: str, api: EnvtestApi) -> None:
     told = kubectl("--kubeconfig", str(api.kubeconfig), "apply", "--dry-run=server", "-f", "-", stdin=built)
 

@@ -1,1 +1,1 @@
-"""The function app's own storage (`AzureWebJobsStorage`): leases and containers in it, and settings that name it."""
+"""The function app's own storage (`AzureWebJobsStorage`): the settings that name it, and its containers and leases."""

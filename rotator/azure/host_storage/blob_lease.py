@@ -1,4 +1,4 @@
-"""The lease as one on a blob in the app's own storage account.
+"""The run lock as a lease on a blob in the app's own storage account.
 
 https://learn.microsoft.com/rest/api/storageservices/lease-blob
 """
@@ -28,10 +28,11 @@ _REFUSED = (*blob_containers.EXISTS, HTTPStatus.NOT_FOUND)  # not found: the blo
 
 
 class BlobLease:
-    """A context manager that holds the lease on the blob `name`, which a thread renews meanwhile.
+    """A context manager that holds the lease on the blob `name`; a thread renews it until the context is left.
 
-    A process that dies keeps others out for `seconds` (15 to 60) from its last renewal on. `whole` bounds one try of a
-    request, in seconds. Making one raises LeaseUnavailableError; entering it that too, or BusyError.
+    The lease lasts `seconds` (15 to 60) after its last renewal, so a process that dies blocks other runs for as long.
+    `whole` bounds one try of a request, in seconds. The constructor raises LeaseUnavailableError; entering the context
+    raises LeaseUnavailableError or BusyError.
     """
 
     def __init__(
@@ -53,59 +54,60 @@ class BlobLease:
         self._blob = self._container.get_blob_client(name)
         self._lease = BlobLeaseClient(self._blob)
         self._ends = 0.0
-        self._lost = ""
-        self._turn = threading.Lock()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+        self._lost_because = ""
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._renew_until_ended, name="lease", daemon=True)
 
     def __enter__(self) -> Self:
-        """Acquire the lease, and say in the blob's metadata who has it."""
+        """Acquire the lease, and write its holder into the blob's metadata."""
         try:
             self._acquire()
         except errors.BusyError:
             self._container.close()
             raise
-        except Exception as error:  # noqa: BLE001  # the SDK meets what is no storage with more than its own errors
+        except Exception as error:  # noqa: BLE001  # where no storage answers, the SDK raises more than its own errors
             self._container.close()
             # Not chained: the foreign message may quote a URL, and with it a SAS.
-            raise blob_containers.failure(LeaseUnavailableError, self._container, error) from None
+            raise blob_containers.error_for(LeaseUnavailableError, self._container, error) from None
         self._thread.start()
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        """Give the lease back, unless it is lost."""
-        self._over.set()
-        with self._turn:
-            if not self._lost:
+        """Release the lease, unless it is lost."""
+        self._ended.set()
+        with self._lock:
+            if not self._lost_because:
                 self._release()
         self._thread.join()
         self._container.close()
 
     def fence(self) -> None:
-        """Renew the lease now; raises LeaseLostError when that does not succeed, and ever after."""
-        with self._turn:
-            if not self._lost:
+        """Renew the lease now; raises LeaseLostError when that fails, and at each later call."""
+        with self._lock:
+            if not self._lost_because:
                 self._renew(last=True)
-            if self._lost:
-                raise LeaseLostError(self._lost)
+            if self._lost_because:
+                raise LeaseLostError(self._lost_because)
 
     def _acquire(self) -> None:
-        asked = time.monotonic()
+        """Acquire the lease; create the blob if there is none. Raises BusyError if another run holds the lease."""
+        began = time.monotonic()
         for missing in (True, False):
             try:
                 self._lease.acquire(self._seconds)
                 break
             except HttpResponseError as error:
-                if blob_containers.code(error) == "LeaseAlreadyPresent":
-                    raise lease.busy(self._present_holder()) from None
+                if blob_containers.error_code(error) == "LeaseAlreadyPresent":
+                    raise lease.busy_error(self._present_holder()) from None
                 if error.status_code != HTTPStatus.NOT_FOUND or not missing:
                     raise
                 self._make_blob()
-        self._ends = asked + self._seconds
+        self._ends = began + self._seconds
         try:
             self._blob.set_blob_metadata(self._holder.as_metadata(), lease=self._lease)
-        except blob_containers.TROUBLE as error:
-            logger.warning("others are not told who has the lease %s: %s", self._name, self._said(error))
+        except blob_containers.ERRORS as error:
+            logger.warning("the lease %s does not show its holder: %s", self._name, self._describe(error))
 
     def _make_blob(self) -> None:
         for make in (self._container.create_container, lambda: self._blob.upload_blob(b"")):
@@ -115,81 +117,85 @@ class BlobLease:
                 if error.status_code not in blob_containers.EXISTS:
                     raise
 
-    def _keep(self) -> None:
+    def _renew_until_ended(self) -> None:
+        """The thread: renew the lease every `renew_every` seconds, and every second after a failure."""
         pause = self._renew_every
-        while not self._over.wait(pause):
-            with self._turn:
-                if self._lost or self._over.is_set():
+        while not self._ended.wait(pause):
+            with self._lock:
+                if self._lost_because or self._ended.is_set():
                     return
-                trouble = self._renew(last=False)
-            if trouble:
-                logger.warning("%s", trouble)
-            pause = blob_containers.PAUSE_SECONDS if trouble else self._renew_every
+                problem = self._renew(last=False)
+            if problem:
+                logger.warning("%s", problem)
+            pause = blob_containers.PAUSE_SECONDS if problem else self._renew_every
 
     def _renew(self, *, last: bool) -> str:
-        """Renew and say what went wrong. A refusal loses the lease; other trouble does when it's the last try."""
-        asked = time.monotonic()
+        """Renew the lease; return what went wrong, or "".
+
+        A refusal loses the lease. Any other error loses it after the `last` try, or once the lease has ended.
+        """
+        began = time.monotonic()
         try:
             self._lease.renew()
         except HttpResponseError as error:
             if error.status_code in _REFUSED:
-                self._lost = self._taken(error)
-                return self._lost
-            return self._not_renewed(self._said(error), last=last)
+                self._lost_because = self._loss(error)
+                return self._lost_because
+            return self._not_renewed(self._describe(error), last=last)
         except Exception as error:
-            # A defect must end neither the renewal, which is this thread's, nor stay unseen.
-            if not isinstance(error, blob_containers.TROUBLE):
+            # A defect must neither end the thread that renews, nor stay unseen.
+            if not isinstance(error, blob_containers.ERRORS):
                 logger.exception("the renewal of the lease %s met a defect, and goes on", self._name)
-            return self._not_renewed(self._said(error), last=last)
-        self._ends = asked + self._seconds
+            return self._not_renewed(self._describe(error), last=last)
+        self._ends = began + self._seconds
         return ""
 
-    def _not_renewed(self, said: str, *, last: bool) -> str:
+    def _not_renewed(self, reason: str, *, last: bool) -> str:
         if last or time.monotonic() >= self._ends:
-            self._lost = f"whether the lease {self._name} still holds cannot be told: {said}"
-        return self._lost or f"the lease {self._name} is not renewed yet: {said}"
+            self._lost_because = f"it is not known whether the lease {self._name} is still held: {reason}"
+        return self._lost_because or f"the lease {self._name} is not renewed yet: {reason}"
 
     def _release(self) -> None:
         try:
             self._blob.set_blob_metadata({}, lease=self._lease)
             self._lease.release()
         except Exception as error:  # noqa: BLE001  # the run is over, and its outcome is what counts
-            logger.warning("the lease %s could not be given back, and will expire: %s", self._name, self._said(error))
+            logger.warning("the lease %s could not be released, and will expire: %s", self._name, self._describe(error))
 
-    def _taken(self, error: Exception) -> str:
+    def _loss(self, error: Exception) -> str:
         other = self._present_holder()
         if other is None or other.run == self._holder.run:
-            return f"the lease {self._name} is lost: {self._said(error)}"
+            return f"the lease {self._name} is lost: {self._describe(error)}"
         return f"the lease {self._name} went to another run: {other}"
 
     def _present_holder(self) -> Holder | None:
-        time.sleep(0.3)  # whoever has it since a moment ago may not have said so yet
+        time.sleep(0.3)  # a run that acquired it just now writes the metadata next
         try:
             return Holder.from_metadata(self._blob.get_blob_properties().metadata or {})
-        except Exception:  # noqa: BLE001  # who has it is worth a word only
+        except Exception:  # noqa: BLE001  # the holder only makes a message clearer
             return None
 
-    def _said(self, error: Exception) -> str:
-        return blob_containers.said(self._container, error)
+    def _describe(self, error: Exception) -> str:
+        return blob_containers.describe(self._container, error)
 
 
 @dataclasses.dataclass(frozen=True)
-class Seen:
-    """Whether a lease is held, and by whom, as far as its holder has said so."""
+class LeaseState:
+    """Whether a lease is held, and by whom, if its holder has written that."""
 
     held: bool
     holder: Holder | None = None
 
 
-def look(storage: HostStorage, name: str, credential: TokenCredential) -> Seen:
-    """See who holds the lease on the blob `name`; takes and makes nothing. Raises LeaseUnavailableError."""
+def read(storage: HostStorage, name: str, credential: TokenCredential) -> LeaseState:
+    """Read who holds the lease on the blob `name`, without changing anything. Raises LeaseUnavailableError."""
     container = blob_containers.container(storage, CONTAINER, credential, LeaseUnavailableError)
     with contextlib.closing(container):
         try:
             blob = container.get_blob_client(name).get_blob_properties()
-        except blob_containers.TROUBLE as error:
+        except blob_containers.ERRORS as error:
             if blob_containers.is_absent(error):
-                return Seen(held=False)
-            raise blob_containers.failure(LeaseUnavailableError, container, error) from None
+                return LeaseState(held=False)
+            raise blob_containers.error_for(LeaseUnavailableError, container, error) from None
     held = blob.lease.status == "locked"
-    return Seen(held, Holder.from_metadata(blob.metadata) if held else None)
+    return LeaseState(held, Holder.from_metadata(blob.metadata) if held else None)

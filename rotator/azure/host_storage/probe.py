@@ -1,4 +1,4 @@
-"""The app's own storage as a check sees it: who has the lease, and whether reports have a place. Makes nothing."""
+"""Checks of the app's own storage that change nothing: who holds the lease, and whether reports can be written."""
 
 import contextlib
 from collections.abc import Iterator
@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from azure.core.credentials import TokenCredential
 from azure.storage.blob import ContainerClient
 
-from rotator import errors
 from rotator.azure import identity
-from rotator.azure.errors import ArchiveError, LeaseUnavailableError
+from rotator.azure.errors import ArchiveError, HostStorageError, LeaseUnavailableError
 from rotator.azure.host_storage import blob_containers, blob_lease
 from rotator.azure.host_storage.lease import Holder
 from rotator.azure.host_storage.storage_settings import HostStorage
@@ -27,36 +26,42 @@ class HostStorageProbe:
         self._lease = lease
         self._credential = credential
 
+    @property
+    def blob_url(self) -> str | None:
+        """Its URL; None where a connection string opens it."""
+        return self._storage.blob_url
+
     def holder(self) -> Holder | str | None:
-        """Say who has the lease; raises LeaseUnavailableError, also where it could not be taken."""
+        """Return the lease's holder, or None. Raises LeaseUnavailableError, also if a run could not acquire it."""
         with self._signed_in() as credential:
-            with self._asked(blob_lease.CONTAINER, credential, LeaseUnavailableError) as container:
-                blob_containers.may_write(container, self._lease)
-            seen = blob_lease.look(self._storage, self._lease, credential)
-        return (seen.holder or "which one is not known") if seen.held else None
+            with self._opened(blob_lease.CONTAINER, credential, LeaseUnavailableError) as container:
+                blob_containers.check_write(container, self._lease)
+            state = blob_lease.read(self._storage, self._lease, credential)
+        return (state.holder or "which one is not known") if state.held else None
 
     def whoami(self) -> Principal:
-        """Say who opens it, which need not be the vault's identity."""
+        """Return the identity that opens the storage, which may be another than the vault's."""
         with self._signed_in() as credential:
             return identity.describe(credential, _SCOPE)
 
     def container(self) -> bool:
-        """Tell whether the container for reports is there; raises ArchiveError, also where it could not be written."""
+        """Whether the container for reports exists; raises ArchiveError, also if it could not be written."""
         name = self._plan.report_container or ""
-        with self._signed_in() as credential, self._asked(name, credential, ArchiveError) as container:
-            blob_containers.may_write(container, "check")
+        with self._signed_in() as credential, self._opened(name, credential, ArchiveError) as container:
+            blob_containers.check_write(container, "check")
             return container.exists()
 
     @contextlib.contextmanager
-    def _asked(
-        self, name: str, credential: TokenCredential, unusable: type[errors.RotatorError]
+    def _opened(
+        self, name: str, credential: TokenCredential, unusable: type[HostStorageError]
     ) -> Iterator[ContainerClient]:
+        """Yield the container's client; raise `unusable` for errors of the SDK."""
         container = blob_containers.container(self._storage, name, credential, unusable)
         with contextlib.closing(container):
             try:
                 yield container
-            except blob_containers.TROUBLE as error:
-                raise blob_containers.failure(unusable, container, error) from None
+            except blob_containers.ERRORS as error:
+                raise blob_containers.error_for(unusable, container, error) from None
 
     def _signed_in(self) -> contextlib.AbstractContextManager[TokenCredential]:
         return blob_containers.signed_in(self._storage, self._plan.client_id, self._credential)

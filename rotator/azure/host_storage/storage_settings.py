@@ -1,4 +1,7 @@
-"""The function app's own storage: where it is, and which settings would stop the app with an account's keys."""
+"""The function app's own storage: where it is, and which settings open it with an account key.
+
+Such a setting stops the app when that key is regenerated.
+"""
 
 import dataclasses
 import urllib.parse
@@ -10,11 +13,11 @@ from rotator.redaction import SecretText
 _SETTING = "AzureWebJobsStorage"
 _PARTS = ("", "__accountName", "__blobServiceUri", "__clientId")
 _ENDPOINTS = ("blobendpoint", "queueendpoint", "tableendpoint", "fileendpoint")
-# App Service gives the process each app setting twice, and each of its connection strings under a prefix.
+# App Service sets each app setting twice in the environment, and each of its connection strings under a prefix.
 # https://learn.microsoft.com/azure/app-service/reference-app-settings
 _AS_APP_SETTING = "APPSETTING_"
 _AS_CONNECTION_STRING = "CUSTOMCONNSTR_"
-_WITHOUT_PREFIX = {
+_REMEDIES = {
     _SETTING: (
         "set AzureWebJobsStorage__accountName=<account> in its place, and give the app's identity the role Storage "
         "Blob Data Owner there"
@@ -35,7 +38,7 @@ _WITHOUT_PREFIX = {
 
 @dataclasses.dataclass(frozen=True)
 class HostStorage:
-    """Blob storage by connection string, or by URL and identity; one of the two is there."""
+    """Blob storage by connection string, or by URL and identity; exactly one of the two is set."""
 
     connection_string: SecretText | None
     blob_url: str | None
@@ -43,10 +46,10 @@ class HostStorage:
 
 
 def find(environment: Mapping[str, str], blob_suffix: str = "blob.core.windows.net") -> HostStorage | None:
-    """Find the storage in the settings; of several, the one that the Functions host takes.
+    """Find the storage in the settings; if several name one, that which the Functions host takes.
 
-    It prefers the setting of that very name, a connection string, to those that begin with it, and among these the
-    account's name: https://learn.microsoft.com/azure/azure-functions/functions-reference#connections
+    The host prefers AzureWebJobsStorage, a connection string, then __accountName, then __blobServiceUri
+    (https://learn.microsoft.com/azure/azure-functions/functions-reference#connections).
     """
     found = {name: environment.get(_SETTING + name, "").strip() for name in _PARTS}
     client_id = found["__clientId"] or None
@@ -59,17 +62,19 @@ def find(environment: Mapping[str, str], blob_suffix: str = "blob.core.windows.n
     return None
 
 
-def endangered(environment: Mapping[str, str], account: str) -> tuple[str, ...]:
-    """Name the settings that open this storage account with a key, or with a SAS that a key signed."""
+def settings_with_key(environment: Mapping[str, str], account: str) -> tuple[str, ...]:
+    """Return the names of the settings that open this account with a key, or with a SAS that a key signed."""
     names = {
-        name.removeprefix(_AS_APP_SETTING) for name, text in environment.items() if account.lower() in _opens(text)
+        name.removeprefix(_AS_APP_SETTING)
+        for name, text in environment.items()
+        if account.lower() in _accounts_opened_by(text)
     }
     return tuple(sorted(names))
 
 
 def check(environment: Mapping[str, str], account: str) -> None:
-    """Raise OwnStorageError when this process lives on the account by its keys."""
-    names = endangered(environment, account)
+    """Raise OwnStorageError if a setting of this process opens the account with a key."""
+    names = settings_with_key(environment, account)
     if names:
         raise OwnStorageError(
             f"the app itself uses the storage account {account!r} with its keys, and would stop with them: "
@@ -80,11 +85,11 @@ def check(environment: Mapping[str, str], account: str) -> None:
 
 def _remedy(name: str) -> str:
     plain = name.removeprefix(_AS_CONNECTION_STRING)
-    return _WITHOUT_PREFIX.get(plain, f"set {plain}__blobServiceUri (or …__queueServiceUri, …) in its place")
+    return _REMEDIES.get(plain, f"set {plain}__blobServiceUri (or …__queueServiceUri, …) in its place")
 
 
-def _opens(text: str) -> frozenset[str]:
-    """Name the storage accounts that a setting's value opens by key or SAS."""
+def _accounts_opened_by(text: str) -> frozenset[str]:
+    """Return the storage accounts that a setting's value opens by key or SAS."""
     try:
         return frozenset(name.lower() for name in _accounts(text) if name)
     except ValueError:  # no URL after all
@@ -92,6 +97,10 @@ def _opens(text: str) -> frozenset[str]:
 
 
 def _accounts(text: str) -> Iterator[str]:
+    """Read a URL with a SAS, or a connection string with a key or a SAS, of the account or of single endpoints.
+
+    https://learn.microsoft.com/azure/storage/common/storage-configure-connection-string
+    """
     if text.startswith(("https://", "http://")):
         if "sig=" in text:
             yield from _in_url(text)
@@ -107,7 +116,7 @@ def _accounts(text: str) -> Iterator[str]:
 
 
 def _in_url(url: str) -> Iterator[str]:
-    """Name what may be the account: the host's first label, or in path style the path's first segment."""
+    """Yield what may be the account: the host's first label, or in path style the path's first segment."""
     parts = urllib.parse.urlsplit(url)
     yield (parts.hostname or "").partition(".")[0]
     yield parts.path.strip("/").partition("/")[0]

@@ -49,7 +49,7 @@ class SshConnector:
         """
         scan = _HostKeyScan(self._handshakes, cluster)
         for key, transport in scan.keys(_pinned_first(cluster)):
-            if _is_pinned(cluster, key):
+            if host_keys.is_pinned(key, cluster.pins):
                 return tuple(scan.found), ProvenConnection(self, cluster, transport)
             transport.close()
         return scan.strongest_first(), None
@@ -69,7 +69,7 @@ class SshConnector:
         scan = _HostKeyScan(self._handshakes, cluster)
         try:
             for key, transport in scan.keys(_pinned_first(cluster), only=_pinned_types(cluster)):
-                if _is_pinned(cluster, key):
+                if host_keys.is_pinned(key, cluster.pins):
                     return transport
                 transport.close()
         except NoHostKeyError as error:
@@ -162,10 +162,6 @@ class _HostKeyScan:
         key = transport.remote_host_key()
         self.found.append(key)
         return key
-
-
-def _is_pinned(cluster: Cluster, key: host_keys.HostKey) -> bool:
-    return any(pin.matches(key.key_type, key.blob) for pin in cluster.pins)
 
 
 def _pinned_types(cluster: Cluster) -> list[str]:

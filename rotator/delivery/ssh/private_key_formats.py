@@ -5,6 +5,7 @@ Sources: OpenSSH's PROTOCOL.key, RFC 5958 (PKCS#8), RFC 8018 (PBES2), RFC 8017 a
 
 import re
 
+from rotator.azure import az_commands
 from rotator.delivery.errors import PrivateKeyError
 
 OPENSSH = "OPENSSH PRIVATE KEY"
@@ -31,7 +32,7 @@ _PBES2_CIPHERS = {
 }
 _INTEGER, _OCTETS, _OID, SEQUENCE = 0x02, 0x04, 0x06, 0x30
 
-UPLOAD = "az keyvault secret set --vault-name … --name … --file id_ed25519"
+UPLOAD = az_commands.set_secret("…", "…", "id_ed25519")
 UPLOAD_AS_IT_IS = f"Upload the key's file as it is: {UPLOAD}"
 _REWRITE = (
     "`ssh-keygen -p -Z aes256-ctr -f id_ed25519` rewrites the file in a supported format, with the same passphrase if "

@@ -146,7 +146,7 @@ class Transport(paramiko.Transport):
         super()._verify_key(host_key, sig)  # type: ignore[misc]  # left out of the stubs
         if self.initial_kex_done and self.host_key is not None:
             shown = host_keys.HostKey(self.host_key.get_name(), self.host_key.asbytes())
-            if not any(pin.matches(shown.key_type, shown.blob) for pin in self._pinned):
+            if not host_keys.is_pinned(shown, self._pinned):
                 raise HostKeyRejectedError(
                     f"the host changed its key to {shown} in the middle of the connection, which was closed",
                     remedy=host_keys.REPLACED,

@@ -17,7 +17,7 @@ from rotator.rotation.services import Services
 def check(plan: Plan, services: Services, account: AccountReader) -> None:
     """Raise ClockSkewError where clocks differ by more than a new SAS may; SasError for one that is otherwise wrong."""
     check_dates(plan, services, account)
-    if not account.state().stored.differs:
+    if account.state().prepared:
         _check_minted(plan, services)
 
 
@@ -34,7 +34,7 @@ def check_dates(plan: Plan, services: Services, account: AccountReader) -> None:
 def _check_minted(plan: Plan, services: Services) -> None:
     """Compare when a fresh SAS ends with when it should; a definition that is not as wanted tells nothing."""
     before = services.clock()
-    issued = sas.parse(services.issuer.mint(plan.definition))
+    issued = services.issuer.mint()
     after = services.clock()
     _compare(plan.account.host, issued.expiry - plan.definition.validity, (before, after), plan)
     sas.check(issued, plan.definition, after)

@@ -5,7 +5,6 @@ import datetime
 from collections.abc import Collection
 
 from rotator import errors, timestamps
-from rotator import timestamps as moments
 from rotator.delivery import manifest
 from rotator.delivery.manifest import LiveSecret
 from rotator.issuers.account_state import AccountState
@@ -25,27 +24,27 @@ class Blocker:
     until: datetime.datetime | None
 
     def __str__(self) -> str:
-        return f"{self.who} {self.why}" + (f", until {moments.text(self.until)}" if self.until else "")
+        return f"{self.who} {self.why}" + (f", until {timestamps.text(self.until)}" if self.until else "")
 
 
 def in_targets(
     name: str, account_state: AccountState, observed: Observed, now: datetime.datetime
 ) -> tuple[Blocker, ...]:
-    """Name the targets that hold a SAS which the key signed, or that cannot be seen to hold none."""
+    """Return the targets that hold a SAS which the key signed, or that cannot be read."""
     found = (_in_target(name, account_state, target, held, now) for target, held in observed.items())
-    return tuple(obstacle for obstacle in found if obstacle)
+    return tuple(blocker for blocker in found if blocker)
 
 
 def elsewhere(name: str, account_state: AccountState, plan: Plan, now: datetime.datetime) -> Blocker | None:
-    """Say until when a SAS may live that was issued while the key was the active one, whoever has it now."""
+    """Return until when a SAS may live that was issued while the key was the active one, whoever holds it now."""
     last = _last_active(name, account_state)
     if last is None:
         return None
-    lifetime = max(plan.definition.validity, account_state.stored.validity or plan.definition.validity)
-    until = moments.after(max(moments.after(last, lifetime), account_state.stored.sas_until or last), CLOCK_SKEW)
+    lifetime = max(plan.definition.validity, account_state.validity or plan.definition.validity)
+    until = timestamps.after(max(timestamps.after(last, lifetime), account_state.sas_until or last), CLOCK_SKEW)
     if until <= now:
         return None
-    return Blocker("whoever got one", f"may use a SAS that {name} signed before {moments.text(last)}", until)
+    return Blocker("whoever got one", f"may use a SAS that {name} signed before {timestamps.text(last)}", until)
 
 
 def _in_target(
@@ -58,25 +57,25 @@ def _in_target(
     sas = manifest.held_sas(held, target)
     if sas is None:
         return Blocker(str(target), "holds something that is no account SAS", None)
-    if moments.after(sas.expiry, CLOCK_SKEW) <= now or account_state.signer(sas) != name:
+    if timestamps.after(sas.expiry, CLOCK_SKEW) <= now or account_state.signer(sas) != name:
         return None
     return Blocker(str(target), f"holds a SAS that {name} signed", sas.expiry)
 
 
 def _last_active(name: str, account_state: AccountState) -> datetime.datetime | None:
-    """The last moment at which the key that is not active may have been; None where nothing tells.
+    """When the key that is not active may last have been active; None where that is not known.
 
     The other one became active when it was made, or when the vault's record was last changed, by whatever: a
     regeneration, another active key, or an account that is managed anew. Only a PATCH leaves the record's `created` as
     it was; a PUT and a regeneration set it with `updated` (recorded live traffic of azure-cli's tests), so that two
     equal times do not mean that the record never was another one.
     """
-    if account_state.keys is None or account_state.managed is None or account_state.active_key is None:
+    if account_state.keys is None or account_state.active_key is None:
         return None
     made, active = account_state.keys.named(name).created, account_state.active_key.created
     moments = [active] if active and (made is None or active > made) else []
-    if account_state.managed.updated:
-        moments.append(account_state.managed.updated)
+    if account_state.active_since:
+        moments.append(account_state.active_since)
     return max(moments, default=None)
 
 

@@ -7,7 +7,6 @@ from rotator.azure.account_keys import AccountKeys
 from rotator.azure.errors import VaultError, VaultForbiddenError
 from rotator.event_log import Event
 from rotator.issuers.account_state import AccountState
-from rotator.plan.plan import Plan
 from rotator.rotation import state
 from rotator.rotation.account import AccountReader
 from rotator.rotation.services import Services
@@ -24,8 +23,7 @@ class Regeneration:
     runs; once `forgotten` is set, they have nothing to finish.
     """
 
-    def __init__(self, plan: Plan, services: Services, account: AccountReader) -> None:
-        self._definition = plan.definition
+    def __init__(self, services: Services, account: AccountReader) -> None:
         self._services = services
         self._account = account
         self.done: list[str] = []
@@ -35,16 +33,16 @@ class Regeneration:
     def record(self, pending: Pending) -> None:
         """Write into the vault what is to be done, for whichever run will finish it."""
         self.cleared = False
-        tags = self._account.state().stored.tags_for(self._definition, self._services.clock())
+        entries = self._account.state().entries
         self._services.fence()
-        self._services.issuer.store(self._definition, {**tags, state.PENDING_TAG: pending.text()})
+        self._services.run_state.save({**entries, state.PENDING_TAG: pending.text()})
 
     def clear_record(self) -> None:
         """Take it out again."""
-        tags = self._account.refresh().stored.tags_for(self._definition, self._services.clock())
-        tags.pop(state.PENDING_TAG, None)
+        entries = dict(self._account.refresh().entries)
+        entries.pop(state.PENDING_TAG, None)
         self._services.fence()
-        self._services.issuer.store(self._definition, tags)
+        self._services.run_state.save(entries)
         self.cleared = True
 
     def regenerate(self, pending: Pending, name: str) -> None:

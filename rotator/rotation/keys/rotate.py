@@ -18,7 +18,6 @@ from rotator.delivery import manifest
 from rotator.delivery.manifest import LiveSecret
 from rotator.event_log import Event
 from rotator.issuers.account_state import AccountState
-from rotator.plan.plan import Plan
 from rotator.reporting import report
 from rotator.reporting.report import KeyReport, Report, Unchanged
 from rotator.rotation import state
@@ -26,7 +25,6 @@ from rotator.rotation.keys import clock_check, due, in_use
 from rotator.rotation.keys.in_use import Blocker, held_sas_signed_by, refusal
 from rotator.rotation.keys.regenerate import Regeneration, listed
 from rotator.rotation.run import Observed, Run
-from rotator.rotation.services import Services
 from rotator.rotation.state import Operation, Pending
 from rotator.sas import Sas
 from rotator.stopwatch import Stopwatch
@@ -37,13 +35,13 @@ logger = logging.getLogger(__name__)
 class KeyRotation:
     """What one run does to the account's keys, before and after it rotates the targets."""
 
-    def __init__(self, plan: Plan, services: Services, run: Run) -> None:
-        self._plan = plan
-        self._services = services
+    def __init__(self, run: Run) -> None:
         self._run = run
+        self._plan = run.plan
+        self._services = run.services
         self._operation = Operation.REGENERATE
         self._reason = "asked for"
-        self._regeneration = Regeneration(plan, services, run.account)
+        self._regeneration = Regeneration(run.services, run.account)
         self._former: dict[str, Sas] = {}
         self._blockers: tuple[Blocker, ...] = ()
 
@@ -54,7 +52,7 @@ class KeyRotation:
         KeyInUseError, OwnStorageError or another RotatorError when it is refused before a key was regenerated.
         """
         account_state = self._run.account.with_keys()
-        before = state.readable_pending(account_state.stored.tags)
+        before = state.readable_pending(account_state.entries)
         if before is None:
             self._regeneration.may_clear = True
             return self._begin(operation, forced=forced)
@@ -71,7 +69,7 @@ class KeyRotation:
         does not stop the targets.
         """
         try:
-            text = self._run.account.state().stored.tags.get(state.PENDING_TAG)
+            text = self._run.account.state().entries.get(state.PENDING_TAG)
         except Exception:  # noqa: BLE001  # the targets meet it too, and report it
             return self._run.rotate()
         if not text and not (scheduled and self._plan.key_rotation_period):
@@ -103,7 +101,7 @@ class KeyRotation:
 
     def _resume_pending(self) -> Report | None:
         account_state = self._run.account.with_keys()
-        before = state.pending_of(account_state.stored.tags)
+        before = state.pending_of(account_state.entries)
         if before is None:
             return None
         self._operation = before.operation

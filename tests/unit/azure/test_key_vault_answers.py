@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from rotator import errors
 from rotator.azure.errors import VaultError
+from rotator.azure.managed_storage import ManagedStorage
 from rotator.issuers import keyvault
 from rotator.onboarding import vault_setup
 from rotator.plan.plan import ManagedAccount
 from rotator.rotation import state
-from rotator.rotation.keys import due
 from tests.fakes.dripping import Answer, Request, serving
 from tests.fakes.examples import DEFINITION, plan
 from tests.unit.azure.test_resource_manager import authority, tls
@@ -67,10 +67,8 @@ def url(tls: ssl.SSLContext, authority: trustme.CA, tmp_path_factory: pytest.Tem
 
 
 @pytest.fixture(scope="module")
-def issuer(url: str) -> Iterator[keyvault.KeyVaultIssuer]:
-    with contextlib.closing(
-        keyvault.KeyVaultIssuer(ManagedAccount(url, "mystorage"), Token(), sleep=lambda _: None)
-    ) as made:
+def storage(url: str) -> Iterator[ManagedStorage]:
+    with contextlib.closing(ManagedStorage(ManagedAccount(url, "mystorage"), Token(), sleep=lambda _: None)) as made:
         yield made
 
 
@@ -84,23 +82,23 @@ def store(url: str) -> Iterator[vault_setup.VaultSetup]:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from([200, 400, 403, 404, 409]), st.dictionaries(st.sampled_from(FIELDS), json_values) | json_values)
-def test_no_answer_is_an_exception_of_others(issuer: keyvault.KeyVaultIssuer, status: int, value: Any) -> None:
+def test_no_answer_is_an_exception_of_others(storage: ManagedStorage, status: int, value: Any) -> None:
     answers.status, answers.value = status, value
     with contextlib.suppress(errors.RotatorError):
-        stored = issuer.stored(DEFINITION)
-        state.unreadable_tags(stored.tags)
+        stored = storage.stored(DEFINITION)
+        state.unreadable_entries(stored.tags)
     with contextlib.suppress(errors.RotatorError):
-        found = issuer.managed()
-        assert all(warning.isprintable() for warning in due.period_warnings(found, plan()))
+        found = storage.managed()
+        assert all(warning.isprintable() for warning in keyvault.period_warnings(found, plan()))
     with contextlib.suppress(errors.RotatorError):
-        issuer.mint(DEFINITION)
+        storage.mint(DEFINITION)
 
 
 @pytest.mark.parametrize("value", [[], [1], [["a", 1]], "text", 5, None])
-def test_answer_that_is_no_object_is_not_a_vaults(issuer: keyvault.KeyVaultIssuer, value: Any) -> None:
+def test_answer_that_is_no_object_is_not_a_vaults(storage: ManagedStorage, value: Any) -> None:
     answers.status, answers.value = 200, value
     with pytest.raises(VaultError, match=r"does not answer .* as a Key Vault does"):
-        issuer.managed()
+        storage.managed()
 
 
 def test_list_without_an_end_ends(store: vault_setup.VaultSetup) -> None:

@@ -57,7 +57,7 @@ def test_metadata_of_others_tells_no_holder(metadata: dict[str, str]) -> None:
 
 
 def test_a_second_run_is_told_who_is_busy_since_when() -> None:
-    busy = lease.busy(HOLDER)
+    busy = lease.busy_error(HOLDER)
     assert str(busy) == f"a run is in progress: {HOLDER}"
     assert busy.as_json() == {
         "error": "BusyError",
@@ -69,7 +69,7 @@ def test_a_second_run_is_told_who_is_busy_since_when() -> None:
 
 
 def test_a_second_run_is_told_also_when_the_holder_is_not_known() -> None:
-    busy = lease.busy(None)
+    busy = lease.busy_error(None)
     assert "a run is in progress" in str(busy)
     assert (busy.holder, busy.since) == ("", "")
 

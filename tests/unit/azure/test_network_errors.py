@@ -157,7 +157,7 @@ def test_a_proxy_that_does_not_answer_is_told_without_its_password(monkeypatch: 
     assert "hunter22" not in text + remedy
 
 
-@pytest.mark.parametrize(("status", "words"), [(407, "it wants to know who asks"), (403, "it refuses the connection")])
+@pytest.mark.parametrize(("status", "words"), [(407, "it requires a password"), (403, "it refuses the connection")])
 def test_a_proxy_that_refuses_is_told(monkeypatch: pytest.MonkeyPatch, status: int, words: str) -> None:
     with listening(answer=f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode()) as port:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
@@ -187,13 +187,13 @@ def test_a_proxy_without_a_name_that_resolves_is_told(monkeypatch: pytest.Monkey
 def test_what_is_no_proxy_is_told(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("HTTPS_PROXY", value)
     text, remedy = told(443, "vault.example.com")
-    assert "that is no proxy which can be used" in text
+    assert "it is not a usable proxy URL" in text
     assert "Give HTTPS_PROXY the form" in remedy
 
 
 def test_a_url_that_is_none_is_not_blamed_on_a_good_proxy() -> None:
     error = requests.exceptions.InvalidURL("Failed to parse")
-    found = network_errors.explain(error, "host", "SETTING", "Do.", {"HTTPS_PROXY": "http://proxy.example.com:3128"})
+    found = network_errors.diagnose(error, "host", "SETTING", "Do.", {"HTTPS_PROXY": "http://proxy.example.com:3128"})
     assert found.text == "host does not answer: InvalidURL"
 
 
@@ -211,14 +211,14 @@ def test_a_proxy_that_is_set_is_mentioned_with_whatever_does_not_answer(monkeypa
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid:3128")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     assert told(1)[1].endswith(
-        "Requests go through the proxy proxy.invalid:3128 (HTTPS_PROXY), but for what NO_PROXY names."
+        "Requests go through the proxy proxy.invalid:3128 (HTTPS_PROXY), except to hosts in NO_PROXY."
     )
 
 
 def test_a_chain_of_errors_that_is_a_ring_ends() -> None:
     one, other = ValueError("one"), OSError("other")
     one.__context__, other.__context__ = other, one
-    assert network_errors.explain(one, "host", "SETTING", "Do.").text == "host does not answer: ValueError"
+    assert network_errors.diagnose(one, "host", "SETTING", "Do.").text == "host does not answer: ValueError"
 
 
 # The same in each adapter
@@ -244,12 +244,14 @@ def proof(url: str) -> None:
 
 
 def own_storage(url: str) -> None:
-    container = blob_containers.container(HostStorage(None, url, None), "reports", Anybody(), ArchiveError, retries=0)
+    container = blob_containers.container(
+        HostStorage(None, url, None), "reports", Anybody(), ArchiveError, retry_total=0
+    )
     with contextlib.closing(container):
         try:
             container.exists()
-        except blob_containers.TROUBLE as error:
-            raise blob_containers.failure(ArchiveError, container, error) from None
+        except blob_containers.ERRORS as error:
+            raise blob_containers.error_for(ArchiveError, container, error) from None
 
 
 def hook(url: str) -> None:
@@ -310,13 +312,13 @@ def test_what_keeps_a_workstation_from_signing_in_is_told(monkeypatch: pytest.Mo
     ("words", "said"),
     [
         ("('Unable to connect to proxy', NewConnectionError())", "through the proxy"),
-        ("Tunnel connection failed: 407 Proxy Authentication Required", "it wants to know who asks (407)"),
+        ("Tunnel connection failed: 407 Proxy Authentication Required", "it requires a password (407)"),
         ("certificate verify failed: unable to get local issuer certificate (_ssl.c:1006)", "(unable to get local"),
         ("Failed to resolve 'login.microsoftonline.com'", "cannot be resolved"),
     ],
 )
 def test_words_are_taken_for_what_they_come_from(words: str, said: str) -> None:
-    found = network_errors.find(ValueError(), "host", "SETTING", {}, words=words)
+    found = network_errors.find_cause(ValueError(), "host", "SETTING", {}, words=words)
     assert found
     assert said in found.text
-    assert network_errors.find(ValueError(), "host", "SETTING", {}, words="az: command not found") is None
+    assert network_errors.find_cause(ValueError(), "host", "SETTING", {}, words="az: command not found") is None

@@ -5,6 +5,8 @@ import datetime
 import json
 import re
 import ssl
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -227,3 +229,12 @@ def test_keys_for_kerberos_are_not_asked_for(arm: Arm, manager: ResourceManager)
     arm.value = {"keys": []}
     manager.keys(RESOURCE_ID)
     assert ["expand" in one for one in arm.asked] == [False]
+
+
+def test_import_of_the_key_list_imports_no_management_sdk() -> None:
+    code = (
+        "import sys, rotator.azure.resource_manager as m; m.AccountKeyList('https://x', None); "
+        "print([name for name in sys.modules if name.startswith('azure.mgmt')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

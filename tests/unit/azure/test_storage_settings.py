@@ -67,7 +67,7 @@ def test_blank_settings_count_as_absent() -> None:
     ],
 )
 def test_a_setting_that_opens_the_account_by_key_or_sas_is_found_under_any_name(value: str) -> None:
-    assert storage_settings.endangered({"ANY": value, "PATH": "/bin"}, "mine") == ("ANY",)
+    assert storage_settings.settings_with_key({"ANY": value, "PATH": "/bin"}, "mine") == ("ANY",)
     with pytest.raises(OwnStorageError):
         storage_settings.check({"ANY": value}, "mine")
 
@@ -90,18 +90,18 @@ def test_a_setting_that_opens_the_account_by_key_or_sas_is_found_under_any_name(
     ],
 )
 def test_a_setting_that_does_not_is_let_be(value: str) -> None:
-    assert storage_settings.endangered({"AzureWebJobsStorage": value}, "mine") == ()
+    assert storage_settings.settings_with_key({"AzureWebJobsStorage": value}, "mine") == ()
     storage_settings.check({"AzureWebJobsStorage": value}, "mine")
 
 
 def test_the_emulator_s_account_is_known_by_its_name() -> None:
     environment = {"AzureWebJobsStorage": "UseDevelopmentStorage=true"}
-    assert storage_settings.endangered(environment, "devstoreaccount1") == ("AzureWebJobsStorage",)
+    assert storage_settings.settings_with_key(environment, "devstoreaccount1") == ("AzureWebJobsStorage",)
 
 
 def test_a_setting_that_the_platform_gives_twice_is_named_once() -> None:
     environment = {"APPSETTING_AzureWebJobsStorage": BY_KEY, "AzureWebJobsStorage": BY_KEY, "A": BY_KEY}
-    assert storage_settings.endangered(environment, "mine") == ("A", "AzureWebJobsStorage")
+    assert storage_settings.settings_with_key(environment, "mine") == ("A", "AzureWebJobsStorage")
 
 
 REMEDIES = {

@@ -106,8 +106,8 @@ def test_no_report_is_an_exception_where_it_is_shown(changes: dict[str, Any], ta
     except ArchiveError:
         return
     with contextlib.redirect_stdout(io.StringIO()):
-        history._list([found])
-        history._show(found)
+        history._print_list([found])
+        history._print_report(found)
 
 
 blobs = Blobs()
@@ -125,7 +125,7 @@ def _opened() -> Iterator[None]:
 @given(st.dictionaries(st.sampled_from(["run", "trigger", "host", "since"]), st.text()))
 def test_no_metadata_is_an_exception_nor_another_line(metadata: dict[str, str]) -> None:
     holder = lease.Holder.from_metadata(metadata)
-    assert str(lease.busy(holder)).isprintable()
+    assert str(lease.busy_error(holder)).isprintable()
 
 
 ANNOTATIONS = sorted(delivered()["metadata"]["annotations"])

@@ -1,4 +1,4 @@
-"""What a checkup says as a whole: whether anything failed, how many lines of which kind, and the JSON of it."""
+"""A checkup as a whole: whether a rotation would fail, how many findings have which level, and its JSON."""
 
 import datetime
 import json

@@ -1,4 +1,4 @@
-"""The commands that mend: exactly what is to be pasted, whatever the names and values in it are."""
+"""The commands that repair: exactly what is to be pasted, whatever the names and values in it are."""
 
 import dataclasses
 import datetime
@@ -8,25 +8,28 @@ import pytest
 
 from rotator.azure.permissions import Principal
 from rotator.checks import remedies
-from rotator.checks.remedies import Remedies
+from rotator.checks.remedies import Remedies, VaultSecret
 from rotator.plan.plan import ManagedAccount
 from tests.fakes import examples
 
 OBJECT_ID = "11111111-1111-1111-1111-111111111111"
 ME = Principal(OBJECT_ID, "ServicePrincipal", "me")
-TERMINAL = Remedies(examples.plan(), who=ME)
+TERMINAL = Remedies(examples.plan())
 CLIENT_ID = "22222222-2222-2222-2222-222222222222"
 KEY_OPERATOR = "81a9662b-bebf-436f-a333-f67b29880f12"
 PLACE = {"WEBSITE_SITE_NAME": "myrotator", "WEBSITE_RESOURCE_GROUP": "mygroup"}
-APP = Remedies(examples.plan(), PLACE, ME)
-ROTATING = Remedies(examples.plan(key_rotation_period=datetime.timedelta(days=90)), who=ME)
+APP = Remedies(examples.plan(), PLACE)
+ROTATING = Remedies(examples.plan(key_rotation_period=datetime.timedelta(days=90)))
 ROLE = "az role assignment create --role {} --assignee-object-id " + OBJECT_ID
 ROLE += " --assignee-principal-type ServicePrincipal --scope {}"
 
 
 def test_a_person_signs_in_and_an_app_gets_an_identity() -> None:
     assert TERMINAL.sign_in() == "az login"
-    assert dataclasses.replace(TERMINAL, place={"IDENTITY_ENDPOINT": "http://169.254.129.3/msi/token"}).sign_in() == ""
+    assert (
+        dataclasses.replace(TERMINAL, environment={"IDENTITY_ENDPOINT": "http://169.254.129.3/msi/token"}).sign_in()
+        == ""
+    )
     assert APP.sign_in() == "az functionapp identity assign --name myrotator --resource-group mygroup"
 
 
@@ -51,7 +54,7 @@ def test_a_setting_of_an_app_is_set_there() -> None:
 
 @pytest.mark.parametrize("value", ["sudo k3s kubectl", "it's", 'a "b" $HOME `id` \\', "https://<account>.blob"])
 @pytest.mark.parametrize("known", [TERMINAL, APP])
-def test_a_setting_s_value_comes_through_a_shell_as_it_is(known: Remedies, value: str) -> None:
+def test_a_setting_s_value_reaches_the_program_as_it_is(known: Remedies, value: str) -> None:
     assert shlex.split(known.setting("NAME", value))[-1] == f"NAME={value}"
 
 
@@ -61,7 +64,7 @@ def with_those_there(kind: str, verbs: str) -> str:
 
 
 def test_the_policy_lists_all_that_a_rotation_needs_and_what_is_there() -> None:
-    assert TERMINAL.policy() == (
+    assert TERMINAL.policy(ME) == (
         f"az keyvault set-policy --name myvault --object-id {OBJECT_ID} "
         f"--secret-permissions {with_those_there('secrets', 'get')} "
         f"--storage-permissions {with_those_there('storage', 'get getsas recover setsas')}"
@@ -70,11 +73,11 @@ def test_the_policy_lists_all_that_a_rotation_needs_and_what_is_there() -> None:
 
 def test_the_policy_has_key_rotation_where_that_is_wanted() -> None:
     wanted = with_those_there("storage", "get getsas recover regeneratekey setsas")
-    assert ROTATING.policy().endswith(f"--storage-permissions {wanted}")
+    assert ROTATING.policy(ME).endswith(f"--storage-permissions {wanted}")
 
 
 def test_an_unknown_identity_is_to_be_filled_in() -> None:
-    assert "--object-id <object id of the identity> " in Remedies(examples.plan()).policy()
+    assert "--object-id <object id of the identity> " in TERMINAL.policy(Principal())
 
 
 def test_the_vault_goes_by_its_name() -> None:
@@ -83,15 +86,15 @@ def test_the_vault_goes_by_its_name() -> None:
 
 
 @pytest.mark.parametrize(("address", "shown"), [("192.0.2.1", "192.0.2.1"), ("", "<address>")])
-def test_an_address_is_let_through_the_vault_s_firewall(address: str, shown: str) -> None:
+def test_the_vault_s_firewall_admits_an_address(address: str, shown: str) -> None:
     rule = f"az keyvault network-rule add --name myvault --ip-address {shown}"
     assert TERMINAL.through_firewall(address) == rule
 
 
-def test_a_secret_is_put_from_a_file() -> None:
+def test_a_secret_is_written_from_a_file() -> None:
     line = "az keyvault secret set --vault-name myvault --name phrase --file passphrase.txt"
-    assert TERMINAL.secret("phrase", "passphrase.txt") == line
-    typed = TERMINAL.secret("phrase", "passphrase.txt", "application/x-pem-file")
+    assert TERMINAL.upload(VaultSecret("phrase", "passphrase.txt")) == line
+    typed = TERMINAL.upload(VaultSecret("phrase", "passphrase.txt", "application/x-pem-file"))
     assert typed == f"{line} --content-type application/x-pem-file"
 
 
@@ -115,8 +118,8 @@ def test_onboarding_looks_both_ids_up_and_takes_no_name_in_the_vault_for_the_acc
     )
 
 
-def test_the_key_operator_s_role_is_given_on_the_account() -> None:
-    assert TERMINAL.key_operator(examples.RESOURCE_ID) == ROLE.format(KEY_OPERATOR, examples.RESOURCE_ID)
+def test_the_key_operator_s_role_is_assigned_on_the_account() -> None:
+    assert TERMINAL.key_operator(examples.RESOURCE_ID, ME) == ROLE.format(KEY_OPERATOR, examples.RESOURCE_ID)
 
 
 @pytest.mark.parametrize(
@@ -126,9 +129,9 @@ def test_the_key_operator_s_role_is_given_on_the_account() -> None:
         ("https://myvault.vault.usgovcloudapi.net", "7e7c393b-45d0-48b1-a35e-2905ddf8183c"),
     ],
 )
-def test_where_it_cannot_be_told_who_lacks_it_both_get_the_key_operator_s_role(vault: str, application: str) -> None:
+def test_both_get_the_key_operator_s_role_where_who_lacks_it_is_not_known(vault: str, application: str) -> None:
     plan = dataclasses.replace(examples.plan(), account=ManagedAccount(vault, "a"))
-    assert Remedies(plan, who=ME).key_operators(examples.RESOURCE_ID) == (
+    assert Remedies(plan).key_operators(examples.RESOURCE_ID, ME) == (
         f"az role assignment create --role {KEY_OPERATOR} --assignee {application} --scope {examples.RESOURCE_ID}; "
         + ROLE.format(KEY_OPERATOR, examples.RESOURCE_ID)
     )
@@ -138,20 +141,19 @@ def test_where_it_cannot_be_told_who_lacks_it_both_get_the_key_operator_s_role(v
     "url",
     ["https://appstorage.blob.core.windows.net", "https://127.0.0.1:10000/appstorage"],
 )
-def test_the_blob_owner_s_role_is_given_on_the_app_s_own_storage(url: str) -> None:
+def test_the_blob_owner_s_role_is_assigned_on_the_app_s_own_storage(url: str) -> None:
     scope = '"$(az storage account show --name appstorage --query id --output tsv)"'
     assert TERMINAL.blob_owner(url, ME) == ROLE.format("'Storage Blob Data Owner'", scope)
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"), [("User", "--assignee-principal-type User --scope"), ("", f"{OBJECT_ID} --scope")]
+    ("kind", "expected"), [("User", "--assignee-principal-type User --scope"), ("", f"{OBJECT_ID} --scope")]
 )
-def test_a_role_is_given_to_a_person_as_one_and_where_that_is_not_known_as_nothing(kind: str, said: str) -> None:
-    person = dataclasses.replace(TERMINAL, who=Principal(OBJECT_ID, kind))
-    assert said in person.key_operator(examples.RESOURCE_ID)
+def test_a_role_is_assigned_with_the_principal_s_type_where_that_is_known(kind: str, expected: str) -> None:
+    assert expected in TERMINAL.key_operator(examples.RESOURCE_ID, Principal(OBJECT_ID, kind))
 
 
-def test_a_network_is_let_through_an_account_s_firewall() -> None:
+def test_an_account_s_firewall_admits_a_network() -> None:
     line = "az storage account network-rule add --account-name appstorage --ip-address <address of this network>"
     assert TERMINAL.through_storage_firewall("https://appstorage.blob.core.windows.net") == line
 
@@ -190,7 +192,7 @@ def test_create_is_granted_without_a_name() -> None:
         ("CN=a b", "--user=CN=a b"),
     ],
 )
-def test_a_verb_is_granted_to_whom_the_server_refused(user: str | None, subject: str) -> None:
+def test_a_verb_is_granted_to_the_user_that_the_server_refused(user: str | None, subject: str) -> None:
     assert subject in shlex.split(TERMINAL.grant(examples.TARGET, "get", user))
 
 
@@ -204,24 +206,24 @@ ODD = "it's (a) $name; `id`"
 @pytest.mark.parametrize(
     ("line", "before"),
     [
-        (Remedies(examples.plan(), {"WEBSITE_SITE_NAME": ODD}, ME).sign_in(), "--name"),
-        (Remedies(examples.plan(), PLACE | {"WEBSITE_RESOURCE_GROUP": ODD}, ME).sign_in(), "--resource-group"),
+        (Remedies(examples.plan(), {"WEBSITE_SITE_NAME": ODD}).sign_in(), "--name"),
+        (Remedies(examples.plan(), PLACE | {"WEBSITE_RESOURCE_GROUP": ODD}).sign_in(), "--resource-group"),
         (TERMINAL.through_firewall(ODD), "--ip-address"),
-        (TERMINAL.secret(ODD, "file"), "--name"),
-        (TERMINAL.secret("name", ODD), "--file"),
-        (TERMINAL.secret_back(ODD, "file"), "--name"),
+        (TERMINAL.upload(VaultSecret(ODD, "file")), "--name"),
+        (TERMINAL.upload(VaultSecret("name", ODD)), "--file"),
+        (TERMINAL.recover(VaultSecret(ODD, "file")), "--name"),
         (TERMINAL.enable(ODD), "--name"),
         (TERMINAL.shared_key(ODD), "--name"),
-        (TERMINAL.key_operator(ODD), "--scope"),
-        (Remedies(examples.plan(), who=Principal(ODD)).key_operator("id"), "--assignee-object-id"),
+        (TERMINAL.key_operator(ODD, ME), "--scope"),
+        (TERMINAL.key_operator("id", Principal(ODD)), "--assignee-object-id"),
         (TERMINAL.through_storage_firewall(f"https://127.0.0.1/{ODD}"), "--account-name"),
     ],
 )
-def test_whatever_is_in_a_command_comes_through_a_shell_as_it_is(line: str, before: str) -> None:
+def test_whatever_is_in_a_command_reaches_the_program_as_it_is(line: str, before: str) -> None:
     words = shlex.split(line)
     assert ODD in (words[words.index(before) + 1 :])
 
 
-def test_a_namespace_is_made() -> None:
+def test_a_namespace_is_created() -> None:
     target = dataclasses.replace(examples.TARGET, namespace="apps")
     assert remedies.namespace(target) == "kubectl create namespace apps"

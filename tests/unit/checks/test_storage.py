@@ -1,21 +1,25 @@
-"""What looks at storage make of one that does not judge a SAS, each compared with what a run makes of it."""
+"""What checks of storage report where storage does not judge a SAS, each compared with what a run makes of it."""
 
+import concurrent.futures
 import dataclasses
+from typing import Any
 
 import pytest
 
 from rotator.azure.errors import StorageUnreachableError
-from rotator.checks import runner
-from rotator.checks.findings import Checkup, Level
-from rotator.checks.remedies import Remedies
-from rotator.checks.runner import Check
-from rotator.checks.storage import StorageChecks
-from tests.fakes import examples
+from rotator.checks import runner, storage
+from rotator.checks.findings import Checkup, Finding, Level
+from rotator.checks.issuer_keyvault import DefinitionPresent
+from rotator.checks.kubernetes_secret import LiveSecretRead
+from rotator.checks.runner import Check, Results
+from rotator.checks.vault_permissions import DefinitionRead, PrivateKeyRead
+from rotator.redaction import SecretText
+from tests.fakes import checks, examples
 from tests.fakes.world import World
 
 SET = "https://mystorage.blob.core.windows.net"
 BUSY = StorageUnreachableError(f"{SET} answered 503 ServerBusy, which does not judge the SAS")
-LOOKS = ("SAS", "storage", "held SAS")
+STORAGE: tuple[type[Check[Any]], ...] = (storage.SasMinted, storage.SasAccepted, storage.LiveSasAccepted)
 
 
 @pytest.fixture
@@ -24,30 +28,19 @@ def world() -> World:
 
 
 def check(world: World, **changes: object) -> Checkup:
-    """Look at a SAS and at storage, after what other looks would have found."""
+    """Check a SAS and storage, after what earlier checks would have found."""
     world.plan = dataclasses.replace(world.plan, **changes)  # type: ignore[arg-type]  # they are the plan's fields
-    looks = StorageChecks(
-        world.plan,
-        world.vault,
-        world.storage,
-        world.run().issuance,
-        own=None,
-        time_at=lambda _: world.clock(),
-        clock=world.clock,
-        remedies=lambda: Remedies(world.plan),
-    ).looks()
-    found = {
-        "vault permission secrets get": None,
-        "vault permission storage getsas": world.vault.stored(world.plan.definition),
-        "SAS definition": True,
-        "Secret": examples.held(world.master.secrets["storage-sas"]),
+    context, findings = checks.context(world), list[Finding]()
+    futures: dict[type[Check[Any]], concurrent.futures.Future[Any]] = {
+        PrivateKeyRead: checks.result(SecretText("the private key")),
+        DefinitionRead: checks.result(world.vault.stored(world.plan.definition)),
+        DefinitionPresent: checks.result(True),
+        LiveSecretRead: checks.result(examples.held(world.master.secrets["storage-sas"])),
     }
-    ours = [look for look in looks if look.name in LOOKS]
-    return runner.run([*(found_before(*each) for each in found.items()), *ours], runner.NoProgress(), world.clock)
-
-
-def found_before(name: str, value: object) -> Check:
-    return Check(name, lambda _known, _say: value)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        for kind in STORAGE:
+            futures[kind] = pool.submit(runner.run_check, kind(context), Results(futures), findings.append)
+    return Checkup(world.clock(), world.clock(), tuple(findings))
 
 
 def levels(checkup: Checkup, name: str) -> set[Level]:

@@ -35,7 +35,7 @@ def busy() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("command", ["rotate", "revoke", "plan"])
-def test_bad_settings_are_told_on_stderr_with_exit_code_2(command: str) -> None:
+def test_bad_settings_are_reported_on_stderr_with_exit_code_2(command: str) -> None:
     done = invoke(command)
     assert done.exit_code == 2
     assert done.stdout == ""
@@ -46,7 +46,7 @@ def test_bad_settings_are_told_on_stderr_with_exit_code_2(command: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["rotate", "revoke", "plan"])
-def test_bad_settings_are_told_as_json_with_exit_code_2(command: str) -> None:
+def test_bad_settings_are_reported_as_json_with_exit_code_2(command: str) -> None:
     done = invoke(command, "--json")
     assert done.exit_code == 2
     answer: dict[str, Any] = json.loads(done.stdout)
@@ -56,7 +56,7 @@ def test_bad_settings_are_told_as_json_with_exit_code_2(command: str) -> None:
     assert answer["remedy"] == "Correct these app settings; nothing was changed."
 
 
-def test_one_wrong_setting_is_told_by_its_name() -> None:
+def test_one_wrong_setting_is_named() -> None:
     done = invoke("plan", **{**SAMPLE, "KUBERNETES_SSH_FINGERPRINT": "3ec2167eb65d55fd9a707425ef0ce5ax"})
     assert done.exit_code == 2
     assert "KUBERNETES_SSH_FINGERPRINT is wrong" in done.stderr
@@ -73,7 +73,7 @@ ONBOARD = [
 
 
 @pytest.mark.parametrize("command", [["rotate"], ["revoke"], ["plan"], ["check"], ["status"], ["history"], ONBOARD])
-def test_misspelt_optional_setting_is_told_by_every_command(command: list[str]) -> None:
+def test_misspelt_optional_setting_is_refused_by_every_command(command: list[str]) -> None:
     done = invoke(*command, **SAMPLE, KUBERNETES_NAMESPCE="prod")
     assert done.exit_code == 2
     assert "KUBERNETES_NAMESPCE is not a setting of the rotator: did you mean KUBERNETES_NAMESPACE?" in done.stderr
@@ -89,7 +89,7 @@ def test_secret_in_a_wrong_setting_is_not_printed(json_too: list[str]) -> None:
 
 @pytest.mark.usefixtures("busy")
 @pytest.mark.parametrize("command", [["rotate"], ["rotate", "--regenerate-key"], ["revoke"], ["rotate", "--no-lease"]])
-def test_run_in_progress_is_told_with_exit_code_3_who_it_is_and_since_when(command: list[str]) -> None:
+def test_run_in_progress_has_exit_code_3_and_is_named_with_its_start(command: list[str]) -> None:
     done = invoke(*command, "--json", **SAMPLE)
     assert done.exit_code == 3
     assert json.loads(done.stdout) == BUSY
@@ -101,7 +101,7 @@ def test_wrong_usage_has_exit_code_2(arguments: list[str]) -> None:
     assert invoke(*arguments).exit_code == 2
 
 
-def test_help_tells_the_exit_codes() -> None:
+def test_help_lists_the_exit_codes() -> None:
     done = invoke("--help")
     assert done.exit_code == 0
     assert (
@@ -119,12 +119,12 @@ def test_help_tells_the_exit_codes() -> None:
         ("plan", ["--json", "--force", "--verbose"]),
     ],
 )
-def test_help_of_a_command_tells_its_options(command: str, options: list[str]) -> None:
+def test_help_of_a_command_lists_its_options(command: str, options: list[str]) -> None:
     shown = invoke(command, "--help").stdout
     assert [option for option in options if option not in shown] == []
 
 
-def test_plan_takes_no_turn() -> None:
+def test_plan_has_no_lease() -> None:
     assert invoke("plan", "--no-lease").exit_code == 2
 
 

@@ -75,7 +75,7 @@ def test_each_option_is_explained(command: str) -> None:
 
 
 @pytest.mark.parametrize("command", sorted(set(COMMANDS) - {"completion"}))
-def test_each_command_tells_as_json_and_shows_a_traceback_on_request(command: str) -> None:
+def test_each_command_prints_json_and_a_traceback_on_request(command: str) -> None:
     options = {name for each in cli.main.commands[command].params for name in each.opts}
     assert {"--json"} <= options
     if command != "onboard":

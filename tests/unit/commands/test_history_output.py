@@ -43,13 +43,13 @@ def lines(text: str) -> list[str]:
 
 def listed(*reports: dict[str, Any]) -> list[str]:
     with redirect_stdout(io.StringIO()) as printed:
-        history._list(list(reports))
+        history._print_list(list(reports))
     return lines(printed.getvalue())[1:]
 
 
 def shown(report: dict[str, Any]) -> list[str]:
     with redirect_stdout(io.StringIO()) as printed:
-        history._show(report)
+        history._print_report(report)
     return lines(printed.getvalue())
 
 
@@ -71,7 +71,7 @@ def test_both_settings_that_are_missing_are_named() -> None:
     ]
 
 
-def test_a_missing_container_is_told_as_json() -> None:
+def test_a_missing_container_is_reported_as_json() -> None:
     done = invoke("--json", **SAMPLE, AzureWebJobsStorage__accountName="mystorage")
     assert done.exit_code == 2
     answer = json.loads(done.stdout)
@@ -115,19 +115,19 @@ def test_several_targets_are_counted() -> None:
 
 
 @pytest.mark.usefixtures("wide")
-def test_drift_is_told() -> None:
+def test_drift_is_listed() -> None:
     drifted = dataclasses.replace(ROTATED, reason="the Secret was changed by hand", drift=True)
     assert what(report_of(drifted)) == "rotated the Secret was changed by hand; drift"
 
 
 @pytest.mark.usefixtures("wide")
-def test_a_run_that_was_refused_is_told_with_its_error() -> None:
+def test_a_refused_run_is_listed_with_its_error() -> None:
     report = dataclasses.replace(report_of(), error=Failed("BusyError", "a run is in progress: run x", "Wait."))
     assert what(report) == "failed BusyError: a run is in progress: run x"
 
 
 @pytest.mark.usefixtures("wide")
-def test_an_operation_on_keys_is_told() -> None:
+def test_an_operation_on_keys_is_listed() -> None:
     key = KeyReport("revoke", "failed", "asked for", failure=UNREACHABLE)
     assert what(dataclasses.replace(report_of(ROTATED), key=key)) == (
         "failed the SAS is 30 min old; revoke failed: asked for"
@@ -152,7 +152,7 @@ def test_what_is_no_report_is_listed_as_such() -> None:
 
 
 @pytest.mark.usefixtures("wide")
-def test_one_report_is_told_section_by_section() -> None:
+def test_one_report_is_printed_section_by_section() -> None:
     rotated = dataclasses.replace(ROTATED, previous_digest="sha256:old", signing_key="key1", drift=True)
     key = KeyReport("regenerate", "unfinished", "asked for", "key1", ("key2",), ("key1",), failure=UNREACHABLE)
     report = dataclasses.replace(

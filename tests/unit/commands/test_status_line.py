@@ -1,4 +1,4 @@
-"""The line that says what a command waits for: its words, and that it is only where somebody looks."""
+"""The line that shows what a command waits for: its text, and that it is only shown in a terminal."""
 
 import contextlib
 import fcntl
@@ -34,15 +34,15 @@ def line(after: float = 0.0) -> str:
 def test_it_says_what_is_waited_for_how_long_and_what_ctrl_c_means() -> None:
     assert line() == f"Working; {SAFE}"
     with activity.of("the identity endpoint, for a token"):
-        assert line(21) == f"Waits for: the identity endpoint, for a token, for 21 s; {SAFE}"
-        assert line(125) == f"Waits for: the identity endpoint, for a token, for 2 min 5 s; {SAFE}"
+        assert line(21) == f"Waiting for: the identity endpoint, for a token, for 21 s; {SAFE}"
+        assert line(125) == f"Waiting for: the identity endpoint, for a token, for 2 min 5 s; {SAFE}"
     assert line() == f"Working; {SAFE}"
 
 
 def test_of_a_known_time_it_says_how_much_is_left_and_that_the_old_key_lives() -> None:
     with Stopwatch().step("wait", lasts=120):
         assert line(20) == (
-            "Waits for: consumers, to see the new SAS, 1 min 40 s left; "
+            "Waiting for: consumers, to see the new SAS, 1 min 40 s left; "
             "Ctrl-C leaves the old key alive: the next run goes on with it"
         )
         assert "0 s left" in line(200)
@@ -52,17 +52,17 @@ def test_in_a_narrow_terminal_what_ctrl_c_means_is_not_what_is_cut() -> None:
     shown, now = StatusLine(SAFE, shown=False), time.monotonic()
     assert shown.text(now, 30) == "Working; Ctrl-C is safe"
     with activity.of("Key Vault, for secret 'sandboxaccount-blobrwu4hours'"):
-        whole = "Waits for: Key Vault, for secret 'sandboxaccount-blobrwu4hours', for 0 s; Ctrl-C is safe"
+        whole = "Waiting for: Key Vault, for secret 'sandboxaccount-blobrwu4hours', for 0 s; Ctrl-C is safe"
         assert shown.text(now, len(whole) + 1) == whole
-        assert shown.text(now, 60) == "Waits for: Key Vault, for secret '…, for 0 s; Ctrl-C is safe"
-        assert shown.text(now, 37) == "Waits for: …, for 0 s; Ctrl-C is safe"
+        assert shown.text(now, 62) == "Waiting for: Key Vault, for secret '…, for 0 s; Ctrl-C is safe"
+        assert shown.text(now, 39) == "Waiting for: …, for 0 s; Ctrl-C is safe"
         for width in range(200):
             assert len(shown.text(now, width)) <= max(width, 1)
     with Stopwatch().step("wait", lasts=120):
         assert shown.text(time.monotonic(), 76).endswith(" left; Ctrl-C leaves the old key alive")
 
 
-def test_the_innermost_is_told_and_what_ends_is_told_no_more() -> None:
+def test_the_innermost_activity_is_shown_until_it_ends() -> None:
     with activity.of("Key Vault"):
         with contextlib.suppress(ValueError), activity.of("the identity endpoint"):
             assert "the identity endpoint" in line()
@@ -70,7 +70,7 @@ def test_the_innermost_is_told_and_what_ends_is_told_no_more() -> None:
         assert "Key Vault" in line()
 
 
-def test_of_many_at_once_the_one_that_still_waits_is_told() -> None:
+def test_of_many_at_once_the_one_that_still_waits_is_shown() -> None:
     done, over = threading.Event(), threading.Event()
 
     def wait() -> None:
@@ -92,7 +92,7 @@ def test_an_interrupted_run_says_what_it_still_waits_for() -> None:
     shown = StatusLine(SAFE, shown=False)
     shown.stop()
     with activity.of("the cluster"):
-        assert shown.text(time.monotonic()) == "Stopping; waits for: the cluster, for 0 s"
+        assert shown.text(time.monotonic()) == "Stopping; waiting for: the cluster, for 0 s"
 
 
 # In a real terminal, with an identity endpoint that never answers
@@ -136,13 +136,13 @@ def until(terminal: int, words: str) -> str:
 def test_a_command_that_only_looks_says_so_and_ends_at_once(mute: dict[str, str], arguments: list[str]) -> None:
     mute["KEYVAULT_BASEURL"] = f"https://127.0.0.1:{mute['KUBERNETES_SSH_PORT']}"
     with in_terminal(mute, *arguments) as (process, terminal):
-        sent = until(terminal, "Waits for: ")
+        sent = until(terminal, "Waiting for: ")
         process.send_signal(signal.SIGINT)
         began = time.monotonic()
         sent += until(terminal, "never sent")
     assert process.returncode == 130
     assert time.monotonic() - began < 5  # what it waits for takes longer by far
-    assert "Waits for: " in sent
+    assert "Waiting for: " in sent
     assert f"{ERASE}Interrupted. Nothing was changed." in sent
     assert "Traceback" not in sent
 
@@ -176,5 +176,5 @@ def test_there_is_none_where_it_would_disturb(
     nothing = {"KEYVAULT_BASEURL": "https://127.0.0.1:1", "KUBERNETES_SSH_PORT": "1"}
     with in_terminal({**mute, **nothing, **settings}, *arguments) as (_, terminal):
         sent = until(terminal, "never sent")
-    assert "Waits for" not in sent
+    assert "Waiting for" not in sent
     assert ERASE not in sent

@@ -15,6 +15,6 @@ HALF_AN_HOUR = datetime.timedelta(minutes=30)
 def test_markup_and_control_characters_of_a_secret_are_shown_and_do_nothing() -> None:
     target = TargetStatus("default/s@m", State.LATE, HOSTILE, signing_key=HOSTILE, run=HOSTILE, expires=NOW)
     with redirect_stdout(io.StringIO()) as printed:
-        status._show(Status(NOW, NOW + HALF_AN_HOUR, HALF_AN_HOUR, (target,)))
+        status._print_status(Status(NOW, NOW + HALF_AN_HOUR, HALF_AN_HOUR, (target,)))
     assert "".join(printed.getvalue().split()).count("[/x][boldred]") >= 2
     assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(printed.getvalue())

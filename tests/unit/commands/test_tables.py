@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from rotator.checks.findings import Finding, Level
-from rotator.commands import check, tables, terminal
+from rotator.commands import check, printing, tables
 
 HEADINGS = ("TARGET", "STATE", "RUN")
 ROWS = [
@@ -36,7 +36,7 @@ def joined(lines: list[str]) -> str:
 
 def headed(width: int) -> list[str]:
     console = on(width)
-    rows = [[terminal.text(cell) for cell in row] for row in ROWS]
+    rows = [[printing.text(cell) for cell in row] for row in ROWS]
     console.print(tables.headed(console, HEADINGS, rows, whole={"STATE", "RUN"}))
     return printed(console)
 
@@ -50,9 +50,9 @@ def test_in_a_narrow_terminal_each_cell_is_a_line_with_its_heading_and_no_word_i
     lines = headed(width)
     assert max(map(len, lines)) <= width
     assert [line.split()[0] for line in lines if line[:1].strip()] == ["TARGET", "STATE", "RUN", "TARGET", "STATE"]
-    told = joined(lines)
+    printed_text = joined(lines)
     for row in ROWS:
-        assert all(cell in told for cell in row)
+        assert all(cell in printed_text for cell in row)
 
 
 RUN, WHY = "20261124T141636Z-76f557", "the SAS is 30 min old; the SAS definition was set"
@@ -62,7 +62,7 @@ WHOLE = 20 + 2 + 23 + 2 + 7 + 2 + 20  # columns: a run with its reason folded
 def a_run(width: int) -> list[str]:
     """A run as the history tells it, with its time to spare."""
     console, headings = on(width), ("WHEN", "RUN", "OUTCOME", "WHAT")
-    cells = [[terminal.text(cell) for cell in ("2026-11-24 14:16:36Z", RUN, "rotated", WHY)]]
+    cells = [[printing.text(cell) for cell in ("2026-11-24 14:16:36Z", RUN, "rotated", WHY)]]
     console.print(tables.headed(console, headings, cells, whole=headings[:-1], spare={"WHEN"}))
     return [line.rstrip() for line in printed(console)]
 
@@ -87,7 +87,7 @@ def test_a_column_to_spare_is_left_out_before_rows_are_taken_apart(width: int) -
 def test_where_cells_do_not_fit_beside_each_other_each_is_a_line_with_all_that_it_says() -> None:
     """At 80 columns already, where they are long."""
     console = on(80)
-    rows = [[terminal.text("default/storage-sas@127.0.0.1"), terminal.text("x" * 60), terminal.text(RUN)]]
+    rows = [[printing.text("default/storage-sas@127.0.0.1"), printing.text("x" * 60), printing.text(RUN)]]
     console.print(tables.headed(console, HEADINGS, rows, whole=HEADINGS))
     assert [line.split() for line in printed(console)] == [
         ["TARGET", "default/storage-sas@127.0.0.1"],
@@ -128,7 +128,7 @@ def test_in_a_narrow_terminal_a_check_s_text_is_under_its_name(width: int) -> No
 
 def piped() -> str:
     with redirect_stdout(io.StringIO()) as output:
-        console = terminal.console()
+        console = printing.console()
         tables.show(console, check._table(FINDINGS, narrow=tables.is_narrow(console)))
     return output.getvalue()
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies
 
 from rotator import redaction
-from rotator.azure import permissions
+from rotator.azure import az_commands
 from rotator.azure.permissions import Policy
 from rotator.plan import secret_settings
 from rotator.plan.settings import Settings
@@ -83,7 +83,7 @@ def test_the_environments_secrets_are_masked_while_they_are_held() -> None:
 
 @given(strategies.text(min_size=1), strategies.text(min_size=1))
 def test_foreign_words_in_the_command_for_a_policy_are_words(vault: str, object_id: str) -> None:
-    command = permissions.addition(vault, object_id, Policy(frozenset({"get"})))
+    command = az_commands.add_policy(vault, object_id, Policy(frozenset({"get"})))
     words = shlex.split(command, posix=True)
     assert words[:4] == ["az", "keyvault", "set-policy", "--name"]
     assert words[4] == vault

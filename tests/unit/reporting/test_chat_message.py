@@ -17,7 +17,7 @@ DRIFTED = dataclasses.replace(ROTATED, reason="the Secret was changed by hand", 
 UNCHANGED = Unchanged("its SAS is fresh", UNTIL)
 FAILED = Failed("KubernetesForbiddenError", "kubectl said: forbidden", "Grant the verbs.")
 REVOKED = KeyReport("revoke", "done", "it leaked", regenerated=("key2", "key1"), cut_off=("default/s0@m",))
-WHERE = "Run `20260701T120000Z-abc123`, asked for by `timer`. Look closer with `python -m rotator status`"
+WHERE = "Run `20260701T120000Z-abc123`, asked for by `timer`. For the status: `python -m rotator status`"
 
 
 def report_of(*outcomes: Outcome, **changes: Any) -> Report:
@@ -59,7 +59,7 @@ def failed(words: str) -> Report:
     ids=["failed", "one failed", "refused", "drift", "key", "unfinished", "key failed"],
 )
 def test_failures_drift_and_what_is_done_to_keys_are_worth_telling(report: Report) -> None:
-    assert chat_message.worth_telling(report)
+    assert chat_message.is_worth_a_message(report)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_failures_drift_and_what_is_done_to_keys_are_worth_telling(report: Repor
     ids=["rotated", "unchanged", "nothing to do", "waiting", "plan", "failed plan"],
 )
 def test_ordinary_runs_and_plans_are_not_worth_telling(report: Report) -> None:
-    assert not chat_message.worth_telling(report)
+    assert not chat_message.is_worth_a_message(report)
 
 
 def test_failed_target_is_told_with_its_error_its_remedy_and_where_to_look() -> None:

@@ -69,7 +69,7 @@ def lines(log: pytest.LogCaptureFixture) -> list[tuple[int, str]]:
 def test_a_report_is_one_line_of_json_at_the_level_of_its_outcome(
     log: pytest.LogCaptureFixture, report: Report, level: int
 ) -> None:
-    publish.note(report)
+    publish.log_and_measure(report)
     [(found, message)] = lines(log)
     assert found == level
     word, _, text = message.partition(" ")
@@ -112,7 +112,7 @@ def test_a_log_line_stays_json_whatever_is_taken_out_of_it(caplog: pytest.LogCap
     redaction.install()
     hostile = Failed("ManifestRejectedError", 'webhook "w" denied "https://x/?se=1&sig=zzyyxx" \\ "more"', "Read it.")
     with caplog.at_level(logging.INFO):
-        publish.note(report_of(hostile))
+        publish.log_and_measure(report_of(hostile))
         event_log.log(logging.getLogger("rotator.test"), logging.INFO, Event.RUN_FAILED, message=hostile.message)
     report, decision = caplog.messages
     assert json.loads(report.removeprefix("report "))["targets"][0]["error"] == "ManifestRejectedError"

@@ -77,11 +77,11 @@ def test_until_it_is_said_where_it_goes_it_goes_nowhere() -> None:
     with telemetry.span("rotator.step", step="issue"):
         telemetry.count("rotator.runs")
         telemetry.measure("rotator.lease.wait", 0.1)
-        publish.record(report(ROTATED, FAILED), NOW)
+        publish.measure(report(ROTATED, FAILED), NOW)
 
 
 def test_each_target_counts_by_its_outcome(notebook: Notebook) -> None:
-    publish.record(report(ROTATED, Unchanged("fresh", IN_AN_HOUR), FAILED), NOW)
+    publish.measure(report(ROTATED, Unchanged("fresh", IN_AN_HOUR), FAILED), NOW)
 
     assert notebook.named(telemetry.ROTATIONS) == [
         (1, {"outcome": "rotated", "trigger": "timer"}),
@@ -92,14 +92,14 @@ def test_each_target_counts_by_its_outcome(notebook: Notebook) -> None:
 
 def test_the_seconds_to_expiry_are_told_where_they_are_known(notebook: Notebook) -> None:
     known = Unchanged("fresh", NOW + datetime.timedelta(minutes=1))
-    publish.record(report(ROTATED, known, Unchanged("there is no Secret", None), FAILED), NOW)
+    publish.measure(report(ROTATED, known, Unchanged("there is no Secret", None), FAILED), NOW)
 
     assert notebook.named(telemetry.SECONDS_TO_EXPIRY) == [(3600, {"target": "t0"}), (60, {"target": "t1"})]
 
 
 def test_what_a_failed_target_still_holds_counts_down_too(notebook: Notebook) -> None:
     held = TargetReport("t0", "apply", FAILED, {}, expires=IN_AN_HOUR)
-    publish.record(dataclasses.replace(report(), targets=(held,)), NOW)
+    publish.measure(dataclasses.replace(report(), targets=(held,)), NOW)
 
     assert notebook.named(telemetry.SECONDS_TO_EXPIRY) == [(3600, {"target": "t0"})]
 
@@ -116,7 +116,7 @@ def test_what_a_failed_target_still_holds_counts_down_too(notebook: Notebook) ->
 def test_a_run_counts_and_its_span_says_how_it_ended(
     notebook: Notebook, done: Report, outcome: str, error: str | None
 ) -> None:
-    publish.record(done, NOW)
+    publish.measure(done, NOW)
 
     assert notebook.named(telemetry.RUNS) == [(1, {"outcome": outcome, "trigger": "timer"})]
     assert notebook.ends == [(error, {"run": "r1", "outcome": outcome})]

@@ -3,6 +3,7 @@
 import pytest
 
 from rotator.azure.errors import VaultForbiddenError, VaultThrottledError
+from tests.fakes.examples import NOW
 from tests.fakes.world import World
 
 
@@ -49,6 +50,12 @@ def test_vault_that_may_not_be_read_is_an_error_only_where_keys_are_asked_for() 
     world = World().settled()
     world.vault.may_read = False
     made = world.run().account
-    assert made.state().managed is None
+    assert made.state().active is None
     with pytest.raises(VaultForbiddenError):
         made.with_keys()
+
+
+def test_account_that_was_managed_anew_may_have_had_another_active_key_until_then() -> None:
+    world = World().settled()
+    world.vault.created = world.vault.updated = NOW  # as after a PUT, or a regeneration: both times are set
+    assert world.run().account.state().active_since == NOW

@@ -5,17 +5,15 @@ from collections.abc import Mapping
 import pytest
 
 from rotator.azure.account_keys import AccountKeys
-from rotator.azure.managed_account import StorageBundle
 from rotator.delivery import manifest
 from rotator.delivery.manifest import LiveSecret
-from rotator.issuers.account_state import AccountState, StoredDefinition
+from rotator.issuers.account_state import AccountState
 from rotator.plan.plan import Encoding, Plan, Strategy, Target
 from rotator.rotation import due
 from rotator.rotation.due import Cause
 from tests.fakes.examples import (
     DEFINITION,
     NOW,
-    RESOURCE_ID,
     TARGET,
     TOKEN,
     delivered,
@@ -204,8 +202,7 @@ def test_other_strategy_alone_makes_nothing_due() -> None:
 
 
 def account_state(active: str | None, keys: AccountKeys | None = None) -> AccountState:
-    managed = StorageBundle(RESOURCE_ID, active, auto_regenerate=False, period=None) if active else None
-    return AccountState(StoredDefinition(differs=False, tags={}, validity=None), managed, keys)
+    return AccountState(active=active, keys=keys)
 
 
 def by_key(signer: str | None, active: str | None) -> str | None:

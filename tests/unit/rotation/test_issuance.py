@@ -10,11 +10,10 @@ from rotator.azure.errors import LeaseLostError, StorageRefusedError
 from rotator.plan.plan import ManagedAccount
 from rotator.redaction import SecretText
 from rotator.rotation import state
-from rotator.rotation.account import AccountReader
 from rotator.rotation.issuance import Issuance
 from rotator.stopwatch import Stopwatch
 from tests.fakes.examples import plan
-from tests.fakes.services import Ring
+from tests.fakes.services import KeyList
 from tests.fakes.world import World
 
 REFUSED = StorageRefusedError("storage answered 403")
@@ -79,16 +78,15 @@ def test_active_key_that_changes_all_the_time_is_given_up_on() -> None:
 def test_sas_that_no_present_key_signed_is_never_tried_nor_delivered() -> None:
     world = World().settled()
 
-    class Replaced(Ring):
+    class Replaced(KeyList):
         def keys(self, account_id: str) -> AccountKeys:
             found = super().keys(account_id)
             return AccountKeys(
                 found.account, tuple(dataclasses.replace(key, value=SecretText("bmV3")) for key in found.keys)
             )
 
-    services = dataclasses.replace(world.services, key_lister=Replaced(world.calls, world.account))
-    under_way = Issuance(world.plan, services, AccountReader(world.plan, services))
-    under_way.account.with_keys()
+    world.key_list = Replaced(world.calls, world.account)
+    under_way = issuance(world, keyed=True)
     with pytest.raises(errors.ActiveKeyError) as caught:
         under_way.issue(Stopwatch())
     assert caught.value.remedy.startswith("Look for what else regenerates or switches")

@@ -70,7 +70,7 @@ def test_run_that_does_without_a_lease_by_choice_may_touch_the_keys() -> None:
     with take() as alone:
         alone.admit("mystorage")
         alone.fence()
-    assert (alone.warnings, alone.obstacle) == ((), None)
+    assert (alone.warnings, alone.problem) == ((), None)
 
 
 def test_run_without_storage_goes_on_with_a_warning_and_leaves_the_keys(caplog: pytest.LogCaptureFixture) -> None:
@@ -86,8 +86,8 @@ def test_run_without_storage_goes_on_with_a_warning_and_leaves_the_keys(caplog: 
 
 def test_connection_string_that_cannot_be_used_is_no_lease_and_is_not_told() -> None:
     with take(leased=True, AzureWebJobsStorage="AccountName=only;Nonsense=c2VjcmV0") as alone:
-        assert isinstance(alone.obstacle, LeaseUnavailableError)
-        assert "c2VjcmV0" not in f"{alone.obstacle}{alone.warnings}{alone!r}"
+        assert isinstance(alone.problem, LeaseUnavailableError)
+        assert "c2VjcmV0" not in f"{alone.problem}{alone.warnings}{alone!r}"
 
 
 def test_app_that_lives_on_the_account_by_its_key_is_refused_before_anything_else() -> None:

@@ -190,7 +190,7 @@ def test_fresh_and_due_targets_are_told_apart() -> None:
 
 def test_plan_tells_what_is_due_and_changes_nothing() -> None:
     world = World()
-    found = world.run().plan()
+    found = world.run().preview()
     assert outcome(found) == WouldRotate("there is no Secret yet")
     assert found.definition_changed
     assert (world.master.secrets, world.master.methods, world.vault.definitions) == ({}, [], {})
@@ -200,21 +200,21 @@ def test_plan_tells_what_is_due_and_changes_nothing() -> None:
 def test_plan_of_a_fresh_secret_says_so_unless_forced() -> None:
     world = World()
     world.rotate()
-    assert isinstance(outcome(world.run().plan()), Unchanged)
-    assert outcome(world.run(forced=True).plan()) == WouldRotate("asked for")
+    assert isinstance(outcome(world.run().preview()), Unchanged)
+    assert outcome(world.run(forced=True).preview()) == WouldRotate("asked for")
 
 
 def test_plan_does_not_promise_a_definition_that_no_due_target_would_set() -> None:
     world = World()
     world.rotate()
     world.vault.definitions.clear()
-    assert not world.run().plan().definition_changed
+    assert not world.run().preview().definition_changed
 
 
 def test_plan_reports_a_master_that_does_not_answer() -> None:
     world = World()
     world.network.failing[HOST] = UnreachableError("no answer")
-    assert isinstance(outcome(world.run().plan()), Failed)
+    assert isinstance(outcome(world.run().preview()), Failed)
 
 
 def test_definition_in_the_vault_that_differs_is_set_and_told() -> None:

@@ -238,7 +238,7 @@ def test_plan_stops_at_a_vault_that_refuses_as_nothing_could_be_told() -> None:
     world = World()
     world.calls.failing["stored"] = VaultForbiddenError("no permission")
     with pytest.raises(VaultForbiddenError):
-        world.run().plan()
+        world.run().preview()
 
 
 def test_target_names_itself_in_reports_by_namespace_name_and_host() -> None:

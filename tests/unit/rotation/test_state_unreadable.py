@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rotator.issuers.account_state import UNTIL, StoredDefinition
+from rotator.azure.managed_storage import UNTIL_TAG as UNTIL
+from rotator.azure.managed_storage import StoredDefinition
 from rotator.reporting.report import Report, Rotated
 from rotator.rotation import state, target_status
 from rotator.rotation.keys import due
@@ -89,13 +90,13 @@ def test_marks_of_deliveries_are_kept_and_other_words_dropped() -> None:
 
 def test_tags_of_ours_and_of_others_are_no_problem() -> None:
     good = {state.PENDING_TAG: GOOD, UNTIL: "2026-12-01T00:00:00Z", "team": "?"} | state.with_delivery({}, TARGET)
-    assert state.unreadable_tags(good) == ()
-    assert state.unreadable_tags({state.PENDING_TAG: "", UNTIL: "", state.DELIVERED_TAG: ""}) == ()
+    assert state.unreadable_entries(good) == ()
+    assert state.unreadable_entries({state.PENDING_TAG: "", UNTIL: "", state.DELIVERED_TAG: ""}) == ()
 
 
 @given(st.dictionaries(names, st.text() | st.datetimes().map(datetime.datetime.isoformat)))
 def test_no_tag_is_an_exception(found: dict[str, str]) -> None:
     stored = StoredDefinition(differs=False, tags=found, validity=None)
-    assert all(problem.isprintable() for problem in state.unreadable_tags(found))
+    assert all(problem.isprintable() for problem in state.unreadable_entries(found))
     stored.tags_for(DEFINITION, NOW)
     assert state.was_delivered(state.with_delivery(found, TARGET), TARGET) in {True, False}

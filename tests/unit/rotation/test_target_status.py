@@ -10,7 +10,7 @@ from rotator.azure.errors import ArchiveError, VaultForbiddenError
 from rotator.delivery import manifest
 from rotator.delivery.errors import UnreachableError
 from rotator.delivery.manifest import Document
-from rotator.issuers.account_state import AccountState, StoredDefinition
+from rotator.issuers.account_state import AccountState
 from rotator.plan import schedule
 from rotator.plan.loader import MARGIN
 from rotator.redaction import SecretText
@@ -26,8 +26,8 @@ MINUTE = datetime.timedelta(minutes=1)
 HOUR = datetime.timedelta(hours=1)
 EVERY_30_MINUTES = plan()
 EXPIRY = NOW + 4 * HOUR
-KNOWN = AccountState(StoredDefinition(False, state.with_delivery({}, TARGET), 4 * HOUR), None)
-NEVER = AccountState(StoredDefinition(False, {}, 4 * HOUR), None)
+KNOWN = AccountState(entries=state.with_delivery({}, TARGET), validity=4 * HOUR)
+NEVER = AccountState(validity=4 * HOUR)
 RUN = "20260701T120000Z-abc123"
 
 

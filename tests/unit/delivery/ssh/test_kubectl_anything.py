@@ -102,7 +102,7 @@ def test_any_output_is_split_into_steps_without_loss(words: str) -> None:
         assert steps == {"": words.removesuffix("\n") + "\n"}
     assert sum(map(len, steps.values())) <= len(words) + 1
     kubectl.not_found(words)
-    kubectl_probe.user(words)
+    kubectl_probe.refused_user(words)
 
 
 @anything
@@ -111,7 +111,7 @@ def test_any_output_is_split_into_steps_without_loss(words: str) -> None:
 @example('{"gitVersion": ' * 50_000)
 @example("9" * 5000)
 def test_any_answer_is_a_version_or_none(answer: str) -> None:
-    assert isinstance(kubectl_probe.version(answer), str)
+    assert isinstance(kubectl_probe.version_in(answer), str)
 
 
 # Of patterns that repeat something, and of those that look for what may be a value.
@@ -137,7 +137,7 @@ def test_words_without_end_take_linear_time(fragment: str) -> None:
     words = fragment * (2**18 // len(fragment))
     began = time.monotonic()
     kubectl_errors.explain(1, words, TARGET, "nothing was changed")
-    kubectl_probe.user(words)
+    kubectl_probe.refused_user(words)
     assert time.monotonic() - began < 15
 
 

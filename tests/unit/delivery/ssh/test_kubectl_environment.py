@@ -18,8 +18,8 @@ from tests.fakes.examples import CLUSTER, TARGET
 SUDO = dataclasses.replace(TARGET, cluster=dataclasses.replace(CLUSTER, kubectl=("sudo", "kubectl")))
 COMMANDS: dict[str, Callable[[Target], str]] = {
     "observe": kubectl.get_command,
-    "client": lambda target: kubectl_probe.client(target.cluster),
-    "server": lambda target: kubectl_probe.server(target.cluster),
+    "client": lambda target: kubectl_probe.client_version(target.cluster),
+    "server": lambda target: kubectl_probe.server_version(target.cluster),
     "namespace": kubectl_probe.namespace,
     "can-i": lambda target: kubectl_probe.can_i(target, "get"),
     "dry run": lambda target: kubectl_probe.dry_run(target, "create")[0],

@@ -8,19 +8,20 @@ import pytest
 
 from rotator import sas
 from rotator.azure.account_keys import AccountKey, AccountKeys
-from rotator.azure.managed_account import StorageBundle
+from rotator.azure.managed_storage import StoredDefinition
 from rotator.delivery.manifest import LiveSecret
-from rotator.issuers.account_state import AccountState, StoredDefinition
+from rotator.issuers.account_state import AccountState
 from rotator.redaction import SecretText
 from rotator.reporting.report import Failed
 from rotator.rotation.keys import in_use
 from rotator.rotation.keys.in_use import Blocker
-from tests.fakes.examples import DEFINITION, LONG_AGO, NOW, RESOURCE_ID, TARGET, document, held, plan, token
+from tests.fakes.examples import DEFINITION, LONG_AGO, NOW, TARGET, document, held, plan, token
 from tests.unit.azure.test_account_keys import FIRST, SECOND, SIGNATURE
 
 UNTIL = datetime.datetime(2026, 7, 1, 16, tzinfo=datetime.UTC)
 MINUTES = datetime.timedelta(minutes=1)
 SIGNED = token(sig=SIGNATURE)  # by key1
+STORED = StoredDefinition(differs=False, tags={}, validity=DEFINITION.validity)
 WHO = "default/storage-sas@master.example.com"
 
 
@@ -29,15 +30,12 @@ def account_state(
     active: str = "key2",
     first: datetime.datetime | None = LONG_AGO,
     second: datetime.datetime | None = LONG_AGO,
-    created: datetime.datetime | None = LONG_AGO,
     updated: datetime.datetime | None = LONG_AGO,
     validity: datetime.timedelta | None = DEFINITION.validity,
 ) -> AccountState:
     made = (dataclasses.replace(FIRST, created=first), dataclasses.replace(SECOND, created=second))
-    managed = StorageBundle(RESOURCE_ID, active, auto_regenerate=False, period=None, created=created, updated=updated)
-    return AccountState(
-        StoredDefinition(differs=False, tags={}, validity=validity), managed, AccountKeys("mystorage", made)
-    )
+    keys = AccountKeys("mystorage", made)
+    return AccountState("mystorage", active, updated, keys, validity=validity)
 
 
 def in_target(found: LiveSecret | Failed | None, *, key: str = "key1", now: datetime.datetime = NOW) -> Blocker | None:
@@ -68,29 +66,31 @@ def test_sas_under_the_data_keys_former_name_counts_too() -> None:
 
 
 def test_sas_that_lived_longer_before_are_waited_for() -> None:
-    told = account_state(second=NOW - 10 * MINUTES)
-    longer = dataclasses.replace(told.stored, validity=datetime.timedelta(days=7))
+    longer = dataclasses.replace(STORED, validity=datetime.timedelta(days=7))
     tags = longer.tags_for(DEFINITION, NOW)
     assert tags == {"rotator-sas-until": "2026-07-08T12:00:00Z"}
-    kept = dataclasses.replace(told, stored=dataclasses.replace(told.stored, tags=tags))
-    obstacle = in_use.elsewhere("key1", kept, plan(), NOW + datetime.timedelta(days=1))
+    kept = dataclasses.replace(STORED, tags=tags)
+    known = dataclasses.replace(account_state(second=NOW - 10 * MINUTES), sas_until=kept.sas_until)
+    obstacle = in_use.elsewhere("key1", known, plan(), NOW + datetime.timedelta(days=1))
     assert obstacle
     assert obstacle.until == datetime.datetime(2026, 7, 8, 12, 5, tzinfo=datetime.UTC)
-    assert kept.stored.tags_for(DEFINITION, NOW + datetime.timedelta(days=8)) == {}
+    assert kept.tags_for(DEFINITION, NOW + datetime.timedelta(days=8)) == {}
 
 
 def test_sas_that_lived_longest_are_waited_for_whatever_was_set_since() -> None:
-    week = dataclasses.replace(account_state().stored, validity=datetime.timedelta(days=7))
+    week = dataclasses.replace(STORED, validity=datetime.timedelta(days=7))
     day = dataclasses.replace(week, tags=week.tags_for(DEFINITION, NOW), validity=datetime.timedelta(days=1))
     assert day.tags_for(DEFINITION, NOW + datetime.timedelta(hours=1)) == {"rotator-sas-until": "2026-07-08T12:00:00Z"}
 
 
 def test_times_up_to_the_end_of_the_calendar_are_waited_for() -> None:
-    told = account_state(second=NOW - 10 * MINUTES)
+    known = account_state(second=NOW - 10 * MINUTES)
     for validity, tags in ((datetime.timedelta.max, {}), (None, {"rotator-sas-until": "9999-12-31T23:59:59Z"})):
-        stored = dataclasses.replace(told.stored, validity=validity, tags=tags)
+        stored = dataclasses.replace(STORED, validity=validity, tags=tags)
         assert stored.tags_for(DEFINITION, NOW) == {"rotator-sas-until": "9999-12-31T23:59:59Z"}
-        obstacle = in_use.elsewhere("key1", dataclasses.replace(told, stored=stored), plan(), NOW)
+        obstacle = in_use.elsewhere(
+            "key1", dataclasses.replace(known, validity=validity, sas_until=stored.sas_until), plan(), NOW
+        )
         assert obstacle
         assert str(obstacle).endswith("until 9999-12-31T23:59:59Z")
     assert in_target(holding(token(sig=SIGNATURE, se="9999-12-31T23:59:59Z"))) is None  # key1 did not sign that
@@ -159,14 +159,6 @@ def test_the_later_of_both_counts() -> None:
     assert found.until == UNTIL + 5 * MINUTES
 
 
-def test_account_that_was_managed_anew_with_the_other_key_may_have_had_this_one_before() -> None:
-    anew = account_state(created=NOW, updated=NOW)  # as after a PUT, or a regeneration: both times are set
-    found = in_use.elsewhere("key1", anew, plan(), NOW)
-    assert found is not None
-    assert found.until == UNTIL + 5 * MINUTES
-    assert in_use.elsewhere("key1", anew, plan(), found.until) is None
-
-
 def test_record_without_times_tells_nothing() -> None:
     assert in_use.elsewhere("key1", account_state(updated=None), plan(), NOW) is None
 
@@ -198,14 +190,14 @@ def test_nobody_is_waited_for_once_every_sas_has_expired() -> None:
 def test_nothing_is_known_without_keys_or_without_the_vaults_record() -> None:
     known = account_state(second=NOW)
     assert in_use.elsewhere("key1", dataclasses.replace(known, keys=None), plan(), NOW) is None
-    assert in_use.elsewhere("key1", dataclasses.replace(known, managed=None), plan(), NOW) is None
+    assert in_use.elsewhere("key1", dataclasses.replace(known, active=None), plan(), NOW) is None
 
 
-def test_standing_knows_the_signer_and_the_active_key_only_where_keys_were_listed() -> None:
+def test_account_state_knows_the_signer_and_the_active_key_only_where_keys_were_listed() -> None:
     known, issued = account_state(), sas.parse(SecretText(SIGNED))
     assert (known.signer(issued), known.active) == ("key1", "key2")
     assert known.active_key == AccountKey("key2", SECOND.value, LONG_AGO)
     unlisted = dataclasses.replace(known, keys=None)
     assert (unlisted.signer(issued), unlisted.active, unlisted.active_key) == (None, "key2", None)
-    unread = dataclasses.replace(known, managed=None)
+    unread = dataclasses.replace(known, active=None)
     assert (unread.active, unread.active_key) == (None, None)

@@ -4,16 +4,16 @@ import uuid
 from collections.abc import Iterator
 
 from sandbox.azure import accounts, identity
-from sandbox.blob import server
-from sandbox.key_vault import server as vault
-from sandbox.resource_manager import roles, sites, vaults
-from sandbox.resource_manager import server as resource_manager
+from sandbox.blob.server import BlobService
+from sandbox.key_vault.state import PROVIDER, Vault
+from sandbox.resource_manager import roles
+from sandbox.resource_manager.state import ResourceManager, Site, VaultResource
 
 FUNCTION_APP = "sandboxrotator"
 FOREIGN_SETTING = "FOREIGN"
 
 
-class Estate:
+class InitialResources:
     """A vault, a function app with a user-assigned identity, its own storage, and the account that is rotated.
 
     The system-assigned identity is the operator: a contributor to the resource group. It may manage the rotated
@@ -24,48 +24,48 @@ class Estate:
     def __init__(
         self,
         tokens: identity.Identity,
-        service: vault.Vault,
+        vault: Vault,
         account: accounts.StorageAccount,
         app_storage: accounts.StorageAccount,
     ) -> None:
         self._operator_id = tokens.object_id
-        self._service = service
+        self._vault = vault
         self._account = account
         self._app_storage = app_storage
         self.group_id = account.resource_id.partition("/providers/")[0]
-        self.vault_id = service.resource_id = f"{self.group_id}{vault.PROVIDER}/{service.name}"
+        self.vault_id = vault.resource_id = f"{self.group_id}{PROVIDER}/{vault.name}"
         self.function_app_id = f"{self.group_id}/providers/Microsoft.Web/sites/{FUNCTION_APP}"
         self.app_client_id = str(uuid.uuid4())
         self.app_object_id = str(uuid.uuid4())
         self._identity_id = f"{self.group_id}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{FUNCTION_APP}"
         tokens.user_assigned[self.app_client_id] = self.app_object_id
 
-    def register(self, manager: resource_manager.ResourceManager, blobs: server.BlobService) -> None:
+    def register(self, manager: ResourceManager, blobs: BlobService) -> None:
         """Make all of it known to Resource Manager, and its role assignments to the vault and the blob service."""
-        manager.vaults[self.vault_id] = vaults.VaultResource(self.vault_id, self._service)
+        manager.vaults[self.vault_id] = VaultResource(self.vault_id, self._vault)
         manager.sites[self.function_app_id] = self._function_app()
         manager.identities[self._identity_id] = (self.app_client_id, self.app_object_id)
         manager.role_assignments += self._role_assignments()
-        self._service.authorizes = manager.authorizes
+        self._vault.authorizes = manager.authorizes
         blobs.authorizes = lambda object_id, action, scope: roles.opens_data(
             manager.role_assignments, object_id, action, scope
         )
 
     def _role_assignments(self) -> Iterator[roles.Assignment]:
         yield roles.Assignment(self.group_id, roles.CONTRIBUTOR, self._operator_id)
-        for key_operator in (self._operator_id, self._service.service_principal_id):
+        for key_operator in (self._operator_id, self._vault.service_principal_id):
             yield roles.Assignment(self._account.resource_id, roles.KEY_OPERATOR, key_operator)
         for owner in (self._operator_id, self.app_object_id):
             role = roles.STORAGE_BLOB_DATA_OWNER
             yield roles.Assignment(self._app_storage.resource_id, role, owner)
 
-    def _function_app(self) -> sites.Site:
+    def _function_app(self) -> Site:
         settings = {
             "AZURE_CLIENT_ID": self.app_client_id,
             "AzureWebJobsStorage__accountName": self._app_storage.name,
             FOREIGN_SETTING: "stays",
         }
-        return sites.Site(
+        return Site(
             self.function_app_id,
             user_assigned={self._identity_id: (self.app_client_id, self.app_object_id)},
             app_settings=settings,

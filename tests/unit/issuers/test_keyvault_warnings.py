@@ -8,14 +8,14 @@ import pytest
 
 from rotator.azure import managed_account
 from rotator.azure.managed_account import StorageBundle
-from rotator.rotation.keys import due
+from rotator.issuers import keyvault
 from tests.fakes.examples import DEFINITION, RESOURCE_ID, plan
 
 DAY = datetime.timedelta(days=1)
 
 
 def warnings(period: datetime.timedelta | None, *, automatic: bool = True, **changes: Any) -> tuple[str, ...]:
-    return due.period_warnings(StorageBundle(RESOURCE_ID, "key1", automatic, period), plan(**changes))
+    return keyvault.period_warnings(StorageBundle(RESOURCE_ID, "key1", automatic, period), plan(**changes))
 
 
 def test_long_period_fits() -> None:
@@ -31,14 +31,14 @@ def test_vault_that_regenerates_nothing_breaks_nothing() -> None:
 def test_period_in_months_counts_as_short_as_it_can_be(text: str, count: int) -> None:
     found = managed_account.parse({"autoRegenerateKey": True, "regenerationPeriod": text})
     lasting = dataclasses.replace(DEFINITION, validity=29 * DAY)
-    said = due.period_warnings(found, plan(definition=lasting))
+    said = keyvault.period_warnings(found, plan(definition=lasting))
     assert [text in warning for warning in said] == [True] * count
 
 
 @pytest.mark.parametrize("text", ["every 90 days", "P", "-P1D", "P1X\nERROR all is lost"])
 def test_period_that_cannot_be_read_is_a_warning(text: str) -> None:
     found = managed_account.parse({"autoRegenerateKey": True, "regenerationPeriod": text})
-    (warning,) = due.period_warnings(found, plan())
+    (warning,) = keyvault.period_warnings(found, plan())
     assert warning.startswith("the vault's regeneration period (")
     assert warning.isprintable()
     assert found.regeneration["regenerationPeriod"] == text

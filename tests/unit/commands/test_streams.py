@@ -1,4 +1,4 @@
-"""Whatever the command line writes is scrubbed last; Ctrl-C ends it with 130."""
+"""Secrets are masked in everything that the command line writes; Ctrl-C ends it with 130."""
 
 import io
 import json
@@ -15,9 +15,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rotator import redaction
-from rotator.commands import cli, error_output, terminal
-from rotator.commands.output import CommandLine, Output
-from rotator.commands.terminal import Manner
+from rotator.commands import cli, error_output, options, printing
+from rotator.commands.cli import CommandLine
+from rotator.commands.options import OutputOptions
+from rotator.commands.streams import MaskedStream
 from rotator.redaction import SecretText
 from tests.fakes.examples import TOKEN
 
@@ -37,7 +38,7 @@ def _everywhere() -> None:
     click.echo(hook, err=True)
     click.echo(hook.encode())
     click.secho(hook, fg="red", err=True)
-    terminal.console().print(hook)
+    printing.console().print(hook)
     sys.stdout.write(hook)
     sys.stderr.buffer.write(hook.encode())
     logging.StreamHandler(sys.stderr).emit(logging.makeLogRecord({"msg": hook}))
@@ -52,7 +53,7 @@ def test_a_secret_of_the_environment_is_masked_in_all_that_is_written() -> None:
     assert done.output.count(redaction.MASK) >= 9
 
 
-def test_what_is_wrong_with_an_option_is_told_without_a_secret() -> None:
+def test_a_secret_in_a_wrong_option_is_masked() -> None:
     done = CliRunner().invoke(cli.main, ["onboard", "--active-key", TOKEN])
     assert done.exit_code == 2
     assert "--active-key" in done.output
@@ -62,7 +63,7 @@ def test_what_is_wrong_with_an_option_is_told_without_a_secret() -> None:
 def test_json_with_half_a_key_in_it_stays_json() -> None:
     held = SecretText("correct horse battery staple")
     value = {"message": f"-----BEGIN PRIVATE KEY-----\n{'A' * 20}", "lines": [f"x {held.reveal()}"], "count": 3}
-    text = error_output.json_text(value)
+    text = printing.json_text(value)
     assert json.loads(text) == {"message": "[secret]", "lines": ["x [secret]"], "count": 3}
 
 
@@ -71,14 +72,14 @@ def test_a_secret_that_a_table_would_fold_is_masked_before() -> None:
 
     @click.command()
     def command() -> None:
-        terminal.console().print(terminal.text(f"bad value {held.reveal()}"))
+        printing.console().print(printing.text(f"bad value {held.reveal()}"))
 
     assert CliRunner().invoke(command, env={"COLUMNS": "20"}).stdout == "bad value [secret]\n"
 
 
 def test_an_output_is_what_its_stream_is() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="latin-1", errors="replace")
-    output = Output(stream)
+    output = MaskedStream(stream)
     assert (output.encoding, output.errors, output.isatty(), output.writable()) == ("latin-1", "replace", False, True)
     output.close()
     assert not stream.closed
@@ -96,7 +97,7 @@ def test_the_input_that_ends_at_a_prompt_is_no_interrupt(standalone: bool) -> No
     assert ("Aborted!" in done.output) is standalone
 
 
-def test_an_interrupt_in_a_command_without_manners_ends_with_130() -> None:
+def test_an_interrupt_in_a_command_outside_of_report_errors_ends_with_130() -> None:
     @click.command()
     def fail() -> None:
         raise KeyboardInterrupt
@@ -108,9 +109,9 @@ def test_an_interrupt_in_a_command_without_manners_ends_with_130() -> None:
 
 def test_an_interrupt_at_a_prompt_ends_with_130() -> None:
     @click.command()
-    @terminal.mannered
-    def fail(manner: Manner) -> None:
-        with terminal.telling(manner):
+    @options.output_options
+    def fail(output: OutputOptions) -> None:
+        with error_output.report_errors(output):
             try:
                 signal.raise_signal(signal.SIGINT)
             except KeyboardInterrupt:
@@ -143,10 +144,10 @@ runpy.run_module("rotator", run_name="__main__")
         process.stdout.readline()
         time.sleep(seconds)
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode in {130, 0, 2}  # or it was done before
-    assert "Traceback" not in told
-    assert "KeyboardInterrupt" not in told
+    assert "Traceback" not in errors
+    assert "KeyboardInterrupt" not in errors
 
 
 def test_an_interrupt_once_all_is_said_changes_no_exit_code() -> None:

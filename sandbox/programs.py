@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 
-class MissingPartError(Exception):
+class MissingProgramError(Exception):
     """Something that was asked for isn't installed; the message says what to do."""
 
 
 def require_kubectl() -> None:
     """The master runs the real kubectl, whatever the API behind it."""
     if shutil.which("kubectl") is None:
-        raise MissingPartError(
+        raise MissingProgramError(
             "kubectl is missing: the sandbox's master runs the real one. "
             "How to install it: https://kubernetes.io/docs/tasks/tools/"
         )
@@ -24,7 +24,7 @@ def require_sshd() -> str:
     search = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
     found = shutil.which("sshd", path=search)
     if found is None:
-        raise MissingPartError("--sshd: OpenSSH's sshd is missing; it is in the package openssh-server")
+        raise MissingProgramError("--sshd: OpenSSH's sshd is missing; it is in the package openssh-server")
     return found
 
 
@@ -34,7 +34,7 @@ def require_azurite() -> list[str]:
     script = os.environ.get("AZURITE_JS")
     program = shutil.which("azurite") or shutil.which("azurite", path="node_modules/.bin")
     if node is None or not (script or program):
-        raise MissingPartError(
+        raise MissingProgramError(
             "--azurite needs Node and Azurite: npm install azurite, or AZURITE_JS=/path/to/azurite.js"
         )
     return [node, script] if script else [str(program)]
@@ -44,8 +44,8 @@ def envtest_assets(directory: str, environment: Mapping[str, str] = os.environ) 
     """Return the directory with kube-apiserver and etcd, KUBEBUILDER_ASSETS when none is named."""
     chosen = directory or environment.get("KUBEBUILDER_ASSETS", "")
     if not chosen:
-        raise MissingPartError("--envtest needs a directory, or KUBEBUILDER_ASSETS set to one")
+        raise MissingProgramError("--envtest needs a directory, or KUBEBUILDER_ASSETS set to one")
     for program in ("kube-apiserver", "etcd"):
         if not os.access(Path(chosen) / program, os.X_OK):
-            raise MissingPartError(f"--envtest: there is no program {program} in {chosen}")
+            raise MissingProgramError(f"--envtest: there is no program {program} in {chosen}")
     return Path(chosen)

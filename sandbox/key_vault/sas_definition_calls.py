@@ -3,16 +3,14 @@
 https://learn.microsoft.com/rest/api/keyvault/storage/operation-groups
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sandbox.key_vault import managed_storage, managed_storage_calls, sas_template
-
-if TYPE_CHECKING:
-    from sandbox.key_vault.server import Call, Vault
+from sandbox.key_vault.state import Call, Vault
 
 
 def definition_bundle(
-    vault: "Vault", account: str, name: str, definition: managed_storage.SasDefinition
+    vault: Vault, account: str, name: str, definition: managed_storage.SasDefinition
 ) -> dict[str, Any]:
     """Return a SasDefinitionBundle."""
     answer = {
@@ -25,7 +23,7 @@ def definition_bundle(
     return answer | managed_storage_calls.common_part(vault, definition)
 
 
-def list_definitions(vault: "Vault", call: "Call") -> dict[str, Any]:
+def list_definitions(vault: Vault, call: Call) -> dict[str, Any]:
     """GET /storage/{a}/sas."""
     account = call.names[0]
     found = vault.storage.account(account).definitions
@@ -34,13 +32,13 @@ def list_definitions(vault: "Vault", call: "Call") -> dict[str, Any]:
     return {"value": value, "nextLink": None}
 
 
-def get_definition(vault: "Vault", call: "Call") -> dict[str, Any]:
+def get_definition(vault: Vault, call: Call) -> dict[str, Any]:
     """GET /storage/{a}/sas/{d}."""
     account, name = call.names
     return definition_bundle(vault, account, name, vault.storage.account(account).definition(name))
 
 
-def set_definition(vault: "Vault", call: "Call") -> dict[str, Any]:
+def set_definition(vault: Vault, call: Call) -> dict[str, Any]:
     """PUT /storage/{a}/sas/{d}."""
     account, name = call.names[0], managed_storage_calls.valid_name(call.names[1])
     managed = vault.storage.account(account)
@@ -55,7 +53,7 @@ def set_definition(vault: "Vault", call: "Call") -> dict[str, Any]:
     return definition_bundle(vault, account, name, definition)
 
 
-def update_definition(vault: "Vault", call: "Call") -> dict[str, Any]:
+def update_definition(vault: Vault, call: Call) -> dict[str, Any]:
     """PATCH /storage/{a}/sas/{d}."""
     account, name = call.names
     managed = vault.storage.account(account)
@@ -70,14 +68,14 @@ def update_definition(vault: "Vault", call: "Call") -> dict[str, Any]:
     return definition_bundle(vault, account, name, definition)
 
 
-def delete_definition(vault: "Vault", call: "Call") -> dict[str, Any]:
+def delete_definition(vault: Vault, call: Call) -> dict[str, Any]:
     """DELETE /storage/{a}/sas/{d}, softly."""
     account, name = call.names
     definition = vault.storage.account(account).delete(name, vault.deletion_seconds)
     return _deleted_definition(vault, account, name, definition)
 
 
-def list_deleted_definitions(vault: "Vault", call: "Call") -> dict[str, Any]:
+def list_deleted_definitions(vault: Vault, call: Call) -> dict[str, Any]:
     """GET /deletedstorage/{a}/sas."""
     account = call.names[0]
     found = vault.storage.account(account).deleted_definitions
@@ -89,14 +87,14 @@ def list_deleted_definitions(vault: "Vault", call: "Call") -> dict[str, Any]:
     return {"value": value, "nextLink": None}
 
 
-def get_deleted_definition(vault: "Vault", call: "Call") -> dict[str, Any]:
+def get_deleted_definition(vault: Vault, call: Call) -> dict[str, Any]:
     """GET /deletedstorage/{a}/sas/{d}."""
     account, name = call.names
     definition = vault.storage.account(account).deleted_definition(name)
     return _deleted_definition(vault, account, name, definition)
 
 
-def recover_definition(vault: "Vault", call: "Call") -> dict[str, Any]:
+def recover_definition(vault: Vault, call: Call) -> dict[str, Any]:
     """POST /deletedstorage/{a}/sas/{d}/recover."""
     account, name = call.names
     definition = vault.storage.account(account).recover(name, vault.recovery_seconds)
@@ -104,17 +102,17 @@ def recover_definition(vault: "Vault", call: "Call") -> dict[str, Any]:
 
 
 def _definition_item(
-    vault: "Vault", account: str, name: str, definition: managed_storage.SasDefinition
+    vault: Vault, account: str, name: str, definition: managed_storage.SasDefinition
 ) -> dict[str, Any]:
     whole = definition_bundle(vault, account, name, definition)
     return {key: whole[key] for key in ("id", "sid", "attributes", "tags") if key in whole}
 
 
 def _deleted_definition(
-    vault: "Vault", account: str, name: str, definition: managed_storage.SasDefinition
+    vault: Vault, account: str, name: str, definition: managed_storage.SasDefinition
 ) -> dict[str, Any]:
     return _deletion(vault, account, name, definition) | definition_bundle(vault, account, name, definition)
 
 
-def _deletion(vault: "Vault", account: str, name: str, definition: managed_storage.SasDefinition) -> dict[str, Any]:
+def _deletion(vault: Vault, account: str, name: str, definition: managed_storage.SasDefinition) -> dict[str, Any]:
     return managed_storage_calls.deletion(vault, f"storage/{account}/sas/{name}", definition)

@@ -1,8 +1,11 @@
-"""What the command line prints of a report."""
+"""What `rotate`, `revoke` and `plan` print of a report, and their exit codes."""
 
 import dataclasses
+import getpass
 import io
 import json
+import os
+import socket
 from collections.abc import Callable
 from contextlib import redirect_stdout
 
@@ -12,8 +15,8 @@ from click.testing import CliRunner, Result
 
 from rotator import errors
 from rotator.azure.errors import VaultForbiddenError
-from rotator.commands import cli
-from rotator.commands.terminal import Manner
+from rotator.commands import rotate
+from rotator.commands.options import OutputOptions
 from rotator.reporting.report import Failed, KeyReport, Outcome, Report, Unchanged, WouldRotate
 from tests.fakes.examples import NOW
 from tests.unit.reporting.test_report import KEY, ROTATED, report_of
@@ -22,7 +25,7 @@ from tests.unit.reporting.test_report import KEY, ROTATED, report_of
 def run(act: Callable[[], Report], *, as_json: bool = False) -> Result:
     @click.command()
     def command() -> None:
-        cli._run(act, Manner(as_json=as_json))
+        rotate._run(act, OutputOptions(as_json=as_json))
 
     return CliRunner().invoke(command)
 
@@ -31,7 +34,7 @@ def run(act: Callable[[], Report], *, as_json: bool = False) -> Result:
     ("outcome", "code"),
     [(ROTATED, 0), (Unchanged("its SAS is fresh", NOW), 0), (WouldRotate("why"), 0), (Failed("E", "m", "r"), 1)],
 )
-def test_exit_code_tells_whether_a_target_failed(outcome: Outcome, code: int) -> None:
+def test_exit_code_shows_whether_a_target_failed(outcome: Outcome, code: int) -> None:
     assert run(lambda: report_of(outcome)).exit_code == code
     assert run(lambda: report_of(outcome), as_json=True).exit_code == code
 
@@ -68,14 +71,16 @@ def test_output_that_is_no_terminal_has_no_colour() -> None:
 def test_brackets_in_kubectls_words_are_no_markup() -> None:
     output = io.StringIO()
     with redirect_stdout(output):
-        cli._show(report_of(Failed("E", "bad value [secret] in [/red]", "r"), WouldRotate("[bold]why[/bold]")))
+        rotate._print_report(
+            report_of(Failed("E", "bad value [secret] in [/red]", "r"), WouldRotate("[bold]why[/bold]"))
+        )
     assert "bad value [secret] in [/red]" in output.getvalue()
 
 
 def test_brackets_in_a_cell_of_the_table_are_no_markup() -> None:
     output = io.StringIO()
     with redirect_stdout(output):
-        cli._show(report_of(WouldRotate("drift [secret] [/red]")))
+        rotate._print_report(report_of(WouldRotate("drift [secret] [/red]")))
     assert "drift [secret] [/red]" in output.getvalue()
 
 
@@ -93,7 +98,7 @@ def lines_of(key: KeyReport) -> list[str]:
     return [" ".join(line.split()) for line in run(lambda: shown).stdout.splitlines()]
 
 
-def test_key_rotation_is_told_below_the_targets(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_rotation_is_printed_below_the_targets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     lines = lines_of(KEY)
     begin = lines.index("revoke done: asked for")
@@ -124,7 +129,7 @@ def test_unfinished_key_rotation_says_what_is_left_and_what_to_do(monkeypatch: p
 @pytest.mark.parametrize(
     ("outcome", "code"), [("done", 0), ("due", 0), ("waiting", 0), ("unfinished", 1), ("failed", 1)]
 )
-def test_exit_code_tells_whether_the_key_rotation_failed(outcome: str, code: int) -> None:
+def test_exit_code_shows_whether_the_key_rotation_failed(outcome: str, code: int) -> None:
     shown = dataclasses.replace(report_of(ROTATED), key=dataclasses.replace(KEY, outcome=outcome))
     assert run(lambda: shown).exit_code == code
     assert run(lambda: shown, as_json=True).exit_code == code
@@ -146,3 +151,14 @@ def test_refused_key_rotation_has_exit_code_1_and_says_until_when() -> None:
     done = run(act)
     assert done.exit_code == 1
     assert done.stderr == "key2 may be in use:\n  - s@m holds a SAS, until then\nWait.\n"
+
+
+def test_who_runs_a_command_is_reported_as_user_and_host() -> None:
+    assert rotate.user_and_host() == f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def test_a_user_without_a_name_is_somebody(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
+    assert rotate.user_and_host() == f"somebody@{socket.gethostname()}"

@@ -1,0 +1,136 @@
+"""Requests to Azure Resource Manager's REST API, and what its errors mean in this product's words.
+
+https://learn.microsoft.com/rest/api/resources/
+"""
+
+import contextlib
+import urllib.parse
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import (
+    ClientAuthenticationError,
+    HttpResponseError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+from azure.core.pipeline.policies import HttpLoggingPolicy
+from azure.core.rest import HttpRequest
+from azure.mgmt.core import ARMPipelineClient
+from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
+
+from rotator import activity, errors, untrusted
+from rotator.azure import network_errors, retries
+from rotator.azure.errors import (
+    IdentityError,
+    ResourceManagerError,
+    ResourceManagerForbiddenError,
+    ResourceNotFoundError,
+)
+
+_HEADERS = {"Accept": "application/json"}
+_UNREACHABLE = "Check AZURE_RESOURCE_MANAGER, and the firewalls in between: it is reached by HTTPS, port 443."
+_MAX_PAGES = 100
+
+
+class ArmClient:
+    """One Resource Manager, as one identity. Every method raises IdentityError or a ResourceManagerError."""
+
+    def __init__(self, url: str, credential: TokenCredential) -> None:
+        self._url = url
+        self.scope = f"{url}/.default"
+        self._pipeline: ARMPipelineClient[Any, Any] = ARMPipelineClient(
+            url,
+            policies=[retry_policy(), ARMChallengeAuthenticationPolicy(credential, self.scope), HttpLoggingPolicy()],
+            transport=retries.transport(),
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pipeline.close()
+
+    def send(
+        self, method: str, path: str, version: str, what: str, body: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Send one request and return the JSON object of its answer; `what` names the resource in an error."""
+        url = path if path.startswith("https://") else f"{self._url}{path}?api-version={version}"
+        with self.translated(what):
+            response = self._pipeline.send_request(HttpRequest(method, url, headers=_HEADERS, json=body))
+            response.raise_for_status()
+            found = response.json()
+        if not isinstance(found, dict):
+            raise self._not_resource_manager()
+        return found
+
+    def list_all(self, path: str, version: str, what: str) -> list[dict[str, Any]]:
+        """Read all pages of a list. Refuses one that goes on at another host, or on more than 100 pages."""
+        found: list[dict[str, Any]] = []
+        page: str | None = path
+        for _ in range(_MAX_PAGES):
+            if page is None:
+                return found
+            answer = self.send("GET", page, version, what)
+            found += untrusted.records(answer.get("value"))
+            page = self._next_page(answer.get("nextLink"))
+        raise ResourceManagerError(f"{self._url} lists {what} on more than {_MAX_PAGES} pages")
+
+    def _next_page(self, link: object) -> str | None:
+        """Return the next page's URL; never one on another host, as the token would go there too."""
+        if not link:
+            return None
+        try:
+            same = _origin(str(link)) == _origin(self._url)
+        except ValueError:
+            same = False
+        if not same:
+            raise ResourceManagerError(
+                f"{self._url} names a next page on another host, which was not read: {untrusted.one_line(link)}",
+                remedy="Look for a proxy in between that changes answers.",
+            )
+        return str(link)
+
+    @contextlib.contextmanager
+    def translated(self, what: str) -> Iterator[None]:
+        """Raise this product's errors for the SDK's; `what` names the resource in them."""
+        try:
+            with activity.of(f"Resource Manager, for {what}"):
+                yield
+        except HttpResponseError as error:
+            if error.response is None:  # the answer broke off
+                raise ResourceManagerError(f"{self._url} does not answer ({type(error).__name__})") from error
+            raise self._error_for(error, what) from error
+        except (ServiceRequestError, ServiceResponseError, OSError) as error:
+            diagnosis = network_errors.diagnose(error, self._url, "AZURE_RESOURCE_MANAGER", _UNREACHABLE)
+            raise ResourceManagerError(diagnosis.text, remedy=diagnosis.remedy) from error
+        except (
+            ValueError,
+            TypeError,
+            AttributeError,
+        ) as error:  # the SDK met an answer of another form
+            raise self._not_resource_manager() from error
+
+    def _error_for(self, error: HttpResponseError, what: str) -> errors.RotatorError:
+        code = error.error.code if error.error else None
+        text = f"Resource Manager answered {error.status_code} ({code or 'no code'}) for {what}"
+        if isinstance(error, ClientAuthenticationError):
+            return IdentityError(f"{self._url} does not accept this identity's token")
+        if error.status_code == HTTPStatus.FORBIDDEN:
+            return ResourceManagerForbiddenError(text)
+        if error.status_code == HTTPStatus.NOT_FOUND:
+            return ResourceNotFoundError(text)
+        return ResourceManagerError(text)
+
+    def _not_resource_manager(self) -> ResourceManagerError:
+        return ResourceManagerError(f"{self._url} does not answer as Resource Manager does")
+
+
+def retry_policy() -> retries.BoundedRetryPolicy:
+    """Make a policy for one pipeline; it cannot be shared, as it holds a reference to the next policy there."""
+    return retries.BoundedRetryPolicy(retry_total=4)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urllib.parse.urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"https": 443}.get(parts.scheme)

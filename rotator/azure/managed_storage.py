@@ -1,0 +1,219 @@
+"""Key Vault's managed storage: a storage account's record, its SAS definitions, and the SAS minted from them.
+
+Operations: https://learn.microsoft.com/rest/api/keyvault/ (SAS definitions: Set/Get/Recover).
+"""
+
+import contextlib
+import dataclasses
+import datetime
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tenacity
+from azure.core.credentials import TokenCredential
+
+from rotator import event_log, timestamps, untrusted
+from rotator.azure import key_vault
+from rotator.azure import managed_account as managed
+from rotator.azure.errors import ManagedAccountNotFoundError, VaultConflictError, VaultSecretNotFoundError
+from rotator.azure.managed_account import StorageBundle
+from rotator.event_log import Event
+from rotator.plan.plan import ManagedAccount
+from rotator.redaction import SecretText
+from rotator.sas import SasDefinition
+
+logger = logging.getLogger(__name__)
+
+UNTIL_TAG = "rotator-sas-until"
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredDefinition:
+    """The SAS definition in the vault: whether it differs from the wanted one, its tags, its longest validity."""
+
+    differs: bool
+    tags: Mapping[str, str]
+    validity: datetime.timedelta | None
+
+    @property
+    def sas_until(self) -> datetime.datetime | None:
+        """Until when SAS may live that were issued with a longer validity; None where no tag says so."""
+        return untrusted.moment(self.tags.get(UNTIL_TAG))
+
+    def tags_for(
+        self, definition: SasDefinition, now: datetime.datetime, tags: Mapping[str, str] | None = None
+    ) -> dict[str, str]:
+        """The tags to set with the wanted definition: these, or the present ones, and until when older SAS may live."""
+        tags = dict(self.tags if tags is None else tags)
+        until = self.sas_until
+        if until and until <= now:
+            del tags[UNTIL_TAG]
+        if self.validity and self.validity > definition.validity:
+            longest = timestamps.after(now, self.validity)
+            tags[UNTIL_TAG] = timestamps.text(max(longest, until or longest))
+        return tags
+
+
+class ManagedStorage:
+    """One managed account of one vault, as one identity. Every method raises IdentityError or a VaultError."""
+
+    def __init__(
+        self, account: ManagedAccount, credential: TokenCredential, *, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._account = account
+        self._sleep = sleep
+        self._client = key_vault.VaultClient(account, credential)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def secret(self, name: str) -> SecretText:
+        """Read a secret's current value."""
+        return self._client.secret(name)
+
+    def mint(self, definition: SasDefinition) -> SecretText:
+        """Read the definition's secret, at which Key Vault mints a fresh SAS."""
+        name = self._account.sas_secret(definition)
+        try:
+            return self.secret(name)
+        except VaultSecretNotFoundError as error:
+            raise ManagedAccountNotFoundError(
+                f"{self._client.host} mints no SAS under {name!r}", remedy=self._client.onboard_remedy()
+            ) from error
+
+    def stored(self, definition: SasDefinition) -> StoredDefinition:
+        """Read the SAS definition of that name; one that is missing differs."""
+        what = f"SAS definition {definition.name!r}"
+        found = self._client.get(self._definition_path(definition), "storage getsas", what)
+        if found is None:
+            return StoredDefinition(differs=True, tags={}, validity=None)
+        lifetime = untrusted.span(found.get("validityPeriod"))
+        same = found.get("sasType") == "account" and definition.same_template(str(found.get("templateUri", "")))
+        wanted = untrusted.Span(definition.validity, definition.validity)
+        return StoredDefinition(
+            differs=not (same and _enabled(found) and lifetime == wanted),
+            tags=untrusted.texts(found.get("tags")),
+            validity=lifetime.longest if lifetime else None,
+        )
+
+    def store(self, definition: SasDefinition, tags: Mapping[str, str]) -> None:
+        """Set the SAS definition, with these tags and no others."""
+        self._set_definition(definition, tags)
+        event_log.log(
+            logger, logging.INFO, Event.SAS_DEFINITION_SET, account=self._account.name, definition=definition.label
+        )
+
+    def managed(self) -> StorageBundle:
+        """Read what the vault says of the managed account; raises VaultForbiddenError where that may not be read."""
+        found = self._client.get(self._path, "storage get", self._what)
+        if found is None:
+            missing = f"{self._client.host} knows no {self._what}"
+            raise ManagedAccountNotFoundError(missing, remedy=self._client.onboard_remedy())
+        return managed.parse(found)
+
+    def regenerate(self, key: str) -> None:
+        """Have a key regenerated and made the active one. Not retried: a second call would invalidate the new key.
+
+        On behalf of the caller, who needs Storage Account Key Operator too
+        (https://learn.microsoft.com/rest/api/keyvault/, RegenerateStorageAccountKey).
+        """
+        body = {"keyName": key}
+        self._client.send(
+            "POST", f"{self._path}/regeneratekey", "storage regeneratekey", f"{key} of {self._what}", body, once=True
+        )
+
+    def may_store(self, definition: SasDefinition) -> bool:
+        """Raise VaultForbiddenError unless the SAS definition may be set; changes nothing.
+
+        True if it is soft-deleted, and may be recovered, as `store` does first.
+        """
+        what = f"SAS definition {definition.name!r}"
+        try:
+            self._client.check_permission("PUT", self._definition_path(definition), "storage setsas", what)
+        except key_vault.SoftDeletedError:
+            self._may_recover(what)
+            return True
+        except VaultConflictError:  # it is being recovered, which `store` waits for
+            pass
+        return False
+
+    def _may_recover(self, what: str) -> None:
+        """Ask for one that nobody has deleted: who may not is told so before it is looked for."""
+        path = f"/deletedstorage/{self._account.name}/sas/nothing{secrets.token_hex(8)}/recover"
+        with contextlib.suppress(ManagedAccountNotFoundError):
+            self._client.send("POST", path, "storage recover", f"soft-deleted {what}", once=True)
+
+    def may_regenerate(self) -> None:
+        """Raise VaultForbiddenError unless keys may be regenerated; changes nothing."""
+        self._client.check_permission(
+            "POST", f"{self._path}/regeneratekey", "storage regeneratekey", f"keys of {self._what}"
+        )
+
+    @property
+    def _path(self) -> str:
+        return f"/storage/{self._account.name}"
+
+    @property
+    def _what(self) -> str:
+        return f"managed account {self._account.name!r}"
+
+    def _definition_path(self, definition: SasDefinition) -> str:
+        return f"{self._path}/sas/{definition.name}"
+
+    def _set_definition(self, definition: SasDefinition, tags: Mapping[str, str]) -> None:
+        body: dict[str, object] = {
+            "templateUri": definition.template,
+            "sasType": "account",
+            "validityPeriod": definition.validity_period,
+            "attributes": {"enabled": True},
+            "tags": dict(tags),
+        }
+        what = f"SAS definition {definition.name!r}"
+        # A deletion or a recovery takes the vault some seconds, in which the name can be neither read nor written.
+        attempts = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(VaultConflictError),
+            wait=tenacity.wait_exponential(max=8),
+            stop=tenacity.stop_after_attempt(6),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        changing, known = False, dict[str, str]()
+        for attempt in attempts:
+            with attempt:
+                if changing:
+                    known |= self.stored(definition).tags
+                    body["tags"] = {**known, **tags}  # what is pending is a tag
+                try:
+                    self._client.send("PUT", self._definition_path(definition), "storage setsas", what, body)
+                except key_vault.SoftDeletedError:
+                    changing = True
+                    known |= self._recover(definition, what)
+                    raise self._changing(what) from None
+                except VaultConflictError:
+                    changing = True
+                    raise
+                except ManagedAccountNotFoundError:
+                    if changing:
+                        raise self._changing(what) from None
+                    raise
+
+    def _recover(self, definition: SasDefinition, what: str) -> dict[str, str]:
+        """Begin to bring it back, unless it is still being deleted, or being recovered already; gives its tags."""
+        event_log.log(logger, logging.INFO, Event.SAS_DEFINITION_RECOVERING, what=what, reason="it is soft-deleted")
+        path = f"/deletedstorage/{self._account.name}/sas/{definition.name}/recover"
+        with contextlib.suppress(ManagedAccountNotFoundError, VaultConflictError):
+            found = self._client.send("POST", path, "storage recover", f"soft-deleted {what}")
+            return untrusted.texts(found.get("tags"))
+        return {}
+
+    def _changing(self, what: str) -> VaultConflictError:
+        text = f"{what} is being deleted or recovered in {self._client.host}"
+        return VaultConflictError(text, remedy=key_vault.WAIT_REMEDY)
+
+
+def _enabled(bundle: Mapping[str, Any]) -> bool:
+    return untrusted.mapping(bundle.get("attributes")).get("enabled") is not False

@@ -1,0 +1,56 @@
+"""What all checks share: the plan, the services that a run would use, the clock, and this process' environment."""
+
+import contextlib
+import dataclasses
+import datetime
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from rotator.azure.host_storage.probe import HostStorageProbe
+from rotator.azure.permissions import Principal
+from rotator.checks.remedies import Remedies
+from rotator.delivery.ssh.connection import SshConnector
+from rotator.issuers.interface import KeyLister, Prover, SecretStore
+from rotator.issuers.keyvault import VaultOperations
+from rotator.plan.plan import Plan
+from rotator.rotation.account import AccountReader
+from rotator.sas import SasDefinition
+
+
+class VaultProbe(VaultOperations, SecretStore, Protocol):
+    """A vault that can also be asked whether it would do something, without doing it."""
+
+    def may_store(self, definition: SasDefinition) -> bool:
+        """Whether the definition must be recovered before it is set; raises VaultForbiddenError unless it may be."""
+
+    def may_regenerate(self) -> None:
+        """Raise VaultForbiddenError unless keys may be regenerated."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Context:
+    """What all checks share.
+
+    `environment` has the settings of this process, where App Service also says which app this is. `sign_in` gets a
+    token for the vault and returns whose it is; raises IdentityError. `time_at` asks a URL for the time there, which is
+    None where the answer has none; raises NoAnswerError. `host_storage` is None where no storage of the app's own is
+    set. Connections stay open until `stack` is closed.
+    """
+
+    plan: Plan
+    environment: Mapping[str, str] = dataclasses.field(repr=False)
+    sign_in: Callable[[], Principal]
+    vault: VaultProbe
+    key_lister: KeyLister
+    prover: Prover
+    account: AccountReader
+    connector: SshConnector
+    host_storage: HostStorageProbe | None
+    clock: Callable[[], datetime.datetime]
+    time_at: Callable[[str], datetime.datetime | None]
+    stack: contextlib.ExitStack
+
+    @property
+    def remedies(self) -> Remedies:
+        """The commands that repair what a check finds."""
+        return Remedies(self.plan, self.environment)

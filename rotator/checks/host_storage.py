@@ -1,0 +1,80 @@
+"""Checks the function app's own storage: whether a run can take the lease and save its report there."""
+
+from rotator import errors
+from rotator.azure.errors import BY_FIREWALL, HostStorageError
+from rotator.checks.findings import Level, Reporter
+from rotator.checks.identity import SignedIn
+from rotator.checks.runner import Check, Results
+from rotator.plan.plan import Plan
+
+_WITHOUT_ROLE = "AuthorizationPermissionMismatch"
+_SETTING = "AzureWebJobsStorage__accountName"
+
+
+class HostStorageCheck(Check[None]):
+    """A check that asks the app's own storage."""
+
+    def command(self, error: errors.RotatorError, _results: Results) -> str:
+        """Return what lets this network, or whoever opens it, into the storage."""
+        storage = self.context.host_storage
+        if storage is None or storage.blob_url is None or not isinstance(error, HostStorageError):
+            return ""
+        if error.storage_code == BY_FIREWALL:
+            return self.context.remedies.through_storage_firewall(storage.blob_url)
+        if error.storage_code == _WITHOUT_ROLE:
+            return self.context.remedies.blob_owner(storage.blob_url, storage.whoami())
+        return ""
+
+    def report_unset(self, text: str, report: Reporter) -> None:
+        """Report that the settings name no storage, and what that means."""
+        command = self.context.remedies.setting(_SETTING, "<account>")
+        report(self.severity, text, f"Set {_SETTING}.", command)
+
+
+class LeaseAvailable(HostStorageCheck):
+    """A run can take the lease, which keeps two runs apart."""
+
+    name = "lease"
+
+    @property
+    def severity(self) -> Level:
+        """A plain rotation runs without a lease; a key rotation does not."""
+        return Level.FAILURE if self.plan.key_rotation_period is not None else Level.WARNING
+
+    def run(self, results: Results, report: Reporter) -> None:
+        """Look at the lease without taking it, and whether it could be taken."""
+        results.require(SignedIn)
+        if self.context.host_storage is None:
+            text = "the app has no storage of its own: nothing keeps two runs apart, and no key is regenerated"
+            self.report_unset(text, report)
+            return
+        holder = self.context.host_storage.holder()
+        if holder:
+            report(Level.WARNING, f"a run is in progress: {holder}", "Wait for it to end.")
+        else:
+            report(Level.OK, "a run can take it: none is in progress")
+
+
+class ReportsWritable(HostStorageCheck):
+    """A run can save its report in REPORT_CONTAINER."""
+
+    name = "reports"
+
+    @classmethod
+    def applies(cls, plan: Plan) -> bool:
+        """Whether reports are saved."""
+        return bool(plan.report_container)
+
+    @property
+    def severity(self) -> Level:
+        """A rotation succeeds without its report."""
+        return Level.WARNING
+
+    def run(self, results: Results, report: Reporter) -> None:
+        """Look for the container, and whether blobs may be written to it."""
+        results.require(SignedIn)
+        if self.context.host_storage is None:
+            self.report_unset("REPORT_CONTAINER is set, but the app has no storage of its own for it", report)
+            return
+        where = "exists" if self.context.host_storage.container() else "does not exist yet, the next run creates it"
+        report(Level.OK, f"container {self.plan.report_container} {where}; blobs may be written to it")

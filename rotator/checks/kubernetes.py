@@ -1,0 +1,77 @@
+"""Checks Kubernetes as kubectl on the master reaches it: kubectl itself, the API server, the namespace."""
+
+import shlex
+
+from rotator import errors
+from rotator.checks import kubectl_probe, remedies
+from rotator.checks.channel_ssh import ScriptRunnable, run_remotely
+from rotator.checks.findings import Level, Reporter
+from rotator.checks.runner import AlreadyReportedError, Check, Results
+from rotator.delivery.errors import KubectlMissingError, NamespaceMissingError
+from rotator.delivery.interface import Result
+from rotator.delivery.ssh import kubectl, kubectl_errors, outcomes
+from rotator.plan.plan import Target
+
+
+def error_for(result: Result, target: Target) -> errors.RotatorError:
+    """Return the error that kubectl's output means; a check has changed nothing."""
+    return kubectl_errors.explain(result.status, result.stderr, target, outcomes.UNCHANGED)
+
+
+class KubectlFound(Check[None]):
+    """The command line in KUBERNETES_KUBECTL runs kubectl."""
+
+    name = "kubectl"
+
+    def run(self, results: Results, report: Reporter) -> None:
+        """Ask kubectl for its version, and where it cannot be run, look for another one."""
+        results.require(ScriptRunnable)
+        result = run_remotely(results, kubectl_probe.client_version(self.target.cluster))
+        version = kubectl_probe.version_in(result.stdout)
+        if result.status != 0 or not version:
+            raise error_for(result, self.target)
+        report(Level.OK, f"kubectl {version}")
+
+    def command(self, error: errors.RotatorError, results: Results) -> str:
+        """Return what sets another command line that works."""
+        if not isinstance(error, KubectlMissingError):
+            return ""
+        found = run_remotely(results, kubectl_probe.FIND_KUBECTL).stdout.splitlines()
+        others = [line for line in found if line != shlex.join(self.target.cluster.kubectl)]
+        return self.context.remedies.setting("KUBERNETES_KUBECTL", others[0]) if others else ""
+
+
+class ApiServerReachable(Check[None]):
+    """The API server answers kubectl."""
+
+    name = "API server"
+
+    def run(self, results: Results, report: Reporter) -> None:
+        """Ask for its version; who is refused has been answered."""
+        results.require(KubectlFound)
+        result = run_remotely(results, kubectl_probe.server_version(self.target.cluster))
+        if result.status != 0 and not kubectl.is_api_error(result.stderr, "Forbidden"):
+            raise error_for(result, self.target)
+        report(Level.OK, f"the API server answers {kubectl_probe.version_in(result.stdout)}".rstrip())
+
+
+class NamespaceFound(Check[None]):
+    """The namespace exists, as far as kubectl's user may look for it."""
+
+    name = "namespace"
+
+    def run(self, results: Results, report: Reporter) -> None:
+        """Look for it."""
+        results.require(ApiServerReachable)
+        result = run_remotely(results, kubectl_probe.namespace(self.target))
+        name = self.target.namespace
+        if kubectl.is_api_error(result.stderr, "NotFound", "namespaces "):
+            text = f"there is no namespace {name!r}"
+            report(Level.FAILURE, text, NamespaceMissingError.remedy, remedies.namespace(self.target))
+            raise AlreadyReportedError
+        if kubectl.is_api_error(result.stderr, "Forbidden"):
+            report(Level.SKIPPED, f"kubectl's user may not read namespace {name!r}; the dry run finds out")
+        elif result.status != 0:
+            raise error_for(result, self.target)
+        else:
+            report(Level.OK, f"{name!r} exists")

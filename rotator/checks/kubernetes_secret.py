@@ -1,0 +1,201 @@
+"""Checks the Secret: what Kubernetes allows kubectl's user, what the Secret holds now, a dry run of writing it."""
+
+import contextlib
+from collections.abc import Callable
+from typing import ClassVar
+
+from rotator import errors
+from rotator.checks import kubectl_probe, remedies
+from rotator.checks.channel_ssh import LoggedIn, run_remotely
+from rotator.checks.findings import Level, Reporter
+from rotator.checks.kubernetes import ApiServerReachable, NamespaceFound, error_for
+from rotator.checks.runner import AlreadyReportedError, Check, DependencyError, Found, Results
+from rotator.checks.vault_permissions import DefinitionRead, ManagedAccountRead
+from rotator.delivery import deliver
+from rotator.delivery.errors import (
+    ConflictError,
+    DryRunUnsupportedError,
+    KubernetesForbiddenError,
+    NamespaceMissingError,
+    NotOursError,
+    OwnerReferenceError,
+)
+from rotator.delivery.interface import WriteMethod
+from rotator.delivery.manifest import LiveSecret
+from rotator.delivery.ssh import kubectl
+from rotator.issuers import keyvault
+from rotator.issuers.account_state import AccountState
+from rotator.plan.plan import Plan, Strategy
+from rotator.rotation import due
+
+# What it means that kubectl's user may not do what the next rotation does not need.
+_LATER = {
+    "create": "if somebody deletes it, the next run cannot create it again",
+    "delete": "the next run creates it, but later runs cannot replace it",
+    "update": "the next run creates it, but later runs cannot change it",
+}
+
+
+class SecretCheck(Check[Found]):
+    """A check that needs to know what Kubernetes allows kubectl's user."""
+
+    def require_verb(
+        self, verb: str, results: Results, report: Reporter, *, is_needed: Callable[[], bool] = lambda: True
+    ) -> None:
+        """Report whether the user may do that with the Secret, and raise AlreadyReportedError where not.
+
+        That is a failure only where the next rotation needs it. Raises DeliveryError where `kubectl auth can-i` fails.
+        """
+        result = run_remotely(results, kubectl_probe.can_i(self.target, verb))
+        answer = (result.stdout.split() or [""])[0]  # a reason may follow
+        if answer not in {"yes", "no"}:
+            raise error_for(result, self.target)
+        if answer == "yes":
+            report(Level.OK, f"auth can-i {verb}: yes")
+            return
+        level, text = Level.FAILURE, f"kubectl's user may not {verb} Secret {self.target}"
+        if not is_needed():
+            level, text = Level.WARNING, f"{text}; {_LATER[verb]}"
+        report(level, text, KubernetesForbiddenError.remedy, self._grant(verb, results))
+        raise AlreadyReportedError
+
+    def _grant(self, verb: str, results: Results) -> str:
+        """Return what grants the verb to the user whom the API server names when it refuses a dry run."""
+        command, stdin = kubectl_probe.dry_run(self.target, verb)
+        user = kubectl_probe.refused_user(run_remotely(results, command, stdin).stderr)
+        return self.context.remedies.grant(self.target, verb, user)
+
+
+class MayGet(SecretCheck[None]):
+    """Kubernetes allows kubectl's user to read the Secret."""
+
+    name = "kubectl may get"
+
+    def run(self, results: Results, report: Reporter) -> None:
+        """Ask the API server."""
+        results.require(ApiServerReachable)
+        self.require_verb("get", results, report)
+
+
+class LiveSecretRead(SecretCheck[LiveSecret | None]):
+    """The Secret is ours and can be written; the result is what it holds, or None where there is none."""
+
+    name = "Secret"
+
+    def run(self, results: Results, report: Reporter) -> LiveSecret | None:
+        """Read it, and report whether a new SAS is due."""
+        results.require(MayGet, NamespaceFound)
+        live = deliver.observe(results.of(LoggedIn), self.target)
+        if deliver.choose_method(self.target, live) is WriteMethod.RECREATE and self.target.strategy is Strategy.APPLY:
+            # It is immutable, or of another type: not even `apply` changes it in place.
+            with contextlib.suppress(AlreadyReportedError):
+                self.require_verb("delete", results, report)
+        self._report_due(live, results, report)
+        return live
+
+    def _report_due(self, live: LiveSecret | None, results: Results, report: Reporter) -> None:
+        found = due.find(live, self.target, self.plan, self.context.clock(), _account_state(results))
+        if found and found.drift:
+            report(Level.WARNING, f"{found}: the next run repairs it", "", remedies.ROTATE)
+        elif live is None:
+            report(Level.WARNING, "there is no Secret yet: the next run creates it", "", remedies.ROTATE)
+        else:
+            report(Level.OK, f"due: {found}" if found else "its SAS is fresh")
+
+    def command(self, error: errors.RotatorError, _results: Results) -> str:
+        """Return the setting with which a rotation takes the Secret over, or updates it in place."""
+        if isinstance(error, NotOursError):
+            return self.context.remedies.setting("KUBERNETES_SECRET_ADOPT", "true")
+        in_place = isinstance(error, ConflictError) and error.has_finalizers
+        return self.context.remedies.setting("KUBERNETES_SECRET_STRATEGY", "apply") if in_place else ""
+
+
+def _account_state(results: Results) -> AccountState | None:
+    """What the vault says of the SAS definition and the managed account, as far as it may be read."""
+    stored = results.find(DefinitionRead)
+    return keyvault.account_state(stored, results.find(ManagedAccountRead)) if stored else None
+
+
+class _MayWrite(SecretCheck[None]):
+    """Kubernetes allows kubectl's user a verb that writes the Secret."""
+
+    verb: ClassVar[str]
+
+    @classmethod
+    def applies(cls, plan: Plan) -> bool:
+        """Whether the target's strategy uses the verb."""
+        return cls.verb in kubectl_probe.write_verbs(plan.targets[0])
+
+    def run(self, results: Results, report: Reporter) -> None:
+        """Ask the API server."""
+        results.require(ApiServerReachable)
+        self.require_verb(self.verb, results, report, is_needed=lambda: self._is_needed(results))
+
+    def _is_needed(self, results: Results) -> bool:
+        """Whether the next rotation uses the verb; where what the cluster holds is not known, it may."""
+        try:
+            live = results.of(LiveSecretRead)
+        except DependencyError:
+            return True
+        return self.verb in kubectl_probe.NEEDED_VERBS[deliver.choose_method(self.target, live)]
+
+
+class MayCreate(_MayWrite):
+    """Kubernetes allows kubectl's user to create the Secret."""
+
+    name, verb = "kubectl may create", "create"
+
+
+class MayDelete(_MayWrite):
+    """Kubernetes allows kubectl's user to delete the Secret."""
+
+    name, verb = "kubectl may delete", "delete"
+
+
+class MayUpdate(_MayWrite):
+    """Kubernetes allows kubectl's user to update the Secret."""
+
+    name, verb = "kubectl may update", "update"
+
+
+class DryRunAccepted(Check[None]):
+    """The API server would accept the Secret: permissions, quota and admission."""
+
+    name = "dry run"
+
+    def run(self, results: Results, report: Reporter) -> None:
+        """Send what a rotation would write, without a SAS, as a dry run."""
+        results.require(NamespaceFound)
+        live = results.of(LiveSecretRead)
+        # An update needs no more room than the Secret has.
+        act = deliver.choose_method(self.target, live)
+        updates = act is WriteMethod.UPDATE
+        results.require(MayUpdate if updates else MayCreate)
+        document = kubectl_probe.empty_secret(self.target, live, self.plan.definition, self.context.clock())
+        command, stdin = kubectl_probe.dry_run(self.target, "update" if updates else "create", document)
+        result = run_remotely(results, command, stdin)
+        # That a Secret of the name exists is found only after authorisation, quota and admission have passed.
+        if result.status == 0 or kubectl.already_exists(result.stderr):
+            report(Level.OK, "the API server would accept the Secret")
+            return
+        error = error_for(result, self.target)
+        if act is WriteMethod.RECREATE or not isinstance(error, DryRunUnsupportedError):
+            raise error
+        self._report_unsupported(error, results, report)
+
+    def _report_unsupported(self, error: errors.RotatorError, results: Results, report: Reporter) -> None:
+        """A rotation makes a dry run only before it deletes."""
+        if self.target.strategy is Strategy.APPLY:
+            report(Level.SKIPPED, f"not checked: {error}; a rotation that updates the Secret makes no dry run")
+        else:
+            text = f"{error}; the next run creates the Secret, but later runs cannot replace it"
+            report(Level.WARNING, text, error.remedy, self.command(error, results))
+
+    def command(self, error: errors.RotatorError, _results: Results) -> str:
+        """Return what creates the namespace, or the setting with which a rotation needs no dry run and no owner."""
+        if isinstance(error, NamespaceMissingError):
+            return remedies.namespace(self.target)
+        in_place = isinstance(error, DryRunUnsupportedError | OwnerReferenceError)
+        if in_place and self.target.strategy is Strategy.RECREATE:
+            return self.context.remedies.setting("KUBERNETES_SECRET_STRATEGY", "apply")
+        return ""

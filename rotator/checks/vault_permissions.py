@@ -1,0 +1,171 @@
+"""Checks the vault, and each permission that the identity needs there, by requests that change nothing."""
+
+import abc
+
+from rotator import errors, sas
+from rotator.azure.errors import (
+    KeyAccessForbiddenError,
+    ManagedAccountNotFoundError,
+    RbacVaultError,
+    VaultDisabledError,
+    VaultFirewallError,
+    VaultForbiddenError,
+    VaultSecretNotFoundError,
+)
+from rotator.azure.managed_account import StorageBundle
+from rotator.azure.managed_storage import StoredDefinition
+from rotator.checks import clock
+from rotator.checks.findings import Level, Reporter
+from rotator.checks.identity import SignedIn
+from rotator.checks.remedies import VaultSecret
+from rotator.checks.runner import AlreadyReportedError, Check, Found, Results
+from rotator.plan.plan import Plan
+from rotator.redaction import SecretText
+
+
+class VaultReachable(Check[None]):
+    """The vault answers, and its clock agrees with ours."""
+
+    name = "vault"
+
+    def run(self, _results: Results, report: Reporter) -> None:
+        """Ask the vault for the time, without a token."""
+        account, before = self.plan.account, self.context.clock()
+        theirs = self.context.time_at(account.vault_url)
+        report(Level.OK, f"{account.host} answers")
+        off = clock.ahead(theirs, before, self.context.clock())
+        # A SAS lives by the vault's clock, and one that lives too short or too long is not delivered.
+        clock.compare(account.host, off, report, bound=sas.tolerance(self.plan.definition.validity))
+
+
+class VaultCheck(Check[Found]):
+    """A check that asks the vault as the identity that is signed in."""
+
+    def require_vault(self, results: Results) -> None:
+        """Raise DependencyError unless somebody is signed in and the vault answers."""
+        results.require(SignedIn, VaultReachable)
+
+    def command(self, error: errors.RotatorError, results: Results) -> str:
+        """Return what lets the identity do what the vault refuses."""
+        commands, principal = self.context.remedies, results.of(SignedIn)
+        if isinstance(error, RbacVaultError):
+            return commands.access_policies()
+        if isinstance(error, KeyAccessForbiddenError):
+            return commands.key_operators(self.resource_id(results), principal)
+        if isinstance(error, VaultForbiddenError):
+            return commands.policy(principal)
+        if isinstance(error, VaultFirewallError):
+            return commands.through_firewall(error.address)
+        return commands.onboard() if isinstance(error, ManagedAccountNotFoundError) else ""
+
+    def resource_id(self, _results: Results) -> str:
+        """Return the storage account's resource id, as far as earlier checks know it."""
+        return "<resource id of the storage account>"
+
+
+class VaultSecretRead(VaultCheck[SecretText]):
+    """The identity may read a secret of the vault; the result is its value."""
+
+    @property
+    @abc.abstractmethod
+    def secret(self) -> VaultSecret:
+        """Which secret that is."""
+
+    def run(self, results: Results, report: Reporter) -> SecretText:
+        """Read it."""
+        self.require_vault(results)
+        found = self.context.vault.secret(self.secret.name)
+        report(Level.OK, f"secret {self.secret.name!r} can be read")
+        return found
+
+    def command(self, error: errors.RotatorError, results: Results) -> str:
+        """Return what puts the secret there, or enables it."""
+        if isinstance(error, VaultDisabledError):
+            return self.context.remedies.enable(self.secret.name)
+        if isinstance(error, VaultSecretNotFoundError):
+            return self.context.remedies.recover(self.secret)
+        return super().command(error, results)
+
+
+class PrivateKeyRead(VaultSecretRead):
+    """The identity may read the SSH key."""
+
+    name = "vault permission secrets get"
+
+    @property
+    def secret(self) -> VaultSecret:
+        """The SSH key."""
+        return self.context.remedies.private_key
+
+
+class PassphraseRead(VaultSecretRead):
+    """The identity may read the SSH key's passphrase."""
+
+    name = "passphrase"
+
+    @classmethod
+    def applies(cls, plan: Plan) -> bool:
+        """Whether the key has one."""
+        return bool(plan.targets[0].cluster.passphrase_secret)
+
+    @property
+    def secret(self) -> VaultSecret:
+        """The passphrase."""
+        return self.context.remedies.passphrase
+
+
+class ManagedAccountRead(VaultCheck[StorageBundle | None]):
+    """The identity may read the managed account's record; the result is None where the vault has no such account."""
+
+    name = "vault permission storage get"
+
+    def run(self, results: Results, report: Reporter) -> StorageBundle | None:
+        """Read it."""
+        self.require_vault(results)
+        try:
+            found = self.context.vault.managed()
+        except ManagedAccountNotFoundError as error:
+            report(Level.FAILURE, str(error), error.remedy, self.context.remedies.onboard())
+            return None
+        except VaultForbiddenError as error:
+            if self.plan.key_rotation_period:
+                raise
+            # A rotation works without it, a key rotation does not.
+            report(Level.WARNING, str(error), error.remedy, self.command(error, results))
+            raise AlreadyReportedError from error
+        report(Level.OK, f"the record of {self.plan.account.name!r} can be read")
+        return found
+
+
+class DefinitionRead(VaultCheck[StoredDefinition]):
+    """The identity may read SAS definitions; the result is the plan's own one as the vault has it."""
+
+    name = "vault permission storage getsas"
+
+    def run(self, results: Results, report: Reporter) -> StoredDefinition:
+        """Read it."""
+        self.require_vault(results)
+        found = self.context.vault.stored(self.plan.definition)
+        report(Level.OK, "SAS definitions can be read")
+        return found
+
+
+class DefinitionWritable(VaultCheck[bool]):
+    """The identity may set SAS definitions; the result is whether the plan's own one is to be recovered first."""
+
+    name = "vault permission storage setsas"
+
+    def run(self, results: Results, report: Reporter) -> bool:
+        """Ask the vault to set it, in a way in which it sets nothing."""
+        self.require_vault(results)
+        try:
+            deleted = self.context.vault.may_store(self.plan.definition)
+        except VaultForbiddenError as error:
+            stored = results.find(DefinitionRead)
+            if self.plan.key_rotation_period or stored is None or stored.differs:
+                raise
+            text = f"{error}; the SAS definition is as the settings want it, but a run could not change it or its tags"
+            report(Level.WARNING, text, error.remedy, self.command(error, results))
+            raise AlreadyReportedError from error
+        report(Level.OK, "SAS definitions can be recovered and set" if deleted else "SAS definitions can be set")
+        return deleted

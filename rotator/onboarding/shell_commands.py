@@ -1,0 +1,45 @@
+"""Shell commands that only onboarding prints: requests to the vault, the host keys' scan, the setup of the master.
+
+Every word is quoted for a shell: a resource group's name, for example, may have parentheses.
+"""
+
+import json
+import re
+import shlex
+import urllib.parse
+from collections.abc import Mapping
+
+from rotator.onboarding.steps import OnboardingRequest
+from rotator.plan.plan import Cluster, Strategy
+
+
+def vault_request(method: str, url: str, body: Mapping[str, object] | None = None) -> str:
+    """Return the command that sends a request to the vault, for operations that az has no command for."""
+    audience = (urllib.parse.urlsplit(url).hostname or "").partition(".")[2]  # of the vault's cloud
+    resource, versioned = shlex.quote(f"https://{audience}"), shlex.quote(f"{url}?api-version=7.4")
+    request = f"az rest --method {method} --resource {resource} --url {versioned}"
+    return f"{request} --body {shlex.quote(json.dumps(body))}" if body else request
+
+
+def scan_host_keys(cluster: Cluster) -> str:
+    """Return the command that prints the fingerprints of the keys that a master shows."""
+    return f"ssh-keyscan -p {cluster.port} {shlex.quote(cluster.host)} | ssh-keygen -lf -"
+
+
+def set_up_master(request: OnboardingRequest, public_key: str) -> str:
+    """Return the command that runs infra/master/setup.sh on the master, from the repository's root."""
+    cluster, target = request.cluster, request.plan.targets[0]
+    options = ["--user", cluster.user, "--namespace", target.namespace, "--secret", target.secret]
+    options += ["--data-key", target.data_key]
+    # setup.sh prints the rotator's own kubectl, with --kubeconfig; without it, this is the administrator's kubectl.
+    if not any(word.startswith("--kubeconfig") for word in cluster.kubectl):
+        options += ["--kubectl", " ".join(cluster.kubectl)]
+    if target.strategy is Strategy.APPLY:
+        options.append("--no-create")
+    remote = f"sudo sh -s -- {shlex.join(options)} --public-key {shlex.quote(public_key)}"
+    return f"ssh -p {cluster.port} <admin>@{cluster.host} {_in_double_quotes(remote)} <infra/master/setup.sh"
+
+
+def _in_double_quotes(words: str) -> str:
+    """Quote words that are full of single quotes for the shell on the master; `!` needs single quotes in bash."""
+    return shlex.quote(words) if "!" in words else '"' + re.sub(r'([\\"$`])', r"\\\1", words) + '"'

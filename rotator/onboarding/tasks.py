@@ -1,0 +1,191 @@
+"""What a rotation needs and onboarding makes: access policies, the managed account, the SSH key, the app settings.
+
+Each task is read and compared first. It has a change only where something is missing, so a second onboarding changes
+nothing.
+"""
+
+import dataclasses
+import datetime
+import secrets
+import shlex
+from collections.abc import Iterator, Mapping
+
+import isodate
+
+from rotator.azure import az_commands, permissions
+from rotator.azure.managed_account import StorageBundle
+from rotator.azure.resource_manager import ResourceManager
+from rotator.delivery.ssh import private_key
+from rotator.onboarding import errors, requirements, shell_commands
+from rotator.onboarding.errors import AlreadyManagedError
+from rotator.onboarding.steps import Facts, OnboardingRequest, Task
+from rotator.onboarding.vault_setup import VaultSetup
+from rotator.redaction import SecretText
+
+_REGENERATION_PERIOD = datetime.timedelta(days=30)
+
+
+@dataclasses.dataclass(frozen=True)
+class _VaultSecret:
+    """A secret in the vault, and the task that writes it; `text` describes the value without showing it."""
+
+    title: str
+    name: str
+    content_type: str
+    text: str
+
+
+class Tasks:
+    """The tasks of one onboarding. A method, and a task's change, may raise a VaultError or a ResourceManagerError.
+
+    `public_key` is the SSH key's public half, once `ssh_key` has been called.
+    """
+
+    def __init__(
+        self, request: OnboardingRequest, facts: Facts, resource_manager: ResourceManager, vault: VaultSetup
+    ) -> None:
+        self._request = request
+        self._facts = facts
+        self._resource_manager = resource_manager
+        self._vault = vault
+        self.public_key = ""
+
+    def operator_policy(self) -> Task:
+        """Return the task of the operator's access policy, which the other tasks need to read the vault."""
+        return self._policy("operator's access policy", self._facts.operator, permissions.OPERATOR)
+
+    def app_policy(self) -> Iterator[Task]:
+        """Yield the task of the app's access policy, where there is an app; raises OnboardingError."""
+        principal = requirements.app_principal(self._request, self._facts.app)
+        if principal:
+            more = permissions.KEY_ROTATION if self._request.key_rotation else permissions.Policy()
+            yield self._policy("app's access policy", principal, permissions.APP.union(more))
+
+    def _policy(self, title: str, object_id: str, wanted: permissions.Policy) -> Task:
+        vault = self._facts.vault
+        held = vault.policies.get(object_id, permissions.Policy())
+        command = az_commands.set_policy(vault.name, object_id, held.union(wanted))
+        if held.covers(wanted):
+            return Task(title, f"{object_id} has {wanted}", command, None)
+
+        def grant() -> None:
+            self._resource_manager.grant(self._request.vault, vault.tenant, object_id, wanted)
+
+        return Task(title, f"grant {object_id} {wanted}", command, grant)
+
+    def managed_account(self) -> Task:
+        """Return the task that lets the vault manage the storage account, or changes when it regenerates the keys.
+
+        The active key of an account that is managed already is never changed: SAS in use depend on it.
+        """
+        name = self._request.plan.account.name
+        found = self._vault.managed_account()
+        wanted = self._wanted_account(found)
+        if found is None:
+            return self._new_managed_account(name, wanted)
+        self._check_same_account(found, name)
+        command = shell_commands.vault_request("patch", self._url("storage", name), wanted.regeneration)
+        if found.auto_regenerate == wanted.auto_regenerate and found.period == wanted.period:
+            text = f"{name}: {found.active_key} active, {_regeneration(wanted)}"
+            return Task("managed account", text, command, None)
+        text = f"change {name}: {_regeneration(wanted)}"
+        return Task("managed account", text, command, lambda: self._vault.change_regeneration(wanted))
+
+    def _wanted_account(self, found: StorageBundle | None) -> StorageBundle:
+        request = self._request
+        # Not both the vault and the timer: either would invalidate SAS that the other counts on.
+        automatic = found.auto_regenerate if found else request.plan.key_rotation_period is None
+        period = found.period if found else _REGENERATION_PERIOD
+        return StorageBundle(
+            request.account.text,
+            request.active_key,
+            automatic if request.auto_regenerate is None else request.auto_regenerate,
+            request.period or period,
+            period_text=found.period_text if found and not request.period else "",
+        )
+
+    def _new_managed_account(self, name: str, wanted: StorageBundle) -> Task:
+        vault = self._facts.vault.name
+        other = self._vault.name_of(wanted.resource_id)
+        if other:
+            raise AlreadyManagedError(
+                f"{vault} already manages {self._facts.account.name}, as {other!r}",
+                remedy=f"Set KEYVAULT_STORAGE_NAME={shlex.quote(other)}; two names would regenerate each other's keys.",
+            )
+        deleted = self._vault.deleted_managed_account()
+        if deleted:
+            self._check_same_account(deleted, name)
+            text = f"recover the deleted {name}: {deleted.active_key} active, {_regeneration(wanted)}"
+            command = shell_commands.vault_request("post", self._url("deletedstorage", name, "recover"))
+            return Task("managed account", text, command, lambda: self._vault.recover(wanted))
+        text = f"let the vault manage {name}: {wanted.active_key} active, {_regeneration(wanted)}"
+        command = shell_commands.vault_request("put", self._url("storage", name), wanted.bundle)
+        return Task("managed account", text, command, lambda: self._vault.manage(wanted))
+
+    def _check_same_account(self, found: StorageBundle, name: str) -> None:
+        if not self._request.account.same_as(found.resource_id):
+            raise errors.name_taken(self._facts.vault.name, name, found)
+
+    def _url(self, *path: str) -> str:
+        return "/".join((self._facts.vault.url, *path))
+
+    def ssh_key(self) -> Iterator[Task]:
+        """Yield the tasks of the SSH key and its passphrase: the operator's, else those in the vault, else new ones.
+
+        Raises PrivateKeyError.
+        """
+        cluster = self._request.cluster
+        held = self._vault.secret(cluster.key_secret)
+        held_passphrase = self._vault.secret(cluster.passphrase_secret) if cluster.passphrase_secret else None
+        passphrase = self._request.passphrase or held_passphrase
+        key = self._request.ssh_key or held
+        if key is None:
+            if cluster.passphrase_secret and passphrase is None:
+                passphrase = SecretText(secrets.token_urlsafe(32))
+            key = private_key.generate(passphrase)
+        self.public_key = private_key.public_line(key, passphrase)
+        # The passphrase first: every rotation would fail with a key whose passphrase is not there yet.
+        if cluster.passphrase_secret and passphrase:
+            text = "the SSH key's passphrase"
+            secret = _VaultSecret("SSH passphrase", cluster.passphrase_secret, "text/plain", text)
+            yield self._write_secret(secret, passphrase, held_passphrase)
+        secret = _VaultSecret("SSH key", cluster.key_secret, "application/x-pem-file", self.public_key)
+        yield self._write_secret(secret, key, held)
+
+    def _write_secret(self, secret: _VaultSecret, value: SecretText, held: SecretText | None) -> Task:
+        name = secret.name
+        command = az_commands.set_secret(self._facts.vault.name, name, "<file>")
+        if held is not None and held.reveal() == value.reveal():
+            return Task(secret.title, f"{name}: {secret.text}", command, None)
+
+        def write() -> None:
+            self._vault.write_secret(name, value, secret.content_type)
+
+        return Task(secret.title, f"write {name}: {secret.text}", command, write)
+
+    def app_settings(self, settings: Mapping[str, str]) -> Iterator[Task]:
+        """Yield the task that sets the app settings that differ from `settings`, where there is a function app."""
+        app, resource = self._facts.app, self._request.function_app
+        if app is None or resource is None:
+            return
+        wanted = dict(settings)
+        if self._facts.account.blob_endpoint:
+            wanted.setdefault("STORAGE_BLOB_ENDPOINT", self._facts.account.blob_endpoint)
+        if len(app.principals) == 1 and not app.principal and not app.settings.get("AZURE_CLIENT_ID"):
+            (wanted["AZURE_CLIENT_ID"],) = app.principals
+        changed = {name: text for name, text in wanted.items() if app.settings.get(name) != text}
+        if not changed:
+            yield Task("app settings", f"{app.name} has every setting", "", None)
+            return
+        yield Task(
+            "app settings",
+            f"set {', '.join(changed)} in {app.name}",
+            az_commands.set_app_settings(az_commands.by_id(resource), changed),
+            lambda: self._resource_manager.change_settings(resource, changed),
+        )
+
+
+def _regeneration(wanted: StorageBundle) -> str:
+    if not wanted.auto_regenerate:
+        return "keys not regenerated by the vault"
+    return f"keys regenerated every {wanted.every or isodate.duration_isoformat(_REGENERATION_PERIOD)}"

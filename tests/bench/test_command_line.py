@@ -1,0 +1,28 @@
+"""`python -m bench`: which parts it takes. Only a part that starts nothing is measured here."""
+
+import os
+import re
+
+import pytest
+
+from bench import __main__, parts
+
+
+def test_part_that_is_named_is_measured_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    __main__.main(["--rounds", "1", "redaction"])
+    titles = re.findall(r"^\S.*", capsys.readouterr().out, re.MULTILINE)
+    assert [title.split()[0] for title in titles] == ["Scrubbing"]
+
+
+def test_load_and_cores_stand_beside_the_figures(capsys: pytest.CaptureFixture[str]) -> None:
+    __main__.main(["redaction", "--rounds", "1"])
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert re.fullmatch(rf"  load average [\d.]+ before, [\d.]+ after, on {len(os.sched_getaffinity(0))} cores", last)
+
+
+def test_unknown_part_is_a_usage_error_that_lists_the_parts(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        __main__.main(["redaction", "deliverance"])
+    told = capsys.readouterr()
+    assert (ended.value.code, told.out) == (2, "")
+    assert f"there is no part deliverance; the parts are {', '.join(parts.PARTS)}" in told.err

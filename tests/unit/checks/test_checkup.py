@@ -1,0 +1,43 @@
+"""The list of all checks: none is left out, and each comes after those whose results it uses."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from rotator.checks import checkup
+from rotator.checks.runner import Check
+
+Kind = type[Check[Any]]
+_USED = re.compile(r"results\.(?:of|find|require)\(([\w, ]+)\)")
+NAMES = [check.__name__ for check in checkup.CHECKS]
+
+
+def kinds(base: type[Any]) -> Iterator[type[Any]]:
+    for each in base.__subclasses__():
+        yield each
+        yield from kinds(each)
+
+
+def used(check: Kind) -> set[str]:
+    """The checks that this one, or the class that it is made from, names."""
+    sources = [inspect.getsource(base) for base in check.__mro__ if base.__module__.startswith("rotator.checks.")]
+    words = {word for source in sources for names in _USED.findall(source) for word in re.findall(r"[A-Z]\w+", names)}
+    return words & {each.__name__ for each in kinds(Check)}
+
+
+def test_every_check_is_in_the_list_once() -> None:
+    named = {each for each in kinds(Check) if "name" in vars(each) and each.__module__.startswith("rotator.")}
+    assert set(checkup.CHECKS) == named
+    assert len(checkup.CHECKS) == len(named)
+
+
+@pytest.mark.parametrize("check", checkup.CHECKS, ids=NAMES)
+def test_a_check_comes_after_those_that_it_uses(check: Kind) -> None:
+    assert used(check) <= set(NAMES[: NAMES.index(check.__name__)])
+
+
+def test_most_checks_use_others() -> None:
+    assert sum(1 for check in checkup.CHECKS if used(check)) > len(checkup.CHECKS) / 2

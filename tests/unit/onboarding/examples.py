@@ -1,0 +1,38 @@
+"""What onboarding is asked for, and what it finds in Azure, where everything is in place."""
+
+import dataclasses
+from typing import Any
+
+from rotator.azure import resource_id
+from rotator.azure.resource_id import ResourceId
+from rotator.azure.resources import AccountFacts, AppFacts, VaultFacts
+from rotator.onboarding.steps import OnboardingRequest
+from rotator.plan.host_keys import HostKey
+from tests.fakes.examples import ACCOUNT, RESOURCE_ID, plan
+
+STORAGE = ResourceId.parse(RESOURCE_ID, resource_id.STORAGE_ACCOUNT)
+VAULT_ID = ResourceId.parse(
+    RESOURCE_ID.replace("Microsoft.Storage/storageAccounts/mystorage", "Microsoft.KeyVault/vaults/myvault"),
+    resource_id.VAULT,
+)
+VAULT = VaultFacts("myvault", ACCOUNT.vault_url, "tenant", rbac=False, policies={})
+STORAGE_FACTS = AccountFacts("mystorage", "https://mystorage.blob.core.windows.net", shared_key=True, sas_limit=None)
+APP = AppFacts("myapp", {}, None, {})
+KEY = HostKey("ssh-ed25519", b"")  # whose SHA256 is the fingerprint that the examples pin
+
+
+def request(**changes: Any) -> OnboardingRequest:
+    whole = OnboardingRequest(
+        plan=plan(),
+        vault=VAULT_ID,
+        account=STORAGE,
+        function_app=None,
+        app_principal=None,
+        key_vault_principal=None,
+        active_key="key1",
+        auto_regenerate=None,
+        period=None,
+        pins=plan().targets[0].cluster.pins,
+        settings={},
+    )
+    return dataclasses.replace(whole, **changes)
