@@ -73,7 +73,7 @@ def test_what_a_killed_shell_left_undone_is_done_by_another(step: str) -> None:
     assert done.warnings == ("the command was ended by a signal; a second one succeeded",)
 
 
-def test_two_killed_shells_are_told() -> None:
+def test_two_killed_shells_are_an_error() -> None:
     master = Master(held=delivered())
     master.dies_at = ["deleted", "created"]
     error = failure(master)
@@ -102,7 +102,7 @@ def test_create_that_fails_is_tried_again_with_the_new_secret_not_the_former(hel
     assert done.warnings == (f"kubectl needed a second try: {FAILED.strip()}",)
 
 
-def test_secret_that_could_not_be_put_back_is_told_as_missing() -> None:
+def test_secret_that_could_not_be_put_back_is_reported_as_missing() -> None:
     master = Master(held=delivered())
     master.refuse = {"create": DOWN, "put back": DOWN}
     error = failure(master)
@@ -110,7 +110,7 @@ def test_secret_that_could_not_be_put_back_is_told_as_missing() -> None:
     assert "the Secret is MISSING: neither the new nor the former one could be created for 120 s" in str(error)
 
 
-def test_deleted_secret_that_cannot_be_looked_for_is_not_told_as_missing() -> None:
+def test_deleted_secret_that_cannot_be_looked_for_is_not_reported_as_missing() -> None:
     master = Master(held=delivered())
     master.refuse = {"create": DOWN, "put back": DOWN, "confirm": DOWN}
     error = failure(master)
@@ -153,7 +153,7 @@ def test_delete_that_stays_unclear_is_made_to_fail_before_anything_is_said() -> 
     assert master.value() == TOKEN
 
 
-def test_delete_that_stays_unclear_and_cannot_be_made_to_fail_is_told() -> None:
+def test_delete_that_stays_unclear_and_cannot_be_made_to_fail_is_reported() -> None:
     master = Master(held=delivered())
     master.refuse = {"delete": FAILED, "protect": DENIED}
     error = failure(master)
@@ -170,7 +170,7 @@ def test_late_delete_does_not_meet_the_secret_that_was_delivered() -> None:
     assert master.value() == NEW_TOKEN
 
 
-def test_secret_that_is_gone_when_read_back_is_told_as_missing() -> None:
+def test_secret_that_is_gone_when_read_back_is_reported_as_missing() -> None:
     master = Master(held=delivered())
     master.refuse = {"delete": DENIED, "confirm": NOT_FOUND}
     assert str(failure(master)).endswith("; the Secret is MISSING")
@@ -260,7 +260,7 @@ def test_remote_command_that_does_not_start_changes_nothing() -> None:
     assert error.status == 70
 
 
-def test_kubectl_that_is_missing_is_told_at_the_first_look() -> None:
+def test_kubectl_that_is_missing_is_reported_at_the_first_look() -> None:
     master = Master()
     master.refuse = {"get": "sh: 1: kubectl: not found\n"}
     with pytest.raises(KubectlMissingError, match="nothing was changed"):
@@ -283,7 +283,7 @@ def test_secret_of_another_owner_is_refused_at_the_first_look() -> None:
         delivery.observe(master, TARGET)
 
 
-def test_broken_connection_is_told_as_it_is() -> None:
+def test_broken_connection_is_reported_as_it_is() -> None:
     master = Master()
     master.broken = ConnectionLostError("the connection broke")
     with pytest.raises(ConnectionLostError):

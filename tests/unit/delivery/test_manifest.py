@@ -79,7 +79,7 @@ def test_foreign_data_labels_and_annotations_are_kept() -> None:
     assert composed["type"] == "example.com/sas"
 
 
-def test_foreign_data_labels_and_annotations_are_dropped_when_told_so() -> None:
+def test_foreign_data_labels_and_annotations_are_dropped_when_configured_so() -> None:
     alone = dataclasses.replace(TARGET, keep_foreign=False)
     found = document({"secretKey": "old", "password": "hunter2"}, labels={"team": "blue"}, annotations={"note": "x"})
     composed = manifest.compose(alone, held({**found, "type": "example.com/sas", "immutable": True}), order())

@@ -69,7 +69,7 @@ def test_unknown_setting_of_our_families_is_an_error(name: str) -> None:
     assert "remove it" in problem.lower()
 
 
-def test_misspelt_settings_are_told_with_what_is_missing_and_without_their_values() -> None:
+def test_misspelt_settings_are_reported_with_what_is_missing_and_without_their_values() -> None:
     with pytest.raises(errors.SettingsError) as caught:
         loader.load({"KUBERNETES_SSH_PASSPHRASE": "hunter2", "SAS_VALIDTY": "PT8H"})
     assert "hunter2" not in str(caught.value)

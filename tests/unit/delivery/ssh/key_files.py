@@ -35,7 +35,7 @@ def fingerprint(found: str, passphrase: str | None = None) -> str:
     return private_key.load(SecretText(found), SecretText(passphrase) if passphrase else None).fingerprint
 
 
-def told_by_ssh_keygen(path: Path, passphrase: str = "") -> str:
+def fingerprint_by_ssh_keygen(path: Path, passphrase: str = "") -> str:
     """The fingerprint of what ssh-keygen makes of a file."""
     path.chmod(0o600)
     public = path.with_suffix(".line")

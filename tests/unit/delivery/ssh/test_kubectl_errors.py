@@ -310,7 +310,7 @@ SAID: list[tuple[str, int, str, type[errors.RotatorError]]] = [
 
 
 @pytest.mark.parametrize(("status", "words", "kind"), [each[1:] for each in SAID], ids=[each[0] for each in SAID])
-def test_kubectls_failure_is_named_and_told_in_its_own_words(
+def test_kubectls_failure_is_named_and_reported_in_its_own_words(
     status: int, words: str, kind: type[errors.RotatorError]
 ) -> None:
     error = kubectl_errors.explain(status, f"{words}\n", TARGET, "nothing was changed")
@@ -407,7 +407,7 @@ def test_a_warning_alone_is_what_failed() -> None:
     assert "k3s.yaml" in str(error)
 
 
-def test_throttling_api_server_is_not_told_as_a_refused_manifest() -> None:
+def test_throttling_api_server_is_not_reported_as_a_refused_manifest() -> None:
     words = "Error from server (TooManyRequests): the server has received too many requests, please try again later"
     assert isinstance(kubectl_errors.explain(1, words, TARGET, "nothing was changed"), ApiServerDownError)
 
@@ -422,7 +422,7 @@ def test_refused_manifest_has_a_remedy() -> None:
     assert kubectl_errors.explain(1, "Error from server (Invalid): x", TARGET, "nothing was changed").remedy
 
 
-def test_silent_failure_is_told_with_its_status() -> None:
+def test_silent_failure_is_reported_with_its_status() -> None:
     error = kubectl_errors.explain(3, "", TARGET, "nothing was changed")
     assert isinstance(error, CommandFailedError)
     assert error.status == 3

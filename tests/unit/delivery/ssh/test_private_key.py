@@ -111,34 +111,34 @@ def test_harmless_white_space_does_not_matter(form: str, spoil: Callable[[str], 
 
 
 @pytest.mark.parametrize("form", ["PKCS8", "TraditionalOpenSSL"])
-def test_missing_passphrase_is_told_as_such(form: str) -> None:
+def test_missing_passphrase_is_reported_as_such(form: str) -> None:
     assert refused(text("ecdsa", form, PASSPHRASE)) == "the SSH private key needs a passphrase"
 
 
-def test_missing_passphrase_of_an_openssh_key_is_told_as_such() -> None:
+def test_missing_passphrase_of_an_openssh_key_is_reported_as_such() -> None:
     assert refused(openssh_with_passphrase()) == "the SSH private key needs a passphrase"
 
 
 @pytest.mark.parametrize("form", ["PKCS8", "TraditionalOpenSSL"])
-def test_wrong_passphrase_is_told_as_such(form: str) -> None:
+def test_wrong_passphrase_is_reported_as_such(form: str) -> None:
     assert refused(text("ecdsa", form, PASSPHRASE), "another one") == (
         "the SSH private key does not open with the passphrase from the vault"
     )
 
 
-def test_wrong_passphrase_of_an_openssh_key_is_told_as_such() -> None:
+def test_wrong_passphrase_of_an_openssh_key_is_reported_as_such() -> None:
     assert refused(openssh_with_passphrase(), f"{PASSPHRASE}\n") == (
         "the SSH private key does not open with the passphrase from the vault"
     )
 
 
 @pytest.mark.parametrize(("kind", "form"), FORMS)
-def test_needless_passphrase_is_told_as_such(kind: str, form: str) -> None:
+def test_needless_passphrase_is_reported_as_such(kind: str, form: str) -> None:
     assert refused(text(kind, form), PASSPHRASE) == ("the SSH private key has no passphrase, but one is configured")
 
 
 @pytest.mark.parametrize("form", ["OpenSSH", "PKCS8"])
-def test_lost_line_breaks_are_told_as_such(form: str) -> None:
+def test_lost_line_breaks_are_reported_as_such(form: str) -> None:
     assert refused(text("ed25519", form).replace("\n", " ")) == "the SSH private key has lost its line breaks"
     assert refused(text("ed25519", form).replace("\n", "\\n")) == "the SSH private key has lost its line breaks"
     assert refused(text("ed25519", form).replace("\n", "")) == "the SSH private key has lost its line breaks"
@@ -175,7 +175,7 @@ def test_openssh_key_that_is_cut_off_is_damaged() -> None:
         ("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----", "the vault secret holds no SSH private key"),
     ],
 )
-def test_what_is_no_private_key_is_told_for_what_it_is(found: str, problem: str) -> None:
+def test_what_is_no_private_key_is_reported_as_what_it_is(found: str, problem: str) -> None:
     assert refused(found) == problem
 
 

@@ -10,11 +10,11 @@ from tests.unit.delivery.ssh.key_files import (
     carried_out,
     encrypted,
     fingerprint,
+    fingerprint_by_ssh_keygen,
     made,
     remedy,
     run,
     stub,
-    told_by_ssh_keygen,
 )
 from tests.unit.delivery.ssh.test_private_key import PASSPHRASE, openssh_with_passphrase, refused
 
@@ -48,7 +48,7 @@ def test_an_openssh_key_in_another_cipher_is_written_anew(tmp_path: Path, cipher
     found = made(path)
     assert refused(found, configured) == f"the SSH private key is encrypted with {cipher}, which is not supported"
     carried_out(remedy(found, configured), tmp_path, "-P", f"'{PASSPHRASE}'", "-N", f"'{PASSPHRASE}'", "-q")
-    assert fingerprint(made(path), PASSPHRASE) == told_by_ssh_keygen(path, PASSPHRASE)
+    assert fingerprint(made(path), PASSPHRASE) == fingerprint_by_ssh_keygen(path, PASSPHRASE)
 
 
 OTHER_CIPHERS = {
@@ -95,7 +95,7 @@ def test_pkcs8_that_takes_for_ever_is_refused_at_once(files: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("kind", [b"sk-ssh-ed25519@openssh.com", b"sk-ecdsa-sha2-nistp256@openssh.com"])
-def test_the_stub_of_a_security_key_is_told_and_a_key_is_made(tmp_path: Path, kind: bytes) -> None:
+def test_the_stub_of_a_security_key_is_reported_and_a_key_is_made(tmp_path: Path, kind: bytes) -> None:
     assert "is the stub of a security key" in refused(stub(kind))
     carried_out(remedy(stub(kind)), tmp_path, "-q", "-N", "''")
-    assert fingerprint((tmp_path / "id_ed25519").read_text()) == told_by_ssh_keygen(tmp_path / "id_ed25519")
+    assert fingerprint((tmp_path / "id_ed25519").read_text()) == fingerprint_by_ssh_keygen(tmp_path / "id_ed25519")

@@ -19,11 +19,11 @@ from tests.unit.delivery.ssh.key_files import (
     BAG,
     carried_out,
     fingerprint,
+    fingerprint_by_ssh_keygen,
     made,
     remedy,
     run,
     stub,
-    told_by_ssh_keygen,
 )
 from tests.unit.delivery.ssh.test_private_key import PASSPHRASE, refused, text
 
@@ -52,7 +52,7 @@ LIKE_SSH_KEYGEN: dict[str, Callable[[str], str]] = {
 def test_what_ssh_keygen_takes_is_taken_for_the_same_key(files: Path, tmp_path: Path, name: str, change: str) -> None:
     changed = LIKE_SSH_KEYGEN[change]((files / name).read_text())
     (tmp_path / name).write_text(changed)
-    assert fingerprint(changed) == told_by_ssh_keygen(tmp_path / name)
+    assert fingerprint(changed) == fingerprint_by_ssh_keygen(tmp_path / name)
 
 
 @pytest.mark.parametrize("change", LIKE_SSH_KEYGEN)
@@ -95,7 +95,7 @@ def test_the_base64_of_a_whole_file_is_decoded(tmp_path: Path, form: str, folded
 
 
 @pytest.mark.parametrize("form", ["OpenSSH", "PKCS8"])
-def test_a_key_without_its_first_and_last_line_is_told(form: str) -> None:
+def test_a_key_without_its_first_and_last_line_is_reported(form: str) -> None:
     inside = "\n".join(text("ed25519", form).splitlines()[1:-1])
     assert "has lost its first and last line" in refused(inside)
 
@@ -118,7 +118,7 @@ def test_a_putty_file_is_exported(tmp_path: Path) -> None:
     found = (tmp_path / "key.ppk").read_text()
     assert refused(found) == "the SSH private key is in PuTTY's format"
     carried_out(remedy(found), tmp_path)
-    assert fingerprint((tmp_path / "id_ed25519").read_text()) == told_by_ssh_keygen(tmp_path / "original")
+    assert fingerprint((tmp_path / "id_ed25519").read_text()) == fingerprint_by_ssh_keygen(tmp_path / "original")
 
 
 def test_a_file_of_ssh_com_is_converted(tmp_path: Path) -> None:
@@ -127,11 +127,11 @@ def test_a_file_of_ssh_com_is_converted(tmp_path: Path) -> None:
     found = made(tmp_path / "key")
     assert "ssh.com" in refused(found)
     carried_out(remedy(found), tmp_path)
-    assert fingerprint((tmp_path / "id_ed25519").read_text()) == told_by_ssh_keygen(tmp_path / "original")
+    assert fingerprint((tmp_path / "id_ed25519").read_text()) == fingerprint_by_ssh_keygen(tmp_path / "original")
 
 
 @pytest.mark.parametrize("form", ["RFC4716", "PKCS8", "PEM"])
-def test_a_public_key_is_told_in_each_form(tmp_path: Path, form: str) -> None:
+def test_a_public_key_is_reported_in_each_form(tmp_path: Path, form: str) -> None:
     run("ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-N", "", "-f", str(tmp_path / "key"))
     exported = run("ssh-keygen", "-e", "-m", form, "-f", str(tmp_path / "key.pub"))
     line = (tmp_path / "key.pub").read_text()

@@ -200,7 +200,7 @@ def test_a_line_is_waited_for_in_much_output_in_linear_time(hosts: list[Transpor
         ("", ""),
     ],
 )
-def test_an_account_that_does_not_run_commands_is_told_in_its_words(
+def test_an_account_that_does_not_run_commands_is_reported_in_its_words(
     hosts: list[Transport], status: int, stdout: str, stderr: str
 ) -> None:
     with pytest.raises(CommandError) as caught:

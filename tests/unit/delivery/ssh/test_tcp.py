@@ -81,7 +81,7 @@ def test_all_addresses_together_have_the_time_of_one() -> None:
     )
 
 
-def test_a_name_that_is_not_resolved_in_time_is_told() -> None:
+def test_a_name_that_is_not_resolved_in_time_is_reported() -> None:
     released = threading.Event()
 
     def slow(host: str, port: int) -> Sequence[tcp.AddressInfo]:
@@ -95,6 +95,6 @@ def test_a_name_that_is_not_resolved_in_time_is_told() -> None:
 
 
 @pytest.mark.parametrize("host", ["nowhere.invalid", "x" * 64 + ".example.com", "a..b", "\xfc" * 70])
-def test_a_name_without_an_address_is_told(host: str) -> None:
+def test_a_name_without_an_address_is_reported(host: str) -> None:
     with pytest.raises(UnreachableError, match=r"has no address|was not resolved"):
         SshConnector(TIMEOUTS).scan_host_keys(cluster(22, host=host))

@@ -46,7 +46,7 @@ def kexinit(*lists: str) -> bytes:
     )
 
 
-def told(server: Raw, pinned: str = pin(host_key()), timeouts: Timeouts = SHORT) -> SshError:
+def failure(server: Raw, pinned: str = pin(host_key()), timeouts: Timeouts = SHORT) -> SshError:
     """How a connection ends that no host key is proven on."""
     key = SecretText(KEY_PAIR.private_text)
     with (
@@ -79,7 +79,7 @@ BUFFERS = 16_000_000
 def test_a_packet_too_long_for_a_key_exchange_is_not_read(length: int) -> None:
     flood = Flood(GREETING + struct.pack(">I", length) + bytes(12))
     with serving(flood) as server:
-        error = told(server)
+        error = failure(server)
     assert type(error) is UnreachableError
     assert "announces a packet of" in str(error)
     assert flood.sent < BUFFERS
@@ -88,7 +88,7 @@ def test_a_packet_too_long_for_a_key_exchange_is_not_read(length: int) -> None:
 def test_a_first_line_without_end_is_not_read() -> None:
     flood = Flood(b"")
     with serving(flood) as server:
-        error = told(server)
+        error = failure(server)
     assert type(error) is UnreachableError
     assert "does not talk SSH" in str(error)
     assert flood.sent < BUFFERS
@@ -101,7 +101,7 @@ def test_lines_without_an_end_are_not_read() -> None:
                 connection.sendall(b"no SSH here\n" * 1000)
 
     with serving(serve) as server:
-        error = told(server)
+        error = failure(server)
     assert "does not talk SSH: it says 'no SSH here / no SSH here" in str(error)
     assert len(str(error)) < 400
 
@@ -172,7 +172,7 @@ def test_a_host_that_keeps_still_is_given_up_and_its_connection_closed(serve: Se
         closed.set()
 
     with serving(watched) as server:
-        error = told(server, timeouts=Timeouts(handshake=0.5))
+        error = failure(server, timeouts=Timeouts(handshake=0.5))
         assert type(error) is TimedOutError
         assert "the SSH handshake with rotator@127.0.0.1" in str(error)
         assert closed.wait(5)
@@ -184,14 +184,14 @@ def test_what_a_host_says_before_it_keeps_still_is_quoted() -> None:
         until_closed(connection)
 
     with serving(serve) as server:
-        error = told(server, timeouts=Timeouts(handshake=0.5))
+        error = failure(server, timeouts=Timeouts(handshake=0.5))
     assert type(error) is TimedOutError
     assert "it says 'Under maintenance'" in str(error)
 
 
 def test_a_failed_handshake_leaves_no_thread_behind() -> None:
     with serving(says(GREETING, packet(b"\x02"), b"x" * 100)) as server:
-        told(server)
+        failure(server)
     until = time.monotonic() + 5
     while names := [each.name for each in threading.enumerate() if not each.daemon and each.name != "MainThread"]:
         assert time.monotonic() < until, names
@@ -202,15 +202,15 @@ def test_what_a_host_disconnects_with_is_quoted_in_one_bounded_line() -> None:
     reason = b"no\x1b[31m\r\nroom " * 500
     disconnect = bytes([DISCONNECT]) + struct.pack(">II", 2, len(reason)) + reason + bytes(4)
     with serving(says(GREETING, packet(disconnect))) as server:
-        error = told(server)
+        error = failure(server)
     assert "(SSH-2.0-Example_1.0) failed: no [31m room no" in str(error)
     assert str(error).isprintable()
     assert len(str(error)) < 400
 
 
-def test_an_ssh_server_of_version_one_is_told() -> None:
+def test_an_ssh_server_of_version_one_is_reported() -> None:
     with serving(says(b"SSH-1.5-old\r\n")) as server:
-        assert "1.5" in str(told(server))
+        assert "1.5" in str(failure(server))
 
 
 # Anything may come
@@ -231,7 +231,7 @@ def traffic(draw: st.DrawFn) -> list[bytes]:
 @given(traffic())
 def test_whatever_a_host_sends_the_error_is_ours(chunks: list[bytes]) -> None:
     with serving(says(*chunks)) as server:
-        error = told(server)
+        error = failure(server)
     assert isinstance(error, UnreachableError | HostKeyRejectedError)
     assert str(error).isprintable()
     assert error.remedy
