@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [
     "CHANGELOG.md",
     "README.md",
+    "CONTRIBUTING.md",
     "SECURITY.md",
     "docs/architecture.md",
     "docs/deploy.md",
