@@ -2,8 +2,6 @@
 
 import contextlib
 import http.client
-import json
-import subprocess
 import tempfile
 import time
 import urllib.parse
@@ -16,6 +14,7 @@ from sandbox.blob import picture
 from sandbox.blob.server import BlobService
 from sandbox.key_vault.server import VaultServer
 from sandbox.key_vault.state import Vault
+from sandbox.kubernetes.client import Client
 from sandbox.listeners.insights import Insights
 from sandbox.listeners.webhook import Webhook
 from sandbox.master import keys
@@ -104,13 +103,8 @@ class World:
         return self.azurite.blob_url(account) if self.azurite else self.blob.url(account)
 
     def read_secret(self, namespace: str, name: str) -> dict[str, Any] | None:
-        """Read a Secret with kubectl as the cluster's administrator; None when there is none."""
-        command = ["kubectl", "--kubeconfig", str(self.cluster.administrator_kubeconfig)]
-        command += ["--cache-dir", str(self.directory / "kubectl-cache"), "--namespace", namespace]
-        command += ["get", "secret", name, "--ignore-not-found", "--output", "json"]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        found: dict[str, Any] | None = json.loads(done.stdout) if done.stdout.strip() else None
-        return found
+        """Read a Secret as the cluster's administrator; None when there is none."""
+        return Client(self.cluster.administrator_kubeconfig).secret(namespace, name)
 
     def blob_status(self, sas: str) -> int:
         """Read the picture with a SAS and return the HTTP status."""

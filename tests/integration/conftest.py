@@ -23,6 +23,7 @@ from rotator.rotation.state import Operation
 from sandbox import programs
 from sandbox.azure import accounts
 from sandbox.key_vault.managed_storage import ManagedAccount
+from sandbox.kubernetes.client import Client
 from sandbox.kubernetes.state import KubernetesApi
 from sandbox.master.server import Master
 from sandbox.options import Options
@@ -171,7 +172,7 @@ def any_world(request: pytest.FixtureRequest) -> World:
 def unspoilt(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A world without a Secret, in which nothing goes wrong, and which is so again afterwards."""
     surroundings.enter(world, monkeypatch)
-    Cluster(world).kubectl("delete", "secret", "--all")
+    Client(world.cluster.administrator_kubeconfig).delete_secrets("default")
     before = [(part, copy.copy(vars(part))) for part in (world.vault, world.blob, world.identity)]
     roles = list(world.resource_manager.role_assignments)
     Keys(world).settle()

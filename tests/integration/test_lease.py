@@ -90,7 +90,7 @@ def any_storage(request: pytest.FixtureRequest) -> Iterator[World]:
 
 
 # Only Azurite takes requests that a key signed; only the sandbox's clock can be put forward.
-on_azurite = pytest.mark.parametrize("any_storage", ["real"], indirect=True)
+on_azurite = pytest.mark.parametrize("any_storage", [pytest.param("real", marks=pytest.mark.real)], indirect=True)
 
 
 @pytest.fixture(scope="module")
