@@ -132,16 +132,19 @@ def code(query: str) -> str:
     return re.sub(r"//.*", "", query)
 
 
+@pytest.mark.real
 def test_every_query_is_right_by_kustos_own_parser(analysed: dict[str, kusto.Analysis]) -> None:
     assert {title: each.diagnostics for title, each in analysed.items() if each.diagnostics} == {}
 
 
+@pytest.mark.real
 def test_rows_of_two_days_count_as_of_now(rules: list[Rule], analysed: dict[str, kusto.Analysis]) -> None:
     """With TimeGenerated in the result, Azure would count the rows of the last window only."""
     timed = {each.title for each in rules if "TimeGenerated" in analysed[each.title].columns}
     assert timed == {each.title for each in rules if each.range == each.window}
 
 
+@pytest.mark.real
 def test_rules_split_by_columns_of_text_that_the_result_has(
     rules: list[Rule], analysed: dict[str, kusto.Analysis]
 ) -> None:
@@ -159,12 +162,14 @@ def test_rules_split_by_columns_of_text_that_the_result_has(
         ("max(TimeGenerated)", "max(TimeGenerated"),
     ],
 )
+@pytest.mark.real
 def test_a_mistake_in_a_query_is_noticed(rule: dict[str, Rule], right: str, wrong: str) -> None:
     query = rule["No run"].query
     assert right in query
     assert kusto.analyse({"it": query.replace(right, wrong)})["it"].diagnostics != []
 
 
+@pytest.mark.real
 def test_the_run_books_queries_are_right_by_kustos_own_parser() -> None:
     queries = re.findall(r'^logs "(.+)"$', section("Run-books"), re.MULTILINE)
     assert len(queries) > 3

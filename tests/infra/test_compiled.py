@@ -16,6 +16,8 @@ from tests.infra.checks import Sets
 from tests.infra.compiler import Compiler, Deployments
 from tests.infra.deployments import PARAMETERS, SUFFIX
 
+pytestmark = pytest.mark.real
+
 MAIN = FOLDER / "main.bicep"
 SETS = sorted(PARAMETERS.glob("*.bicepparam"))
 

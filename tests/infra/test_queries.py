@@ -7,6 +7,8 @@ import pytest
 
 from tests.infra import kusto
 
+pytestmark = pytest.mark.real
+
 PAGE = (Path(__file__).resolve().parents[2] / "docs/operations.md").read_text()
 HEADINGS = ["Logs", "Metrics and traces"]
 
