@@ -107,7 +107,7 @@ def test_what_the_output_cannot_show_is_replaced_and_nothing_else_is_lost(world:
     world.vault.firewall = {"192.0.2.0/24"}
     done = command_line(world, "check", PYTHONIOENCODING=encoding)
     assert (done.returncode, done.stderr) == (1, "")
-    assert "(az keyvault network-rule add --ip-address ?)" in done.stdout
+    assert "(az keyvault network-rule add --name ? --ip-address ?)" in done.stdout
     assert "$ az keyvault network-rule add --name 127 --ip-address 127.0.0.1\n" in done.stdout
     assert done.stdout.rstrip().splitlines()[-1].startswith("a rotation would fail: ")
 
