@@ -5,6 +5,7 @@ import contextlib
 import copy
 import dataclasses
 import datetime
+import functools
 import os
 import re
 import subprocess
@@ -30,6 +31,7 @@ from sandbox.options import Options
 from sandbox.server.journal import Event
 from sandbox.world import KEY_SECRET, SECRET_NAME, World
 from tests import surroundings
+from tests.integration.warm import Warm
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKING = 200
@@ -267,8 +269,19 @@ def environment(world: World, **settings: str) -> dict[str, str]:
     return {**here, **settings_for(world, **settings)}
 
 
-def command_line(world: World, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """`python -m rotator` as a process."""
+@functools.cache
+def _warm() -> Warm:
+    """What forks the processes of this worker; it ends with the worker, as its input does."""
+    return Warm({**os.environ}).__enter__()
+
+
+def command_line(world: World, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """`python -m rotator` in a process of its own, which is forked from one that has imported everything."""
+    return _warm().run(arguments, environment(world, **settings))
+
+
+def fresh_command_line(world: World, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """`python -m rotator` as a shell starts it."""
     return subprocess.run(
         [sys.executable, "-m", "rotator", *arguments],
         env=environment(world, **settings),

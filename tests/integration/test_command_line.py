@@ -5,13 +5,13 @@ import json
 import pytest
 
 from sandbox.world import World
-from tests.integration.conftest import Cluster, command_line, plain
+from tests.integration.conftest import Cluster, fresh_command_line, plain
 
 WRONG_PIN = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
 
 
 def test_rotate_prints_a_table_and_ends_with_0(world: World) -> None:
-    done = command_line(world, "rotate")
+    done = fresh_command_line(world, "rotate")
 
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -23,7 +23,7 @@ def test_rotate_prints_a_table_and_ends_with_0(world: World) -> None:
 
 
 def test_rotate_with_json_prints_the_report_alone(world: World) -> None:
-    done = command_line(world, "rotate", "--json")
+    done = fresh_command_line(world, "rotate", "--json")
 
     assert done.returncode == 0
     assert json.loads(done.stdout)["targets"][0]["outcome"] == "rotated"
@@ -31,7 +31,7 @@ def test_rotate_with_json_prints_the_report_alone(world: World) -> None:
 
 
 def test_a_failed_target_ends_with_1_and_says_what_to_check(world: World) -> None:
-    done = command_line(world, "rotate", KUBERNETES_SSH_FINGERPRINT=WRONG_PIN)
+    done = fresh_command_line(world, "rotate", KUBERNETES_SSH_FINGERPRINT=WRONG_PIN)
 
     assert done.returncode == 1
     assert "HostKeyRejectedError" in done.stdout
@@ -40,7 +40,7 @@ def test_a_failed_target_ends_with_1_and_says_what_to_check(world: World) -> Non
 
 def test_bad_settings_end_with_2_before_anything_is_asked(world: World) -> None:
     seen = len(world.journal.events())
-    done = command_line(world, "rotate", KEYVAULT_BASEURL="http://insecure", KUBERNETES_SECRET_NAME="Not_A_Name")
+    done = fresh_command_line(world, "rotate", KEYVAULT_BASEURL="http://insecure", KUBERNETES_SECRET_NAME="Not_A_Name")
 
     assert done.returncode == 2
     assert "KEYVAULT_BASEURL" in done.stderr
@@ -50,7 +50,9 @@ def test_bad_settings_end_with_2_before_anything_is_asked(world: World) -> None:
 
 @pytest.mark.parametrize("command", ["rotate", "plan", "status", "check", "revoke"])
 def test_a_file_of_certificates_that_is_gone_is_no_defect(world: World, command: str) -> None:
-    done = command_line(world, command, REQUESTS_CA_BUNDLE="/tmp/sandbox-stopped/tls/ca.pem", PYTHONWARNINGS="default")
+    done = fresh_command_line(
+        world, command, REQUESTS_CA_BUNDLE="/tmp/sandbox-stopped/tls/ca.pem", PYTHONWARNINGS="default"
+    )
 
     said = plain(done.stdout + done.stderr)
     assert done.returncode == 1
@@ -61,11 +63,11 @@ def test_a_file_of_certificates_that_is_gone_is_no_defect(world: World, command:
 
 
 def test_an_unknown_command_ends_with_2(world: World) -> None:
-    assert command_line(world, "rotat").returncode == 2
+    assert fresh_command_line(world, "rotat").returncode == 2
 
 
 def test_plan_prints_what_would_happen(world: World) -> None:
-    done = command_line(world, "plan")
+    done = fresh_command_line(world, "plan")
 
     assert done.returncode == 0
     assert "due" in done.stdout

@@ -19,7 +19,7 @@ import pytest
 from sandbox.master.server import Master
 from sandbox.world import World
 from tests import secrets_in
-from tests.integration.conftest import ROOT, Cluster, command_line, environment, plain, rotate
+from tests.integration.conftest import ROOT, Cluster, command_line, environment, fresh_command_line, plain, rotate
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*([A-Za-z])")
 COLOURED = re.compile(r"\x1b\[(?:[0-9;]*;)?(?:3[0-8]|9[0-7]|4[0-8])(?:;[0-9;]*)?m")
@@ -105,7 +105,7 @@ def test_a_check_that_logs_shows_no_progress_which_its_lines_would_tear(world: W
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_what_the_output_cannot_show_is_replaced_and_nothing_else_is_lost(world: World, encoding: str) -> None:
     world.vault.firewall = {"192.0.2.0/24"}
-    done = command_line(world, "check", PYTHONIOENCODING=encoding)
+    done = fresh_command_line(world, "check", PYTHONIOENCODING=encoding)
     assert (done.returncode, done.stderr) == (1, "")
     assert "(az keyvault network-rule add --name ? --ip-address ?)" in done.stdout
     assert "$ az keyvault network-rule add --name 127 --ip-address 127.0.0.1\n" in done.stdout

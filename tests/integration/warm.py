@@ -8,16 +8,19 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 TIMER = "timer"
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Warm:
-    """A context manager; inside of it `start` gives a process, and `wait` how the last one ended.
+    """A context manager; inside of it `start` gives a process, `wait` how the last one ended, and `run` both.
 
     `words` are those of the command line, or TIMER alone for what the timer does.
     """
@@ -29,7 +32,7 @@ class Warm:
         """Import everything, in a process of its own."""
         command = [sys.executable, "-m", __name__]
         pipe = subprocess.PIPE
-        self._server = subprocess.Popen(command, env=self._environment, stdin=pipe, stdout=pipe, text=True)
+        self._server = subprocess.Popen(command, env=self._environment, stdin=pipe, stdout=pipe, text=True, cwd=ROOT)
         assert self._line() == "warm"
         return self
 
@@ -41,9 +44,20 @@ class Warm:
             pass  # it ends with its input
 
     def start(self, *words: str, **settings: str) -> int:
-        """Start a process; its id."""
+        """Start a process that prints nothing; its id."""
+        return self._ask(words=words, settings=settings)
+
+    def run(self, words: Sequence[str], environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+        """Run the command line with this environment and no other, to its end."""
+        with tempfile.TemporaryDirectory() as directory:
+            stdout, stderr = Path(directory, "stdout"), Path(directory, "stderr")
+            self._ask(words=words, environment=dict(environment), stdout=str(stdout), stderr=str(stderr))
+            code = self.wait()
+            return subprocess.CompletedProcess(words, code, stdout.read_text(), stderr.read_text())
+
+    def _ask(self, **request: object) -> int:
         assert self._server.stdin
-        self._server.stdin.write(json.dumps({"words": words, "settings": settings}) + "\n")
+        self._server.stdin.write(json.dumps(request) + "\n")
         self._server.stdin.flush()
         return int(self._line())
 
@@ -69,7 +83,7 @@ def _serve() -> None:
         asked = json.loads(line)
         pid = os.fork()  # nothing has started a thread by then
         if not pid:
-            _run(asked["words"], asked["settings"])
+            (_run_as_a_command if "environment" in asked else _run)(**asked)
         print(pid, flush=True)  # noqa: T201
         _, status = os.waitpid(pid, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201
@@ -97,6 +111,29 @@ def _run(words: list[str], settings: dict[str, str]) -> None:
     finally:
         sys.stderr.flush()
         os._exit(code)
+
+
+def _run_as_a_command(words: list[str], environment: dict[str, str], stdout: str, stderr: str) -> None:
+    """Be `python -m rotator`, to its end."""
+    from rotator.__main__ import _main
+
+    os.environ.clear()
+    os.environ.update(environment)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for number, path in ((1, stdout), (2, stderr)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+    sys.argv = ["python -m rotator", *words]
+    code: object = 1
+    try:
+        _main()
+    except SystemExit as end:
+        code = end.code
+    except BaseException:  # noqa: BLE001  # a fork must not go on with its parent's work
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 if __name__ == "__main__":
