@@ -14,9 +14,9 @@ from rotator.rotation.state import Operation
 PROOF_SECONDS = 30.0
 
 
-def name_at(moment: datetime.datetime) -> str:
+def name_at(time: datetime.datetime) -> str:
     """Return a new name for a run that begins at this time."""
-    return f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    return f"{time:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
 @dataclasses.dataclass(frozen=True)

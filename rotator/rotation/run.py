@@ -24,7 +24,7 @@ from rotator.stopwatch import Stopwatch
 logger = logging.getLogger(__name__)
 
 
-# What each target holds; Failed where that cannot be read.
+# What each target holds; None without a Secret, Failed where it cannot be read.
 Observed = Mapping[Target, LiveSecret | Failed | None]
 _Action = Callable[[Target, Shell, Stopwatch], TargetReport]
 
@@ -62,7 +62,7 @@ class Run:
 
     def rotate(self) -> Report:
         """Bring every target up to date and report what was done. One failing target stops no other."""
-        self.issuance.forget()
+        self.issuance.reset()
         done = self._each(self._rotate_and_record)
         self._reported.update({each.target: each for each in done.targets})
         return done
@@ -92,8 +92,8 @@ class Run:
 
     def _each(self, action: _Action) -> Report:
         targets: list[TargetReport] = []
-        for cluster, its in self._clusters().items():
-            targets += self._cluster(cluster, its, action)
+        for cluster, members in self._clusters().items():
+            targets += self._cluster(cluster, members, action)
         return Report(
             run=self.name,
             trigger=self._trigger,
@@ -136,10 +136,10 @@ class Run:
     def _connect(self, cluster: Cluster, seconds: Stopwatch) -> Iterator[Shell]:
         with seconds.step("vault"):
             key = self.services.secrets.secret(cluster.key_secret)
-            phrase = self.services.secrets.secret(cluster.passphrase_secret) if cluster.passphrase_secret else None
+            passphrase = self.services.secrets.secret(cluster.passphrase_secret) if cluster.passphrase_secret else None
         with contextlib.ExitStack() as stack:
             with seconds.step("connect"):
-                shell = stack.enter_context(self.services.connector.connect(cluster, key, phrase))
+                shell = stack.enter_context(self.services.connector.connect(cluster, key, passphrase))
             yield shell
 
     def _guarded(self, target: Target, shell: Shell, action: _Action, seconds: Stopwatch) -> TargetReport:
@@ -172,7 +172,7 @@ class Run:
     def _rotate(self, target: Target, shell: Shell, seconds: Stopwatch) -> TargetReport:
         with seconds.step("observe"):
             held = deliver.observe(shell, target)
-        self._expires[target] = held.moment(manifest.EXPIRES) if held else None
+        self._expires[target] = held.annotated_time(manifest.EXPIRES) if held else None
         why = self._due(held, target)
         if why is None:
             unchanged = _unchanged(held)
@@ -254,4 +254,4 @@ def _is_due(each: TargetReport) -> bool:
 def _unchanged(held: manifest.LiveSecret | None) -> Unchanged:
     if held is None:
         return Unchanged("there is no Secret", None)
-    return Unchanged("its SAS is fresh", held.moment(manifest.EXPIRES), held.moment(manifest.ROTATED))
+    return Unchanged("its SAS is fresh", held.annotated_time(manifest.EXPIRES), held.annotated_time(manifest.ROTATED))
