@@ -63,7 +63,7 @@ def rotate(
         try:
             plan = loader.load(environment)
         except errors.SettingsError as error:
-            publish.log_and_measure(request.refused(error))
+            publish.log_and_measure(request.failure_report(error))
             raise
         return _rotate_plan(plan, request, environment)
 
@@ -90,8 +90,8 @@ def _rotate_plan(plan: Plan, request: Request, environment: Mapping[str, str]) -
             raise
         except BaseException as error:
             ended = error if isinstance(error, Exception) else errors.InterruptedRunError()
-            refused = request.refused(ended, plan.longest_interval, tuple(reported.values()))
-            publish.publish(refused, plan, environment, credential)
+            failed = request.failure_report(ended, plan.longest_interval, tuple(reported.values()))
+            publish.publish(failed, plan, environment, credential)
             raise
         return publish.publish(report, plan, environment, credential)
 

@@ -62,5 +62,5 @@ class Prover(Protocol):
     def prove(self, sas: Sas, endpoint: str) -> str:
         """Return how storage accepted the SAS; raises StorageRefusedError or StorageUnreachableError."""
 
-    def refused(self, sas: Sas, endpoint: str) -> str:
+    def prove_refused(self, sas: Sas, endpoint: str) -> str:
         """Return how storage refused the SAS; raises StillAcceptedError or StorageUnreachableError."""

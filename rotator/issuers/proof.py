@@ -72,7 +72,7 @@ class StorageProver:
         """Return how storage accepted the SAS; raises StorageRefusedError or StorageUnreachableError."""
         return self._until(StorageRefusedError, self._try, sas, endpoint)
 
-    def refused(self, sas: Sas, endpoint: str) -> str:
+    def prove_refused(self, sas: Sas, endpoint: str) -> str:
         """Return how storage refused the SAS; raises StillAcceptedError or StorageUnreachableError."""
         return self._until(StillAcceptedError, self._try_refusal, sas, endpoint)
 

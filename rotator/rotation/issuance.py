@@ -59,20 +59,20 @@ class Issuance:
         self._issued = None
         self.account.retry()
 
-    def issue(self, seconds: Stopwatch) -> IssuedSas:
+    def issue(self, stopwatch: Stopwatch) -> IssuedSas:
         """Issue and prove one SAS for all targets of the run. If that fails, each of them fails by the same error."""
         if self._issued is None:
             try:
-                self._issued = self._issue_once(seconds)
+                self._issued = self._issue_once(stopwatch)
             except Exception as error:  # noqa: BLE001  # what failed once is not requested again for each target
                 self._issued = error
         if isinstance(self._issued, Exception):
             raise self._issued
         return self._issued
 
-    def _issue_once(self, seconds: Stopwatch) -> IssuedSas:
+    def _issue_once(self, stopwatch: Stopwatch) -> IssuedSas:
         definition = self._plan.definition
-        with seconds.step("issue"):
+        with stopwatch.step("issue"):
             if not self.account.state().prepared:
                 self._services.fence()
                 self._services.issuer.prepare()
@@ -87,7 +87,7 @@ class Issuance:
             definition=definition.label,
             signing_key=signer,
         )
-        with seconds.step("prove"):
+        with stopwatch.step("prove"):
             proof, warnings = self._prove(issued)
         return IssuedSas(issued, signer, proof, warnings)
 

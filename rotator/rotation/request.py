@@ -45,13 +45,13 @@ class Request:
         """This run as the holder of the lease."""
         return Holder(run=self.run, trigger=self.trigger, host=socket.gethostname(), since=self.since)
 
-    def refused(
+    def failure_report(
         self,
         error: BaseException,
         interval: datetime.timedelta | None = None,
         targets: tuple[TargetReport, ...] = (),
     ) -> Report:
-        """Report a run that was refused, or that broke off after some targets."""
+        """Return the report of a run that was refused, or that broke off after some targets."""
         return Report(
             run=self.run,
             trigger=self.trigger,

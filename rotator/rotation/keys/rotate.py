@@ -273,7 +273,7 @@ class KeyRotation:
 
     def _proof(self, sas: Sas, endpoint: str) -> str:
         try:
-            return self._services.prover.refused(sas, endpoint)
+            return self._services.prover.prove_refused(sas, endpoint)
         except StorageUnreachableError as error:
             return f"not tried: {error}"
 

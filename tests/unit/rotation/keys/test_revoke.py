@@ -287,9 +287,9 @@ def test_refusal_is_seen_for_the_former_sas_and_no_other() -> None:
     tried: list[str] = []
 
     class Watched(Storage):
-        def refused(self, sas: Sas, endpoint: str) -> str:
+        def prove_refused(self, sas: Sas, endpoint: str) -> str:
             tried.append(sas.token.reveal())
-            return super().refused(sas, endpoint)
+            return super().prove_refused(sas, endpoint)
 
     world = World().settled()
     world.storage = Watched(world.calls, world.account)
