@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_RECALLED = datetime.timedelta(days=2)  # at least, to say since when a SAS is expired
+_LEAST_RECALL = datetime.timedelta(days=2)  # so that the status can also report a SAS that expired since
 
 
 def rotate(
@@ -63,7 +63,7 @@ def rotate(
         try:
             plan = loader.load(environment)
         except errors.SettingsError as error:
-            publish.log_and_measure(request.refused(error))
+            publish.log_and_measure(request.failure_report(error))
             raise
         return _rotate_plan(plan, request, environment)
 
@@ -90,8 +90,8 @@ def _rotate_plan(plan: Plan, request: Request, environment: Mapping[str, str]) -
             raise
         except BaseException as error:
             ended = error if isinstance(error, Exception) else errors.InterruptedRunError()
-            refused = request.refused(ended, plan.longest_interval, tuple(reported.values()))
-            publish.publish(refused, plan, environment, credential)
+            failed = request.failure_report(ended, plan.longest_interval, tuple(reported.values()))
+            publish.publish(failed, plan, environment, credential)
             raise
         return publish.publish(report, plan, environment, credential)
 
@@ -149,8 +149,8 @@ def status(*, environment: Mapping[str, str] = os.environ) -> Status:
     ):
         from rotator.issuers import proof
 
-        # A wall screen asks each minute, and a SAS that was accepted before its delivery is accepted at once.
-        prover = proof.StorageProver(seconds=2.0, patient=False)
+        # A wall screen asks each minute. A SAS that was accepted before its delivery needs no retries.
+        prover = proof.StorageProver(seconds=2.0, quick=True)
         return target_status.read(
             found, dataclasses.replace(services, prover=prover), _archive_reader(found, environment, credential)
         )
@@ -167,7 +167,7 @@ def _archive_reader(
         from rotator.reporting import archive as adapter
 
         # An older report knows only of SAS that have expired since.
-        since = datetime.datetime.now(datetime.UTC) - max(2 * plan.definition.validity, _RECALLED)
+        since = datetime.datetime.now(datetime.UTC) - max(2 * plan.definition.validity, _LEAST_RECALL)
         with adapter.opened(plan, environment, credential, retry_total=0) as kept:
             return kept.last_known(targets, since)
 
@@ -256,7 +256,7 @@ def _services(
     from rotator.delivery.ssh import connection
     from rotator.issuers import keyvault, proof
 
-    leave: dict[str, Any] = {"fence": run_lock.fence, "admit": run_lock.admit} if run_lock else {}
+    guards: dict[str, Any] = {"fence": run_lock.fence, "admit": run_lock.admit} if run_lock else {}
     with contextlib.closing(managed_storage.ManagedStorage(plan.account, credential)) as storage:
         keys = resource_manager.AccountKeyList(plan.resource_manager, credential)
         issuer = keyvault.KeyVaultIssuer(plan, storage, keys, clock=utc_now)
@@ -267,13 +267,13 @@ def _services(
             prover=proof.StorageProver(seconds=proof_seconds),
             connector=connection.SshConnector(),
             time_at=server_time.at,
-            **leave,
+            **guards,
         )
 
 
 @contextlib.contextmanager
 def _scrubbed_errors() -> Iterator[None]:
-    """Raise every other exception as an UnexpectedError with scrubbed words: its own may hold a secret."""
+    """Raise any foreign exception as an UnexpectedError with a scrubbed message: its own may hold a secret."""
     try:
         yield
     except errors.RotatorError:

@@ -1,14 +1,14 @@
 """The errors that the rotator raises, each with a remedy for the operator; none ever holds a secret value.
 
-Those of Azure, of delivery and of onboarding stand in their rooms. What a command exits with, and what an HTTP answer's
-status is, are attributes of the class.
+The errors of Azure's services, delivery and onboarding are declared in their packages. A command's exit code and an
+HTTP answer's status are attributes of the class.
 """
 
 from typing import ClassVar
 
 
 class RotatorError(Exception):
-    """Something an operator can act on: `str(error)` says what is wrong, `remedy` what to check or do."""
+    """An error that an operator can repair: `str(error)` says what is wrong, `remedy` what to check or do."""
 
     code: ClassVar[str] = "RotatorError"  # the stable name in reports, answers and logs: each class's own name
     exit_code: ClassVar[int] = 1
@@ -16,7 +16,7 @@ class RotatorError(Exception):
     remedy: ClassVar[str] = ""
 
     def __init_subclass__(cls, **options: object) -> None:
-        """Give each class its name as its code."""
+        """Set each class's code to its name."""
         super().__init_subclass__(**options)
         cls.code = cls.__name__
 
@@ -26,7 +26,7 @@ class RotatorError(Exception):
             self.remedy = remedy  # type: ignore[misc]  # an instance's remedy is more exact than its class's
 
     def as_json(self) -> dict[str, str]:
-        """Give what an answer or `--json` says of this error."""
+        """Return the fields of an HTTP answer, or of `--json`, for this error."""
         return {"error": self.code, "message": str(self), "remedy": self.remedy}
 
 
@@ -61,7 +61,7 @@ class BusyError(RotatorError):
 
     exit_code = 3
     http_status = 409
-    remedy = "Wait for the run in progress to end, then ask again."
+    remedy = "Wait for the run in progress to end, then try again."
 
     def __init__(self, message: str, *, holder: str = "", since: str = "") -> None:
         super().__init__(message)
@@ -69,7 +69,7 @@ class BusyError(RotatorError):
         self.since = since
 
     def as_json(self) -> dict[str, str]:
-        """Give what an answer or `--json` says of this error."""
+        """Return the fields of an HTTP answer, or of `--json`, for this error."""
         return {**super().as_json(), "holder": self.holder, "since": self.since}
 
 
@@ -82,14 +82,14 @@ class KeyRotationError(RotatorError):
 class KeyInUseError(KeyRotationError):
     """A SAS that the key signed may still be in use."""
 
-    remedy = "Say force, if those SAS may die at once: the report will say what that cut off."
+    remedy = "Repeat it with force, if those SAS may stop working at once: the report lists what was cut off."
 
 
 class ClockSkewError(KeyRotationError):
-    """This host's clock is far from the vault's or storage's: whether a SAS still lives cannot be judged by it."""
+    """This host's clock differs so much from the vault's or storage's that it cannot judge whether a SAS is valid."""
 
     remedy = (
-        "Synchronise this host's clock by NTP (timedatectl set-ntp true), then ask again; a function app's clock is "
+        "Synchronise this host's clock by NTP (timedatectl set-ntp true), then try again; a function app's clock is "
         "Azure's to correct, and a restart moves the app to another host."
     )
 
@@ -97,7 +97,7 @@ class ClockSkewError(KeyRotationError):
 class UnfinishedError(KeyRotationError):
     """Not every target holds a SAS of the new key yet."""
 
-    remedy = "Mend those targets, or take them out of the settings: the next run goes on from here."
+    remedy = "Repair those targets, or remove them from the settings: the next run resumes the key rotation."
 
 
 class ActiveKeyError(KeyRotationError):
@@ -105,7 +105,7 @@ class ActiveKeyError(KeyRotationError):
 
 
 class SasError(RotatorError):
-    """The SAS that the issuer gave is not the one that was asked for."""
+    """The issued SAS is malformed, or does not grant what was requested."""
 
     remedy = "Check the SAS definition in Key Vault and the SAS_* settings; the Secret was left as it was."
 
@@ -117,7 +117,7 @@ class RotationFailedError(RotatorError):
 
 
 class WebhookError(RotatorError):
-    """The chat service did not take a message; what the message is about is done all the same."""
+    """The chat service did not accept a message; the run itself is not affected."""
 
     remedy = (
         "Check NOTIFY_WEBHOOK_URL, which the chat service may have withdrawn, and the network path there; the run's "

@@ -17,7 +17,7 @@ _run = contextvars.ContextVar("run", default="")
 
 
 class Event(enum.StrEnum):
-    """What happened: a stable name for queries, and the same as a `text` for people."""
+    """An event: its value is a stable name for queries, its `text` is for people."""
 
     text: str
 
@@ -41,13 +41,13 @@ class Event(enum.StrEnum):
     SECRET_CHANGED = "secret_changed", "changed meanwhile"
     REMOTE_SHELL_KILLED = "remote_shell_killed", "remote shell killed"
     KEY_ROTATION_RESUMED = "key_rotation_resumed", "resumed"
-    KEY_ROTATION_FORCED = "key_rotation_forced", "goes on by force"
+    KEY_ROTATION_FORCED = "key_rotation_forced", "continued by force"
     KEY_ROTATION_WAITING = "key_rotation_waiting", "waiting"
     KEY_ROTATION_SKIPPED = "key_rotation_skipped", "keys left as they are"
     KEY_ROTATION_UNFINISHED = "key_rotation_unfinished", "unfinished"
     KEY_ROTATION_FAILED = "key_rotation_failed", "failed"
     KEY_REGENERATED = "key_regenerated", "regenerated"
-    KEY_REGENERATED_DESPITE_ERROR = "key_regenerated_despite_error", "regenerated all the same"
+    KEY_REGENERATED_DESPITE_ERROR = "key_regenerated_despite_error", "regenerated despite an error"
     CHECK_DONE = "check_done", "checked"
     REPORT_NOT_KEPT = "report_not_kept", "the report was not kept"
     METRICS_NOT_RECORDED = "metrics_not_recorded", "metrics were not recorded"
@@ -73,13 +73,13 @@ def log(
     known = {"event": event, "text": event.text, "run": _run.get() or None, **fields}
     line = {name: _plain(value) for name, value in known.items() if value is not None}
     text = json.dumps(line, ensure_ascii=False)
-    # Escaped is only what would act on whoever reads the log in a terminal.
+    # Only what a terminal would act on is escaped.
     shown = "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
     logger.log(level, "%s", shown, exc_info=exc_info, stacklevel=2)
 
 
 def _plain(value: object) -> object:
-    """Give a JSON value, scrubbed before it is JSON: the log filter might take half an escape out of the line."""
+    """Return a JSON value, scrubbed before it is JSON: scrubbing the line could cut an escape sequence in half."""
     if isinstance(value, datetime.datetime):
         return timestamps.text(value)
     return value if isinstance(value, bool | int | float) else redaction.scrub(str(value))

@@ -7,7 +7,7 @@ How `scrub` finds a secret:
    `scrub` after the `SecretText` was made: base64, URL and JSON encodings, the signature of a SAS, the lines of a
    private key, and more. Most secrets are gone before that.
 3. `secret_index` holds the forms of all living secrets and finds them in one pass over a text. There are two indexes:
-   forms that are masked in every text, and forms that may also be ordinary words, masked only in what a server said.
+   forms that are masked in every text, and forms that may also be ordinary words, masked only in what a server sent.
 4. Patterns find what looks like a SAS signature, an account key or a private key, even if no `SecretText` has it.
 
 `install` makes logging scrub each record when it is created; the command line and the reports call `scrub` themselves.
@@ -62,7 +62,7 @@ class SecretText:
 
     As long as the object lives, `scrub` masks its value. A `foreign` value is one that somebody else keeps in the same
     Kubernetes Secret: it may be a password, or a word such as `true`. If it is not distinctive, it is masked only in
-    what a server said, as only a server can have put it there.
+    what a server sent, as only a server can have put it there.
     """
 
     __slots__ = ("_entry", "_value")
@@ -141,7 +141,7 @@ def scrub(text: str) -> str:
 
 
 def scrub_quotation(text: str) -> str:
-    """Scrub what a server said: also mask short and ordinary values of living secrets where they appear as words."""
+    """Scrub what a server sent: also mask short and ordinary values of living secrets where they appear as words."""
     return _scrubbed(text, _everywhere, _in_quotations)
 
 

@@ -127,8 +127,8 @@ def parse(token: SecretText) -> Sas:
         resource_types=found["srt"],
         permissions=found["sp"],
         protocol=found.get("spr", "https,http"),
-        start=_moment("st", found["st"]) if "st" in found else None,
-        expiry=_moment("se", found["se"]),
+        start=_time("st", found["st"]) if "st" in found else None,
+        expiry=_time("se", found["se"]),
         fingerprint=_fingerprint(found["sig"]),
         others=_others(found),
     )
@@ -205,10 +205,10 @@ def _normal(name: str, value: str) -> str:
     return value if name == "sv" else "".join(sorted(value))
 
 
-def _moment(name: str, text: str) -> datetime.datetime:
+def _time(name: str, text: str) -> datetime.datetime:
     try:
-        moment = datetime.datetime.fromisoformat(text)
-        return moment.astimezone(datetime.UTC) if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+        found = datetime.datetime.fromisoformat(text)
+        return found.astimezone(datetime.UTC) if found.tzinfo else found.replace(tzinfo=datetime.UTC)
     except (ValueError, OverflowError):  # the latter at the ends of the calendar
         raise errors.SasError(f"the issued SAS has a malformed time in {name}") from None
 

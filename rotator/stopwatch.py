@@ -1,7 +1,4 @@
-"""The steps of a run: how long each took, as a span and a metric, and as what a terminal's status line shows.
-
-Apart from `telemetry`, which knows of neither steps nor terminals.
-"""
+"""Measures the steps of a run: as seconds in the report, a span, a metric, and an activity for the status line."""
 
 import contextlib
 import time
@@ -21,7 +18,7 @@ _WORDS = {
     "wait": "consumers, to see the new SAS",
     "refuse": "storage, to refuse the former SAS",
 }
-_INTERRUPTED = {"wait": "Ctrl-C leaves the old key alive: the next run goes on with it"}
+_INTERRUPTED = {"wait": "Ctrl-C leaves the old key alive: the next run resumes it"}
 
 
 class Stopwatch:

@@ -17,7 +17,7 @@ RUNS = "rotator.runs"  # runs; outcome, trigger
 SECONDS_TO_EXPIRY = "rotator.sas.seconds_to_expiry"  # of the SAS that a target held when it was last read; target
 STEP_DURATION = "rotator.step.duration"  # step
 VAULT_CALLS = "rotator.vault.calls"  # answers of the vault; operation, status
-VAULT_THROTTLES = "rotator.vault.throttles"  # those that said 429; operation
+VAULT_THROTTLES = "rotator.vault.throttles"  # those with status 429; operation
 LEASE_WAIT = "rotator.lease.wait"  # outcome: acquired, busy or unavailable
 UNITS = {SECONDS_TO_EXPIRY: "s", STEP_DURATION: "s", LEASE_WAIT: "s"}
 

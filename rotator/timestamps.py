@@ -3,20 +3,20 @@
 import datetime
 
 
-def text(moment: datetime.datetime) -> str:
+def text(time: datetime.datetime) -> str:
     """Format a time as ISO 8601 in UTC, to the second: 2026-11-30T21:00:00Z."""
-    return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def after(moment: datetime.datetime, span: datetime.timedelta) -> datetime.datetime:
+def after(time: datetime.datetime, span: datetime.timedelta) -> datetime.datetime:
     """Add a span that is not negative; the last time of the calendar if the sum is beyond it."""
     end = datetime.datetime.max.replace(tzinfo=datetime.UTC)
-    return moment + span if span <= end - moment else end
+    return time + span if span <= end - time else end
 
 
-def relative(moment: datetime.datetime, now: datetime.datetime) -> str:
+def relative(time: datetime.datetime, now: datetime.datetime) -> str:
     """The distance to a time, in its two largest units of days, hours and minutes, or in seconds: in 3 h 5 min."""
-    left = round((moment - now).total_seconds())
+    left = round((time - now).total_seconds())
     minutes, seconds = divmod(abs(left), 60)
     parts = {"d": minutes // 1440, "h": minutes // 60 % 24, "min": minutes % 60}
     largest = next((place for place, count in enumerate(parts.values()) if count), len(parts))

@@ -24,7 +24,7 @@ class Span:
     longest: datetime.timedelta
 
 
-def moment(text: object) -> datetime.datetime | None:
+def iso_time(text: object) -> datetime.datetime | None:
     """Read an ISO 8601 time that names its zone, as UTC."""
     if not isinstance(text, str) or len(text) > _LONGEST_TIME:
         return None

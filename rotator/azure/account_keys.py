@@ -80,7 +80,7 @@ def _creation_time(found: object) -> datetime.datetime | None:
     """Read a key's creation time; the SDK leaves as text what it cannot parse."""
     if isinstance(found, datetime.datetime):
         return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)
-    return untrusted.moment(found)
+    return untrusted.iso_time(found)
 
 
 def _unknown(name: str) -> errors.ActiveKeyError:

@@ -65,7 +65,7 @@ class ArmClient:
         return found
 
     def list_all(self, path: str, version: str, what: str) -> list[dict[str, Any]]:
-        """Read all pages of a list. Refuses one that goes on at another host, or on more than 100 pages."""
+        """Read all pages of a list; raises ResourceManagerError for a page on another host, or more than 100 pages."""
         found: list[dict[str, Any]] = []
         page: str | None = path
         for _ in range(_MAX_PAGES):
@@ -87,7 +87,7 @@ class ArmClient:
         if not same:
             raise ResourceManagerError(
                 f"{self._url} names a next page on another host, which was not read: {untrusted.one_line(link)}",
-                remedy="Look for a proxy in between that changes answers.",
+                remedy="Check for a proxy in between that changes answers.",
             )
         return str(link)
 

@@ -61,7 +61,7 @@ def add_policy(vault: str, object_id: str, policy: Policy) -> str:
     """
     query = f"properties.accessPolicies[?objectId=='{object_id}' && applicationId==null].permissions"
     present = {
-        kind: f"$(az keyvault show --name {word(vault)} --query {_in_double_quotes(f'{query}.{kind}[]')} --output tsv)"
+        kind: f"$(az keyvault show --name {word(vault)} --query {in_double_quotes(f'{query}.{kind}[]')} --output tsv)"
         for kind, _ in _lists(policy)
     }
     lists = {kind: f"{shlex.join(sorted(verbs))} {present[kind]}" for kind, verbs in _lists(policy)}
@@ -124,12 +124,12 @@ def allow_storage_address(account: str, address: str) -> str:
 
 
 def assign_role(role: str, scope: str, assignee: str) -> str:
-    """Assign a role to whom any of their ids or names stands for; `scope` is a word that is quoted already."""
+    """Assign a role to an object id, an application id or a sign-in name; `scope` is quoted already."""
     return f"az role assignment create --role {word(role)} --assignee {word(assignee)} --scope {scope}"
 
 
 def assign_role_to(role: str, scope: str, principal: Principal) -> str:
-    """Assign a role by object id and kind, without a look into the directory; `scope` is quoted already."""
+    """Assign a role to an object id of a known kind, which az does not look up; `scope` is quoted already."""
     kind = f" --assignee-principal-type {principal.kind}" if principal.kind else ""
     return (
         f"az role assignment create --role {word(role)} --assignee-object-id {word(principal.object_id)}{kind} "
@@ -154,5 +154,6 @@ def set_app_settings(which: str, settings: Mapping[str, str]) -> str:
     return f"az functionapp config appsettings set {which} --settings {secret_settings.arguments(settings)}"
 
 
-def _in_double_quotes(text: str) -> str:
+def in_double_quotes(text: str) -> str:
+    """Quote a text for a shell, in double quotes: for one that is full of single quotes. Not for `!` in bash."""
     return '"' + re.sub(r'([\\"$`])', r"\\\1", text) + '"'

@@ -27,7 +27,7 @@ class LeaseUnavailableError(LeaseError, HostStorageError):
 
     remedy = (
         "Check AzureWebJobsStorage, or AzureWebJobsStorage__blobServiceUri and the identity's role Storage Blob Data "
-        "Owner there. On a workstation where no other run can start, --no-lease does without."
+        "Owner there. On a workstation where no other run can start, use --no-lease."
     )
 
 
@@ -77,7 +77,7 @@ class VaultUnreachableError(VaultError):
 
 
 class VaultForbiddenError(VaultError):
-    """No access policy of the vault gives the identity a permission."""
+    """No access policy of the vault grants the identity the permission."""
 
 
 class VaultFirewallError(VaultError):
@@ -105,8 +105,8 @@ class KeyAccessForbiddenError(VaultForbiddenError):
     """Key Vault, or the caller on whose behalf it acts, may not handle the storage account's keys."""
 
     remedy = (
-        f"Give Key Vault's application and the caller the role {permissions.KEY_OPERATOR_NAME!r} on the "
-        "account, and wait some minutes: "
+        f"Assign the role {permissions.KEY_OPERATOR_NAME!r} on the account to Key Vault's application and to the "
+        "caller, and wait some minutes: "
         + az_commands.assign_role(permissions.KEY_OPERATOR, "<the account's resource id>", "…")
     )
 

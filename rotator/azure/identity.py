@@ -19,7 +19,7 @@ from rotator.azure.permissions import Principal
 # The endpoint is on this host; one that does not answer is retried, for each client that needs a token.
 _ANSWER_SECONDS = 5
 _NO_ENDPOINT = (
-    "The platform that gives the app its identity sets IDENTITY_ENDPOINT and answers there: restart the app. A sandbox "
+    "The platform sets IDENTITY_ENDPOINT and answers there with the app's tokens: restart the app. A sandbox "
     "answers only until it is stopped: start it again, and take over its settings; elsewhere unset IDENTITY_ENDPOINT."
 )
 _WHOLE_SECONDS = 10.0  # for one try, from connecting to the last byte
@@ -36,7 +36,7 @@ class Credential:
     ) -> None:
         self._credential = credential
         self._endpoint = endpoint
-        # Now, as threads that ask at the same time would each open a connection pool, and leak all but the last.
+        # Now: threads whose first requests coincide would each open a connection pool, and leak all but the last.
         credential.__enter__()
 
     def get_token(self, *scopes: str, **options: Any) -> AccessToken:

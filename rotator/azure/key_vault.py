@@ -73,7 +73,7 @@ class VaultClient:
             transport=retries.transport(),
             raw_response_hook=_count_answer,
         )
-        # Now, as threads that ask at the same time would each open a connection pool, and leak all but the last.
+        # Now: threads whose first requests coincide would each open a connection pool, and leak all but the last.
         self._client.__enter__()
         self._name = self.host.partition(".")[0]
 

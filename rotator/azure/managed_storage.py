@@ -40,13 +40,13 @@ class StoredDefinition:
 
     @property
     def sas_until(self) -> datetime.datetime | None:
-        """Until when SAS may live that were issued with a longer validity; None where no tag says so."""
-        return untrusted.moment(self.tags.get(UNTIL_TAG))
+        """The latest expiry of SAS that were issued with a longer validity; None if no tag has one."""
+        return untrusted.iso_time(self.tags.get(UNTIL_TAG))
 
     def tags_for(
         self, definition: SasDefinition, now: datetime.datetime, tags: Mapping[str, str] | None = None
     ) -> dict[str, str]:
-        """The tags to set with the wanted definition: these, or the present ones, and until when older SAS may live."""
+        """Return the tags to set with the wanted definition: these or the present ones, and UNTIL_TAG."""
         tags = dict(self.tags if tags is None else tags)
         until = self.sas_until
         if until and until <= now:
@@ -108,7 +108,7 @@ class ManagedStorage:
         )
 
     def managed(self) -> StorageBundle:
-        """Read what the vault says of the managed account; raises VaultForbiddenError where that may not be read."""
+        """Read the vault's record of the managed account; raises VaultForbiddenError where that may not be read."""
         found = self._client.get(self._path, "storage get", self._what)
         if found is None:
             missing = f"{self._client.host} knows no {self._what}"
@@ -116,9 +116,9 @@ class ManagedStorage:
         return managed.parse(found)
 
     def regenerate(self, key: str) -> None:
-        """Have a key regenerated and made the active one. Not retried: a second call would invalidate the new key.
+        """Regenerate a key and make it the active one. Not retried: a second call would invalidate the new key.
 
-        On behalf of the caller, who needs Storage Account Key Operator too
+        The vault does so on behalf of the caller, who needs Storage Account Key Operator too
         (https://learn.microsoft.com/rest/api/keyvault/, RegenerateStorageAccountKey).
         """
         body = {"keyName": key}
@@ -142,7 +142,10 @@ class ManagedStorage:
         return False
 
     def _may_recover(self, what: str) -> None:
-        """Ask for one that nobody has deleted: who may not is told so before it is looked for."""
+        """Raise VaultForbiddenError unless soft-deleted definitions may be recovered; changes nothing.
+
+        Requests a name that does not exist: the vault checks the permission first.
+        """
         path = f"/deletedstorage/{self._account.name}/sas/nothing{secrets.token_hex(8)}/recover"
         with contextlib.suppress(ManagedAccountNotFoundError):
             self._client.send("POST", path, "storage recover", f"soft-deleted {what}", once=True)
@@ -202,7 +205,7 @@ class ManagedStorage:
                     raise
 
     def _recover(self, definition: SasDefinition, what: str) -> dict[str, str]:
-        """Begin to bring it back, unless it is still being deleted, or being recovered already; gives its tags."""
+        """Start the recovery, unless a deletion or a recovery is in progress; return the definition's tags."""
         event_log.log(logger, logging.INFO, Event.SAS_DEFINITION_RECOVERING, what=what, reason="it is soft-deleted")
         path = f"/deletedstorage/{self._account.name}/sas/{definition.name}/recover"
         with contextlib.suppress(ManagedAccountNotFoundError, VaultConflictError):

@@ -30,7 +30,7 @@ _SITES_VERSION = "2025-03-01"
 _STORAGE_VERSION = "2025-01-01"
 _VAULTS_VERSION = "2026-02-01"
 _LIST_KEYS_REMEDY = (
-    f"Give the app's identity the role {permissions.KEY_OPERATOR_NAME!r} on the account, and wait some minutes: "
+    f"Assign the role {permissions.KEY_OPERATOR_NAME!r} on the account to the app's identity, and wait some minutes: "
 )
 
 

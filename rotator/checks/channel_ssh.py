@@ -12,7 +12,7 @@ from rotator.checks.vault_permissions import PassphraseRead, PrivateKeyRead
 from rotator.delivery.errors import AuthenticationRejectedError, PrivateKeyError, SecondFactorError
 from rotator.delivery.interface import Result, Shell
 from rotator.delivery.ssh import kubectl, outcomes, private_key, remote_output
-from rotator.delivery.ssh.connection import ProvenConnection
+from rotator.delivery.ssh.connection import VerifiedConnection
 from rotator.delivery.ssh.session_queue import QueuedShell
 from rotator.plan import host_keys
 from rotator.plan.host_keys import HostKey
@@ -53,7 +53,7 @@ class PrivateKeyValid(Check[str]):
         return commands.upload(commands.passphrase if fault == "wrong" else commands.private_key)
 
 
-class MasterReachable(Check[tuple[tuple[HostKey, ...], ProvenConnection | None]]):
+class MasterReachable(Check[tuple[tuple[HostKey, ...], VerifiedConnection | None]]):
     """The master talks SSH.
 
     The result is the host keys that it showed and, where one is pinned, the connection on which it did.
@@ -61,32 +61,32 @@ class MasterReachable(Check[tuple[tuple[HostKey, ...], ProvenConnection | None]]
 
     name = "master"
 
-    def run(self, _results: Results, report: Reporter) -> tuple[tuple[HostKey, ...], ProvenConnection | None]:
-        """Have the host show its keys, and send it nothing."""
+    def run(self, _results: Results, report: Reporter) -> tuple[tuple[HostKey, ...], VerifiedConnection | None]:
+        """Read the host's keys; no login is attempted."""
         cluster = self.target.cluster
-        shown, proven = self.context.connector.verify_host(cluster)
-        if proven is not None:
-            self.context.stack.callback(proven.close)
+        shown, verified = self.context.connector.verify_host(cluster)
+        if verified is not None:
+            self.context.stack.callback(verified.close)
         report(Level.OK, f"{cluster.host}:{cluster.port} talks SSH")
-        return shown, proven
+        return shown, verified
 
 
-class HostKeyPinned(Check[ProvenConnection]):
+class HostKeyPinned(Check[VerifiedConnection]):
     """The master shows a host key that is pinned; the result is the connection on which it does."""
 
     name = "host key"
 
-    def run(self, results: Results, report: Reporter) -> ProvenConnection:
+    def run(self, results: Results, report: Reporter) -> VerifiedConnection:
         """Report what is pinned, and which keys the host offers where none of them is."""
-        shown, proven = results.of(MasterReachable)
+        shown, verified = results.of(MasterReachable)
         pinned = ", ".join(map(str, self.target.cluster.pins))
-        if proven is None:
+        if verified is None:
             offered = "; ".join(map(str, shown))
             text = f"pinned is {pinned}, but the host offers {offered}. None of these is trusted"
             report(Level.FAILURE, text, host_keys.REPLACED)
             raise AlreadyReportedError
         report(Level.OK, f"the host shows the pinned {pinned}")
-        return proven
+        return verified
 
 
 class LoggedIn(Check[Shell]):
@@ -95,11 +95,11 @@ class LoggedIn(Check[Shell]):
     name = "login"
 
     def run(self, results: Results, report: Reporter) -> Shell:
-        """Log in on the connection whose host key is proven."""
-        proven, cluster = results.of(HostKeyPinned), self.target.cluster
+        """Log in on the connection whose host key is verified."""
+        verified, cluster = results.of(HostKeyPinned), self.target.cluster
         key, line = results.of(PrivateKeyRead), results.of(PrivateKeyValid)
         try:
-            shell = self.context.stack.enter_context(proven.login(key, _passphrase(self.plan, results)))
+            shell = self.context.stack.enter_context(verified.login(key, _passphrase(self.plan, results)))
         except SecondFactorError:
             raise  # its own remedy: the key is right
         except AuthenticationRejectedError as error:

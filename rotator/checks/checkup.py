@@ -122,5 +122,5 @@ def _context(
 
 
 def _host_storage(plan: Plan, environment: Mapping[str, str], credential: TokenCredential) -> HostStorageProbe | None:
-    found = storage_settings.find(environment, blob_suffix(plan.account.host) or "blob.core.windows.net")
+    found = storage_settings.find(environment, blob_suffix(plan.account.host))
     return HostStorageProbe(found, plan, lock.lease_name(plan), credential) if found else None

@@ -18,7 +18,7 @@ from rotator.sas import SasDefinition
 
 
 class VaultProbe(VaultOperations, SecretStore, Protocol):
-    """A vault that can also be asked whether it would do something, without doing it."""
+    """A vault whose permissions can be checked without changing anything."""
 
     def may_store(self, definition: SasDefinition) -> bool:
         """Whether the definition must be recovered before it is set; raises VaultForbiddenError unless it may be."""
@@ -32,7 +32,7 @@ class Context:
     """What all checks share.
 
     `environment` has the settings of this process, where App Service also says which app this is. `sign_in` gets a
-    token for the vault and returns whose it is; raises IdentityError. `time_at` asks a URL for the time there, which is
+    token for the vault and returns whose it is; raises IdentityError. `time_at` reads the time at a URL, which is
     None where the answer has none; raises NoAnswerError. `host_storage` is None where no storage of the app's own is
     set. Connections stay open until `stack` is closed.
     """

@@ -12,7 +12,7 @@ class Level(enum.StrEnum):
     """How a check came out."""
 
     OK = "ok"
-    WARNING = "warning"  # a rotation works, but somebody should look
+    WARNING = "warning"  # a rotation works, but somebody should act
     FAILURE = "failure"  # a rotation would fail, or would not do what the settings ask for
     SKIPPED = "skipped"  # not checked, because it needs a check that failed, or is switched off
 
@@ -38,7 +38,7 @@ class Finding:
 
 
 class Reporter(Protocol):
-    """What a check reports a finding with."""
+    """The function with which a check reports a finding."""
 
     def __call__(self, level: Level, text: str, remedy: str = "", command: str = "") -> None:
         """Add a finding of this check."""
@@ -63,7 +63,7 @@ class Checkup:
         return any(finding.level is Level.FAILURE for finding in self.findings)
 
     def verdict(self) -> str:
-        """Say in one line whether a rotation would fail, and how many findings there are of each level."""
+        """Return one line: whether a rotation would fail, and the number of findings of each level."""
         levels = [finding.level for finding in self.findings]
         counts = ", ".join(_counted(levels.count(level), level) for level in Level if level in levels)
         return f"{'a rotation would fail' if self.failed else 'nothing would make a rotation fail'}: {counts}"

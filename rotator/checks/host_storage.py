@@ -12,7 +12,7 @@ _SETTING = "AzureWebJobsStorage__accountName"
 
 
 class HostStorageCheck(Check[None]):
-    """A check that asks the app's own storage."""
+    """A check that sends requests to the app's own storage."""
 
     def command(self, error: errors.RotatorError, _results: Results) -> str:
         """Return what lets this network, or whoever opens it, into the storage."""
@@ -26,7 +26,7 @@ class HostStorageCheck(Check[None]):
         return ""
 
     def report_unset(self, text: str, report: Reporter) -> None:
-        """Report that the settings name no storage, and what that means."""
+        """Report that the settings name no storage; `text` says what that means."""
         command = self.context.remedies.setting(_SETTING, "<account>")
         report(self.severity, text, f"Set {_SETTING}.", command)
 
@@ -42,7 +42,7 @@ class LeaseAvailable(HostStorageCheck):
         return Level.FAILURE if self.plan.key_rotation_period is not None else Level.WARNING
 
     def run(self, results: Results, report: Reporter) -> None:
-        """Look at the lease without taking it, and whether it could be taken."""
+        """Read who holds the lease, and check that this identity could acquire it; does not acquire it."""
         results.require(SignedIn)
         if self.context.host_storage is None:
             text = "the app has no storage of its own: nothing keeps two runs apart, and no key is regenerated"
@@ -71,7 +71,7 @@ class ReportsWritable(HostStorageCheck):
         return Level.WARNING
 
     def run(self, results: Results, report: Reporter) -> None:
-        """Look for the container, and whether blobs may be written to it."""
+        """Check whether the container exists, and that blobs may be written to it."""
         results.require(SignedIn)
         if self.context.host_storage is None:
             self.report_unset("REPORT_CONTAINER is set, but the app has no storage of its own for it", report)

@@ -41,7 +41,7 @@ class DefinitionPresent(Check[bool]):
     name = "SAS definition"
 
     def run(self, results: Results, report: Reporter) -> bool:
-        """Compare it with the settings, and look for an unfinished key rotation in its tags."""
+        """Compare it with the settings, and report an unfinished key rotation, which is in its tags."""
         stored = results.of(DefinitionRead)
         self._require_account(results)
         for problem in state.unreadable_entries(stored.tags):

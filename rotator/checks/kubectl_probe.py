@@ -77,7 +77,7 @@ def can_i(target: Target, verb: str) -> str:
 
 
 def dry_run(target: Target, verb: str, document: Document | None = None) -> tuple[str, SecretText | None]:
-    """Return a command that has the API server validate a request without carrying it out, and its stdin.
+    """Return a command that lets the API server validate a request without carrying it out, and its stdin.
 
     Without a document it only shows who is refused: the API server authorizes before it reads what is sent.
     """

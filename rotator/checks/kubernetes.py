@@ -24,7 +24,7 @@ class KubectlFound(Check[None]):
     name = "kubectl"
 
     def run(self, results: Results, report: Reporter) -> None:
-        """Ask kubectl for its version, and where it cannot be run, look for another one."""
+        """Read kubectl's version."""
         results.require(ScriptRunnable)
         result = run_remotely(results, kubectl_probe.client_version(self.target.cluster))
         version = kubectl_probe.version_in(result.stdout)
@@ -33,7 +33,7 @@ class KubectlFound(Check[None]):
         report(Level.OK, f"kubectl {version}")
 
     def command(self, error: errors.RotatorError, results: Results) -> str:
-        """Return what sets another command line that works."""
+        """Find another kubectl on the master; return what sets KUBERNETES_KUBECTL to it."""
         if not isinstance(error, KubectlMissingError):
             return ""
         found = run_remotely(results, kubectl_probe.FIND_KUBECTL).stdout.splitlines()
@@ -47,7 +47,7 @@ class ApiServerReachable(Check[None]):
     name = "API server"
 
     def run(self, results: Results, report: Reporter) -> None:
-        """Ask for its version; who is refused has been answered."""
+        """Request its version; a refusal is an answer, too."""
         results.require(KubectlFound)
         result = run_remotely(results, kubectl_probe.server_version(self.target.cluster))
         if result.status != 0 and not kubectl.is_api_error(result.stderr, "Forbidden"):
@@ -56,12 +56,12 @@ class ApiServerReachable(Check[None]):
 
 
 class NamespaceFound(Check[None]):
-    """The namespace exists, as far as kubectl's user may look for it."""
+    """The namespace exists, as far as kubectl's user may read it."""
 
     name = "namespace"
 
     def run(self, results: Results, report: Reporter) -> None:
-        """Look for it."""
+        """Read the namespace."""
         results.require(ApiServerReachable)
         result = run_remotely(results, kubectl_probe.namespace(self.target))
         name = self.target.namespace

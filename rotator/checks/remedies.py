@@ -49,14 +49,14 @@ class Remedies:
         return VaultSecret(self.plan.targets[0].cluster.passphrase_secret or "", "passphrase.txt")
 
     def sign_in(self) -> str:
-        """Give this process an identity."""
+        """Sign in, or assign the function app an identity."""
         app = self._app
         if app is None:
             return "" if self.environment.get("IDENTITY_ENDPOINT") else "az login"
         return az_commands.assign_identity(app, self.plan.client_id)
 
     def setting(self, name: str, value: str) -> str:
-        """Set an app setting, or in a terminal the environment variable that stands for it."""
+        """Set an app setting, or in a terminal the environment variable of its name."""
         app = self._app
         if app is None:
             secret = secret_settings.may_hold_secret(name, value)
@@ -64,7 +64,7 @@ class Remedies:
         return az_commands.set_app_settings(app, {name: value})
 
     def policy(self, who: Principal) -> str:
-        """Grant the identity what this plan needs of the vault, and leave it what it has there."""
+        """Grant the identity what this plan needs of the vault, beside what it has there."""
         rotates = self.plan.key_rotation_period is not None
         wanted = permissions.APP.union(permissions.KEY_ROTATION) if rotates else permissions.APP
         return az_commands.add_policy(self.vault, who.object_id, wanted)

@@ -23,7 +23,7 @@ class SasMinted(Check[Sas]):
     name = "SAS"
 
     def run(self, results: Results, report: Reporter) -> Sas:
-        """Have one minted. What is wrong with it is no failure where the next rotation sets the definition first."""
+        """Mint one. A problem with it is no failure where the next rotation sets the definition first."""
         results.require(PrivateKeyRead)  # a SAS is read as a secret too
         if not results.of(DefinitionPresent):
             report(Level.SKIPPED, "not checked: there is no SAS definition yet to mint one from")
@@ -51,7 +51,7 @@ class SasMinted(Check[Sas]):
 
 
 class EndpointCheck(Check[Found]):
-    """A check that asks the account's blob endpoint."""
+    """A check that sends requests to the account's blob endpoint."""
 
     def endpoint(self, report: Reporter) -> str:
         """Return its URL; reports where it is not known, and raises AlreadyReportedError then."""
@@ -111,7 +111,7 @@ class SasAccepted(EndpointCheck[None]):
         raise AlreadyReportedError from error
 
     def _admit(self, error: StorageRefusedError, endpoint: str, results: Results) -> str:
-        """Return what has the account accept requests from here, or accept a SAS at all."""
+        """Return the command that lets requests from here through, or allows SAS at all."""
         if error.storage_code == BY_FIREWALL:
             return self.context.remedies.through_storage_firewall(endpoint)
         if error.storage_code != _WITHOUT_KEYS:

@@ -39,7 +39,7 @@ class VaultReachable(Check[None]):
 
 
 class VaultCheck(Check[Found]):
-    """A check that asks the vault as the identity that is signed in."""
+    """A check that sends requests to the vault as the identity that is signed in."""
 
     def require_vault(self, results: Results) -> None:
         """Raise DependencyError unless somebody is signed in and the vault answers."""

@@ -81,7 +81,7 @@ class StatusLine:
 
 
 def is_wanted(*, as_json: bool, verbose: bool) -> bool:
-    """Whether to show the line: not among log lines, not in the same terminal as JSON, not without a terminal."""
+    """Whether to show the line: only in a terminal, and not among log lines or JSON."""
     if verbose or not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         return False
     return not (as_json and sys.stdout.isatty())

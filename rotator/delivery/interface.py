@@ -1,4 +1,4 @@
-"""The interface of delivery: connections that run commands, how a Secret is written, and the result."""
+"""The interfaces of delivery: connections that run commands, how a Secret is written, and the result."""
 
 import dataclasses
 import enum

@@ -31,8 +31,7 @@ RUN = "rotator/run"
 SIGNING_KEY = "rotator/signing-key"
 KEY_CREATED = "rotator/key-created"
 KEPT = "rotator/kept"  # set only to give a Secret another version, if a delete of it may still be under way
-MANAGED_BY = "app.kubernetes.io/managed-by"
-OWNER = "rotator"
+MANAGED_BY, OWNER = owners.MANAGED_BY, owners.OWNER
 # `kubectl apply` writes the whole Secret into it, value included: a stale credential must not stay in an annotation.
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _SERVER_FIELDS = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "selfLink", "generation")
@@ -73,9 +72,9 @@ class LiveSecret:
         """Whether the API server refuses to change its data."""
         return self.document.get("immutable") is True
 
-    def moment(self, annotation: str) -> datetime.datetime | None:
+    def annotated_time(self, annotation: str) -> datetime.datetime | None:
         """The time in one of our annotations; None if it is absent or malformed."""
-        return untrusted.moment(self.annotations.get(annotation))
+        return untrusted.iso_time(self.annotations.get(annotation))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import Any
 
 from rotator import untrusted
 
-_MANAGED_BY = "app.kubernetes.io/managed-by"
-_OURS = "rotator"
+MANAGED_BY = "app.kubernetes.io/managed-by"
+OWNER = "rotator"
 
 # Annotations of copies, with the controller. It overwrites the copy from its source, whoever else writes it.
 _COPY_ANNOTATIONS = {
@@ -92,8 +92,8 @@ def _owner_reference(metadata: Metadata) -> str | None:
 
 
 def _managed_by(metadata: Metadata) -> str | None:
-    label = untrusted.texts(metadata.get("labels")).get(_MANAGED_BY)
-    return None if label in (None, "", _OURS) else label
+    label = untrusted.texts(metadata.get("labels")).get(MANAGED_BY)
+    return None if label in (None, "", OWNER) else label
 
 
 def _marks(metadata: Metadata) -> str | None:

@@ -1,4 +1,4 @@
 """Where a SAS comes from, and how storage proves it.
 
-An issuer is a module of its own, which knows no other issuer; `interface.py` has what a run asks of each.
+Each issuer is a module that imports no other issuer; `interface.py` is what a run needs of it and of storage.
 """

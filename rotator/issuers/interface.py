@@ -1,4 +1,4 @@
-"""What a run asks of the services behind a SAS: issuer, secrets, what earlier runs recorded, and storage's proof."""
+"""The interfaces behind a SAS: its issuer, the store of SSH keys, what runs record, the list of keys, the proof."""
 
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -17,30 +17,30 @@ class SecretStore(Protocol):
 
 
 class Issuer(Protocol):
-    """One way of getting SAS for one account. Raises IdentityError, VaultError or ResourceManagerError."""
+    """One way of issuing SAS for one account. Raises IdentityError, VaultError or ResourceManagerError."""
 
     def state(self, *, keys: bool) -> AccountState:
-        """Read the account; with its `keys` if asked for, which raises where they may not be listed."""
+        """Read the account, with `keys` also its keys; raises where these may not be listed."""
 
     def prepare(self) -> None:
-        """Set what issuing needs, where the state says that it is not `prepared`."""
+        """Set up what issuing needs; called where the state is not `prepared`."""
 
     def issue(self, state: AccountState, refresh: Callable[[], AccountState]) -> tuple[Sas, str | None]:
         """Issue a SAS; returns it and the name of the key that signed it, None where that cannot be known.
 
         `state` was read before; `refresh` reads it again, where another key might have become active. Raises SasError
-        SasError for a SAS that is not as wanted, ActiveKeyError when the active key does not sign.
+        for a SAS that is not as wanted, ActiveKeyError when the active key does not sign.
         """
 
     def mint(self) -> Sas:
-        """Get a SAS as it comes, without any check."""
+        """Issue a SAS, and return it unchecked."""
 
     def regenerate(self, key: str) -> None:
         """Regenerate a key and make it the active one. Not retried: a second call would invalidate the new key."""
 
 
 class RunState(Protocol):
-    """What runs leave for later ones: short texts by name, which others may have edited."""
+    """What runs record for later ones: short texts by name, which others may have edited."""
 
     def load(self) -> Mapping[str, str]:
         """Read all entries."""
@@ -50,7 +50,7 @@ class RunState(Protocol):
 
 
 class KeyLister(Protocol):
-    """What lists an account's keys."""
+    """Lists an account's keys."""
 
     def keys(self, account_id: str) -> AccountKeys:
         """List them; raises ResourceManagerError."""
@@ -60,7 +60,7 @@ class Prover(Protocol):
     """Storage, where a SAS is tried."""
 
     def prove(self, sas: Sas, endpoint: str) -> str:
-        """Say how the SAS was accepted; raises StorageRefusedError or StorageUnreachableError."""
+        """Return how storage accepted the SAS; raises StorageRefusedError or StorageUnreachableError."""
 
-    def refused(self, sas: Sas, endpoint: str) -> str:
-        """Say how the SAS was refused; raises StillAcceptedError or StorageUnreachableError."""
+    def prove_refused(self, sas: Sas, endpoint: str) -> str:
+        """Return how storage refused the SAS; raises StillAcceptedError or StorageUnreachableError."""

@@ -43,7 +43,7 @@ class VaultOperations(Protocol):
         """Read the vault's record of the account; raises VaultForbiddenError where that may not be read."""
 
     def regenerate(self, key: str) -> None:
-        """Have a key regenerated and made the active one."""
+        """Regenerate a key and make it the active one."""
 
 
 class KeyVaultIssuer:
@@ -121,7 +121,7 @@ class KeyVaultIssuer:
         )
 
     def regenerate(self, key: str) -> None:
-        """Have the vault regenerate a key and make it the active one."""
+        """Let the vault regenerate a key and make it the active one."""
         self._storage.regenerate(key)
 
     def _present(self) -> StoredDefinition:
@@ -133,7 +133,7 @@ class KeyVaultIssuer:
 def account_state(
     stored: StoredDefinition, record: StorageBundle | None, keys: AccountKeys | None = None
 ) -> AccountState:
-    """What a definition and the vault's record of the account say; None for what the identity may not read."""
+    """Build the account state from a definition and the vault's record; None for what the identity may not read."""
     return AccountState(
         account=record.account if record else None,
         active=record.active_key if record else None,
@@ -147,11 +147,10 @@ def account_state(
 
 
 def period_warnings(managed: StorageBundle, plan: Plan) -> tuple[str, ...]:
-    """Say which SAS would die before its time, and by what.
+    """Warn of SAS that regenerated keys would end before their expiry.
 
     Key Vault regenerates the key that is not active and makes it the active one, so a key lives two periods, of which
-    it signs in the first. So said Microsoft's documentation of managed storage, which was withdrawn in
-    April 2026.
+    it signs in the first. Source: Microsoft's documentation of managed storage, which was withdrawn in April 2026.
     """
     twice = regenerated_twice(managed, plan)
     return (*early_ends(managed, plan), *([twice] if twice else []))
@@ -187,7 +186,8 @@ def _early_ends(managed: StorageBundle, plan: Plan) -> Iterator[str]:
     if validity > period:
         yield (
             f"SAS_VALIDITY ({text(validity)}) is longer than the vault's regeneration period ({managed.every}): a SAS "
-            f"issued shortly before a regeneration dies up to {text(validity - period)} early, with its key's next turn"
+            f"issued shortly before a regeneration dies up to {text(validity - period)} early, when its key is "
+            "regenerated"
         )
     if plan.longest_interval + MARGIN > period:
         yield (

@@ -10,8 +10,7 @@ from azure.core import PipelineClient
 from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest, HttpResponse
 
-from rotator.azure import bounded_http, network_errors
-from rotator.azure import retries as patience
+from rotator.azure import bounded_http, network_errors, retries
 from rotator.azure.errors import (
     BY_FIREWALL,
     StillAcceptedError,
@@ -37,43 +36,44 @@ _REMEDIES = {
     "AuthorizationProtocolMismatch": "Set STORAGE_BLOB_ENDPOINT to an https URL.",
 }
 _REMEDY = (
-    "Check that the account's keys were not regenerated outside Key Vault (then set them in the vault anew), "
+    "Check that the account's keys were not regenerated outside Key Vault (then set them in the vault again), "
     "and that STORAGE_BLOB_ENDPOINT is the managed account's."
 )
 
 _UNAUTHORIZED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _REFUSALS = (*_UNAUTHORIZED, HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)
-_IMPATIENT_SECONDS, _IMPATIENT_WHOLE_SECONDS = 5.0, 10.0
+_QUICK_SECONDS, _QUICK_WHOLE_SECONDS = 5.0, 10.0
 _Client = PipelineClient[HttpRequest, HttpResponse]
 _Act = Callable[[_Client, Sas, str], str]
 
 
 class StorageProver:
-    """Tries SAS on storage. For so many `seconds` an answer that is not the expected one is asked for again.
+    """Tries SAS on storage. An answer other than the expected one is retried for `seconds`.
 
-    A new credential was seen to be refused for some ten seconds after it was made, and an old key may live as long.
-    One that is not `patient` asks a storage that gives no answer only once. `whole` bounds one try, in seconds.
+    A new credential was seen to be refused for some ten seconds after it was made, and an old key to be accepted as
+    long. With `quick`, a storage that does not answer is not retried, and the time limits are shorter. `whole` bounds
+    one try, in seconds.
     """
 
     def __init__(
         self,
         *,
         seconds: float = 30.0,
-        patient: bool = True,
+        quick: bool = False,
         whole: float | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._seconds = seconds
-        self._patient = patient
+        self._quick = quick
         self._whole = whole
         self._sleep = sleep
 
     def prove(self, sas: Sas, endpoint: str) -> str:
-        """Say how storage accepted the SAS; raises StorageRefusedError or StorageUnreachableError."""
+        """Return how storage accepted the SAS; raises StorageRefusedError or StorageUnreachableError."""
         return self._until(StorageRefusedError, self._try, sas, endpoint)
 
-    def refused(self, sas: Sas, endpoint: str) -> str:
-        """Say how storage refused the SAS; raises StillAcceptedError or StorageUnreachableError."""
+    def prove_refused(self, sas: Sas, endpoint: str) -> str:
+        """Return how storage refused the SAS; raises StillAcceptedError or StorageUnreachableError."""
         return self._until(StillAcceptedError, self._try_refusal, sas, endpoint)
 
     def _until(self, again: type[StorageError], act: _Act, sas: Sas, endpoint: str) -> str:
@@ -85,15 +85,15 @@ class StorageProver:
             reraise=True,
         )
         client: _Client
-        retries = patience.BoundedRetryPolicy(retry_total=3 if self._patient else 0)
-        with PipelineClient(endpoint, policies=[retries], transport=self._transport()) as client:
+        policy = retries.BoundedRetryPolicy(retry_total=0 if self._quick else 3)
+        with PipelineClient(endpoint, policies=[policy], transport=self._transport()) as client:
             return attempts(act, client, sas, endpoint)
 
     def _transport(self) -> bounded_http.Transport:
-        if self._patient:
-            return patience.transport(whole=self._whole or patience.WHOLE_SECONDS)
-        whole = self._whole or _IMPATIENT_WHOLE_SECONDS
-        return patience.transport(connect=_IMPATIENT_SECONDS, read=_IMPATIENT_SECONDS, whole=whole)
+        if not self._quick:
+            return retries.transport(whole=self._whole or retries.WHOLE_SECONDS)
+        whole = self._whole or _QUICK_WHOLE_SECONDS
+        return retries.transport(connect=_QUICK_SECONDS, read=_QUICK_SECONDS, whole=whole)
 
     def _try_refusal(self, client: _Client, sas: Sas, endpoint: str) -> str:
         try:
@@ -109,26 +109,28 @@ class StorageProver:
             response = client.send_request(HttpRequest("GET", url, headers={"x-ms-version": SIGNED_VERSION}))
             response.read()
         except (AzureError, OSError) as error:
-            trouble = network_errors.diagnose(error, endpoint, "STORAGE_BLOB_ENDPOINT", StorageUnreachableError.remedy)
+            diagnosis = network_errors.diagnose(
+                error, endpoint, "STORAGE_BLOB_ENDPOINT", StorageUnreachableError.remedy
+            )
             # Not chained: the foreign message quotes the URL, and with it the SAS.
-            raise StorageUnreachableError(trouble.text, remedy=trouble.remedy) from None
+            raise StorageUnreachableError(diagnosis.text, remedy=diagnosis.remedy) from None
         code = response.headers.get("x-ms-error-code", "")
         return _judge(response.status_code, code, sas, endpoint)
 
 
 def _judge(status: int, code: str, sas: Sas, endpoint: str) -> str:
-    said = f"{endpoint} answered {status} {code}".rstrip()
+    answer = f"{endpoint} answered {status} {code}".rstrip()
     if status == HTTPStatus.OK:
         return "accepted"
     if status == HTTPStatus.FORBIDDEN and code in _PERMISSION_CODES:
         if "b" in sas.services and "s" in sas.resource_types and "r" in sas.permissions:
             raise StorageRefusedError(
-                said, f"for {sas}, which should grant that", remedy=_REMEDY, status=status, storage_code=code
+                answer, f"for {sas}, which should grant that", remedy=_REMEDY, status=status, storage_code=code
             )
         return f"accepted ({code}, as the SAS grants no reading of service properties)"
     if status in _REFUSALS:
         remedy = _REMEDIES.get(code, _REMEDY) if status in _UNAUTHORIZED else _REMEDY
         raise StorageRefusedError(
-            said, f"for {sas}", "it was not delivered", remedy=remedy, status=status, storage_code=code
+            answer, f"for {sas}", "it was not delivered", remedy=remedy, status=status, storage_code=code
         )
-    raise StorageUnreachableError(f"{said}, which does not judge the SAS")
+    raise StorageUnreachableError(f"{answer}, which neither accepts nor refuses the SAS")

@@ -101,7 +101,7 @@ class Onboarding:
             self._vault.managed_account(wait=False)
 
     def _other_tasks(self, tasks: Tasks) -> Iterator[Task]:
-        """Return what follows the operator's access policy, which it needs to read the vault."""
+        """Yield the tasks that need the operator's access policy, to read the vault."""
         yield tasks.managed_account()
         yield from tasks.app_policy()
         yield from tasks.ssh_key()

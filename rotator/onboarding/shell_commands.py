@@ -4,11 +4,11 @@ Every word is quoted for a shell: a resource group's name, for example, may have
 """
 
 import json
-import re
 import shlex
 import urllib.parse
 from collections.abc import Mapping
 
+from rotator.azure import az_commands
 from rotator.onboarding.steps import OnboardingRequest
 from rotator.plan.plan import Cluster, Strategy
 
@@ -41,5 +41,5 @@ def set_up_master(request: OnboardingRequest, public_key: str) -> str:
 
 
 def _in_double_quotes(words: str) -> str:
-    """Quote words that are full of single quotes for the shell on the master; `!` needs single quotes in bash."""
-    return shlex.quote(words) if "!" in words else '"' + re.sub(r'([\\"$`])', r"\\\1", words) + '"'
+    """Quote words that are full of single quotes; `!` needs single quotes in bash."""
+    return shlex.quote(words) if "!" in words else az_commands.in_double_quotes(words)

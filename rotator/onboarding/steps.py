@@ -19,10 +19,10 @@ Confirm = Callable[[tuple[HostKey, ...], list[str]], bool]
 class OnboardingRequest:
     """What the operator wants.
 
-    `ssh_key` and `passphrase` are the operator's own; None stands for those in the vault, or new ones.
+    `ssh_key` and `passphrase` are the operator's own; None means those in the vault, or new ones.
     `auto_regenerate` and `period` (how often the vault regenerates a key) are None to keep what the vault has; a new
     managed account begins with every 30 days, or without regeneration where the plan has a key rotation period.
-    With `unseen_host` the master is not asked for its host key, which must be pinned then.
+    With `unseen_host` the master's host key is not read; it must be pinned then.
     With `key_rotation` the app gets the permission to regenerate keys.
     """
 

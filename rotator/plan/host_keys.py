@@ -75,7 +75,7 @@ def parse(text: str) -> tuple[Pin, ...]:
     """The comma-separated pins of KUBERNETES_SSH_FINGERPRINT; raises ValueError that says what is wrong."""
     pins = tuple(_parse_one(part.strip()) for part in text.split(",") if part.strip())
     if not pins:
-        raise ValueError("no fingerprint is given")
+        raise ValueError("it holds no fingerprint")
     return pins
 
 

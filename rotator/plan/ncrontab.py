@@ -38,7 +38,7 @@ class _Field:
     names: tuple[str, ...] = ()
 
     def values(self, text: str) -> tuple[int, ...]:
-        """The values that a field's text stands for, in order; raises ValueError."""
+        """Return the values that a field's text means, in ascending order; raises ValueError."""
         found: set[int] = set()
         for item in text.split(","):
             found.update(self._span(item))

@@ -141,7 +141,7 @@ class Archive:
     def _make_container(self) -> None:
         try:
             self._container.create_container()
-        except HttpResponseError as error:  # another run may do the same at this moment
+        except HttpResponseError as error:  # another run may do the same at this time
             if error.status_code not in blob_containers.EXISTS:
                 raise
 
@@ -204,9 +204,7 @@ def opened(
     plan: Plan, environment: Mapping[str, str], credential: TokenCredential, *, retry_total: int = 3
 ) -> Iterator[Archive]:
     """Open the archive that the settings name; raises SettingsError if they name none, and ArchiveError."""
-    storage = storage_settings.find(
-        environment, managed_account.blob_suffix(plan.account.host) or "blob.core.windows.net"
-    )
+    storage = storage_settings.find(environment, managed_account.blob_suffix(plan.account.host))
     problems = []
     if plan.report_container is None:
         problems.append("REPORT_CONTAINER is missing: the container that keeps each run's report")
@@ -223,9 +221,9 @@ def opened(
 
 def _known(report: Mapping[str, Any]) -> Iterator[tuple[str, LastKnown]]:
     """Yield the targets of a report with the expiry of their SAS, where it has one."""
-    reported = untrusted.moment(report.get("finished"))
+    reported = untrusted.iso_time(report.get("finished"))
     for target in report.get("targets", []):
-        expires = untrusted.moment(target.get("expires"))
+        expires = untrusted.iso_time(target.get("expires"))
         if expires and reported:
             yield str(target.get("target")), LastKnown(expires, str(report["run"]), reported)
 

@@ -106,7 +106,7 @@ def _notify(url: SecretText, report: Report) -> None:
 
 @contextlib.contextmanager
 def _warn_on_error(event: Event, warnings: list[str]) -> Iterator[None]:
-    """Turn an exception into a warning and an event in the log."""
+    """Report an exception as a warning and as an event in the log, instead of raising it."""
     try:
         yield
     except errors.RotatorError as error:

@@ -114,7 +114,7 @@ def _counts(targets: list[TargetStatus]) -> str:
     return ", ".join(f"{states.count(state)} {state}" for state in _WORST_FIRST if state in states)
 
 
-def _clock(moment: datetime.datetime, now: datetime.datetime) -> str:
+def _clock(time: datetime.datetime, now: datetime.datetime) -> str:
     """The time in UTC, with its day if that is not today."""
-    there, here = moment.astimezone(datetime.UTC), now.astimezone(datetime.UTC)
+    there, here = time.astimezone(datetime.UTC), now.astimezone(datetime.UTC)
     return f"{there:%H:%M:%S}" if there.date() == here.date() else f"{there:%d %b %H:%M:%S}"

@@ -12,7 +12,7 @@ from rotator.rotation.services import Services
 
 
 class AccountReader:
-    """Reads what vault and account say, once for all that ask, also where that failed."""
+    """Reads the account state once for all callers; a failure is kept and raised again, too."""
 
     def __init__(self, plan: Plan, services: Services) -> None:
         self._plan = plan
@@ -23,7 +23,7 @@ class AccountReader:
         self._problems: dict[str, None] = {}  # in their order, each once
 
     def state(self) -> AccountState:
-        """Return what vault and account say, read once; raises IdentityError, VaultError or ResourceManagerError."""
+        """Return the account state, read once; raises IdentityError, VaultError or ResourceManagerError."""
         if self._state is None:
             try:
                 self._state = self._latest = self._read()
@@ -44,7 +44,7 @@ class AccountReader:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What could not be understood in any reading so far, even if the run has replaced it since."""
+        """Each tag that could not be read in any reading so far, even if the run has replaced it since."""
         return tuple(self._problems)
 
     def with_keys(self) -> AccountState:
@@ -57,7 +57,7 @@ class AccountReader:
         self._keyed, self._state = False, None
 
     def retry(self) -> None:
-        """Read again what could not be read before."""
+        """Read again at the next call if the last reading failed."""
         if isinstance(self._state, errors.RotatorError):
             self._state = None
 

@@ -1,4 +1,4 @@
-"""Whether a target needs a new SAS: arithmetic on what its Secret says it holds, each branch with its cause."""
+"""Whether a target needs a new SAS, and why: compares its Secret with the plan, the time and the account's keys."""
 
 import dataclasses
 import datetime
@@ -14,7 +14,7 @@ from rotator.plan.plan import Plan, Target
 from rotator.rotation import state
 from rotator.sas import CLOCK_SKEW
 
-# What each delivery writes, beside the digest, which tells whose the Secret is, and two times.
+# The annotations that each delivery writes, beside the digest, by which a Secret is ours, and two times.
 _ALWAYS_WRITTEN = (manifest.DATA_KEY, manifest.ENCODING, manifest.DEFINITION, manifest.FINGERPRINT, manifest.RUN)
 
 
@@ -54,9 +54,9 @@ def find(
     now: datetime.datetime,
     account_state: AccountState | None = None,
 ) -> Due | None:
-    """Find out whether the target needs a new SAS; None when the Secret holds a fresh one that is as wanted.
+    """Return why the target needs a new SAS; None when the Secret holds a fresh one that is as wanted.
 
-    With an account state, a SAS that the active key did not sign is due as well, and a deleted Secret is told apart
+    With an account state, a SAS that the active key did not sign is due as well, and a deleted Secret is distinguished
     from one that never existed.
     """
     known = account_state is not None and state.was_delivered(account_state.entries, target)
@@ -68,9 +68,9 @@ def find(
         return Due(Cause.ADOPTED, "the Secret is adopted")
     return (
         _drift(held, target, now)
-        or _dead(held, target, account_state)
-        or _outdated(held, target, plan)
-        or _old(held, plan, now)
+        or _key_regenerated(held, target, account_state)
+        or _settings_changed(held, target, plan)
+        or _aged(held, plan, now)
         or _other_key(held, target, account_state)
     )
 
@@ -80,17 +80,17 @@ def _drifted(text: str) -> Due:
 
 
 def _drift(held: LiveSecret, target: Target, now: datetime.datetime) -> Due | None:
-    """Compare the Secret with what it says itself, whatever the settings want now."""
-    said = held.annotations
-    rotated, expires = held.moment(manifest.ROTATED), held.moment(manifest.EXPIRES)
+    """Compare the Secret with its own annotations, whatever the settings are now."""
+    annotations = held.annotations
+    rotated, expires = held.annotated_time(manifest.ROTATED), held.annotated_time(manifest.EXPIRES)
     if rotated is None or expires is None:
         return _drifted("the Secret does not say how old its SAS is")
     for name in _ALWAYS_WRITTEN:
-        if name not in said:
+        if name not in annotations:
             return _drifted(f"somebody removed the annotation {name}")
-    if said[manifest.DATA_KEY] not in held.digests:
+    if annotations[manifest.DATA_KEY] not in held.digests:
         return _drifted("somebody removed the data key")
-    if held.digests[said[manifest.DATA_KEY]] != said[manifest.DIGEST]:
+    if held.digests[annotations[manifest.DATA_KEY]] != annotations[manifest.DIGEST]:
         return _drifted("somebody changed the value")
     sas = manifest.held_sas(held, target)
     if sas is None or timestamps.text(sas.expiry) != timestamps.text(expires) or rotated > now + CLOCK_SKEW:
@@ -99,14 +99,14 @@ def _drift(held: LiveSecret, target: Target, now: datetime.datetime) -> Due | No
 
 
 def _signer(held: LiveSecret, target: Target, account_state: AccountState) -> str | None:
-    """Say which key signed the SAS: by the keys where they are listed, else by what the Secret says."""
+    """Return which key signed the SAS: by its signature where keys were listed, else by the Secret's annotation."""
     if account_state.keys is None:
         return held.annotations.get(manifest.SIGNING_KEY)
     sas = manifest.held_sas(held, target)
     return account_state.signer(sas) if sas else None
 
 
-def _dead(held: LiveSecret, target: Target, account_state: AccountState | None) -> Due | None:
+def _key_regenerated(held: LiveSecret, target: Target, account_state: AccountState | None) -> Due | None:
     if account_state is None or account_state.keys is None:
         return None
     return (
@@ -116,18 +116,18 @@ def _dead(held: LiveSecret, target: Target, account_state: AccountState | None) 
     )
 
 
-def _outdated(held: LiveSecret, target: Target, plan: Plan) -> Due | None:
+def _settings_changed(held: LiveSecret, target: Target, plan: Plan) -> Due | None:
     if held.annotations.get(manifest.DATA_KEY) != target.data_key:
-        return Due(Cause.SETTINGS_CHANGED, "the data key was set anew")
+        return Due(Cause.SETTINGS_CHANGED, "the data key was changed")
     if held.annotations.get(manifest.DEFINITION) != plan.definition.label:
-        return Due(Cause.SETTINGS_CHANGED, "the SAS definition was set anew")
+        return Due(Cause.SETTINGS_CHANGED, "the SAS definition was changed")
     if held.annotations.get(manifest.ENCODING) != target.encoding:
-        return Due(Cause.SETTINGS_CHANGED, "the encoding was set anew")
+        return Due(Cause.SETTINGS_CHANGED, "the encoding was changed")
     return None
 
 
-def _old(held: LiveSecret, plan: Plan, now: datetime.datetime) -> Due | None:
-    rotated, expires = held.moment(manifest.ROTATED), held.moment(manifest.EXPIRES)
+def _aged(held: LiveSecret, plan: Plan, now: datetime.datetime) -> Due | None:
+    rotated, expires = held.annotated_time(manifest.ROTATED), held.annotated_time(manifest.EXPIRES)
     if rotated is None or expires is None:
         return None  # which is drift
     if expires <= now:
@@ -143,7 +143,7 @@ def _old(held: LiveSecret, plan: Plan, now: datetime.datetime) -> Due | None:
 
 
 def _other_key(held: LiveSecret, target: Target, account_state: AccountState | None) -> Due | None:
-    """The key that is not active is the next one to be regenerated, and takes its SAS with it."""
+    """The key that is not active is regenerated next, which ends the SAS that it signed."""
     if account_state is None:
         return None
     signer = _signer(held, target, account_state)

@@ -1,4 +1,4 @@
-"""Issuing and proving one SAS for all targets of a run, and knowing which key signed it."""
+"""Issues and proves one SAS for all targets of a run, and records which targets received one."""
 
 import dataclasses
 import logging
@@ -37,7 +37,7 @@ class Issuance:
         self.definition_changed = False
 
     def record_delivery(self, target: Target) -> tuple[str, ...]:
-        """Record in the vault, once, that this target has a SAS now; returns a warning where that failed."""
+        """Record in the run state, once, that this target has a SAS now; returns a warning where that failed."""
         if state.was_delivered(self.account.latest().entries, target):
             return ()
         try:
@@ -54,25 +54,25 @@ class Issuance:
         self.account.replace_entries(recorded)
         return ()
 
-    def forget(self) -> None:
-        """Issue another SAS for the next target, and read again what could not be read."""
+    def reset(self) -> None:
+        """Issue a new SAS at the next call of `issue`, and read the account again if that failed."""
         self._issued = None
         self.account.retry()
 
-    def issue(self, seconds: Stopwatch) -> IssuedSas:
+    def issue(self, stopwatch: Stopwatch) -> IssuedSas:
         """Issue and prove one SAS for all targets of the run. If that fails, each of them fails by the same error."""
         if self._issued is None:
             try:
-                self._issued = self._issue_once(seconds)
+                self._issued = self._issue_once(stopwatch)
             except Exception as error:  # noqa: BLE001  # what failed once is not requested again for each target
                 self._issued = error
         if isinstance(self._issued, Exception):
             raise self._issued
         return self._issued
 
-    def _issue_once(self, seconds: Stopwatch) -> IssuedSas:
+    def _issue_once(self, stopwatch: Stopwatch) -> IssuedSas:
         definition = self._plan.definition
-        with seconds.step("issue"):
+        with stopwatch.step("issue"):
             if not self.account.state().prepared:
                 self._services.fence()
                 self._services.issuer.prepare()
@@ -87,7 +87,7 @@ class Issuance:
             definition=definition.label,
             signing_key=signer,
         )
-        with seconds.step("prove"):
+        with stopwatch.step("prove"):
             proof, warnings = self._prove(issued)
         return IssuedSas(issued, signer, proof, warnings)
 
@@ -104,7 +104,7 @@ class Issuance:
                 logging.WARNING,
                 Event.SAS_NOT_PROVEN,
                 reason=warning,
-                remedy="Give the identity the vault permission 'storage get', or set STORAGE_BLOB_ENDPOINT.",
+                remedy="Grant the identity the vault permission 'storage get', or set STORAGE_BLOB_ENDPOINT.",
             )
             return "left out: no STORAGE_BLOB_ENDPOINT", (warning,)
         try:

@@ -93,7 +93,7 @@ def lease_name(plan: Plan) -> str:
 
 
 def _with_lease(plan: Plan, run_lock: RunLock, credential: "TokenCredential", stack: contextlib.ExitStack) -> RunLock:
-    storage = storage_settings.find(run_lock.environment, blob_suffix(plan.account.host) or "blob.core.windows.net")
+    storage = storage_settings.find(run_lock.environment, blob_suffix(plan.account.host))
     if storage is None:
         nowhere = LeaseUnavailableError("no storage of the app's own is set (AzureWebJobsStorage) for a lease")
         return dataclasses.replace(run_lock, problem=nowhere)
@@ -111,7 +111,7 @@ def _with_lease(plan: Plan, run_lock: RunLock, credential: "TokenCredential", st
 
 @contextlib.contextmanager
 def _measured() -> Iterator[None]:
-    """Measure how long it takes to get the lease, or to learn that it cannot be had."""
+    """Measure how long it takes to acquire the lease, or to fail to."""
     began, outcome = time.perf_counter(), "unavailable"
     try:
         with telemetry.span("rotator.lease"), activity.of("the app's own storage, for the lease"):

@@ -14,9 +14,9 @@ from rotator.rotation.state import Operation
 PROOF_SECONDS = 30.0
 
 
-def name_at(moment: datetime.datetime) -> str:
+def name_at(time: datetime.datetime) -> str:
     """Return a new name for a run that begins at this time."""
-    return f"{moment:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    return f"{time:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,13 +45,13 @@ class Request:
         """This run as the holder of the lease."""
         return Holder(run=self.run, trigger=self.trigger, host=socket.gethostname(), since=self.since)
 
-    def refused(
+    def failure_report(
         self,
         error: BaseException,
         interval: datetime.timedelta | None = None,
         targets: tuple[TargetReport, ...] = (),
     ) -> Report:
-        """Report a run that was refused, or that broke off after some targets."""
+        """Return the report of a run that was refused, or that broke off after some targets."""
         return Report(
             run=self.run,
             trigger=self.trigger,

@@ -24,7 +24,7 @@ from rotator.stopwatch import Stopwatch
 logger = logging.getLogger(__name__)
 
 
-# What each target holds; Failed where that cannot be read.
+# What each target holds; None without a Secret, Failed where it cannot be read.
 Observed = Mapping[Target, LiveSecret | Failed | None]
 _Action = Callable[[Target, Shell, Stopwatch], TargetReport]
 
@@ -62,7 +62,7 @@ class Run:
 
     def rotate(self) -> Report:
         """Bring every target up to date and report what was done. One failing target stops no other."""
-        self.issuance.forget()
+        self.issuance.reset()
         done = self._each(self._rotate_and_record)
         self._reported.update({each.target: each for each in done.targets})
         return done
@@ -79,10 +79,10 @@ class Run:
         """Read what each target holds. Changes nothing."""
         found: dict[Target, LiveSecret | Failed | None] = {}
 
-        def read(target: Target, shell: Shell, seconds: Stopwatch) -> TargetReport:
-            with seconds.step("observe"):
+        def read(target: Target, shell: Shell, stopwatch: Stopwatch) -> TargetReport:
+            with stopwatch.step("observe"):
                 found[target] = deliver.observe(shell, target)
-            return TargetReport(str(target), target.strategy, _unchanged(None), seconds.laps)
+            return TargetReport(str(target), target.strategy, _unchanged(None), stopwatch.laps)
 
         reports = self._each(read).targets
         for target, each in zip(itertools.chain.from_iterable(self._clusters().values()), reports, strict=True):
@@ -92,8 +92,8 @@ class Run:
 
     def _each(self, action: _Action) -> Report:
         targets: list[TargetReport] = []
-        for cluster, its in self._clusters().items():
-            targets += self._cluster(cluster, its, action)
+        for cluster, members in self._clusters().items():
+            targets += self._cluster(cluster, members, action)
         return Report(
             run=self.name,
             trigger=self._trigger,
@@ -115,41 +115,41 @@ class Run:
         return found
 
     def _cluster(self, cluster: Cluster, targets: list[Target], action: _Action) -> list[TargetReport]:
-        seconds = Stopwatch()
+        stopwatch = Stopwatch()
         reports: list[TargetReport] = []
         try:
-            with self._connect(cluster, seconds) as shell:
+            with self._connect(cluster, stopwatch) as shell:
                 # Lazily: what was done before the connection breaks stays reported.
-                reports.extend(self._guarded(target, shell, action, seconds.forked()) for target in targets)
+                reports.extend(self._guarded(target, shell, action, stopwatch.forked()) for target in targets)
         except Exception as error:  # noqa: BLE001  # one failing cluster stops no other
             done = len(reports)  # their outcomes are known already
-            reports += [self._failed(target, error, seconds) for target in targets[done:]]
+            reports += [self._failed(target, error, stopwatch) for target in targets[done:]]
         return reports
 
-    def _rotate_and_record(self, target: Target, shell: Shell, seconds: Stopwatch) -> TargetReport:
-        each = self._rotate(target, shell, seconds)
+    def _rotate_and_record(self, target: Target, shell: Shell, stopwatch: Stopwatch) -> TargetReport:
+        each = self._rotate(target, shell, stopwatch)
         before = self._reported.get(each.target)
         reported = self._reported[each.target] = _merged(each, before) if before else each
         return reported
 
     @contextlib.contextmanager
-    def _connect(self, cluster: Cluster, seconds: Stopwatch) -> Iterator[Shell]:
-        with seconds.step("vault"):
+    def _connect(self, cluster: Cluster, stopwatch: Stopwatch) -> Iterator[Shell]:
+        with stopwatch.step("vault"):
             key = self.services.secrets.secret(cluster.key_secret)
-            phrase = self.services.secrets.secret(cluster.passphrase_secret) if cluster.passphrase_secret else None
+            passphrase = self.services.secrets.secret(cluster.passphrase_secret) if cluster.passphrase_secret else None
         with contextlib.ExitStack() as stack:
-            with seconds.step("connect"):
-                shell = stack.enter_context(self.services.connector.connect(cluster, key, phrase))
+            with stopwatch.step("connect"):
+                shell = stack.enter_context(self.services.connector.connect(cluster, key, passphrase))
             yield shell
 
-    def _guarded(self, target: Target, shell: Shell, action: _Action, seconds: Stopwatch) -> TargetReport:
+    def _guarded(self, target: Target, shell: Shell, action: _Action, stopwatch: Stopwatch) -> TargetReport:
         try:
             with telemetry.span("rotator.target", target=str(target)):
-                return action(target, shell, seconds)
+                return action(target, shell, stopwatch)
         except Exception as error:  # noqa: BLE001  # one failing target stops no other
-            return self._failed(target, error, seconds)
+            return self._failed(target, error, stopwatch)
 
-    def _failed(self, target: Target, error: Exception, seconds: Stopwatch) -> TargetReport:
+    def _failed(self, target: Target, error: Exception, stopwatch: Stopwatch) -> TargetReport:
         outcome = report.failure(error)
         expected = isinstance(error, errors.RotatorError)
         event_log.log(
@@ -160,19 +160,19 @@ class Run:
             **dataclasses.asdict(outcome),
             exc_info=None if expected else error,
         )
-        return TargetReport(str(target), target.strategy, outcome, seconds.laps, expires=self._expires.get(target))
+        return TargetReport(str(target), target.strategy, outcome, stopwatch.laps, expires=self._expires.get(target))
 
-    def _preview_target(self, target: Target, shell: Shell, seconds: Stopwatch) -> TargetReport:
-        with seconds.step("observe"):
+    def _preview_target(self, target: Target, shell: Shell, stopwatch: Stopwatch) -> TargetReport:
+        with stopwatch.step("observe"):
             held = deliver.observe(shell, target)
         why = self._due(held, target)
         outcome = WouldRotate(why.text, why.drift) if why else _unchanged(held)
-        return TargetReport(str(target), target.strategy, outcome, seconds.laps)
+        return TargetReport(str(target), target.strategy, outcome, stopwatch.laps)
 
-    def _rotate(self, target: Target, shell: Shell, seconds: Stopwatch) -> TargetReport:
-        with seconds.step("observe"):
+    def _rotate(self, target: Target, shell: Shell, stopwatch: Stopwatch) -> TargetReport:
+        with stopwatch.step("observe"):
             held = deliver.observe(shell, target)
-        self._expires[target] = held.moment(manifest.EXPIRES) if held else None
+        self._expires[target] = held.annotated_time(manifest.EXPIRES) if held else None
         why = self._due(held, target)
         if why is None:
             unchanged = _unchanged(held)
@@ -185,13 +185,13 @@ class Run:
                 expires=unchanged.expires,
             )
             warnings = self.issuance.record_delivery(target)  # if an earlier run was killed before it could
-            return TargetReport(str(target), target.strategy, unchanged, seconds.laps, warnings)
+            return TargetReport(str(target), target.strategy, unchanged, stopwatch.laps, warnings)
         event_log.log(
             logger, logging.WARNING if why.drift else logging.INFO, Event.TARGET_DUE, target=target, reason=why
         )
-        issued = self.issuance.issue(seconds)
+        issued = self.issuance.issue(stopwatch)
         desired = self._desired(issued)
-        with seconds.step("deliver"):
+        with stopwatch.step("deliver"):
             done = deliver.deliver(shell, target, held, desired, self.services.fence)
         self._expires[target] = issued.sas.expiry
         outcome = Rotated(
@@ -218,7 +218,7 @@ class Run:
             proof=outcome.proof,
         )
         warnings = issued.warnings + done.warnings + self.issuance.record_delivery(target)
-        return TargetReport(str(target), target.strategy, outcome, seconds.laps, warnings)
+        return TargetReport(str(target), target.strategy, outcome, stopwatch.laps, warnings)
 
     def _desired(self, issued: IssuedSas) -> manifest.DesiredSecret:
         keys = self.account.state().keys
@@ -254,4 +254,4 @@ def _is_due(each: TargetReport) -> bool:
 def _unchanged(held: manifest.LiveSecret | None) -> Unchanged:
     if held is None:
         return Unchanged("there is no Secret", None)
-    return Unchanged("its SAS is fresh", held.moment(manifest.EXPIRES), held.moment(manifest.ROTATED))
+    return Unchanged("its SAS is fresh", held.annotated_time(manifest.EXPIRES), held.annotated_time(manifest.ROTATED))

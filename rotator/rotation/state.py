@@ -1,9 +1,9 @@
-"""What a run leaves for later ones: tags on the SAS definition in the vault.
+"""What a run records for later ones: tags on the SAS definition in the vault.
 
-`rotator-pending`: what a key rotation still has to do, so that any later run can finish it. Nothing is compared with a
-clock: a key has been regenerated if it was not made at the recorded time.
-`rotator-delivered`: which targets were given a SAS before, so that a Secret that somebody deleted is told apart from
-one that never existed.
+`rotator-pending`: what a key rotation still has to do, so that any later run can resume it. Nothing is compared with a
+clock: a key has been regenerated if its creation time is not the recorded one.
+`rotator-delivered`: which targets received a SAS before, which distinguishes a Secret that somebody deleted from one
+that never existed.
 A tag has at most 256 characters (https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates).
 """
 
@@ -19,6 +19,9 @@ from rotator.azure.account_keys import AccountKeys
 from rotator.plan.plan import Target
 
 PENDING_TAG = "rotator-pending"
+DELIVERED_TAG = "rotator-delivered"
+_LONGEST_TAG = 256  # characters of a tag's value in Key Vault
+_MARK = re.compile(r"[0-9a-f]{8}")
 
 
 class Operation(enum.StrEnum):
@@ -44,7 +47,7 @@ class Pending:
         return (self.first,) if self.operation is Operation.REGENERATE else (self.first, account_keys.other(self.first))
 
     def regenerated(self, name: str, now: AccountKeys) -> bool:
-        """Whether this key is another one than when this began."""
+        """Whether this key was regenerated since this began."""
         return now.named(name).stamp != self.stamps[name]
 
     def remaining(self, now: AccountKeys) -> tuple[str, ...]:
@@ -58,17 +61,17 @@ class Pending:
 
 
 def begin(operation: Operation, first: str, now: AccountKeys, *, forced: bool, run: str) -> Pending:
-    """Give what is to be remembered before the first key is regenerated."""
+    """Return what to record before the first key is regenerated."""
     return Pending(operation, first, forced, run, {key.name: key.stamp for key in now.keys})
 
 
 def pending_of(tags: Mapping[str, str]) -> Pending | None:
-    """What is pending by a SAS definition's tags; raises KeyRotationError for what cannot be read."""
+    """Return what is pending by a SAS definition's tags; raises KeyRotationError for an unreadable tag."""
     return parse_pending(tags[PENDING_TAG]) if tags.get(PENDING_TAG) else None
 
 
 def readable_pending(tags: Mapping[str, str]) -> Pending | None:
-    """What the tags say is pending; None also for a tag that cannot be read, of which a warning tells."""
+    """Return what is pending; None also for an unreadable tag, which `unreadable_entries` reports."""
     try:
         return pending_of(tags)
     except errors.KeyRotationError:
@@ -98,27 +101,18 @@ def parse_pending(text: str) -> Pending:
 
 def _stamp(text: str) -> str:
     """A key's stamp as `AccountKey.stamp` writes it; any other would make a key look as if it had been regenerated."""
-    if text != account_keys.UNKNOWN and untrusted.moment(text) is None:
+    if text != account_keys.UNKNOWN and untrusted.iso_time(text) is None:
         raise ValueError("no time")
     return text
 
 
-DELIVERED_TAG = "rotator-delivered"
-
-
-_LONGEST_TAG = 256  # of a tag's value in Key Vault
-
-
-_MARK = re.compile(r"[0-9a-f]{8}")
-
-
 def was_delivered(tags: Mapping[str, str], target: Target) -> bool:
-    """Whether this target had a SAS of this definition."""
+    """Whether this target received a SAS of this definition before."""
     return _mark(target) in _marks(tags)
 
 
 def with_delivery(tags: Mapping[str, str], target: Target) -> dict[str, str]:
-    """The tags with this target noted; as they are where there is no room for another one."""
+    """Return the tags with this target recorded; unchanged where there is no room for another one."""
     text = " ".join([*_marks(tags), _mark(target)])
     if was_delivered(tags, target) or len(text) > _LONGEST_TAG:
         return dict(tags)
@@ -126,7 +120,7 @@ def with_delivery(tags: Mapping[str, str], target: Target) -> dict[str, str]:
 
 
 def are_deliveries_readable(tags: Mapping[str, str]) -> bool:
-    """Whether the tag holds marks alone; what else is in it counts for nothing."""
+    """Whether the tag holds marks of targets only; anything else in it is ignored."""
     return len(_marks(tags)) == len(tags.get(DELIVERED_TAG, "").split())
 
 
@@ -135,6 +129,7 @@ def _marks(tags: Mapping[str, str]) -> list[str]:
 
 
 def _mark(target: Target) -> str:
+    """Return the hash that stands for a target in the tag, which has room for 28 of them."""
     return hashlib.sha256(f"{target}:{target.cluster.port}".encode()).hexdigest()[:8]
 
 
@@ -143,7 +138,7 @@ def unreadable_entries(tags: Mapping[str, str]) -> tuple[str, ...]:
     unreadable = []
     if not _is_pending_readable(tags):
         unreadable.append(PENDING_TAG)
-    if tags.get(managed_storage.UNTIL_TAG) and untrusted.moment(tags[managed_storage.UNTIL_TAG]) is None:
+    if tags.get(managed_storage.UNTIL_TAG) and untrusted.iso_time(tags[managed_storage.UNTIL_TAG]) is None:
         unreadable.append(managed_storage.UNTIL_TAG)
     if not are_deliveries_readable(tags):
         unreadable.append(DELIVERED_TAG)

@@ -20,7 +20,7 @@ from rotator.reporting import report
 from rotator.reporting.report import Failed
 from rotator.reporting.status import LastKnown, State, Status, TargetStatus
 from rotator.rotation import due, state
-from rotator.rotation.keys import due as outlook
+from rotator.rotation.keys import due as keys_due
 from rotator.rotation.run import Observed, Run
 from rotator.rotation.services import Services
 from rotator.sas import Sas
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 _AT_ONCE = 32  # requests to storage
 
 LastKnownReader = Callable[[Collection[str]], Mapping[str, LastKnown]]
-"""Reads what the reports of earlier runs say of these targets; raises ArchiveError."""
+"""Returns what the reports of earlier runs have about these targets; raises ArchiveError."""
 
 
 def read(plan: Plan, services: Services, recall: LastKnownReader | None = None) -> Status:
@@ -57,7 +57,7 @@ def read(plan: Plan, services: Services, recall: LastKnownReader | None = None) 
 def with_last_known(
     targets: Collection[TargetStatus], now: datetime.datetime, recall: LastKnownReader | None
 ) -> tuple[tuple[TargetStatus, ...], tuple[str, ...]]:
-    """Add what was last known to those that could not be looked into, and a warning where that cannot be read."""
+    """Add what was last known to targets that could not be read, and a warning where that cannot be read either."""
     unseen = [each.target for each in targets if _unread(each)]
     if not unseen or recall is None:
         return tuple(targets), ()
@@ -70,8 +70,8 @@ def with_last_known(
 
 def _unread(target: TargetStatus) -> bool:
     """Whether the Secret could not be read; one that belongs to somebody else could."""
-    away = target.failure is not None and target.failure.error != NotOursError.code
-    return target.state is State.UNKNOWN and away
+    failed = target.failure is not None and target.failure.error != NotOursError.code
+    return target.state is State.UNKNOWN and failed
 
 
 def _with_last_known(target: TargetStatus, known: LastKnown | None, now: datetime.datetime) -> TargetStatus:
@@ -94,7 +94,7 @@ def status_of(
 ) -> TargetStatus:
     """Derive a target's status from what it holds, and from storage's refusal of that where it `refused`.
 
-    With an account state, a deleted Secret is told apart from one that never existed.
+    An account state distinguishes a deleted Secret from one that never existed.
     """
     name = str(target)
     if isinstance(held, Failed):
@@ -115,7 +115,7 @@ def status_of(
         state=state,
         text=text,
         expires=expires,
-        rotated=held.moment(manifest.ROTATED),
+        rotated=held.annotated_time(manifest.ROTATED),
         signing_key=annotations.get(manifest.SIGNING_KEY),
         definition=annotations.get(manifest.DEFINITION),
         run=annotations.get(manifest.RUN),
@@ -125,11 +125,11 @@ def status_of(
 
 def _unseen(failure: Failed, target: Target, account_state: AccountState | None) -> TargetStatus:
     if failure.error != NotOursError.code:
-        return TargetStatus(str(target), State.UNKNOWN, "the cluster could not be looked into", failure=failure)
+        return TargetStatus(str(target), State.UNKNOWN, "the cluster could not be read", failure=failure)
     if account_state is None or not state.was_delivered(account_state.entries, target):
         return TargetStatus(str(target), State.UNKNOWN, "the Secret is somebody else's", failure=failure)
     remedy = (
-        "Find out who replaced it. Once it is deleted the next run makes ours anew; "
+        "Find out who replaced it. Once it is deleted the next run creates ours again; "
         "with KUBERNETES_SECRET_ADOPT=true it takes this one over."
     )
     text = "drift: somebody replaced the Secret, by one that runs leave alone"
@@ -137,15 +137,15 @@ def _unseen(failure: Failed, target: Target, account_state: AccountState | None)
 
 
 def _expiry(held: LiveSecret, target: Target) -> datetime.datetime | None:
-    """When the SAS expires by itself; by what the Secret says where it holds none."""
+    """Return when the SAS expires; where the Secret holds none, what its annotation says."""
     found = manifest.held_sas(held, target) if held.ours else None
-    return found.expiry if found else held.moment(manifest.EXPIRES)
+    return found.expiry if found else held.annotated_time(manifest.EXPIRES)
 
 
 def _state(
     held: LiveSecret, expires: datetime.datetime | None, plan: Plan, now: datetime.datetime, why: due.Due | None
 ) -> tuple[State, str]:
-    rotated = held.moment(manifest.ROTATED)
+    rotated = held.annotated_time(manifest.ROTATED)
     if held.ours and expires and expires <= now:
         return State.EXPIRED, f"the SAS expired at {timestamps.text(expires)}"
     if why and why.cause is due.Cause.KEY_REGENERATED:
@@ -192,7 +192,7 @@ def _try_all(
 def _endpoint(run: Run, plan: Plan) -> str | None:
     try:
         return plan.blob_endpoint or run.account.endpoint()
-    except errors.RotatorError:  # the vault does not answer, of which there is a warning
+    except errors.RotatorError:  # the vault does not answer; a warning says so
         return None
 
 
@@ -200,11 +200,11 @@ def _account_state(run: Run, plan: Plan) -> tuple[AccountState | None, tuple[str
     try:
         account_state = run.account.state()
         text = account_state.entries.get(state.PENDING_TAG)
-        # As a run does, the keys are looked at where something was or may be done to them.
+        # As in a run, the keys are listed only where they may be regenerated.
         if text or plan.key_rotation_period:
-            account_state = outlook.read_state(run.account)
+            account_state = keys_due.read_state(run.account)
     except errors.RotatorError as error:  # the clusters can be read without it
-        return None, (f"the vault could not be asked: {error}",)
+        return None, (f"the vault could not be read: {error}",)
     return account_state, _unfinished(account_state) + run.account.warnings
 
 
@@ -213,7 +213,7 @@ def _unfinished(account_state: AccountState) -> tuple[str, ...]:
     if before is None:
         return ()
     by = untrusted.one_line(before.run)
-    return (f"a key rotation is not finished ({before.operation}, by run {by}): the next run goes on with it",)
+    return (f"a key rotation is not finished ({before.operation}, by run {by}): the next run resumes it",)
 
 
 def refusals(held: Mapping[Target, Sas], prover: Prover, endpoint: str) -> tuple[dict[Target, Failed], tuple[str, ...]]:
@@ -223,11 +223,11 @@ def refusals(held: Mapping[Target, Sas], prover: Prover, endpoint: str) -> tuple
     """
     distinct: list[Sas] = []
     for each in held.values():
-        if each not in distinct:  # not hashed: that would be a look at a secret by its value
+        if each not in distinct:  # not in a set: a secret has no hash
             distinct.append(each)
     if not distinct:
         return {}, ()
-    with concurrent.futures.ThreadPoolExecutor(min(len(distinct), _AT_ONCE), "trial") as pool:
+    with concurrent.futures.ThreadPoolExecutor(min(len(distinct), _AT_ONCE), "prove") as pool:
         answers = list(pool.map(lambda each: _try_on_storage(each, prover, endpoint), distinct))
     by_target = {target: answers[distinct.index(each)] for target, each in held.items()}
     refused = {target: answer for target, answer in by_target.items() if isinstance(answer, Failed)}

@@ -40,7 +40,7 @@ HOLDER = Holder(run="20260701T115900Z-0d1e2f", trigger="timer", host="worker-1",
 BUSY = {
     "error": "BusyError",
     "message": "a run is in progress: run 20260701T115900Z-0d1e2f (timer) on host worker-1 since 2026-07-01T12:00:00Z",
-    "remedy": "Wait for the run in progress to end, then ask again.",
+    "remedy": "Wait for the run in progress to end, then try again.",
     "holder": "run 20260701T115900Z-0d1e2f (timer) on host worker-1",
     "since": "2026-07-01T12:00:00Z",
 }

@@ -183,7 +183,7 @@ class Storage:
                 raise StorageRefusedError("storage answered 403")
             return "accepted"
 
-    def refused(self, sas: Sas, endpoint: str) -> str:
+    def prove_refused(self, sas: Sas, endpoint: str) -> str:
         with self._calls.call("refused"):
             if self._account.accepts(sas.token.reveal()):
                 raise StillAcceptedError(f"{endpoint} still accepts {sas}")

@@ -73,7 +73,7 @@ def restored(world: World) -> Iterator[None]:
         ("internal-sftp", "This service allows sftp connections only."),
         ("/usr/sbin/nologin", "This account is currently not available."),
         ("echo hello", "hello"),
-        ("true", "it said nothing"),
+        ("true", "it printed nothing"),
         ("echo 'no commands, please' >&2; exit 3", "no commands, please"),
     ],
 )

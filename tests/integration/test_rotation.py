@@ -228,7 +228,7 @@ def test_a_definition_that_differs_is_set_anew_and_delivered(stack: World) -> No
 
     changed = rotate(stack, SAS_PERMISSIONS="rwdl")
 
-    assert outcome(changed)["reason"] == "the SAS definition was set anew"
+    assert outcome(changed)["reason"] == "the SAS definition was changed"
     assert changed.definition_changed
     assert "sp=rwdl" in Cluster(stack).value()
 

@@ -162,7 +162,7 @@ def test_a_secret_of_others_in_the_place_of_ours_is_drift_until_it_is_deleted(ro
     target = only(rotated)
     assert target.state is State.DRIFT
     assert target.failure
-    assert "Once it is deleted the next run makes ours anew" in target.failure.remedy
+    assert "Once it is deleted the next run creates ours again" in target.failure.remedy
     assert outcome(rotate(rotated))["error"] == target.failure.error
     delete(rotated)
     assert outcome(rotate(rotated))["drift"]
@@ -278,7 +278,7 @@ def test_without_the_definition_the_clusters_are_looked_into_all_the_same(rotate
     found = status(rotated)
     assert [target.state for target in found.targets] == [State.FRESH]
     [warning] = found.warnings
-    assert warning.startswith("the vault could not be asked: ")
+    assert warning.startswith("the vault could not be read: ")
 
 
 # Nothing is changed

@@ -86,7 +86,7 @@ def check_write(container: ContainerClient, blob: str) -> None:
 
 
 def describe(container: ContainerClient, error: Exception) -> str:
-    """Say what went wrong, without the SDK's message: it may quote a URL, and with it a SAS."""
+    """Describe the error, without the SDK's message: it may quote a URL, and with it a SAS."""
     place = f"the app's own storage {container.primary_hostname}"
     if isinstance(error, HttpResponseError) and error.response is not None:
         return f"{place} answered {error.status_code} {error_code(error)}".rstrip()

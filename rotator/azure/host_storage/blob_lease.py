@@ -113,7 +113,7 @@ class BlobLease:
         for make in (self._container.create_container, lambda: self._blob.upload_blob(b"")):
             try:
                 make()
-            except HttpResponseError as error:  # another run may do the same at this moment
+            except HttpResponseError as error:  # another run may do the same at this time
                 if error.status_code not in blob_containers.EXISTS:
                     raise
 

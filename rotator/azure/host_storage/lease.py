@@ -36,7 +36,7 @@ class Holder:
     def from_metadata(cls, metadata: Mapping[str, str]) -> Self | None:
         """Read what `as_metadata` wrote; None for anything else. A service may change the case of the names."""
         texts = {name.lower(): urllib.parse.unquote(text) for name, text in metadata.items()}
-        since = untrusted.moment(texts.get("since"))
+        since = untrusted.iso_time(texts.get("since"))
         if since is None or not {"run", "trigger", "host"} <= texts.keys():
             return None
         return cls(texts["run"], texts["trigger"], texts["host"], since)

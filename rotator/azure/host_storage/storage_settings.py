@@ -11,6 +11,7 @@ from rotator.azure.errors import OwnStorageError
 from rotator.redaction import SecretText
 
 _SETTING = "AzureWebJobsStorage"
+_PUBLIC_BLOB_SUFFIX = "blob.core.windows.net"
 _PARTS = ("", "__accountName", "__blobServiceUri", "__clientId")
 _ENDPOINTS = ("blobendpoint", "queueendpoint", "tableendpoint", "fileendpoint")
 # App Service sets each app setting twice in the environment, and each of its connection strings under a prefix.
@@ -19,8 +20,8 @@ _AS_APP_SETTING = "APPSETTING_"
 _AS_CONNECTION_STRING = "CUSTOMCONNSTR_"
 _REMEDIES = {
     _SETTING: (
-        "set AzureWebJobsStorage__accountName=<account> in its place, and give the app's identity the role Storage "
-        "Blob Data Owner there"
+        "set AzureWebJobsStorage__accountName=<account> in its place, and assign the role Storage Blob Data Owner "
+        "there to the app's identity"
     ),
     "WEBSITE_CONTENTAZUREFILECONNECTIONSTRING": (
         "it has no identity-based form: use another storage account for it, or a Flex Consumption plan"
@@ -30,7 +31,7 @@ _REMEDIES = {
         "--deployment-storage-auth-type …)"
     ),
     "WEBSITE_RUN_FROM_PACKAGE": (
-        "give the package's URL without a SAS, and let the app's identity read it "
+        "set the package's URL without a SAS, and let the app's identity read it "
         "(WEBSITE_RUN_FROM_PACKAGE_BLOB_MI_RESOURCE_ID)"
     ),
 }
@@ -45,8 +46,10 @@ class HostStorage:
     client_id: str | None
 
 
-def find(environment: Mapping[str, str], blob_suffix: str = "blob.core.windows.net") -> HostStorage | None:
+def find(environment: Mapping[str, str], blob_suffix: str | None = None) -> HostStorage | None:
     """Find the storage in the settings; if several name one, that which the Functions host takes.
+
+    `blob_suffix` is the domain of blob endpoints in this cloud; the public cloud's if it is not known.
 
     The host prefers AzureWebJobsStorage, a connection string, then __accountName, then __blobServiceUri
     (https://learn.microsoft.com/azure/azure-functions/functions-reference#connections).
@@ -56,7 +59,7 @@ def find(environment: Mapping[str, str], blob_suffix: str = "blob.core.windows.n
     if found[""]:
         return HostStorage(SecretText(found[""]), None, client_id)
     if found["__accountName"]:
-        return HostStorage(None, f"https://{found['__accountName']}.{blob_suffix}", client_id)
+        return HostStorage(None, f"https://{found['__accountName']}.{blob_suffix or _PUBLIC_BLOB_SUFFIX}", client_id)
     if found["__blobServiceUri"]:
         return HostStorage(None, found["__blobServiceUri"].rstrip("/"), client_id)
     return None

@@ -39,10 +39,10 @@ class SshConnector:
     def connect(self, cluster: Cluster, key: SecretText, passphrase: SecretText | None) -> Iterator[session.Session]:
         """Connect to the host if its key is pinned, and log in; raises SshError."""
         signing_key = private_key.load(key, passphrase)
-        with contextlib.closing(self.open_proven(cluster)) as transport:
+        with contextlib.closing(self.open_verified(cluster)) as transport:
             yield self.login(transport, cluster, signing_key)
 
-    def verify_host(self, cluster: Cluster) -> "tuple[tuple[host_keys.HostKey, ...], ProvenConnection | None]":
+    def verify_host(self, cluster: Cluster) -> "tuple[tuple[host_keys.HostKey, ...], VerifiedConnection | None]":
         """Return the host keys that were seen until one was pinned, and the connection with that one, without login.
 
         The connection is None if no key is pinned. Raises SshError if the host shows no key at all.
@@ -50,7 +50,7 @@ class SshConnector:
         scan = _HostKeyScan(self._handshakes, cluster)
         for key, transport in scan.keys(_pinned_first(cluster)):
             if host_keys.is_pinned(key, cluster.pins):
-                return tuple(scan.found), ProvenConnection(self, cluster, transport)
+                return tuple(scan.found), VerifiedConnection(self, cluster, transport)
             transport.close()
         return scan.strongest_first(), None
 
@@ -61,7 +61,7 @@ class SshConnector:
             transport.close()
         return scan.strongest_first()
 
-    def open_proven(self, cluster: Cluster) -> Transport:
+    def open_verified(self, cluster: Cluster) -> Transport:
         """Connect to the host if its key is pinned, without login. For a pin without a type, each type is requested.
 
         Raises HostKeyRejectedError if the host shows other keys, even if connections for further types fail.
@@ -79,7 +79,7 @@ class SshConnector:
         raise _host_key_rejected(cluster, f"{cluster} shows {found}{problems}, but pinned is", host_keys.REPLACED)
 
     def login(self, transport: Transport, cluster: Cluster, key: paramiko.PKey) -> session.Session:
-        """Log in on a connection to a proven host.
+        """Log in on a connection to a verified host.
 
         Raises AuthenticationRejectedError, SecondFactorError, ConnectionLostError or TimedOutError.
         """
@@ -99,7 +99,7 @@ class SshConnector:
         return session.Session(transport, cluster)
 
 
-class ProvenConnection:
+class VerifiedConnection:
     """A connection to a host whose key is pinned, on which nobody has logged in yet."""
 
     def __init__(self, connector: SshConnector, cluster: Cluster, transport: Transport) -> None:
@@ -112,7 +112,7 @@ class ProvenConnection:
         """Log in, on a new connection if the host closed this one meanwhile (LoginGraceTime); raises SshError."""
         signing_key = private_key.load(key, passphrase)
         if not self._transport.is_active():
-            self._transport = self._connector.open_proven(self._cluster)
+            self._transport = self._connector.open_verified(self._cluster)
         with contextlib.closing(self):
             yield self._connector.login(self._transport, self._cluster, signing_key)
 

@@ -13,7 +13,7 @@ from rotator.plan.plan import Cluster
 
 logger = logging.getLogger(__name__)
 
-# What servers say when they refuse connections for now: OpenSSH (MaxStartups; PerSourcePenalties since 9.8) and others.
+# What servers send when they refuse connections for now: OpenSSH (MaxStartups; from 9.8 PerSourcePenalties) and others.
 _REFUSAL = re.compile(r"(?i)maxstartups|not allowed|too many|try again|refused|blocked|banned|denied|exceeded|busy")
 _PENALTY = re.compile(r"(?i)not allowed at this time")
 _PENALTY_REMEDY = (
@@ -139,7 +139,7 @@ class Handshakes:
 
 
 def _check_timeout(timeout: session.Timeout, transport: Transport, error: Exception) -> None:
-    """Raise TimedOutError, with what the host said, if it was the time-out that ended the handshake."""
+    """Raise TimedOutError, with what the host sent, if it was the time-out that ended the handshake."""
     try:
         timeout.check(error)
     except TimedOutError as late:

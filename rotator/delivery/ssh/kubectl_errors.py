@@ -1,4 +1,4 @@
-"""Turns what kubectl, or sudo, snap or a shell around it, printed on stderr into one of the errors of delivery.
+"""Finds the error of delivery for what kubectl, or sudo, snap or a shell around it, printed on stderr.
 
 The text is shortened before it is searched, and every pattern takes a time linear in its length.
 """

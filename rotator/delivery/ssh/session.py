@@ -36,7 +36,7 @@ _NO_COMMANDS = (
 
 
 class Session:
-    """A connection to a proven host on which the user is logged in."""
+    """A connection to a verified host on which the user is logged in."""
 
     def __init__(self, transport: paramiko.Transport, cluster: Cluster) -> None:
         self._transport = transport
@@ -116,7 +116,7 @@ class Command:
         if not self._has_started():
             text = remote_output.quote(f"{self._stdout_text()}\n{self._stderr_text()}")
             raise CommandError(
-                f"{self._cluster} does not run commands: {text or 'it said nothing'}", remedy=_NO_COMMANDS
+                f"{self._cluster} does not run commands: {text or 'it printed nothing'}", remedy=_NO_COMMANDS
             )
         return interface.Result(status, self._stdout_text(), self._stderr_text())
 

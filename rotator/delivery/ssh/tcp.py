@@ -1,6 +1,6 @@
 """TCP connections: tries a host's addresses in parallel, and takes the first that answers (after RFC 8305).
 
-So an address that does not answer (IPv6 without a route, a node that is down) delays a connection by a moment only.
+So an address that does not answer (IPv6 without a route, a node that is down) delays a connection only briefly.
 """
 
 import contextlib
@@ -77,7 +77,7 @@ def _interleave(addresses: Sequence[AddressInfo]) -> list[AddressInfo]:
 
 @dataclasses.dataclass
 class _ConnectionAttempts:
-    """Attempts to connect to several addresses, each started a moment after the one before. On exit all are closed.
+    """Attempts to connect to several addresses, each started 250 ms after the one before. On exit all are closed.
 
     `failures` says why addresses failed.
     """

@@ -32,7 +32,7 @@ _PARAMIKO: Any = paramiko.Transport  # untyped: the stubs lack the attributes us
 
 
 class Packets(Packetizer):
-    """Reads packets of a bounded length, and records what the host said.
+    """Reads packets of a bounded length, and records what the host sent.
 
     `early_lines` came before its `identification`, `offer` is its KEXINIT message, `login_refused` whether it refused
     a login, `disconnect_reason` the text of its DISCONNECT message, and `closed_by_host` whether the connection ended.
@@ -175,7 +175,7 @@ class _PromptSocket(socket.socket):
 
 
 def quote(text: str) -> str:
-    """What a host said, in one line of bounded length, without terminal control characters."""
+    """Return what a host sent, in one line of bounded length, without terminal control characters."""
     words = " ".join("".join(each if each.isprintable() else " " for each in text[: 2 * _LONGEST_QUOTE]).split())
     return words if len(words) <= _LONGEST_QUOTE else f"{words[:_LONGEST_QUOTE]}…"
 

@@ -1,7 +1,7 @@
 """The clock check before a key is regenerated, which cannot be undone: whether this host's time is the vault's.
 
-What lives until when, and whether the new SAS may be delivered, is judged by this host's clock. It costs one SAS, which
-is delivered nowhere, and two requests without a token.
+Until when a SAS is valid, and whether a new one may be delivered, is judged by this host's clock. The check mints one
+SAS, which is not delivered, and sends two requests without a token.
 """
 
 import contextlib
@@ -15,14 +15,14 @@ from rotator.rotation.services import Services
 
 
 def check(plan: Plan, services: Services, account: AccountReader) -> None:
-    """Raise ClockSkewError where clocks differ by more than a new SAS may; SasError for one that is otherwise wrong."""
+    """Check both halves. Raises ClockSkewError where the clocks differ by more than `sas.tolerance`, or SasError."""
     check_dates(plan, services, account)
     if account.state().prepared:
         _check_minted(plan, services)
 
 
 def check_dates(plan: Plan, services: Services, account: AccountReader) -> None:
-    """Do the first half of it, by the Date of the vault's and storage's answers. Raises ClockSkewError."""
+    """Compare the Date headers of the vault's and storage's answers with this host's clock. Raises ClockSkewError."""
     for url in filter(None, (plan.account.vault_url, account.endpoint())):
         with contextlib.suppress(NoAnswerError):  # the vault has answered; storage need not be reached from here
             before = services.clock()
@@ -32,7 +32,7 @@ def check_dates(plan: Plan, services: Services, account: AccountReader) -> None:
 
 
 def _check_minted(plan: Plan, services: Services) -> None:
-    """Compare when a fresh SAS ends with when it should; a definition that is not as wanted tells nothing."""
+    """Compare the expiry of a fresh SAS with the wanted one; needs a definition that is as wanted."""
     before = services.clock()
     issued = services.issuer.mint()
     after = services.clock()
@@ -43,7 +43,7 @@ def _check_minted(plan: Plan, services: Services) -> None:
 def _compare(
     whose: str, theirs: datetime.datetime, ours: tuple[datetime.datetime, datetime.datetime], plan: Plan
 ) -> None:
-    """Compare a time that was told between two of ours, so that a slow answer is no difference."""
+    """Compare a time with our times before and after its request, so that a slow answer is no difference."""
     (before, after), bound = ours, sas.tolerance(plan.definition.validity)
     if before - bound <= theirs <= after + bound:
         return

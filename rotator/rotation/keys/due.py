@@ -1,4 +1,4 @@
-"""What the next runs would do to the account's keys, and whether what vault and settings say fits together."""
+"""Whether an account key is due for regeneration, by a pending operation or by its age; and the preview of that."""
 
 import datetime
 
@@ -14,13 +14,13 @@ from rotator.rotation.account import AccountReader
 
 
 def preview(plan: Plan, account: AccountReader, now: datetime.datetime) -> tuple[KeyReport | None, tuple[str, ...]]:
-    """Say what is pending or due by age, and which SAS would die early; changes nothing."""
+    """Report what is pending or due by age, and warn of SAS that would end before their expiry; changes nothing."""
     account_state = read_state(account)
     warnings = account_state.warnings
     try:
         before = state.pending_of(account_state.entries)
     except errors.KeyRotationError:
-        return None, warnings  # the keys are left as they are, of which the run's warnings tell
+        return None, warnings  # a run leaves the keys alone; its own warnings name the unreadable tag
     if before is not None:
         left = before.remaining(account_state.keys) if account_state.keys else ()
         reason = f"run {before.run} began it"
@@ -30,12 +30,12 @@ def preview(plan: Plan, account: AccountReader, now: datetime.datetime) -> tuple
 
 
 def due_by_age(plan: Plan, account_state: AccountState, now: datetime.datetime) -> str | None:
-    """Say that the active key is older than it may get; None when it is not, or nothing was set."""
+    """Return why the active key is due by age; None when it is not, or KEY_ROTATION_PERIOD is not set."""
     key = account_state.active_key
     if plan.key_rotation_period is None or key is None:
         return None
     if key.created is None:
-        return f"{key.name} is older than Azure can tell"
+        return f"{key.name} is older than Azure's record of its age"
     if now - key.created < plan.key_rotation_period:
         return None
     period = isodate.duration_isoformat(plan.key_rotation_period)
@@ -43,7 +43,7 @@ def due_by_age(plan: Plan, account_state: AccountState, now: datetime.datetime) 
 
 
 def read_state(account: AccountReader) -> AccountState:
-    """Read vault and account, with the keys where these may be listed."""
+    """Read the account state, with the keys where these may be listed."""
     try:
         return account.with_keys()
     except (ResourceManagerError, VaultForbiddenError):

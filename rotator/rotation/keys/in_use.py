@@ -17,7 +17,7 @@ from rotator.sas import CLOCK_SKEW, Sas
 
 @dataclasses.dataclass(frozen=True)
 class Blocker:
-    """Somebody who may depend on the key; `until` is None where nobody can tell."""
+    """Somebody who may depend on the key; `until` is None where that is not known."""
 
     who: str
     why: str
@@ -51,7 +51,7 @@ def _in_target(
     name: str, account_state: AccountState, target: Target, held: LiveSecret | Failed | None, now: datetime.datetime
 ) -> Blocker | None:
     if isinstance(held, Failed):
-        return Blocker(str(target), f"cannot be looked at ({held.message})", None)
+        return Blocker(str(target), f"cannot be read ({held.message})", None)
     if held is None or not {target.data_key, held.annotations.get(manifest.DATA_KEY)} & set(held.digests):
         return None
     sas = manifest.held_sas(held, target)
@@ -63,20 +63,20 @@ def _in_target(
 
 
 def _last_active(name: str, account_state: AccountState) -> datetime.datetime | None:
-    """When the key that is not active may last have been active; None where that is not known.
+    """Return when the key that is not active may last have been active; None where that is not known.
 
     The other one became active when it was made, or when the vault's record was last changed, by whatever: a
-    regeneration, another active key, or an account that is managed anew. Only a PATCH leaves the record's `created` as
+    regeneration, another active key, or an account that is managed again. Only a PATCH leaves the record's `created` as
     it was; a PUT and a regeneration set it with `updated` (recorded live traffic of azure-cli's tests), so that two
     equal times do not mean that the record never was another one.
     """
     if account_state.keys is None or account_state.active_key is None:
         return None
     made, active = account_state.keys.named(name).created, account_state.active_key.created
-    moments = [active] if active and (made is None or active > made) else []
+    times = [active] if active and (made is None or active > made) else []
     if account_state.active_since:
-        moments.append(account_state.active_since)
-    return max(moments, default=None)
+        times.append(account_state.active_since)
+    return max(times, default=None)
 
 
 def held_sas_signed_by(observed: Observed, account_state: AccountState, signers: Collection[str]) -> dict[str, Sas]:
@@ -89,8 +89,9 @@ def refusal(operation: Operation, first: str, blockers: tuple[Blocker, ...]) -> 
     """Build the error that lists what blocks the operation, and until when."""
     lines = "".join(f"\n  - {blocker}" for blocker in blockers)
     known = [blocker.until for blocker in blockers if blocker.until]
-    wait = f"Wait until {timestamps.text(max(known))}" if len(known) == len(blockers) else "Mend those targets first"
+    wait = f"Wait until {timestamps.text(max(known))}" if len(known) == len(blockers) else "Repair those targets first"
     return errors.KeyInUseError(
         f"{operation} was refused, no key was regenerated: {first} may be in use:{lines}",
-        remedy=f"{wait}; or, if those SAS may die at once, ask again with force: the report says what that cut off.",
+        remedy=f"{wait}; or repeat it with force, if those SAS may stop working at once: the report lists what was cut "
+        "off.",
     )

@@ -1,4 +1,4 @@
-"""Regenerating a key: recorded before, done once, checked after, whatever the vault answers."""
+"""Regenerates a key: records it before, requests it once, and checks the keys after, whatever the vault answered."""
 
 import logging
 
@@ -17,10 +17,10 @@ logger = logging.getLogger(__name__)
 
 
 class Regeneration:
-    """The changes of one run to the account's keys; `done` names those that it had regenerated.
+    """The changes of one run to the account's keys; `done` names the keys that it regenerated.
 
-    With `may_forget`, as nobody asked before this run, what the vault's permissions do not allow is not left to later
-    runs; once `forgotten` is set, they have nothing to finish.
+    `may_clear` is set where this run began the operation: if the vault then forbids the first regeneration, the record
+    is cleared, as later runs could not do it either. `cleared` says that there is nothing left to resume.
     """
 
     def __init__(self, services: Services, account: AccountReader) -> None:
@@ -31,14 +31,14 @@ class Regeneration:
         self.cleared = False
 
     def record(self, pending: Pending) -> None:
-        """Write into the vault what is to be done, for whichever run will finish it."""
+        """Record in the vault what is pending, so that any later run can resume it."""
         self.cleared = False
         entries = self._account.state().entries
         self._services.fence()
         self._services.run_state.save({**entries, state.PENDING_TAG: pending.text()})
 
     def clear_record(self) -> None:
-        """Take it out again."""
+        """Remove that record."""
         entries = dict(self._account.refresh().entries)
         entries.pop(state.PENDING_TAG, None)
         self._services.fence()
@@ -46,9 +46,9 @@ class Regeneration:
         self.cleared = True
 
     def regenerate(self, pending: Pending, name: str) -> None:
-        """Have a key regenerated and made the active one, unless that has happened already.
+        """Regenerate a key and make it the active one, unless an earlier run did.
 
-        Raises VaultError, LeaseLostError, or ActiveKeyError when the key that is to sign from now on does not.
+        Raises VaultError, LeaseLostError, or ActiveKeyError when the regenerated key is not the active one.
         """
         account_state = self._account.refresh()
         if not pending.regenerated(name, listed(account_state)):
@@ -77,14 +77,14 @@ class Regeneration:
             self.done.remove(name)
             raise errors.KeyRotationError(
                 f"the vault says that it regenerated {name}, but the account has the same key as before",
-                remedy="Wait some minutes; the next run looks again by itself.",
+                remedy="Wait some minutes; the next run checks again by itself.",
             )
         event_log.log(logger, logging.WARNING, Event.KEY_REGENERATED, key=name, account=listed(after).account)
         return after
 
 
 def listed(account_state: AccountState) -> AccountKeys:
-    """Give the keys of a reading that has them."""
+    """Return the keys of an account state that was read with them; raises KeyRotationError for any other."""
     if account_state.keys is None:
         raise errors.KeyRotationError("the account's keys were not listed", remedy="Please report this defect.")
     return account_state.keys
@@ -93,12 +93,13 @@ def listed(account_state: AccountState) -> AccountKeys:
 def _still_active(name: str) -> errors.ActiveKeyError:
     return errors.ActiveKeyError(
         f"{name} is the vault's active key now, and regenerating it would end the SAS that were just issued",
-        remedy=f"Find out who made {name} the active key meanwhile, and make the other one active again.",
+        remedy=f"Find out who made {name} the active key since, and make the other one active again.",
     )
 
 
 def _not_made_active(name: str, active: str | None) -> errors.ActiveKeyError:
     return errors.ActiveKeyError(
         f"{name} was regenerated, but {active} is the vault's active key",
-        remedy=f"Make {name} the active key (PATCH /storage/<name> with activeKeyName); the next run goes on.",
+        remedy=f"Make {name} the active key (PATCH /storage/<name> with activeKeyName); the next run resumes the "
+        "operation.",
     )

@@ -1,7 +1,7 @@
-"""Key rotation that breaks no consumer: which key, whether it may be, and the order in which it is done.
+"""Key rotation that breaks no consumer: which key, whether it may be regenerated, and the order of the steps.
 
     read all targets ─► record it in the vault ─► regenerate the other key ─► issue, prove, deliver, confirm ─► clear it
-    revoke, before it clears the record: ─► wait for consumers ─► regenerate the old key ─► see old SAS refused
+    revoke, before it clears the record: ─► wait for consumers ─► regenerate the old key ─► prove old SAS refused
 
 With the record any later run can resume at each step: see `rotation/state.py`.
 """
@@ -65,12 +65,12 @@ class KeyRotation:
     def rotate_and_resume(self, *, scheduled: bool) -> Report:
         """Rotate the targets that are due. Resume an unfinished key rotation, or start one that is due by age.
 
-        Only a `scheduled` run looks at the age. A problem with the keys, a defect of ours included, is reported and
+        Only a `scheduled` run checks the age. A problem with the keys, a defect of ours included, is reported and
         does not stop the targets.
         """
         try:
             text = self._run.account.state().entries.get(state.PENDING_TAG)
-        except Exception:  # noqa: BLE001  # the targets meet it too, and report it
+        except Exception:  # noqa: BLE001  # each target fails by it too, and reports it
             return self._run.rotate()
         if not text and not (scheduled and self._plan.key_rotation_period):
             return self._run.rotate()
@@ -109,9 +109,9 @@ class KeyRotation:
         return self._continue(before, account_state, forced=False)
 
     def _continue(self, before: Pending, account_state: AccountState, *, forced: bool) -> Report:
-        """Resume what is pending; forced if it was then or is now."""
+        """Resume what is pending; forced if it was before, or is now."""
         before = dataclasses.replace(before, forced=before.forced or forced)
-        if _is_begun(before, account_state):
+        if _has_begun(before, account_state):
             return self._resume(before)
         return self._begin(before.operation, forced=before.forced)
 
@@ -125,7 +125,7 @@ class KeyRotation:
         return self._begin(Operation.REGENERATE, forced=False)
 
     def _resume(self, before: Pending) -> Report:
-        self._reason = f"goes on with what run {before.run} began"
+        self._reason = f"run {before.run} began it"
         event_log.log(logger, logging.INFO, Event.KEY_ROTATION_RESUMED, operation=before.operation, reason=self._reason)
         if before.operation is Operation.REVOKE:
             account_state = self._run.account.state()
@@ -155,7 +155,7 @@ class KeyRotation:
         recent = in_use.elsewhere(first, account_state, self._plan, self._services.clock())
         if operation is Operation.REVOKE and (moved or recent):
             # Consumers may not have read yet the SAS that moved their target off this key.
-            self._wait_for_consumers(_moments(observed))
+            self._wait_for_consumers(_delivery_times(observed))
         return self._finish(pending)
 
     def _visible_blockers(self, account_state: AccountState, observed: Observed) -> tuple[Blocker, ...]:
@@ -168,13 +168,13 @@ class KeyRotation:
         now = self._services.clock()
         elsewhere = in_use.elsewhere(first, account_state, self._plan, now)
         if operation is Operation.REVOKE:
-            # What was issued before is to die. A target that cannot be seen can hold a SAS of this key only if the key
-            # was the active one within a SAS' life.
+            # A revocation ends what was issued before. A target that cannot be read can hold a SAS of this key only if
+            # the key was the active one within the lifetime of a SAS.
             return in_use.in_targets(first, account_state, observed if elsewhere else _readable(observed), now)
         return in_use.in_targets(first, account_state, observed, now) + ((elsewhere,) if elsewhere else ())
 
     def _finish(self, pending: Pending) -> Report:
-        """Carry it out. From here on failures are in the report: the vault has the record, and the next run resumes."""
+        """Carry out what is recorded. Failures are in the report from here on: the record lets the next run resume."""
         failure: Exception | None = None
         try:
             self._regeneration.regenerate(pending, pending.first)
@@ -186,7 +186,7 @@ class KeyRotation:
         try:
             if failure is None:
                 self._complete(pending, delivered)
-        except Exception as error:  # noqa: BLE001  # a key may be gone: what the targets got must be reported
+        except Exception as error:  # noqa: BLE001  # a key may be regenerated: the targets' outcomes must be reported
             failure = error
         return dataclasses.replace(delivered, key=self._key_report(pending, failure), finished=self._services.clock())
 
@@ -201,7 +201,7 @@ class KeyRotation:
             self._wait_for_consumers(_delivered_at(each.outcome, delivered) for each in delivered.targets)
             self._regeneration.regenerate(pending, name)
         if delivered.targets_failed:
-            # Recorded until each target has one, as its present SAS may be dead; the revocation itself is over.
+            # Recorded until each target has a new SAS, as its present one may be dead; the revocation itself is over.
             rest = dataclasses.replace(pending, operation=Operation.REGENERATE, first=pending.names[-1], forced=False)
             self._regeneration.record(rest)
             raise self._unfinished_error()
@@ -213,7 +213,7 @@ class KeyRotation:
 
     def _record_cut_off(self, delivered: Report) -> None:
         failed = [each for each in delivered.targets if isinstance(each.outcome, report.Failed)]
-        found = [Blocker(each.target, "could not be given another SAS before", None) for each in failed]
+        found = [Blocker(each.target, "did not get another SAS before", None) for each in failed]
         self._blockers = tuple({blocker.who: blocker for blocker in (*self._blockers, *found)}.values())
 
     def _wait_for_consumers(self, deliveries: Iterable[datetime.datetime]) -> None:
@@ -227,7 +227,7 @@ class KeyRotation:
                 logging.INFO,
                 Event.KEY_ROTATION_WAITING,
                 seconds=round(left),
-                reason="consumers are to see the SAS",
+                reason="consumers must read the new SAS first",
             )
             with Stopwatch().step("wait", lasts=left):
                 self._services.sleep(left)
@@ -264,7 +264,7 @@ class KeyRotation:
         return dataclasses.replace(key, failure=failed)
 
     def _proofs(self) -> tuple[str, ...]:
-        """Have storage refuse what the targets held before, where it can be reached."""
+        """Prove that storage refuses the SAS that the targets held before; empty where the endpoint is not known."""
         endpoint = self._run.account.endpoint()
         if endpoint is None or not self._plan.prove:
             return ()
@@ -273,12 +273,12 @@ class KeyRotation:
 
     def _proof(self, sas: Sas, endpoint: str) -> str:
         try:
-            return self._services.prover.refused(sas, endpoint)
+            return self._services.prover.prove_refused(sas, endpoint)
         except StorageUnreachableError as error:
             return f"not tried: {error}"
 
 
-def _is_begun(pending: Pending, account_state: AccountState) -> bool:
+def _has_begun(pending: Pending, account_state: AccountState) -> bool:
     return pending.regenerated(pending.first, listed(account_state))
 
 
@@ -286,10 +286,10 @@ def _readable(observed: Observed) -> Observed:
     return {target: held for target, held in observed.items() if not isinstance(held, report.Failed)}
 
 
-def _moments(observed: Observed) -> Iterator[datetime.datetime]:
-    """When the SAS that targets hold were delivered, by their annotations."""
-    found = (held.moment(manifest.ROTATED) for held in observed.values() if isinstance(held, LiveSecret))
-    return (moment for moment in found if moment)
+def _delivery_times(observed: Observed) -> Iterator[datetime.datetime]:
+    """Return when the SAS that targets hold were delivered, by their annotations."""
+    found = (held.annotated_time(manifest.ROTATED) for held in observed.values() if isinstance(held, LiveSecret))
+    return (time for time in found if time)
 
 
 def _delivered_at(outcome: report.Outcome, delivered: Report) -> datetime.datetime:

@@ -108,7 +108,7 @@ def test_answer_in_time_is_an_answer_and_its_connection_is_used_again() -> None:
 
 @pytest.mark.parametrize(("beginning", "drop"), PLACES.values(), ids=list(PLACES))
 def test_proof_on_a_dripping_storage_ends(beginning: bytes, drop: bytes) -> None:
-    prover = proof.StorageProver(patient=False, whole=WHOLE)
+    prover = proof.StorageProver(quick=True, whole=WHOLE)
     with dripping(beginning, drop) as url, ends_soon(), pytest.raises(StorageUnreachableError) as caught:
         prover.prove(sas.parse(SecretText(TOKEN)), url)
     assert "sig=" not in repr(caught.value)

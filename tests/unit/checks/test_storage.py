@@ -18,7 +18,7 @@ from tests.fakes import checks, examples
 from tests.fakes.world import World
 
 SET = "https://mystorage.blob.core.windows.net"
-BUSY = StorageUnreachableError(f"{SET} answered 503 ServerBusy, which does not judge the SAS")
+BUSY = StorageUnreachableError(f"{SET} answered 503 ServerBusy, which neither accepts nor refuses the SAS")
 STORAGE: tuple[type[Check[Any]], ...] = (storage.SasMinted, storage.SasAccepted, storage.LiveSasAccepted)
 
 

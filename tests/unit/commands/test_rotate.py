@@ -106,7 +106,7 @@ def test_a_key_rotation_is_printed_below_the_targets(monkeypatch: pytest.MonkeyP
         "revoke done: asked for",
         "regenerated: key2, key1",
         "active key: key1",
-        "cut off: default/s0@m could not be given another SAS before",
+        "cut off: default/s0@m did not get another SAS before",
         "the former SAS 3eb1bd439947eb76: storage answered 403",
     ]
     assert lines[-1] == "run 20260701T120000Z-abc123: 1 rotated, revoke done in 2.0 s"
@@ -114,7 +114,7 @@ def test_a_key_rotation_is_printed_below_the_targets(monkeypatch: pytest.MonkeyP
 
 def test_unfinished_key_rotation_says_what_is_left_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    failure = Failed("UnfinishedError", "not every target holds a SAS of key2 yet", "Mend those targets.")
+    failure = Failed("UnfinishedError", "not every target holds a SAS of key2 yet", "Repair those targets.")
     lines = lines_of(KeyReport("revoke", "unfinished", "asked for", "key2", ("key2",), ("key1",), failure=failure))
     begin = lines.index("revoke unfinished: asked for")
     assert lines[begin + 1 : begin + 6] == [
@@ -122,7 +122,7 @@ def test_unfinished_key_rotation_says_what_is_left_and_what_to_do(monkeypatch: p
         "to be regenerated: key1",
         "active key: key2",
         "not every target holds a SAS of key2 yet",
-        "Mend those targets.",
+        "Repair those targets.",
     ]
 
 
@@ -141,7 +141,7 @@ def test_run_in_progress_has_exit_code_3() -> None:
 
     done = run(act)
     assert (done.exit_code, done.stdout) == (3, "")
-    assert done.stderr == "a run is in progress: run 1\nWait for the run in progress to end, then ask again.\n"
+    assert done.stderr == "a run is in progress: run 1\nWait for the run in progress to end, then try again.\n"
 
 
 def test_refused_key_rotation_has_exit_code_1_and_says_until_when() -> None:

@@ -43,7 +43,7 @@ def test_of_a_known_time_it_says_how_much_is_left_and_that_the_old_key_lives() -
     with Stopwatch().step("wait", lasts=120):
         assert line(20) == (
             "Waiting for: consumers, to see the new SAS, 1 min 40 s left; "
-            "Ctrl-C leaves the old key alive: the next run goes on with it"
+            "Ctrl-C leaves the old key alive: the next run resumes it"
         )
         assert "0 s left" in line(200)
 

@@ -75,9 +75,9 @@ def test_secret_is_ours_by_its_digest_annotation() -> None:
 
 
 def test_moment_is_reported_only_when_it_is_one_with_a_zone() -> None:
-    assert held(delivered()).moment("rotator/expires") == datetime.datetime(2026, 7, 1, 16, tzinfo=datetime.UTC)
+    assert held(delivered()).annotated_time("rotator/expires") == datetime.datetime(2026, 7, 1, 16, tzinfo=datetime.UTC)
     for text in (None, "", "soon", "2026-07-01T16:00:00"):
-        assert held(delivered(**{"rotator/expires": text})).moment("rotator/expires") is None
+        assert held(delivered(**{"rotator/expires": text})).annotated_time("rotator/expires") is None
 
 
 def test_only_true_means_immutable() -> None:

@@ -48,7 +48,7 @@ def test_sas_that_outlives_the_period_dies_early_by_the_difference() -> None:
     lasting = dataclasses.replace(DEFINITION, validity=3 * DAY)
     assert warnings(2 * DAY, definition=lasting) == (
         "SAS_VALIDITY (P3D) is longer than the vault's regeneration period (P2D): a SAS issued shortly before a "
-        "regeneration dies up to P1D early, with its key's next turn",
+        "regeneration dies up to P1D early, when its key is regenerated",
     )
     assert warnings(3 * DAY, definition=lasting) == ()
 

@@ -30,7 +30,7 @@ def test_a_refusal_carries_what_decisions_need_beside_its_words() -> None:
     with serving(route) as url:
         with pytest.raises(StorageRefusedError) as caught:
             StorageProver(seconds=0).prove(token, f"{url}/account")
-        answer = StorageProver(seconds=0).refused(token, f"{url}/account")
+        answer = StorageProver(seconds=0).prove_refused(token, f"{url}/account")
     assert (caught.value.status, caught.value.storage_code) == (403, "KeyBasedAuthenticationNotPermitted")
     assert caught.value.refusal == f"{answer} for {token}"
     assert str(caught.value) == f"{answer} for {token}; it was not delivered"

@@ -115,7 +115,7 @@ BAD: list[tuple[str, str, str]] = [
     ("KUBERNETES_SSH_USERNAME", "two words", "must be a user name"),
     ("KUBERNETES_SSH_USERNAME", "-l", "must be a user name"),
     ("KUBERNETES_SSH_FINGERPRINT", "nonsense", "neither a SHA256 fingerprint"),
-    ("KUBERNETES_SSH_FINGERPRINT", ",", "no fingerprint is given"),
+    ("KUBERNETES_SSH_FINGERPRINT", ",", "it holds no fingerprint"),
     ("KUBERNETES_SECRET_NAME", "Storage", "lower-case letters"),
     ("KUBERNETES_SECRET_NAME", "a_b", "lower-case letters"),
     ("KUBERNETES_SECRET_NAME", "a..b", "lower-case letters"),

@@ -29,7 +29,7 @@ KEY = KeyReport(
     reason="asked for",
     active_key="key1",
     regenerated=("key2", "key1"),
-    cut_off=("default/s0@m could not be given another SAS before",),
+    cut_off=("default/s0@m did not get another SAS before",),
     proofs=(f"{FINGERPRINT}: storage answered 403",),
 )
 
@@ -165,7 +165,7 @@ def test_report_of_a_revocation_as_json() -> None:
         "active_key": "key1",
         "regenerated": ["key2", "key1"],
         "remaining": [],
-        "cut_off": ["default/s0@m could not be given another SAS before"],
+        "cut_off": ["default/s0@m did not get another SAS before"],
         "proofs": ["3eb1bd439947eb76: storage answered 403"],
         "failure": None,
     }

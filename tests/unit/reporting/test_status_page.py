@@ -30,7 +30,7 @@ FRESH = TargetStatus(
     run=RUN,
 )
 FAILURE = Failed("UnreachableError", "nothing answers at m:22", "Check KUBERNETES_DNS.")
-UNKNOWN = TargetStatus("media/sas@n", State.UNKNOWN, "the cluster could not be looked into", failure=FAILURE)
+UNKNOWN = TargetStatus("media/sas@n", State.UNKNOWN, "the cluster could not be read", failure=FAILURE)
 DASH = '<span role="img" aria-label="unknown">\N{EN DASH}</span>'
 
 
@@ -164,9 +164,7 @@ def test_what_is_not_known_is_a_dash_that_is_read_out() -> None:
 
 
 def test_a_failure_is_told_with_its_remedy() -> None:
-    told = (
-        "the cluster could not be looked into UnreachableError: nothing answers at m:22 Remedy: Check KUBERNETES_DNS."
-    )
+    told = "the cluster could not be read UnreachableError: nothing answers at m:22 Remedy: Check KUBERNETES_DNS."
     assert told in words(body(UNKNOWN))
 
 

@@ -149,7 +149,7 @@ def test_delivery_in_the_future_is_drift() -> None:
 
 def test_other_data_key_is_due() -> None:
     renamed = dataclasses.replace(TARGET, data_key="token")
-    assert why(held(delivered()), renamed, plan(), NOW) == "the data key was set anew"
+    assert why(held(delivered()), renamed, plan(), NOW) == "the data key was changed"
 
 
 def test_changed_value_is_drift_although_the_data_key_was_set_anew() -> None:
@@ -161,7 +161,7 @@ def test_changed_value_is_drift_although_the_data_key_was_set_anew() -> None:
 def test_data_key_set_anew_to_one_of_somebody_else_s_is_no_drift() -> None:
     taken, renamed = delivered(), dataclasses.replace(TARGET, data_key="password")
     taken["data"]["password"] = "aHVudGVyMg=="
-    assert why(held(taken), renamed, plan(), NOW) == "the data key was set anew"
+    assert why(held(taken), renamed, plan(), NOW) == "the data key was changed"
 
 
 def test_data_key_that_the_secret_says_and_does_not_have_is_drift() -> None:
@@ -177,17 +177,17 @@ def test_other_keys_and_labels_of_the_secret_make_nothing_due() -> None:
 
 @pytest.mark.parametrize("text", ["blobrwu4hours@000000000000", "blobrwu4hours"])
 def test_other_definition_is_due(text: str) -> None:
-    assert reason({"rotator/definition": text}) == "the SAS definition was set anew"
+    assert reason({"rotator/definition": text}) == "the SAS definition was changed"
 
 
 def test_setting_other_permissions_is_due() -> None:
     reading = plan(definition=dataclasses.replace(DEFINITION, permissions="r"))
-    assert why(held(delivered()), TARGET, reading, NOW) == "the SAS definition was set anew"
+    assert why(held(delivered()), TARGET, reading, NOW) == "the SAS definition was changed"
 
 
 def test_other_encoding_is_due() -> None:
     base64ed = dataclasses.replace(TARGET, encoding=Encoding.BASE64)
-    assert why(held(delivered()), base64ed, plan(), NOW) == "the encoding was set anew"
+    assert why(held(delivered()), base64ed, plan(), NOW) == "the encoding was changed"
 
 
 @pytest.mark.parametrize("value", [TOKEN, f"?{TOKEN}"])

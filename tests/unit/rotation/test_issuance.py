@@ -98,7 +98,7 @@ def test_sas_is_issued_once_until_it_is_forgotten() -> None:
     made = issuance(world)
     first = made.issue(Stopwatch())
     assert made.issue(Stopwatch()) is first
-    made.forget()
+    made.reset()
     world.clock.forward(seconds=1)
     assert made.issue(Stopwatch()).sas.fingerprint != first.sas.fingerprint
     assert world.calls.names.count("mint") == 2
@@ -112,7 +112,7 @@ def test_failure_is_everyones_until_it_is_forgotten() -> None:
         with pytest.raises(StorageRefusedError):
             made.issue(Stopwatch())
     assert world.calls.names.count("mint") == 1
-    made.forget()
+    made.reset()
     world.calls.failing.clear()
     assert made.issue(Stopwatch()).proof == "accepted"
 

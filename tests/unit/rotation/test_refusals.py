@@ -149,7 +149,7 @@ class Slow:
         self._barrier.wait(timeout=10)
         raise StorageUnreachableError(f"{endpoint} does not answer")
 
-    def refused(self, sas: Sas, endpoint: str) -> str:
+    def prove_refused(self, sas: Sas, endpoint: str) -> str:
         raise NotImplementedError
 
 

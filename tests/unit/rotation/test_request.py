@@ -42,7 +42,7 @@ def test_a_request_begins_now() -> None:
 
 def test_a_request_keeps_its_name() -> None:
     assert Request("timer", "timer", run="20260701T120000Z-abc123").run == "20260701T120000Z-abc123"
-    assert REQUEST.run == REQUEST.holder.run == REQUEST.refused(REFUSED).run
+    assert REQUEST.run == REQUEST.holder.run == REQUEST.failure_report(REFUSED).run
 
 
 def test_who_holds_the_lease_is_told_by_run_trigger_host_and_time() -> None:
@@ -51,7 +51,7 @@ def test_who_holds_the_lease_is_told_by_run_trigger_host_and_time() -> None:
 
 
 def test_a_refused_run_has_a_report_without_targets() -> None:
-    report = REQUEST.refused(REFUSED, INTERVAL)
+    report = REQUEST.failure_report(REFUSED, INTERVAL)
     assert report.failed
     assert report.counts() == "KeyInUseError"
     told = report.as_json()
@@ -73,17 +73,17 @@ def test_a_refused_run_has_a_report_without_targets() -> None:
 
 
 def test_without_settings_the_interval_is_not_known() -> None:
-    assert REQUEST.refused(errors.SettingsError(["x is missing"])).as_json()["interval_seconds"] is None
+    assert REQUEST.failure_report(errors.SettingsError(["x is missing"])).as_json()["interval_seconds"] is None
 
 
 @pytest.mark.parametrize("error", [ValueError(f"odd: {TOKEN}"), VaultError(f"odd: {TOKEN}")])
 def test_a_refused_runs_report_holds_no_secret(error: Exception) -> None:
-    told = json.dumps(REQUEST.refused(error).as_json())
+    told = json.dumps(REQUEST.failure_report(error).as_json())
     assert "MDEyMzQ1Njc4OWFi" not in told
     assert "odd" in told
 
 
 def test_a_defect_is_told_as_one() -> None:
-    error = REQUEST.refused(KeyError("targets")).error
+    error = REQUEST.failure_report(KeyError("targets")).error
     assert isinstance(error, Failed)
     assert (error.error, error.message) == ("UnexpectedError", "KeyError: 'targets'")

@@ -133,7 +133,7 @@ def test_a_fresh_secret_that_the_next_run_replaces_says_why() -> None:
     aged = judged(delivered(), NOW + 20 * MINUTE)
     assert (aged.state, aged.text) == (State.FRESH, "the next run replaces it: the SAS is 20 min old")
     assert judged(delivered(**{manifest.DEFINITION: "other@1"})).text == (
-        "the next run replaces it: the SAS definition was set anew"
+        "the next run replaces it: the SAS definition was changed"
     )
 
 
@@ -190,7 +190,7 @@ def test_a_secret_of_somebody_else_s_that_is_left_alone_is_drift_in_the_place_of
 def test_a_target_that_cannot_be_looked_at_is_unknown_with_the_remedy() -> None:
     failure = Failed("UnreachableError", "master.example.com does not answer", "Check the network.")
     found = target_status.status_of(failure, TARGET, EVERY_30_MINUTES, NOW)
-    assert found == TargetStatus(str(TARGET), State.UNKNOWN, "the cluster could not be looked into", failure=failure)
+    assert found == TargetStatus(str(TARGET), State.UNKNOWN, "the cluster could not be read", failure=failure)
 
 
 def test_a_secret_that_may_not_be_touched_is_told_as_such() -> None:
@@ -278,7 +278,7 @@ def test_a_vault_that_does_not_tell_keeps_nobody_from_looking_into_the_clusters(
     world.calls.failing["stored"] = VaultForbiddenError("no permission 'storage getsas'")
     found = target_status.read(world.plan, world.services)
     assert [each.state for each in found.targets] == [State.FRESH]
-    assert found.warnings == (*world.plan.warnings, "the vault could not be asked: no permission 'storage getsas'")
+    assert found.warnings == (*world.plan.warnings, "the vault could not be read: no permission 'storage getsas'")
     assert found.well
 
 
@@ -291,7 +291,7 @@ def test_a_key_rotation_that_is_not_finished_is_told_in_words() -> None:
     world.vault.tags[state.PENDING_TAG] = UNFINISHED
     [*_, warning] = target_status.read(world.plan, world.services).warnings
     assert warning == (
-        "a key rotation is not finished (revoke, by run 20260701T120000Z-abc123): the next run goes on with it"
+        "a key rotation is not finished (revoke, by run 20260701T120000Z-abc123): the next run resumes it"
     )
 
 
@@ -410,7 +410,7 @@ def test_times_at_the_ends_of_the_calendar_harm_nobody(text: str) -> None:
 UNSEEN = TargetStatus(
     "default/storage-sas@far",
     State.UNKNOWN,
-    "the cluster could not be looked into",
+    "the cluster could not be read",
     failure=Failed("UnreachableError", "far does not answer", "Check the network."),
 )
 THEIRS = dataclasses.replace(UNSEEN, failure=Failed("NotOursError", "it is somebody else's", "Find out whose."))
@@ -431,7 +431,7 @@ def test_of_a_cluster_that_cannot_be_looked_into_the_last_known_expiry_is_told(
     away: datetime.timedelta, words: str
 ) -> None:
     [found], warnings = target_status.with_last_known([UNSEEN], NOW, lambda _targets: {UNSEEN.target: last_known(away)})
-    assert f"the cluster could not be looked into; by what was last known {words} {RUN} reported" == found.text
+    assert f"the cluster could not be read; by what was last known {words} {RUN} reported" == found.text
     assert (found.state, found.expires, found.last_known) == (State.UNKNOWN, None, last_known(away))
     assert warnings == ()
     assert found.as_json(NOW)["last_known"] == {

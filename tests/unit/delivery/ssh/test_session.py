@@ -207,7 +207,7 @@ def test_an_account_that_does_not_run_commands_is_reported_in_its_words(
         start(hosts, Transport(0, stdout, stderr, status=status)).finish()
     assert type(caught.value) is CommandError
     assert f"{CLUSTER} does not run commands: " in str(caught.value)
-    assert ((stdout or stderr).strip() or "it said nothing") in str(caught.value)
+    assert ((stdout or stderr).strip() or "it printed nothing") in str(caught.value)
     for cause in ("forced command", "authorized_keys", "ForceCommand", "login shell"):
         assert cause in caught.value.remedy
 

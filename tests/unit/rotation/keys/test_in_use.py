@@ -117,8 +117,8 @@ def test_target_that_holds_nothing_does_not_stand_in_the_way() -> None:
 
 def test_target_that_cannot_be_looked_at_may_hold_anything() -> None:
     obstacle = in_target(Failed("UnreachableError", "no answer", "Check it."))
-    assert obstacle == Blocker(WHO, "cannot be looked at (no answer)", None)
-    assert str(obstacle) == f"{WHO} cannot be looked at (no answer)"
+    assert obstacle == Blocker(WHO, "cannot be read (no answer)", None)
+    assert str(obstacle) == f"{WHO} cannot be read (no answer)"
 
 
 def test_every_target_is_named() -> None:

@@ -124,7 +124,7 @@ def test_force_regenerates_the_second_key_too_and_says_what_it_cut_off() -> None
     world.network.failing["far"] = UNREACHABLE
     found = world.run_operation(REVOKE, forced=True)
     assert (key_of(found).regenerated, key_of(found).remaining) == (("key2", "key1"), ())
-    assert key_of(found).cut_off == ("default/storage-sas@far could not be given another SAS before",)
+    assert key_of(found).cut_off == ("default/storage-sas@far did not get another SAS before",)
     assert (world.signers(), found.failed) == (["key2", None], True)
 
 
@@ -170,7 +170,7 @@ def test_target_that_cannot_be_looked_at_stands_in_the_way_if_the_first_key_was_
     world = World(TARGET, FAR).settled()
     world.vault.turn_to("key2")
     world.network.failing["far"] = UNREACHABLE
-    with pytest.raises(errors.KeyInUseError, match="far cannot be looked at"):
+    with pytest.raises(errors.KeyInUseError, match="far cannot be read"):
         world.run_operation(REVOKE)
     assert world.account.regenerated == []
 
@@ -287,9 +287,9 @@ def test_refusal_is_seen_for_the_former_sas_and_no_other() -> None:
     tried: list[str] = []
 
     class Watched(Storage):
-        def refused(self, sas: Sas, endpoint: str) -> str:
+        def prove_refused(self, sas: Sas, endpoint: str) -> str:
             tried.append(sas.token.reveal())
-            return super().refused(sas, endpoint)
+            return super().prove_refused(sas, endpoint)
 
     world = World().settled()
     world.storage = Watched(world.calls, world.account)

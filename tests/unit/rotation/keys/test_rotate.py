@@ -146,7 +146,7 @@ def test_failing_target_leaves_it_unfinished_and_the_next_run_goes_on() -> None:
     world.network.masters["far"].refuse = {}
     again = world.timer()
     assert (key_of(again).outcome, key_of(again).regenerated) == ("done", ())
-    assert key_of(again).reason == f"goes on with what run {found.run} began"
+    assert key_of(again).reason == f"run {found.run} began it"
     assert (world.signers(), world.account.regenerated, world.vault.told) == (["key2", "key2"], ["key2"], {})
 
 

@@ -67,7 +67,7 @@ def test_key_that_is_young_enough_is_left(age: datetime.timedelta) -> None:
 def test_key_of_which_azure_knows_no_age_is_old() -> None:
     world = aged()
     world.account.made["key1"] = None
-    assert key_of(world.timer()).reason == "key1 is older than Azure can tell"
+    assert key_of(world.timer()).reason == "key1 is older than Azure's record of its age"
     assert world.account.regenerated == ["key2"]
 
 

@@ -29,8 +29,8 @@ def test_target_that_holds_a_sas_of_that_key_is_named_with_its_expiry() -> None:
         "  - default/storage-sas@far holds a SAS that key2 signed, until 2026-07-01T16:00:00Z"
     )
     assert caught.value.remedy == (
-        "Wait until 2026-07-01T16:00:00Z; or, if those SAS may die at once, ask again with force: the report says what "
-        "that cut off."
+        "Wait until 2026-07-01T16:00:00Z; or repeat it with force, if those SAS may stop working at once: the report "
+        "lists what was cut off."
     )
     assert world.calls.made("store", "regenerate", "mint", "wait for") == []
 
@@ -65,10 +65,8 @@ def test_target_that_cannot_be_looked_at_may_hold_a_sas_of_that_key() -> None:
     world.network.failing["far"] = UnreachableError("far does not answer")
     with pytest.raises(errors.KeyInUseError) as caught:
         world.run_operation(REGENERATE)
-    assert str(caught.value).splitlines()[1:] == [
-        "  - default/storage-sas@far cannot be looked at (far does not answer)"
-    ]
-    assert caught.value.remedy.startswith("Mend those targets first; or, ")
+    assert str(caught.value).splitlines()[1:] == ["  - default/storage-sas@far cannot be read (far does not answer)"]
+    assert caught.value.remedy.startswith("Repair those targets first; or repeat it with force, ")
     assert world.calls.made("store", "regenerate") == []
 
 
@@ -76,7 +74,7 @@ def test_target_that_cannot_be_looked_at_is_told_apart_from_another_of_the_same_
     behind = dataclasses.replace(TARGET, cluster=dataclasses.replace(TARGET.cluster, port=2222))
     world = World(behind, TARGET).settled()
     world.network.failing[str(behind.cluster)] = UnreachableError("no answer")
-    with pytest.raises(errors.KeyInUseError, match="cannot be looked at"):
+    with pytest.raises(errors.KeyInUseError, match="cannot be read"):
         world.run_operation(REGENERATE)
 
 

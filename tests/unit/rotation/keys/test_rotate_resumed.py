@@ -87,7 +87,7 @@ def test_forced_revocation_is_begun_all_the_same() -> None:
     world.run_operation(REGENERATE, forced=True)
     found = world.run_operation(REVOKE, forced=True)
     assert (key_of(found).operation, key_of(found).regenerated) == ("revoke", ("key1", "key2"))
-    assert key_of(found).cut_off == ("default/storage-sas@far could not be given another SAS before",)
+    assert key_of(found).cut_off == ("default/storage-sas@far did not get another SAS before",)
     assert world.account.regenerated == ["key2", "key1", "key2"]
     assert world.signers() == ["key1", None]
 
