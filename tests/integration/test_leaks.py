@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.storage.blob import ContainerClient
 
 from rotator import app
 from sandbox.functions.host import FunctionsHost
@@ -88,7 +89,8 @@ def test_no_run_emits_a_secret(
         assert len(world.vault.minted) >= 5
         assert secrets_in.found(world, emitted) == []
         assert [form for form in secrets_in.forms(PASSWORD) if form in emitted] == []
-        assert "denied the request" in emitted
+        # The real API server has no admission webhook here; another test gives it one.
+        assert ("denied the request" in emitted) is isinstance(world.cluster, KubernetesApi)
         # The process list holds the sandbox too, which passes no secret by arguments either.
         assert secrets_in.found(world, "\n".join(processes.seen)) == []
         assert secrets_in.found(world, on_disk) == []
@@ -204,10 +206,21 @@ def told(world: World) -> Iterator[str]:
     """What stays with others: messages in the chat, reports in the archive."""
     assert world.webhook
     assert len(world.webhook.received) >= 3
-    kept = world.blob.containers[APP_ACCOUNT][CONTAINER].blobs
-    assert len(kept) >= 8
     yield str(world.webhook.received)
-    yield "".join(f"{name} {blob.metadata} {blob.data.decode()}" for name, blob in kept.items())
+    kept = list(in_azurite(world) if world.azurite else in_the_sandbox(world))
+    assert len(kept) >= 8
+    yield "".join(kept)
+
+
+def in_the_sandbox(world: World) -> Iterator[str]:
+    for name, blob in world.blob.containers[APP_ACCOUNT][CONTAINER].blobs.items():
+        yield f"{name} {blob.metadata} {blob.data.decode()}"
+
+
+def in_azurite(world: World) -> Iterator[str]:
+    with ContainerClient.from_connection_string(connection_string(world, APP_ACCOUNT), CONTAINER) as container:
+        for blob in container.list_blobs(include=["metadata"]):
+            yield f"{blob.name} {blob.metadata} {container.download_blob(blob.name).readall().decode()}"
 
 
 def talkative(caplog: pytest.LogCaptureFixture, act: Callable[..., object], world: World) -> Iterator[str]:

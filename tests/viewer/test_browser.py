@@ -37,9 +37,9 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path, volume: SecretVolume) -> Iterator[Stage]:
+def stage(request: pytest.FixtureRequest, tmp_path: Path, volume: SecretVolume) -> Iterator[Stage]:
     chromium = browser.require_chromium()
-    with started(azurite=True) as world:
+    with started(azurite=getattr(request, "param", "azurite") == "azurite") as world:
         deliver(world, volume)
         settings = {**settings_for(world, volume.path / KEY), "REFRESH_SECONDS": "1"}
         with running(settings, tmp_path / "viewer.log") as viewer:
