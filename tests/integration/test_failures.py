@@ -34,6 +34,7 @@ from sandbox.server.faults import Fault
 from sandbox.server.journal import Event
 from sandbox.world import SECRET_NAME, World
 from tests.integration.conftest import Cluster, outcome, rotate
+from tests.integration.killing import wait_for_commands
 
 BOTH = pytest.mark.parametrize("strategy", ["recreate", "apply"])
 SAS_SECRET = "/secrets/sandboxaccount-blobrwu4hours"
@@ -579,7 +580,8 @@ def test_a_connection_cut_in_the_middle_lets_the_master_finish(world: World, hel
     finally:
         cancel()
     assert failed["error"] == "ConnectionLostError"
-    assert Cluster(world).works_soon()
+    wait_for_commands(world)
+    assert Cluster(world).works()
     assert Cluster(world).value() != held
     assert outcome(rotate(world))["outcome"] == "unchanged"
 

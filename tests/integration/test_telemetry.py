@@ -17,7 +17,7 @@ from sandbox.options import Options
 from sandbox.server.faults import Fault
 from sandbox.world import World
 from tests import secrets_in
-from tests.integration.conftest import ROOT, Cluster, command_line, environment, unspoilt
+from tests.integration.conftest import ROOT, Cluster, environment, fresh_command_line, unspoilt
 from tests.integration.test_one_at_a_time import DOWN, held
 
 CONNECTION = "APPLICATIONINSIGHTS_CONNECTION_STRING"
@@ -123,7 +123,7 @@ def process(world: World, code: str, **settings: str) -> subprocess.CompletedPro
 
 
 def test_a_rotation_sends_its_metrics(world: World) -> None:
-    assert command_line(world, "rotate").returncode == 0
+    assert fresh_command_line(world, "rotate").returncode == 0
 
     assert metric(world, "rotator.rotations", outcome="rotated", trigger="cli") == 1
     assert metric(world, "rotator.runs", outcome="done", trigger="cli") == 1
@@ -136,7 +136,7 @@ def test_a_rotation_sends_its_metrics(world: World) -> None:
 
 
 def test_each_step_is_a_span_of_the_run(world: World) -> None:
-    command_line(world, "rotate")
+    fresh_command_line(world, "rotate")
 
     found = spans(world)
     root = found.pop("rotator.rotate")
@@ -153,7 +153,7 @@ def test_each_step_is_a_span_of_the_run(world: World) -> None:
 
 
 def test_a_terminals_decisions_are_sent_and_not_printed(world: World) -> None:
-    done = command_line(world, "rotate")
+    done = fresh_command_line(world, "rotate")
 
     assert done.stderr == ""
     assert any(message.startswith("report {") for message in messages(world))
@@ -162,7 +162,7 @@ def test_a_terminals_decisions_are_sent_and_not_printed(world: World) -> None:
 def test_a_throttling_vault_is_counted(world: World) -> None:
     world.vault.faults.append(Fault(path="/secrets/", headers={"Retry-After": "0"}, times=2))
 
-    assert command_line(world, "rotate").returncode == 0
+    assert fresh_command_line(world, "rotate").returncode == 0
 
     assert metric(world, "rotator.vault.calls", operation="GET secrets", status="429") == 2
     assert metric(world, "rotator.vault.throttles", operation="GET secrets") == 2
@@ -171,7 +171,7 @@ def test_a_throttling_vault_is_counted(world: World) -> None:
 def test_a_failure_is_told_by_its_class_alone(world: World) -> None:
     world.vault.faults.append(Fault(path="/secrets/privatekey", status=403, code="Forbidden"))
 
-    assert command_line(world, "rotate").returncode == 1
+    assert fresh_command_line(world, "rotate").returncode == 1
 
     assert metric(world, "rotator.runs", outcome="failed", trigger="cli") == 1
     rotations = {"outcome": "failed", "trigger": "cli", "error": "VaultForbiddenError"}
@@ -185,14 +185,14 @@ def test_a_failure_is_told_by_its_class_alone(world: World) -> None:
 
 def test_a_lease_that_is_not_to_be_had_is_measured_too(world: World) -> None:
     with held(world):
-        assert command_line(world, "rotate").returncode == 3
+        assert fresh_command_line(world, "rotate").returncode == 3
     assert metric(world, "rotator.lease.wait", outcome="busy")
     for name in ("rotator.lease", "rotator.rotate"):  # nothing failed
         span = spans(world)[name]["data"]["baseData"]
         assert (span["success"], span["properties"]["outcome"]) == (True, "busy")
     assert any('"event": "run_busy"' in message for message in messages(world))
 
-    assert command_line(world, "rotate", **DOWN).returncode == 0
+    assert fresh_command_line(world, "rotate", **DOWN).returncode == 0
     assert metric(world, "rotator.lease.wait", outcome="unavailable")
 
 
@@ -268,12 +268,12 @@ def test_the_words_of_an_unexpected_error_are_scrubbed(world: World) -> None:
 def test_entra_id_is_signed_in_to_where_it_is_asked_for(world: World) -> None:
     insights(world).require_token = True
 
-    told = command_line(world, "rotate", "-v")
+    told = fresh_command_line(world, "rotate", "-v")
     assert insights(world).envelopes == []
     assert told.stderr.count(WARNING) == 1
 
     settings = {"APPLICATIONINSIGHTS_AUTHENTICATION_STRING": f"ClientId={world.app_client_id};Authorization=AAD"}
-    command_line(world, "rotate", "--force", **settings)
+    fresh_command_line(world, "rotate", "--force", **settings)
     assert metric(world, "rotator.runs", outcome="done", trigger="cli") == 1
 
 
@@ -285,7 +285,7 @@ def test_without_a_connection_string_nothing_of_it_is_imported(world: World) -> 
 
 @pytest.mark.parametrize("connection", ["nonsense", "InstrumentationKey=nonsense", f"{NOBODYS_KEY};IngestionEndpoint="])
 def test_a_bad_connection_string_is_one_warning(world: World, connection: str) -> None:
-    done = command_line(world, "rotate", "-v", **{CONNECTION: connection})
+    done = fresh_command_line(world, "rotate", "-v", **{CONNECTION: connection})
 
     assert done.returncode == 0
     assert done.stderr.count(WARNING) == 1
@@ -300,7 +300,7 @@ def test_an_endpoint_that_does_not_answer_is_one_warning_and_little_delay(world:
             mute.listen()
         endpoint = f"{NOBODYS_KEY};IngestionEndpoint=https://127.0.0.1:{mute.getsockname()[1]}"
         began = time.monotonic()
-        done = command_line(world, "rotate", "-v", **{CONNECTION: endpoint})
+        done = fresh_command_line(world, "rotate", "-v", **{CONNECTION: endpoint})
         seconds = time.monotonic() - began
 
     assert done.returncode == 0
