@@ -19,3 +19,8 @@ for _name in [name for name in os.environ if _THEIRS.fullmatch(name)]:
 
 hypothesis.settings.register_profile("busy", deadline=None)
 hypothesis.settings.load_profile("busy")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: what a test waits for is often another process, or a time that has to pass."""
+    return (os.cpu_count() or 1) + 1
