@@ -16,6 +16,7 @@ from rotator import errors, event_log, redaction
 from rotator.checks import runner
 from rotator.checks.findings import Checkup
 from rotator.event_log import Event
+from rotator.issuers.interface import PROOF_SECONDS
 from rotator.plan import loader
 from rotator.plan.plan import Plan
 from rotator.reporting import publish
@@ -26,7 +27,7 @@ from rotator.rotation import state, target_status
 from rotator.rotation.keys import due
 from rotator.rotation.keys.rotate import KeyRotation
 from rotator.rotation.lock import RunLock, acquire
-from rotator.rotation.request import PROOF_SECONDS, Request
+from rotator.rotation.request import Request
 from rotator.rotation.run import Run
 from rotator.rotation.services import Services, utc_now
 from rotator.rotation.state import Operation

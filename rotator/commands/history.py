@@ -13,16 +13,6 @@ from rotator.commands.options import OutputOptions
 if TYPE_CHECKING:
     from rich.text import Text
 
-_COLOURS = {
-    "rotated": "green",
-    "done": "green",
-    "unchanged": "cyan",
-    "waiting": "yellow",
-    "no report": "yellow",
-    "failed": "bold red",
-    "unfinished": "bold red",
-}
-
 
 @click.command()
 @click.argument("run", required=False)
@@ -132,4 +122,4 @@ def _value_text(value: object) -> str:
 
 
 def _outcome_text(outcome: str) -> "Text":
-    return printing.text(outcome, _COLOURS.get(outcome, ""))
+    return printing.text(outcome, printing.OUTCOME_STYLES.get(outcome, ""))

@@ -16,6 +16,17 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _UNLIMITED = 1_000_000  # columns
+# How the outcomes of targets, key rotations and runs are shown.
+OUTCOME_STYLES = {
+    "rotated": "green",
+    "done": "green",
+    "unchanged": "cyan",
+    "due": "yellow",
+    "waiting": "yellow",
+    "no report": "yellow",
+    "failed": "bold red",
+    "unfinished": "bold red",
+}
 
 
 def printable(words: str) -> str:

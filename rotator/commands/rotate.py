@@ -18,16 +18,6 @@ from rotator.rotation.state import Operation
 if TYPE_CHECKING:
     from rich.console import Console
 
-_COLOURS = {
-    "rotated": "green",
-    "unchanged": "cyan",
-    "due": "yellow",
-    "failed": "bold red",
-    "done": "green",
-    "waiting": "yellow",
-    "unfinished": "bold red",
-}
-
 _no_lease = click.option(
     "--no-lease", is_flag=True, help="Run without the lease; make sure that no other run starts meanwhile."
 )
@@ -122,7 +112,7 @@ def _print_report(report: Report) -> None:
     for target in report.targets:
         kind = target.outcome.kind
         expires, reason = _expiry_and_reason(target)
-        cells = (target.target, ""), (kind, _COLOURS[kind]), (expires, ""), (reason, "")
+        cells = (target.target, ""), (kind, printing.OUTCOME_STYLES[kind]), (expires, ""), (reason, "")
         rows.append([printing.text(words, style) for words, style in cells])
     tables.show(console, tables.headed(console, ("TARGET", "OUTCOME", "SAS UNTIL", "WHY"), rows))
     for target in report.targets:
@@ -138,7 +128,7 @@ def _print_report(report: Report) -> None:
 
 
 def _print_key(console: "Console", key: KeyReport) -> None:
-    outcome = printing.text(key.outcome, _COLOURS[key.outcome])
+    outcome = printing.text(key.outcome, printing.OUTCOME_STYLES[key.outcome])
     console.print(printing.text(f"{key.operation} ") + outcome + printing.text(f": {key.reason}"))
     facts = {
         "regenerated": ", ".join(key.regenerated),

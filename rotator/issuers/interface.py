@@ -8,6 +8,9 @@ from rotator.issuers.account_state import AccountState
 from rotator.redaction import SecretText
 from rotator.sas import Sas
 
+# For how long storage may refuse a new SAS, in seconds: a new credential was seen to be refused for some ten.
+PROOF_SECONDS = 30.0
+
 
 class SecretStore(Protocol):
     """Where SSH keys and passphrases are kept."""

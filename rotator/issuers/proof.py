@@ -18,6 +18,7 @@ from rotator.azure.errors import (
     StorageRefusedError,
     StorageUnreachableError,
 )
+from rotator.issuers.interface import PROOF_SECONDS
 from rotator.sas import SIGNED_VERSION, Sas
 
 logger = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class StorageProver:
     def __init__(
         self,
         *,
-        seconds: float = 30.0,
+        seconds: float = PROOF_SECONDS,
         quick: bool = False,
         whole: float | None = None,
         sleep: Callable[[float], None] = time.sleep,

@@ -6,12 +6,10 @@ import secrets
 import socket
 
 from rotator.azure.host_storage.lease import Holder
+from rotator.issuers.interface import PROOF_SECONDS
 from rotator.reporting import report
 from rotator.reporting.report import Report, TargetReport
 from rotator.rotation.state import Operation
-
-# For how long storage may refuse a new SAS: a new credential was seen to be refused for some ten seconds.
-PROOF_SECONDS = 30.0
 
 
 def name_at(time: datetime.datetime) -> str:

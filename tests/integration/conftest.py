@@ -43,17 +43,15 @@ STACKS = ["sandbox", pytest.param("real", marks=pytest.mark.real)]
 
 def options_for(stack: str) -> Options:
     """The sandbox with "sshd", "envtest" or "azurite" real, or all of these; or a skip that says what is missing."""
+    real = {"sshd", "envtest", "azurite"} if stack == "real" else {stack}
     try:
         programs.require_kubectl()
-        if stack in {"sshd", "azurite", "real"}:
-            (programs.require_azurite if stack == "azurite" else programs.require_sshd)()
-        if stack == "real":
+        if "sshd" in real:
+            programs.require_sshd()
+        if "azurite" in real:
             programs.require_azurite()
-        return Options(
-            sshd=stack in {"sshd", "real"},
-            azurite=stack in {"azurite", "real"},
-            envtest=programs.envtest_assets("") if stack in {"envtest", "real"} else None,
-        )
+        envtest = programs.envtest_assets("") if "envtest" in real else None
+        return Options(sshd="sshd" in real, azurite="azurite" in real, envtest=envtest)
     except programs.MissingProgramError as missing:
         pytest.skip(str(missing))
 

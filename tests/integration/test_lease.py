@@ -85,6 +85,9 @@ def holder(run: str) -> Holder:
 
 @pytest.fixture(scope="module", params=STACKS)
 def any_storage(request: pytest.FixtureRequest) -> Iterator[World]:
+    if request.param == "real":
+        yield request.getfixturevalue("real_world")
+        return
     with World(options_for(request.param)) as running:
         yield running
 

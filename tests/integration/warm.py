@@ -10,10 +10,10 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 TIMER = "timer"
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,7 +90,7 @@ def _serve() -> None:
 
 
 def _run(words: list[str], settings: dict[str, str]) -> None:
-    """Be the process, to its end."""
+    """Be a process that prints nothing, to its end."""
     from rotator import app
     from rotator.commands import cli
 
@@ -98,19 +98,9 @@ def _run(words: list[str], settings: dict[str, str]) -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1):
         os.dup2(nowhere, stream)
-    code = 1
-    try:
-        if words == [TIMER]:
-            code = int(app.rotate(trigger=TIMER).failed)
-        else:
-            cli.main(words, prog_name="rotator")
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 1
-    except BaseException:  # noqa: BLE001  # a fork must not go on with its parent's work
-        traceback.print_exc()
-    finally:
-        sys.stderr.flush()
-        os._exit(code)
+    if words == [TIMER]:
+        _end_with(lambda: int(app.rotate(trigger=TIMER).failed))
+    _end_with(lambda: cli.main(words, prog_name="rotator"))
 
 
 def _run_as_a_command(words: list[str], environment: dict[str, str], stdout: str, stderr: str) -> None:
@@ -123,9 +113,14 @@ def _run_as_a_command(words: list[str], environment: dict[str, str], stdout: str
     for number, path in ((1, stdout), (2, stderr)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
     sys.argv = ["python -m rotator", *words]
+    _end_with(_main)
+
+
+def _end_with(act: Callable[[], object]) -> NoReturn:
+    """Do it, and end the process with what it returns or exits with, as Python does."""
     code: object = 1
     try:
-        _main()
+        code = act()
     except SystemExit as end:
         code = end.code
     except BaseException:  # noqa: BLE001  # a fork must not go on with its parent's work
