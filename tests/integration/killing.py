@@ -28,7 +28,7 @@ class Step:
     @property
     def reads(self) -> bool:
         """Whether nothing is changed by it."""
-        return self.action.startswith(("get-", "list-", "issue-token")) or self.action in {"get", "refuse"}
+        return self.action.startswith(("get-", "list-", "issue-token", "dry-run-")) or self.action in {"get", "refuse"}
 
 
 def numbered() -> Callable[[Event], Step]:
@@ -72,6 +72,16 @@ def signalled(world: World, start: Callable[[], int], number: int, at: Step) -> 
         yield sent
     finally:
         cancel()
+
+
+def worth_killing(steps: list[Step]) -> list[Step]:
+    """The steps at which a process that is killed leaves something else than at the step before, and the first one.
+
+    A service carries out a request that it has begun, whoever waits for its answer: so the end of each request that
+    changes something. What the master does depends on what it has received until then: so all of its steps.
+    """
+    changing = [step for step in steps[1:] if not step.reads and step.phase == "after"]
+    return [step for step in steps if step in changing or step.service == "master" or step == steps[0]]
 
 
 def kill_at(world: World, warm: Warm, at: Step, *words: str, **settings: str) -> int:
