@@ -3,7 +3,9 @@ import time
 
 import pytest
 
-from rotator.delivery.ssh import kubectl
+from rotator.delivery.merge import ReplacedSecret
+from rotator.delivery.ssh import kubectl, script
+from rotator.delivery.ssh.script import Outcome, Step
 from rotator.redaction import SecretText
 from tests.fakes.examples import CLUSTER, TARGET, TOKEN
 
@@ -33,34 +35,32 @@ def test_only_the_secret_itself_counts_as_there() -> None:
 
 
 def test_answer_is_split_into_its_steps() -> None:
-    answer = kubectl.parse(
-        f"motd\n{MARK} held\nline 1\nline 2\n{MARK} ready\n{MARK} done\n{MARK} confirm\n{{}}\n", MARK
-    )
+    answer = script.parse(f"motd\n{MARK} held\nline 1\nline 2\n{MARK} ready\n{MARK} done\n{MARK} confirm\n{{}}\n", MARK)
     assert answer.steps == {"": "motd\n", "held": "line 1\nline 2\n", "ready": "", "done": "", "confirm": "{}\n"}
-    assert answer.has("done")
-    assert not answer.has("refused")
+    assert answer.has(Step.HELD)
+    assert not answer.has(Step.WRITE)
 
 
 def test_mark_of_another_run_is_no_step() -> None:
-    assert kubectl.parse("rotator-ffff done\n", MARK).steps == {"": "rotator-ffff done\n"}
+    assert script.parse("rotator-ffff done\n", MARK).steps == {"": "rotator-ffff done\n"}
 
 
 def test_answer_shows_none_of_what_was_read() -> None:
-    assert TOKEN not in repr(kubectl.parse(f"{MARK} held\n{TOKEN}\n", MARK))
+    assert TOKEN not in repr(script.parse(f"{MARK} held\n{TOKEN}\n", MARK))
 
 
 def test_stdin_is_manifests_preconditions_and_the_mark() -> None:
-    former = kubectl.ReplacedSecret({"uid": "u-1", "resourceVersion": "41"}, SecretText("{kept}"), SecretText("{old}"))
+    former = ReplacedSecret({"uid": "u-1", "resourceVersion": "41"}, SecretText("{kept}"), SecretText("{old}"))
     options = '{"kind":"DeleteOptions","apiVersion":"v1","preconditions":{"uid":"u-1","resourceVersion":"41"}}'
-    sent = kubectl.stdin(MARK, SecretText("{new}"), former)
+    sent = script.stdin(MARK, SecretText("{new}"), former)
     assert sent.reveal() == f"{{new}}\n{{old}}\n{{kept}}\n{options}\nuid=u-1&resourceVersion=41\n{MARK}\n"
     assert str(sent) == "[secret]"
 
 
 def test_what_there_is_not_stands_on_stdin_as_a_line_all_the_same() -> None:
-    assert kubectl.stdin(MARK, SecretText("{new}"), None).reveal() == f"{{new}}\n-\n-\n-\n-\n{MARK}\n"
-    former = kubectl.ReplacedSecret({"uid": "u-1", "resourceVersion": "41"}, SecretText("{kept}"), None)
-    assert kubectl.stdin(MARK, SecretText("{new}"), former).reveal().split("\n")[1] == "-"
+    assert script.stdin(MARK, SecretText("{new}"), None).reveal() == f"{{new}}\n-\n-\n-\n-\n{MARK}\n"
+    former = ReplacedSecret({"uid": "u-1", "resourceVersion": "41"}, SecretText("{kept}"), None)
+    assert script.stdin(MARK, SecretText("{new}"), former).reveal().split("\n")[1] == "-"
 
 
 def test_statuses_are_read_from_their_own_lines_only() -> None:
@@ -68,12 +68,12 @@ def test_statuses_are_read_from_their_own_lines_only() -> None:
     printed += (
         f"{MARK} write status\nrefused 1\n{MARK} delete status\nunclear none\n{MARK} create again status\nodd 77777\n"
     )
-    answer = kubectl.parse(printed, MARK)
-    assert (answer.status("held"), answer.stderr("held")) == (0, "Error (NotFound)")
-    assert (answer.status("write"), answer.outcome("write")) == (1, kubectl.Outcome.REFUSED)
-    assert (answer.status("delete"), answer.outcome("delete")) == (None, kubectl.Outcome.UNCLEAR)
-    assert (answer.status("create again"), answer.outcome("create again")) == (None, None)
-    assert (answer.status("validate"), answer.outcome("validate")) == (None, None)
+    answer = script.parse(printed, MARK)
+    assert (answer.status(Step.HELD), answer.stderr(Step.HELD)) == (0, "Error (NotFound)")
+    assert (answer.status(Step.WRITE), answer.outcome(Step.WRITE)) == (1, Outcome.REFUSED)
+    assert (answer.status(Step.DELETE), answer.outcome(Step.DELETE)) == (None, Outcome.UNCLEAR)
+    assert (answer.status(Step.CREATE_AGAIN), answer.outcome(Step.CREATE_AGAIN)) == (None, None)
+    assert (answer.status(Step.VALIDATE), answer.outcome(Step.VALIDATE)) == (None, None)
 
 
 def test_observation_names_the_target_and_bounds_the_request() -> None:
@@ -85,13 +85,13 @@ def test_observation_names_the_target_and_bounds_the_request() -> None:
 
 
 def test_line_ends_of_unicode_within_the_json_do_not_break_it() -> None:
-    steps = kubectl.parse('m held\n{"note": "caf\u0085e \u2028"}\nm ready\n', "m").steps
+    steps = script.parse('m held\n{"note": "caf\u0085e \u2028"}\nm ready\n', "m").steps
     assert steps == {"held": '{"note": "caf\u0085e \u2028"}\n', "ready": ""}
 
 
 @pytest.mark.parametrize("line", ["", "x", "rotator-ffff step"])
 def test_an_answer_of_very_many_lines_is_split_in_linear_time(line: str) -> None:
     began = time.monotonic()
-    answer = kubectl.parse(f"{line}\n" * 1_000_000, MARK)
+    answer = script.parse(f"{line}\n" * 1_000_000, MARK)
     assert time.monotonic() - began < 10
     assert answer.steps == {"": f"{line}\n" * 1_000_000}
