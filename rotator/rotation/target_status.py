@@ -24,7 +24,7 @@ from rotator.rotation.keys import due as keys_due
 from rotator.rotation.run import Observed, Run
 from rotator.rotation.services import Services
 from rotator.sas import Sas
-from rotator.stopwatch import Stopwatch
+from rotator.stopwatch import Step, Stopwatch
 
 logger = logging.getLogger(__name__)
 
@@ -185,7 +185,7 @@ def _try_all(
     }
     now = services.clock()
     living = {target: sas for target, sas in found.items() if sas and sas.expiry > now}
-    with Stopwatch().step("prove"):
+    with Stopwatch().step(Step.PROVE):
         return refusals(living, services.prover, endpoint)
 
 

@@ -15,7 +15,7 @@ from rotator.plan.plan import Target
 from rotator.reporting import report
 from rotator.reporting.report import Outcome, TargetReport
 from rotator.rotation.services import Services
-from rotator.stopwatch import Stopwatch
+from rotator.stopwatch import Step, Stopwatch
 
 logger = logging.getLogger(__name__)
 
@@ -62,15 +62,15 @@ class Visit:
 
     def read(self, channel: Channel) -> Iterator[tuple[Target, LiveSecret | None]]:
         """Yield what each target holds; one that cannot be read has failed."""
-        return self._each("observe", self._targets, channel.read(self._targets))
+        return self._each(Step.OBSERVE, self._targets, channel.read(self._targets))
 
     def write(self, channel: Channel, writes: Sequence[Write]) -> Iterator[tuple[Target, Delivery]]:
         """Yield each confirmed delivery; a target that is not written to has failed."""
         targets = [write.target for write in writes]
-        return self._each("deliver", targets, channel.write(writes, self._services.fence))
+        return self._each(Step.DELIVER, targets, channel.write(writes, self._services.fence))
 
     def _each(
-        self, step: str, targets: Sequence[Target], results: Iterator[_Found | Exception]
+        self, step: Step, targets: Sequence[Target], results: Iterator[_Found | Exception]
     ) -> Iterator[tuple[Target, _Found]]:
         for target in targets:
             try:

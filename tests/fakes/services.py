@@ -16,7 +16,7 @@ from rotator.plan.plan import Cluster
 from rotator.redaction import SecretText
 from rotator.rotation import state
 from rotator.sas import Sas, SasDefinition
-from rotator.stopwatch import Stopwatch
+from rotator.stopwatch import Step, Stopwatch
 from tests.fakes.account import Account
 from tests.fakes.examples import LONG_AGO, RESOURCE_ID
 from tests.fakes.master import Master
@@ -205,12 +205,12 @@ class Network:
 
     @contextlib.contextmanager
     def connect(self, cluster: Cluster, secrets: SecretStore, stopwatch: Stopwatch) -> Iterator[Channel]:
-        with stopwatch.step("vault"):
+        with stopwatch.step(Step.VAULT):
             key = secrets.secret(cluster.key_secret)
             passphrase = secrets.secret(cluster.passphrase_secret) if cluster.passphrase_secret else None
         phrase = passphrase.reveal() if passphrase else None
         self.connections.append((cluster.host, key.reveal(), phrase))
-        with stopwatch.step("connect"), self._calls.call("connect"):
+        with stopwatch.step(Step.CONNECT), self._calls.call("connect"):
             for name in (cluster.host, str(cluster)):
                 if name in self.failing:
                     raise anew(self.failing[name])

@@ -22,7 +22,7 @@ from rotator.delivery.ssh.transport import Transport, quote
 from rotator.plan import host_keys
 from rotator.plan.plan import Cluster
 from rotator.redaction import SecretText
-from rotator.stopwatch import Stopwatch
+from rotator.stopwatch import Step, Stopwatch
 
 
 class SshConnector:
@@ -41,11 +41,11 @@ class SshConnector:
     @contextlib.contextmanager
     def connect(self, cluster: Cluster, secrets: SecretStore, stopwatch: Stopwatch) -> Iterator[SshChannel]:
         """Read the SSH key, connect to the host if its key is pinned, and log in. See `Connector`."""
-        with stopwatch.step("vault"):
+        with stopwatch.step(Step.VAULT):
             key = secrets.secret(cluster.key_secret)
             passphrase = secrets.secret(cluster.passphrase_secret) if cluster.passphrase_secret else None
         with contextlib.ExitStack() as stack:
-            with stopwatch.step("connect"):
+            with stopwatch.step(Step.CONNECT):
                 shell = stack.enter_context(self.open_shell(cluster, key, passphrase))
             yield SshChannel(shell)
 

@@ -11,7 +11,7 @@ from rotator.rotation import state
 from rotator.rotation.account import AccountReader
 from rotator.rotation.services import Services
 from rotator.rotation.state import Pending
-from rotator.stopwatch import Stopwatch
+from rotator.stopwatch import Step, Stopwatch
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Regeneration:
         self._services.admit(listed(account_state).account)
         self._services.fence()
         try:
-            with Stopwatch().step("regenerate"):
+            with Stopwatch().step(Step.REGENERATE):
                 self._services.issuer.regenerate(name)
             self.done.append(name)
         except VaultError as error:

@@ -27,7 +27,7 @@ from rotator.rotation.keys.regenerate import Regeneration, listed
 from rotator.rotation.run import Observed, Run
 from rotator.rotation.state import Operation, Pending
 from rotator.sas import Sas
-from rotator.stopwatch import Stopwatch
+from rotator.stopwatch import Step, Stopwatch
 
 logger = logging.getLogger(__name__)
 
@@ -229,7 +229,7 @@ class KeyRotation:
                 seconds=round(left),
                 reason="consumers must read the new SAS first",
             )
-            with Stopwatch().step("wait", lasts=left):
+            with Stopwatch().step(Step.WAIT, lasts=left):
                 self._services.sleep(left)
 
     def _key_report(self, pending: Pending, failure: Exception | None) -> KeyReport:
@@ -268,7 +268,7 @@ class KeyRotation:
         endpoint = self._run.account.endpoint()
         if endpoint is None or not self._plan.prove:
             return ()
-        with Stopwatch().step("refuse"):
+        with Stopwatch().step(Step.REFUSE):
             return tuple(f"{fingerprint}: {self._proof(sas, endpoint)}" for fingerprint, sas in self._former.items())
 
     def _proof(self, sas: Sas, endpoint: str) -> str:
