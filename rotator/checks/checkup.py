@@ -11,12 +11,12 @@ from rotator.azure.identity import TokenCredential
 from rotator.azure.managed_account import blob_suffix
 from rotator.azure.managed_storage import ManagedStorage
 from rotator.checks import (
-    channel_ssh,
     host_storage,
     issuer_keyvault,
     kubernetes,
     kubernetes_secret,
     runner,
+    ssh,
     storage,
     vault_permissions,
 )
@@ -46,12 +46,12 @@ CHECKS: tuple[type[Check[Any]], ...] = (
     vault_permissions.PassphraseRead,
     issuer_keyvault.KeysRegenerable,
     issuer_keyvault.KeysListed,
-    channel_ssh.PrivateKeyValid,
-    channel_ssh.MasterReachable,
-    channel_ssh.HostKeyPinned,
-    channel_ssh.LoggedIn,
-    channel_ssh.ScriptRunnable,
-    channel_ssh.MasterClockRight,
+    ssh.PrivateKeyValid,
+    ssh.MasterReachable,
+    ssh.HostKeyPinned,
+    ssh.LoggedIn,
+    ssh.ScriptRunnable,
+    ssh.MasterClockRight,
     kubernetes.KubectlFound,
     kubernetes.ApiServerReachable,
     kubernetes.NamespaceFound,

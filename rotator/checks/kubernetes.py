@@ -4,9 +4,9 @@ import shlex
 
 from rotator import errors
 from rotator.checks import kubectl_probe, remedies
-from rotator.checks.channel_ssh import ScriptRunnable, run_remotely
 from rotator.checks.findings import Level, Reporter
 from rotator.checks.runner import AlreadyReportedError, Check, Results
+from rotator.checks.ssh import ScriptRunnable, run_remotely
 from rotator.delivery import merge
 from rotator.delivery.errors import KubectlMissingError, NamespaceMissingError
 from rotator.delivery.ssh import kubectl, kubectl_errors

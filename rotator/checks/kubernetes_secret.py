@@ -6,10 +6,10 @@ from typing import ClassVar
 
 from rotator import errors
 from rotator.checks import kubectl_probe, remedies
-from rotator.checks.channel_ssh import LoggedIn, run_remotely
 from rotator.checks.findings import Level, Reporter
 from rotator.checks.kubernetes import ApiServerReachable, NamespaceFound, error_for
 from rotator.checks.runner import AlreadyReportedError, Check, DependencyError, Found, Results
+from rotator.checks.ssh import LoggedIn, run_remotely
 from rotator.checks.vault_permissions import DefinitionRead, ManagedAccountRead
 from rotator.delivery import merge
 from rotator.delivery.errors import (

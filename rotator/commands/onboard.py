@@ -10,7 +10,7 @@ import click
 
 from rotator import app
 from rotator.azure import resource_id
-from rotator.commands import error_output, interrupts, onboard_request, options, printing
+from rotator.commands import error_handling, interrupts, onboard_request, options, printing
 from rotator.commands.onboard_request import FINGERPRINT, OnboardOptions
 from rotator.commands.options import OutputOptions
 from rotator.onboarding import shell_commands
@@ -142,7 +142,7 @@ def onboard(*, output: OutputOptions, **values: object) -> None:
       python -m rotator onboard --ssh-key id_ed25519 --yes
     """  # noqa: D301  # click reads the backspace as "do not wrap"
     chosen = OnboardOptions(**values, as_json=output.as_json)  # type: ignore[arg-type]  # click converts each
-    with error_output.report_errors(output, indent=None):  # each step is a line of JSON
+    with error_handling.report_errors(output, indent=None):  # each step is a line of JSON
         _onboard(chosen, os.environ)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rotator import app, errors
-from rotator.commands import error_output, interrupts, options, printing, status_line, tables
+from rotator.commands import error_handling, interrupts, options, printing, status_line, tables
 from rotator.commands.options import OutputOptions
 from rotator.commands.status_line import StatusLine
 from rotator.reporting.report import Failed, KeyReport, Report, Rotated, TargetReport, Trigger, Unchanged, WouldRotate
@@ -99,14 +99,14 @@ def _run(action: Callable[[], Report], output: OutputOptions, *, reads: bool = F
     interrupted = "Nothing was changed." if reads else f"The run was stopped. {errors.InterruptedRunError.remedy}"
     shown = status_line.is_wanted(as_json=output.as_json, verbose=output.verbose)
     line = StatusLine("Ctrl-C is safe: the next run finishes what this one began", shown=shown)
-    with error_output.report_errors(output, interrupted=interrupted), interrupts.stop_in_order(line):
+    with error_handling.report_errors(output, interrupted=interrupted), interrupts.stop_in_order(line):
         with interrupts.read_only(output) if reads else line:
             report = action()
         if output.as_json:
             click.echo(printing.json_text(report.as_json(), indent=2))
         else:
             _print_report(report)
-    sys.exit(error_output.FAILED if report.failed else 0)
+    sys.exit(error_handling.FAILED if report.failed else 0)
 
 
 def _print_report(report: Report) -> None:

@@ -5,8 +5,8 @@ Each check returns the step that reports it, or raises the error whose remedy ha
 
 from rotator.azure import az_commands, permissions
 from rotator.azure.errors import RbacVaultError
+from rotator.azure.resource_facts import AccountFacts, AppFacts, VaultFacts
 from rotator.azure.resource_manager import ResourceManager
-from rotator.azure.resources import AccountFacts, AppFacts, VaultFacts
 from rotator.delivery.errors import HostKeyRejectedError
 from rotator.onboarding import shell_commands
 from rotator.onboarding.errors import MissingRoleError, OnboardingError, SharedKeyError

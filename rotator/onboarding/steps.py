@@ -5,8 +5,8 @@ import datetime
 import enum
 from collections.abc import Callable, Mapping
 
+from rotator.azure.resource_facts import AccountFacts, AppFacts, VaultFacts
 from rotator.azure.resource_id import ResourceId
-from rotator.azure.resources import AccountFacts, AppFacts, VaultFacts
 from rotator.plan.host_keys import HostKey, Pin
 from rotator.plan.plan import Cluster, Plan
 from rotator.redaction import SecretText

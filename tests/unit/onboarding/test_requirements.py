@@ -6,7 +6,7 @@ import datetime
 import pytest
 
 from rotator.azure.errors import RbacVaultError
-from rotator.azure.resources import AppFacts
+from rotator.azure.resource_facts import AppFacts
 from rotator.delivery.errors import HostKeyRejectedError
 from rotator.onboarding import requirements
 from rotator.onboarding.errors import OnboardingError, SharedKeyError
