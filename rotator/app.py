@@ -35,7 +35,8 @@ from rotator.rotation.state import Operation
 if TYPE_CHECKING:
     from rotator.azure.identity import TokenCredential
     from rotator.onboarding.onboard import Onboarding
-    from rotator.onboarding.steps import OnboardingRequest, Step
+    from rotator.onboarding.request import OnboardingRequest
+    from rotator.onboarding.steps import Step
     from rotator.reporting.archive import Archive
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from pathlib import Path
 from rotator import errors
 from rotator.azure.resource_id import ResourceId
 from rotator.delivery.errors import PrivateKeyError
-from rotator.onboarding.steps import OnboardingRequest
+from rotator.onboarding.request import OnboardingRequest
 from rotator.plan import host_keys, loader
 from rotator.plan.plan import Plan
 from rotator.redaction import SecretText

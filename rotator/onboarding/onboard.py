@@ -9,10 +9,15 @@ from rotator.delivery.ssh import private_key
 from rotator.delivery.ssh.connection import SshConnector
 from rotator.onboarding import requirements
 from rotator.onboarding.errors import DeclinedError
-from rotator.onboarding.steps import Confirm, Facts, OnboardingRequest, Step, StepOutcome, Task
-from rotator.onboarding.tasks import Tasks
+from rotator.onboarding.request import OnboardingRequest
+from rotator.onboarding.requirements import Facts
+from rotator.onboarding.steps import Step, StepOutcome
+from rotator.onboarding.tasks import Task, Tasks
 from rotator.onboarding.vault_setup import VaultSetup
 from rotator.plan.host_keys import HostKey
+
+# Asks the operator; False stops the onboarding. It gets the host keys that are not pinned, and the changes as text.
+Confirm = Callable[[tuple[HostKey, ...], list[str]], bool]
 
 
 class Onboarding:

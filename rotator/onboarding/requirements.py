@@ -3,6 +3,8 @@
 Each check returns the step that reports it, or raises the error whose remedy has the command that fixes it.
 """
 
+import dataclasses
+
 from rotator.azure import az_commands, permissions
 from rotator.azure.errors import RbacVaultError
 from rotator.azure.resource_facts import AccountFacts, AppFacts, VaultFacts
@@ -10,9 +12,20 @@ from rotator.azure.resource_manager import ResourceManager
 from rotator.delivery.errors import HostKeyRejectedError
 from rotator.onboarding import shell_commands
 from rotator.onboarding.errors import MissingRoleError, OnboardingError, SharedKeyError
-from rotator.onboarding.steps import Facts, OnboardingRequest, Step, StepOutcome
+from rotator.onboarding.request import OnboardingRequest
+from rotator.onboarding.steps import Step, StepOutcome
 from rotator.plan import host_keys
 from rotator.plan.host_keys import HostKey
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What Resource Manager returns before anything is changed; `operator` is the object id of who is signed in."""
+
+    vault: VaultFacts
+    account: AccountFacts
+    app: AppFacts | None
+    operator: str
 
 
 def check_vault(request: OnboardingRequest, vault: VaultFacts) -> Step:

@@ -9,7 +9,7 @@ import urllib.parse
 from collections.abc import Mapping
 
 from rotator.azure import az_commands
-from rotator.onboarding.steps import OnboardingRequest
+from rotator.onboarding.request import OnboardingRequest
 from rotator.plan.plan import Cluster, Strategy
 
 

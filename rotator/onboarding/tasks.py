@@ -8,7 +8,7 @@ import dataclasses
 import datetime
 import secrets
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import isodate
 
@@ -18,11 +18,27 @@ from rotator.azure.resource_manager import ResourceManager
 from rotator.delivery.ssh import private_key
 from rotator.onboarding import errors, requirements, shell_commands
 from rotator.onboarding.errors import AlreadyManagedError
-from rotator.onboarding.steps import Facts, OnboardingRequest, Task
+from rotator.onboarding.request import OnboardingRequest
+from rotator.onboarding.requirements import Facts
+from rotator.onboarding.steps import Step, StepOutcome
 from rotator.onboarding.vault_setup import VaultSetup
 from rotator.redaction import SecretText
 
 _REGENERATION_PERIOD = datetime.timedelta(days=30)
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """Something that a rotation needs; `change` makes it, and is None where it is there already."""
+
+    title: str
+    text: str
+    equivalent: str
+    change: Callable[[], None] | None
+
+    def step(self, outcome: StepOutcome) -> Step:
+        """Return the line that reports this task; its outcome is UNCHANGED where there is nothing to change."""
+        return Step(self.title, outcome if self.change else StepOutcome.UNCHANGED, self.text, self.equivalent)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 from rotator.azure import resource_id
 from rotator.azure.resource_facts import AccountFacts, AppFacts, VaultFacts
 from rotator.azure.resource_id import ResourceId
-from rotator.onboarding.steps import OnboardingRequest
+from rotator.onboarding.request import OnboardingRequest
 from rotator.plan.host_keys import HostKey
 from tests.fakes.examples import ACCOUNT, RESOURCE_ID, plan
 
