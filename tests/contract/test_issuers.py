@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from rotator import app, sas
+from rotator import sas, wiring
 from rotator.azure import identity
 from rotator.issuers.account_state import AccountState
 from rotator.issuers.interface import Issuer, RunState
@@ -50,7 +50,7 @@ class UnderTest:
 @contextlib.contextmanager
 def keyvault(world: World, **settings: str) -> Iterator[UnderTest]:
     plan = loader.load({**world.settings, **settings})
-    with contextlib.closing(identity.credential(None)) as credential, app._services(plan, credential) as services:
+    with contextlib.closing(identity.credential(None)) as credential, wiring.services(plan, credential) as services:
         yield UnderTest(services.issuer, services.run_state, plan, world, "keyvault")
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from rotator import app, errors
+from rotator import app, errors, wiring
 from rotator.azure import identity
 from rotator.delivery.errors import CommandKilledError, ConnectionLostError, OutputUnboundedError, TimedOutError
 from rotator.delivery.ssh.connection import SshConnector
@@ -217,7 +217,7 @@ def test_a_sas_that_storage_refuses_is_not_delivered(world: World, held: str) ->
     world.vault.tamper = changed("sig", "Zm9yZ2VkIHNpZ25hdHVyZSB0aGF0IGlzIG5vdCByaWdodA==")
     plan = loader.load(world.settings)
     credential = identity.credential(None)
-    with contextlib.closing(credential), app._services(plan, credential) as wired:
+    with contextlib.closing(credential), wiring.services(plan, credential) as wired:
         services = dataclasses.replace(wired, prover=StorageProver(seconds=1.0))
         failed = outcome(Run(plan, services, trigger="test", forced=True).rotate())
 
