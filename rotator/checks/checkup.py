@@ -15,7 +15,7 @@ from rotator.checks import (
 from rotator.checks import identity as identity_checks
 from rotator.checks.context import Context
 from rotator.checks.findings import Checkup
-from rotator.checks.runner import Check
+from rotator.checks.interface import Check
 
 # In the order of their findings. Each comes after those whose results it needs.
 CHECKS: tuple[type[Check[Any]], ...] = (

@@ -4,14 +4,14 @@ from rotator import errors
 from rotator.azure.errors import BY_FIREWALL, HostStorageError
 from rotator.checks.findings import Level, Reporter
 from rotator.checks.identity import SignedIn
-from rotator.checks.runner import Check, Results
+from rotator.checks.interface import PlanCheck, Results
 from rotator.plan.plan import Plan
 
 _WITHOUT_ROLE = "AuthorizationPermissionMismatch"
 _SETTING = "AzureWebJobsStorage__accountName"
 
 
-class HostStorageCheck(Check[None]):
+class HostStorageCheck(PlanCheck[None]):
     """A check that sends requests to the app's own storage."""
 
     def command(self, error: errors.RotatorError, _results: Results) -> str:

@@ -8,7 +8,7 @@ from rotator.azure.managed_storage import StoredDefinition
 from rotator.checks import remedies
 from rotator.checks.findings import Level, Reporter
 from rotator.checks.identity import SignedIn
-from rotator.checks.runner import Check, DependencyError, Results
+from rotator.checks.interface import DependencyError, PlanCheck, Results
 from rotator.checks.vault_permissions import DefinitionRead, DefinitionWritable, ManagedAccountRead, VaultCheck
 from rotator.issuers import keyvault
 from rotator.plan.plan import Plan
@@ -16,7 +16,7 @@ from rotator.rotation import state
 from rotator.rotation.keys import task
 
 
-class AccountManaged(Check[StorageBundle]):
+class AccountManaged(PlanCheck[StorageBundle]):
     """The vault manages the account, and its own regeneration of keys ends no SAS early."""
 
     name = "managed account"
@@ -35,7 +35,7 @@ class AccountManaged(Check[StorageBundle]):
         return found
 
 
-class DefinitionPresent(Check[bool]):
+class DefinitionPresent(PlanCheck[bool]):
     """The SAS definition is as the settings want it; the result is whether there is one to mint a SAS from."""
 
     name = "SAS definition"
@@ -82,7 +82,7 @@ class DefinitionPresent(Check[bool]):
         report(Level.WARNING, f"{text}: the next rotation {then}", remedy, remedies.ROTATE_NOW)
 
 
-class KeysRegenerable(VaultCheck[None]):
+class KeysRegenerable(VaultCheck[None], PlanCheck[None]):
     """The identity may have the account's keys regenerated."""
 
     name = "vault permission storage regeneratekey"
@@ -104,7 +104,7 @@ class KeysRegenerable(VaultCheck[None]):
         return found.resource_id if found else super().resource_id(results)
 
 
-class KeysListed(Check[None]):
+class KeysListed(PlanCheck[None]):
     """The identity may list the account's keys, and the app itself does not depend on them."""
 
     name = "account keys"

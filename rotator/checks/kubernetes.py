@@ -5,7 +5,7 @@ import shlex
 from rotator import errors
 from rotator.checks import kubectl_probe, remedies
 from rotator.checks.findings import Level, Reporter
-from rotator.checks.runner import AlreadyReportedError, Check, Results
+from rotator.checks.interface import AlreadyReportedError, ClusterCheck, Results, TargetCheck
 from rotator.checks.ssh import ScriptRunnable, run_remotely
 from rotator.delivery import merge
 from rotator.delivery.errors import KubectlMissingError, NamespaceMissingError
@@ -19,7 +19,7 @@ def error_for(result: Result, target: Target) -> errors.RotatorError:
     return kubectl_errors.explain(result.status, result.stderr, target, merge.UNCHANGED)
 
 
-class KubectlFound(Check[None]):
+class KubectlFound(ClusterCheck[None]):
     """The command line in KUBERNETES_KUBECTL runs kubectl."""
 
     name = "kubectl"
@@ -27,10 +27,10 @@ class KubectlFound(Check[None]):
     def run(self, results: Results, report: Reporter) -> None:
         """Read kubectl's version."""
         results.require(ScriptRunnable)
-        result = run_remotely(results, kubectl_probe.client_version(self.target.cluster))
+        result = run_remotely(results, kubectl_probe.client_version(self.cluster))
         version = kubectl_probe.version_in(result.stdout)
         if result.status != 0 or not version:
-            raise error_for(result, self.target)
+            raise error_for(result, self.any_target)
         report(Level.OK, f"kubectl {version}")
 
     def command(self, error: errors.RotatorError, results: Results) -> str:
@@ -38,11 +38,11 @@ class KubectlFound(Check[None]):
         if not isinstance(error, KubectlMissingError):
             return ""
         found = run_remotely(results, kubectl_probe.FIND_KUBECTL).stdout.splitlines()
-        others = [line for line in found if line != shlex.join(self.target.cluster.kubectl)]
+        others = [line for line in found if line != shlex.join(self.cluster.kubectl)]
         return self.context.remedies.setting("KUBERNETES_KUBECTL", others[0]) if others else ""
 
 
-class ApiServerReachable(Check[None]):
+class ApiServerReachable(ClusterCheck[None]):
     """The API server answers kubectl."""
 
     name = "API server"
@@ -50,13 +50,13 @@ class ApiServerReachable(Check[None]):
     def run(self, results: Results, report: Reporter) -> None:
         """Request its version; a refusal is an answer, too."""
         results.require(KubectlFound)
-        result = run_remotely(results, kubectl_probe.server_version(self.target.cluster))
+        result = run_remotely(results, kubectl_probe.server_version(self.cluster))
         if result.status != 0 and not kubectl.is_api_error(result.stderr, "Forbidden"):
-            raise error_for(result, self.target)
+            raise error_for(result, self.any_target)
         report(Level.OK, f"the API server answers {kubectl_probe.version_in(result.stdout)}".rstrip())
 
 
-class NamespaceFound(Check[None]):
+class NamespaceFound(TargetCheck[None]):
     """The namespace exists, as far as kubectl's user may read it."""
 
     name = "namespace"

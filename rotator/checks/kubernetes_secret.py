@@ -7,8 +7,8 @@ from typing import ClassVar
 from rotator import errors
 from rotator.checks import kubectl_probe, remedies
 from rotator.checks.findings import Level, Reporter
+from rotator.checks.interface import AlreadyReportedError, DependencyError, Found, Results, TargetCheck
 from rotator.checks.kubernetes import ApiServerReachable, NamespaceFound, error_for
-from rotator.checks.runner import AlreadyReportedError, Check, DependencyError, Found, Results
 from rotator.checks.ssh import LoggedIn, run_remotely
 from rotator.checks.vault_permissions import DefinitionRead, ManagedAccountRead
 from rotator.delivery import merge
@@ -25,7 +25,7 @@ from rotator.delivery.manifest import LiveSecret
 from rotator.delivery.ssh import channel, kubectl
 from rotator.issuers import keyvault
 from rotator.issuers.account_state import AccountState
-from rotator.plan.plan import Plan, Strategy
+from rotator.plan.plan import Strategy, Target
 from rotator.rotation import due
 
 # What it means that kubectl's user may not do what the next rotation does not need.
@@ -36,7 +36,7 @@ _LATER = {
 }
 
 
-class SecretCheck(Check[Found]):
+class SecretCheck(TargetCheck[Found]):
     """A check that needs to know what Kubernetes allows kubectl's user."""
 
     def require_verb(
@@ -122,9 +122,9 @@ class _MayWrite(SecretCheck[None]):
     verb: ClassVar[str]
 
     @classmethod
-    def applies(cls, plan: Plan) -> bool:
+    def applies(cls, target: Target) -> bool:
         """Whether the target's strategy uses the verb."""
-        return cls.verb in kubectl_probe.write_verbs(plan.targets[0])
+        return cls.verb in kubectl_probe.write_verbs(target)
 
     def run(self, results: Results, report: Reporter) -> None:
         """Ask the API server."""
@@ -158,7 +158,7 @@ class MayUpdate(_MayWrite):
     name, verb = "kubectl may update", "update"
 
 
-class DryRunAccepted(Check[None]):
+class DryRunAccepted(TargetCheck[None]):
     """The API server would accept the Secret: permissions, quota and admission."""
 
     name = "dry run"

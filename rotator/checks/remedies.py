@@ -10,20 +10,12 @@ from collections.abc import Mapping
 
 from rotator.azure import az_commands, permissions
 from rotator.azure.permissions import Principal
+from rotator.delivery.ssh.login_secrets import VaultSecret
 from rotator.plan import secret_settings
 from rotator.plan.plan import Plan, Target
 
 ROTATE = "python -m rotator rotate"
 ROTATE_NOW = f"{ROTATE} --force"
-
-
-@dataclasses.dataclass(frozen=True)
-class VaultSecret:
-    """A secret in the vault, the file that it is written from, and its content type there."""
-
-    name: str
-    file: str
-    content_type: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,16 +29,6 @@ class Remedies:
     def vault(self) -> str:
         """The vault's name."""
         return self.plan.account.host.partition(".")[0]
-
-    @property
-    def private_key(self) -> VaultSecret:
-        """The SSH key of the first target's cluster."""
-        return VaultSecret(self.plan.targets[0].cluster.key_secret, "id_ed25519", "application/x-pem-file")
-
-    @property
-    def passphrase(self) -> VaultSecret:
-        """That key's passphrase."""
-        return VaultSecret(self.plan.targets[0].cluster.passphrase_secret or "", "passphrase.txt")
 
     def sign_in(self) -> str:
         """Sign in, or assign the function app an identity."""

@@ -1,6 +1,7 @@
 """Checks the vault, and each permission that the identity needs there, by requests that change nothing."""
 
 import abc
+from collections.abc import Collection, Hashable
 
 from rotator import errors, sas
 from rotator.azure.errors import (
@@ -15,15 +16,17 @@ from rotator.azure.errors import (
 from rotator.azure.managed_account import StorageBundle
 from rotator.azure.managed_storage import StoredDefinition
 from rotator.checks import clock
+from rotator.checks.context import Context
 from rotator.checks.findings import Level, Reporter
 from rotator.checks.identity import SignedIn
-from rotator.checks.remedies import VaultSecret
-from rotator.checks.runner import AlreadyReportedError, Check, Found, Results
-from rotator.plan.plan import Plan
+from rotator.checks.interface import AlreadyReportedError, Check, Found, PlanCheck, Results, cluster_of
+from rotator.delivery.ssh import login_secrets
+from rotator.delivery.ssh.login_secrets import VaultSecret
+from rotator.plan.plan import Cluster, Plan
 from rotator.redaction import SecretText
 
 
-class VaultReachable(Check[None]):
+class VaultReachable(PlanCheck[None]):
     """The vault answers, and its clock agrees with ours."""
 
     name = "vault"
@@ -64,12 +67,32 @@ class VaultCheck(Check[Found]):
 
 
 class VaultSecretRead(VaultCheck[SecretText]):
-    """The identity may read a secret of the vault; the result is its value."""
+    """The identity may read a secret of the vault; the result is its value. Clusters may share one."""
 
-    @property
+    def __init__(self, context: Context, secret: VaultSecret) -> None:
+        super().__init__(context, secret)
+        self.secret = secret
+
+    @staticmethod
     @abc.abstractmethod
-    def secret(self) -> VaultSecret:
-        """Which secret that is."""
+    def secret_of(cluster: Cluster) -> VaultSecret | None:
+        """Return the secret that this cluster needs; None where it needs none."""
+
+    @classmethod
+    def subjects(cls, plan: Plan) -> Collection[Hashable]:
+        """Every such secret, once."""
+        needed = map(cls.secret_of, plan.clusters)
+        return tuple(dict.fromkeys(secret for secret in needed if secret))
+
+    @classmethod
+    def subject_for(cls, subject: Hashable) -> Hashable:
+        """The secret that the cluster, or the target's cluster, needs."""
+        return cls.secret_of(cluster_of(subject))
+
+    @classmethod
+    def has_several(cls, plan: Plan) -> bool:
+        """Whether there are several such secrets."""
+        return len(cls.subjects(plan)) > 1
 
     def run(self, results: Results, report: Reporter) -> SecretText:
         """Read it."""
@@ -92,10 +115,10 @@ class PrivateKeyRead(VaultSecretRead):
 
     name = "vault permission secrets get"
 
-    @property
-    def secret(self) -> VaultSecret:
+    @staticmethod
+    def secret_of(cluster: Cluster) -> VaultSecret | None:
         """The SSH key."""
-        return self.context.remedies.private_key
+        return login_secrets.private_key(cluster)
 
 
 class PassphraseRead(VaultSecretRead):
@@ -103,18 +126,13 @@ class PassphraseRead(VaultSecretRead):
 
     name = "passphrase"
 
-    @classmethod
-    def applies(cls, plan: Plan) -> bool:
-        """Whether the key has one."""
-        return bool(plan.targets[0].cluster.passphrase_secret)
-
-    @property
-    def secret(self) -> VaultSecret:
+    @staticmethod
+    def secret_of(cluster: Cluster) -> VaultSecret | None:
         """The passphrase."""
-        return self.context.remedies.passphrase
+        return login_secrets.passphrase(cluster)
 
 
-class ManagedAccountRead(VaultCheck[StorageBundle | None]):
+class ManagedAccountRead(VaultCheck[StorageBundle | None], PlanCheck[StorageBundle | None]):
     """The identity may read the managed account's record; the result is None where the vault has no such account."""
 
     name = "vault permission storage get"
@@ -137,7 +155,7 @@ class ManagedAccountRead(VaultCheck[StorageBundle | None]):
         return found
 
 
-class DefinitionRead(VaultCheck[StoredDefinition]):
+class DefinitionRead(VaultCheck[StoredDefinition], PlanCheck[StoredDefinition]):
     """The identity may read SAS definitions; the result is the plan's own one as the vault has it."""
 
     name = "vault permission storage getsas"
@@ -150,7 +168,7 @@ class DefinitionRead(VaultCheck[StoredDefinition]):
         return found
 
 
-class DefinitionWritable(VaultCheck[bool]):
+class DefinitionWritable(VaultCheck[bool], PlanCheck[bool]):
     """The identity may set SAS definitions; the result is whether the plan's own one is to be recovered first."""
 
     name = "vault permission storage setsas"

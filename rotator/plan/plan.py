@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import enum
+import functools
 import urllib.parse
 
 from rotator.plan.host_keys import Pin
@@ -107,3 +108,8 @@ class Plan:
     client_id: str | None = None
     resource_manager: str = "https://management.azure.com"
     warnings: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def clusters(self) -> tuple[Cluster, ...]:
+        """The clusters of the targets, each once, in their order."""
+        return tuple(dict.fromkeys(target.cluster for target in self.targets))

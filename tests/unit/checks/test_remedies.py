@@ -8,7 +8,9 @@ import pytest
 
 from rotator.azure.permissions import Principal
 from rotator.checks import remedies
-from rotator.checks.remedies import Remedies, VaultSecret
+from rotator.checks.remedies import Remedies
+from rotator.delivery.ssh import login_secrets
+from rotator.delivery.ssh.login_secrets import VaultSecret
 from rotator.plan.plan import ManagedAccount
 from tests.fakes import examples
 
@@ -22,6 +24,10 @@ APP = Remedies(examples.plan(), PLACE)
 ROTATING = Remedies(examples.plan(key_rotation_period=datetime.timedelta(days=90)))
 ROLE = "az role assignment create --role {} --assignee-object-id " + OBJECT_ID
 ROLE += " --assignee-principal-type ServicePrincipal --scope {}"
+
+
+def stored(name: str, file: str, content_type: str = "") -> VaultSecret:
+    return VaultSecret(name, "a secret", file, content_type)
 
 
 def test_a_person_signs_in_and_an_app_gets_an_identity() -> None:
@@ -93,8 +99,8 @@ def test_the_vault_s_firewall_admits_an_address(address: str, shown: str) -> Non
 
 def test_a_secret_is_written_from_a_file() -> None:
     line = "az keyvault secret set --vault-name myvault --name phrase --file passphrase.txt"
-    assert TERMINAL.upload(VaultSecret("phrase", "passphrase.txt")) == line
-    typed = TERMINAL.upload(VaultSecret("phrase", "passphrase.txt", "application/x-pem-file"))
+    assert TERMINAL.upload(stored("phrase", "passphrase.txt")) == line
+    typed = TERMINAL.upload(stored("phrase", "passphrase.txt", "application/x-pem-file"))
     assert typed == f"{line} --content-type application/x-pem-file"
 
 
@@ -209,9 +215,9 @@ ODD = "it's (a) $name; `id`"
         (Remedies(examples.plan(), {"WEBSITE_SITE_NAME": ODD}).sign_in(), "--name"),
         (Remedies(examples.plan(), PLACE | {"WEBSITE_RESOURCE_GROUP": ODD}).sign_in(), "--resource-group"),
         (TERMINAL.through_firewall(ODD), "--ip-address"),
-        (TERMINAL.upload(VaultSecret(ODD, "file")), "--name"),
-        (TERMINAL.upload(VaultSecret("name", ODD)), "--file"),
-        (TERMINAL.recover(VaultSecret(ODD, "file")), "--name"),
+        (TERMINAL.upload(stored(ODD, "file")), "--name"),
+        (TERMINAL.upload(stored("name", ODD)), "--file"),
+        (TERMINAL.recover(stored(ODD, "file")), "--name"),
         (TERMINAL.enable(ODD), "--name"),
         (TERMINAL.shared_key(ODD), "--name"),
         (TERMINAL.key_operator(ODD, ME), "--scope"),
@@ -227,3 +233,15 @@ def test_whatever_is_in_a_command_reaches_the_program_as_it_is(line: str, before
 def test_a_namespace_is_created() -> None:
     target = dataclasses.replace(examples.TARGET, namespace="apps")
     assert remedies.namespace(target) == "kubectl create namespace apps"
+
+
+def test_the_ssh_key_and_its_passphrase_are_uploaded_as_onboarding_writes_them() -> None:
+    cluster = dataclasses.replace(examples.CLUSTER, passphrase_secret="phrase")
+    passphrase = login_secrets.passphrase(cluster)
+    assert passphrase
+    uploads = [TERMINAL.upload(each) for each in (login_secrets.private_key(cluster), passphrase)]
+    assert uploads == [
+        "az keyvault secret set --vault-name myvault --name privatekey --file id_ed25519 "
+        "--content-type application/x-pem-file",
+        "az keyvault secret set --vault-name myvault --name phrase --file passphrase.txt --content-type text/plain",
+    ]
