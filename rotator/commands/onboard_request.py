@@ -8,9 +8,9 @@ from pathlib import Path
 from rotator import errors
 from rotator.azure.resource_id import ResourceId
 from rotator.delivery.errors import PrivateKeyError
-from rotator.onboarding.request import OnboardingRequest
+from rotator.onboarding.request import Master, OnboardingRequest
 from rotator.plan import host_keys, loader
-from rotator.plan.plan import Plan
+from rotator.plan.plan import Cluster, Plan
 from rotator.redaction import SecretText
 
 FINGERPRINT = "KUBERNETES_SSH_FINGERPRINT"
@@ -58,13 +58,18 @@ def make(options: OnboardOptions, environment: Mapping[str, str]) -> OnboardingR
         active_key=options.active_key,
         auto_regenerate=options.auto_regenerate,
         period=options.regeneration_period,
-        pins=plan.targets[0].cluster.pins if pinned else (),
+        masters=tuple(_master(cluster, plan, pinned=pinned) for cluster in plan.clusters),
         settings={name: given[name] for name in sorted(given) if not name.startswith(_HOST_SETTINGS)},
         ssh_key=SecretText(_read(options.ssh_key)) if options.ssh_key else None,
         passphrase=_passphrase(options.passphrase_file) if options.passphrase_file else None,
         unseen_host=options.unseen_host,
         key_rotation=options.key_rotation or plan.key_rotation_period is not None,
     )
+
+
+def _master(cluster: Cluster, plan: Plan, *, pinned: bool) -> Master:
+    targets = tuple(target for target in plan.targets if target.cluster == cluster)
+    return Master(cluster, cluster.pins if pinned else (), targets)
 
 
 def _check_options(options: OnboardOptions, plan: Plan, *, pinned: bool) -> None:
@@ -74,7 +79,11 @@ def _check_options(options: OnboardOptions, plan: Plan, *, pinned: bool) -> None
         raise errors.SettingsError([f"--regeneration-period: it must be longer than SAS_VALIDITY ({validity})"])
     if options.unseen_host and not pinned:
         raise errors.SettingsError([f"{FINGERPRINT}: --unseen-host needs it, e.g. {host_keys.EXAMPLE}"])
-    if options.passphrase_file and not plan.targets[0].cluster.passphrase_secret:
+    keys = dict.fromkeys(cluster.key_secret for cluster in plan.clusters)
+    if (options.ssh_key or options.passphrase_file) and len(keys) > 1:
+        problem = f"they are for one of {', '.join(keys)}; write these into the vault yourself"
+        raise errors.SettingsError([f"--ssh-key, --passphrase-file: {problem}"])
+    if options.passphrase_file and not any(cluster.passphrase_secret for cluster in plan.clusters):
         raise errors.SettingsError(
             ["KUBERNETES_SSH_PASSPHRASE_SECRET: name the vault secret for the passphrase, e.g. privatekey-passphrase"]
         )

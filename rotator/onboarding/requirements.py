@@ -12,7 +12,7 @@ from rotator.azure.resource_manager import ResourceManager
 from rotator.delivery.errors import HostKeyRejectedError
 from rotator.onboarding import shell_commands
 from rotator.onboarding.errors import MissingRoleError, OnboardingError, SharedKeyError
-from rotator.onboarding.request import OnboardingRequest
+from rotator.onboarding.request import Master, OnboardingRequest
 from rotator.onboarding.steps import Step, StepOutcome
 from rotator.plan import host_keys
 from rotator.plan.host_keys import HostKey
@@ -96,12 +96,12 @@ def _assign_key_operator(request: OnboardingRequest, assignee: str) -> str:
     return az_commands.assign_role(permissions.KEY_OPERATOR, scope, assignee)
 
 
-def check_host_key(request: OnboardingRequest, shown: tuple[HostKey, ...]) -> Step:
+def check_host_key(master: Master, shown: tuple[HostKey, ...]) -> Step:
     """Check that the master shows a pinned key, if any is pinned; raises HostKeyRejectedError."""
-    cluster, listed, pins = request.cluster, ", ".join(map(str, shown)), ", ".join(map(str, request.pins))
-    if not request.pins:
+    cluster, listed, pins = master.cluster, ", ".join(map(str, shown)), ", ".join(map(str, master.pins))
+    if not master.pins:
         text = f"{cluster} shows {listed}"
-    elif any(host_keys.is_pinned(key, request.pins) for key in shown):
+    elif any(host_keys.is_pinned(key, master.pins) for key in shown):
         text = f"{cluster} shows the expected {pins}"
     else:
         raise HostKeyRejectedError(

@@ -15,7 +15,8 @@ import isodate
 from rotator.azure import az_commands, permissions
 from rotator.azure.managed_account import StorageBundle
 from rotator.azure.resource_manager import ResourceManager
-from rotator.delivery.ssh import private_key
+from rotator.delivery.ssh import login_secrets, private_key
+from rotator.delivery.ssh.login_secrets import VaultSecret
 from rotator.onboarding import errors, requirements, shell_commands
 from rotator.onboarding.errors import AlreadyManagedError
 from rotator.onboarding.request import OnboardingRequest
@@ -41,20 +42,10 @@ class Task:
         return Step(self.title, outcome if self.change else StepOutcome.UNCHANGED, self.text, self.equivalent)
 
 
-@dataclasses.dataclass(frozen=True)
-class _VaultSecret:
-    """A secret in the vault, and the task that writes it; `text` describes the value without showing it."""
-
-    title: str
-    name: str
-    content_type: str
-    text: str
-
-
 class Tasks:
     """The tasks of one onboarding. A method, and a task's change, may raise a VaultError or a ResourceManagerError.
 
-    `public_key` is the SSH key's public half, once `ssh_key` has been called.
+    `public_keys` has the public half of each SSH key by its name in the vault, once `ssh_keys` has been called.
     """
 
     def __init__(
@@ -64,7 +55,9 @@ class Tasks:
         self._facts = facts
         self._resource_manager = resource_manager
         self._vault = vault
-        self.public_key = ""
+        self.public_keys: dict[str, str] = {}
+        self._held_passphrases: dict[VaultSecret, SecretText | None] = {}
+        self._passphrases: dict[VaultSecret, SecretText] = {}  # as they will be in the vault
 
     def operator_policy(self) -> Task:
         """Return the task of the operator's access policy, which the other tasks need to read the vault."""
@@ -145,39 +138,48 @@ class Tasks:
     def _url(self, *path: str) -> str:
         return "/".join((self._facts.vault.url, *path))
 
-    def ssh_key(self) -> Iterator[Task]:
-        """Yield the tasks of the SSH key and its passphrase: the operator's, else those in the vault, else new ones.
+    def ssh_keys(self) -> Iterator[Task]:
+        """Yield the tasks of each SSH key and its passphrase: the operator's, else those in the vault, else new ones.
 
-        Raises PrivateKeyError.
+        Clusters may share them. Raises PrivateKeyError.
         """
-        cluster = self._request.cluster
-        held = self._vault.secret(cluster.key_secret)
-        held_passphrase = self._vault.secret(cluster.passphrase_secret) if cluster.passphrase_secret else None
-        passphrase = self._request.passphrase or held_passphrase
-        key = self._request.ssh_key or held
-        if key is None:
-            if cluster.passphrase_secret and passphrase is None:
-                passphrase = SecretText(secrets.token_urlsafe(32))
-            key = private_key.generate(passphrase)
-        self.public_key = private_key.public_line(key, passphrase)
-        # The passphrase first: every rotation would fail with a key whose passphrase is not there yet.
-        if cluster.passphrase_secret and passphrase:
-            text = "the SSH key's passphrase"
-            secret = _VaultSecret("SSH passphrase", cluster.passphrase_secret, "text/plain", text)
-            yield self._write_secret(secret, passphrase, held_passphrase)
-        secret = _VaultSecret("SSH key", cluster.key_secret, "application/x-pem-file", self.public_key)
-        yield self._write_secret(secret, key, held)
+        for cluster in (master.cluster for master in self._request.masters):
+            if cluster.key_secret not in self.public_keys:
+                yield from self._ssh_key(login_secrets.private_key(cluster), login_secrets.passphrase(cluster))
 
-    def _write_secret(self, secret: _VaultSecret, value: SecretText, held: SecretText | None) -> Task:
+    def _ssh_key(self, secret: VaultSecret, passphrase_secret: VaultSecret | None) -> Iterator[Task]:
+        held = self._vault.secret(secret.name)
+        key, passphrase = self._request.ssh_key or held, self._request.passphrase
+        if passphrase_secret:
+            passphrase = self._passphrase(passphrase_secret, is_new_key=key is None)
+        key = key or private_key.generate(passphrase)
+        self.public_keys[secret.name] = private_key.public_line(key, passphrase)
+        # The passphrase first: every rotation would fail with a key whose passphrase is not there yet.
+        if passphrase_secret and passphrase and passphrase_secret not in self._passphrases:
+            self._passphrases[passphrase_secret] = passphrase
+            held_passphrase = self._held_passphrases[passphrase_secret]
+            yield self._write_secret(passphrase_secret, "the SSH key's passphrase", passphrase, held_passphrase)
+        yield self._write_secret(secret, self.public_keys[secret.name], key, held)
+
+    def _passphrase(self, secret: VaultSecret, *, is_new_key: bool) -> SecretText | None:
+        """Return what the secret will hold: a new passphrase only for a new key."""
+        if secret in self._passphrases:
+            return self._passphrases[secret]
+        held = self._held_passphrases[secret] = self._vault.secret(secret.name)
+        found = self._request.passphrase or held
+        return SecretText(secrets.token_urlsafe(32)) if found is None and is_new_key else found
+
+    def _write_secret(self, secret: VaultSecret, text: str, value: SecretText, held: SecretText | None) -> Task:
+        """Return the task that writes a secret; `text` describes its value without showing it."""
         name = secret.name
         command = az_commands.set_secret(self._facts.vault.name, name, "<file>")
         if held is not None and held.reveal() == value.reveal():
-            return Task(secret.title, f"{name}: {secret.text}", command, None)
+            return Task(secret.title, f"{name}: {text}", command, None)
 
         def write() -> None:
             self._vault.write_secret(name, value, secret.content_type)
 
-        return Task(secret.title, f"write {name}: {secret.text}", command, write)
+        return Task(secret.title, f"write {name}: {text}", command, write)
 
     def app_settings(self, settings: Mapping[str, str]) -> Iterator[Task]:
         """Yield the task that sets the app settings that differ from `settings`, where there is a function app."""
