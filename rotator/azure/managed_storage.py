@@ -20,6 +20,7 @@ from rotator.azure import key_vault
 from rotator.azure import managed_account as managed
 from rotator.azure.errors import ManagedAccountNotFoundError, VaultConflictError, VaultSecretNotFoundError
 from rotator.azure.managed_account import StorageBundle
+from rotator.azure.permissions import Permission
 from rotator.event_log import Event
 from rotator.plan.plan import ManagedAccount
 from rotator.redaction import SecretText
@@ -88,7 +89,7 @@ class ManagedStorage:
     def stored(self, definition: SasDefinition) -> StoredDefinition:
         """Read the SAS definition of that name; one that is missing differs."""
         what = f"SAS definition {definition.name!r}"
-        found = self._client.get(self._definition_path(definition), "storage getsas", what)
+        found = self._client.get(self._definition_path(definition), Permission.STORAGE_GETSAS, what)
         if found is None:
             return StoredDefinition(differs=True, tags={}, validity=None)
         lifetime = untrusted.span(found.get("validityPeriod"))
@@ -109,7 +110,7 @@ class ManagedStorage:
 
     def managed(self) -> StorageBundle:
         """Read the vault's record of the managed account; raises VaultForbiddenError where that may not be read."""
-        found = self._client.get(self._path, "storage get", self._what)
+        found = self._client.get(self._path, Permission.STORAGE_GET, self._what)
         if found is None:
             missing = f"{self._client.host} knows no {self._what}"
             raise ManagedAccountNotFoundError(missing, remedy=self._client.onboard_remedy())
@@ -121,10 +122,8 @@ class ManagedStorage:
         The vault does so on behalf of the caller, who needs Storage Account Key Operator too
         (https://learn.microsoft.com/rest/api/keyvault/, RegenerateStorageAccountKey).
         """
-        body = {"keyName": key}
-        self._client.send(
-            "POST", f"{self._path}/regeneratekey", "storage regeneratekey", f"{key} of {self._what}", body, once=True
-        )
+        path, what = f"{self._path}/regeneratekey", f"{key} of {self._what}"
+        self._client.send("POST", path, Permission.STORAGE_REGENERATEKEY, what, {"keyName": key}, once=True)
 
     def may_store(self, definition: SasDefinition) -> bool:
         """Raise VaultForbiddenError unless the SAS definition may be set; changes nothing.
@@ -133,7 +132,7 @@ class ManagedStorage:
         """
         what = f"SAS definition {definition.name!r}"
         try:
-            self._client.check_permission("PUT", self._definition_path(definition), "storage setsas", what)
+            self._client.check_permission("PUT", self._definition_path(definition), Permission.STORAGE_SETSAS, what)
         except key_vault.SoftDeletedError:
             self._may_recover(what)
             return True
@@ -148,12 +147,12 @@ class ManagedStorage:
         """
         path = f"/deletedstorage/{self._account.name}/sas/nothing{secrets.token_hex(8)}/recover"
         with contextlib.suppress(ManagedAccountNotFoundError):
-            self._client.send("POST", path, "storage recover", f"soft-deleted {what}", once=True)
+            self._client.send("POST", path, Permission.STORAGE_RECOVER, f"soft-deleted {what}", once=True)
 
     def may_regenerate(self) -> None:
         """Raise VaultForbiddenError unless keys may be regenerated; changes nothing."""
         self._client.check_permission(
-            "POST", f"{self._path}/regeneratekey", "storage regeneratekey", f"keys of {self._what}"
+            "POST", f"{self._path}/regeneratekey", Permission.STORAGE_REGENERATEKEY, f"keys of {self._what}"
         )
 
     @property
@@ -191,7 +190,7 @@ class ManagedStorage:
                     known |= self.stored(definition).tags
                     body["tags"] = {**known, **tags}  # what is pending is a tag
                 try:
-                    self._client.send("PUT", self._definition_path(definition), "storage setsas", what, body)
+                    self._client.send("PUT", self._definition_path(definition), Permission.STORAGE_SETSAS, what, body)
                 except key_vault.SoftDeletedError:
                     changing = True
                     known |= self._recover(definition, what)
@@ -209,7 +208,7 @@ class ManagedStorage:
         event_log.log(logger, logging.INFO, Event.SAS_DEFINITION_RECOVERING, what=what, reason="it is soft-deleted")
         path = f"/deletedstorage/{self._account.name}/sas/{definition.name}/recover"
         with contextlib.suppress(ManagedAccountNotFoundError, VaultConflictError):
-            found = self._client.send("POST", path, "storage recover", f"soft-deleted {what}")
+            found = self._client.send("POST", path, Permission.STORAGE_RECOVER, f"soft-deleted {what}")
             return untrusted.texts(found.get("tags"))
         return {}
 

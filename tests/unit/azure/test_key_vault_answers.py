@@ -101,8 +101,17 @@ def test_answer_that_is_no_object_is_not_a_vaults(storage: ManagedStorage, value
         storage.managed()
 
 
-def test_list_without_an_end_ends(store: vault_setup.VaultSetup) -> None:
-    answers.status, answers.value = 200, {"value": [5, {"id": 5}], "nextLink": "https://other.example.com/storage?t=1"}
+def test_list_without_an_end_ends(store: vault_setup.VaultSetup, url: str) -> None:
+    answers.status, answers.value = 200, {"value": [5, {"id": 5}], "nextLink": f"{url}/storage?t=1"}
     before = answers.asked
-    assert store.name_of("/subscriptions/1") is None
+    with pytest.raises(VaultError, match="lists its managed accounts on more than 100 pages"):
+        store.name_of("/subscriptions/1")
     assert answers.asked - before <= 101
+
+
+def test_a_list_that_goes_on_elsewhere_is_not_followed(store: vault_setup.VaultSetup) -> None:
+    answers.status, answers.value = 200, {"value": [], "nextLink": "https://other.example.com/storage?t=1"}
+    before = answers.asked
+    with pytest.raises(VaultError, match="names a next page on another host"):
+        store.name_of("/subscriptions/1")
+    assert answers.asked - before <= 2
