@@ -40,7 +40,7 @@ from rotator.azure.errors import (
     VaultUnreachableError,
 )
 from rotator.azure.key_vault_refusals import Answer, Cause
-from rotator.plan.plan import ManagedAccount
+from rotator.plan.account import Account
 from rotator.redaction import SecretText
 
 # Pinned: a later default of the SDK may be a service version without the storage operations.
@@ -61,7 +61,7 @@ class SoftDeletedError(VaultConflictError):
 class VaultClient:
     """One vault, as one identity. Every method raises IdentityError or a VaultError."""
 
-    def __init__(self, account: ManagedAccount, credential: TokenCredential) -> None:
+    def __init__(self, account: Account, credential: TokenCredential) -> None:
         self.account = account
         self.host = account.host
         self._credential = credential

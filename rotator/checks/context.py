@@ -12,15 +12,15 @@ from rotator.checks.remedies import Remedies
 from rotator.delivery.ssh.connection import SshConnector
 from rotator.issuers.interface import KeyLister, Prover, SecretStore
 from rotator.issuers.keyvault import VaultOperations
+from rotator.plan.account import Grant
 from rotator.plan.plan import Plan
 from rotator.rotation.account import AccountReader
-from rotator.sas import SasDefinition
 
 
 class VaultProbe(VaultOperations, SecretStore, Protocol):
     """A vault whose permissions can be checked without changing anything."""
 
-    def may_store(self, definition: SasDefinition) -> bool:
+    def may_store(self, definition: Grant) -> bool:
         """Whether the definition must be recovered before it is set; raises VaultForbiddenError unless it may be."""
 
     def may_regenerate(self) -> None:

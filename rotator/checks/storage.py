@@ -12,6 +12,7 @@ from rotator.checks.kubernetes_secret import LiveSecretRead
 from rotator.checks.runner import AlreadyReportedError, Check, Found, Results
 from rotator.checks.vault_permissions import DefinitionRead, PrivateKeyRead
 from rotator.delivery import manifest
+from rotator.issuers import sas_check
 from rotator.sas import Sas
 
 _WITHOUT_KEYS = "KeyBasedAuthenticationNotPermitted"
@@ -31,7 +32,7 @@ class SasMinted(Check[Sas]):
         differs = results.of(DefinitionRead).differs
         minted = self._mint(report, differs=differs)
         try:
-            sas.check(minted, self.plan.definition, self.context.clock())
+            sas_check.check(minted, self.plan.definition, self.context.clock())
         except errors.SasError as error:
             if not differs:
                 raise

@@ -16,9 +16,10 @@ from typing import Any
 from rotator import errors, sas, timestamps, untrusted
 from rotator.delivery import owners
 from rotator.delivery.errors import DeliveryError, NotOursError
+from rotator.plan.account import Grant
 from rotator.plan.plan import Encoding, Target
 from rotator.redaction import SecretText
-from rotator.sas import Sas, SasDefinition
+from rotator.sas import Sas
 
 EXPIRES = "rotator/expires"
 ROTATED = "rotator/rotated"
@@ -86,7 +87,7 @@ class DesiredSecret:
     """
 
     sas: Sas
-    definition: SasDefinition
+    definition: Grant
     run: str
     now: datetime.datetime
     signing_key: str | None = None

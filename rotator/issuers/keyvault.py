@@ -17,12 +17,14 @@ from rotator.azure.account_keys import AccountKeys
 from rotator.azure.errors import VaultForbiddenError
 from rotator.azure.managed_account import StorageBundle
 from rotator.azure.managed_storage import StoredDefinition
+from rotator.issuers import sas_check
 from rotator.issuers.account_state import AccountState
 from rotator.issuers.interface import KeyLister
-from rotator.plan.loader import MARGIN
+from rotator.plan.account import Grant
+from rotator.plan.consistency import MARGIN
 from rotator.plan.plan import Plan
 from rotator.redaction import SecretText
-from rotator.sas import Sas, SasDefinition
+from rotator.sas import Sas
 
 _MINTS = 3  # as often as the active key may change while one SAS is issued
 
@@ -30,13 +32,13 @@ _MINTS = 3  # as often as the active key may change while one SAS is issued
 class VaultOperations(Protocol):
     """What the vault does for its managed storage account. Raises IdentityError or a VaultError."""
 
-    def stored(self, definition: SasDefinition) -> StoredDefinition:
+    def stored(self, definition: Grant) -> StoredDefinition:
         """Read the definition as the vault has it."""
 
-    def store(self, definition: SasDefinition, tags: Mapping[str, str]) -> None:
+    def store(self, definition: Grant, tags: Mapping[str, str]) -> None:
         """Set the definition, with these tags and no others."""
 
-    def mint(self, definition: SasDefinition) -> SecretText:
+    def mint(self, definition: Grant) -> SecretText:
         """Get a fresh SAS."""
 
     def managed(self) -> StorageBundle:
@@ -106,7 +108,7 @@ class KeyVaultIssuer:
             if attempt:
                 self._sleep(1.0)
             issued = self.mint()
-            sas.check(issued, self._definition, self._clock())
+            sas_check.check(issued, self._definition, self._clock())
             if state.active is None:
                 return issued, None
             if state.keys is not None and state.signer(issued) == state.active:

@@ -25,7 +25,7 @@ from rotator.azure.errors import (
 from rotator.azure.identity import TokenCredential
 from rotator.azure.managed_account import StorageBundle, parse
 from rotator.onboarding import errors
-from rotator.plan.plan import ManagedAccount
+from rotator.plan.account import Account
 from rotator.redaction import SecretText
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class VaultSetup:
 
     def __init__(
         self,
-        account: ManagedAccount,
+        account: Account,
         credential: TokenCredential,
         *,
         sleep: Callable[[float], None] = time.sleep,

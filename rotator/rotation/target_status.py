@@ -14,7 +14,7 @@ from rotator.delivery.manifest import LiveSecret
 from rotator.issuers.account_state import AccountState
 from rotator.issuers.interface import Prover
 from rotator.plan import schedule
-from rotator.plan.loader import MARGIN
+from rotator.plan.consistency import MARGIN
 from rotator.plan.plan import Plan, Target
 from rotator.reporting import report
 from rotator.reporting.report import Failed

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rotator.commands import onboard
-from rotator.plan.settings import Settings
+from rotator.plan import loader
 from tests.unit.test_errors import CLASSES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,7 +53,7 @@ def anchors(path: Path) -> set[str]:
 
 
 def settings() -> set[str]:
-    return {str(field.alias) for field in Settings.model_fields.values()}
+    return set(loader.NAMES)
 
 
 def azd_variables() -> set[str]:

@@ -7,8 +7,8 @@ from typing import TypeVar
 from rotator.azure.permissions import Principal
 from rotator.checks.context import Context
 from rotator.delivery.ssh.connection import SshConnector
+from rotator.plan.account import Grant
 from rotator.rotation.account import AccountReader
-from rotator.sas import SasDefinition
 from tests.fakes.services import Vault
 from tests.fakes.world import World
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 class ProbedVault(Vault):
     """A VaultProbe that would do whatever it is asked to."""
 
-    def may_store(self, definition: SasDefinition) -> bool:
+    def may_store(self, definition: Grant) -> bool:
         with self._calls.call("may store"):
             assert definition
             return False
