@@ -83,12 +83,6 @@ def test_links_lead_somewhere(document: str) -> None:
         assert not anchor or anchor in anchors(path), (path, anchor)
 
 
-def test_readme_explains_each_setting_and_no_other() -> None:
-    first_cells = re.findall(r"^\| (`.*?) \|", section("README.md", "Settings"), re.MULTILINE)
-    named = re.findall(r"`(\w+)`", " ".join(first_cells))
-    assert set(named) == settings()
-
-
 @pytest.mark.parametrize("document", ["docs/deploy.md", "docs/upgrade.md"])
 def test_variables_are_ones_that_something_reads_or_writes(document: str) -> None:
     outputs = set(re.findall(r"^output (\w+)", text("infra/main.bicep"), re.MULTILINE))
