@@ -14,7 +14,9 @@ from pathlib import Path
 import paramiko
 
 from rotator import sas
-from rotator.delivery import deliver, manifest
+from rotator.delivery import manifest
+from rotator.delivery.interface import Write, unfenced
+from rotator.delivery.ssh.channel import SshChannel
 from rotator.delivery.ssh.connection import SshConnector
 from rotator.plan import loader
 from rotator.plan.account import Grant
@@ -81,8 +83,10 @@ def ours(bench: Bench, strategy: Strategy) -> None:
     token = SecretText(bench.token())
     definition = Grant(name="bench")
     order = manifest.DesiredSecret(sas.parse(token), definition, "bench", datetime.datetime.now(datetime.UTC))
-    with SshConnector().connect(target.cluster, SecretText(bench.key_file.read_text()), None) as shell:
-        deliver.deliver(shell, target, _ANYTHING, order)
+    with SshConnector().open_shell(target.cluster, SecretText(bench.key_file.read_text()), None) as shell:
+        (done,) = SshChannel(shell).write([Write(target, _ANYTHING, order)], unfenced)
+    if isinstance(done, Exception):
+        raise done
 
 
 # The first look at the Secret is the plan's, not the delivery's; the delivery looks again by itself.

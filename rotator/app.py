@@ -21,11 +21,11 @@ from rotator.plan import loader
 from rotator.plan.plan import Plan
 from rotator.reporting import publish
 from rotator.reporting import report as reports
-from rotator.reporting.report import Report, TargetReport
+from rotator.reporting.report import Report, TargetReport, Trigger
 from rotator.reporting.status import LastKnown, Status
 from rotator.rotation import state, target_status
-from rotator.rotation.keys import due
-from rotator.rotation.keys.rotate import KeyRotation
+from rotator.rotation.keys import rotate as key_rotation
+from rotator.rotation.keys import task as key_task
 from rotator.rotation.lock import RunLock, acquire
 from rotator.rotation.request import Request
 from rotator.rotation.run import Run
@@ -118,10 +118,18 @@ def _run(
             warnings=run_lock.warnings,
             reported=reported,
         )
-        keys = KeyRotation(run)
-        if request.operation is None:
-            return keys.rotate_and_resume(scheduled=request.trigger == "timer")
-        return dataclasses.replace(keys.run_operation(request.operation, forced=request.forced), forced=request.forced)
+        return carry_out(run, request)
+
+
+def carry_out(run: Run, request: Request) -> Report:
+    """Do what was requested. The account's keys enter where it names an operation, or one may be pending or due."""
+    if request.operation is not None:
+        done = key_rotation.run_operation(run, request.operation, forced=request.forced)
+        return dataclasses.replace(done, forced=request.forced)
+    scheduled = request.trigger == Trigger.TIMER
+    if key_task.is_possible(run.plan, run.account, scheduled=scheduled):
+        return key_rotation.rotate_and_resume(run, scheduled=scheduled)
+    return run.rotate()
 
 
 def plan(*, forced: bool = False, environment: Mapping[str, str] = os.environ) -> Report:
@@ -129,11 +137,11 @@ def plan(*, forced: bool = False, environment: Mapping[str, str] = os.environ) -
     _prepare_logs()
     found = loader.load(environment)
     with _scrubbed_errors(), _credential(found) as credential, _services(found, credential) as services:
-        run = Run(found, services, trigger="plan", forced=forced)
+        run = Run(found, services, trigger=Trigger.PLAN, forced=forced)
         tags = run.account.state().entries
         # In these cases a run reads the keys before it reads the targets.
         report = None if tags.get(state.PENDING_TAG) or found.key_rotation_period else run.preview()
-        key, warnings = due.preview(found, run.account, services.clock())
+        key, warnings = key_task.preview(found, run.account, services.clock())
         report = report or run.preview()
     return dataclasses.replace(report, key=key, warnings=report.warnings + warnings)
 
@@ -143,7 +151,7 @@ def status(*, environment: Mapping[str, str] = os.environ) -> Status:
     _prepare_logs()
     found = loader.load(environment)
     with (
-        _reporting("status", "status", environment),
+        _reporting(Trigger.STATUS, "status", environment),
         _scrubbed_errors(),
         _credential(found) as credential,
         _services(found, credential) as services,
@@ -186,7 +194,7 @@ def check(
     found = loader.load(environment)
     from rotator.checks import checkup
 
-    with _reporting("check", "check", environment), _scrubbed_errors(), _credential(found) as credential:
+    with _reporting(Trigger.CHECK, "check", environment), _scrubbed_errors(), _credential(found) as credential:
         seconds = checkup.PROOF_SECONDS if proof_seconds is None else proof_seconds
         return checkup.check(found, credential, environment, announce or runner.NoProgress(), proof_seconds=seconds)
 

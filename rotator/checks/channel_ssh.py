@@ -10,10 +10,11 @@ from rotator.checks.findings import Level, Reporter
 from rotator.checks.runner import AlreadyReportedError, Check, Results
 from rotator.checks.vault_permissions import PassphraseRead, PrivateKeyRead
 from rotator.delivery.errors import AuthenticationRejectedError, PrivateKeyError, SecondFactorError
-from rotator.delivery.interface import Result, Shell
-from rotator.delivery.ssh import kubectl, outcomes, private_key, remote_output
+from rotator.delivery.ssh import private_key, remote_output, script, write_results
 from rotator.delivery.ssh.connection import VerifiedConnection
+from rotator.delivery.ssh.script import Step
 from rotator.delivery.ssh.session_queue import QueuedShell
+from rotator.delivery.ssh.shell import Result, Shell
 from rotator.plan import host_keys
 from rotator.plan.host_keys import HostKey
 from rotator.plan.plan import Plan
@@ -119,12 +120,12 @@ class ScriptRunnable(Check[None]):
         """Run the script with `false` for kubectl and without a manifest, so that it changes nothing."""
         mark = f"rotator-{secrets.token_hex(8)}"
         result = run_remotely(results, kubectl_probe.delivery_script(self.target, mark))
-        answer = kubectl.parse(result.stdout, mark)
-        if answer.has(kubectl.READY):
+        answer = script.parse(result.stdout, mark)
+        if answer.has(Step.READY):
             report(Level.OK, "a delivery's script runs, with mktemp and mkfifo")
             return
-        if outcomes.lacks_requirement(answer):
-            error = outcomes.start_error(answer, result.status, result.stderr, self.target)
+        if write_results.lacks_requirement(answer):
+            error = write_results.start_error(answer, result.status, result.stderr, self.target)
             report(Level.FAILURE, str(error), error.remedy)
             return  # later checks do without what is missing
         self._report_shell(result, report)

@@ -9,8 +9,9 @@ from typing import Protocol
 from rotator.azure.host_storage.probe import HostStorageProbe
 from rotator.azure.permissions import Principal
 from rotator.checks.remedies import Remedies
+from rotator.delivery.interface import SecretStore
 from rotator.delivery.ssh.connection import SshConnector
-from rotator.issuers.interface import KeyLister, Prover, SecretStore
+from rotator.issuers.interface import KeyLister, Prover
 from rotator.issuers.keyvault import VaultOperations
 from rotator.plan.account import Grant
 from rotator.plan.plan import Plan

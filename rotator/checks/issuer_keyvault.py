@@ -13,7 +13,7 @@ from rotator.checks.vault_permissions import DefinitionRead, DefinitionWritable,
 from rotator.issuers import keyvault
 from rotator.plan.plan import Plan
 from rotator.rotation import state
-from rotator.rotation.keys import due
+from rotator.rotation.keys import task
 
 
 class AccountManaged(Check[StorageBundle]):
@@ -120,7 +120,7 @@ class KeysListed(Check[None]):
         storage_settings.check(self.context.environment, managed.account)
         keys = self.context.key_lister.keys(managed.resource_id)
         account = keyvault.account_state(results.of(DefinitionRead), managed, keys)
-        reason = due.due_by_age(self.plan, account, self.context.clock())
+        reason = task.due_by_age(self.plan, account, self.context.clock())
         made = (f"{key.name} of {timestamps.text(key.created) if key.created else '?'}" for key in keys.keys)
         report(Level.OK, f"{', '.join(made)}; {f'due: {reason}' if reason else 'none is due'}")
 

@@ -12,7 +12,7 @@ import re
 from rotator.delivery import manifest
 from rotator.delivery.interface import WriteMethod
 from rotator.delivery.manifest import DesiredSecret, Document, LiveSecret
-from rotator.delivery.ssh import kubectl
+from rotator.delivery.ssh import kubectl, script
 from rotator.plan.account import Grant
 from rotator.plan.plan import Cluster, Strategy, Target
 from rotator.redaction import SecretText
@@ -58,7 +58,7 @@ def delivery_script(target: Target, mark: str) -> str:
     """
     harmless = dataclasses.replace(target.cluster, kubectl=("false",))
     what = WriteMethod.UPDATE if target.strategy is Strategy.APPLY else WriteMethod.RECREATE
-    return kubectl.write_command(dataclasses.replace(target, cluster=harmless), what, mark)
+    return script.command(dataclasses.replace(target, cluster=harmless), what, mark)
 
 
 def client_version(cluster: Cluster) -> str:
@@ -82,7 +82,7 @@ def dry_run(target: Target, verb: str, document: Document | None = None) -> tupl
 
     Without a document it only shows who is refused: the API server authorizes before it reads what is sent.
     """
-    path = f"/api/v1/namespaces/{target.namespace}/secrets"
+    path = kubectl.secrets_path(target)
     one, options = f"{path}/{target.secret}", f"{kubectl.command_line(target.cluster)}"
     body = SecretText(json.dumps(document or {}))
     return {

@@ -7,15 +7,16 @@ from rotator.checks import kubectl_probe, remedies
 from rotator.checks.channel_ssh import ScriptRunnable, run_remotely
 from rotator.checks.findings import Level, Reporter
 from rotator.checks.runner import AlreadyReportedError, Check, Results
+from rotator.delivery import merge
 from rotator.delivery.errors import KubectlMissingError, NamespaceMissingError
-from rotator.delivery.interface import Result
-from rotator.delivery.ssh import kubectl, kubectl_errors, outcomes
+from rotator.delivery.ssh import kubectl, kubectl_errors
+from rotator.delivery.ssh.shell import Result
 from rotator.plan.plan import Target
 
 
 def error_for(result: Result, target: Target) -> errors.RotatorError:
     """Return the error that kubectl's output means; a check has changed nothing."""
-    return kubectl_errors.explain(result.status, result.stderr, target, outcomes.UNCHANGED)
+    return kubectl_errors.explain(result.status, result.stderr, target, merge.UNCHANGED)
 
 
 class KubectlFound(Check[None]):

@@ -11,7 +11,7 @@ from rotator.checks.findings import Level, Reporter
 from rotator.checks.kubernetes import ApiServerReachable, NamespaceFound, error_for
 from rotator.checks.runner import AlreadyReportedError, Check, DependencyError, Found, Results
 from rotator.checks.vault_permissions import DefinitionRead, ManagedAccountRead
-from rotator.delivery import deliver
+from rotator.delivery import merge
 from rotator.delivery.errors import (
     ConflictError,
     DryRunUnsupportedError,
@@ -22,7 +22,7 @@ from rotator.delivery.errors import (
 )
 from rotator.delivery.interface import WriteMethod
 from rotator.delivery.manifest import LiveSecret
-from rotator.delivery.ssh import kubectl
+from rotator.delivery.ssh import channel, kubectl
 from rotator.issuers import keyvault
 from rotator.issuers.account_state import AccountState
 from rotator.plan.plan import Plan, Strategy
@@ -85,8 +85,8 @@ class LiveSecretRead(SecretCheck[LiveSecret | None]):
     def run(self, results: Results, report: Reporter) -> LiveSecret | None:
         """Read it, and report whether a new SAS is due."""
         results.require(MayGet, NamespaceFound)
-        live = deliver.observe(results.of(LoggedIn), self.target)
-        if deliver.choose_method(self.target, live) is WriteMethod.RECREATE and self.target.strategy is Strategy.APPLY:
+        live = channel.read(results.of(LoggedIn), self.target)
+        if merge.choose_method(self.target, live) is WriteMethod.RECREATE and self.target.strategy is Strategy.APPLY:
             # It is immutable, or of another type: not even `apply` changes it in place.
             with contextlib.suppress(AlreadyReportedError):
                 self.require_verb("delete", results, report)
@@ -137,7 +137,7 @@ class _MayWrite(SecretCheck[None]):
             live = results.of(LiveSecretRead)
         except DependencyError:
             return True
-        return self.verb in kubectl_probe.NEEDED_VERBS[deliver.choose_method(self.target, live)]
+        return self.verb in kubectl_probe.NEEDED_VERBS[merge.choose_method(self.target, live)]
 
 
 class MayCreate(_MayWrite):
@@ -168,7 +168,7 @@ class DryRunAccepted(Check[None]):
         results.require(NamespaceFound)
         live = results.of(LiveSecretRead)
         # An update needs no more room than the Secret has.
-        act = deliver.choose_method(self.target, live)
+        act = merge.choose_method(self.target, live)
         updates = act is WriteMethod.UPDATE
         results.require(MayUpdate if updates else MayCreate)
         document = kubectl_probe.empty_secret(self.target, live, self.plan.definition, self.context.clock())

@@ -12,7 +12,7 @@ from rotator import app, errors
 from rotator.commands import error_output, interrupts, options, printing, status_line, tables
 from rotator.commands.options import OutputOptions
 from rotator.commands.status_line import StatusLine
-from rotator.reporting.report import Failed, KeyReport, Report, Rotated, TargetReport, Unchanged, WouldRotate
+from rotator.reporting.report import Failed, KeyReport, Report, Rotated, TargetReport, Trigger, Unchanged, WouldRotate
 from rotator.rotation.state import Operation
 
 if TYPE_CHECKING:
@@ -89,7 +89,9 @@ def user_and_host() -> str:
 
 
 def _rotation(operation: Operation | None, *, forced: bool, leased: bool) -> Callable[[], Report]:
-    return lambda: app.rotate(trigger="cli", asked_by=user_and_host(), forced=forced, operation=operation, lease=leased)
+    return lambda: app.rotate(
+        trigger=Trigger.CLI, asked_by=user_and_host(), forced=forced, operation=operation, lease=leased
+    )
 
 
 def _run(action: Callable[[], Report], output: OutputOptions, *, reads: bool = False) -> None:
@@ -156,7 +158,7 @@ def _expiry_and_reason(target: TargetReport) -> tuple[str, str]:
 
 def _summary(report: Report) -> str:
     seconds = (report.finished - report.started).total_seconds()
-    if report.trigger == "plan":
+    if report.trigger == Trigger.PLAN:
         definition = "would be set" if report.definition_changed else "is as wanted"
         return f"plan only: nothing was changed; the SAS definition {definition}"
     definition = "; the SAS definition was set" if report.definition_changed else ""

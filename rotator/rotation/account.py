@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from rotator import errors
+from rotator.azure.errors import ResourceManagerError, VaultForbiddenError
 from rotator.azure.managed_account import blob_suffix
 from rotator.issuers.account_state import AccountState
 from rotator.plan.plan import Plan
@@ -51,6 +52,14 @@ class AccountReader:
         """List the account's keys too, from now on."""
         self._keyed = True
         return self.refresh()
+
+    def with_keys_if_allowed(self) -> AccountState:
+        """Read the account state, with the keys where these may be listed; raises as `state` does."""
+        try:
+            return self.with_keys()
+        except (ResourceManagerError, VaultForbiddenError):
+            self.without_keys()
+            return self.state()
 
     def without_keys(self) -> None:
         """Stop listing the account's keys."""

@@ -11,7 +11,7 @@ from rotator.rotation import state
 from rotator.rotation.account import AccountReader
 from rotator.rotation.services import Services
 from rotator.sas import Sas
-from rotator.stopwatch import Stopwatch
+from rotator.stopwatch import Step, Stopwatch
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Issuance:
 
     def _issue_once(self, stopwatch: Stopwatch) -> IssuedSas:
         definition = self._plan.definition
-        with stopwatch.step("issue"):
+        with stopwatch.step(Step.ISSUE):
             if not self.account.state().prepared:
                 self._services.fence()
                 self._services.issuer.prepare()
@@ -87,7 +87,7 @@ class Issuance:
             definition=definition.label,
             signing_key=signer,
         )
-        with stopwatch.step("prove"):
+        with stopwatch.step(Step.PROVE):
             proof, warnings = self._prove(issued)
         return IssuedSas(issued, signer, proof, warnings)
 

@@ -20,11 +20,10 @@ from rotator.reporting import report
 from rotator.reporting.report import Failed
 from rotator.reporting.status import LastKnown, State, Status, TargetStatus
 from rotator.rotation import due, state
-from rotator.rotation.keys import due as keys_due
 from rotator.rotation.run import Observed, Run
 from rotator.rotation.services import Services
 from rotator.sas import Sas
-from rotator.stopwatch import Stopwatch
+from rotator.stopwatch import Step, Stopwatch
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +35,7 @@ LastKnownReader = Callable[[Collection[str]], Mapping[str, LastKnown]]
 
 def read(plan: Plan, services: Services, recall: LastKnownReader | None = None) -> Status:
     """Read every target. One that cannot be read fails nothing: the status has what `recall` still knows of it."""
-    run = Run(plan, services, trigger="status", forced=False)
+    run = Run(plan, services, trigger=report.Trigger.STATUS, forced=False)
     account_state, warnings = _account_state(run, plan)
     observed: Observed = run.observe()
     refusals, untried = _try_all(run, plan, services, observed)
@@ -185,7 +184,7 @@ def _try_all(
     }
     now = services.clock()
     living = {target: sas for target, sas in found.items() if sas and sas.expiry > now}
-    with Stopwatch().step("prove"):
+    with Stopwatch().step(Step.PROVE):
         return refusals(living, services.prover, endpoint)
 
 
@@ -202,7 +201,7 @@ def _account_state(run: Run, plan: Plan) -> tuple[AccountState | None, tuple[str
         text = account_state.entries.get(state.PENDING_TAG)
         # As in a run, the keys are listed only where they may be regenerated.
         if text or plan.key_rotation_period:
-            account_state = keys_due.read_state(run.account)
+            account_state = run.account.with_keys_if_allowed()
     except errors.RotatorError as error:  # the clusters can be read without it
         return None, (f"the vault could not be read: {error}",)
     return account_state, _unfinished(account_state) + run.account.warnings

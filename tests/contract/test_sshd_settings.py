@@ -65,12 +65,12 @@ def sshd(*options: str) -> Iterator[Cluster]:
 
 
 def works(cluster: Cluster) -> bool:
-    with SshConnector().connect(cluster, KEY, None) as shell:
+    with SshConnector().open_shell(cluster, KEY, None) as shell:
         return shell.start("echo works", seconds=20).finish().stdout == "works\n"
 
 
 def failing(cluster: Cluster) -> SshError:
-    with pytest.raises(SshError) as caught, SshConnector(sleep=lambda _: None).connect(cluster, KEY, None):
+    with pytest.raises(SshError) as caught, SshConnector(sleep=lambda _: None).open_shell(cluster, KEY, None):
         pass
     return caught.value
 
@@ -172,7 +172,7 @@ def test_a_full_sshd_is_quoted_and_waited_for_once() -> None:
             waiting.close()
             time.sleep(seconds)
 
-        with SshConnector(sleep=pause).connect(cluster, KEY, None):
+        with SshConnector(sleep=pause).open_shell(cluster, KEY, None):
             pass
         assert slept == [2.0]
 

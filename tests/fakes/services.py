@@ -9,12 +9,15 @@ from rotator.azure.account_keys import AccountKey, AccountKeys
 from rotator.azure.errors import StillAcceptedError, StorageRefusedError, VaultForbiddenError
 from rotator.azure.managed_account import StorageBundle
 from rotator.azure.managed_storage import StoredDefinition
-from rotator.delivery.interface import Result, Running, Shell
+from rotator.delivery.interface import Channel, SecretStore
+from rotator.delivery.ssh.channel import SshChannel
+from rotator.delivery.ssh.shell import Result, Running
 from rotator.plan.account import Grant
 from rotator.plan.plan import Cluster
 from rotator.redaction import SecretText
 from rotator.rotation import state
 from rotator.sas import Sas
+from rotator.stopwatch import Step, Stopwatch
 from tests.fakes.account import Account
 from tests.fakes.examples import LONG_AGO, RESOURCE_ID
 from tests.fakes.master import Master
@@ -202,16 +205,19 @@ class Network:
         self.open = 0
 
     @contextlib.contextmanager
-    def connect(self, cluster: Cluster, key: SecretText, passphrase: SecretText | None) -> Iterator[Shell]:
+    def connect(self, cluster: Cluster, secrets: SecretStore, stopwatch: Stopwatch) -> Iterator[Channel]:
+        with stopwatch.step(Step.VAULT):
+            key = secrets.secret(cluster.key_secret)
+            passphrase = secrets.secret(cluster.passphrase_secret) if cluster.passphrase_secret else None
         phrase = passphrase.reveal() if passphrase else None
         self.connections.append((cluster.host, key.reveal(), phrase))
-        with self._calls.call("connect"):
+        with stopwatch.step(Step.CONNECT), self._calls.call("connect"):
             for name in (cluster.host, str(cluster)):
                 if name in self.failing:
                     raise anew(self.failing[name])
         self.open += 1
         try:
-            yield _Line(self._calls, self.masters[cluster.host])
+            yield SshChannel(_Line(self._calls, self.masters[cluster.host]))
         finally:
             self.open -= 1
 

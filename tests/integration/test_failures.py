@@ -18,9 +18,9 @@ import pytest
 from rotator import app, errors
 from rotator.azure import identity
 from rotator.delivery.errors import CommandKilledError, ConnectionLostError, OutputUnboundedError, TimedOutError
-from rotator.delivery.interface import Result
 from rotator.delivery.ssh.connection import SshConnector
 from rotator.delivery.ssh.handshake import Timeouts
+from rotator.delivery.ssh.shell import Result
 from rotator.issuers.proof import StorageProver
 from rotator.plan import loader
 from rotator.redaction import SecretText
@@ -315,7 +315,7 @@ def connection(world: World) -> Callable[..., Any]:
     """A connection to the sandbox's master, with limits of one's own."""
     cluster = loader.load(world.settings).targets[0].cluster
     key = SecretText(world.key_pair.private_text)
-    return lambda limits=None: SshConnector(limits).connect(cluster, key, None)
+    return lambda limits=None: SshConnector(limits).open_shell(cluster, key, None)
 
 
 def test_a_mute_server_times_out(world: World, connection: Callable[..., Any]) -> None:

@@ -42,7 +42,7 @@ def test_a_master_with_weak_algorithms_only_is_refused_before_authentication(kin
         try:
             with (
                 pytest.raises(UnreachableError, match="no strong algorithm in common"),
-                SshConnector().connect(cluster, SecretText(keys.generate().private_text), None),
+                SshConnector().open_shell(cluster, SecretText(keys.generate().private_text), None),
             ):
                 pass
         finally:

@@ -15,11 +15,14 @@ from rotator.delivery.errors import (
     SshError,
     TimedOutError,
 )
+from rotator.delivery.interface import SecretStore
 from rotator.delivery.ssh import handshake, private_key, session, tcp
+from rotator.delivery.ssh.channel import SshChannel
 from rotator.delivery.ssh.transport import Transport, quote
 from rotator.plan import host_keys
 from rotator.plan.plan import Cluster
 from rotator.redaction import SecretText
+from rotator.stopwatch import Step, Stopwatch
 
 
 class SshConnector:
@@ -36,7 +39,18 @@ class SshConnector:
         self._handshakes = handshake.Handshakes(self._timeouts, sleep=sleep, resolve=resolve)
 
     @contextlib.contextmanager
-    def connect(self, cluster: Cluster, key: SecretText, passphrase: SecretText | None) -> Iterator[session.Session]:
+    def connect(self, cluster: Cluster, secrets: SecretStore, stopwatch: Stopwatch) -> Iterator[SshChannel]:
+        """Read the SSH key, connect to the host if its key is pinned, and log in. See `Connector`."""
+        with stopwatch.step(Step.VAULT):
+            key = secrets.secret(cluster.key_secret)
+            passphrase = secrets.secret(cluster.passphrase_secret) if cluster.passphrase_secret else None
+        with contextlib.ExitStack() as stack:
+            with stopwatch.step(Step.CONNECT):
+                shell = stack.enter_context(self.open_shell(cluster, key, passphrase))
+            yield SshChannel(shell)
+
+    @contextlib.contextmanager
+    def open_shell(self, cluster: Cluster, key: SecretText, passphrase: SecretText | None) -> Iterator[session.Session]:
         """Connect to the host if its key is pinned, and log in; raises SshError."""
         signing_key = private_key.load(key, passphrase)
         with contextlib.closing(self.open_verified(cluster)) as transport:
