@@ -9,13 +9,13 @@ from rotator.checks import clock, kubectl_probe
 from rotator.checks.findings import Level, Reporter
 from rotator.checks.runner import AlreadyReportedError, Check, Results
 from rotator.checks.vault_permissions import PassphraseRead, PrivateKeyRead
+from rotator.delivery import remedies
 from rotator.delivery.errors import AuthenticationRejectedError, PrivateKeyError, SecondFactorError
 from rotator.delivery.ssh import private_key, remote_output, script, write_results
 from rotator.delivery.ssh.connection import VerifiedConnection
 from rotator.delivery.ssh.script import Step
 from rotator.delivery.ssh.session_queue import QueuedShell
 from rotator.delivery.ssh.shell import Result, Shell
-from rotator.plan import host_keys
 from rotator.plan.host_keys import HostKey
 from rotator.plan.plan import Plan
 from rotator.redaction import SecretText
@@ -84,7 +84,7 @@ class HostKeyPinned(Check[VerifiedConnection]):
         if verified is None:
             offered = "; ".join(map(str, shown))
             text = f"pinned is {pinned}, but the host offers {offered}. None of these is trusted"
-            report(Level.FAILURE, text, host_keys.REPLACED)
+            report(Level.FAILURE, text, remedies.host_replaced(self.target.cluster))
             raise AlreadyReportedError
         report(Level.OK, f"the host shows the pinned {pinned}")
         return verified

@@ -8,6 +8,7 @@ from rotator.checks.channel_ssh import ScriptRunnable, run_remotely
 from rotator.checks.findings import Level, Reporter
 from rotator.checks.runner import AlreadyReportedError, Check, Results
 from rotator.delivery import merge
+from rotator.delivery import remedies as delivery_remedies
 from rotator.delivery.errors import KubectlMissingError, NamespaceMissingError
 from rotator.delivery.ssh import kubectl, kubectl_errors
 from rotator.delivery.ssh.shell import Result
@@ -68,7 +69,8 @@ class NamespaceFound(Check[None]):
         name = self.target.namespace
         if kubectl.is_api_error(result.stderr, "NotFound", "namespaces "):
             text = f"there is no namespace {name!r}"
-            report(Level.FAILURE, text, NamespaceMissingError.remedy, remedies.namespace(self.target))
+            remedy = delivery_remedies.find(NamespaceMissingError, self.target)
+            report(Level.FAILURE, text, remedy, remedies.namespace(self.target))
             raise AlreadyReportedError
         if kubectl.is_api_error(result.stderr, "Forbidden"):
             report(Level.SKIPPED, f"kubectl's user may not read namespace {name!r}; the dry run finds out")

@@ -172,7 +172,8 @@ def check_owner(held: LiveSecret, target: Target) -> None:
     if target.adopt or (held.ours and not owners.find_copier(held.metadata)):
         return
     owner = owners.find_owner(held.metadata)
-    remedy = "Choose another KUBERNETES_SECRET_NAME, or set KUBERNETES_SECRET_ADOPT=true to take this Secret over."
+    name, adopt = target.origin("secret"), target.assignment("adopt", "true")
+    remedy = f"Choose another {name}, or set {adopt} to take this Secret over."
     if owner:
         raise NotOursError(f"Secret {target} belongs to {owner}; it was left alone", remedy=remedy)
     if not held.has_our_label and target.data_key not in (held.document.get("data") or {}):

@@ -68,7 +68,7 @@ def warnings(plan: Plan, time_zone: str) -> list[str]:
 def _forgeable_pins(plan: Plan) -> list[str]:
     return [
         f"{cluster.origin('pins')}: {pin} is MD5, which can be forged; pin the SHA256 fingerprint instead"
-        for cluster in dict.fromkeys(target.cluster for target in plan.targets)
+        for cluster in plan.clusters
         for pin in cluster.pins
         if pin.weak
     ]

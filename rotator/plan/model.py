@@ -30,11 +30,27 @@ class Model:
 
     origins: pydantic.InstanceOf[Origins] = dataclasses.field(default_factory=Origins, compare=False, repr=False)
 
+    @classmethod
+    def usual_origin(cls, field: str) -> str:
+        """The app setting of this field, or its own name if it has none; raises KeyError for no field."""
+        found = _settings(cls)[field]
+        return found.name if found else field
+
     def origin(self, field: str) -> str:
-        """Where this field's value was written: as recorded, or else its app setting; raises KeyError for no field."""
-        return self.origins.get(field) or self.setting(field) or field
+        """Where this field's value was written, as recorded, or else as usual; raises KeyError for no field."""
+        usual = self.usual_origin(field)
+        return self.origins.get(field, usual)
 
     def setting(self, field: str) -> str | None:
         """The app setting that this field's value comes from, if it comes from one; raises KeyError for no field."""
-        found = setting.of({each.name: each for each in dataclasses.fields(self)}[field])
+        found = _settings(type(self))[field]
         return None if found is None or field in self.origins else found.name
+
+    def assignment(self, field: str, value: str) -> str:
+        """Words for "set this field to the value", for a remedy; raises KeyError for no field."""
+        name = self.setting(field)
+        return f"{name}={value}" if name else f"{value} for {self.origin(field)}"
+
+
+def _settings(model: type[Model]) -> dict[str, setting.Setting | None]:
+    return {field.name: setting.of(field) for field in dataclasses.fields(model)}

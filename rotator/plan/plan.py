@@ -183,6 +183,11 @@ class Plan(Model):
     warnings: tuple[str, ...] = ()
 
     @property
+    def clusters(self) -> tuple[Cluster, ...]:
+        """The clusters of the targets, each once, in their order."""
+        return tuple(dict.fromkeys(target.cluster for target in self.targets))
+
+    @property
     def fresh_for(self) -> datetime.timedelta:
         """A SAS younger than this is not replaced unless forced.
 

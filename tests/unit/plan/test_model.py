@@ -101,6 +101,12 @@ def test_a_value_comes_from_its_setting_unless_a_loader_recorded_otherwise() -> 
     assert west.origin("host") == "KUBERNETES_DNS"
 
 
+def test_a_remedy_says_what_to_set_where_the_value_was_written() -> None:
+    assert TARGET.assignment("strategy", "apply") == "KUBERNETES_SECRET_STRATEGY=apply"
+    listed = dataclasses.replace(TARGET, origins=Origins(strategy="targets[1].strategy in rotation.yaml, line 14"))
+    assert listed.assignment("strategy", "apply") == "apply for targets[1].strategy in rotation.yaml, line 14"
+
+
 def test_where_values_were_written_makes_no_difference_but_is_kept() -> None:
     west = dataclasses.replace(CLUSTER, origins=Origins(pins="line 12"))
     assert (west, hash(west), repr(west)) == (CLUSTER, hash(CLUSTER), repr(CLUSTER))
@@ -120,7 +126,7 @@ def test_each_origin_that_a_message_asks_for_is_a_fields() -> None:
     asked = {
         field
         for path in (Path(__file__).parents[3] / "rotator").rglob("*.py")
-        for field in re.findall(r"\.origin\([\"'](\w+)[\"']", path.read_text())
+        for field in re.findall(r"\.(?:origin|assignment)\([\"'](\w+)[\"']", path.read_text())
     }
     assert "pins" in asked
     assert asked <= fields
