@@ -5,7 +5,7 @@ import dataclasses
 import datetime
 import json
 import urllib.parse
-from typing import Any
+from typing import Any, TypeVar
 
 from rotator import sas
 from rotator.azure.host_storage.lease import Holder
@@ -13,8 +13,11 @@ from rotator.delivery import manifest
 from rotator.delivery.manifest import DesiredSecret, Document, LiveSecret
 from rotator.plan import host_keys
 from rotator.plan.account import Account, Grant
+from rotator.plan.model import Model, Origins
 from rotator.plan.plan import Cluster, Plan, Target
 from rotator.redaction import SecretText
+
+_M = TypeVar("_M", bound=Model)
 
 NOW = datetime.datetime(2026, 7, 1, 12, 0, 0, tzinfo=datetime.UTC)
 LONG_AGO = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -73,6 +76,20 @@ def changed(whole: Plan, **changes: Any) -> Plan:
     account = {name: changes.pop(name) for name in names & changes.keys()}
     whole = dataclasses.replace(whole, **changes)
     return dataclasses.replace(whole, account=dataclasses.replace(whole.account, **account))
+
+
+def in_a_file(model: _M) -> _M:
+    """The model as if each of its values, and of the models in it, were written on line 12 of a plan file."""
+    changes: dict[str, Any] = {"origins": Origins()}
+    for name in (field.name for field in dataclasses.fields(model)):
+        value = getattr(model, name)
+        if isinstance(value, Model):
+            changes[name] = in_a_file(value)
+        elif name == "targets":
+            changes[name] = tuple(map(in_a_file, value))
+        else:
+            changes["origins"][name] = f"{name} in rotation.yaml, line 12"
+    return dataclasses.replace(model, **changes)
 
 
 def order(token: str = TOKEN, now: datetime.datetime = NOW) -> DesiredSecret:

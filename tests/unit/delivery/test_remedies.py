@@ -1,18 +1,15 @@
 """A remedy names a value of the plan by where it was written: by its app setting, or by its place in a plan file."""
 
 import dataclasses
-from typing import TypeVar
 
 import pytest
 
 from rotator.delivery import remedies
 from rotator.delivery.errors import NamespaceMissingError, QuotaExceededError
 from rotator.delivery.ssh import kubectl_errors
-from rotator.plan.model import Model, Origins
 from rotator.plan.plan import Strategy
-from tests.fakes.examples import CLUSTER, TARGET
+from tests.fakes.examples import CLUSTER, TARGET, in_a_file
 
-_M = TypeVar("_M", bound=Model)
 LINE = "in rotation.yaml, line 12"
 # What kubectl or its surroundings print, each with another remedy that names a setting.
 OUTPUTS = [
@@ -29,13 +26,7 @@ OUTPUTS = [
 ]
 
 
-def in_a_file(model: _M) -> _M:
-    """The model as if each of its values were written in a plan file."""
-    places = {field.name: f"{field.name} {LINE}" for field in dataclasses.fields(model)}
-    return dataclasses.replace(model, origins=Origins(places))
-
-
-WRITTEN = dataclasses.replace(in_a_file(TARGET), cluster=in_a_file(CLUSTER))
+WRITTEN = in_a_file(TARGET)
 
 
 def test_settings_go_by_their_names() -> None:
