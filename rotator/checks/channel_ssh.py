@@ -50,7 +50,7 @@ class PrivateKeyValid(Check[str]):
         if fault == "needless":
             return ""
         if fault == "missing":
-            return commands.setting("KUBERNETES_SSH_PASSPHRASE_SECRET", "privatekey-passphrase")
+            return commands.setting(self.plan.targets[0].cluster.setting("passphrase_secret"), "privatekey-passphrase")
         return commands.upload(commands.passphrase if fault == "wrong" else commands.private_key)
 
 

@@ -102,7 +102,7 @@ def _context(
         issuer=issuer,
         run_state=issuer,
         secrets=vault,
-        prover=StorageProver(seconds=proof_seconds),
+        prover=StorageProver(seconds=proof_seconds, named=plan.account.origin("blob_endpoint")),
         connector=SshConnector(),
     )
     return Context(

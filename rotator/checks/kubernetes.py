@@ -21,7 +21,7 @@ def error_for(result: Result, target: Target) -> errors.RotatorError:
 
 
 class KubectlFound(Check[None]):
-    """The command line in KUBERNETES_KUBECTL runs kubectl."""
+    """The cluster's command line runs kubectl."""
 
     name = "kubectl"
 
@@ -35,12 +35,12 @@ class KubectlFound(Check[None]):
         report(Level.OK, f"kubectl {version}")
 
     def command(self, error: errors.RotatorError, results: Results) -> str:
-        """Find another kubectl on the master; return what sets KUBERNETES_KUBECTL to it."""
+        """Find another kubectl on the master; return what sets the command line to it."""
         if not isinstance(error, KubectlMissingError):
             return ""
         found = run_remotely(results, kubectl_probe.FIND_KUBECTL).stdout.splitlines()
         others = [line for line in found if line != shlex.join(self.target.cluster.kubectl)]
-        return self.context.remedies.setting("KUBERNETES_KUBECTL", others[0]) if others else ""
+        return self.context.remedies.setting(self.target.cluster.setting("kubectl"), others[0]) if others else ""
 
 
 class ApiServerReachable(Check[None]):

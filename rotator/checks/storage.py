@@ -58,7 +58,8 @@ class EndpointCheck(Check[Found]):
         """Return its URL; reports where it is not known, and raises AlreadyReportedError then."""
         found = self.plan.blob_endpoint or self.context.account.endpoint()
         if found is None:
-            command = self.context.remedies.setting("STORAGE_BLOB_ENDPOINT", "https://<account>.blob.core.windows.net")
+            name = self.plan.account.setting("blob_endpoint")
+            command = self.context.remedies.setting(name, "https://<account>.blob.core.windows.net")
             text = "the blob endpoint is not known, so a SAS is delivered without trying it on storage"
             report(Level.WARNING, text, "", command)
             raise AlreadyReportedError
@@ -73,9 +74,9 @@ class SasAccepted(EndpointCheck[None]):
     def run(self, results: Results, report: Reporter) -> None:
         """Try the SAS that was minted, where a rotation would."""
         if not self.plan.prove:
-            command = self.context.remedies.setting("ROTATION_PROVE", "true")
-            text = "a SAS is delivered without trying it on storage: ROTATION_PROVE is false"
-            report(Level.WARNING, text, "Set ROTATION_PROVE=true.", command)
+            command = self.context.remedies.setting(self.plan.setting("prove"), "true")
+            text = f"a SAS is delivered without trying it on storage: {self.plan.origin('prove')} is false"
+            report(Level.WARNING, text, f"Set {self.plan.assignment('prove', 'true')}.", command)
             return
         if self.plan.blob_endpoint is None:
             results.require(DefinitionRead)
@@ -134,7 +135,7 @@ class LiveSasAccepted(EndpointCheck[None]):
     def run(self, results: Results, report: Reporter) -> None:
         """Try what the Secret holds."""
         if not self.plan.prove:
-            report(Level.SKIPPED, "not checked: ROTATION_PROVE is false")
+            report(Level.SKIPPED, f"not checked: {self.plan.origin('prove')} is false")
             return
         results.require(SasAccepted)
         live = results.of(LiveSecretRead)

@@ -129,7 +129,7 @@ def _unseen(failure: Failed, target: Target, account_state: AccountState | None)
         return TargetStatus(str(target), State.UNKNOWN, "the Secret is somebody else's", failure=failure)
     remedy = (
         "Find out who replaced it. Once it is deleted the next run creates ours again; "
-        "with KUBERNETES_SECRET_ADOPT=true it takes this one over."
+        f"with {target.assignment('adopt', 'true')} it takes this one over."
     )
     text = "drift: somebody replaced the Secret, by one that runs leave alone"
     return TargetStatus(str(target), State.DRIFT, text, failure=dataclasses.replace(failure, remedy=remedy))
