@@ -19,6 +19,7 @@ from rotator.delivery.interface import Write, unfenced
 from rotator.delivery.ssh.channel import SshChannel
 from rotator.delivery.ssh.connection import SshConnector
 from rotator.plan import loader
+from rotator.plan.account import Grant
 from rotator.plan.plan import Strategy, Target
 from rotator.redaction import SecretText
 from sandbox.azure import account_sas
@@ -80,7 +81,7 @@ def ours(bench: Bench, strategy: Strategy) -> None:
     """Deliver with every check: proven host key, owner, dry run, merge, read-back."""
     target = dataclasses.replace(bench.target, strategy=strategy)
     token = SecretText(bench.token())
-    definition = sas.SasDefinition("bench", "b", "sco", "rwu", "https", datetime.timedelta(hours=4))
+    definition = Grant(name="bench")
     order = manifest.DesiredSecret(sas.parse(token), definition, "bench", datetime.datetime.now(datetime.UTC))
     with SshConnector().open_shell(target.cluster, SecretText(bench.key_file.read_text()), None) as shell:
         (done,) = SshChannel(shell).write([Write(target, _ANYTHING, order)], unfenced)

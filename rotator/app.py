@@ -163,7 +163,7 @@ def status(*, environment: Mapping[str, str] = os.environ) -> Status:
         from rotator.issuers import proof
 
         # A wall screen asks each minute. A SAS that was accepted before its delivery needs no retries.
-        prover = proof.StorageProver(seconds=2.0, quick=True)
+        prover = proof.StorageProver(seconds=2.0, quick=True, named=found.account.origin("blob_endpoint"))
         return target_status.read(
             found, dataclasses.replace(services, prover=prover), _archive_reader(found, environment, credential)
         )

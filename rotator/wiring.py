@@ -129,7 +129,7 @@ def _services(plan: Plan, clients: _Clients, proof_seconds: float) -> Services:
         issuer=issuer,
         run_state=issuer,
         secrets=clients.vault,
-        prover=proof.StorageProver(seconds=proof_seconds),
+        prover=proof.StorageProver(seconds=proof_seconds, named=plan.account.origin("blob_endpoint")),
         connector=clients.connector,
         time_at=server_time.at,
     )

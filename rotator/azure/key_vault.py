@@ -41,14 +41,13 @@ from rotator.azure.errors import (
 )
 from rotator.azure.key_vault_refusals import Answer, Cause
 from rotator.azure.permissions import Kind, Permission
-from rotator.plan.plan import ManagedAccount
+from rotator.plan.account import Account
 from rotator.redaction import SecretText
 
 # Pinned: a later default of the SDK may be a service version without the storage operations.
 _API_VERSION = "7.4"
 _RETRIES = 4
 WAIT_REMEDY = "Wait for the deletion or the recovery to end; the next run tries again."
-_CHECK_SETTINGS = "Check KEYVAULT_BASEURL, KEYVAULT_STORAGE_NAME and the SAS_* settings."
 
 
 class RefusedAsBadError(VaultError):
@@ -62,9 +61,10 @@ class SoftDeletedError(VaultConflictError):
 class VaultClient:
     """One vault, as one identity. Every method raises IdentityError or a VaultError."""
 
-    def __init__(self, account: ManagedAccount, credential: TokenCredential) -> None:
+    def __init__(self, account: Account, credential: TokenCredential) -> None:
         self.account = account
         self.host = account.host
+        self._origin = account.origin("vault_url")
         self._credential = credential
         self._client = SecretClient(
             account.vault_url,
@@ -134,7 +134,7 @@ class VaultClient:
             self.send(method, path, permission, what, {}, once=True)
         except RefusedAsBadError:
             return
-        raise VaultError(f"{self.host} took an empty request for {what}", remedy=_CHECK_SETTINGS)
+        raise VaultError(f"{self.host} took an empty request for {what}", remedy=self._check_account())
 
     def get(self, path: str, permission: Permission, what: str) -> dict[str, Any] | None:
         """Read an object of managed storage; None if it does not exist."""
@@ -159,13 +159,13 @@ class VaultClient:
                 raise IdentityError(f"{self.host} does not accept this identity's token") from error
             raise self._error_for(error, permission, what) from error
         except (ServiceRequestError, ServiceResponseError, OSError) as error:
-            diagnosis = network_errors.diagnose(error, self.host, "KEYVAULT_BASEURL", VaultUnreachableError.remedy)
+            diagnosis = network_errors.diagnose(error, self.host, self._origin, self._check_network())
             raise VaultUnreachableError(diagnosis.text, remedy=diagnosis.remedy) from error
         # The answer is not JSON, not of the form that the SDK expects, or a challenge for another host's token.
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             raise VaultError(
                 f"{self.host} does not answer {what} as a Key Vault does",
-                remedy="Check KEYVAULT_BASEURL, and for a proxy in between.",
+                remedy=f"Check {self._origin}, and for a proxy in between.",
             ) from error
 
     def _error_for(self, error: HttpResponseError, permission: Permission, what: str) -> VaultError:
@@ -184,7 +184,7 @@ class VaultClient:
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return VaultUnavailableError(text)
         bad = RefusedAsBadError if status == HTTPStatus.BAD_REQUEST else VaultError
-        return bad(text, remedy=_CHECK_SETTINGS)
+        return bad(text, remedy=self._check_account())
 
     def _not_found(self, permission: Permission, what: str) -> VaultError:
         if permission.kind is Kind.SECRETS:
@@ -227,10 +227,17 @@ class VaultClient:
             )
         return VaultForbiddenError(f"{text}: {lacks}", remedy=az_commands.add_policy(self._name, who.object_id, wanted))
 
+    def _check_network(self) -> str:
+        return f"Check {self._origin}, name resolution, the vault's firewall and private endpoint."
+
+    def _check_account(self) -> str:
+        grants = "the SAS_* settings" if self.account.setting("name") else "its grants"
+        return f"Check {self._origin}, {self.account.origin('name')} and {grants}."
+
     def onboard_remedy(self) -> str:
         """What to do if the vault does not manage the account."""
         return (
-            f"Let the vault manage the storage account as {self.account.name!r} (KEYVAULT_STORAGE_NAME): "
+            f"Let the vault manage the storage account as {self.account.name!r} ({self.account.origin('name')}): "
             "python -m rotator onboard."
         )
 

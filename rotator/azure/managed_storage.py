@@ -22,9 +22,8 @@ from rotator.azure.errors import ManagedAccountNotFoundError, VaultConflictError
 from rotator.azure.managed_account import StorageBundle
 from rotator.azure.permissions import Permission
 from rotator.event_log import Event
-from rotator.plan.plan import ManagedAccount
+from rotator.plan.account import Account, Grant
 from rotator.redaction import SecretText
-from rotator.sas import SasDefinition
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +44,7 @@ class StoredDefinition:
         return untrusted.iso_time(self.tags.get(UNTIL_TAG))
 
     def tags_for(
-        self, definition: SasDefinition, now: datetime.datetime, tags: Mapping[str, str] | None = None
+        self, definition: Grant, now: datetime.datetime, tags: Mapping[str, str] | None = None
     ) -> dict[str, str]:
         """Return the tags to set with the wanted definition: these or the present ones, and UNTIL_TAG."""
         tags = dict(self.tags if tags is None else tags)
@@ -62,7 +61,7 @@ class ManagedStorage:
     """One managed account of one vault, as one identity. Every method raises IdentityError or a VaultError."""
 
     def __init__(
-        self, account: ManagedAccount, credential: TokenCredential, *, sleep: Callable[[float], None] = time.sleep
+        self, account: Account, credential: TokenCredential, *, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._account = account
         self._sleep = sleep
@@ -76,7 +75,7 @@ class ManagedStorage:
         """Read a secret's current value."""
         return self._client.secret(name)
 
-    def mint(self, definition: SasDefinition) -> SecretText:
+    def mint(self, definition: Grant) -> SecretText:
         """Read the definition's secret, at which Key Vault mints a fresh SAS."""
         name = self._account.sas_secret(definition)
         try:
@@ -86,7 +85,7 @@ class ManagedStorage:
                 f"{self._client.host} mints no SAS under {name!r}", remedy=self._client.onboard_remedy()
             ) from error
 
-    def stored(self, definition: SasDefinition) -> StoredDefinition:
+    def stored(self, definition: Grant) -> StoredDefinition:
         """Read the SAS definition of that name; one that is missing differs."""
         what = f"SAS definition {definition.name!r}"
         found = self._client.get(self._definition_path(definition), Permission.STORAGE_GETSAS, what)
@@ -101,7 +100,7 @@ class ManagedStorage:
             validity=lifetime.longest if lifetime else None,
         )
 
-    def store(self, definition: SasDefinition, tags: Mapping[str, str]) -> None:
+    def store(self, definition: Grant, tags: Mapping[str, str]) -> None:
         """Set the SAS definition, with these tags and no others."""
         self._set_definition(definition, tags)
         event_log.log(
@@ -125,7 +124,7 @@ class ManagedStorage:
         path, what = f"{self._path}/regeneratekey", f"{key} of {self._what}"
         self._client.send("POST", path, Permission.STORAGE_REGENERATEKEY, what, {"keyName": key}, once=True)
 
-    def may_store(self, definition: SasDefinition) -> bool:
+    def may_store(self, definition: Grant) -> bool:
         """Raise VaultForbiddenError unless the SAS definition may be set; changes nothing.
 
         True if it is soft-deleted, and may be recovered, as `store` does first.
@@ -163,10 +162,10 @@ class ManagedStorage:
     def _what(self) -> str:
         return f"managed account {self._account.name!r}"
 
-    def _definition_path(self, definition: SasDefinition) -> str:
+    def _definition_path(self, definition: Grant) -> str:
         return f"{self._path}/sas/{definition.name}"
 
-    def _set_definition(self, definition: SasDefinition, tags: Mapping[str, str]) -> None:
+    def _set_definition(self, definition: Grant, tags: Mapping[str, str]) -> None:
         body: dict[str, object] = {
             "templateUri": definition.template,
             "sasType": "account",
@@ -203,7 +202,7 @@ class ManagedStorage:
                         raise self._changing(what) from None
                     raise
 
-    def _recover(self, definition: SasDefinition, what: str) -> dict[str, str]:
+    def _recover(self, definition: Grant, what: str) -> dict[str, str]:
         """Start the recovery, unless a deletion or a recovery is in progress; return the definition's tags."""
         event_log.log(logger, logging.INFO, Event.SAS_DEFINITION_RECOVERING, what=what, reason="it is soft-deleted")
         path = f"/deletedstorage/{self._account.name}/sas/{definition.name}/recover"

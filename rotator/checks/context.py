@@ -14,17 +14,17 @@ from rotator.delivery.interface import SecretStore
 from rotator.delivery.ssh.shell import Shell
 from rotator.issuers.interface import KeyLister, Prover
 from rotator.issuers.keyvault import VaultOperations
+from rotator.plan.account import Grant
 from rotator.plan.host_keys import HostKey
 from rotator.plan.plan import Cluster, Plan
 from rotator.redaction import SecretText
 from rotator.rotation.account import AccountReader
-from rotator.sas import SasDefinition
 
 
 class VaultProbe(VaultOperations, SecretStore, Protocol):
     """A vault whose permissions can be checked without changing anything."""
 
-    def may_store(self, definition: SasDefinition) -> bool:
+    def may_store(self, definition: Grant) -> bool:
         """Whether the definition must be recovered before it is set; raises VaultForbiddenError unless it may be."""
 
     def may_regenerate(self) -> None:

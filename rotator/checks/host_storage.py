@@ -56,7 +56,7 @@ class LeaseAvailable(HostStorageCheck):
 
 
 class ReportsWritable(HostStorageCheck):
-    """A run can save its report in REPORT_CONTAINER."""
+    """A run can save its report."""
 
     name = "reports"
 
@@ -74,7 +74,8 @@ class ReportsWritable(HostStorageCheck):
         """Check whether the container exists, and that blobs may be written to it."""
         results.require(SignedIn)
         if self.context.host_storage is None:
-            self.report_unset("REPORT_CONTAINER is set, but the app has no storage of its own for it", report)
+            name = self.plan.origin("report_container")
+            self.report_unset(f"{name} is set, but the app has no storage of its own for it", report)
             return
         where = "exists" if self.context.host_storage.container() else "does not exist yet, the next run creates it"
         report(Level.OK, f"container {self.plan.report_container} {where}; blobs may be written to it")

@@ -13,9 +13,10 @@ from rotator.delivery import manifest
 from rotator.delivery.interface import WriteMethod
 from rotator.delivery.manifest import DesiredSecret, Document, LiveSecret
 from rotator.delivery.ssh import kubectl, script
+from rotator.plan.account import Grant
 from rotator.plan.plan import Cluster, Strategy, Target
 from rotator.redaction import SecretText
-from rotator.sas import Sas, SasDefinition
+from rotator.sas import Sas
 
 # Where installations put kubectl, which a session without a login shell may not find, and the command line there.
 _COMMAND_LINES = {
@@ -112,9 +113,7 @@ def namespace(target: Target) -> str:
     return f"{kubectl.command_line(target.cluster)} get --raw /api/v1/namespaces/{target.namespace}"
 
 
-def empty_secret(
-    target: Target, held: LiveSecret | None, definition: SasDefinition, now: datetime.datetime
-) -> Document:
+def empty_secret(target: Target, held: LiveSecret | None, definition: Grant, now: datetime.datetime) -> Document:
     """Return the Secret that a rotation would write, with its labels and annotations, but without a SAS in it."""
     nothing = Sas(
         token=SecretText(""),

@@ -8,6 +8,7 @@ from rotator.checks.findings import Level, Reporter
 from rotator.checks.interface import AlreadyReportedError, ClusterCheck, Results, TargetCheck
 from rotator.checks.ssh import ScriptRunnable, run_remotely
 from rotator.delivery import merge
+from rotator.delivery import remedies as delivery_remedies
 from rotator.delivery.errors import KubectlMissingError, NamespaceMissingError
 from rotator.delivery.ssh import kubectl, kubectl_errors
 from rotator.delivery.ssh.shell import Result
@@ -20,7 +21,7 @@ def error_for(result: Result, target: Target) -> errors.RotatorError:
 
 
 class KubectlFound(ClusterCheck[None]):
-    """The command line in KUBERNETES_KUBECTL runs kubectl."""
+    """The cluster's command line runs kubectl."""
 
     name = "kubectl"
 
@@ -34,12 +35,12 @@ class KubectlFound(ClusterCheck[None]):
         report(Level.OK, f"kubectl {version}")
 
     def command(self, error: errors.RotatorError, results: Results) -> str:
-        """Find another kubectl on the master; return what sets KUBERNETES_KUBECTL to it."""
+        """Find another kubectl on the master; return what sets the command line to it."""
         if not isinstance(error, KubectlMissingError):
             return ""
         found = run_remotely(results, kubectl_probe.FIND_KUBECTL).stdout.splitlines()
         others = [line for line in found if line != shlex.join(self.cluster.kubectl)]
-        return self.context.remedies.setting("KUBERNETES_KUBECTL", others[0]) if others else ""
+        return self.context.remedies.setting(self.cluster.setting("kubectl"), others[0]) if others else ""
 
 
 class ApiServerReachable(ClusterCheck[None]):
@@ -68,7 +69,8 @@ class NamespaceFound(TargetCheck[None]):
         name = self.target.namespace
         if kubectl.is_api_error(result.stderr, "NotFound", "namespaces "):
             text = f"there is no namespace {name!r}"
-            report(Level.FAILURE, text, NamespaceMissingError.remedy, remedies.namespace(self.target))
+            remedy = delivery_remedies.find(NamespaceMissingError, self.target)
+            report(Level.FAILURE, text, remedy, remedies.namespace(self.target))
             raise AlreadyReportedError
         if kubectl.is_api_error(result.stderr, "Forbidden"):
             report(Level.SKIPPED, f"kubectl's user may not read namespace {name!r}; the dry run finds out")

@@ -105,9 +105,9 @@ class LiveSecretRead(SecretCheck[LiveSecret | None]):
     def command(self, error: errors.RotatorError, _results: Results) -> str:
         """Return the setting with which a rotation takes the Secret over, or updates it in place."""
         if isinstance(error, NotOursError):
-            return self.context.remedies.setting("KUBERNETES_SECRET_ADOPT", "true")
+            return self.context.remedies.setting(self.target.setting("adopt"), "true")
         in_place = isinstance(error, ConflictError) and error.has_finalizers
-        return self.context.remedies.setting("KUBERNETES_SECRET_STRATEGY", "apply") if in_place else ""
+        return self.context.remedies.setting(self.target.setting("strategy"), "apply") if in_place else ""
 
 
 def _account_state(results: Results) -> AccountState | None:
@@ -197,5 +197,5 @@ class DryRunAccepted(TargetCheck[None]):
             return remedies.namespace(self.target)
         in_place = isinstance(error, DryRunUnsupportedError | OwnerReferenceError)
         if in_place and self.target.strategy is Strategy.RECREATE:
-            return self.context.remedies.setting("KUBERNETES_SECRET_STRATEGY", "apply")
+            return self.context.remedies.setting(self.target.setting("strategy"), "apply")
         return ""

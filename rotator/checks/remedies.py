@@ -37,9 +37,11 @@ class Remedies:
             return "" if self.environment.get("IDENTITY_ENDPOINT") else "az login"
         return az_commands.assign_identity(app, self.plan.client_id)
 
-    def setting(self, name: str, value: str) -> str:
-        """Set an app setting, or in a terminal the environment variable of its name."""
+    def setting(self, name: str | None, value: str) -> str:
+        """Set an app setting, or in a terminal the environment variable of its name; empty for no setting's value."""
         app = self._app
+        if name is None:
+            return ""
         if app is None:
             secret = secret_settings.may_hold_secret(name, value)
             return f"export {name}=" + ('"$(cat <file>)"' if secret else shlex.quote(value))

@@ -10,12 +10,12 @@ from rotator.checks.context import VerifiedHost
 from rotator.checks.findings import Level, Reporter
 from rotator.checks.interface import AlreadyReportedError, ClusterCheck, Results
 from rotator.checks.vault_permissions import PassphraseRead, PrivateKeyRead
+from rotator.delivery import remedies
 from rotator.delivery.errors import AuthenticationRejectedError, PrivateKeyError, SecondFactorError
 from rotator.delivery.ssh import login_secrets, private_key, remote_output, script, write_results
 from rotator.delivery.ssh.script import Step
 from rotator.delivery.ssh.session_queue import QueuedShell
 from rotator.delivery.ssh.shell import Result, Shell
-from rotator.plan import host_keys
 from rotator.plan.host_keys import HostKey
 from rotator.plan.plan import Cluster
 from rotator.redaction import SecretText
@@ -50,7 +50,7 @@ class PrivateKeyValid(ClusterCheck[str]):
         if fault == "needless":
             return ""
         if fault == "missing":
-            return commands.setting("KUBERNETES_SSH_PASSPHRASE_SECRET", "privatekey-passphrase")
+            return commands.setting(self.cluster.setting("passphrase_secret"), "privatekey-passphrase")
         passphrase = login_secrets.passphrase(self.cluster) if fault == "wrong" else None
         return commands.upload(passphrase or login_secrets.private_key(self.cluster))
 
@@ -85,7 +85,7 @@ class HostKeyPinned(ClusterCheck[VerifiedHost]):
         if verified is None:
             offered = "; ".join(map(str, shown))
             text = f"pinned is {pinned}, but the host offers {offered}. None of these is trusted"
-            report(Level.FAILURE, text, host_keys.REPLACED)
+            report(Level.FAILURE, text, remedies.host_replaced(self.cluster))
             raise AlreadyReportedError
         report(Level.OK, f"the host shows the pinned {pinned}")
         return verified

@@ -12,6 +12,7 @@ from rotator.checks.issuer_keyvault import AccountManaged, DefinitionPresent
 from rotator.checks.kubernetes_secret import LiveSecretRead
 from rotator.checks.vault_permissions import DefinitionRead, PrivateKeyRead
 from rotator.delivery import manifest
+from rotator.issuers import sas_check
 from rotator.sas import Sas
 
 _WITHOUT_KEYS = "KeyBasedAuthenticationNotPermitted"
@@ -31,7 +32,7 @@ class SasMinted(PlanCheck[Sas]):
         differs = results.of(DefinitionRead).differs
         minted = self._mint(report, differs=differs)
         try:
-            sas.check(minted, self.plan.definition, self.context.clock())
+            sas_check.check(minted, self.plan.definition, self.context.clock())
         except errors.SasError as error:
             if not differs:
                 raise
@@ -61,9 +62,9 @@ class SasAccepted(PlanCheck[str | None]):
     def run(self, results: Results, report: Reporter) -> str | None:
         """Try the SAS that was minted, where a rotation would."""
         if not self.plan.prove:
-            command = self.context.remedies.setting("ROTATION_PROVE", "true")
-            text = "a SAS is delivered without trying it on storage: ROTATION_PROVE is false"
-            report(Level.WARNING, text, "Set ROTATION_PROVE=true.", command)
+            command = self.context.remedies.setting(self.plan.setting("prove"), "true")
+            text = f"a SAS is delivered without trying it on storage: {self.plan.origin('prove')} is false"
+            report(Level.WARNING, text, f"Set {self.plan.assignment('prove', 'true')}.", command)
             return None
         if self.plan.blob_endpoint is None:
             results.require(DefinitionRead)
@@ -81,7 +82,8 @@ class SasAccepted(PlanCheck[str | None]):
     def _endpoint(self, report: Reporter) -> str:
         found = self.plan.blob_endpoint or self.context.account.endpoint()
         if found is None:
-            command = self.context.remedies.setting("STORAGE_BLOB_ENDPOINT", "https://<account>.blob.core.windows.net")
+            name = self.plan.account.setting("blob_endpoint")
+            command = self.context.remedies.setting(name, "https://<account>.blob.core.windows.net")
             text = "the blob endpoint is not known, so a SAS is delivered without trying it on storage"
             report(Level.WARNING, text, "", command)
             raise AlreadyReportedError
@@ -133,7 +135,7 @@ class LiveSasAccepted(TargetCheck[None]):
         """Try what the Secret holds."""
         endpoint = results.of(SasAccepted)
         if endpoint is None:
-            report(Level.SKIPPED, "not checked: ROTATION_PROVE is false")
+            report(Level.SKIPPED, f"not checked: {self.plan.origin('prove')} is false")
             return
         live = results.of(LiveSecretRead)
         found = manifest.held_sas(live, self.target) if live else None

@@ -68,7 +68,7 @@ def choose_method(target: Target, held: LiveSecret | None) -> WriteMethod:
     if held.metadata.get("finalizers"):
         raise ConflictError(
             f"Secret {target} has finalizers, so kubectl delete would not remove it at once; it was left alone",
-            remedy="Use KUBERNETES_SECRET_STRATEGY=apply, or remove the finalizers.",
+            remedy=f"Use {target.assignment('strategy', 'apply')}, or remove the finalizers.",
             has_finalizers=True,
         )
     return WriteMethod.RECREATE

@@ -117,9 +117,10 @@ class Tasks:
         vault = self._facts.vault.name
         other = self._vault.name_of(wanted.resource_id)
         if other:
+            name = self._request.plan.account.assignment("name", shlex.quote(other))
             raise AlreadyManagedError(
                 f"{vault} already manages {self._facts.account.name}, as {other!r}",
-                remedy=f"Set KEYVAULT_STORAGE_NAME={shlex.quote(other)}; two names would regenerate each other's keys.",
+                remedy=f"Set {name}; two names would regenerate each other's keys.",
             )
         deleted = self._vault.deleted_managed_account()
         if deleted:

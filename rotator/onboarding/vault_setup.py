@@ -25,7 +25,7 @@ from rotator.azure.identity import TokenCredential
 from rotator.azure.managed_account import StorageBundle, parse
 from rotator.azure.permissions import Permission
 from rotator.onboarding import errors
-from rotator.plan.plan import ManagedAccount
+from rotator.plan.account import Account
 from rotator.redaction import SecretText
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class VaultSetup:
 
     def __init__(
         self,
-        account: ManagedAccount,
+        account: Account,
         credential: TokenCredential,
         *,
         sleep: Callable[[float], None] = time.sleep,

@@ -9,7 +9,7 @@ from rotator.delivery import manifest
 from rotator.delivery.manifest import LiveSecret
 from rotator.issuers.account_state import AccountState
 from rotator.plan import schedule
-from rotator.plan.loader import MARGIN
+from rotator.plan.consistency import MARGIN
 from rotator.plan.plan import Plan, Target
 from rotator.rotation import state
 from rotator.sas import CLOCK_SKEW

@@ -93,20 +93,18 @@ class Issuance:
 
     def _prove(self, issued: Sas) -> tuple[str, tuple[str, ...]]:
         if not self._plan.prove:
-            return "left out: ROTATION_PROVE is false", ()
-        endpoint = self.account.endpoint()
+            return f"left out: {self._plan.origin('prove')} is false", ()
+        endpoint, origin = self.account.endpoint(), self._plan.account.origin("blob_endpoint")
         if endpoint is None:
-            warning = (
-                "the SAS was not tried on storage: set STORAGE_BLOB_ENDPOINT, or let the identity read the account"
-            )
+            warning = f"the SAS was not tried on storage: set {origin}, or let the identity read the account"
             event_log.log(
                 logger,
                 logging.WARNING,
                 Event.SAS_NOT_PROVEN,
                 reason=warning,
-                remedy="Grant the identity the vault permission 'storage get', or set STORAGE_BLOB_ENDPOINT.",
+                remedy=f"Grant the identity the vault permission 'storage get', or set {origin}.",
             )
-            return "left out: no STORAGE_BLOB_ENDPOINT", (warning,)
+            return f"left out: no {origin}", (warning,)
         try:
             return self._services.prover.prove(issued, endpoint), ()
         except StorageUnreachableError as error:

@@ -14,7 +14,7 @@ from rotator.delivery.manifest import LiveSecret
 from rotator.issuers.account_state import AccountState
 from rotator.issuers.interface import Prover
 from rotator.plan import schedule
-from rotator.plan.loader import MARGIN
+from rotator.plan.consistency import MARGIN
 from rotator.plan.plan import Plan, Target
 from rotator.reporting import report
 from rotator.reporting.report import Failed
@@ -129,7 +129,7 @@ def _unseen(failure: Failed, target: Target, account_state: AccountState | None)
         return TargetStatus(str(target), State.UNKNOWN, "the Secret is somebody else's", failure=failure)
     remedy = (
         "Find out who replaced it. Once it is deleted the next run creates ours again; "
-        "with KUBERNETES_SECRET_ADOPT=true it takes this one over."
+        f"with {target.assignment('adopt', 'true')} it takes this one over."
     )
     text = "drift: somebody replaced the Secret, by one that runs leave alone"
     return TargetStatus(str(target), State.DRIFT, text, failure=dataclasses.replace(failure, remedy=remedy))

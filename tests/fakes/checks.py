@@ -16,11 +16,11 @@ from rotator.delivery.interface import WriteMethod
 from rotator.delivery.ssh import kubectl, private_key, script
 from rotator.delivery.ssh.script import Step
 from rotator.delivery.ssh.shell import Result, Running, Shell
+from rotator.plan.account import Grant
 from rotator.plan.host_keys import HostKey
 from rotator.plan.plan import Cluster
 from rotator.redaction import SecretText
 from rotator.rotation.account import AccountReader
-from rotator.sas import SasDefinition
 from tests.fakes.services import Vault
 from tests.fakes.world import World
 
@@ -32,7 +32,7 @@ VERSION = json.dumps({"clientVersion": {"gitVersion": "v1.32.4"}, "gitVersion": 
 class ProbedVault(Vault):
     """A VaultProbe that would do whatever it is asked to."""
 
-    def may_store(self, definition: SasDefinition) -> bool:
+    def may_store(self, definition: Grant) -> bool:
         with self._calls.call("may store"):
             assert definition
             return False

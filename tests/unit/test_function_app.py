@@ -20,7 +20,7 @@ from rotator.azure.errors import (
     ResourceManagerForbiddenError,
     VaultForbiddenError,
 )
-from rotator.plan.settings import Settings
+from rotator.plan import loader
 from rotator.rotation import lock
 from tests.fakes.examples import BUSY, HOLDER
 from tests.unit.plan.test_loader import SAMPLE
@@ -41,8 +41,8 @@ class Timer:
 
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for field in Settings.model_fields.values():
-        monkeypatch.delenv(str(field.alias), raising=False)
+    for name in loader.NAMES:
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import paramiko
 
+from rotator.delivery import remedies
 from rotator.delivery.errors import (
     AuthenticationRejectedError,
     ConnectionLostError,
@@ -52,7 +53,7 @@ class SshConnector:
     @contextlib.contextmanager
     def open_shell(self, cluster: Cluster, key: SecretText, passphrase: SecretText | None) -> Iterator[session.Session]:
         """Connect to the host if its key is pinned, and log in; raises SshError."""
-        signing_key = private_key.load(key, passphrase)
+        signing_key = private_key.load(key, passphrase, cluster.origin("passphrase_secret"))
         with contextlib.closing(self.open_verified(cluster)) as transport:
             yield self.login(transport, cluster, signing_key)
 
@@ -90,7 +91,9 @@ class SshConnector:
             raise _host_key_rejected(cluster, f"{error}; pinned is", error.remedy) from error
         found = ", ".join(map(str, scan.found))
         problems = f" ({'; '.join(scan.problems)})" if scan.problems else ""
-        raise _host_key_rejected(cluster, f"{cluster} shows {found}{problems}, but pinned is", host_keys.REPLACED)
+        raise _host_key_rejected(
+            cluster, f"{cluster} shows {found}{problems}, but pinned is", remedies.host_replaced(cluster)
+        )
 
     def login(self, transport: Transport, cluster: Cluster, key: paramiko.PKey) -> session.Session:
         """Log in on a connection to a verified host.
@@ -124,7 +127,7 @@ class VerifiedConnection:
     @contextlib.contextmanager
     def login(self, key: SecretText, passphrase: SecretText | None) -> Iterator[session.Session]:
         """Log in, on a new connection if the host closed this one meanwhile (LoginGraceTime); raises SshError."""
-        signing_key = private_key.load(key, passphrase)
+        signing_key = private_key.load(key, passphrase, self._cluster.origin("passphrase_secret"))
         if not self._transport.is_active():
             self._transport = self._connector.open_verified(self._cluster)
         with contextlib.closing(self):
@@ -209,7 +212,7 @@ def _login_error(cluster: Cluster, key: paramiko.PKey, transport: Transport, err
         )
     return AuthenticationRejectedError(
         f"{cluster} does not accept the key {key.get_name()} {key.fingerprint}: {reason}",
-        remedy="Check KUBERNETES_SSH_USERNAME, and that this key is in the user's authorized_keys on the master.",
+        remedy=f"Check {cluster.origin('user')}, and that this key is in the user's authorized_keys on the master.",
     )
 
 

@@ -9,6 +9,7 @@ import datetime
 
 from rotator import errors, sas
 from rotator.azure.errors import NoAnswerError
+from rotator.issuers import sas_check
 from rotator.plan.plan import Plan
 from rotator.rotation.account import AccountReader
 from rotator.rotation.services import Services
@@ -37,7 +38,7 @@ def _check_minted(plan: Plan, services: Services) -> None:
     issued = services.issuer.mint()
     after = services.clock()
     _compare(plan.account.host, issued.expiry - plan.definition.validity, (before, after), plan)
-    sas.check(issued, plan.definition, after)
+    sas_check.check(issued, plan.definition, after)
 
 
 def _compare(

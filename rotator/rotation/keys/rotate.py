@@ -62,7 +62,7 @@ def run_operation(run: Run, operation: Operation, *, forced: bool) -> Report:
 def _unknown(run: Run) -> KeyTask:
     """Return what stands in a report for a task that could not be found out."""
     recorded = run.account.latest().entries.get(state.PENDING_TAG)
-    reason = "an earlier run asked for it" if recorded else "KEY_ROTATION_PERIOD is set"
+    reason = "an earlier run asked for it" if recorded else f"{run.plan.account.origin('key_rotation_period')} is set"
     return KeyTask(Operation.REGENERATE, reason)
 
 

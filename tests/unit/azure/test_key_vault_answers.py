@@ -17,7 +17,7 @@ from rotator.azure.errors import VaultError
 from rotator.azure.managed_storage import ManagedStorage
 from rotator.issuers import keyvault
 from rotator.onboarding import vault_setup
-from rotator.plan.plan import ManagedAccount
+from rotator.plan.account import Account
 from rotator.rotation import state
 from tests.fakes.dripping import Answer, Request, serving
 from tests.fakes.examples import DEFINITION, plan
@@ -68,14 +68,16 @@ def url(tls: ssl.SSLContext, authority: trustme.CA, tmp_path_factory: pytest.Tem
 
 @pytest.fixture(scope="module")
 def storage(url: str) -> Iterator[ManagedStorage]:
-    with contextlib.closing(ManagedStorage(ManagedAccount(url, "mystorage"), Token(), sleep=lambda _: None)) as made:
+    with contextlib.closing(
+        ManagedStorage(Account(vault_url=url, name="mystorage"), Token(), sleep=lambda _: None)
+    ) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def store(url: str) -> Iterator[vault_setup.VaultSetup]:
     with contextlib.closing(
-        vault_setup.VaultSetup(ManagedAccount(url, "mystorage"), Token(), sleep=lambda _: None)
+        vault_setup.VaultSetup(Account(vault_url=url, name="mystorage"), Token(), sleep=lambda _: None)
     ) as made:
         yield made
 

@@ -28,9 +28,9 @@ def world() -> World:
     return World().settled()
 
 
-def check(world: World, **changes: object) -> Checkup:
+def check(world: World, **changes: Any) -> Checkup:
     """Check a SAS and storage, after what earlier checks would have found."""
-    world.plan = dataclasses.replace(world.plan, **changes)  # type: ignore[arg-type]  # they are the plan's fields
+    world.plan = examples.changed(world.plan, **changes)
     context, findings = checks.context(world), list[Finding]()
     futures: dict[Key, concurrent.futures.Future[Any]] = {
         (PrivateKeyRead, login_secrets.private_key(examples.CLUSTER)): checks.result(SecretText("the private key")),

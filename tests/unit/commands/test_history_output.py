@@ -11,13 +11,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rotator.commands import history
-from rotator.plan.settings import Settings
+from rotator.plan import loader
 from rotator.reporting.report import Failed, KeyOutcome, KeyReport, Report, Unchanged, WouldRotate
 from tests.fakes.examples import DIGEST, NOW
 from tests.unit.plan.test_loader import SAMPLE
 from tests.unit.reporting.test_report import ROTATED, report_of
 
-NOTHING = {str(field.alias): None for field in Settings.model_fields.values()}
+NOTHING = dict.fromkeys(loader.NAMES)
 STORAGE = ("AzureWebJobsStorage", "AzureWebJobsStorage__accountName", "AzureWebJobsStorage__blobServiceUri")
 UNREACHABLE = Failed("UnreachableError", "master does not answer", "Check the network.")
 STRANGE: list[dict[str, Any]] = [

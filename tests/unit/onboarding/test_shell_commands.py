@@ -45,12 +45,17 @@ def test_the_masters_setup_has_this_secret_and_the_public_key() -> None:
     assert "--no-create" not in words
 
 
-@pytest.mark.parametrize("user", ["it's", "$HOME", "`id`", 'a"b', "back\\slash", "bang!"])
-def test_every_word_reaches_the_master_as_it_is(user: str) -> None:
-    cluster = dataclasses.replace(CLUSTER, user=user)
-    target = dataclasses.replace(TARGET, cluster=cluster)
-    words = remote_words(shell_commands.set_up_master([target], PUBLIC))
-    assert words[words.index("--user") + 1] == user
+@pytest.mark.parametrize("word", ["it's", "$HOME", "`id`", 'a"b', "back\\slash", "bang!"])
+def test_every_word_reaches_the_master_as_it_is(word: str) -> None:
+    words = remote_words(shell_commands.set_up_master([TARGET], f"{PUBLIC} {word}"))
+    assert words[words.index("--public-key") + 1] == f"{PUBLIC} {word}"
+
+
+@pytest.mark.parametrize("word", ["it's", 'a"b', "back\\slash", "bang!"])
+def test_every_word_of_kubectl_reaches_the_master_as_it_is(word: str) -> None:
+    cluster = dataclasses.replace(CLUSTER, kubectl=("kubectl", word))
+    words = remote_words(shell_commands.set_up_master([dataclasses.replace(TARGET, cluster=cluster)], PUBLIC))
+    assert words[words.index("--kubectl") + 1] == f"kubectl {word}"
 
 
 def test_the_rotators_own_kubectl_is_not_passed_and_apply_needs_no_create() -> None:

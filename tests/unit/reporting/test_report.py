@@ -5,7 +5,7 @@ import json
 import pytest
 
 from rotator.azure.errors import VaultError
-from rotator.delivery.errors import QuotaExceededError, SshError
+from rotator.delivery.errors import CommandKilledError, SshError
 from rotator.plan.plan import Strategy
 from rotator.redaction import SecretText
 from rotator.reporting import report
@@ -138,11 +138,11 @@ def test_counts_name_each_kind_once() -> None:
 
 
 def test_failure_of_our_own_is_told_with_its_kind_and_remedy() -> None:
-    outcome = report.failure(QuotaExceededError("a quota forbids it"))
+    outcome = report.failure(CommandKilledError("a signal ended it"))
     assert outcome == Failed(
-        "QuotaExceededError",
-        "a quota forbids it",
-        "Raise the quota of Secrets in the namespace by one, or use KUBERNETES_SECRET_STRATEGY=apply.",
+        "CommandKilledError",
+        "a signal ended it",
+        "Check the master's kernel log (out of memory?) and its process limits.",
     )
 
 

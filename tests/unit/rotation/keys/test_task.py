@@ -1,7 +1,5 @@
 """What a plan says of the keys."""
 
-import dataclasses
-
 import pytest
 
 from rotator.azure.errors import ResourceManagerForbiddenError, VaultForbiddenError
@@ -9,7 +7,7 @@ from rotator.delivery.errors import UnreachableError
 from rotator.reporting.report import KeyOutcome, KeyReport
 from rotator.rotation.keys import task
 from rotator.rotation.state import Operation
-from tests.fakes.examples import LONG_AGO, TARGET
+from tests.fakes.examples import LONG_AGO, TARGET, changed
 from tests.fakes.world import FAR, World
 from tests.unit.rotation.keys.test_rotate_by_age import PERIOD, aged
 
@@ -47,5 +45,5 @@ def test_plan_does_without_what_may_not_be_read(call: str) -> None:
 
 def test_plan_of_young_keys_tells_nothing_of_them() -> None:
     world = aged()
-    world.plan = dataclasses.replace(world.plan, key_rotation_period=world.clock() - LONG_AGO + PERIOD)
+    world.plan = changed(world.plan, key_rotation_period=world.clock() - LONG_AGO + PERIOD)
     assert told(world) == (None, ())
