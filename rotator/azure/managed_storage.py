@@ -103,7 +103,11 @@ class ManagedStorage:
         """Set the SAS definition, with these tags and no others."""
         self._set_definition(definition, tags)
         event_log.log(
-            logger, logging.INFO, Event.SAS_DEFINITION_SET, account=self._account.name, definition=definition.label
+            logger,
+            logging.INFO,
+            Event.SAS_DEFINITION_SET,
+            account=self._account.managed_account,
+            definition=definition.label,
         )
 
     def managed(self) -> StorageBundle:
@@ -145,7 +149,7 @@ class ManagedStorage:
 
         Requests a name that does not exist: the vault checks the permission first.
         """
-        path = f"/deletedstorage/{self._account.name}/sas/nothing{secrets.token_hex(8)}/recover"
+        path = f"/deletedstorage/{self._account.managed_account}/sas/nothing{secrets.token_hex(8)}/recover"
         with contextlib.suppress(ManagedAccountNotFoundError):
             self._client.send("POST", path, "storage recover", f"soft-deleted {what}", once=True)
 
@@ -157,11 +161,11 @@ class ManagedStorage:
 
     @property
     def _path(self) -> str:
-        return f"/storage/{self._account.name}"
+        return f"/storage/{self._account.managed_account}"
 
     @property
     def _what(self) -> str:
-        return f"managed account {self._account.name!r}"
+        return f"managed account {self._account.managed_account!r}"
 
     def _definition_path(self, definition: Grant) -> str:
         return f"{self._path}/sas/{definition.name}"
@@ -206,7 +210,7 @@ class ManagedStorage:
     def _recover(self, definition: Grant, what: str) -> dict[str, str]:
         """Start the recovery, unless a deletion or a recovery is in progress; return the definition's tags."""
         event_log.log(logger, logging.INFO, Event.SAS_DEFINITION_RECOVERING, what=what, reason="it is soft-deleted")
-        path = f"/deletedstorage/{self._account.name}/sas/{definition.name}/recover"
+        path = f"/deletedstorage/{self._account.managed_account}/sas/{definition.name}/recover"
         with contextlib.suppress(ManagedAccountNotFoundError, VaultConflictError):
             found = self._client.send("POST", path, "storage recover", f"soft-deleted {what}")
             return untrusted.texts(found.get("tags"))

@@ -33,7 +33,7 @@ def check(world: World, **changes: Any) -> Checkup:
     context, findings = checks.context(world), list[Finding]()
     futures: dict[type[Check[Any]], concurrent.futures.Future[Any]] = {
         PrivateKeyRead: checks.result(SecretText("the private key")),
-        DefinitionRead: checks.result(world.vault.stored(world.plan.definition)),
+        DefinitionRead: checks.result(world.vault.stored(world.plan.grant)),
         DefinitionPresent: checks.result(True),
         LiveSecretRead: checks.result(examples.held(world.master.secrets["storage-sas"])),
     }

@@ -15,7 +15,7 @@ VAULT_ID = ResourceId.parse(
     RESOURCE_ID.replace("Microsoft.Storage/storageAccounts/mystorage", "Microsoft.KeyVault/vaults/myvault"),
     resource_id.VAULT,
 )
-VAULT = VaultFacts("myvault", ACCOUNT.vault_url, "tenant", rbac=False, policies={})
+VAULT = VaultFacts("myvault", ACCOUNT.vault, "tenant", rbac=False, policies={})
 STORAGE_FACTS = AccountFacts("mystorage", "https://mystorage.blob.core.windows.net", shared_key=True, sas_limit=None)
 APP = AppFacts("myapp", {}, None, {})
 KEY = HostKey("ssh-ed25519", b"")  # whose SHA256 is the fingerprint that the examples pin
@@ -32,7 +32,7 @@ def request(**changes: Any) -> OnboardingRequest:
         active_key="key1",
         auto_regenerate=None,
         period=None,
-        pins=plan().targets[0].cluster.pins,
+        pins=plan().targets[0].cluster.fingerprints,
         settings={},
     )
     return dataclasses.replace(whole, **changes)
