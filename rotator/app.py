@@ -144,7 +144,7 @@ def plan(*, forced: bool = False, environment: Mapping[str, str] = os.environ) -
         run = Run(found, services, trigger=Trigger.PLAN, forced=forced)
         tags = run.account.state().entries
         # In these cases a run reads the keys before it reads the targets.
-        report = None if tags.get(state.PENDING_TAG) or found.key_rotation_period else run.preview()
+        report = None if tags.get(state.PENDING_TAG) or found.account.key_rotation_period else run.preview()
         key, warnings = key_task.preview(found, run.account, services.clock())
         report = report or run.preview()
     return dataclasses.replace(report, key=key, warnings=report.warnings + warnings)
@@ -180,7 +180,7 @@ def _archive_reader(
         from rotator.reporting import archive as adapter
 
         # An older report knows only of SAS that have expired since.
-        since = datetime.datetime.now(datetime.UTC) - max(2 * plan.definition.validity, _LEAST_RECALL)
+        since = datetime.datetime.now(datetime.UTC) - max(2 * plan.grant.validity, _LEAST_RECALL)
         with adapter.opened(plan, environment, credential, retry_total=0) as kept:
             return kept.last_known(targets, since)
 

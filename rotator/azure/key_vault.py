@@ -64,10 +64,10 @@ class VaultClient:
     def __init__(self, account: Account, credential: TokenCredential) -> None:
         self.account = account
         self.host = account.host
-        self._origin = account.origin("vault_url")
+        self._origin = account.origin("vault")
         self._credential = credential
         self._client = SecretClient(
-            account.vault_url,
+            account.vault,
             credential,
             api_version=_API_VERSION,
             retry_policy=retries.BoundedRetryPolicy(retry_total=_RETRIES),
@@ -145,7 +145,7 @@ class VaultClient:
 
     def list_all(self, path: str, permission: Permission, what: str) -> list[dict[str, Any]]:
         """Read all pages of a list of managed storage."""
-        url = self.account.vault_url
+        url = self.account.vault
         return paging.records(path, lambda page: self.send("GET", page, permission, what), url, what, VaultError)
 
     @contextlib.contextmanager
@@ -190,7 +190,7 @@ class VaultClient:
         if permission.kind is Kind.SECRETS:
             remedy = az_commands.set_secret(self._name, "…", "…")
             return VaultSecretNotFoundError(f"{what} is not in {self.host}", remedy=remedy)
-        missing = f"{self.host} knows no {what} of a managed account {self.account.name!r}"
+        missing = f"{self.host} knows no {what} of a managed account {self.account.managed_account!r}"
         return ManagedAccountNotFoundError(missing, remedy=self.onboard_remedy())
 
     def _forbidden(self, text: str, answer: Answer, permission: Permission) -> VaultError:
@@ -231,15 +231,13 @@ class VaultClient:
         return f"Check {self._origin}, name resolution, the vault's firewall and private endpoint."
 
     def _check_account(self) -> str:
-        grants = "the SAS_* settings" if self.account.setting("name") else "its grants"
-        return f"Check {self._origin}, {self.account.origin('name')} and {grants}."
+        grants = "the SAS_* settings" if self.account.setting("managed_account") else "its grants"
+        return f"Check {self._origin}, {self.account.origin('managed_account')} and {grants}."
 
     def onboard_remedy(self) -> str:
         """What to do if the vault does not manage the account."""
-        return (
-            f"Let the vault manage the storage account as {self.account.name!r} ({self.account.origin('name')}): "
-            "python -m rotator onboard."
-        )
+        name, origin = self.account.managed_account, self.account.origin("managed_account")
+        return f"Let the vault manage the storage account as {name!r} ({origin}): python -m rotator onboard."
 
 
 def scope(host: str) -> str:

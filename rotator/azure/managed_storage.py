@@ -4,8 +4,6 @@ Operations: https://learn.microsoft.com/rest/api/keyvault/ (SAS definitions: Set
 """
 
 import contextlib
-import dataclasses
-import datetime
 import logging
 import secrets
 import time
@@ -15,46 +13,17 @@ from typing import Any
 import tenacity
 from azure.core.credentials import TokenCredential
 
-from rotator import event_log, timestamps, untrusted
+from rotator import event_log, untrusted
 from rotator.azure import key_vault
 from rotator.azure import managed_account as managed
 from rotator.azure.errors import ManagedAccountNotFoundError, VaultConflictError, VaultSecretNotFoundError
-from rotator.azure.managed_account import StorageBundle
+from rotator.azure.managed_account import StorageBundle, StoredDefinition
 from rotator.azure.permissions import Permission
 from rotator.event_log import Event
 from rotator.plan.account import Account, Grant
 from rotator.redaction import SecretText
 
 logger = logging.getLogger(__name__)
-
-UNTIL_TAG = "rotator-sas-until"
-
-
-@dataclasses.dataclass(frozen=True)
-class StoredDefinition:
-    """The SAS definition in the vault: whether it differs from the wanted one, its tags, its longest validity."""
-
-    differs: bool
-    tags: Mapping[str, str]
-    validity: datetime.timedelta | None
-
-    @property
-    def sas_until(self) -> datetime.datetime | None:
-        """The latest expiry of SAS that were issued with a longer validity; None if no tag has one."""
-        return untrusted.iso_time(self.tags.get(UNTIL_TAG))
-
-    def tags_for(
-        self, definition: Grant, now: datetime.datetime, tags: Mapping[str, str] | None = None
-    ) -> dict[str, str]:
-        """Return the tags to set with the wanted definition: these or the present ones, and UNTIL_TAG."""
-        tags = dict(self.tags if tags is None else tags)
-        until = self.sas_until
-        if until and until <= now:
-            del tags[UNTIL_TAG]
-        if self.validity and self.validity > definition.validity:
-            longest = timestamps.after(now, self.validity)
-            tags[UNTIL_TAG] = timestamps.text(max(longest, until or longest))
-        return tags
 
 
 class ManagedStorage:
@@ -104,7 +73,11 @@ class ManagedStorage:
         """Set the SAS definition, with these tags and no others."""
         self._set_definition(definition, tags)
         event_log.log(
-            logger, logging.INFO, Event.SAS_DEFINITION_SET, account=self._account.name, definition=definition.label
+            logger,
+            logging.INFO,
+            Event.SAS_DEFINITION_SET,
+            account=self._account.managed_account,
+            definition=definition.label,
         )
 
     def managed(self) -> StorageBundle:
@@ -144,7 +117,7 @@ class ManagedStorage:
 
         Requests a name that does not exist: the vault checks the permission first.
         """
-        path = f"/deletedstorage/{self._account.name}/sas/nothing{secrets.token_hex(8)}/recover"
+        path = f"/deletedstorage/{self._account.managed_account}/sas/nothing{secrets.token_hex(8)}/recover"
         with contextlib.suppress(ManagedAccountNotFoundError):
             self._client.send("POST", path, Permission.STORAGE_RECOVER, f"soft-deleted {what}", once=True)
 
@@ -156,11 +129,11 @@ class ManagedStorage:
 
     @property
     def _path(self) -> str:
-        return f"/storage/{self._account.name}"
+        return f"/storage/{self._account.managed_account}"
 
     @property
     def _what(self) -> str:
-        return f"managed account {self._account.name!r}"
+        return f"managed account {self._account.managed_account!r}"
 
     def _definition_path(self, definition: Grant) -> str:
         return f"{self._path}/sas/{definition.name}"
@@ -205,7 +178,7 @@ class ManagedStorage:
     def _recover(self, definition: Grant, what: str) -> dict[str, str]:
         """Start the recovery, unless a deletion or a recovery is in progress; return the definition's tags."""
         event_log.log(logger, logging.INFO, Event.SAS_DEFINITION_RECOVERING, what=what, reason="it is soft-deleted")
-        path = f"/deletedstorage/{self._account.name}/sas/{definition.name}/recover"
+        path = f"/deletedstorage/{self._account.managed_account}/sas/{definition.name}/recover"
         with contextlib.suppress(ManagedAccountNotFoundError, VaultConflictError):
             found = self._client.send("POST", path, Permission.STORAGE_RECOVER, f"soft-deleted {what}")
             return untrusted.texts(found.get("tags"))

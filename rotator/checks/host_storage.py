@@ -39,7 +39,7 @@ class LeaseAvailable(HostStorageCheck):
     @property
     def severity(self) -> Level:
         """A plain rotation runs without a lease; a key rotation does not."""
-        return Level.FAILURE if self.plan.key_rotation_period is not None else Level.WARNING
+        return Level.FAILURE if self.plan.account.key_rotation_period is not None else Level.WARNING
 
     def run(self, results: Results, report: Reporter) -> None:
         """Read who holds the lease, and check that this identity could acquire it; does not acquire it."""

@@ -3,8 +3,7 @@
 from rotator import errors, timestamps
 from rotator.azure.errors import ResourceManagerForbiddenError
 from rotator.azure.host_storage import storage_settings
-from rotator.azure.managed_account import StorageBundle
-from rotator.azure.managed_storage import StoredDefinition
+from rotator.azure.managed_account import StorageBundle, StoredDefinition
 from rotator.checks import remedies
 from rotator.checks.findings import Level, Reporter
 from rotator.checks.identity import SignedIn
@@ -50,7 +49,7 @@ class DefinitionPresent(PlanCheck[bool]):
         if stored.differs:
             self._report_change(stored, results, report)
         else:
-            report(Level.OK, f"{self.plan.definition.label} is as the settings want it")
+            report(Level.OK, f"{self.plan.grant.label} is as the settings want it")
         return stored.validity is not None
 
     @staticmethod
@@ -72,7 +71,7 @@ class DefinitionPresent(PlanCheck[bool]):
 
     def _report_change(self, stored: StoredDefinition, results: Results, report: Reporter) -> None:
         problem = "does not exist" if stored.validity is None else "is not as the settings want it"
-        text = f"{self.plan.definition.name!r} {problem}"
+        text = f"{self.plan.grant.name!r} {problem}"
         deleted = results.find(DefinitionWritable)
         if deleted is None:
             report(Level.WARNING, text)  # why a rotation cannot set it is in that check's own finding
@@ -90,7 +89,7 @@ class KeysRegenerable(VaultCheck[None], PlanCheck[None]):
     @classmethod
     def applies(cls, plan: Plan) -> bool:
         """Whether the timer has keys regenerated."""
-        return plan.key_rotation_period is not None
+        return plan.account.key_rotation_period is not None
 
     def run(self, results: Results, report: Reporter) -> None:
         """Ask the vault to regenerate a key, in a way in which it regenerates none."""
@@ -112,7 +111,7 @@ class KeysListed(PlanCheck[None]):
     @classmethod
     def applies(cls, plan: Plan) -> bool:
         """Whether the timer has keys regenerated."""
-        return plan.key_rotation_period is not None
+        return plan.account.key_rotation_period is not None
 
     def run(self, results: Results, report: Reporter) -> None:
         """List them, and report how old they are."""

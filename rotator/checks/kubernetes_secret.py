@@ -171,7 +171,7 @@ class DryRunAccepted(TargetCheck[None]):
         act = merge.choose_method(self.target, live)
         updates = act is WriteMethod.UPDATE
         results.require(MayUpdate if updates else MayCreate)
-        document = kubectl_probe.empty_secret(self.target, live, self.plan.definition, self.context.clock())
+        document = kubectl_probe.empty_secret(self.target, live, self.plan.grant, self.context.clock())
         command, stdin = kubectl_probe.dry_run(self.target, "update" if updates else "create", document)
         result = run_remotely(results, command, stdin)
         # That a Secret of the name exists is found only after authorisation, quota and admission have passed.

@@ -49,7 +49,7 @@ class Remedies:
 
     def policy(self, who: Principal) -> str:
         """Grant the identity what this plan needs of the vault, beside what it has there."""
-        rotates = self.plan.key_rotation_period is not None
+        rotates = self.plan.account.key_rotation_period is not None
         wanted = permissions.APP.union(permissions.KEY_ROTATION) if rotates else permissions.APP
         return az_commands.add_policy(self.vault, who.object_id, wanted)
 
@@ -75,7 +75,7 @@ class Remedies:
 
     def onboard(self) -> str:
         """Let the vault manage the account. Its name is in the blob endpoint; the vault may have it under another."""
-        account = az_commands.account_id(_account(self.plan.blob_endpoint or ""))
+        account = az_commands.account_id(_account(self.plan.account.blob_endpoint or ""))
         return f"python -m rotator onboard --vault {az_commands.vault_id(self.vault)} --storage-account {account}"
 
     def key_operator(self, resource_id: str, who: Principal) -> str:

@@ -81,7 +81,7 @@ class HostKeyPinned(ClusterCheck[VerifiedHost]):
     def run(self, results: Results, report: Reporter) -> VerifiedHost:
         """Report what is pinned, and which keys the host offers where none of them is."""
         shown, verified = results.of(MasterReachable)
-        pinned = ", ".join(map(str, self.cluster.pins))
+        pinned = ", ".join(map(str, self.cluster.fingerprints))
         if verified is None:
             offered = "; ".join(map(str, shown))
             text = f"pinned is {pinned}, but the host offers {offered}. None of these is trusted"

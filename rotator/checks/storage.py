@@ -32,7 +32,7 @@ class SasMinted(PlanCheck[Sas]):
         differs = results.of(DefinitionRead).differs
         minted = self._mint(report, differs=differs)
         try:
-            sas_check.check(minted, self.plan.definition, self.context.clock())
+            sas_check.check(minted, self.plan.grant, self.context.clock())
         except errors.SasError as error:
             if not differs:
                 raise
@@ -43,7 +43,7 @@ class SasMinted(PlanCheck[Sas]):
 
     def _mint(self, report: Reporter, *, differs: bool) -> Sas:
         try:
-            return sas.parse(self.context.vault.mint(self.plan.definition))
+            return sas.parse(self.context.vault.mint(self.plan.grant))
         except (VaultError, errors.SasError) as error:
             if not differs:
                 raise
@@ -66,7 +66,7 @@ class SasAccepted(PlanCheck[str | None]):
             text = f"a SAS is delivered without trying it on storage: {self.plan.origin('prove')} is false"
             report(Level.WARNING, text, f"Set {self.plan.assignment('prove', 'true')}.", command)
             return None
-        if self.plan.blob_endpoint is None:
+        if self.plan.account.blob_endpoint is None:
             results.require(DefinitionRead)
         endpoint = self._endpoint(report)
         self._compare_clocks(endpoint, report)
@@ -80,7 +80,7 @@ class SasAccepted(PlanCheck[str | None]):
         return endpoint
 
     def _endpoint(self, report: Reporter) -> str:
-        found = self.plan.blob_endpoint or self.context.account.endpoint()
+        found = self.plan.account.blob_endpoint or self.context.account.endpoint()
         if found is None:
             name = self.plan.account.setting("blob_endpoint")
             command = self.context.remedies.setting(name, "https://<account>.blob.core.windows.net")
@@ -100,7 +100,7 @@ class SasAccepted(PlanCheck[str | None]):
 
     def _report_unreachable(self, error: errors.RotatorError, report: Reporter) -> NoReturn:
         # An endpoint concluded from the account's name may not be how storage is reached: then a SAS is not tried.
-        report(Level.FAILURE if self.plan.blob_endpoint else Level.WARNING, str(error), error.remedy)
+        report(Level.FAILURE if self.plan.account.blob_endpoint else Level.WARNING, str(error), error.remedy)
         raise AlreadyReportedError from error
 
     def _report_refused(self, error: StorageRefusedError, endpoint: str, results: Results, report: Reporter) -> None:

@@ -13,8 +13,7 @@ from rotator.azure.errors import (
     VaultForbiddenError,
     VaultSecretNotFoundError,
 )
-from rotator.azure.managed_account import StorageBundle
-from rotator.azure.managed_storage import StoredDefinition
+from rotator.azure.managed_account import StorageBundle, StoredDefinition
 from rotator.checks import clock
 from rotator.checks.context import Context
 from rotator.checks.findings import Level, Reporter
@@ -34,11 +33,11 @@ class VaultReachable(PlanCheck[None]):
     def run(self, _results: Results, report: Reporter) -> None:
         """Ask the vault for the time, without a token."""
         account, before = self.plan.account, self.context.clock()
-        theirs = self.context.time_at(account.vault_url)
+        theirs = self.context.time_at(account.vault)
         report(Level.OK, f"{account.host} answers")
         off = clock.ahead(theirs, before, self.context.clock())
         # A SAS lives by the vault's clock, and one that lives too short or too long is not delivered.
-        clock.compare(account.host, off, report, bound=sas.tolerance(self.plan.definition.validity))
+        clock.compare(account.host, off, report, bound=sas.tolerance(self.plan.grant.validity))
 
 
 class VaultCheck(Check[Found]):
@@ -146,12 +145,12 @@ class ManagedAccountRead(VaultCheck[StorageBundle | None], PlanCheck[StorageBund
             report(Level.FAILURE, str(error), error.remedy, self.context.remedies.onboard())
             return None
         except VaultForbiddenError as error:
-            if self.plan.key_rotation_period:
+            if self.plan.account.key_rotation_period:
                 raise
             # A rotation works without it, a key rotation does not.
             report(Level.WARNING, str(error), error.remedy, self.command(error, results))
             raise AlreadyReportedError from error
-        report(Level.OK, f"the record of {self.plan.account.name!r} can be read")
+        report(Level.OK, f"the record of {self.plan.account.managed_account!r} can be read")
         return found
 
 
@@ -163,7 +162,7 @@ class DefinitionRead(VaultCheck[StoredDefinition], PlanCheck[StoredDefinition]):
     def run(self, results: Results, report: Reporter) -> StoredDefinition:
         """Read it."""
         self.require_vault(results)
-        found = self.context.vault.stored(self.plan.definition)
+        found = self.context.vault.stored(self.plan.grant)
         report(Level.OK, "SAS definitions can be read")
         return found
 
@@ -177,10 +176,10 @@ class DefinitionWritable(VaultCheck[bool], PlanCheck[bool]):
         """Ask the vault to set it, in a way in which it sets nothing."""
         self.require_vault(results)
         try:
-            deleted = self.context.vault.may_store(self.plan.definition)
+            deleted = self.context.vault.may_store(self.plan.grant)
         except VaultForbiddenError as error:
             stored = results.find(DefinitionRead)
-            if self.plan.key_rotation_period or stored is None or stored.differs:
+            if self.plan.account.key_rotation_period or stored is None or stored.differs:
                 raise
             text = f"{error}; the SAS definition is as the settings want it, but a run could not change it or its tags"
             report(Level.WARNING, text, error.remedy, self.command(error, results))

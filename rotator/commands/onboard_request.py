@@ -14,7 +14,7 @@ from rotator.plan.account import Account
 from rotator.plan.plan import Cluster, Plan
 from rotator.redaction import SecretText
 
-FINGERPRINT = Cluster.usual_origin("pins")
+FINGERPRINT = Cluster.usual_origin("fingerprints")
 # Of the process that runs onboarding; the function app has its own.
 _HOST_SETTINGS = ("AzureWebJobsStorage", "AZURE_CLIENT_ID")
 
@@ -44,7 +44,7 @@ class OnboardOptions:
 def make(options: OnboardOptions, environment: Mapping[str, str]) -> OnboardingRequest:
     """Return the request; raises SettingsError, or PrivateKeyError for a file that cannot be read."""
     given = loader.setting_texts(environment)
-    given.setdefault(Account.usual_origin("name"), options.storage_account.name)
+    given.setdefault(Account.usual_origin("managed_account"), options.storage_account.name)
     pinned = FINGERPRINT in given
     # Without a pin every other setting is validated all the same, before the master is asked for its key.
     plan = loader.load({**environment, **({} if pinned else {FINGERPRINT: host_keys.EXAMPLE}), **given})
@@ -64,18 +64,18 @@ def make(options: OnboardOptions, environment: Mapping[str, str]) -> OnboardingR
         ssh_key=SecretText(_read(options.ssh_key)) if options.ssh_key else None,
         passphrase=_passphrase(options.passphrase_file) if options.passphrase_file else None,
         unseen_host=options.unseen_host,
-        key_rotation=options.key_rotation or plan.key_rotation_period is not None,
+        key_rotation=options.key_rotation or plan.account.key_rotation_period is not None,
     )
 
 
 def _master(cluster: Cluster, plan: Plan, *, pinned: bool) -> Master:
     targets = tuple(target for target in plan.targets if target.cluster == cluster)
-    return Master(cluster, cluster.pins if pinned else (), targets)
+    return Master(cluster, cluster.fingerprints if pinned else (), targets)
 
 
 def _check_options(options: OnboardOptions, plan: Plan, *, pinned: bool) -> None:
     """Raise SettingsError for an option that needs a setting, or contradicts one."""
-    grant = plan.definition
+    grant = plan.grant
     if options.regeneration_period and options.regeneration_period <= grant.validity:
         longer = f"{grant.origin('validity')} ({grant.validity})"
         raise errors.SettingsError([f"--regeneration-period: it must be longer than {longer}"])

@@ -44,7 +44,7 @@ def host_replaced(cluster: Cluster) -> str:
     """What to do if the host shows other keys than the pinned ones."""
     return (
         "Find out whether the host was replaced. Only if the new key is confirmed at the master's console "
-        f"({host_keys.ON_THE_CONSOLE}), set {cluster.origin('pins')} to it."
+        f"({host_keys.ON_THE_CONSOLE}), set {cluster.origin('fingerprints')} to it."
     )
 
 

@@ -15,8 +15,7 @@ from isodate import duration_isoformat as text
 from rotator import errors, sas, untrusted
 from rotator.azure.account_keys import AccountKeys
 from rotator.azure.errors import VaultForbiddenError
-from rotator.azure.managed_account import StorageBundle
-from rotator.azure.managed_storage import StoredDefinition
+from rotator.azure.managed_account import StorageBundle, StoredDefinition
 from rotator.issuers import sas_check
 from rotator.issuers.account_state import AccountState
 from rotator.issuers.interface import KeyLister
@@ -61,7 +60,7 @@ class KeyVaultIssuer:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._plan = plan
-        self._definition = plan.definition
+        self._definition = plan.grant
         self._storage = storage
         self._key_lister = key_lister
         self._clock = clock
@@ -118,7 +117,8 @@ class KeyVaultIssuer:
             if before.keys is None and state.active == before.active:
                 return issued, before.active
         raise errors.ActiveKeyError(
-            f"the SAS that {self._plan.account.name!r} mints are not signed by the key that the vault says is active",
+            f"the SAS that {self._plan.account.managed_account!r} mints are not signed by the key that the vault says "
+            "is active",
             remedy="Look for what else regenerates or switches this account's keys; outside Key Vault nothing should.",
         )
 
@@ -165,9 +165,9 @@ def early_ends(managed: StorageBundle, plan: Plan) -> tuple[str, ...]:
 
 def regenerated_twice(managed: StorageBundle, plan: Plan) -> str | None:
     """Warn where both the vault and the rotator regenerate keys."""
-    if plan.key_rotation_period is None or managed.period is None or not managed.auto_regenerate:
+    if plan.account.key_rotation_period is None or managed.period is None or not managed.auto_regenerate:
         return None
-    grant = plan.definition
+    grant = plan.grant
     return (
         f"{plan.account.origin('key_rotation_period')} is set and the vault regenerates keys by itself too: when both "
         f"do so within {grant.origin('validity')} ({text(grant.validity)}), SAS issued before die early; switch "
@@ -176,7 +176,7 @@ def regenerated_twice(managed: StorageBundle, plan: Plan) -> str | None:
 
 
 def _early_ends(managed: StorageBundle, plan: Plan) -> Iterator[str]:
-    period, grant = managed.period, plan.definition
+    period, grant = managed.period, plan.grant
     if not managed.auto_regenerate:
         return
     if period is None:

@@ -36,7 +36,7 @@ def check_vault(request: OnboardingRequest, vault: VaultFacts) -> Step:
             remedy="Switch it to access policies, after everybody who uses it by role has one: "
             f"{az_commands.use_access_policies(vault.name)}; or use a separate vault.",
         )
-    expected, origin = request.plan.account.vault_url, request.plan.account.origin("vault_url")
+    expected, origin = request.plan.account.vault, request.plan.account.origin("vault")
     if vault.url.lower() != expected.lower():
         raise OnboardingError(
             f"{origin} is {expected}, but the vault is {vault.url}",
@@ -52,7 +52,7 @@ def check_account(request: OnboardingRequest, account: AccountFacts) -> Step:
             f"storage account {account.name} has shared key access disabled: it refuses every SAS of the vault",
             remedy=az_commands.allow_shared_key(az_commands.by_id(request.account)),
         )
-    grant = request.plan.definition
+    grant = request.plan.grant
     if account.sas_limit and grant.validity > account.sas_limit:
         wanted = f"{grant.origin('validity')} is {grant.validity}"
         text = f"its SAS policy allows {account.sas_limit}, but {wanted}: it may refuse the SAS"
@@ -108,7 +108,7 @@ def check_host_key(master: Master, shown: tuple[HostKey, ...]) -> Step:
         raise HostKeyRejectedError(
             f"{cluster} shows {listed}, but expected is {pins}; nothing was changed",
             remedy=f"Compare at the master's console: {host_keys.ON_THE_CONSOLE}. Correct "
-            f"{cluster.origin('pins')} only if that is what it prints.",
+            f"{cluster.origin('fingerprints')} only if that is what it prints.",
         )
     return Step("host key", StepOutcome.CHECKED, text, shell_commands.scan_host_keys(cluster))
 

@@ -87,7 +87,7 @@ class Tasks:
 
         The active key of an account that is managed already is never changed: SAS in use depend on it.
         """
-        name = self._request.plan.account.name
+        name = self._request.plan.account.managed_account
         found = self._vault.managed_account()
         wanted = self._wanted_account(found)
         if found is None:
@@ -103,7 +103,7 @@ class Tasks:
     def _wanted_account(self, found: StorageBundle | None) -> StorageBundle:
         request = self._request
         # Not both the vault and the timer: either would invalidate SAS that the other counts on.
-        automatic = found.auto_regenerate if found else request.plan.key_rotation_period is None
+        automatic = found.auto_regenerate if found else request.plan.account.key_rotation_period is None
         period = found.period if found else _REGENERATION_PERIOD
         return StorageBundle(
             request.account.text,
@@ -117,7 +117,7 @@ class Tasks:
         vault = self._facts.vault.name
         other = self._vault.name_of(wanted.resource_id)
         if other:
-            name = self._request.plan.account.assignment("name", shlex.quote(other))
+            name = self._request.plan.account.assignment("managed_account", shlex.quote(other))
             raise AlreadyManagedError(
                 f"{vault} already manages {self._facts.account.name}, as {other!r}",
                 remedy=f"Set {name}; two names would regenerate each other's keys.",

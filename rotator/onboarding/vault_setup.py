@@ -51,7 +51,7 @@ class VaultSetup:
         sleep: Callable[[float], None] = time.sleep,
         on_wait: Callable[[str], None] = logger.warning,
     ) -> None:
-        self._name = account.name
+        self._name = account.managed_account
         self._described = f"managed account {self._name!r}"
         self._client = key_vault.VaultClient(account, credential)
         self._retry_forbidden = tenacity.Retrying(

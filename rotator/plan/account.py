@@ -95,15 +95,15 @@ class Grant(Model):
 class Account(Model):
     """A storage account whose keys a Key Vault manages, and from which it issues SAS.
 
-    `blob_endpoint` is where a SAS is tried; None if that is to be found out. When the active key is
-    `key_rotation_period` old, the timer starts a key rotation. A revocation waits for `revoke_grace` between delivering
-    the new SAS and regenerating the old key.
+    `vault` is the vault's URL, `managed_account` the account's name there. `blob_endpoint` is where a SAS is tried, if
+    that is known. When the active key is `key_rotation_period` old, the timer starts a key rotation. A revocation waits
+    for `revoke_grace` between delivering the new SAS and regenerating the old key.
     """
 
-    vault_url: Annotated[
+    vault: Annotated[
         ServiceUrl, Setting("KEYVAULT_BASEURL", "the vault's URL", example="https://myvault.vault.azure.net")
     ]
-    name: Annotated[
+    managed_account: Annotated[
         VaultName,
         Setting("KEYVAULT_STORAGE_NAME", "the managed account's name in the vault", example="mystorageaccount"),
     ]
@@ -133,8 +133,8 @@ class Account(Model):
     @property
     def host(self) -> str:
         """The vault's host name."""
-        return urllib.parse.urlsplit(self.vault_url).hostname or ""
+        return urllib.parse.urlsplit(self.vault).hostname or ""
 
     def sas_secret(self, grant: Grant) -> str:
         """The name of the vault secret that returns a new SAS at each read."""
-        return f"{self.name}-{grant.name}"
+        return f"{self.managed_account}-{grant.name}"

@@ -67,15 +67,15 @@ def warnings(plan: Plan, time_zone: str) -> list[str]:
 
 def _forgeable_pins(plan: Plan) -> list[str]:
     return [
-        f"{cluster.origin('pins')}: {pin} is MD5, which can be forged; pin the SHA256 fingerprint instead"
+        f"{cluster.origin('fingerprints')}: {pin} is MD5, which can be forged; pin the SHA256 fingerprint instead"
         for cluster in plan.clusters
-        for pin in cluster.pins
+        for pin in cluster.fingerprints
         if pin.weak
     ]
 
 
 def _short_validity(plan: Plan) -> list[str]:
-    grant, longest = plan.definition, plan.longest_interval
+    grant, longest = plan.grant, plan.longest_interval
     if grant.validity >= 2 * longest + MARGIN:
         return []
     return [
@@ -101,7 +101,7 @@ def _shifted_schedule(plan: Plan, time_zone: str) -> list[str]:
         "Consumption do not support this setting; other plans run the schedule in that time zone, and then the "
         "reported next run is wrong. Remove it, and write the schedule in UTC"
     )
-    grant, minimum = plan.definition, plan.longest_interval + _SUMMER_TIME + MARGIN
+    grant, minimum = plan.grant, plan.longest_interval + _SUMMER_TIME + MARGIN
     if grant.validity < minimum:
         words += (
             f". {grant.origin('validity')} is too short for the hour that is added when its summer time ends: it "

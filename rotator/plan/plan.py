@@ -52,12 +52,13 @@ class Strategy(enum.StrEnum):
 class Cluster(Model):
     """How to connect to one Kubernetes master, and run kubectl there.
 
-    `pins` are the allowed host keys, `kubectl` is a command line, and names ending in `_secret` are vault secrets.
+    `fingerprints` are those of the allowed host keys, `kubectl` is a command line, and names ending in `_secret` are
+    vault secrets.
     """
 
     host: Annotated[Host, Setting("KUBERNETES_DNS", "the master's host name or address", example="master.example.com")]
     user: Annotated[UserName, Setting("KUBERNETES_SSH_USERNAME", "the SSH user on the master", example="rotator")]
-    pins: Annotated[
+    fingerprints: Annotated[
         Pins,
         Setting(
             "KUBERNETES_SSH_FINGERPRINT",
@@ -144,7 +145,7 @@ class Plan(Model):
     """
 
     account: Account
-    definition: Grant
+    grant: Grant
     targets: tuple[Target, ...]
     schedule: Annotated[
         Schedule,
@@ -201,18 +202,3 @@ class Plan(Model):
     def longest_interval(self) -> datetime.timedelta:
         """Two times of the schedule are at most this apart."""
         return schedule.intervals(self.schedule)[1]
-
-    @property
-    def blob_endpoint(self) -> str | None:
-        """The account's."""
-        return self.account.blob_endpoint
-
-    @property
-    def key_rotation_period(self) -> datetime.timedelta | None:
-        """The account's."""
-        return self.account.key_rotation_period
-
-    @property
-    def revoke_grace(self) -> datetime.timedelta:
-        """The account's."""
-        return self.account.revoke_grace

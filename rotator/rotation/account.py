@@ -80,8 +80,8 @@ class AccountReader:
     def endpoint(self) -> str | None:
         """Return the blob endpoint: as set, or concluded from the account's name; None where that is not known."""
         account, suffix = self.state().account, blob_suffix(self._plan.account.host)
-        if self._plan.blob_endpoint or account is None or suffix is None:
-            return self._plan.blob_endpoint
+        if self._plan.account.blob_endpoint or account is None or suffix is None:
+            return self._plan.account.blob_endpoint
         return f"https://{account}.{suffix}"
 
     def _read(self) -> AccountState:

@@ -119,7 +119,7 @@ def _key_regenerated(held: LiveSecret, target: Target, account_state: AccountSta
 def _settings_changed(held: LiveSecret, target: Target, plan: Plan) -> Due | None:
     if held.annotations.get(manifest.DATA_KEY) != target.data_key:
         return Due(Cause.SETTINGS_CHANGED, "the data key was changed")
-    if held.annotations.get(manifest.DEFINITION) != plan.definition.label:
+    if held.annotations.get(manifest.DEFINITION) != plan.grant.label:
         return Due(Cause.SETTINGS_CHANGED, "the SAS definition was changed")
     if held.annotations.get(manifest.ENCODING) != target.encoding:
         return Due(Cause.SETTINGS_CHANGED, "the encoding was changed")

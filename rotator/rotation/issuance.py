@@ -71,7 +71,7 @@ class Issuance:
         return self._issued
 
     def _issue_once(self, stopwatch: Stopwatch) -> IssuedSas:
-        definition = self._plan.definition
+        definition = self._plan.grant
         with stopwatch.step(Step.ISSUE):
             if not self.account.state().prepared:
                 self._services.fence()
@@ -108,7 +108,7 @@ class Issuance:
         try:
             return self._services.prover.prove(issued, endpoint), ()
         except StorageUnreachableError as error:
-            if self._plan.blob_endpoint:
+            if self._plan.account.blob_endpoint:
                 raise
             # An endpoint that was only concluded from the account's name may not be how storage is reached from here.
             warning = f"the SAS was not tried on storage: {error}"

@@ -171,7 +171,7 @@ class Run:
             act=done.method.value,
             fingerprint=issued.sas.fingerprint,
             expires=issued.sas.expiry,
-            definition=self.plan.definition.label,
+            definition=self.plan.grant.label,
             digest=done.digest,
             previous_digest=done.previous.digests.get(target.data_key) if done.previous else None,
             proof=issued.proof,
@@ -195,7 +195,7 @@ class Run:
         keys = self.account.state().keys
         made = keys.named(issued.signer).created if keys and issued.signer else None
         now = self.services.clock()
-        definition = self.plan.definition
+        definition = self.plan.grant
         key_lives = lambda sas: keys is None or keys.signer(sas) is not None  # noqa: E731  # a closure over one reading
         return DesiredSecret(issued.sas, definition, self.name, now, issued.signer, made, key_lives)
 

@@ -190,7 +190,7 @@ def _try_all(
 
 def _endpoint(run: Run, plan: Plan) -> str | None:
     try:
-        return plan.blob_endpoint or run.account.endpoint()
+        return plan.account.blob_endpoint or run.account.endpoint()
     except errors.RotatorError:  # the vault does not answer; a warning says so
         return None
 
@@ -200,7 +200,7 @@ def _account_state(run: Run, plan: Plan) -> tuple[AccountState | None, tuple[str
         account_state = run.account.state()
         text = account_state.entries.get(state.PENDING_TAG)
         # As in a run, the keys are listed only where they may be regenerated.
-        if text or plan.key_rotation_period:
+        if text or plan.account.key_rotation_period:
             account_state = run.account.with_keys_if_allowed()
     except errors.RotatorError as error:  # the clusters can be read without it
         return None, (f"the vault could not be read: {error}",)

@@ -75,7 +75,7 @@ def account(running: World, request: pytest.FixtureRequest, monkeypatch: pytest.
 
 def test_sas_is_as_wanted_and_storage_accepts_it(account: UnderTest) -> None:
     token, _ = account.issued()
-    sas_check.check(token, account.plan.definition, datetime.datetime.now(datetime.UTC))
+    sas_check.check(token, account.plan.grant, datetime.datetime.now(datetime.UTC))
     assert account.status(token) == WORKING
 
 
@@ -145,7 +145,7 @@ def test_saving_entries_changes_nothing_in_what_is_issued(account: UnderTest) ->
     account.issued()
     account.run_state.save({"rotator-pending": "x"})
     token, _ = account.issued()
-    sas_check.check(token, account.plan.definition, datetime.datetime.now(datetime.UTC))
+    sas_check.check(token, account.plan.grant, datetime.datetime.now(datetime.UTC))
     assert account.status(token) == WORKING
 
 

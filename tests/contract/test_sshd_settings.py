@@ -61,7 +61,7 @@ def sshd(*options: str) -> Iterator[Cluster]:
         master.authorized_keys.append(KEY_PAIR.public_line)
         stack.enter_context(running.serving(master))
         pinned = pins.parse(f"ssh-ed25519 {master.fingerprints['ssh-ed25519']}")
-        yield Cluster(host=master.host, port=master.port, user=master.username, pins=pinned)
+        yield Cluster(host=master.host, port=master.port, user=master.username, fingerprints=pinned)
 
 
 def works(cluster: Cluster) -> bool:
@@ -130,7 +130,7 @@ def is_known(directive: str, name: str) -> bool:
 @pytest.mark.parametrize("pinned", ["SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU", pins.EXAMPLE])
 def test_a_wrong_pin_stays_a_rejected_host_key_where_sshd_has_one_key_only(pinned: str) -> None:
     with sshd("HostKeyAlgorithms rsa-sha2-512") as cluster:
-        wrong = Cluster(host=cluster.host, port=cluster.port, user="rotator", pins=pins.parse(pinned))
+        wrong = Cluster(host=cluster.host, port=cluster.port, user="rotator", fingerprints=pins.parse(pinned))
         error = failing(wrong)
         assert type(error) is HostKeyRejectedError
         assert "shows ssh-rsa SHA256:" in str(error)

@@ -27,15 +27,15 @@ CLUSTER = Cluster(
     host="master.example.com",
     port=22,
     user="rotator",
-    pins=host_keys.parse("ssh-ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"),
+    fingerprints=host_keys.parse("ssh-ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"),
     key_secret="privatekey",
     passphrase_secret=None,
     kubectl=("kubectl",),
 )
 TARGET = Target(cluster=CLUSTER, secret="storage-sas")
 ACCOUNT = Account(
-    vault_url="https://myvault.vault.azure.net",
-    name="mystorage",
+    vault="https://myvault.vault.azure.net",
+    managed_account="mystorage",
     blob_endpoint="https://mystorage.blob.core.windows.net",
 )
 RESOURCE_ID = (
@@ -67,7 +67,7 @@ DIGEST = "sha256:23265bb491245806d8c892e31fd1be2cf414561107ef03220303ee7c6608dd2
 
 def plan(*targets: Target, **changes: Any) -> Plan:
     """A plan for these targets, or for TARGET; changes are to the plan or its account."""
-    return changed(Plan(account=ACCOUNT, definition=DEFINITION, targets=targets or (TARGET,)), **changes)
+    return changed(Plan(account=ACCOUNT, grant=DEFINITION, targets=targets or (TARGET,)), **changes)
 
 
 def changed(whole: Plan, **changes: Any) -> Plan:

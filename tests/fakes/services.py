@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from rotator.azure.account_keys import AccountKey, AccountKeys
 from rotator.azure.errors import StillAcceptedError, StorageRefusedError, VaultForbiddenError
-from rotator.azure.managed_account import StorageBundle
-from rotator.azure.managed_storage import StoredDefinition
+from rotator.azure.managed_account import StorageBundle, StoredDefinition
 from rotator.delivery.interface import Channel, SecretStore
 from rotator.delivery.ssh.channel import SshChannel
 from rotator.delivery.ssh.shell import Result, Running

@@ -348,7 +348,7 @@ def test_a_recovery_that_takes_its_time_is_waited_for_so_long_only(empty: World,
     empty.vault.policies[empty.identity.object_id] = {"storage/recover", "storage/update"}
     empty.vault.faults.append(Fault("PATCH", "/storage", 404, "StorageAccountNotFound", times=times))
     wanted = StorageBundle(empty.account.resource_id, "key1", auto_regenerate=False, period=None)
-    account = Account(vault_url=empty.vault.url, name=empty.account.name)
+    account = Account(vault=empty.vault.url, managed_account=empty.account.name)
     refused = contextlib.nullcontext() if in_time else pytest.raises(ManagedAccountNotFoundError)
     with (
         contextlib.closing(identity.credential(None)) as credential,

@@ -52,14 +52,14 @@ class Azure:
     @contextlib.contextmanager
     def client(self) -> Iterator[ManagedStorage]:
         with contextlib.closing(identity.credential(None)) as credential:
-            where = Account(vault_url=self.vault.url, name=ACCOUNT)
+            where = Account(vault=self.vault.url, managed_account=ACCOUNT)
             with contextlib.closing(ManagedStorage(where, credential, sleep=self._wait)) as client:
                 yield client
 
     @contextlib.contextmanager
     def setup(self) -> Iterator[VaultSetup]:
         with contextlib.closing(identity.credential(None)) as credential:
-            where = Account(vault_url=self.vault.url, name=ACCOUNT)
+            where = Account(vault=self.vault.url, managed_account=ACCOUNT)
             with contextlib.closing(VaultSetup(where, credential, sleep=self._wait)) as setup:
                 yield setup
 

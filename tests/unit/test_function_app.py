@@ -218,6 +218,18 @@ def test_import_of_the_triggers_imports_no_sdk() -> None:
     assert fresh(code) == "[]"
 
 
+def test_bad_settings_are_reported_without_the_sdks() -> None:
+    code = """if True:
+        import sys
+        from rotator import app, errors
+        try:
+            app.status(environment={})
+        except errors.SettingsError:
+            print([name for name in sys.modules if name.startswith(("azure.", "paramiko"))])
+    """
+    assert fresh(code) == "[]"
+
+
 @pytest.mark.parametrize(
     ("environment", "schedule"),
     [

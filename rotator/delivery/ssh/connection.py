@@ -64,7 +64,7 @@ class SshConnector:
         """
         scan = _HostKeyScan(self._handshakes, cluster)
         for key, transport in scan.keys(_pinned_first(cluster)):
-            if host_keys.is_pinned(key, cluster.pins):
+            if host_keys.is_pinned(key, cluster.fingerprints):
                 return tuple(scan.found), VerifiedConnection(self, cluster, transport)
             transport.close()
         return scan.strongest_first(), None
@@ -84,7 +84,7 @@ class SshConnector:
         scan = _HostKeyScan(self._handshakes, cluster)
         try:
             for key, transport in scan.keys(_pinned_first(cluster), only=_pinned_types(cluster)):
-                if host_keys.is_pinned(key, cluster.pins):
+                if host_keys.is_pinned(key, cluster.fingerprints):
                     return transport
                 transport.close()
         except NoHostKeyError as error:
@@ -183,7 +183,7 @@ class _HostKeyScan:
 
 def _pinned_types(cluster: Cluster) -> list[str]:
     """The types that a pinned key may have, the strongest first."""
-    types = {pin.key_type for pin in cluster.pins}
+    types = {pin.key_type for pin in cluster.fingerprints}
     return [name for name in host_keys.ALGORITHMS if name in types or None in types]
 
 
@@ -192,7 +192,7 @@ def _pinned_first(cluster: Cluster) -> list[str]:
 
 
 def _host_key_rejected(cluster: Cluster, reason: str, remedy: str) -> HostKeyRejectedError:
-    pinned = ", ".join(map(str, cluster.pins))
+    pinned = ", ".join(map(str, cluster.fingerprints))
     return HostKeyRejectedError(f"{reason} {pinned}; nothing was sent to it", remedy=remedy)
 
 

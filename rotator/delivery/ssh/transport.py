@@ -148,7 +148,7 @@ class Transport(paramiko.Transport):
         super()._verify_key(host_key, sig)  # type: ignore[misc]  # left out of the stubs
         if self.initial_kex_done and self.host_key is not None:
             shown = host_keys.HostKey(self.host_key.get_name(), self.host_key.asbytes())
-            if not host_keys.is_pinned(shown, self._cluster.pins):
+            if not host_keys.is_pinned(shown, self._cluster.fingerprints):
                 raise HostKeyRejectedError(
                     f"the host changed its key to {shown} in the middle of the connection, which was closed",
                     remedy=remedies.host_replaced(self._cluster),

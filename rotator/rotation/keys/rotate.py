@@ -206,7 +206,7 @@ class KeyRotation:
         """Wait until consumers can have read the newest SAS: a mounted volume shows it after up to 90 s."""
         now = self._services.clock()
         newest = max(deliveries, default=now)
-        left = min(newest + self._plan.revoke_grace - now, self._plan.revoke_grace).total_seconds()
+        left = min(newest + self._plan.account.revoke_grace - now, self._plan.account.revoke_grace).total_seconds()
         if left > 0:
             event_log.log(
                 logger,

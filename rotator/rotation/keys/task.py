@@ -37,7 +37,7 @@ def is_possible(plan: Plan, account: AccountReader, *, scheduled: bool) -> bool:
         entries = account.state().entries
     except Exception:  # noqa: BLE001  # each target fails by it too, and reports it
         return False
-    return bool(entries.get(state.PENDING_TAG)) or (scheduled and plan.key_rotation_period is not None)
+    return bool(entries.get(state.PENDING_TAG)) or (scheduled and plan.account.key_rotation_period is not None)
 
 
 def asked_for(account: AccountReader, operation: Operation, *, forced: bool) -> KeyTask:
@@ -106,11 +106,11 @@ def preview(plan: Plan, account: AccountReader, now: datetime.datetime) -> tuple
 def due_by_age(plan: Plan, account_state: AccountState, now: datetime.datetime) -> str | None:
     """Return why the active key is due by age; None when it is not, or KEY_ROTATION_PERIOD is not set."""
     key = account_state.active_key
-    if plan.key_rotation_period is None or key is None:
+    if plan.account.key_rotation_period is None or key is None:
         return None
     if key.created is None:
         return f"{key.name} is older than Azure's record of its age"
-    if now - key.created < plan.key_rotation_period:
+    if now - key.created < plan.account.key_rotation_period:
         return None
-    period = isodate.duration_isoformat(plan.key_rotation_period)
+    period = isodate.duration_isoformat(plan.account.key_rotation_period)
     return f"{key.name} was made at {timestamps.text(key.created)}, more than {period} ago"

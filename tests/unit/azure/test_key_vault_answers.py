@@ -69,7 +69,7 @@ def url(tls: ssl.SSLContext, authority: trustme.CA, tmp_path_factory: pytest.Tem
 @pytest.fixture(scope="module")
 def storage(url: str) -> Iterator[ManagedStorage]:
     with contextlib.closing(
-        ManagedStorage(Account(vault_url=url, name="mystorage"), Token(), sleep=lambda _: None)
+        ManagedStorage(Account(vault=url, managed_account="mystorage"), Token(), sleep=lambda _: None)
     ) as made:
         yield made
 
@@ -77,7 +77,7 @@ def storage(url: str) -> Iterator[ManagedStorage]:
 @pytest.fixture(scope="module")
 def store(url: str) -> Iterator[vault_setup.VaultSetup]:
     with contextlib.closing(
-        vault_setup.VaultSetup(Account(vault_url=url, name="mystorage"), Token(), sleep=lambda _: None)
+        vault_setup.VaultSetup(Account(vault=url, managed_account="mystorage"), Token(), sleep=lambda _: None)
     ) as made:
         yield made
 

@@ -225,7 +225,7 @@ def test_a_chain_of_errors_that_is_a_ring_ends() -> None:
 
 
 def vault(url: str) -> None:
-    with contextlib.closing(VaultClient(Account(vault_url=url, name="a"), Anybody())) as client:
+    with contextlib.closing(VaultClient(Account(vault=url, managed_account="a"), Anybody())) as client:
         client.secret("privatekey")
 
 

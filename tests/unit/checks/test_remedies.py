@@ -88,7 +88,7 @@ def test_an_unknown_identity_is_to_be_filled_in() -> None:
 
 def test_the_vault_goes_by_its_name() -> None:
     german = dataclasses.replace(
-        examples.plan(), account=Account(vault_url="https://v2.vault.microsoftazure.de", name="a")
+        examples.plan(), account=Account(vault="https://v2.vault.microsoftazure.de", managed_account="a")
     )
     assert Remedies(german).access_policies() == "az keyvault update --name v2 --enable-rbac-authorization false"
 
@@ -138,7 +138,7 @@ def test_the_key_operator_s_role_is_assigned_on_the_account() -> None:
     ],
 )
 def test_both_get_the_key_operator_s_role_where_who_lacks_it_is_not_known(vault: str, application: str) -> None:
-    plan = dataclasses.replace(examples.plan(), account=Account(vault_url=vault, name="a"))
+    plan = dataclasses.replace(examples.plan(), account=Account(vault=vault, managed_account="a"))
     assert Remedies(plan).key_operators(examples.RESOURCE_ID, ME) == (
         f"az role assignment create --role {KEY_OPERATOR} --assignee {application} --scope {examples.RESOURCE_ID}; "
         + ROLE.format(KEY_OPERATOR, examples.RESOURCE_ID)

@@ -34,7 +34,7 @@ def check(world: World, **changes: Any) -> Checkup:
     context, findings = checks.context(world), list[Finding]()
     futures: dict[Key, concurrent.futures.Future[Any]] = {
         (PrivateKeyRead, login_secrets.private_key(examples.CLUSTER)): checks.result(SecretText("the private key")),
-        (DefinitionRead, THE_PLAN): checks.result(world.vault.stored(world.plan.definition)),
+        (DefinitionRead, THE_PLAN): checks.result(world.vault.stored(world.plan.grant)),
         (DefinitionPresent, THE_PLAN): checks.result(True),
         (LiveSecretRead, examples.TARGET): checks.result(examples.held(world.master.secrets["storage-sas"])),
     }

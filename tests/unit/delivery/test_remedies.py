@@ -42,7 +42,7 @@ def test_settings_go_by_their_names() -> None:
 
 def test_what_a_plan_file_has_goes_by_its_place() -> None:
     assert remedies.unreachable(WRITTEN.cluster).startswith(f"Check host {LINE}, port {LINE} and ")
-    assert f"set pins {LINE} to it" in remedies.host_replaced(WRITTEN.cluster)
+    assert f"set fingerprints {LINE} to it" in remedies.host_replaced(WRITTEN.cluster)
     assert remedies.find(QuotaExceededError, WRITTEN).endswith(f"or use apply for strategy {LINE}.")
 
 

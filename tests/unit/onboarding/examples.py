@@ -15,10 +15,10 @@ VAULT_ID = ResourceId.parse(
     RESOURCE_ID.replace("Microsoft.Storage/storageAccounts/mystorage", "Microsoft.KeyVault/vaults/myvault"),
     resource_id.VAULT,
 )
-VAULT = VaultFacts("myvault", ACCOUNT.vault_url, "tenant", rbac=False, policies={})
+VAULT = VaultFacts("myvault", ACCOUNT.vault, "tenant", rbac=False, policies={})
 STORAGE_FACTS = AccountFacts("mystorage", "https://mystorage.blob.core.windows.net", shared_key=True, sas_limit=None)
 APP = AppFacts("myapp", {}, None, {})
-MASTER = Master(CLUSTER, CLUSTER.pins, (TARGET,))
+MASTER = Master(CLUSTER, CLUSTER.fingerprints, (TARGET,))
 KEY = HostKey("ssh-ed25519", b"")  # whose SHA256 is the fingerprint that the examples pin
 
 

@@ -10,7 +10,7 @@ from tests.fakes.examples import DEFINITION, LABEL
 
 
 def test_secret_of_the_vault_is_named_after_account_and_definition() -> None:
-    account = Account(vault_url="https://myvault.vault.azure.net:8443", name="mystorage")
+    account = Account(vault="https://myvault.vault.azure.net:8443", managed_account="mystorage")
     assert account.host == "myvault.vault.azure.net"
     assert account.sas_secret(DEFINITION) == f"mystorage-{DEFINITION.name}"
 

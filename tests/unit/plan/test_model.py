@@ -37,9 +37,9 @@ def test_a_model_takes_the_values_that_it_has(model: Model) -> None:
 
 @pytest.mark.parametrize("written", [PINS, ",".join(PINS), tuple(PINS)])
 def test_fingerprints_are_a_list_or_a_text(written: object) -> None:
-    cluster = pydantic.TypeAdapter(Cluster).validate_python({"host": "a", "user": "b", "pins": written})
-    assert [str(pin) for pin in cluster.pins] == PINS
-    assert all(isinstance(pin, Pin) for pin in cluster.pins)
+    cluster = pydantic.TypeAdapter(Cluster).validate_python({"host": "a", "user": "b", "fingerprints": written})
+    assert [str(pin) for pin in cluster.fingerprints] == PINS
+    assert all(isinstance(pin, Pin) for pin in cluster.fingerprints)
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,9 @@ def test_a_field_takes_a_text_and_what_yaml_makes_of_it(
 @pytest.mark.parametrize(
     ("field", "written"),
     [
-        ("pins", 7),
-        ("pins", []),
-        ("pins", [["nested"]]),
+        ("fingerprints", 7),
+        ("fingerprints", []),
+        ("fingerprints", [["nested"]]),
         ("kubectl", []),
         ("kubectl", ["kubectl", "; reboot"]),
         ("kubectl", ["KUBECONFIG=/etc/k", "kubectl"]),
@@ -81,7 +81,7 @@ def test_a_field_takes_a_text_and_what_yaml_makes_of_it(
     ],
 )
 def test_a_field_takes_nothing_else(field: str, written: object) -> None:
-    values: dict[str, Any] = {"host": "a", "user": "b", "pins": PINS, field: written}
+    values: dict[str, Any] = {"host": "a", "user": "b", "fingerprints": PINS, field: written}
     with pytest.raises(pydantic.ValidationError) as caught:
         pydantic.TypeAdapter(Cluster).validate_python(values)
     assert [problem["loc"][0] for problem in caught.value.errors()] == [field]
@@ -94,10 +94,11 @@ def test_an_error_does_not_quote_the_value() -> None:
 
 
 def test_a_value_comes_from_its_setting_unless_a_loader_recorded_otherwise() -> None:
-    assert (CLUSTER.origin("pins"), CLUSTER.setting("pins")) == ("KUBERNETES_SSH_FINGERPRINT",) * 2
-    west = dataclasses.replace(CLUSTER, origins=Origins(pins="clusters.west.fingerprints in rotation.yaml, line 12"))
-    assert west.origin("pins") == "clusters.west.fingerprints in rotation.yaml, line 12"
-    assert west.setting("pins") is None
+    assert (CLUSTER.origin("fingerprints"), CLUSTER.setting("fingerprints")) == ("KUBERNETES_SSH_FINGERPRINT",) * 2
+    place = "clusters.west.fingerprints in rotation.yaml, line 12"
+    west = dataclasses.replace(CLUSTER, origins=Origins(fingerprints=place))
+    assert west.origin("fingerprints") == place
+    assert west.setting("fingerprints") is None
     assert west.origin("host") == "KUBERNETES_DNS"
 
 
@@ -108,10 +109,10 @@ def test_a_remedy_says_what_to_set_where_the_value_was_written() -> None:
 
 
 def test_where_values_were_written_makes_no_difference_but_is_kept() -> None:
-    west = dataclasses.replace(CLUSTER, origins=Origins(pins="line 12"))
+    west = dataclasses.replace(CLUSTER, origins=Origins(fingerprints="line 12"))
     assert (west, hash(west), repr(west)) == (CLUSTER, hash(CLUSTER), repr(CLUSTER))
     target = dataclasses.replace(TARGET, cluster=dataclasses.replace(west, port=2222))
-    assert dataclasses.replace(plan(), targets=(target,)).targets[0].cluster.origin("pins") == "line 12"
+    assert dataclasses.replace(plan(), targets=(target,)).targets[0].cluster.origin("fingerprints") == "line 12"
 
 
 def test_a_field_without_a_setting_goes_by_its_name_and_there_is_no_other() -> None:
@@ -128,7 +129,7 @@ def test_each_origin_that_a_message_asks_for_is_a_fields() -> None:
         for path in (Path(__file__).parents[3] / "rotator").rglob("*.py")
         for field in re.findall(r"\.(?:origin|assignment)\([\"'](\w+)[\"']", path.read_text())
     }
-    assert "pins" in asked
+    assert "fingerprints" in asked
     assert asked <= fields
 
 

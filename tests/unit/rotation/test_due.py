@@ -179,7 +179,7 @@ def test_other_definition_is_due(text: str) -> None:
 
 
 def test_setting_other_permissions_is_due() -> None:
-    reading = plan(definition=dataclasses.replace(DEFINITION, permissions="r"))
+    reading = plan(grant=dataclasses.replace(DEFINITION, permissions="r"))
     assert why(held(delivered()), TARGET, reading, NOW) == "the SAS definition was changed"
 
 
@@ -238,7 +238,7 @@ def test_signature_counts_where_keys_are_listed_and_not_what_the_secret_says() -
 def test_sas_of_a_key_that_is_gone_is_due_as_such_whatever_else_it_is_due_for() -> None:
     """Otherwise a dead one would be taken for one that is old, or of another definition, and works."""
     gone = AccountKeys("mystorage", KEYS.keys[1:])
-    reading = plan(definition=dataclasses.replace(DEFINITION, permissions="r"))
+    reading = plan(grant=dataclasses.replace(DEFINITION, permissions="r"))
     for after, wanted in ((MINUTE, None), (20 * MINUTE, None), (MINUTE, reading)):
         why = by_signature(gone, active="key2", says="key2", after=after, wanted=wanted)
         assert why == "the SAS was signed by a key that was regenerated"

@@ -149,5 +149,5 @@ def test_endpoint_is_the_set_one_or_concluded_from_account_and_cloud(
 ) -> None:
     world = World()
     world.vault.may_read = may_read
-    world.plan = plan(account=Account(vault_url=vault, name="myalias"), blob_endpoint=endpoint)
+    world.plan = plan(account=Account(vault=vault, managed_account="myalias"), blob_endpoint=endpoint)
     assert issuance(world).account.endpoint() == expected

@@ -194,8 +194,8 @@ def test_where_keys_are_rotated_by_age_a_foreign_regeneration_is_told_by_the_key
     world: World, permissions: str, minutes: int
 ) -> None:
     untried(world)
-    definition = dataclasses.replace(world.plan.definition, permissions=permissions)
-    world.plan = changed(world.plan, key_rotation_period=90 * DAYS, definition=definition)
+    definition = dataclasses.replace(world.plan.grant, permissions=permissions)
+    world.plan = changed(world.plan, key_rotation_period=90 * DAYS, grant=definition)
     world.account.regenerate("key1")
     world.clock.forward(minutes=minutes)
     assert states(world) == [(State.EXPIRED, DEAD)]

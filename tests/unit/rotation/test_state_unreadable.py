@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rotator.azure.managed_storage import UNTIL_TAG as UNTIL
-from rotator.azure.managed_storage import StoredDefinition
+from rotator.azure.managed_account import UNTIL_TAG as UNTIL
+from rotator.azure.managed_account import StoredDefinition
 from rotator.reporting.report import Report, Rotated
 from rotator.rotation import state, target_status
 from rotator.rotation.keys import task
