@@ -30,11 +30,12 @@ def rotate_on_schedule(timer: func.TimerRequest) -> None:
     """Rotate what is due. A failed target fails the invocation, so that the host and alerts see it."""
     from rotator import app as rotator
     from rotator import errors
+    from rotator.reporting.report import Trigger
 
     if timer.past_due:
         logger.warning("the timer is past due: a run was missed or comes late")
     try:
-        report = rotator.rotate(trigger="timer", asked_by="timer")
+        report = rotator.rotate(trigger=Trigger.TIMER, asked_by="timer")
     except errors.BusyError:
         return  # the run in progress does the work; the log says so
     except errors.RotatorError as error:
@@ -131,22 +132,24 @@ def _caller(headers: "Mapping[str, str]") -> str:
 
 def _rotate(options: dict[str, bool], caller: str) -> "Report":
     from rotator import app as rotator
+    from rotator.reporting.report import Trigger
     from rotator.rotation.state import Operation
 
     force = options.get("force", False)
     if options.get("regenerate_key"):
-        return rotator.rotate(trigger="http", asked_by=caller, operation=Operation.REGENERATE, forced=force)
+        return rotator.rotate(trigger=Trigger.HTTP, asked_by=caller, operation=Operation.REGENERATE, forced=force)
     if "force" in options:
         raise _BadRequestError("force goes with regenerate_key; every other rotation by HTTP is a forced one")
-    return rotator.rotate(trigger="http", asked_by=caller, forced=True)
+    return rotator.rotate(trigger=Trigger.HTTP, asked_by=caller, forced=True)
 
 
 def _revoke(options: dict[str, bool], caller: str) -> "Report":
     from rotator import app as rotator
+    from rotator.reporting.report import Trigger
     from rotator.rotation.state import Operation
 
     return rotator.rotate(
-        trigger="http", asked_by=caller, operation=Operation.REVOKE, forced=options.get("force", False)
+        trigger=Trigger.HTTP, asked_by=caller, operation=Operation.REVOKE, forced=options.get("force", False)
     )
 
 

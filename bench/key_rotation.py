@@ -78,7 +78,7 @@ def plan(world: World, targets: int) -> Plan:
     return dataclasses.replace(
         found,
         targets=tuple(dataclasses.replace(found.targets[0], secret=name) for name in names),
-        revoke_grace=datetime.timedelta(0),  # what is waited for, not worked
+        account=dataclasses.replace(found.account, revoke_grace=datetime.timedelta(0)),  # is waited for, not worked
     )
 
 

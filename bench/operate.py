@@ -1,11 +1,8 @@
 """How long an operator waits: for a check, against the same looks one after the other, and for the status."""
 
-import contextlib
-
 from bench import figures, surroundings
 from bench.options import Choice
-from rotator import app
-from rotator.azure import identity
+from rotator import app, wiring
 from rotator.checks import checkup, runner
 from rotator.checks.findings import Level
 from rotator.plan import loader
@@ -36,8 +33,11 @@ def show(choice: Choice) -> None:
 def check(world: World, at_once: int) -> None:
     """Look at everything; raises RuntimeError unless all is well: a SAS that storage refuses is tried for seconds."""
     plan = loader.load(world.settings)
-    with contextlib.closing(identity.credential(plan.client_id)) as credential:
-        found = checkup.check(plan, credential, world.settings, runner.NoProgress(), at_once=at_once)
+    with (
+        wiring.signed_in(plan.client_id) as credential,
+        wiring.check_context(plan, credential, world.settings, proof_seconds=checkup.PROOF_SECONDS) as context,
+    ):
+        found = checkup.check(context, runner.NoProgress(), at_once=at_once)
     if wrong := [each.text for each in found.findings if each.level is not Level.OK]:
         raise RuntimeError(f"{found.verdict()}: {'; '.join(wrong)}")
 

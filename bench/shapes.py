@@ -14,9 +14,12 @@ from pathlib import Path
 import paramiko
 
 from rotator import sas
-from rotator.delivery import deliver, manifest
+from rotator.delivery import manifest
+from rotator.delivery.interface import Write, unfenced
+from rotator.delivery.ssh.channel import SshChannel
 from rotator.delivery.ssh.connection import SshConnector
 from rotator.plan import loader
+from rotator.plan.account import Grant
 from rotator.plan.plan import Strategy, Target
 from rotator.redaction import SecretText
 from sandbox.azure import account_sas
@@ -78,10 +81,12 @@ def ours(bench: Bench, strategy: Strategy) -> None:
     """Deliver with every check: proven host key, owner, dry run, merge, read-back."""
     target = dataclasses.replace(bench.target, strategy=strategy)
     token = SecretText(bench.token())
-    definition = sas.SasDefinition("bench", "b", "sco", "rwu", "https", datetime.timedelta(hours=4))
+    definition = Grant(name="bench")
     order = manifest.DesiredSecret(sas.parse(token), definition, "bench", datetime.datetime.now(datetime.UTC))
-    with SshConnector().connect(target.cluster, SecretText(bench.key_file.read_text()), None) as shell:
-        deliver.deliver(shell, target, _ANYTHING, order)
+    with SshConnector().open_shell(target.cluster, SecretText(bench.key_file.read_text()), None) as shell:
+        (done,) = SshChannel(shell).write([Write(target, _ANYTHING, order)], unfenced)
+    if isinstance(done, Exception):
+        raise done
 
 
 # The first look at the Secret is the plan's, not the delivery's; the delivery looks again by itself.

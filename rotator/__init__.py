@@ -3,7 +3,8 @@
 The rooms, each of which knows only those below it (docs/architecture.md draws them and follows one rotation):
 
     commands/     the command line: one module for each command
-    app.py        wires the rooms: from settings to a run
+    app.py        from settings to a run: what each trigger and command calls
+    wiring.py     chooses the implementations that a run, a check and an onboarding work with
     checks/       checks every step of a rotation without changing anything, and names the command that repairs it
     onboarding/   what no template can do: from a vault and a master to a rotation that works
     rotation/     one run: what is due, the SAS for it, its delivery; in keys/ the rotation of account keys

@@ -1,7 +1,7 @@
-"""From settings to a wired run: the one place that puts the rooms together.
+"""From settings to a run: what each trigger and command calls.
 
-Each trigger and command calls a function here; these load the plan, sign in, take the run's lock, and hand the services
-to a run. One run at a time: in this process by a lock, beyond it by a lease in the host storage.
+The functions here load the plan, sign in, take the run's lock, and run with the services that `wiring.py` makes. One
+run at a time: in this process by a lock, beyond it by a lease in the host storage.
 """
 
 import contextlib
@@ -10,9 +10,9 @@ import datetime
 import logging
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rotator import errors, event_log, redaction
+from rotator import errors, event_log, redaction, wiring
 from rotator.checks import runner
 from rotator.checks.findings import Checkup
 from rotator.event_log import Event
@@ -21,21 +21,21 @@ from rotator.plan import loader
 from rotator.plan.plan import Plan
 from rotator.reporting import publish
 from rotator.reporting import report as reports
-from rotator.reporting.report import Report, TargetReport
+from rotator.reporting.report import Report, TargetReport, Trigger
 from rotator.reporting.status import LastKnown, Status
 from rotator.rotation import state, target_status
-from rotator.rotation.keys import due
-from rotator.rotation.keys.rotate import KeyRotation
-from rotator.rotation.lock import RunLock, acquire
+from rotator.rotation.keys import rotate as key_rotation
+from rotator.rotation.keys import task as key_task
+from rotator.rotation.lock import acquire
 from rotator.rotation.request import Request
 from rotator.rotation.run import Run
-from rotator.rotation.services import Services, utc_now
 from rotator.rotation.state import Operation
 
 if TYPE_CHECKING:
     from rotator.azure.identity import TokenCredential
     from rotator.onboarding.onboard import Onboarding
-    from rotator.onboarding.steps import OnboardingRequest, Step
+    from rotator.onboarding.request import OnboardingRequest
+    from rotator.onboarding.steps import Step
     from rotator.reporting.archive import Archive
 
 logger = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def _under_way(request: Request, environment: Mapping[str, str]) -> Iterator[Non
 
 def _rotate_plan(plan: Plan, request: Request, environment: Mapping[str, str]) -> Report:
     reported: dict[str, TargetReport] = {}
-    with _credential(plan) as credential:
+    with wiring.signed_in(plan.client_id) as credential:
         try:
             report = _run(plan, request, environment, credential, reported)
         except errors.BusyError as error:
@@ -106,7 +106,7 @@ def _run(
 ) -> Report:
     with (
         acquire(plan, request, environment, credential) as run_lock,
-        _services(plan, credential, run_lock, proof_seconds=request.proof_seconds) as services,
+        wiring.services(plan, credential, run_lock, proof_seconds=request.proof_seconds) as services,
     ):
         run = Run(
             plan,
@@ -118,22 +118,34 @@ def _run(
             warnings=run_lock.warnings,
             reported=reported,
         )
-        keys = KeyRotation(run)
-        if request.operation is None:
-            return keys.rotate_and_resume(scheduled=request.trigger == "timer")
-        return dataclasses.replace(keys.run_operation(request.operation, forced=request.forced), forced=request.forced)
+        return carry_out(run, request)
+
+
+def carry_out(run: Run, request: Request) -> Report:
+    """Do what was requested. The account's keys enter where it names an operation, or one may be pending or due."""
+    if request.operation is not None:
+        done = key_rotation.run_operation(run, request.operation, forced=request.forced)
+        return dataclasses.replace(done, forced=request.forced)
+    scheduled = request.trigger == Trigger.TIMER
+    if key_task.is_possible(run.plan, run.account, scheduled=scheduled):
+        return key_rotation.rotate_and_resume(run, scheduled=scheduled)
+    return run.rotate()
 
 
 def plan(*, forced: bool = False, environment: Mapping[str, str] = os.environ) -> Report:
     """Report what a rotation would do. Changes nothing. Raises SettingsError or a VaultError."""
     _prepare_logs()
     found = loader.load(environment)
-    with _scrubbed_errors(), _credential(found) as credential, _services(found, credential) as services:
-        run = Run(found, services, trigger="plan", forced=forced)
+    with (
+        _scrubbed_errors(),
+        wiring.signed_in(found.client_id) as credential,
+        wiring.services(found, credential) as services,
+    ):
+        run = Run(found, services, trigger=Trigger.PLAN, forced=forced)
         tags = run.account.state().entries
         # In these cases a run reads the keys before it reads the targets.
-        report = None if tags.get(state.PENDING_TAG) or found.key_rotation_period else run.preview()
-        key, warnings = due.preview(found, run.account, services.clock())
+        report = None if tags.get(state.PENDING_TAG) or found.account.key_rotation_period else run.preview()
+        key, warnings = key_task.preview(found, run.account, services.clock())
         report = report or run.preview()
     return dataclasses.replace(report, key=key, warnings=report.warnings + warnings)
 
@@ -143,15 +155,15 @@ def status(*, environment: Mapping[str, str] = os.environ) -> Status:
     _prepare_logs()
     found = loader.load(environment)
     with (
-        _reporting("status", "status", environment),
+        _reporting(Trigger.STATUS, "status", environment),
         _scrubbed_errors(),
-        _credential(found) as credential,
-        _services(found, credential) as services,
+        wiring.signed_in(found.client_id) as credential,
+        wiring.services(found, credential) as services,
     ):
         from rotator.issuers import proof
 
         # A wall screen asks each minute. A SAS that was accepted before its delivery needs no retries.
-        prover = proof.StorageProver(seconds=2.0, quick=True)
+        prover = proof.StorageProver(seconds=2.0, quick=True, named=found.account.origin("blob_endpoint"))
         return target_status.read(
             found, dataclasses.replace(services, prover=prover), _archive_reader(found, environment, credential)
         )
@@ -168,7 +180,7 @@ def _archive_reader(
         from rotator.reporting import archive as adapter
 
         # An older report knows only of SAS that have expired since.
-        since = datetime.datetime.now(datetime.UTC) - max(2 * plan.definition.validity, _LEAST_RECALL)
+        since = datetime.datetime.now(datetime.UTC) - max(2 * plan.grant.validity, _LEAST_RECALL)
         with adapter.opened(plan, environment, credential, retry_total=0) as kept:
             return kept.last_known(targets, since)
 
@@ -186,9 +198,14 @@ def check(
     found = loader.load(environment)
     from rotator.checks import checkup
 
-    with _reporting("check", "check", environment), _scrubbed_errors(), _credential(found) as credential:
-        seconds = checkup.PROOF_SECONDS if proof_seconds is None else proof_seconds
-        return checkup.check(found, credential, environment, announce or runner.NoProgress(), proof_seconds=seconds)
+    seconds = checkup.PROOF_SECONDS if proof_seconds is None else proof_seconds
+    with (
+        _reporting(Trigger.CHECK, "check", environment),
+        _scrubbed_errors(),
+        wiring.signed_in(found.client_id) as credential,
+        wiring.check_context(found, credential, environment, proof_seconds=seconds) as context,
+    ):
+        return checkup.check(context, announce or runner.NoProgress())
 
 
 @contextlib.contextmanager
@@ -200,7 +217,7 @@ def archive(*, environment: Mapping[str, str] = os.environ) -> "Iterator[Archive
 
     with (
         _scrubbed_errors(),
-        _credential(found) as credential,
+        wiring.signed_in(found.client_id) as credential,
         adapter.opened(found, environment, credential) as kept,
     ):
         yield kept
@@ -221,55 +238,8 @@ def onboarding(
     `report` gets each step, `on_wait` a line when a new permission is waited for.
     """
     _prepare_logs()
-    from rotator.azure import identity, resource_manager
-    from rotator.delivery.ssh import connection
-    from rotator.onboarding import vault_setup
-    from rotator.onboarding.onboard import Onboarding
-
-    with (
-        contextlib.closing(identity.credential(None)) as credential,
-        contextlib.closing(vault_setup.VaultSetup(request.plan.account, credential, on_wait=on_wait)) as vault,
-        contextlib.closing(resource_manager.ResourceManager(request.plan.resource_manager, credential)) as manager,
-    ):
-        yield Onboarding(
-            request,
-            resource_manager=manager,
-            vault=vault,
-            connector=connection.SshConnector(),
-            report=report,
-        )
-
-
-@contextlib.contextmanager
-def _credential(plan: Plan) -> "Iterator[TokenCredential]":
-    # Imported here: bad settings are reported, and the functions are indexed, without the SDKs' half second.
-    from rotator.azure import identity
-
-    with contextlib.closing(identity.credential(plan.client_id)) as credential:
-        yield credential
-
-
-@contextlib.contextmanager
-def _services(
-    plan: Plan, credential: "TokenCredential", run_lock: RunLock | None = None, *, proof_seconds: float = PROOF_SECONDS
-) -> Iterator[Services]:
-    from rotator.azure import managed_storage, resource_manager, server_time
-    from rotator.delivery.ssh import connection
-    from rotator.issuers import keyvault, proof
-
-    guards: dict[str, Any] = {"fence": run_lock.fence, "admit": run_lock.admit} if run_lock else {}
-    with contextlib.closing(managed_storage.ManagedStorage(plan.account, credential)) as storage:
-        keys = resource_manager.AccountKeyList(plan.resource_manager, credential)
-        issuer = keyvault.KeyVaultIssuer(plan, storage, keys, clock=utc_now)
-        yield Services(
-            issuer=issuer,
-            run_state=issuer,
-            secrets=storage,
-            prover=proof.StorageProver(seconds=proof_seconds),
-            connector=connection.SshConnector(),
-            time_at=server_time.at,
-            **guards,
-        )
+    with wiring.onboarding(request, report, on_wait) as wired:
+        yield wired
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""An account SAS, the SAS definition that Key Vault issues it from, and the check that it is what was asked for.
+"""An account SAS: its fields, and what is read from a token.
 
 Fields of the token: https://learn.microsoft.com/rest/api/storageservices/create-account-sas
 """
@@ -10,8 +10,6 @@ import hashlib
 import re
 import urllib.parse
 from collections.abc import Mapping
-
-import isodate
 
 from rotator import errors
 from rotator.redaction import SecretText
@@ -29,65 +27,11 @@ CLOCK_SKEW = datetime.timedelta(minutes=5)  # between this host, the vault and s
 
 
 @dataclasses.dataclass(frozen=True)
-class SasDefinition:
-    """A named template in Key Vault, which issues a new account SAS from it at each read.
-
-    `services`, `resource_types` and `permissions` are letters, as in the token.
-    """
-
-    name: str
-    services: str
-    resource_types: str
-    permissions: str
-    protocol: str
-    validity: datetime.timedelta
-
-    @property
-    def template(self) -> str:
-        """The `templateUri` of the definition: a SAS token without signature and times."""
-        return urllib.parse.urlencode(
-            {
-                "sv": SIGNED_VERSION,
-                "ss": self.services,
-                "srt": self.resource_types,
-                "sp": self.permissions,
-                "spr": self.protocol,
-            },
-            safe=",",
-        )
-
-    @property
-    def validity_period(self) -> str:
-        """The validity as an ISO 8601 duration, as Key Vault takes it."""
-        return str(isodate.duration_isoformat(self.validity))
-
-    @property
-    def label(self) -> str:
-        """The name and a hash of the content: it changes whenever what the definition grants changes."""
-        content = f"{self.template}&{self.validity_period}"
-        return f"{self.name}@{hashlib.sha256(content.encode()).hexdigest()[:12]}"
-
-    def same_template(self, template_uri: str) -> bool:
-        """Whether another template grants the same; signature, times and the order of letters are ignored.
-
-        A template with any other field does not: `sip` and `ses` narrow a SAS, and an unknown field may.
-        """
-        try:
-            found = fields(template_uri.partition("?")[2] or template_uri)
-        except ValueError:
-            return False
-        wanted = fields(self.template)
-        return not _others(found) and all(
-            _normal(name, found.get(name, "")) == _normal(name, wanted[name]) for name in wanted
-        )
-
-
-@dataclasses.dataclass(frozen=True)
 class Sas:
     """A parsed account SAS. Its str and repr show its fingerprint and expiry, never the token.
 
     `issued` is the token as the vault wrote it, with a leading `?`. `fingerprint` is a hash of the signature. `others`
-    are the names of fields that no definition has.
+    are the names of fields that no grant has.
     """
 
     token: SecretText
@@ -130,54 +74,13 @@ def parse(token: SecretText) -> Sas:
         start=_time("st", found["st"]) if "st" in found else None,
         expiry=_time("se", found["se"]),
         fingerprint=_fingerprint(found["sig"]),
-        others=_others(found),
+        others=other_fields(found),
     )
 
 
 def tolerance(validity: datetime.timedelta) -> datetime.timedelta:
     """How much the time until a SAS expires may differ from what was asked for, as the clocks may differ."""
     return min(CLOCK_SKEW, validity / 4)
-
-
-def check(sas: Sas, definition: SasDefinition, now: datetime.datetime) -> None:
-    """Raise SasError unless `sas` grants exactly what `definition` does, and is valid now and for as long."""
-    problems = [
-        f"{name} are {got!r} instead of {wanted!r}"
-        for name, got, wanted in (
-            ("services", sas.services, definition.services),
-            ("resource types", sas.resource_types, definition.resource_types),
-            ("permissions", sas.permissions, definition.permissions),
-        )
-        if set(got) != set(wanted)
-    ]
-    if _normal("spr", sas.protocol) != _normal("spr", definition.protocol):
-        problems.append(f"protocol is {sas.protocol!r} instead of {definition.protocol!r}")
-    if sas.version > SIGNED_VERSION:
-        problems.append(f"version {sas.version} is later than {SIGNED_VERSION}, which Key Vault cannot sign")
-    if sas.others:
-        problems.append(f"it has the fields {', '.join(sas.others)}, which are not in the definition and may narrow it")
-    problems += _window_problems(sas, definition.validity, now)
-    if problems:
-        raise errors.SasError(f"the issued SAS ({sas.fingerprint}) is not what was asked for: {'; '.join(problems)}")
-
-
-def _window_problems(sas: Sas, validity: datetime.timedelta, now: datetime.datetime) -> list[str]:
-    """Compare start and expiry with now and with the validity that was asked for."""
-    left = sas.expiry - now
-    if left <= datetime.timedelta(0):
-        return [f"it expired at {sas.expiry:%Y-%m-%dT%H:%M:%SZ}"]
-    problems = []
-    if sas.start is not None and sas.start > now + CLOCK_SKEW:
-        problems.append(f"it is not valid before {sas.start:%Y-%m-%dT%H:%M:%SZ}")
-    if left < validity - tolerance(validity):
-        problems.append(f"it is valid for {_rounded(left)} instead of {validity}")
-    if left > validity + tolerance(validity):
-        problems.append(f"it is valid for {_rounded(left)}, longer than {validity}")
-    return problems
-
-
-def _rounded(duration: datetime.timedelta) -> datetime.timedelta:
-    return datetime.timedelta(seconds=round(duration.total_seconds()))
 
 
 def fields(query: str) -> dict[str, str]:
@@ -189,8 +92,8 @@ def fields(query: str) -> dict[str, str]:
     return found
 
 
-def _others(found: Mapping[str, str]) -> tuple[str, ...]:
-    """Names of the fields that are neither a definition's nor added by the vault; no values, which may be secret."""
+def other_fields(found: Mapping[str, str]) -> tuple[str, ...]:
+    """Names of the fields that are neither a grant's nor added by the vault; no values, which may be secret."""
     names = (_plain(name) for name, text in found.items() if text and name not in (*_GRANTED, *_ADDED))
     return tuple(dict.fromkeys(names))
 
@@ -199,7 +102,8 @@ def _plain(name: str) -> str:
     return name if re.fullmatch("[A-Za-z-]{1,20}", name) else "an unknown one"
 
 
-def _normal(name: str, value: str) -> str:
+def normal(name: str, value: str) -> str:
+    """The value of a grant's field as it compares: the order of letters and protocols means nothing."""
     if name == "spr":
         return ",".join(sorted((value or "https,http").split(",")))
     return value if name == "sv" else "".join(sorted(value))

@@ -1,24 +1,40 @@
 """Measures the steps of a run: as seconds in the report, a span, a metric, and an activity for the status line."""
 
 import contextlib
+import enum
 import time
 from collections.abc import Iterator
 
 from rotator import activity, telemetry
 
+
+class Step(enum.StrEnum):
+    """A step of a run, as reports, spans and metrics name it."""
+
+    VAULT = "vault"
+    CONNECT = "connect"
+    OBSERVE = "observe"
+    ISSUE = "issue"
+    PROVE = "prove"
+    DELIVER = "deliver"
+    REGENERATE = "regenerate"
+    WAIT = "wait"
+    REFUSE = "refuse"
+
+
 # What the status line says that a step waits for.
 _WORDS = {
-    "vault": "Key Vault",
-    "connect": "the SSH connection to the master",
-    "observe": "the master, to read the Secret",
-    "issue": "Key Vault, to issue a SAS",
-    "prove": "storage, to accept the SAS",
-    "deliver": "the cluster, to take the SAS",
-    "regenerate": "Key Vault, to regenerate an account key",
-    "wait": "consumers, to see the new SAS",
-    "refuse": "storage, to refuse the former SAS",
+    Step.VAULT: "Key Vault",
+    Step.CONNECT: "the SSH connection to the master",
+    Step.OBSERVE: "the master, to read the Secret",
+    Step.ISSUE: "Key Vault, to issue a SAS",
+    Step.PROVE: "storage, to accept the SAS",
+    Step.DELIVER: "the cluster, to take the SAS",
+    Step.REGENERATE: "Key Vault, to regenerate an account key",
+    Step.WAIT: "consumers, to see the new SAS",
+    Step.REFUSE: "storage, to refuse the former SAS",
 }
-_INTERRUPTED = {"wait": "Ctrl-C leaves the old key alive: the next run resumes it"}
+_INTERRUPTED = {Step.WAIT: "Ctrl-C leaves the old key alive: the next run resumes it"}
 
 
 class Stopwatch:
@@ -28,10 +44,10 @@ class Stopwatch:
         self.laps = dict(laps or {})
 
     @contextlib.contextmanager
-    def step(self, name: str, *, lasts: float | None = None) -> Iterator[None]:
+    def step(self, name: Step, *, lasts: float | None = None) -> Iterator[None]:
         """Measure the block as this step; `lasts` is how many seconds it will take, if that is known."""
         began = time.perf_counter()
-        words, interrupted = _WORDS.get(name, name), _INTERRUPTED.get(name, "")
+        words, interrupted = _WORDS[name], _INTERRUPTED.get(name, "")
         try:
             with telemetry.span(f"rotator.{name}"), activity.of(words, seconds=lasts, interrupted=interrupted):
                 yield

@@ -42,7 +42,7 @@ MUTATIONS = (
     # What keeps a consumer working.
     Mutation("rotation/due.py", "if expires < following + MARGIN:", "if expires < following:", "unit/rotation"),
     Mutation("rotation/due.py", "if age >= plan.fresh_for:", "if age > plan.fresh_for:", "unit/rotation"),
-    Mutation("delivery/deliver.py", "        task.fence()\n", "", "unit/rotation"),
+    Mutation("delivery/ssh/channel.py", "        attempts.fence()\n", "", "unit/rotation"),
     Mutation("delivery/manifest.py", "if target.adopt or (held.ours", "if True or (held.ours", "unit/delivery"),
     Mutation("delivery/ssh/deliver.sh", 'create restore "$old"', "true", "unit/delivery"),
     Mutation("delivery/ssh/deliver.sh", "?$query", "", "unit/delivery"),

@@ -4,7 +4,6 @@ https://learn.microsoft.com/rest/api/resources/
 """
 
 import contextlib
-import urllib.parse
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -21,8 +20,8 @@ from azure.core.rest import HttpRequest
 from azure.mgmt.core import ARMPipelineClient
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 
-from rotator import activity, errors, untrusted
-from rotator.azure import network_errors, retries
+from rotator import activity, errors
+from rotator.azure import network_errors, paging, retries
 from rotator.azure.errors import (
     IdentityError,
     ResourceManagerError,
@@ -32,7 +31,6 @@ from rotator.azure.errors import (
 
 _HEADERS = {"Accept": "application/json"}
 _UNREACHABLE = "Check AZURE_RESOURCE_MANAGER, and the firewalls in between: it is reached by HTTPS, port 443."
-_MAX_PAGES = 100
 
 
 class ArmClient:
@@ -66,30 +64,9 @@ class ArmClient:
 
     def list_all(self, path: str, version: str, what: str) -> list[dict[str, Any]]:
         """Read all pages of a list; raises ResourceManagerError for a page on another host, or more than 100 pages."""
-        found: list[dict[str, Any]] = []
-        page: str | None = path
-        for _ in range(_MAX_PAGES):
-            if page is None:
-                return found
-            answer = self.send("GET", page, version, what)
-            found += untrusted.records(answer.get("value"))
-            page = self._next_page(answer.get("nextLink"))
-        raise ResourceManagerError(f"{self._url} lists {what} on more than {_MAX_PAGES} pages")
-
-    def _next_page(self, link: object) -> str | None:
-        """Return the next page's URL; never one on another host, as the token would go there too."""
-        if not link:
-            return None
-        try:
-            same = _origin(str(link)) == _origin(self._url)
-        except ValueError:
-            same = False
-        if not same:
-            raise ResourceManagerError(
-                f"{self._url} names a next page on another host, which was not read: {untrusted.one_line(link)}",
-                remedy="Check for a proxy in between that changes answers.",
-            )
-        return str(link)
+        return paging.records(
+            path, lambda page: self.send("GET", page, version, what), self._url, what, ResourceManagerError
+        )
 
     @contextlib.contextmanager
     def translated(self, what: str) -> Iterator[None]:
@@ -129,8 +106,3 @@ class ArmClient:
 def retry_policy() -> retries.BoundedRetryPolicy:
     """Make a policy for one pipeline; it cannot be shared, as it holds a reference to the next policy there."""
     return retries.BoundedRetryPolicy(retry_total=4)
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urllib.parse.urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"https": 443}.get(parts.scheme)

@@ -73,8 +73,6 @@ class VaultError(RotatorError):
 class VaultUnreachableError(VaultError):
     """The vault does not answer."""
 
-    remedy = "Check KEYVAULT_BASEURL, name resolution, the vault's firewall and private endpoint."
-
 
 class VaultForbiddenError(VaultError):
     """No access policy of the vault grants the identity the permission."""
@@ -191,5 +189,3 @@ class StillAcceptedError(StorageError):
 
 class StorageUnreachableError(StorageError):
     """Storage neither accepted nor refused the SAS: it does not answer, or not as storage does."""
-
-    remedy = "Check STORAGE_BLOB_ENDPOINT, name resolution and the storage firewall, or set ROTATION_PROVE=false."

@@ -22,7 +22,7 @@ from azure.core.rest import HttpRequest, HttpResponse
 from azure.keyvault.secrets import SecretClient
 
 from rotator import activity, telemetry
-from rotator.azure import az_commands, identity, key_vault_refusals, network_errors, permissions, retries
+from rotator.azure import az_commands, identity, key_vault_refusals, network_errors, paging, permissions, retries
 from rotator.azure.errors import (
     IdentityError,
     KeyAccessForbiddenError,
@@ -40,14 +40,14 @@ from rotator.azure.errors import (
     VaultUnreachableError,
 )
 from rotator.azure.key_vault_refusals import Answer, Cause
-from rotator.plan.plan import ManagedAccount
+from rotator.azure.permissions import Kind, Permission
+from rotator.plan.account import Account
 from rotator.redaction import SecretText
 
 # Pinned: a later default of the SDK may be a service version without the storage operations.
 _API_VERSION = "7.4"
 _RETRIES = 4
 WAIT_REMEDY = "Wait for the deletion or the recovery to end; the next run tries again."
-_CHECK_SETTINGS = "Check KEYVAULT_BASEURL, KEYVAULT_STORAGE_NAME and the SAS_* settings."
 
 
 class RefusedAsBadError(VaultError):
@@ -61,12 +61,13 @@ class SoftDeletedError(VaultConflictError):
 class VaultClient:
     """One vault, as one identity. Every method raises IdentityError or a VaultError."""
 
-    def __init__(self, account: ManagedAccount, credential: TokenCredential) -> None:
+    def __init__(self, account: Account, credential: TokenCredential) -> None:
         self.account = account
         self.host = account.host
+        self._origin = account.origin("vault")
         self._credential = credential
         self._client = SecretClient(
-            account.vault_url,
+            account.vault,
             credential,
             api_version=_API_VERSION,
             retry_policy=retries.BoundedRetryPolicy(retry_total=_RETRIES),
@@ -83,7 +84,7 @@ class VaultClient:
 
     def secret(self, name: str) -> SecretText:
         """Read the current version of a secret; raises VaultSecretNotFoundError if it is missing or empty."""
-        with self._translated("secrets get", f"secret {name!r}"):
+        with self._translated(Permission.SECRETS_GET, f"secret {name!r}"):
             value = self._client.get_secret(name).value
         if not isinstance(value, str) or not value:
             raise VaultSecretNotFoundError(f"secret {name!r} in {self.host} is empty")
@@ -91,19 +92,19 @@ class VaultClient:
 
     def put_secret(self, name: str, value: SecretText, content_type: str) -> None:
         """Write a new version of a secret."""
-        with self._translated("secrets set", f"secret {name!r}"):
+        with self._translated(Permission.SECRETS_SET, f"secret {name!r}"):
             self._client.set_secret(name, value.reveal(), content_type=content_type)
 
     def recover_secret(self, name: str) -> None:
         """Start to recover a soft-deleted secret; does not wait until it is recovered."""
-        with self._translated("secrets recover", f"deleted secret {name!r}"):
+        with self._translated(Permission.SECRETS_RECOVER, f"deleted secret {name!r}"):
             self._client.begin_recover_deleted_secret(name)
 
     def send(
         self,
         method: str,
         path: str,
-        permission: str,
+        permission: Permission,
         what: str,
         body: Mapping[str, Any] | None = None,
         *,
@@ -111,11 +112,10 @@ class VaultClient:
     ) -> dict[str, Any]:
         """Send one request of managed storage and return its JSON object.
 
-        `permission` (such as "storage get") and `what` are for an error's text and remedy. With `once` the request is
-        never retried: for what must not be done twice.
+        `path` may be the whole URL of a list's next page. `permission` and `what` are for an error's text and remedy.
+        With `once` the request is never retried: for what must not be done twice.
         """
-        separator = "&" if "?" in path else "?"
-        url = f"{path}{separator}api-version={_API_VERSION}"
+        url = path if path.startswith("https://") else f"{path}?api-version={_API_VERSION}"
         request = HttpRequest(method, url, headers={"Accept": "application/json"}, json=body)
         with self._translated(permission, what):
             response = self._client.send_request(request, retry_total=0 if once else _RETRIES)
@@ -125,7 +125,7 @@ class VaultClient:
                 raise ValueError("no object")  # noqa: TRY004  # translated below
             return found
 
-    def check_permission(self, method: str, path: str, permission: str, what: str) -> None:
+    def check_permission(self, method: str, path: str, permission: Permission, what: str) -> None:
         """Raise VaultForbiddenError unless the identity may do this; changes nothing.
 
         The request has an empty body: the vault checks permissions first and then answers 400.
@@ -134,17 +134,22 @@ class VaultClient:
             self.send(method, path, permission, what, {}, once=True)
         except RefusedAsBadError:
             return
-        raise VaultError(f"{self.host} took an empty request for {what}", remedy=_CHECK_SETTINGS)
+        raise VaultError(f"{self.host} took an empty request for {what}", remedy=self._check_account())
 
-    def get(self, path: str, permission: str, what: str) -> dict[str, Any] | None:
+    def get(self, path: str, permission: Permission, what: str) -> dict[str, Any] | None:
         """Read an object of managed storage; None if it does not exist."""
         try:
             return self.send("GET", path, permission, what)
         except ManagedAccountNotFoundError:
             return None
 
+    def list_all(self, path: str, permission: Permission, what: str) -> list[dict[str, Any]]:
+        """Read all pages of a list of managed storage."""
+        url = self.account.vault
+        return paging.records(path, lambda page: self.send("GET", page, permission, what), url, what, VaultError)
+
     @contextlib.contextmanager
-    def _translated(self, permission: str, what: str) -> Iterator[None]:
+    def _translated(self, permission: Permission, what: str) -> Iterator[None]:
         """Raise this product's errors for the SDK's; `permission` and `what` are for their text."""
         try:
             with activity.of(f"Key Vault, for {what}"):
@@ -154,16 +159,16 @@ class VaultClient:
                 raise IdentityError(f"{self.host} does not accept this identity's token") from error
             raise self._error_for(error, permission, what) from error
         except (ServiceRequestError, ServiceResponseError, OSError) as error:
-            diagnosis = network_errors.diagnose(error, self.host, "KEYVAULT_BASEURL", VaultUnreachableError.remedy)
+            diagnosis = network_errors.diagnose(error, self.host, self._origin, self._check_network())
             raise VaultUnreachableError(diagnosis.text, remedy=diagnosis.remedy) from error
         # The answer is not JSON, not of the form that the SDK expects, or a challenge for another host's token.
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             raise VaultError(
                 f"{self.host} does not answer {what} as a Key Vault does",
-                remedy="Check KEYVAULT_BASEURL, and for a proxy in between.",
+                remedy=f"Check {self._origin}, and for a proxy in between.",
             ) from error
 
-    def _error_for(self, error: HttpResponseError, permission: str, what: str) -> VaultError:
+    def _error_for(self, error: HttpResponseError, permission: Permission, what: str) -> VaultError:
         answer = key_vault_refusals.read(error.status_code or 0, error.response.text() if error.response else "")
         status, codes = answer.status, answer.codes
         text = f"{self.host} answered {status} ({', '.join(codes) or 'no code'}) for {what}"
@@ -179,16 +184,16 @@ class VaultClient:
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return VaultUnavailableError(text)
         bad = RefusedAsBadError if status == HTTPStatus.BAD_REQUEST else VaultError
-        return bad(text, remedy=_CHECK_SETTINGS)
+        return bad(text, remedy=self._check_account())
 
-    def _not_found(self, permission: str, what: str) -> VaultError:
-        if permission.startswith("secrets"):
+    def _not_found(self, permission: Permission, what: str) -> VaultError:
+        if permission.kind is Kind.SECRETS:
             remedy = az_commands.set_secret(self._name, "…", "…")
             return VaultSecretNotFoundError(f"{what} is not in {self.host}", remedy=remedy)
-        missing = f"{self.host} knows no {what} of a managed account {self.account.name!r}"
+        missing = f"{self.host} knows no {what} of a managed account {self.account.managed_account!r}"
         return ManagedAccountNotFoundError(missing, remedy=self.onboard_remedy())
 
-    def _forbidden(self, text: str, answer: Answer, permission: str) -> VaultError:
+    def _forbidden(self, text: str, answer: Answer, permission: Permission) -> VaultError:
         """Distinguish the causes of a refusal, as each has another remedy."""
         cause, vault = answer.cause(permission), self._name
         if cause is Cause.DISABLED:
@@ -205,16 +210,16 @@ class VaultClient:
             return KeyAccessForbiddenError(f"{text}: Resource Manager refuses it the account's keys")
         return self._without_policy(text, cause, permission)
 
-    def _without_policy(self, text: str, cause: Cause, permission: str) -> VaultForbiddenError:
+    def _without_policy(self, text: str, cause: Cause, permission: Permission) -> VaultForbiddenError:
         """Name the identity and the command that adds what it lacks.
 
         The command adds all that the app needs, or the operator where only onboarding needs this permission.
         """
         who = identity.describe(self._credential, scope(self.host))
-        kind, _, verb = permission.partition(" ")
-        app, operator = (getattr(policy, kind) for policy in (permissions.APP, permissions.OPERATOR))
-        wanted = permissions.Policy(**{kind: (operator if verb in operator - app else app) | {verb}})
-        lacks = f"{who.name} lacks the permission {permission!r}"
+        kind, verb = permission.kind, permission.verb
+        app, operator = permissions.APP.verbs(kind), permissions.OPERATOR.verbs(kind)
+        wanted = permissions.Policy(**{kind.value: (operator if verb in operator - app else app) | {verb}})
+        lacks = f"{who.name} lacks the permission '{permission}'"
         if cause is Cause.APPLICATION:
             lacks += (
                 " by itself: its access policy names an application too (compound identity), and counts only for "
@@ -222,12 +227,17 @@ class VaultClient:
             )
         return VaultForbiddenError(f"{text}: {lacks}", remedy=az_commands.add_policy(self._name, who.object_id, wanted))
 
+    def _check_network(self) -> str:
+        return f"Check {self._origin}, name resolution, the vault's firewall and private endpoint."
+
+    def _check_account(self) -> str:
+        grants = "the SAS_* settings" if self.account.setting("managed_account") else "its grants"
+        return f"Check {self._origin}, {self.account.origin('managed_account')} and {grants}."
+
     def onboard_remedy(self) -> str:
         """What to do if the vault does not manage the account."""
-        return (
-            f"Let the vault manage the storage account as {self.account.name!r} (KEYVAULT_STORAGE_NAME): "
-            "python -m rotator onboard."
-        )
+        name, origin = self.account.managed_account, self.account.origin("managed_account")
+        return f"Let the vault manage the storage account as {name!r} ({origin}): python -m rotator onboard."
 
 
 def scope(host: str) -> str:

@@ -10,10 +10,11 @@ import re
 from http import HTTPStatus
 
 from rotator import untrusted
+from rotator.azure.permissions import Permission
 
 # Permissions whose requests make the vault use the account's keys through Resource Manager, as itself and on behalf of
 # the caller.
-_WITH_KEYS = ("storage set", "storage regeneratekey")
+_WITH_KEYS = (Permission.STORAGE_SET, Permission.STORAGE_REGENERATEKEY)
 _POLICY_CODES = frozenset({"ForbiddenByPolicy", "AccessDenied"})
 # Nothing but the text distinguishes these two from other refusals.
 _APPLICATION_TOO = re.compile(r"\bon-behalf-of \(OBO\)", re.IGNORECASE)
@@ -72,7 +73,7 @@ class Answer:
         found = _ADDRESS.search(self.message)
         return found[1].rstrip(".") if found else ""
 
-    def cause(self, permission: str) -> Cause:
+    def cause(self, permission: Permission) -> Cause:
         """Why it refuses a request that needs this permission; without a known reason, a missing access policy."""
         for code in self.codes:
             if code in _BY_CODE:

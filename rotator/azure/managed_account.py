@@ -10,7 +10,8 @@ from typing import Any
 
 import isodate
 
-from rotator import untrusted
+from rotator import timestamps, untrusted
+from rotator.plan.account import Grant
 
 # Where blobs are, by the vault's cloud (https://learn.microsoft.com/azure/storage/common/storage-account-overview).
 _BLOB_SUFFIXES = {
@@ -18,6 +19,8 @@ _BLOB_SUFFIXES = {
     "vault.usgovcloudapi.net": "blob.core.usgovcloudapi.net",
     "vault.azure.cn": "blob.core.chinacloudapi.cn",
 }
+
+UNTIL_TAG = "rotator-sas-until"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,3 +80,30 @@ def parse(bundle: Mapping[str, Any]) -> StorageBundle:
 def blob_suffix(vault_host: str) -> str | None:
     """Return the domain of blob endpoints in the vault's cloud; None for an unknown cloud."""
     return _BLOB_SUFFIXES.get(vault_host.partition(".")[2])
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredDefinition:
+    """The SAS definition in the vault: whether it differs from the wanted one, its tags, its longest validity."""
+
+    differs: bool
+    tags: Mapping[str, str]
+    validity: datetime.timedelta | None
+
+    @property
+    def sas_until(self) -> datetime.datetime | None:
+        """The latest expiry of SAS that were issued with a longer validity; None if no tag has one."""
+        return untrusted.iso_time(self.tags.get(UNTIL_TAG))
+
+    def tags_for(
+        self, definition: Grant, now: datetime.datetime, tags: Mapping[str, str] | None = None
+    ) -> dict[str, str]:
+        """Return the tags to set with the wanted definition: these or the present ones, and UNTIL_TAG."""
+        tags = dict(self.tags if tags is None else tags)
+        until = self.sas_until
+        if until and until <= now:
+            del tags[UNTIL_TAG]
+        if self.validity and self.validity > definition.validity:
+            longest = timestamps.after(now, self.validity)
+            tags[UNTIL_TAG] = timestamps.text(max(longest, until or longest))
+        return tags

@@ -4,8 +4,6 @@ Operations: https://learn.microsoft.com/rest/api/keyvault/ (SAS definitions: Set
 """
 
 import contextlib
-import dataclasses
-import datetime
 import logging
 import secrets
 import time
@@ -15,53 +13,24 @@ from typing import Any
 import tenacity
 from azure.core.credentials import TokenCredential
 
-from rotator import event_log, timestamps, untrusted
+from rotator import event_log, untrusted
 from rotator.azure import key_vault
 from rotator.azure import managed_account as managed
 from rotator.azure.errors import ManagedAccountNotFoundError, VaultConflictError, VaultSecretNotFoundError
-from rotator.azure.managed_account import StorageBundle
+from rotator.azure.managed_account import StorageBundle, StoredDefinition
+from rotator.azure.permissions import Permission
 from rotator.event_log import Event
-from rotator.plan.plan import ManagedAccount
+from rotator.plan.account import Account, Grant
 from rotator.redaction import SecretText
-from rotator.sas import SasDefinition
 
 logger = logging.getLogger(__name__)
-
-UNTIL_TAG = "rotator-sas-until"
-
-
-@dataclasses.dataclass(frozen=True)
-class StoredDefinition:
-    """The SAS definition in the vault: whether it differs from the wanted one, its tags, its longest validity."""
-
-    differs: bool
-    tags: Mapping[str, str]
-    validity: datetime.timedelta | None
-
-    @property
-    def sas_until(self) -> datetime.datetime | None:
-        """The latest expiry of SAS that were issued with a longer validity; None if no tag has one."""
-        return untrusted.iso_time(self.tags.get(UNTIL_TAG))
-
-    def tags_for(
-        self, definition: SasDefinition, now: datetime.datetime, tags: Mapping[str, str] | None = None
-    ) -> dict[str, str]:
-        """Return the tags to set with the wanted definition: these or the present ones, and UNTIL_TAG."""
-        tags = dict(self.tags if tags is None else tags)
-        until = self.sas_until
-        if until and until <= now:
-            del tags[UNTIL_TAG]
-        if self.validity and self.validity > definition.validity:
-            longest = timestamps.after(now, self.validity)
-            tags[UNTIL_TAG] = timestamps.text(max(longest, until or longest))
-        return tags
 
 
 class ManagedStorage:
     """One managed account of one vault, as one identity. Every method raises IdentityError or a VaultError."""
 
     def __init__(
-        self, account: ManagedAccount, credential: TokenCredential, *, sleep: Callable[[float], None] = time.sleep
+        self, account: Account, credential: TokenCredential, *, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._account = account
         self._sleep = sleep
@@ -75,7 +44,7 @@ class ManagedStorage:
         """Read a secret's current value."""
         return self._client.secret(name)
 
-    def mint(self, definition: SasDefinition) -> SecretText:
+    def mint(self, definition: Grant) -> SecretText:
         """Read the definition's secret, at which Key Vault mints a fresh SAS."""
         name = self._account.sas_secret(definition)
         try:
@@ -85,10 +54,10 @@ class ManagedStorage:
                 f"{self._client.host} mints no SAS under {name!r}", remedy=self._client.onboard_remedy()
             ) from error
 
-    def stored(self, definition: SasDefinition) -> StoredDefinition:
+    def stored(self, definition: Grant) -> StoredDefinition:
         """Read the SAS definition of that name; one that is missing differs."""
         what = f"SAS definition {definition.name!r}"
-        found = self._client.get(self._definition_path(definition), "storage getsas", what)
+        found = self._client.get(self._definition_path(definition), Permission.STORAGE_GETSAS, what)
         if found is None:
             return StoredDefinition(differs=True, tags={}, validity=None)
         lifetime = untrusted.span(found.get("validityPeriod"))
@@ -100,16 +69,20 @@ class ManagedStorage:
             validity=lifetime.longest if lifetime else None,
         )
 
-    def store(self, definition: SasDefinition, tags: Mapping[str, str]) -> None:
+    def store(self, definition: Grant, tags: Mapping[str, str]) -> None:
         """Set the SAS definition, with these tags and no others."""
         self._set_definition(definition, tags)
         event_log.log(
-            logger, logging.INFO, Event.SAS_DEFINITION_SET, account=self._account.name, definition=definition.label
+            logger,
+            logging.INFO,
+            Event.SAS_DEFINITION_SET,
+            account=self._account.managed_account,
+            definition=definition.label,
         )
 
     def managed(self) -> StorageBundle:
         """Read the vault's record of the managed account; raises VaultForbiddenError where that may not be read."""
-        found = self._client.get(self._path, "storage get", self._what)
+        found = self._client.get(self._path, Permission.STORAGE_GET, self._what)
         if found is None:
             missing = f"{self._client.host} knows no {self._what}"
             raise ManagedAccountNotFoundError(missing, remedy=self._client.onboard_remedy())
@@ -121,19 +94,17 @@ class ManagedStorage:
         The vault does so on behalf of the caller, who needs Storage Account Key Operator too
         (https://learn.microsoft.com/rest/api/keyvault/, RegenerateStorageAccountKey).
         """
-        body = {"keyName": key}
-        self._client.send(
-            "POST", f"{self._path}/regeneratekey", "storage regeneratekey", f"{key} of {self._what}", body, once=True
-        )
+        path, what = f"{self._path}/regeneratekey", f"{key} of {self._what}"
+        self._client.send("POST", path, Permission.STORAGE_REGENERATEKEY, what, {"keyName": key}, once=True)
 
-    def may_store(self, definition: SasDefinition) -> bool:
+    def may_store(self, definition: Grant) -> bool:
         """Raise VaultForbiddenError unless the SAS definition may be set; changes nothing.
 
         True if it is soft-deleted, and may be recovered, as `store` does first.
         """
         what = f"SAS definition {definition.name!r}"
         try:
-            self._client.check_permission("PUT", self._definition_path(definition), "storage setsas", what)
+            self._client.check_permission("PUT", self._definition_path(definition), Permission.STORAGE_SETSAS, what)
         except key_vault.SoftDeletedError:
             self._may_recover(what)
             return True
@@ -146,28 +117,28 @@ class ManagedStorage:
 
         Requests a name that does not exist: the vault checks the permission first.
         """
-        path = f"/deletedstorage/{self._account.name}/sas/nothing{secrets.token_hex(8)}/recover"
+        path = f"/deletedstorage/{self._account.managed_account}/sas/nothing{secrets.token_hex(8)}/recover"
         with contextlib.suppress(ManagedAccountNotFoundError):
-            self._client.send("POST", path, "storage recover", f"soft-deleted {what}", once=True)
+            self._client.send("POST", path, Permission.STORAGE_RECOVER, f"soft-deleted {what}", once=True)
 
     def may_regenerate(self) -> None:
         """Raise VaultForbiddenError unless keys may be regenerated; changes nothing."""
         self._client.check_permission(
-            "POST", f"{self._path}/regeneratekey", "storage regeneratekey", f"keys of {self._what}"
+            "POST", f"{self._path}/regeneratekey", Permission.STORAGE_REGENERATEKEY, f"keys of {self._what}"
         )
 
     @property
     def _path(self) -> str:
-        return f"/storage/{self._account.name}"
+        return f"/storage/{self._account.managed_account}"
 
     @property
     def _what(self) -> str:
-        return f"managed account {self._account.name!r}"
+        return f"managed account {self._account.managed_account!r}"
 
-    def _definition_path(self, definition: SasDefinition) -> str:
+    def _definition_path(self, definition: Grant) -> str:
         return f"{self._path}/sas/{definition.name}"
 
-    def _set_definition(self, definition: SasDefinition, tags: Mapping[str, str]) -> None:
+    def _set_definition(self, definition: Grant, tags: Mapping[str, str]) -> None:
         body: dict[str, object] = {
             "templateUri": definition.template,
             "sasType": "account",
@@ -191,7 +162,7 @@ class ManagedStorage:
                     known |= self.stored(definition).tags
                     body["tags"] = {**known, **tags}  # what is pending is a tag
                 try:
-                    self._client.send("PUT", self._definition_path(definition), "storage setsas", what, body)
+                    self._client.send("PUT", self._definition_path(definition), Permission.STORAGE_SETSAS, what, body)
                 except key_vault.SoftDeletedError:
                     changing = True
                     known |= self._recover(definition, what)
@@ -204,12 +175,12 @@ class ManagedStorage:
                         raise self._changing(what) from None
                     raise
 
-    def _recover(self, definition: SasDefinition, what: str) -> dict[str, str]:
+    def _recover(self, definition: Grant, what: str) -> dict[str, str]:
         """Start the recovery, unless a deletion or a recovery is in progress; return the definition's tags."""
         event_log.log(logger, logging.INFO, Event.SAS_DEFINITION_RECOVERING, what=what, reason="it is soft-deleted")
-        path = f"/deletedstorage/{self._account.name}/sas/{definition.name}/recover"
+        path = f"/deletedstorage/{self._account.managed_account}/sas/{definition.name}/recover"
         with contextlib.suppress(ManagedAccountNotFoundError, VaultConflictError):
-            found = self._client.send("POST", path, "storage recover", f"soft-deleted {what}")
+            found = self._client.send("POST", path, Permission.STORAGE_RECOVER, f"soft-deleted {what}")
             return untrusted.texts(found.get("tags"))
         return {}
 

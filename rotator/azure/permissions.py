@@ -1,6 +1,7 @@
 """Permissions in Azure: a vault's access policies, and the roles that let an identity use an account's keys."""
 
 import dataclasses
+import enum
 import fnmatch
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -61,12 +62,52 @@ class Principal:
     name: str = "the app's identity"
 
 
+class Kind(enum.StrEnum):
+    """What a vault's permissions are for."""
+
+    SECRETS = "secrets"
+    STORAGE = "storage"  # managed storage
+
+
+class Permission(enum.Enum):
+    """A permission of a vault's access policies: its kind, and the verb there."""
+
+    SECRETS_GET = (Kind.SECRETS, "get")
+    SECRETS_SET = (Kind.SECRETS, "set")
+    SECRETS_RECOVER = (Kind.SECRETS, "recover")
+    STORAGE_GET = (Kind.STORAGE, "get")
+    STORAGE_LIST = (Kind.STORAGE, "list")
+    STORAGE_SET = (Kind.STORAGE, "set")
+    STORAGE_UPDATE = (Kind.STORAGE, "update")
+    STORAGE_RECOVER = (Kind.STORAGE, "recover")
+    STORAGE_GETSAS = (Kind.STORAGE, "getsas")
+    STORAGE_SETSAS = (Kind.STORAGE, "setsas")
+    STORAGE_REGENERATEKEY = (Kind.STORAGE, "regeneratekey")
+
+    @property
+    def kind(self) -> Kind:
+        """What it is for."""
+        return self.value[0]
+
+    @property
+    def verb(self) -> str:
+        """What it allows."""
+        return self.value[1]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.verb}"
+
+
 @dataclasses.dataclass(frozen=True)
 class Policy:
     """The permissions for secrets and for managed storage that an access policy grants to one identity."""
 
     secrets: frozenset[str] = frozenset()
     storage: frozenset[str] = frozenset()
+
+    def verbs(self, kind: Kind) -> frozenset[str]:
+        """The verbs of one kind."""
+        return self.secrets if kind is Kind.SECRETS else self.storage
 
     def covers(self, other: "Policy") -> bool:
         """Whether this grants all that the other does."""

@@ -17,8 +17,8 @@ from rotator import untrusted
 from rotator.azure import az_commands, identity, permissions, resource_id, retries
 from rotator.azure.account_keys import AccountKeys
 from rotator.azure.errors import IdentityError, ResourceManagerError, ResourceManagerForbiddenError
+from rotator.azure.resource_facts import AccountFacts, AppFacts, VaultFacts
 from rotator.azure.resource_id import ResourceId
-from rotator.azure.resources import AccountFacts, AppFacts, VaultFacts
 
 if TYPE_CHECKING:
     from azure.mgmt.keyvault import KeyVaultManagementClient

@@ -4,27 +4,48 @@ import contextlib
 import dataclasses
 import datetime
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from rotator.azure.host_storage.probe import HostStorageProbe
 from rotator.azure.permissions import Principal
 from rotator.checks.remedies import Remedies
-from rotator.delivery.ssh.connection import SshConnector
-from rotator.issuers.interface import KeyLister, Prover, SecretStore
+from rotator.delivery.interface import SecretStore
+from rotator.delivery.ssh.shell import Shell
+from rotator.issuers.interface import KeyLister, Prover
 from rotator.issuers.keyvault import VaultOperations
-from rotator.plan.plan import Plan
+from rotator.plan.account import Grant
+from rotator.plan.host_keys import HostKey
+from rotator.plan.plan import Cluster, Plan
+from rotator.redaction import SecretText
 from rotator.rotation.account import AccountReader
-from rotator.sas import SasDefinition
 
 
 class VaultProbe(VaultOperations, SecretStore, Protocol):
     """A vault whose permissions can be checked without changing anything."""
 
-    def may_store(self, definition: SasDefinition) -> bool:
+    def may_store(self, definition: Grant) -> bool:
         """Whether the definition must be recovered before it is set; raises VaultForbiddenError unless it may be."""
 
     def may_regenerate(self) -> None:
         """Raise VaultForbiddenError unless keys may be regenerated."""
+
+
+class VerifiedHost(Protocol):
+    """A connection to a master whose host key is pinned, on which nobody has logged in yet."""
+
+    def login(self, key: SecretText, passphrase: SecretText | None) -> AbstractContextManager[Shell]:
+        """Log in; raises SshError."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
+class HostVerifier(Protocol):
+    """Connects to masters without logging in."""
+
+    def verify_host(self, cluster: Cluster) -> tuple[tuple[HostKey, ...], VerifiedHost | None]:
+        """Return the host keys that were shown, and the connection on which one is pinned, if any; raises SshError."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +65,7 @@ class Context:
     key_lister: KeyLister
     prover: Prover
     account: AccountReader
-    connector: SshConnector
+    connector: HostVerifier
     host_storage: HostStorageProbe | None
     clock: Callable[[], datetime.datetime]
     time_at: Callable[[str], datetime.datetime | None]

@@ -4,14 +4,14 @@ from rotator import errors
 from rotator.azure.errors import BY_FIREWALL, HostStorageError
 from rotator.checks.findings import Level, Reporter
 from rotator.checks.identity import SignedIn
-from rotator.checks.runner import Check, Results
+from rotator.checks.interface import PlanCheck, Results
 from rotator.plan.plan import Plan
 
 _WITHOUT_ROLE = "AuthorizationPermissionMismatch"
 _SETTING = "AzureWebJobsStorage__accountName"
 
 
-class HostStorageCheck(Check[None]):
+class HostStorageCheck(PlanCheck[None]):
     """A check that sends requests to the app's own storage."""
 
     def command(self, error: errors.RotatorError, _results: Results) -> str:
@@ -39,7 +39,7 @@ class LeaseAvailable(HostStorageCheck):
     @property
     def severity(self) -> Level:
         """A plain rotation runs without a lease; a key rotation does not."""
-        return Level.FAILURE if self.plan.key_rotation_period is not None else Level.WARNING
+        return Level.FAILURE if self.plan.account.key_rotation_period is not None else Level.WARNING
 
     def run(self, results: Results, report: Reporter) -> None:
         """Read who holds the lease, and check that this identity could acquire it; does not acquire it."""
@@ -56,7 +56,7 @@ class LeaseAvailable(HostStorageCheck):
 
 
 class ReportsWritable(HostStorageCheck):
-    """A run can save its report in REPORT_CONTAINER."""
+    """A run can save its report."""
 
     name = "reports"
 
@@ -74,7 +74,8 @@ class ReportsWritable(HostStorageCheck):
         """Check whether the container exists, and that blobs may be written to it."""
         results.require(SignedIn)
         if self.context.host_storage is None:
-            self.report_unset("REPORT_CONTAINER is set, but the app has no storage of its own for it", report)
+            name = self.plan.origin("report_container")
+            self.report_unset(f"{name} is set, but the app has no storage of its own for it", report)
             return
         where = "exists" if self.context.host_storage.container() else "does not exist yet, the next run creates it"
         report(Level.OK, f"container {self.plan.report_container} {where}; blobs may be written to it")

@@ -4,10 +4,10 @@ from rotator import errors
 from rotator.azure.errors import IdentityError
 from rotator.azure.permissions import Principal
 from rotator.checks.findings import Level, Reporter
-from rotator.checks.runner import Check, Results
+from rotator.checks.interface import PlanCheck, Results
 
 
-class SettingsConsistent(Check[None]):
+class SettingsConsistent(PlanCheck[None]):
     """Warns of settings that are valid but odd; a plan exists only where none is wrong."""
 
     name = "settings"
@@ -20,7 +20,7 @@ class SettingsConsistent(Check[None]):
             report(Level.OK, "complete and consistent")
 
 
-class SignedIn(Check[Principal]):
+class SignedIn(PlanCheck[Principal]):
     """A token for the vault; the result is whose it is."""
 
     name = "identity"

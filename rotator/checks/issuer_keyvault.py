@@ -3,20 +3,19 @@
 from rotator import errors, timestamps
 from rotator.azure.errors import ResourceManagerForbiddenError
 from rotator.azure.host_storage import storage_settings
-from rotator.azure.managed_account import StorageBundle
-from rotator.azure.managed_storage import StoredDefinition
+from rotator.azure.managed_account import StorageBundle, StoredDefinition
 from rotator.checks import remedies
 from rotator.checks.findings import Level, Reporter
 from rotator.checks.identity import SignedIn
-from rotator.checks.runner import Check, DependencyError, Results
+from rotator.checks.interface import DependencyError, PlanCheck, Results
 from rotator.checks.vault_permissions import DefinitionRead, DefinitionWritable, ManagedAccountRead, VaultCheck
 from rotator.issuers import keyvault
 from rotator.plan.plan import Plan
 from rotator.rotation import state
-from rotator.rotation.keys import due
+from rotator.rotation.keys import task
 
 
-class AccountManaged(Check[StorageBundle]):
+class AccountManaged(PlanCheck[StorageBundle]):
     """The vault manages the account, and its own regeneration of keys ends no SAS early."""
 
     name = "managed account"
@@ -35,7 +34,7 @@ class AccountManaged(Check[StorageBundle]):
         return found
 
 
-class DefinitionPresent(Check[bool]):
+class DefinitionPresent(PlanCheck[bool]):
     """The SAS definition is as the settings want it; the result is whether there is one to mint a SAS from."""
 
     name = "SAS definition"
@@ -50,7 +49,7 @@ class DefinitionPresent(Check[bool]):
         if stored.differs:
             self._report_change(stored, results, report)
         else:
-            report(Level.OK, f"{self.plan.definition.label} is as the settings want it")
+            report(Level.OK, f"{self.plan.grant.label} is as the settings want it")
         return stored.validity is not None
 
     @staticmethod
@@ -72,7 +71,7 @@ class DefinitionPresent(Check[bool]):
 
     def _report_change(self, stored: StoredDefinition, results: Results, report: Reporter) -> None:
         problem = "does not exist" if stored.validity is None else "is not as the settings want it"
-        text = f"{self.plan.definition.name!r} {problem}"
+        text = f"{self.plan.grant.name!r} {problem}"
         deleted = results.find(DefinitionWritable)
         if deleted is None:
             report(Level.WARNING, text)  # why a rotation cannot set it is in that check's own finding
@@ -82,7 +81,7 @@ class DefinitionPresent(Check[bool]):
         report(Level.WARNING, f"{text}: the next rotation {then}", remedy, remedies.ROTATE_NOW)
 
 
-class KeysRegenerable(VaultCheck[None]):
+class KeysRegenerable(VaultCheck[None], PlanCheck[None]):
     """The identity may have the account's keys regenerated."""
 
     name = "vault permission storage regeneratekey"
@@ -90,7 +89,7 @@ class KeysRegenerable(VaultCheck[None]):
     @classmethod
     def applies(cls, plan: Plan) -> bool:
         """Whether the timer has keys regenerated."""
-        return plan.key_rotation_period is not None
+        return plan.account.key_rotation_period is not None
 
     def run(self, results: Results, report: Reporter) -> None:
         """Ask the vault to regenerate a key, in a way in which it regenerates none."""
@@ -104,7 +103,7 @@ class KeysRegenerable(VaultCheck[None]):
         return found.resource_id if found else super().resource_id(results)
 
 
-class KeysListed(Check[None]):
+class KeysListed(PlanCheck[None]):
     """The identity may list the account's keys, and the app itself does not depend on them."""
 
     name = "account keys"
@@ -112,7 +111,7 @@ class KeysListed(Check[None]):
     @classmethod
     def applies(cls, plan: Plan) -> bool:
         """Whether the timer has keys regenerated."""
-        return plan.key_rotation_period is not None
+        return plan.account.key_rotation_period is not None
 
     def run(self, results: Results, report: Reporter) -> None:
         """List them, and report how old they are."""
@@ -120,7 +119,7 @@ class KeysListed(Check[None]):
         storage_settings.check(self.context.environment, managed.account)
         keys = self.context.key_lister.keys(managed.resource_id)
         account = keyvault.account_state(results.of(DefinitionRead), managed, keys)
-        reason = due.due_by_age(self.plan, account, self.context.clock())
+        reason = task.due_by_age(self.plan, account, self.context.clock())
         made = (f"{key.name} of {timestamps.text(key.created) if key.created else '?'}" for key in keys.keys)
         report(Level.OK, f"{', '.join(made)}; {f'due: {reason}' if reason else 'none is due'}")
 

@@ -12,10 +12,11 @@ import re
 from rotator.delivery import manifest
 from rotator.delivery.interface import WriteMethod
 from rotator.delivery.manifest import DesiredSecret, Document, LiveSecret
-from rotator.delivery.ssh import kubectl
+from rotator.delivery.ssh import kubectl, script
+from rotator.plan.account import Grant
 from rotator.plan.plan import Cluster, Strategy, Target
 from rotator.redaction import SecretText
-from rotator.sas import Sas, SasDefinition
+from rotator.sas import Sas
 
 # Where installations put kubectl, which a session without a login shell may not find, and the command line there.
 _COMMAND_LINES = {
@@ -57,7 +58,7 @@ def delivery_script(target: Target, mark: str) -> str:
     """
     harmless = dataclasses.replace(target.cluster, kubectl=("false",))
     what = WriteMethod.UPDATE if target.strategy is Strategy.APPLY else WriteMethod.RECREATE
-    return kubectl.write_command(dataclasses.replace(target, cluster=harmless), what, mark)
+    return script.command(dataclasses.replace(target, cluster=harmless), what, mark)
 
 
 def client_version(cluster: Cluster) -> str:
@@ -81,7 +82,7 @@ def dry_run(target: Target, verb: str, document: Document | None = None) -> tupl
 
     Without a document it only shows who is refused: the API server authorizes before it reads what is sent.
     """
-    path = f"/api/v1/namespaces/{target.namespace}/secrets"
+    path = kubectl.secrets_path(target)
     one, options = f"{path}/{target.secret}", f"{kubectl.command_line(target.cluster)}"
     body = SecretText(json.dumps(document or {}))
     return {
@@ -112,9 +113,7 @@ def namespace(target: Target) -> str:
     return f"{kubectl.command_line(target.cluster)} get --raw /api/v1/namespaces/{target.namespace}"
 
 
-def empty_secret(
-    target: Target, held: LiveSecret | None, definition: SasDefinition, now: datetime.datetime
-) -> Document:
+def empty_secret(target: Target, held: LiveSecret | None, definition: Grant, now: datetime.datetime) -> Document:
     """Return the Secret that a rotation would write, with its labels and annotations, but without a SAS in it."""
     nothing = Sas(
         token=SecretText(""),

@@ -6,12 +6,12 @@ from typing import ClassVar
 
 from rotator import errors
 from rotator.checks import kubectl_probe, remedies
-from rotator.checks.channel_ssh import LoggedIn, run_remotely
 from rotator.checks.findings import Level, Reporter
+from rotator.checks.interface import AlreadyReportedError, DependencyError, Found, Results, TargetCheck
 from rotator.checks.kubernetes import ApiServerReachable, NamespaceFound, error_for
-from rotator.checks.runner import AlreadyReportedError, Check, DependencyError, Found, Results
+from rotator.checks.ssh import LoggedIn, run_remotely
 from rotator.checks.vault_permissions import DefinitionRead, ManagedAccountRead
-from rotator.delivery import deliver
+from rotator.delivery import merge
 from rotator.delivery.errors import (
     ConflictError,
     DryRunUnsupportedError,
@@ -22,10 +22,10 @@ from rotator.delivery.errors import (
 )
 from rotator.delivery.interface import WriteMethod
 from rotator.delivery.manifest import LiveSecret
-from rotator.delivery.ssh import kubectl
+from rotator.delivery.ssh import channel, kubectl
 from rotator.issuers import keyvault
 from rotator.issuers.account_state import AccountState
-from rotator.plan.plan import Plan, Strategy
+from rotator.plan.plan import Strategy, Target
 from rotator.rotation import due
 
 # What it means that kubectl's user may not do what the next rotation does not need.
@@ -36,7 +36,7 @@ _LATER = {
 }
 
 
-class SecretCheck(Check[Found]):
+class SecretCheck(TargetCheck[Found]):
     """A check that needs to know what Kubernetes allows kubectl's user."""
 
     def require_verb(
@@ -85,8 +85,8 @@ class LiveSecretRead(SecretCheck[LiveSecret | None]):
     def run(self, results: Results, report: Reporter) -> LiveSecret | None:
         """Read it, and report whether a new SAS is due."""
         results.require(MayGet, NamespaceFound)
-        live = deliver.observe(results.of(LoggedIn), self.target)
-        if deliver.choose_method(self.target, live) is WriteMethod.RECREATE and self.target.strategy is Strategy.APPLY:
+        live = channel.read(results.of(LoggedIn), self.target)
+        if merge.choose_method(self.target, live) is WriteMethod.RECREATE and self.target.strategy is Strategy.APPLY:
             # It is immutable, or of another type: not even `apply` changes it in place.
             with contextlib.suppress(AlreadyReportedError):
                 self.require_verb("delete", results, report)
@@ -105,9 +105,9 @@ class LiveSecretRead(SecretCheck[LiveSecret | None]):
     def command(self, error: errors.RotatorError, _results: Results) -> str:
         """Return the setting with which a rotation takes the Secret over, or updates it in place."""
         if isinstance(error, NotOursError):
-            return self.context.remedies.setting("KUBERNETES_SECRET_ADOPT", "true")
+            return self.context.remedies.setting(self.target.setting("adopt"), "true")
         in_place = isinstance(error, ConflictError) and error.has_finalizers
-        return self.context.remedies.setting("KUBERNETES_SECRET_STRATEGY", "apply") if in_place else ""
+        return self.context.remedies.setting(self.target.setting("strategy"), "apply") if in_place else ""
 
 
 def _account_state(results: Results) -> AccountState | None:
@@ -122,9 +122,9 @@ class _MayWrite(SecretCheck[None]):
     verb: ClassVar[str]
 
     @classmethod
-    def applies(cls, plan: Plan) -> bool:
+    def applies(cls, target: Target) -> bool:
         """Whether the target's strategy uses the verb."""
-        return cls.verb in kubectl_probe.write_verbs(plan.targets[0])
+        return cls.verb in kubectl_probe.write_verbs(target)
 
     def run(self, results: Results, report: Reporter) -> None:
         """Ask the API server."""
@@ -137,7 +137,7 @@ class _MayWrite(SecretCheck[None]):
             live = results.of(LiveSecretRead)
         except DependencyError:
             return True
-        return self.verb in kubectl_probe.NEEDED_VERBS[deliver.choose_method(self.target, live)]
+        return self.verb in kubectl_probe.NEEDED_VERBS[merge.choose_method(self.target, live)]
 
 
 class MayCreate(_MayWrite):
@@ -158,7 +158,7 @@ class MayUpdate(_MayWrite):
     name, verb = "kubectl may update", "update"
 
 
-class DryRunAccepted(Check[None]):
+class DryRunAccepted(TargetCheck[None]):
     """The API server would accept the Secret: permissions, quota and admission."""
 
     name = "dry run"
@@ -168,10 +168,10 @@ class DryRunAccepted(Check[None]):
         results.require(NamespaceFound)
         live = results.of(LiveSecretRead)
         # An update needs no more room than the Secret has.
-        act = deliver.choose_method(self.target, live)
+        act = merge.choose_method(self.target, live)
         updates = act is WriteMethod.UPDATE
         results.require(MayUpdate if updates else MayCreate)
-        document = kubectl_probe.empty_secret(self.target, live, self.plan.definition, self.context.clock())
+        document = kubectl_probe.empty_secret(self.target, live, self.plan.grant, self.context.clock())
         command, stdin = kubectl_probe.dry_run(self.target, "update" if updates else "create", document)
         result = run_remotely(results, command, stdin)
         # That a Secret of the name exists is found only after authorisation, quota and admission have passed.
@@ -197,5 +197,5 @@ class DryRunAccepted(Check[None]):
             return remedies.namespace(self.target)
         in_place = isinstance(error, DryRunUnsupportedError | OwnerReferenceError)
         if in_place and self.target.strategy is Strategy.RECREATE:
-            return self.context.remedies.setting("KUBERNETES_SECRET_STRATEGY", "apply")
+            return self.context.remedies.setting(self.target.setting("strategy"), "apply")
         return ""

@@ -10,20 +10,12 @@ from collections.abc import Mapping
 
 from rotator.azure import az_commands, permissions
 from rotator.azure.permissions import Principal
+from rotator.delivery.ssh.login_secrets import VaultSecret
 from rotator.plan import secret_settings
 from rotator.plan.plan import Plan, Target
 
 ROTATE = "python -m rotator rotate"
 ROTATE_NOW = f"{ROTATE} --force"
-
-
-@dataclasses.dataclass(frozen=True)
-class VaultSecret:
-    """A secret in the vault, the file that it is written from, and its content type there."""
-
-    name: str
-    file: str
-    content_type: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,16 +30,6 @@ class Remedies:
         """The vault's name."""
         return self.plan.account.host.partition(".")[0]
 
-    @property
-    def private_key(self) -> VaultSecret:
-        """The SSH key of the first target's cluster."""
-        return VaultSecret(self.plan.targets[0].cluster.key_secret, "id_ed25519", "application/x-pem-file")
-
-    @property
-    def passphrase(self) -> VaultSecret:
-        """That key's passphrase."""
-        return VaultSecret(self.plan.targets[0].cluster.passphrase_secret or "", "passphrase.txt")
-
     def sign_in(self) -> str:
         """Sign in, or assign the function app an identity."""
         app = self._app
@@ -55,9 +37,11 @@ class Remedies:
             return "" if self.environment.get("IDENTITY_ENDPOINT") else "az login"
         return az_commands.assign_identity(app, self.plan.client_id)
 
-    def setting(self, name: str, value: str) -> str:
-        """Set an app setting, or in a terminal the environment variable of its name."""
+    def setting(self, name: str | None, value: str) -> str:
+        """Set an app setting, or in a terminal the environment variable of its name; empty for no setting's value."""
         app = self._app
+        if name is None:
+            return ""
         if app is None:
             secret = secret_settings.may_hold_secret(name, value)
             return f"export {name}=" + ('"$(cat <file>)"' if secret else shlex.quote(value))
@@ -65,7 +49,7 @@ class Remedies:
 
     def policy(self, who: Principal) -> str:
         """Grant the identity what this plan needs of the vault, beside what it has there."""
-        rotates = self.plan.key_rotation_period is not None
+        rotates = self.plan.account.key_rotation_period is not None
         wanted = permissions.APP.union(permissions.KEY_ROTATION) if rotates else permissions.APP
         return az_commands.add_policy(self.vault, who.object_id, wanted)
 
@@ -91,7 +75,7 @@ class Remedies:
 
     def onboard(self) -> str:
         """Let the vault manage the account. Its name is in the blob endpoint; the vault may have it under another."""
-        account = az_commands.account_id(_account(self.plan.blob_endpoint or ""))
+        account = az_commands.account_id(_account(self.plan.account.blob_endpoint or ""))
         return f"python -m rotator onboard --vault {az_commands.vault_id(self.vault)} --storage-account {account}"
 
     def key_operator(self, resource_id: str, who: Principal) -> str:

@@ -7,31 +7,32 @@ from rotator import errors, sas
 from rotator.azure.errors import BY_FIREWALL, NoAnswerError, StorageRefusedError, StorageUnreachableError, VaultError
 from rotator.checks import clock, remedies
 from rotator.checks.findings import Level, Reporter
+from rotator.checks.interface import AlreadyReportedError, PlanCheck, Results, TargetCheck
 from rotator.checks.issuer_keyvault import AccountManaged, DefinitionPresent
 from rotator.checks.kubernetes_secret import LiveSecretRead
-from rotator.checks.runner import AlreadyReportedError, Check, Found, Results
 from rotator.checks.vault_permissions import DefinitionRead, PrivateKeyRead
 from rotator.delivery import manifest
+from rotator.issuers import sas_check
 from rotator.sas import Sas
 
 _WITHOUT_KEYS = "KeyBasedAuthenticationNotPermitted"
 
 
-class SasMinted(Check[Sas]):
+class SasMinted(PlanCheck[Sas]):
     """The vault mints a SAS as the settings want it; the result is that SAS, which nobody gets."""
 
     name = "SAS"
 
     def run(self, results: Results, report: Reporter) -> Sas:
         """Mint one. A problem with it is no failure where the next rotation sets the definition first."""
-        results.require(PrivateKeyRead)  # a SAS is read as a secret too
+        results.require_any(PrivateKeyRead)  # a SAS is read as a secret too
         if not results.of(DefinitionPresent):
             report(Level.SKIPPED, "not checked: there is no SAS definition yet to mint one from")
             raise AlreadyReportedError
         differs = results.of(DefinitionRead).differs
         minted = self._mint(report, differs=differs)
         try:
-            sas.check(minted, self.plan.definition, self.context.clock())
+            sas_check.check(minted, self.plan.grant, self.context.clock())
         except errors.SasError as error:
             if not differs:
                 raise
@@ -42,7 +43,7 @@ class SasMinted(Check[Sas]):
 
     def _mint(self, report: Reporter, *, differs: bool) -> Sas:
         try:
-            return sas.parse(self.context.vault.mint(self.plan.definition))
+            return sas.parse(self.context.vault.mint(self.plan.grant))
         except (VaultError, errors.SasError) as error:
             if not differs:
                 raise
@@ -50,35 +51,24 @@ class SasMinted(Check[Sas]):
             raise AlreadyReportedError from error
 
 
-class EndpointCheck(Check[Found]):
-    """A check that sends requests to the account's blob endpoint."""
+class SasAccepted(PlanCheck[str | None]):
+    """Storage answers, its clock agrees with ours, and it accepts what the vault mints.
 
-    def endpoint(self, report: Reporter) -> str:
-        """Return its URL; reports where it is not known, and raises AlreadyReportedError then."""
-        found = self.plan.blob_endpoint or self.context.account.endpoint()
-        if found is None:
-            command = self.context.remedies.setting("STORAGE_BLOB_ENDPOINT", "https://<account>.blob.core.windows.net")
-            text = "the blob endpoint is not known, so a SAS is delivered without trying it on storage"
-            report(Level.WARNING, text, "", command)
-            raise AlreadyReportedError
-        return found
-
-
-class SasAccepted(EndpointCheck[None]):
-    """Storage answers, its clock agrees with ours, and it accepts what the vault mints."""
+    The result is the account's blob endpoint; None where no SAS is to be tried.
+    """
 
     name = "storage"
 
-    def run(self, results: Results, report: Reporter) -> None:
+    def run(self, results: Results, report: Reporter) -> str | None:
         """Try the SAS that was minted, where a rotation would."""
         if not self.plan.prove:
-            command = self.context.remedies.setting("ROTATION_PROVE", "true")
-            text = "a SAS is delivered without trying it on storage: ROTATION_PROVE is false"
-            report(Level.WARNING, text, "Set ROTATION_PROVE=true.", command)
-            return
-        if self.plan.blob_endpoint is None:
+            command = self.context.remedies.setting(self.plan.setting("prove"), "true")
+            text = f"a SAS is delivered without trying it on storage: {self.plan.origin('prove')} is false"
+            report(Level.WARNING, text, f"Set {self.plan.assignment('prove', 'true')}.", command)
+            return None
+        if self.plan.account.blob_endpoint is None:
             results.require(DefinitionRead)
-        endpoint = self.endpoint(report)
+        endpoint = self._endpoint(report)
         self._compare_clocks(endpoint, report)
         minted = results.of(SasMinted)
         try:
@@ -87,6 +77,17 @@ class SasAccepted(EndpointCheck[None]):
             self._report_unreachable(error, report)
         except StorageRefusedError as error:
             self._report_refused(error, endpoint, results, report)
+        return endpoint
+
+    def _endpoint(self, report: Reporter) -> str:
+        found = self.plan.account.blob_endpoint or self.context.account.endpoint()
+        if found is None:
+            name = self.plan.account.setting("blob_endpoint")
+            command = self.context.remedies.setting(name, "https://<account>.blob.core.windows.net")
+            text = "the blob endpoint is not known, so a SAS is delivered without trying it on storage"
+            report(Level.WARNING, text, "", command)
+            raise AlreadyReportedError
+        return found
 
     def _compare_clocks(self, endpoint: str, report: Reporter) -> None:
         before = self.context.clock()
@@ -99,7 +100,7 @@ class SasAccepted(EndpointCheck[None]):
 
     def _report_unreachable(self, error: errors.RotatorError, report: Reporter) -> NoReturn:
         # An endpoint concluded from the account's name may not be how storage is reached: then a SAS is not tried.
-        report(Level.FAILURE if self.plan.blob_endpoint else Level.WARNING, str(error), error.remedy)
+        report(Level.FAILURE if self.plan.account.blob_endpoint else Level.WARNING, str(error), error.remedy)
         raise AlreadyReportedError from error
 
     def _report_refused(self, error: StorageRefusedError, endpoint: str, results: Results, report: Reporter) -> None:
@@ -120,7 +121,7 @@ class SasAccepted(EndpointCheck[None]):
         return self.context.remedies.shared_key(managed.account if managed else "<the storage account>")
 
 
-class LiveSasAccepted(EndpointCheck[None]):
+class LiveSasAccepted(TargetCheck[None]):
     """Storage accepts the SAS that consumers use now; a rotation would replace it in any case."""
 
     name = "held SAS"
@@ -132,17 +133,17 @@ class LiveSasAccepted(EndpointCheck[None]):
 
     def run(self, results: Results, report: Reporter) -> None:
         """Try what the Secret holds."""
-        if not self.plan.prove:
-            report(Level.SKIPPED, "not checked: ROTATION_PROVE is false")
+        endpoint = results.of(SasAccepted)
+        if endpoint is None:
+            report(Level.SKIPPED, f"not checked: {self.plan.origin('prove')} is false")
             return
-        results.require(SasAccepted)
         live = results.of(LiveSecretRead)
         found = manifest.held_sas(live, self.target) if live else None
         if found is None:
             report(Level.SKIPPED, "not checked: the Secret holds no SAS")
             return
         try:
-            report(Level.OK, f"{found}: {self.context.prover.prove(found, self.endpoint(report))}")
+            report(Level.OK, f"{found}: {self.context.prover.prove(found, endpoint)}")
         except StorageRefusedError as error:
             report(Level.WARNING, f"consumers are refused: {error.refusal}", "Rotate now.", remedies.ROTATE_NOW)
 

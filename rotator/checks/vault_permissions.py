@@ -1,6 +1,7 @@
 """Checks the vault, and each permission that the identity needs there, by requests that change nothing."""
 
 import abc
+from collections.abc import Collection, Hashable
 
 from rotator import errors, sas
 from rotator.azure.errors import (
@@ -12,18 +13,19 @@ from rotator.azure.errors import (
     VaultForbiddenError,
     VaultSecretNotFoundError,
 )
-from rotator.azure.managed_account import StorageBundle
-from rotator.azure.managed_storage import StoredDefinition
+from rotator.azure.managed_account import StorageBundle, StoredDefinition
 from rotator.checks import clock
+from rotator.checks.context import Context
 from rotator.checks.findings import Level, Reporter
 from rotator.checks.identity import SignedIn
-from rotator.checks.remedies import VaultSecret
-from rotator.checks.runner import AlreadyReportedError, Check, Found, Results
-from rotator.plan.plan import Plan
+from rotator.checks.interface import AlreadyReportedError, Check, Found, PlanCheck, Results, cluster_of
+from rotator.delivery.ssh import login_secrets
+from rotator.delivery.ssh.login_secrets import VaultSecret
+from rotator.plan.plan import Cluster, Plan
 from rotator.redaction import SecretText
 
 
-class VaultReachable(Check[None]):
+class VaultReachable(PlanCheck[None]):
     """The vault answers, and its clock agrees with ours."""
 
     name = "vault"
@@ -31,11 +33,11 @@ class VaultReachable(Check[None]):
     def run(self, _results: Results, report: Reporter) -> None:
         """Ask the vault for the time, without a token."""
         account, before = self.plan.account, self.context.clock()
-        theirs = self.context.time_at(account.vault_url)
+        theirs = self.context.time_at(account.vault)
         report(Level.OK, f"{account.host} answers")
         off = clock.ahead(theirs, before, self.context.clock())
         # A SAS lives by the vault's clock, and one that lives too short or too long is not delivered.
-        clock.compare(account.host, off, report, bound=sas.tolerance(self.plan.definition.validity))
+        clock.compare(account.host, off, report, bound=sas.tolerance(self.plan.grant.validity))
 
 
 class VaultCheck(Check[Found]):
@@ -64,12 +66,32 @@ class VaultCheck(Check[Found]):
 
 
 class VaultSecretRead(VaultCheck[SecretText]):
-    """The identity may read a secret of the vault; the result is its value."""
+    """The identity may read a secret of the vault; the result is its value. Clusters may share one."""
 
-    @property
+    def __init__(self, context: Context, secret: VaultSecret) -> None:
+        super().__init__(context, secret)
+        self.secret = secret
+
+    @staticmethod
     @abc.abstractmethod
-    def secret(self) -> VaultSecret:
-        """Which secret that is."""
+    def secret_of(cluster: Cluster) -> VaultSecret | None:
+        """Return the secret that this cluster needs; None where it needs none."""
+
+    @classmethod
+    def subjects(cls, plan: Plan) -> Collection[Hashable]:
+        """Every such secret, once."""
+        needed = map(cls.secret_of, plan.clusters)
+        return tuple(dict.fromkeys(secret for secret in needed if secret))
+
+    @classmethod
+    def subject_for(cls, subject: Hashable) -> Hashable:
+        """The secret that the cluster, or the target's cluster, needs."""
+        return cls.secret_of(cluster_of(subject))
+
+    @classmethod
+    def has_several(cls, plan: Plan) -> bool:
+        """Whether there are several such secrets."""
+        return len(cls.subjects(plan)) > 1
 
     def run(self, results: Results, report: Reporter) -> SecretText:
         """Read it."""
@@ -92,10 +114,10 @@ class PrivateKeyRead(VaultSecretRead):
 
     name = "vault permission secrets get"
 
-    @property
-    def secret(self) -> VaultSecret:
+    @staticmethod
+    def secret_of(cluster: Cluster) -> VaultSecret | None:
         """The SSH key."""
-        return self.context.remedies.private_key
+        return login_secrets.private_key(cluster)
 
 
 class PassphraseRead(VaultSecretRead):
@@ -103,18 +125,13 @@ class PassphraseRead(VaultSecretRead):
 
     name = "passphrase"
 
-    @classmethod
-    def applies(cls, plan: Plan) -> bool:
-        """Whether the key has one."""
-        return bool(plan.targets[0].cluster.passphrase_secret)
-
-    @property
-    def secret(self) -> VaultSecret:
+    @staticmethod
+    def secret_of(cluster: Cluster) -> VaultSecret | None:
         """The passphrase."""
-        return self.context.remedies.passphrase
+        return login_secrets.passphrase(cluster)
 
 
-class ManagedAccountRead(VaultCheck[StorageBundle | None]):
+class ManagedAccountRead(VaultCheck[StorageBundle | None], PlanCheck[StorageBundle | None]):
     """The identity may read the managed account's record; the result is None where the vault has no such account."""
 
     name = "vault permission storage get"
@@ -128,16 +145,16 @@ class ManagedAccountRead(VaultCheck[StorageBundle | None]):
             report(Level.FAILURE, str(error), error.remedy, self.context.remedies.onboard())
             return None
         except VaultForbiddenError as error:
-            if self.plan.key_rotation_period:
+            if self.plan.account.key_rotation_period:
                 raise
             # A rotation works without it, a key rotation does not.
             report(Level.WARNING, str(error), error.remedy, self.command(error, results))
             raise AlreadyReportedError from error
-        report(Level.OK, f"the record of {self.plan.account.name!r} can be read")
+        report(Level.OK, f"the record of {self.plan.account.managed_account!r} can be read")
         return found
 
 
-class DefinitionRead(VaultCheck[StoredDefinition]):
+class DefinitionRead(VaultCheck[StoredDefinition], PlanCheck[StoredDefinition]):
     """The identity may read SAS definitions; the result is the plan's own one as the vault has it."""
 
     name = "vault permission storage getsas"
@@ -145,12 +162,12 @@ class DefinitionRead(VaultCheck[StoredDefinition]):
     def run(self, results: Results, report: Reporter) -> StoredDefinition:
         """Read it."""
         self.require_vault(results)
-        found = self.context.vault.stored(self.plan.definition)
+        found = self.context.vault.stored(self.plan.grant)
         report(Level.OK, "SAS definitions can be read")
         return found
 
 
-class DefinitionWritable(VaultCheck[bool]):
+class DefinitionWritable(VaultCheck[bool], PlanCheck[bool]):
     """The identity may set SAS definitions; the result is whether the plan's own one is to be recovered first."""
 
     name = "vault permission storage setsas"
@@ -159,10 +176,10 @@ class DefinitionWritable(VaultCheck[bool]):
         """Ask the vault to set it, in a way in which it sets nothing."""
         self.require_vault(results)
         try:
-            deleted = self.context.vault.may_store(self.plan.definition)
+            deleted = self.context.vault.may_store(self.plan.grant)
         except VaultForbiddenError as error:
             stored = results.find(DefinitionRead)
-            if self.plan.key_rotation_period or stored is None or stored.differs:
+            if self.plan.account.key_rotation_period or stored is None or stored.differs:
                 raise
             text = f"{error}; the SAS definition is as the settings want it, but a run could not change it or its tags"
             report(Level.WARNING, text, error.remedy, self.command(error, results))

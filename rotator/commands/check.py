@@ -9,7 +9,7 @@ import click
 
 from rotator import app
 from rotator.checks.findings import Checkup, Finding, Level
-from rotator.commands import error_output, interrupts, options, printing, tables
+from rotator.commands import error_handling, interrupts, options, printing, tables
 from rotator.commands.options import OutputOptions
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def check(*, output: OutputOptions) -> None:
       python -m rotator check
       python -m rotator check --json | jq -r '.findings[] | select(.command != "") | .command'
     """  # noqa: D301  # click reads the backspace as "do not wrap"
-    with error_output.report_errors(output):
+    with error_handling.report_errors(output):
         checkup = _print_json() if output.as_json else _print_text(printing.console(), verbose=output.verbose)
-    sys.exit(error_output.FAILED if checkup.failed else 0)
+    sys.exit(error_handling.FAILED if checkup.failed else 0)
 
 
 def _print_json() -> Checkup:

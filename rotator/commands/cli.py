@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import click
 
 from rotator import __version__
-from rotator.commands import check, completion, error_output, history, interrupts, onboard, rotate, status, streams
+from rotator.commands import check, completion, error_handling, history, interrupts, onboard, rotate, status, streams
 
 
 class CommandLine(click.Group):
@@ -38,7 +38,7 @@ def _exit_aborted(abort: BaseException) -> NoReturn:
     if interrupts.is_interrupt(abort):
         interrupts.exit_interrupted("Nothing was changed.")  # a command that changes something catches it itself
     click.echo("Aborted!", err=True)
-    sys.exit(error_output.FAILED)
+    sys.exit(error_handling.FAILED)
 
 
 @click.group(cls=CommandLine, context_settings={"help_option_names": ["-h", "--help"]})

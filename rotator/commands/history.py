@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rotator import activity, app
-from rotator.commands import error_output, interrupts, options, printing, tables
+from rotator.commands import error_handling, interrupts, options, printing, tables
 from rotator.commands.options import OutputOptions
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def history(*, run: str | None, limit: int, days: int, output: OutputOptions) ->
       python -m rotator history --json | jq '.reports[] | select(.failed)'
     """  # noqa: D301  # click reads the backspace as "do not wrap"
     since = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=days)
-    with error_output.report_errors(output):
+    with error_handling.report_errors(output):
         with (
             interrupts.read_only(output),
             activity.of("the app's own storage, for the reports"),

@@ -10,11 +10,12 @@ import click
 
 from rotator import app
 from rotator.azure import resource_id
-from rotator.commands import error_output, interrupts, onboard_request, options, printing
+from rotator.commands import error_handling, interrupts, onboard_request, options, printing
 from rotator.commands.onboard_request import FINGERPRINT, OnboardOptions
 from rotator.commands.options import OutputOptions
 from rotator.onboarding import shell_commands
 from rotator.onboarding.errors import ConfirmationNeededError, OnboardingError
+from rotator.onboarding.request import Master
 from rotator.onboarding.steps import Step, StepOutcome
 from rotator.plan import host_keys
 from rotator.plan.host_keys import HostKey
@@ -142,7 +143,7 @@ def onboard(*, output: OutputOptions, **values: object) -> None:
       python -m rotator onboard --ssh-key id_ed25519 --yes
     """  # noqa: D301  # click reads the backspace as "do not wrap"
     chosen = OnboardOptions(**values, as_json=output.as_json)  # type: ignore[arg-type]  # click converts each
-    with error_output.report_errors(output, indent=None):  # each step is a line of JSON
+    with error_handling.report_errors(output, indent=None):  # each step is a line of JSON
         _onboard(chosen, os.environ)
 
 
@@ -157,11 +158,22 @@ def _onboard(chosen: OnboardOptions, environment: Mapping[str, str]) -> None:
             interrupts.exit_interrupted("What is done stays done. Run it again to do the rest.")
         finally:
             if chosen.save_settings and onboarding.confirmed:
-                _save(chosen.save_settings, f"{FINGERPRINT}={onboarding.settings[FINGERPRINT]}\n")
+                found = onboarding.settings.get(FINGERPRINT)
+                _save(chosen.save_settings, f"{FINGERPRINT}={found}\n" if found else "")
     if not chosen.dry_run and not chosen.as_json:
-        command = shell_commands.set_up_master(request, onboarding.public_key)
-        click.echo("\nSet up the master, once (infra/master/README.md explains what this does):")
-        click.echo(f"  {printing.printable(command)}")
+        for master in request.masters:
+            _print_setup(master, onboarding.public_keys[master.cluster.key_secret])
+
+
+def _print_setup(master: Master, public_key: str) -> None:
+    """Print the command that sets up a master for the first namespace of its targets, and what it leaves out."""
+    namespace, *others = dict.fromkeys(target.namespace for target in master.targets)
+    targets = [target for target in master.targets if target.namespace == namespace]
+    click.echo("\nSet up the master, once (infra/master/README.md explains what this does):")
+    click.echo(f"  {printing.printable(shell_commands.set_up_master(targets, public_key))}")
+    if others:
+        text = f"It is for namespace {namespace}; grant its ServiceAccount the same Role in {', '.join(others)}, too."
+        click.echo(printing.printable(text))
 
 
 def _save(file: Path, text: str) -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 from rotator import errors
 from rotator.azure.resource_id import ResourceId
 from rotator.delivery.errors import PrivateKeyError
-from rotator.onboarding.steps import OnboardingRequest
-from rotator.plan import host_keys, loader
-from rotator.plan.plan import Plan
+from rotator.onboarding.request import Master, OnboardingRequest
+from rotator.plan import host_keys, loader, settings
+from rotator.plan.account import Account
+from rotator.plan.plan import Cluster, Plan
 from rotator.redaction import SecretText
 
-FINGERPRINT = "KUBERNETES_SSH_FINGERPRINT"
+FINGERPRINT = Cluster.usual_origin("fingerprints")
 # Of the process that runs onboarding; the function app has its own.
 _HOST_SETTINGS = ("AzureWebJobsStorage", "AZURE_CLIENT_ID")
 
@@ -43,7 +44,7 @@ class OnboardOptions:
 def make(options: OnboardOptions, environment: Mapping[str, str]) -> OnboardingRequest:
     """Return the request; raises SettingsError, or PrivateKeyError for a file that cannot be read."""
     given = loader.setting_texts(environment)
-    given.setdefault("KEYVAULT_STORAGE_NAME", options.storage_account.name)
+    given.setdefault(Account.usual_origin("managed_account"), options.storage_account.name)
     pinned = FINGERPRINT in given
     # Without a pin every other setting is validated all the same, before the master is asked for its key.
     plan = loader.load({**environment, **({} if pinned else {FINGERPRINT: host_keys.EXAMPLE}), **given})
@@ -58,25 +59,36 @@ def make(options: OnboardOptions, environment: Mapping[str, str]) -> OnboardingR
         active_key=options.active_key,
         auto_regenerate=options.auto_regenerate,
         period=options.regeneration_period,
-        pins=plan.targets[0].cluster.pins if pinned else (),
+        masters=tuple(_master(cluster, plan, pinned=pinned) for cluster in plan.clusters),
         settings={name: given[name] for name in sorted(given) if not name.startswith(_HOST_SETTINGS)},
         ssh_key=SecretText(_read(options.ssh_key)) if options.ssh_key else None,
         passphrase=_passphrase(options.passphrase_file) if options.passphrase_file else None,
         unseen_host=options.unseen_host,
-        key_rotation=options.key_rotation or plan.key_rotation_period is not None,
+        key_rotation=options.key_rotation or plan.account.key_rotation_period is not None,
     )
+
+
+def _master(cluster: Cluster, plan: Plan, *, pinned: bool) -> Master:
+    targets = tuple(target for target in plan.targets if target.cluster == cluster)
+    return Master(cluster, cluster.fingerprints if pinned else (), targets)
 
 
 def _check_options(options: OnboardOptions, plan: Plan, *, pinned: bool) -> None:
     """Raise SettingsError for an option that needs a setting, or contradicts one."""
-    validity = plan.definition.validity
-    if options.regeneration_period and options.regeneration_period <= validity:
-        raise errors.SettingsError([f"--regeneration-period: it must be longer than SAS_VALIDITY ({validity})"])
+    grant = plan.grant
+    if options.regeneration_period and options.regeneration_period <= grant.validity:
+        longer = f"{grant.origin('validity')} ({grant.validity})"
+        raise errors.SettingsError([f"--regeneration-period: it must be longer than {longer}"])
     if options.unseen_host and not pinned:
         raise errors.SettingsError([f"{FINGERPRINT}: --unseen-host needs it, e.g. {host_keys.EXAMPLE}"])
-    if options.passphrase_file and not plan.targets[0].cluster.passphrase_secret:
+    keys = dict.fromkeys(cluster.key_secret for cluster in plan.clusters)
+    if (options.ssh_key or options.passphrase_file) and len(keys) > 1:
+        problem = f"they are for one of {', '.join(keys)}; write these into the vault yourself"
+        raise errors.SettingsError([f"--ssh-key, --passphrase-file: {problem}"])
+    passphrase = settings.find(Cluster, "passphrase_secret").setting
+    if options.passphrase_file and not any(cluster.passphrase_secret for cluster in plan.clusters):
         raise errors.SettingsError(
-            ["KUBERNETES_SSH_PASSPHRASE_SECRET: name the vault secret for the passphrase, e.g. privatekey-passphrase"]
+            [f"{passphrase.name}: name the vault secret for the passphrase, e.g. {passphrase.example}"]
         )
 
 

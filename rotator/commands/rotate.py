@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from rotator import app, errors
-from rotator.commands import error_output, interrupts, options, printing, status_line, tables
+from rotator.commands import error_handling, interrupts, options, printing, status_line, tables
 from rotator.commands.options import OutputOptions
 from rotator.commands.status_line import StatusLine
-from rotator.reporting.report import Failed, KeyReport, Report, Rotated, TargetReport, Unchanged, WouldRotate
+from rotator.reporting.report import Failed, KeyReport, Report, Rotated, TargetReport, Trigger, Unchanged, WouldRotate
 from rotator.rotation.state import Operation
 
 if TYPE_CHECKING:
@@ -89,7 +89,9 @@ def user_and_host() -> str:
 
 
 def _rotation(operation: Operation | None, *, forced: bool, leased: bool) -> Callable[[], Report]:
-    return lambda: app.rotate(trigger="cli", asked_by=user_and_host(), forced=forced, operation=operation, lease=leased)
+    return lambda: app.rotate(
+        trigger=Trigger.CLI, asked_by=user_and_host(), forced=forced, operation=operation, lease=leased
+    )
 
 
 def _run(action: Callable[[], Report], output: OutputOptions, *, reads: bool = False) -> None:
@@ -97,14 +99,14 @@ def _run(action: Callable[[], Report], output: OutputOptions, *, reads: bool = F
     interrupted = "Nothing was changed." if reads else f"The run was stopped. {errors.InterruptedRunError.remedy}"
     shown = status_line.is_wanted(as_json=output.as_json, verbose=output.verbose)
     line = StatusLine("Ctrl-C is safe: the next run finishes what this one began", shown=shown)
-    with error_output.report_errors(output, interrupted=interrupted), interrupts.stop_in_order(line):
+    with error_handling.report_errors(output, interrupted=interrupted), interrupts.stop_in_order(line):
         with interrupts.read_only(output) if reads else line:
             report = action()
         if output.as_json:
             click.echo(printing.json_text(report.as_json(), indent=2))
         else:
             _print_report(report)
-    sys.exit(error_output.FAILED if report.failed else 0)
+    sys.exit(error_handling.FAILED if report.failed else 0)
 
 
 def _print_report(report: Report) -> None:
@@ -156,7 +158,7 @@ def _expiry_and_reason(target: TargetReport) -> tuple[str, str]:
 
 def _summary(report: Report) -> str:
     seconds = (report.finished - report.started).total_seconds()
-    if report.trigger == "plan":
+    if report.trigger == Trigger.PLAN:
         definition = "would be set" if report.definition_changed else "is as wanted"
         return f"plan only: nothing was changed; the SAS definition {definition}"
     definition = "; the SAS definition was set" if report.definition_changed else ""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rotator import app, timestamps
-from rotator.commands import error_output, interrupts, options, printing, tables
+from rotator.commands import error_handling, interrupts, options, printing, tables
 from rotator.commands.options import OutputOptions
 from rotator.reporting.status import State, Status, TargetStatus
 
@@ -36,14 +36,14 @@ def status(*, output: OutputOptions) -> None:
       python -m rotator status
       python -m rotator status --json | jq -r '.targets[] | "\\(.target) \\(.seconds_to_expiry)"'
     """  # noqa: D301  # click reads the backspace as "do not wrap"
-    with error_output.report_errors(output):
+    with error_handling.report_errors(output):
         with interrupts.read_only(output):
             found = app.status()
         if output.as_json:
             click.echo(printing.json_text(found.as_json(), indent=2))
         else:
             _print_status(found)
-    sys.exit(0 if found.well else error_output.FAILED)
+    sys.exit(0 if found.well else error_handling.FAILED)
 
 
 def _print_status(found: Status) -> None:

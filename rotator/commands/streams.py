@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 import click
 
 from rotator import redaction
-from rotator.commands import error_output
+from rotator.commands import error_handling
 from rotator.plan import secret_settings
 
 if TYPE_CHECKING:
@@ -118,4 +118,4 @@ def report_write_errors() -> Iterator[None]:
     except OSError as error:
         click.echo(f"standard output cannot be written: {error.strerror}", err=True)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes the rest at exit
-        sys.exit(error_output.FAILED)
+        sys.exit(error_handling.FAILED)

@@ -1,4 +1,7 @@
-"""The errors of delivery: of the SSH connection, the private key, kubectl, the API server, and the Secret itself."""
+"""The errors of delivery: of the SSH connection, the private key, kubectl, the API server, and the Secret itself.
+
+A remedy that names a value of the plan is made where the error is raised; see `remedies`.
+"""
 
 from typing import Literal
 
@@ -22,8 +25,6 @@ class PrivateKeyError(SshError):
 
 class UnreachableError(SshError):
     """No SSH server answers at that address."""
-
-    remedy = "Check KUBERNETES_DNS, KUBERNETES_SSH_PORT and the network path, and that sshd runs on the master."
 
 
 class NoHostKeyError(UnreachableError):
@@ -86,18 +87,11 @@ class DeliveryError(RotatorError):
 
 
 class KubectlMissingError(DeliveryError):
-    """KUBERNETES_KUBECTL names no usable kubectl on the master."""
-
-    remedy = "Set KUBERNETES_KUBECTL to the command line that works on the master, with an absolute path."
+    """The cluster's command line names no usable kubectl on the master."""
 
 
 class KubeconfigError(DeliveryError):
     """kubectl's configuration is missing, unreadable for that user, or names no cluster."""
-
-    remedy = (
-        "On the master, let the user read a kubeconfig. If it is not ~/.kube/config, name it: "
-        "KUBERNETES_KUBECTL='kubectl --kubeconfig=/path/to/it'."
-    )
 
 
 class SudoError(DeliveryError):
@@ -133,8 +127,6 @@ class KubernetesForbiddenError(DeliveryError):
 class NamespaceMissingError(DeliveryError):
     """The namespace does not exist."""
 
-    remedy = "Create the namespace, or correct KUBERNETES_NAMESPACE."
-
 
 class ApiServerDownError(DeliveryError):
     """kubectl cannot reach the API server."""
@@ -145,16 +137,9 @@ class ApiServerDownError(DeliveryError):
 class QuotaExceededError(DeliveryError):
     """A resource quota forbids creating the Secret."""
 
-    remedy = "Raise the quota of Secrets in the namespace by one, or use KUBERNETES_SECRET_STRATEGY=apply."
-
 
 class ManifestRejectedError(DeliveryError):
     """The API server, or an admission webhook of it, refuses the manifest."""
-
-    remedy = (
-        "Read what the API server says. If the reason is in what others put into the Secret, "
-        "KUBERNETES_SECRET_KEEP_FOREIGN=false leaves that out."
-    )
 
 
 class DryRunUnsupportedError(ManifestRejectedError):
@@ -162,21 +147,11 @@ class DryRunUnsupportedError(ManifestRejectedError):
 
     # https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/#side-effects
 
-    remedy = (
-        "Use KUBERNETES_SECRET_STRATEGY=apply, which needs no dry run; or let the webhook's owner declare its "
-        "sideEffects as None or NoneOnDryRun."
-    )
-
 
 class OwnerReferenceError(ManifestRejectedError):
     """The Secret has an owner reference that kubectl's user may not set, so it cannot be created again."""
 
     # https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#ownerreferencespermissionenforcement
-
-    remedy = (
-        "Use KUBERNETES_SECRET_STRATEGY=apply, which leaves the owner as it is; or let kubectl's user update the "
-        "owner's finalizers."
-    )
 
 
 class AdmissionWebhookError(DeliveryError):

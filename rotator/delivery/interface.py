@@ -1,47 +1,32 @@
-"""The interfaces of delivery: connections that run commands, how a Secret is written, and the result."""
+"""The interfaces of delivery: a channel to a cluster, which reads and writes Secrets, and what opens one."""
 
 import dataclasses
 import enum
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from rotator.delivery.manifest import LiveSecret
-from rotator.plan.plan import Cluster
+from rotator.delivery.manifest import DesiredSecret, LiveSecret
+from rotator.plan.plan import Cluster, Target
 from rotator.redaction import SecretText
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """The exit status of a remote command, and what it printed, which may contain secrets."""
-
-    status: int
-    stdout: str = dataclasses.field(repr=False)
-    stderr: str = dataclasses.field(repr=False)
-
-
-class Running(Protocol):
-    """A remote command that has been started."""
-
-    def wait_for(self, line: str) -> str:
-        """Return stdout up to `line`, or all of it if the command ends without it; raises CommandError."""
-
-    def finish(self, stdin: SecretText | None = None) -> Result:
-        """Send stdin, close it, and wait for the end; raises CommandError or TimedOutError."""
-
-
-class Shell(Protocol):
-    """A connection to a master that runs commands."""
-
-    def start(self, command: str, *, seconds: float) -> Running:
-        """Start a command that must end within so many seconds; raises SshError."""
+from rotator.stopwatch import Stopwatch
 
 
 class WriteMethod(enum.Enum):
-    """How one remote command writes a Secret; RECREATE is delete, then create."""
+    """How a Secret is written; RECREATE is delete, then create."""
 
     CREATE = "create"
     UPDATE = "update"
     RECREATE = "recreate"
+
+
+@dataclasses.dataclass(frozen=True)
+class Write:
+    """What is to be written to a target; `held` is what it held when it was read, None without a Secret."""
+
+    target: Target
+    held: LiveSecret | None
+    desired: DesiredSecret
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,14 +39,49 @@ class Delivery:
     warnings: tuple[str, ...] = ()
 
 
+Fence = Callable[[], None]
+"""Called right before each write; prevents it by raising."""
+
+
 def unfenced() -> None:
     """A fence that never raises: nobody else can write."""
 
 
-class Connector(Protocol):
-    """Opens connections to masters."""
+class SecretStore(Protocol):
+    """Where the keys that open channels are kept."""
 
-    def connect(
-        self, cluster: Cluster, key: SecretText, passphrase: SecretText | None
-    ) -> AbstractContextManager[Shell]:
-        """Connect to the host if its key is pinned, and log in; raises SshError."""
+    def secret(self, name: str) -> SecretText:
+        """Read a secret; raises IdentityError or a VaultError."""
+
+
+class Channel(Protocol):
+    """A connection to one cluster, for all its targets.
+
+    Results come in the order of what was asked for, each as soon as it is known, so that a run that breaks off knows
+    what was done. A target's trouble is its own result, which stops no other; a lost connection is that of every
+    target that is left.
+    """
+
+    def read(self, targets: Iterable[Target]) -> Iterator[LiveSecret | Exception | None]:
+        """Read the Secrets of the targets' names; None where there is none.
+
+        A result may be NotOursError for a Secret of somebody else, another DeliveryError, or the connection's error.
+        """
+
+    def write(self, writes: Iterable[Write], fence: Fence) -> Iterator[Delivery | Exception]:
+        """Write each Secret as it is merged at the last moment, and confirm it by reading it back.
+
+        Where one was deleted and cannot be created, what was there is put back. A result may be what `fence` raised,
+        a DeliveryError that says what the cluster now holds, or the connection's error.
+        """
+
+
+class Connector(Protocol):
+    """Opens channels."""
+
+    def connect(self, cluster: Cluster, secrets: SecretStore, stopwatch: Stopwatch) -> AbstractContextManager[Channel]:
+        """Connect to a cluster that proves to be the planned one, as the user whose keys `secrets` has.
+
+        `stopwatch` measures the steps `vault` and `connect`. Raises IdentityError, a VaultError, or the channel's own
+        error.
+        """

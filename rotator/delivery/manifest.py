@@ -16,9 +16,10 @@ from typing import Any
 from rotator import errors, sas, timestamps, untrusted
 from rotator.delivery import owners
 from rotator.delivery.errors import DeliveryError, NotOursError
+from rotator.plan.account import Grant
 from rotator.plan.plan import Encoding, Target
 from rotator.redaction import SecretText
-from rotator.sas import Sas, SasDefinition
+from rotator.sas import Sas
 
 EXPIRES = "rotator/expires"
 ROTATED = "rotator/rotated"
@@ -86,7 +87,7 @@ class DesiredSecret:
     """
 
     sas: Sas
-    definition: SasDefinition
+    definition: Grant
     run: str
     now: datetime.datetime
     signing_key: str | None = None
@@ -171,7 +172,8 @@ def check_owner(held: LiveSecret, target: Target) -> None:
     if target.adopt or (held.ours and not owners.find_copier(held.metadata)):
         return
     owner = owners.find_owner(held.metadata)
-    remedy = "Choose another KUBERNETES_SECRET_NAME, or set KUBERNETES_SECRET_ADOPT=true to take this Secret over."
+    name, adopt = target.origin("secret"), target.assignment("adopt", "true")
+    remedy = f"Choose another {name}, or set {adopt} to take this Secret over."
     if owner:
         raise NotOursError(f"Secret {target} belongs to {owner}; it was left alone", remedy=remedy)
     if not held.has_our_label and target.data_key not in (held.document.get("data") or {}):

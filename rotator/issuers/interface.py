@@ -1,22 +1,14 @@
-"""The interfaces behind a SAS: its issuer, the store of SSH keys, what runs record, the list of keys, the proof."""
+"""The interfaces behind a SAS: its issuer, what runs record, the list of keys, the proof."""
 
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from rotator.azure.account_keys import AccountKeys
 from rotator.issuers.account_state import AccountState
-from rotator.redaction import SecretText
 from rotator.sas import Sas
 
 # For how long storage may refuse a new SAS, in seconds: a new credential was seen to be refused for some ten.
 PROOF_SECONDS = 30.0
-
-
-class SecretStore(Protocol):
-    """Where SSH keys and passphrases are kept."""
-
-    def secret(self, name: str) -> SecretText:
-        """Read a secret; raises IdentityError or a VaultError."""
 
 
 class Issuer(Protocol):

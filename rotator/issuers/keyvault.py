@@ -15,14 +15,15 @@ from isodate import duration_isoformat as text
 from rotator import errors, sas, untrusted
 from rotator.azure.account_keys import AccountKeys
 from rotator.azure.errors import VaultForbiddenError
-from rotator.azure.managed_account import StorageBundle
-from rotator.azure.managed_storage import StoredDefinition
+from rotator.azure.managed_account import StorageBundle, StoredDefinition
+from rotator.issuers import sas_check
 from rotator.issuers.account_state import AccountState
 from rotator.issuers.interface import KeyLister
-from rotator.plan.loader import MARGIN
+from rotator.plan.account import Grant
+from rotator.plan.consistency import MARGIN
 from rotator.plan.plan import Plan
 from rotator.redaction import SecretText
-from rotator.sas import Sas, SasDefinition
+from rotator.sas import Sas
 
 _MINTS = 3  # as often as the active key may change while one SAS is issued
 
@@ -30,13 +31,13 @@ _MINTS = 3  # as often as the active key may change while one SAS is issued
 class VaultOperations(Protocol):
     """What the vault does for its managed storage account. Raises IdentityError or a VaultError."""
 
-    def stored(self, definition: SasDefinition) -> StoredDefinition:
+    def stored(self, definition: Grant) -> StoredDefinition:
         """Read the definition as the vault has it."""
 
-    def store(self, definition: SasDefinition, tags: Mapping[str, str]) -> None:
+    def store(self, definition: Grant, tags: Mapping[str, str]) -> None:
         """Set the definition, with these tags and no others."""
 
-    def mint(self, definition: SasDefinition) -> SecretText:
+    def mint(self, definition: Grant) -> SecretText:
         """Get a fresh SAS."""
 
     def managed(self) -> StorageBundle:
@@ -59,7 +60,7 @@ class KeyVaultIssuer:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._plan = plan
-        self._definition = plan.definition
+        self._definition = plan.grant
         self._storage = storage
         self._key_lister = key_lister
         self._clock = clock
@@ -106,7 +107,7 @@ class KeyVaultIssuer:
             if attempt:
                 self._sleep(1.0)
             issued = self.mint()
-            sas.check(issued, self._definition, self._clock())
+            sas_check.check(issued, self._definition, self._clock())
             if state.active is None:
                 return issued, None
             if state.keys is not None and state.signer(issued) == state.active:
@@ -116,7 +117,8 @@ class KeyVaultIssuer:
             if before.keys is None and state.active == before.active:
                 return issued, before.active
         raise errors.ActiveKeyError(
-            f"the SAS that {self._plan.account.name!r} mints are not signed by the key that the vault says is active",
+            f"the SAS that {self._plan.account.managed_account!r} mints are not signed by the key that the vault says "
+            "is active",
             remedy="Look for what else regenerates or switches this account's keys; outside Key Vault nothing should.",
         )
 
@@ -163,17 +165,18 @@ def early_ends(managed: StorageBundle, plan: Plan) -> tuple[str, ...]:
 
 def regenerated_twice(managed: StorageBundle, plan: Plan) -> str | None:
     """Warn where both the vault and the rotator regenerate keys."""
-    if plan.key_rotation_period is None or managed.period is None or not managed.auto_regenerate:
+    if plan.account.key_rotation_period is None or managed.period is None or not managed.auto_regenerate:
         return None
+    grant = plan.grant
     return (
-        "KEY_ROTATION_PERIOD is set and the vault regenerates keys by itself too: when both do so within "
-        f"SAS_VALIDITY ({text(plan.definition.validity)}), SAS issued before die early; switch one off "
-        "(onboard --no-auto-regenerate)"
+        f"{plan.account.origin('key_rotation_period')} is set and the vault regenerates keys by itself too: when both "
+        f"do so within {grant.origin('validity')} ({text(grant.validity)}), SAS issued before die early; switch "
+        "one off (onboard --no-auto-regenerate)"
     )
 
 
 def _early_ends(managed: StorageBundle, plan: Plan) -> Iterator[str]:
-    period, validity = managed.period, plan.definition.validity
+    period, grant = managed.period, plan.grant
     if not managed.auto_regenerate:
         return
     if period is None:
@@ -183,14 +186,14 @@ def _early_ends(managed: StorageBundle, plan: Plan) -> Iterator[str]:
                 "die before their time is not known; set another one (onboard --regeneration-period P90D)"
             )
         return
-    if validity > period:
+    if grant.validity > period:
         yield (
-            f"SAS_VALIDITY ({text(validity)}) is longer than the vault's regeneration period ({managed.every}): a SAS "
-            f"issued shortly before a regeneration dies up to {text(validity - period)} early, when its key is "
-            "regenerated"
+            f"{grant.origin('validity')} ({text(grant.validity)}) is longer than the vault's regeneration period "
+            f"({managed.every}): a SAS issued shortly before a regeneration dies up to {text(grant.validity - period)} "
+            "early, when its key is regenerated"
         )
     if plan.longest_interval + MARGIN > period:
         yield (
-            f"runs of ROTATION_SCHEDULE are up to {text(plan.longest_interval)} apart and the vault regenerates a key "
-            f"every {managed.every}: the SAS in a Secret may die before the next run replaces it"
+            f"runs of {plan.origin('schedule')} are up to {text(plan.longest_interval)} apart and the vault "
+            f"regenerates a key every {managed.every}: the SAS in a Secret may die before the next run replaces it"
         )

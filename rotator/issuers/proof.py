@@ -19,6 +19,7 @@ from rotator.azure.errors import (
     StorageUnreachableError,
 )
 from rotator.issuers.interface import PROOF_SECONDS
+from rotator.plan.account import Account
 from rotator.sas import SIGNED_VERSION, Sas
 
 logger = logging.getLogger(__name__)
@@ -30,15 +31,17 @@ _PERMISSION_CODES = {
     "AuthorizationResourceTypeMismatch",
     "AuthorizationServiceMismatch",
 }
+# `{endpoint}` is where the endpoint is written.
 _REMEDIES = {
     BY_FIREWALL: "Check the storage firewall: this app's network may not be let through.",
     "KeyBasedAuthenticationNotPermitted": "Allow shared key access on the account: Key Vault's SAS is signed with it.",
     "AuthorizationSourceIPMismatch": "The SAS is bound to other addresses; correct the SAS definition.",
-    "AuthorizationProtocolMismatch": "Set STORAGE_BLOB_ENDPOINT to an https URL.",
+    "AuthorizationProtocolMismatch": "Set {endpoint} to an https URL.",
 }
+_UNREACHABLE = "Check {endpoint}, name resolution and the storage firewall, or set ROTATION_PROVE=false."
 _REMEDY = (
     "Check that the account's keys were not regenerated outside Key Vault (then set them in the vault again), "
-    "and that STORAGE_BLOB_ENDPOINT is the managed account's."
+    "and that {endpoint} is the managed account's."
 )
 
 _UNAUTHORIZED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
@@ -53,7 +56,7 @@ class StorageProver:
 
     A new credential was seen to be refused for some ten seconds after it was made, and an old key to be accepted as
     long. With `quick`, a storage that does not answer is not retried, and the time limits are shorter. `whole` bounds
-    one try, in seconds.
+    one try, in seconds. `named` is where the endpoint is written, for remedies.
     """
 
     def __init__(
@@ -62,11 +65,13 @@ class StorageProver:
         seconds: float = PROOF_SECONDS,
         quick: bool = False,
         whole: float | None = None,
+        named: str = Account.usual_origin("blob_endpoint"),
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._seconds = seconds
         self._quick = quick
         self._whole = whole
+        self._named = named
         self._sleep = sleep
 
     def prove(self, sas: Sas, endpoint: str) -> str:
@@ -110,28 +115,38 @@ class StorageProver:
             response = client.send_request(HttpRequest("GET", url, headers={"x-ms-version": SIGNED_VERSION}))
             response.read()
         except (AzureError, OSError) as error:
-            diagnosis = network_errors.diagnose(
-                error, endpoint, "STORAGE_BLOB_ENDPOINT", StorageUnreachableError.remedy
-            )
+            diagnosis = network_errors.diagnose(error, endpoint, self._named, self._remedy(_UNREACHABLE))
             # Not chained: the foreign message quotes the URL, and with it the SAS.
             raise StorageUnreachableError(diagnosis.text, remedy=diagnosis.remedy) from None
         code = response.headers.get("x-ms-error-code", "")
-        return _judge(response.status_code, code, sas, endpoint)
+        return self._judge(response.status_code, code, sas, endpoint)
 
-
-def _judge(status: int, code: str, sas: Sas, endpoint: str) -> str:
-    answer = f"{endpoint} answered {status} {code}".rstrip()
-    if status == HTTPStatus.OK:
-        return "accepted"
-    if status == HTTPStatus.FORBIDDEN and code in _PERMISSION_CODES:
-        if "b" in sas.services and "s" in sas.resource_types and "r" in sas.permissions:
+    def _judge(self, status: int, code: str, sas: Sas, endpoint: str) -> str:
+        answer = f"{endpoint} answered {status} {code}".rstrip()
+        if status == HTTPStatus.OK:
+            return "accepted"
+        if status == HTTPStatus.FORBIDDEN and code in _PERMISSION_CODES:
+            if "b" in sas.services and "s" in sas.resource_types and "r" in sas.permissions:
+                raise StorageRefusedError(
+                    answer,
+                    f"for {sas}, which should grant that",
+                    remedy=self._remedy(_REMEDY),
+                    status=status,
+                    storage_code=code,
+                )
+            return f"accepted ({code}, as the SAS grants no reading of service properties)"
+        if status in _REFUSALS:
+            remedy = _REMEDIES.get(code, _REMEDY) if status in _UNAUTHORIZED else _REMEDY
             raise StorageRefusedError(
-                answer, f"for {sas}, which should grant that", remedy=_REMEDY, status=status, storage_code=code
+                answer,
+                f"for {sas}",
+                "it was not delivered",
+                remedy=self._remedy(remedy),
+                status=status,
+                storage_code=code,
             )
-        return f"accepted ({code}, as the SAS grants no reading of service properties)"
-    if status in _REFUSALS:
-        remedy = _REMEDIES.get(code, _REMEDY) if status in _UNAUTHORIZED else _REMEDY
-        raise StorageRefusedError(
-            answer, f"for {sas}", "it was not delivered", remedy=remedy, status=status, storage_code=code
-        )
-    raise StorageUnreachableError(f"{answer}, which neither accepts nor refuses the SAS")
+        text = f"{answer}, which neither accepts nor refuses the SAS"
+        raise StorageUnreachableError(text, remedy=self._remedy(_UNREACHABLE))
+
+    def _remedy(self, words: str) -> str:
+        return words.format(endpoint=self._named)

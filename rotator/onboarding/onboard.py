@@ -1,7 +1,8 @@
 """Onboarding: check what must be in place, ask the operator, then change what is missing, in this order."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 
 from rotator.azure.errors import VaultForbiddenError
 from rotator.azure.resource_manager import ResourceManager
@@ -9,17 +10,22 @@ from rotator.delivery.ssh import private_key
 from rotator.delivery.ssh.connection import SshConnector
 from rotator.onboarding import requirements
 from rotator.onboarding.errors import DeclinedError
-from rotator.onboarding.steps import Confirm, Facts, OnboardingRequest, Step, StepOutcome, Task
-from rotator.onboarding.tasks import Tasks
+from rotator.onboarding.request import Master, OnboardingRequest
+from rotator.onboarding.requirements import Facts
+from rotator.onboarding.steps import Step, StepOutcome
+from rotator.onboarding.tasks import Task, Tasks
 from rotator.onboarding.vault_setup import VaultSetup
 from rotator.plan.host_keys import HostKey
+
+# Asks the operator; False stops the onboarding. It gets the host keys that are not pinned, and the changes as text.
+Confirm = Callable[[tuple[HostKey, ...], list[str]], bool]
 
 
 class Onboarding:
     """One onboarding; `report` gets each step as it happens.
 
-    `confirmed` is whether the operator has agreed: before, nothing was changed. `public_key` is the SSH key's public
-    half, empty until the key is known.
+    `confirmed` is whether the operator has agreed: before, nothing was changed. `public_keys` has the public half of
+    each SSH key that is known by then, by its name in the vault.
     """
 
     def __init__(
@@ -36,21 +42,24 @@ class Onboarding:
         self._vault = vault
         self._connector = connector
         self._report = report
-        self._pins = ", ".join(map(str, request.pins))
+        self._shown: HostKey | None = None
         self.confirmed = False
-        self.public_key = ""
+        self.public_keys: Mapping[str, str] = {}
 
     @property
     def settings(self) -> dict[str, str]:
         """The app settings that belong to this onboarding; `secret_settings` knows which of them may hold a secret."""
-        return {**self._request.settings, "KUBERNETES_SSH_FINGERPRINT": self._pins}
+        masters = self._request.masters
+        if len(masters) > 1:  # the setting is one master's
+            return dict(self._request.settings)
+        return {**self._request.settings, "KUBERNETES_SSH_FINGERPRINT": str(self._shown or _pinned(masters[0]))}
 
     def run(self, confirm: Confirm, *, dry_run: bool = False) -> None:
         """Check, ask and change. Raises a RotatorError; nothing is changed before `confirm` has returned True."""
         facts = self._check_azure()
-        unknown = self._check_host_key()
+        unknown = tuple(itertools.chain.from_iterable(map(self._check_host_key, self._request.masters)))
         if unknown:
-            self._pins = str(unknown[0])
+            self._shown = unknown[0]
         self._check_own_key()
         tasks = Tasks(self._request, facts, self._resource_manager, self._vault)
         policy = tasks.operator_policy()
@@ -79,20 +88,21 @@ class Onboarding:
         self._report(requirements.check_roles(request, facts, resource_manager))
         return facts
 
-    def _check_host_key(self) -> tuple[HostKey, ...]:
+    def _check_host_key(self, master: Master) -> tuple[HostKey, ...]:
         """Compare the keys that the master shows with the pinned ones; return those shown when none is pinned."""
         if self._request.unseen_host:
-            text = f"{self._pins} is accepted unseen; each rotation compares it with the master's key"
+            text = f"{_pinned(master)} is accepted unseen; each rotation compares it with the master's key"
             self._report(Step("host key", StepOutcome.CHECKED, text))
             return ()
-        shown = self._connector.scan_host_keys(self._request.cluster)
-        self._report(requirements.check_host_key(self._request, shown))
-        return () if self._request.pins else shown
+        shown = self._connector.scan_host_keys(master.cluster)
+        self._report(requirements.check_host_key(master, shown))
+        return () if master.pins else shown
 
     def _check_own_key(self) -> None:
         """Raise PrivateKeyError for an SSH key that cannot be used, unless its passphrase is in the vault."""
         request = self._request
-        if request.ssh_key and (request.passphrase or not request.cluster.passphrase_secret):
+        locked = any(master.cluster.passphrase_secret for master in request.masters)
+        if request.ssh_key and (request.passphrase or not locked):
             private_key.public_line(request.ssh_key, request.passphrase)
 
     def _check_network(self) -> None:
@@ -104,8 +114,8 @@ class Onboarding:
         """Yield the tasks that need the operator's access policy, to read the vault."""
         yield tasks.managed_account()
         yield from tasks.app_policy()
-        yield from tasks.ssh_key()
-        self.public_key = tasks.public_key
+        yield from tasks.ssh_keys()
+        self.public_keys = tasks.public_keys
         yield from tasks.app_settings(self.settings)
 
     def _preview(self, tasks: list[Task]) -> None:
@@ -118,3 +128,7 @@ class Onboarding:
         if task.change:
             task.change()
         self._report(task.step(StepOutcome.DONE))
+
+
+def _pinned(master: Master) -> str:
+    return ", ".join(map(str, master.pins))

@@ -3,16 +3,29 @@
 Each check returns the step that reports it, or raises the error whose remedy has the command that fixes it.
 """
 
+import dataclasses
+
 from rotator.azure import az_commands, permissions
 from rotator.azure.errors import RbacVaultError
+from rotator.azure.resource_facts import AccountFacts, AppFacts, VaultFacts
 from rotator.azure.resource_manager import ResourceManager
-from rotator.azure.resources import AccountFacts, AppFacts, VaultFacts
 from rotator.delivery.errors import HostKeyRejectedError
 from rotator.onboarding import shell_commands
 from rotator.onboarding.errors import MissingRoleError, OnboardingError, SharedKeyError
-from rotator.onboarding.steps import Facts, OnboardingRequest, Step, StepOutcome
+from rotator.onboarding.request import Master, OnboardingRequest
+from rotator.onboarding.steps import Step, StepOutcome
 from rotator.plan import host_keys
 from rotator.plan.host_keys import HostKey
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What Resource Manager returns before anything is changed; `operator` is the object id of who is signed in."""
+
+    vault: VaultFacts
+    account: AccountFacts
+    app: AppFacts | None
+    operator: str
 
 
 def check_vault(request: OnboardingRequest, vault: VaultFacts) -> Step:
@@ -23,11 +36,11 @@ def check_vault(request: OnboardingRequest, vault: VaultFacts) -> Step:
             remedy="Switch it to access policies, after everybody who uses it by role has one: "
             f"{az_commands.use_access_policies(vault.name)}; or use a separate vault.",
         )
-    expected = request.plan.account.vault_url
+    expected, origin = request.plan.account.vault, request.plan.account.origin("vault")
     if vault.url.lower() != expected.lower():
         raise OnboardingError(
-            f"KEYVAULT_BASEURL is {expected}, but the vault is {vault.url}",
-            remedy="Correct KEYVAULT_BASEURL, or name the other vault with --vault.",
+            f"{origin} is {expected}, but the vault is {vault.url}",
+            remedy=f"Correct {origin}, or name the other vault with --vault.",
         )
     return Step("vault", StepOutcome.CHECKED, f"{vault.name} uses access policies")
 
@@ -39,9 +52,10 @@ def check_account(request: OnboardingRequest, account: AccountFacts) -> Step:
             f"storage account {account.name} has shared key access disabled: it refuses every SAS of the vault",
             remedy=az_commands.allow_shared_key(az_commands.by_id(request.account)),
         )
-    validity = request.plan.definition.validity
-    if account.sas_limit and validity > account.sas_limit:
-        text = f"its SAS policy allows {account.sas_limit}, but SAS_VALIDITY is {validity}: it may refuse the SAS"
+    grant = request.plan.grant
+    if account.sas_limit and grant.validity > account.sas_limit:
+        wanted = f"{grant.origin('validity')} is {grant.validity}"
+        text = f"its SAS policy allows {account.sas_limit}, but {wanted}: it may refuse the SAS"
     else:
         text = "it accepts a SAS that an account key signs"
     return Step("storage account", StepOutcome.CHECKED, f"{account.name}: {text}")
@@ -83,18 +97,18 @@ def _assign_key_operator(request: OnboardingRequest, assignee: str) -> str:
     return az_commands.assign_role(permissions.KEY_OPERATOR, scope, assignee)
 
 
-def check_host_key(request: OnboardingRequest, shown: tuple[HostKey, ...]) -> Step:
+def check_host_key(master: Master, shown: tuple[HostKey, ...]) -> Step:
     """Check that the master shows a pinned key, if any is pinned; raises HostKeyRejectedError."""
-    cluster, listed, pins = request.cluster, ", ".join(map(str, shown)), ", ".join(map(str, request.pins))
-    if not request.pins:
+    cluster, listed, pins = master.cluster, ", ".join(map(str, shown)), ", ".join(map(str, master.pins))
+    if not master.pins:
         text = f"{cluster} shows {listed}"
-    elif any(host_keys.is_pinned(key, request.pins) for key in shown):
+    elif any(host_keys.is_pinned(key, master.pins) for key in shown):
         text = f"{cluster} shows the expected {pins}"
     else:
         raise HostKeyRejectedError(
             f"{cluster} shows {listed}, but expected is {pins}; nothing was changed",
             remedy=f"Compare at the master's console: {host_keys.ON_THE_CONSOLE}. Correct "
-            "KUBERNETES_SSH_FINGERPRINT only if that is what it prints.",
+            f"{cluster.origin('fingerprints')} only if that is what it prints.",
         )
     return Step("host key", StepOutcome.CHECKED, text, shell_commands.scan_host_keys(cluster))
 

@@ -6,11 +6,10 @@ Every word is quoted for a shell: a resource group's name, for example, may have
 import json
 import shlex
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rotator.azure import az_commands
-from rotator.onboarding.steps import OnboardingRequest
-from rotator.plan.plan import Cluster, Strategy
+from rotator.plan.plan import Cluster, Strategy, Target
 
 
 def vault_request(method: str, url: str, body: Mapping[str, object] | None = None) -> str:
@@ -26,15 +25,20 @@ def scan_host_keys(cluster: Cluster) -> str:
     return f"ssh-keyscan -p {cluster.port} {shlex.quote(cluster.host)} | ssh-keygen -lf -"
 
 
-def set_up_master(request: OnboardingRequest, public_key: str) -> str:
-    """Return the command that runs infra/master/setup.sh on the master, from the repository's root."""
-    cluster, target = request.cluster, request.plan.targets[0]
-    options = ["--user", cluster.user, "--namespace", target.namespace, "--secret", target.secret]
-    options += ["--data-key", target.data_key]
+def set_up_master(targets: Sequence[Target], public_key: str) -> str:
+    """Return the command that runs infra/master/setup.sh on the master, from the repository's root.
+
+    It is for all targets in one namespace of one cluster: setup.sh replaces what it made for the same user before.
+    """
+    cluster = targets[0].cluster
+    options = ["--user", cluster.user, "--namespace", targets[0].namespace]
+    for secret in dict.fromkeys(target.secret for target in targets):
+        options += ["--secret", secret]
+    options += ["--data-key", targets[0].data_key]
     # setup.sh prints the rotator's own kubectl, with --kubeconfig; without it, this is the administrator's kubectl.
     if not any(word.startswith("--kubeconfig") for word in cluster.kubectl):
         options += ["--kubectl", " ".join(cluster.kubectl)]
-    if target.strategy is Strategy.APPLY:
+    if all(target.strategy is Strategy.APPLY for target in targets):
         options.append("--no-create")
     remote = f"sudo sh -s -- {shlex.join(options)} --public-key {shlex.quote(public_key)}"
     return f"ssh -p {cluster.port} <admin>@{cluster.host} {_in_double_quotes(remote)} <infra/master/setup.sh"

@@ -8,17 +8,20 @@ import dataclasses
 import datetime
 import secrets
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import isodate
 
 from rotator.azure import az_commands, permissions
 from rotator.azure.managed_account import StorageBundle
 from rotator.azure.resource_manager import ResourceManager
-from rotator.delivery.ssh import private_key
+from rotator.delivery.ssh import login_secrets, private_key
+from rotator.delivery.ssh.login_secrets import VaultSecret
 from rotator.onboarding import errors, requirements, shell_commands
 from rotator.onboarding.errors import AlreadyManagedError
-from rotator.onboarding.steps import Facts, OnboardingRequest, Task
+from rotator.onboarding.request import OnboardingRequest
+from rotator.onboarding.requirements import Facts
+from rotator.onboarding.steps import Step, StepOutcome
 from rotator.onboarding.vault_setup import VaultSetup
 from rotator.redaction import SecretText
 
@@ -26,19 +29,23 @@ _REGENERATION_PERIOD = datetime.timedelta(days=30)
 
 
 @dataclasses.dataclass(frozen=True)
-class _VaultSecret:
-    """A secret in the vault, and the task that writes it; `text` describes the value without showing it."""
+class Task:
+    """Something that a rotation needs; `change` makes it, and is None where it is there already."""
 
     title: str
-    name: str
-    content_type: str
     text: str
+    equivalent: str
+    change: Callable[[], None] | None
+
+    def step(self, outcome: StepOutcome) -> Step:
+        """Return the line that reports this task; its outcome is UNCHANGED where there is nothing to change."""
+        return Step(self.title, outcome if self.change else StepOutcome.UNCHANGED, self.text, self.equivalent)
 
 
 class Tasks:
     """The tasks of one onboarding. A method, and a task's change, may raise a VaultError or a ResourceManagerError.
 
-    `public_key` is the SSH key's public half, once `ssh_key` has been called.
+    `public_keys` has the public half of each SSH key by its name in the vault, once `ssh_keys` has been called.
     """
 
     def __init__(
@@ -48,7 +55,9 @@ class Tasks:
         self._facts = facts
         self._resource_manager = resource_manager
         self._vault = vault
-        self.public_key = ""
+        self.public_keys: dict[str, str] = {}
+        self._held_passphrases: dict[VaultSecret, SecretText | None] = {}
+        self._passphrases: dict[VaultSecret, SecretText] = {}  # as they will be in the vault
 
     def operator_policy(self) -> Task:
         """Return the task of the operator's access policy, which the other tasks need to read the vault."""
@@ -78,7 +87,7 @@ class Tasks:
 
         The active key of an account that is managed already is never changed: SAS in use depend on it.
         """
-        name = self._request.plan.account.name
+        name = self._request.plan.account.managed_account
         found = self._vault.managed_account()
         wanted = self._wanted_account(found)
         if found is None:
@@ -94,7 +103,7 @@ class Tasks:
     def _wanted_account(self, found: StorageBundle | None) -> StorageBundle:
         request = self._request
         # Not both the vault and the timer: either would invalidate SAS that the other counts on.
-        automatic = found.auto_regenerate if found else request.plan.key_rotation_period is None
+        automatic = found.auto_regenerate if found else request.plan.account.key_rotation_period is None
         period = found.period if found else _REGENERATION_PERIOD
         return StorageBundle(
             request.account.text,
@@ -108,9 +117,10 @@ class Tasks:
         vault = self._facts.vault.name
         other = self._vault.name_of(wanted.resource_id)
         if other:
+            name = self._request.plan.account.assignment("managed_account", shlex.quote(other))
             raise AlreadyManagedError(
                 f"{vault} already manages {self._facts.account.name}, as {other!r}",
-                remedy=f"Set KEYVAULT_STORAGE_NAME={shlex.quote(other)}; two names would regenerate each other's keys.",
+                remedy=f"Set {name}; two names would regenerate each other's keys.",
             )
         deleted = self._vault.deleted_managed_account()
         if deleted:
@@ -129,39 +139,48 @@ class Tasks:
     def _url(self, *path: str) -> str:
         return "/".join((self._facts.vault.url, *path))
 
-    def ssh_key(self) -> Iterator[Task]:
-        """Yield the tasks of the SSH key and its passphrase: the operator's, else those in the vault, else new ones.
+    def ssh_keys(self) -> Iterator[Task]:
+        """Yield the tasks of each SSH key and its passphrase: the operator's, else those in the vault, else new ones.
 
-        Raises PrivateKeyError.
+        Clusters may share them. Raises PrivateKeyError.
         """
-        cluster = self._request.cluster
-        held = self._vault.secret(cluster.key_secret)
-        held_passphrase = self._vault.secret(cluster.passphrase_secret) if cluster.passphrase_secret else None
-        passphrase = self._request.passphrase or held_passphrase
-        key = self._request.ssh_key or held
-        if key is None:
-            if cluster.passphrase_secret and passphrase is None:
-                passphrase = SecretText(secrets.token_urlsafe(32))
-            key = private_key.generate(passphrase)
-        self.public_key = private_key.public_line(key, passphrase)
-        # The passphrase first: every rotation would fail with a key whose passphrase is not there yet.
-        if cluster.passphrase_secret and passphrase:
-            text = "the SSH key's passphrase"
-            secret = _VaultSecret("SSH passphrase", cluster.passphrase_secret, "text/plain", text)
-            yield self._write_secret(secret, passphrase, held_passphrase)
-        secret = _VaultSecret("SSH key", cluster.key_secret, "application/x-pem-file", self.public_key)
-        yield self._write_secret(secret, key, held)
+        for cluster in (master.cluster for master in self._request.masters):
+            if cluster.key_secret not in self.public_keys:
+                yield from self._ssh_key(login_secrets.private_key(cluster), login_secrets.passphrase(cluster))
 
-    def _write_secret(self, secret: _VaultSecret, value: SecretText, held: SecretText | None) -> Task:
+    def _ssh_key(self, secret: VaultSecret, passphrase_secret: VaultSecret | None) -> Iterator[Task]:
+        held = self._vault.secret(secret.name)
+        key, passphrase = self._request.ssh_key or held, self._request.passphrase
+        if passphrase_secret:
+            passphrase = self._passphrase(passphrase_secret, is_new_key=key is None)
+        key = key or private_key.generate(passphrase)
+        self.public_keys[secret.name] = private_key.public_line(key, passphrase)
+        # The passphrase first: every rotation would fail with a key whose passphrase is not there yet.
+        if passphrase_secret and passphrase and passphrase_secret not in self._passphrases:
+            self._passphrases[passphrase_secret] = passphrase
+            held_passphrase = self._held_passphrases[passphrase_secret]
+            yield self._write_secret(passphrase_secret, "the SSH key's passphrase", passphrase, held_passphrase)
+        yield self._write_secret(secret, self.public_keys[secret.name], key, held)
+
+    def _passphrase(self, secret: VaultSecret, *, is_new_key: bool) -> SecretText | None:
+        """Return what the secret will hold: a new passphrase only for a new key."""
+        if secret in self._passphrases:
+            return self._passphrases[secret]
+        held = self._held_passphrases[secret] = self._vault.secret(secret.name)
+        found = self._request.passphrase or held
+        return SecretText(secrets.token_urlsafe(32)) if found is None and is_new_key else found
+
+    def _write_secret(self, secret: VaultSecret, text: str, value: SecretText, held: SecretText | None) -> Task:
+        """Return the task that writes a secret; `text` describes its value without showing it."""
         name = secret.name
         command = az_commands.set_secret(self._facts.vault.name, name, "<file>")
         if held is not None and held.reveal() == value.reveal():
-            return Task(secret.title, f"{name}: {secret.text}", command, None)
+            return Task(secret.title, f"{name}: {text}", command, None)
 
         def write() -> None:
             self._vault.write_secret(name, value, secret.content_type)
 
-        return Task(secret.title, f"write {name}: {secret.text}", command, write)
+        return Task(secret.title, f"write {name}: {text}", command, write)
 
     def app_settings(self, settings: Mapping[str, str]) -> Iterator[Task]:
         """Yield the task that sets the app settings that differ from `settings`, where there is a function app."""

@@ -7,7 +7,6 @@ import contextlib
 import functools
 import logging
 import time
-import urllib.parse
 from collections.abc import Callable
 from typing import Any
 
@@ -24,8 +23,9 @@ from rotator.azure.errors import (
 )
 from rotator.azure.identity import TokenCredential
 from rotator.azure.managed_account import StorageBundle, parse
+from rotator.azure.permissions import Permission
 from rotator.onboarding import errors
-from rotator.plan.plan import ManagedAccount
+from rotator.plan.account import Account
 from rotator.redaction import SecretText
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,6 @@ logger = logging.getLogger(__name__)
 _PERMISSION_SECONDS = 180
 _TRANSITION_SECONDS = 60
 _TRANSITION_INTERVAL = 2  # seconds
-_MOST_PAGES = 100  # of the vault's list, 25 accounts each
 
 
 class VaultSetup:
@@ -46,13 +45,13 @@ class VaultSetup:
 
     def __init__(
         self,
-        account: ManagedAccount,
+        account: Account,
         credential: TokenCredential,
         *,
         sleep: Callable[[float], None] = time.sleep,
         on_wait: Callable[[str], None] = logger.warning,
     ) -> None:
-        self._name = account.name
+        self._name = account.managed_account
         self._described = f"managed account {self._name!r}"
         self._client = key_vault.VaultClient(account, credential)
         self._retry_forbidden = tenacity.Retrying(
@@ -78,35 +77,33 @@ class VaultSetup:
 
     def managed_account(self, *, wait: bool = True) -> StorageBundle | None:
         """Read what the vault manages under the account's name; without `wait` a refusal is raised at once."""
-        read = functools.partial(self._client.get, self._path, "storage get", self._described)
+        read = functools.partial(self._client.get, self._path, Permission.STORAGE_GET, self._described)
         return _parsed(self._retry_forbidden(read) if wait else read())
 
     def name_of(self, resource_id: str) -> str | None:
         """Return the name under which the vault manages the storage account, None where it does not."""
-        path: str | None = "/storage"
-        for _ in range(_MOST_PAGES):
-            if path is None:
-                break
-            page = self._send("GET", path, "storage list", "its managed accounts")
-            for item in untrusted.records(page.get("value")):
-                if str(item.get("resourceId", "")).lower() == resource_id.lower():
-                    return str(item.get("id", "")).rstrip("/").rpartition("/")[2]
-            path = _next_path(page.get("nextLink"))
+        what = "its managed accounts"
+        for item in self._retry_forbidden(self._client.list_all, "/storage", Permission.STORAGE_LIST, what):
+            if str(item.get("resourceId", "")).lower() == resource_id.lower():
+                return str(item.get("id", "")).rstrip("/").rpartition("/")[2]
         return None
 
     def deleted_managed_account(self) -> StorageBundle | None:
         """Read the managed account of this name that was deleted and can be recovered (soft delete)."""
         path = f"/deletedstorage/{self._name}"
-        return _parsed(self._retry_forbidden(self._client.get, path, "storage get", f"deleted {self._described}"))
+        return _parsed(
+            self._retry_forbidden(self._client.get, path, Permission.STORAGE_GET, f"deleted {self._described}")
+        )
 
     def recover(self, wanted: StorageBundle) -> None:
         """Recover the soft-deleted managed account, then change when the vault regenerates its keys."""
         self._retry_transition(self._recover, wanted)
 
     def _recover(self, wanted: StorageBundle) -> None:
+        path = f"/deletedstorage/{self._name}/recover"
         # Being deleted, or recovered already.
         with contextlib.suppress(ManagedAccountNotFoundError, VaultConflictError):
-            self._send("POST", f"/deletedstorage/{self._name}/recover", "storage recover", f"deleted {self._described}")
+            self._send("POST", path, Permission.STORAGE_RECOVER, f"deleted {self._described}")
         self.change_regeneration(wanted)
 
     def manage(self, wanted: StorageBundle) -> None:
@@ -128,11 +125,11 @@ class VaultSetup:
 
     def _put(self, wanted: StorageBundle) -> None:
         body = {**wanted.bundle, "attributes": {"enabled": True}}
-        self._send("PUT", self._path, "storage set", self._described, body)
+        self._send("PUT", self._path, Permission.STORAGE_SET, self._described, body)
 
     def change_regeneration(self, wanted: StorageBundle) -> None:
         """Change when the vault regenerates keys; which key is active stays."""
-        self._send("PATCH", self._path, "storage update", self._described, wanted.regeneration)
+        self._send("PATCH", self._path, Permission.STORAGE_UPDATE, self._described, wanted.regeneration)
 
     def secret(self, name: str) -> SecretText | None:
         """Read a secret; None where there is none."""
@@ -180,13 +177,3 @@ def _report_wait(on_wait: Callable[[str], None], seconds: int, state: tenacity.R
     if state.attempt_number == 1 and state.outcome:
         reason = untrusted.one_line(state.outcome.exception())
         on_wait(f"not yet ({reason}): retrying for up to {seconds} s")
-
-
-def _next_path(link: object) -> str | None:
-    """Return the path of the next page. It is requested from the vault itself, whatever host the link names."""
-    try:
-        parts = urllib.parse.urlsplit(str(link or ""))
-    except ValueError:
-        return None
-    query = [pair for pair in urllib.parse.parse_qsl(parts.query) if pair[0] != "api-version"]
-    return f"{parts.path}?{urllib.parse.urlencode(query)}" if parts.path else None

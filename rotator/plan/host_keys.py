@@ -23,10 +23,6 @@ _MD5 = re.compile(r"(?i)(?:MD5:)?([0-9a-f]{2}(?::?[0-9a-f]{2}){15})")
 _SHA256_LENGTH = 32
 # What prints it where nobody can be in between.
 ON_THE_CONSOLE = "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
-REPLACED = (
-    "Find out whether the host was replaced. Only if the new key is confirmed at the master's console "
-    f"({ON_THE_CONSOLE}), set KUBERNETES_SSH_FINGERPRINT to it."
-)
 EXAMPLE = "ssh-ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
 
 
@@ -72,7 +68,7 @@ def is_pinned(key: HostKey, pins: Iterable[Pin]) -> bool:
 
 
 def parse(text: str) -> tuple[Pin, ...]:
-    """The comma-separated pins of KUBERNETES_SSH_FINGERPRINT; raises ValueError that says what is wrong."""
+    """The comma-separated pins in a text; raises ValueError that says what is wrong."""
     pins = tuple(_parse_one(part.strip()) for part in text.split(",") if part.strip())
     if not pins:
         raise ValueError("it holds no fingerprint")

@@ -1,13 +1,37 @@
-"""The plan: which managed account's SAS goes to which target on which cluster, and how and when."""
+"""The plan: which account's SAS goes to which target on which cluster, and how and when.
 
-import dataclasses
+A field with a `Setting` is all that a new app setting takes in the code: `settings` finds it.
+"""
+
 import datetime
 import enum
-import urllib.parse
+import functools
+from typing import Annotated
 
-from rotator.plan.host_keys import Pin
-from rotator.redaction import SecretText
-from rotator.sas import SasDefinition
+from pydantic.dataclasses import dataclass
+
+from rotator.plan import host_keys, schedule
+from rotator.plan.account import Account, Grant
+from rotator.plan.model import CONFIG, Model
+from rotator.plan.setting import Setting
+from rotator.plan.setting_types import (
+    ClientId,
+    CommandLine,
+    ContainerName,
+    DataKey,
+    Host,
+    Namespace,
+    Pins,
+    Port,
+    Schedule,
+    SecretName,
+    ServiceUrl,
+    UserName,
+    VaultSecretName,
+    WebhookUrl,
+)
+
+_DEFAULT_SCHEDULE = schedule.DEFAULT  # in the plan, `schedule` is its own
 
 
 class Encoding(enum.StrEnum):
@@ -24,44 +48,51 @@ class Strategy(enum.StrEnum):
     APPLY = "apply"  # in place
 
 
-@dataclasses.dataclass(frozen=True)
-class ManagedAccount:
-    """A storage account whose keys a Key Vault manages, and from which it mints SAS."""
-
-    vault_url: str
-    name: str
-
-    @property
-    def host(self) -> str:
-        """The vault's host name."""
-        return urllib.parse.urlsplit(self.vault_url).hostname or ""
-
-    def sas_secret(self, definition: SasDefinition) -> str:
-        """The name of the vault secret that returns a new SAS at each read."""
-        return f"{self.name}-{definition.name}"
-
-
-@dataclasses.dataclass(frozen=True)
-class Cluster:
+@dataclass(config=CONFIG, frozen=True, kw_only=True)
+class Cluster(Model):
     """How to connect to one Kubernetes master, and run kubectl there.
 
-    `pins` are the allowed host keys, `kubectl` is a command line, and names ending in `_secret` are vault secrets.
+    `fingerprints` are those of the allowed host keys, `kubectl` is a command line, and names ending in `_secret` are
+    vault secrets.
     """
 
-    host: str
-    port: int
-    user: str
-    pins: tuple[Pin, ...]
-    key_secret: str
-    passphrase_secret: str | None
-    kubectl: tuple[str, ...]
+    host: Annotated[Host, Setting("KUBERNETES_DNS", "the master's host name or address", example="master.example.com")]
+    user: Annotated[UserName, Setting("KUBERNETES_SSH_USERNAME", "the SSH user on the master", example="rotator")]
+    fingerprints: Annotated[
+        Pins,
+        Setting(
+            "KUBERNETES_SSH_FINGERPRINT",
+            "the master's pinned host key fingerprints, comma-separated",
+            example=host_keys.EXAMPLE,
+        ),
+    ]
+    port: Annotated[Port, Setting("KUBERNETES_SSH_PORT", "the SSH port", example="22")] = 22
+    key_secret: Annotated[
+        VaultSecretName,
+        Setting(
+            "KUBERNETES_SSH_KEY_SECRET", "the vault secret with the private key", example="privatekey", shown=False
+        ),
+    ] = "privatekey"  # noqa: S105 - a secret's name
+    passphrase_secret: Annotated[
+        VaultSecretName | None,
+        Setting(
+            "KUBERNETES_SSH_PASSPHRASE_SECRET",
+            "the vault secret with the private key's passphrase",
+            example="privatekey-passphrase",
+            shown=False,
+        ),
+    ] = None
+    kubectl: Annotated[
+        CommandLine,
+        Setting("KUBERNETES_KUBECTL", "kubectl's command line on the master", example="sudo k3s kubectl"),
+    ] = ("kubectl",)
 
     def __str__(self) -> str:
         return f"{self.user}@{self.host}:{self.port}"
 
 
-@dataclasses.dataclass(frozen=True)
-class Target:
+@dataclass(config=CONFIG, frozen=True, kw_only=True)
+class Target(Model):
     """One Secret in one namespace of one cluster, and how a SAS is written to it.
 
     With `adopt`, a Secret that was not made by the rotator may be taken over. With `keep_foreign`, data, labels and
@@ -69,41 +100,105 @@ class Target:
     """
 
     cluster: Cluster
-    namespace: str
-    secret: str
-    data_key: str
-    encoding: Encoding = Encoding.RAW
-    strategy: Strategy = Strategy.RECREATE
-    adopt: bool = False
-    keep_foreign: bool = True
+    secret: Annotated[SecretName, Setting("KUBERNETES_SECRET_NAME", "the Secret's name", example="storage-sas")]
+    namespace: Annotated[Namespace, Setting("KUBERNETES_NAMESPACE", "the Secret's namespace", example="default")] = (
+        "default"
+    )
+    data_key: Annotated[
+        DataKey, Setting("KUBERNETES_SECRET_KEY", "the data key that holds the SAS", example="secretKey")
+    ] = "secretKey"
+    encoding: Annotated[
+        Encoding,
+        Setting("KUBERNETES_SECRET_ENCODING", "raw, or base64 as the original sample stored it", example="raw"),
+    ] = Encoding.RAW
+    strategy: Annotated[
+        Strategy,
+        Setting("KUBERNETES_SECRET_STRATEGY", "recreate (delete, create) or apply (in place)", example="recreate"),
+    ] = Strategy.RECREATE
+    adopt: Annotated[
+        bool,
+        Setting(
+            "KUBERNETES_SECRET_ADOPT",
+            "whether a Secret that the rotator did not make may be taken over",
+            example="true",
+        ),
+    ] = False
+    keep_foreign: Annotated[
+        bool,
+        Setting(
+            "KUBERNETES_SECRET_KEEP_FOREIGN",
+            "whether data keys, labels and annotations of others stay",
+            example="true",
+        ),
+    ] = True
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.secret}@{self.cluster.host}"
 
 
-@dataclasses.dataclass(frozen=True)
-class Plan:
+@dataclass(config=CONFIG, frozen=True, kw_only=True)
+class Plan(Model):
     """Everything that a run needs to know.
 
-    A SAS younger than `fresh_for` is not replaced unless forced. `schedule` is NCRONTAB in UTC, and two of its times
-    are at most `longest_interval` apart. When the active account key is `key_rotation_period` old, the timer starts a
-    key rotation. A revocation waits for `revoke_grace` between delivering the new SAS and regenerating the old key.
-    Reports are written to the blob container `report_container`; problems are sent to the chat service at `webhook`.
-    `client_id` is a user-assigned identity's. `warnings` are about the settings.
+    `schedule` is NCRONTAB in UTC. Reports are written to the blob container `report_container`; problems are sent to
+    the chat service at `webhook`. `client_id` is a user-assigned identity's. `warnings` are about the settings.
     """
 
-    account: ManagedAccount
-    definition: SasDefinition
+    account: Account
+    grant: Grant
     targets: tuple[Target, ...]
-    prove: bool
-    blob_endpoint: str | None
-    fresh_for: datetime.timedelta
-    schedule: str
-    longest_interval: datetime.timedelta = datetime.timedelta(minutes=30)
-    key_rotation_period: datetime.timedelta | None = None
-    revoke_grace: datetime.timedelta = datetime.timedelta(minutes=2)
-    report_container: str | None = None
-    webhook: SecretText | None = None
-    client_id: str | None = None
-    resource_manager: str = "https://management.azure.com"
+    schedule: Annotated[
+        Schedule,
+        Setting("ROTATION_SCHEDULE", "when the timer fires, NCRONTAB in UTC", example=_DEFAULT_SCHEDULE),
+    ] = _DEFAULT_SCHEDULE
+    prove: Annotated[bool, Setting("ROTATION_PROVE", "whether each SAS is tried on storage", example="true")] = True
+    report_container: Annotated[
+        ContainerName | None,
+        Setting(
+            "REPORT_CONTAINER",
+            "the container in the app's own storage that keeps each run's report",
+            example="rotation-reports",
+        ),
+    ] = None
+    webhook: Annotated[
+        WebhookUrl,
+        Setting(
+            "NOTIFY_WEBHOOK_URL",
+            "the webhook URL of a chat service, for messages about problems",
+            example="https://hooks.slack.com/services/…",
+            shown=False,
+        ),
+    ] = None
+    resource_manager: Annotated[
+        ServiceUrl,
+        Setting("AZURE_RESOURCE_MANAGER", "Resource Manager's URL", example="https://management.azure.com"),
+    ] = "https://management.azure.com"
+    client_id: Annotated[
+        ClientId | None,
+        Setting(
+            "AZURE_CLIENT_ID",
+            "a user-assigned identity's client id",
+            example="00000000-0000-0000-0000-000000000000",
+            shown=False,
+        ),
+    ] = None
     warnings: tuple[str, ...] = ()
+
+    @functools.cached_property
+    def clusters(self) -> tuple[Cluster, ...]:
+        """The clusters of the targets, each once, in their order."""
+        return tuple(dict.fromkeys(target.cluster for target in self.targets))
+
+    @property
+    def fresh_for(self) -> datetime.timedelta:
+        """A SAS younger than this is not replaced unless forced.
+
+        If the timer fires twice for one time of the schedule, the second run finds a fresh SAS; the next time's does
+        not.
+        """
+        return schedule.intervals(self.schedule)[0] / 2
+
+    @property
+    def longest_interval(self) -> datetime.timedelta:
+        """Two times of the schedule are at most this apart."""
+        return schedule.intervals(self.schedule)[1]

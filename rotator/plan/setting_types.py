@@ -1,6 +1,7 @@
 """The types of settings: how the text of each is validated, and what it becomes.
 
-A validator raises ValueError with a rule that an error message quotes after the setting's name, never with the value.
+A validator takes its own result, too, and what YAML can hold beside a text. It raises ValueError with a rule that an
+error message quotes after the setting's name, never with the value.
 """
 
 import datetime
@@ -45,6 +46,8 @@ def grace(text: object) -> datetime.timedelta:
 
 
 def _duration(text: object) -> datetime.timedelta:
+    if isinstance(text, datetime.timedelta):
+        return text
     try:
         duration = isodate.parse_duration(str(text))
     except (isodate.ISO8601Error, OverflowError):
@@ -86,11 +89,14 @@ def _schedule(text: str) -> str:
     return text
 
 
+def _pins(written: object) -> tuple[host_keys.Pin, ...]:
+    each = written if isinstance(written, list | tuple) else [written]
+    return host_keys.parse(",".join(map(str, each)))
+
+
 def _command_line(text: object) -> tuple[str, ...]:
-    """Split as a shell does. What only a shell could do is refused: the words are quoted on the master."""
-    if len(str(text)) > _LONGEST_COMMAND:
-        raise ValueError(f"it is longer than {_LONGEST_COMMAND} characters")
-    words = tuple(shlex.split(str(text)))  # raises ValueError for an open quote
+    """Split a text as a shell does. What only a shell could do is refused: the words are quoted on the master."""
+    words = tuple(map(str, text)) if isinstance(text, list | tuple) else _split(str(text))
     if not words:
         raise ValueError("it is empty")
     if any(set(word) & set(";|&<>`$\n") for word in words):
@@ -100,6 +106,12 @@ def _command_line(text: object) -> tuple[str, ...]:
     return words
 
 
+def _split(text: str) -> tuple[str, ...]:
+    if len(text) > _LONGEST_COMMAND:
+        raise ValueError(f"it is longer than {_LONGEST_COMMAND} characters")
+    return tuple(shlex.split(text))  # raises ValueError for an open quote
+
+
 def _client_id(text: str) -> str:
     try:
         return str(uuid.UUID(text))
@@ -107,13 +119,15 @@ def _client_id(text: str) -> str:
         raise ValueError("it must be a client id, which is a GUID") from None
 
 
-def _webhook_url(text: str) -> SecretText | None:
+def _webhook_url(text: object) -> SecretText | None:
     """A secret, as whoever has the URL can post. None for what is no https:// URL, so that no rotation fails for it."""
+    if text is None or isinstance(text, SecretText):
+        return text
     try:
-        parts = urllib.parse.urlsplit(text)
+        parts = urllib.parse.urlsplit(str(text))
     except ValueError:
         parts = urllib.parse.SplitResult("", "", "", "", "")
-    return SecretText(text) if parts.scheme == "https" and parts.hostname and not parts.username else None
+    return SecretText(str(text)) if parts.scheme == "https" and parts.hostname and not parts.username else None
 
 
 Duration = Annotated[datetime.timedelta, BeforeValidator(validity)]
@@ -139,7 +153,7 @@ SasPermissions = Annotated[str, _letters(sas.PERMISSIONS)]
 SasProtocol = Annotated[str, AfterValidator(_protocol)]
 
 UserName = Annotated[str, _pattern(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\$?", "it must be a user name")]
-Pins = Annotated[tuple[host_keys.Pin, ...], BeforeValidator(host_keys.parse)]
+Pins = Annotated[tuple[host_keys.Pin, ...], BeforeValidator(_pins)]
 CommandLine = Annotated[tuple[str, ...], BeforeValidator(_command_line)]
 
 Namespace = Annotated[str, _pattern(_LABEL, "Kubernetes wants lower-case letters, digits and -")]

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rotator import redaction, telemetry
+from rotator.reporting.report import Trigger
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ def reporting(environment: Mapping[str, str], *, trigger: str, act: str = "rotat
 
     Without a connection string it does nothing. With the `trigger` "cli", in a terminal, logs are sent too.
     """
-    if not environment.get(CONNECTION, "").strip() or not _is_set_up(environment, in_terminal=trigger == "cli"):
+    if not environment.get(CONNECTION, "").strip() or not _is_set_up(environment, in_terminal=trigger == Trigger.CLI):
         yield
         return
     try:

@@ -207,7 +207,7 @@ def opened(
     storage = storage_settings.find(environment, managed_account.blob_suffix(plan.account.host))
     problems = []
     if plan.report_container is None:
-        problems.append("REPORT_CONTAINER is missing: the container that keeps each run's report")
+        problems.append(f"{plan.origin('report_container')} is missing: the container that keeps each run's report")
     if storage is None:
         problems.append("AzureWebJobsStorage__accountName is missing: the app's own storage, which has that container")
     if plan.report_container is None or storage is None:

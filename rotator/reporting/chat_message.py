@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from rotator import redaction, timestamps
-from rotator.reporting.report import Failed, KeyReport, Report, Rotated, TargetReport
+from rotator.reporting.report import Failed, KeyReport, Report, Rotated, TargetReport, Trigger
 
 _MAX_CHARACTERS = 3000  # of all lines but the first and the last
 _MAX_QUOTED = 500  # characters of one foreign text
@@ -18,7 +18,7 @@ _Quote = Callable[[str], str]
 
 def is_worth_a_message(report: Report) -> bool:
     """Whether to send a message: the run failed, repaired drift, or changed the account's keys."""
-    return report.trigger != "plan" and (report.failed or bool(_drifted(report)) or _key(report) is not None)
+    return report.trigger != Trigger.PLAN and (report.failed or bool(_drifted(report)) or _key(report) is not None)
 
 
 def compose(report: Report, *, teams: bool) -> dict[str, Any]:

@@ -5,6 +5,7 @@ The JSON fields are documented in docs/schema.
 
 import dataclasses
 import datetime
+import enum
 from typing import Any, ClassVar
 
 from rotator import errors, redaction, timestamps
@@ -77,17 +78,37 @@ class TargetReport:
     expires: datetime.datetime | None = None
 
 
+class Trigger(enum.StrEnum):
+    """What starts a run, or reads as one does."""
+
+    TIMER = "timer"
+    HTTP = "http"
+    CLI = "cli"
+    PLAN = "plan"  # a preview
+    STATUS = "status"
+    CHECK = "check"
+
+
+class KeyOutcome(enum.StrEnum):
+    """What became of an operation on the account's keys."""
+
+    DONE = "done"
+    DUE = "due"  # in a preview
+    WAITING = "waiting"  # until every SAS of the key has expired
+    UNFINISHED = "unfinished"  # the next run resumes it
+    FAILED = "failed"
+
+
 @dataclasses.dataclass(frozen=True)
 class KeyReport:
     """What a run did to the account's keys.
 
-    `outcome` is "done", "due" (in a plan), "waiting" (until every SAS of the key has expired), "unfinished" (the next
-    run resumes it) or "failed". `regenerated` are the keys that this run regenerated, `remaining` those still to be
+    `regenerated` are the keys that this run regenerated, `remaining` those still to be
     regenerated, `cut_off` the targets whose SAS may have been invalidated, `proofs` how storage refused the former SAS.
     """
 
     operation: str
-    outcome: str
+    outcome: KeyOutcome
     reason: str
     active_key: str | None = None
     regenerated: tuple[str, ...] = ()
@@ -127,7 +148,7 @@ class Report:
     @property
     def failed(self) -> bool:
         """Whether any target failed, or the key rotation, or the run as a whole."""
-        keys_failed = bool(self.key and self.key.outcome in {"unfinished", "failed"})
+        keys_failed = bool(self.key and self.key.outcome in {KeyOutcome.UNFINISHED, KeyOutcome.FAILED})
         return self.error is not None or self.targets_failed or keys_failed
 
     @property

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from rotator import errors
+from rotator.azure.errors import ResourceManagerError, VaultForbiddenError
 from rotator.azure.managed_account import blob_suffix
 from rotator.issuers.account_state import AccountState
 from rotator.plan.plan import Plan
@@ -52,6 +53,14 @@ class AccountReader:
         self._keyed = True
         return self.refresh()
 
+    def with_keys_if_allowed(self) -> AccountState:
+        """Read the account state, with the keys where these may be listed; raises as `state` does."""
+        try:
+            return self.with_keys()
+        except (ResourceManagerError, VaultForbiddenError):
+            self.without_keys()
+            return self.state()
+
     def without_keys(self) -> None:
         """Stop listing the account's keys."""
         self._keyed, self._state = False, None
@@ -71,8 +80,8 @@ class AccountReader:
     def endpoint(self) -> str | None:
         """Return the blob endpoint: as set, or concluded from the account's name; None where that is not known."""
         account, suffix = self.state().account, blob_suffix(self._plan.account.host)
-        if self._plan.blob_endpoint or account is None or suffix is None:
-            return self._plan.blob_endpoint
+        if self._plan.account.blob_endpoint or account is None or suffix is None:
+            return self._plan.account.blob_endpoint
         return f"https://{account}.{suffix}"
 
     def _read(self) -> AccountState:

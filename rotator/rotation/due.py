@@ -9,7 +9,7 @@ from rotator.delivery import manifest
 from rotator.delivery.manifest import LiveSecret
 from rotator.issuers.account_state import AccountState
 from rotator.plan import schedule
-from rotator.plan.loader import MARGIN
+from rotator.plan.consistency import MARGIN
 from rotator.plan.plan import Plan, Target
 from rotator.rotation import state
 from rotator.sas import CLOCK_SKEW
@@ -119,7 +119,7 @@ def _key_regenerated(held: LiveSecret, target: Target, account_state: AccountSta
 def _settings_changed(held: LiveSecret, target: Target, plan: Plan) -> Due | None:
     if held.annotations.get(manifest.DATA_KEY) != target.data_key:
         return Due(Cause.SETTINGS_CHANGED, "the data key was changed")
-    if held.annotations.get(manifest.DEFINITION) != plan.definition.label:
+    if held.annotations.get(manifest.DEFINITION) != plan.grant.label:
         return Due(Cause.SETTINGS_CHANGED, "the SAS definition was changed")
     if held.annotations.get(manifest.ENCODING) != target.encoding:
         return Due(Cause.SETTINGS_CHANGED, "the encoding was changed")

@@ -11,7 +11,7 @@ from rotator.rotation import state
 from rotator.rotation.account import AccountReader
 from rotator.rotation.services import Services
 from rotator.sas import Sas
-from rotator.stopwatch import Stopwatch
+from rotator.stopwatch import Step, Stopwatch
 
 logger = logging.getLogger(__name__)
 
@@ -71,8 +71,8 @@ class Issuance:
         return self._issued
 
     def _issue_once(self, stopwatch: Stopwatch) -> IssuedSas:
-        definition = self._plan.definition
-        with stopwatch.step("issue"):
+        definition = self._plan.grant
+        with stopwatch.step(Step.ISSUE):
             if not self.account.state().prepared:
                 self._services.fence()
                 self._services.issuer.prepare()
@@ -87,30 +87,28 @@ class Issuance:
             definition=definition.label,
             signing_key=signer,
         )
-        with stopwatch.step("prove"):
+        with stopwatch.step(Step.PROVE):
             proof, warnings = self._prove(issued)
         return IssuedSas(issued, signer, proof, warnings)
 
     def _prove(self, issued: Sas) -> tuple[str, tuple[str, ...]]:
         if not self._plan.prove:
-            return "left out: ROTATION_PROVE is false", ()
-        endpoint = self.account.endpoint()
+            return f"left out: {self._plan.origin('prove')} is false", ()
+        endpoint, origin = self.account.endpoint(), self._plan.account.origin("blob_endpoint")
         if endpoint is None:
-            warning = (
-                "the SAS was not tried on storage: set STORAGE_BLOB_ENDPOINT, or let the identity read the account"
-            )
+            warning = f"the SAS was not tried on storage: set {origin}, or let the identity read the account"
             event_log.log(
                 logger,
                 logging.WARNING,
                 Event.SAS_NOT_PROVEN,
                 reason=warning,
-                remedy="Grant the identity the vault permission 'storage get', or set STORAGE_BLOB_ENDPOINT.",
+                remedy=f"Grant the identity the vault permission 'storage get', or set {origin}.",
             )
-            return "left out: no STORAGE_BLOB_ENDPOINT", (warning,)
+            return f"left out: no {origin}", (warning,)
         try:
             return self._services.prover.prove(issued, endpoint), ()
         except StorageUnreachableError as error:
-            if self._plan.blob_endpoint:
+            if self._plan.account.blob_endpoint:
                 raise
             # An endpoint that was only concluded from the account's name may not be how storage is reached from here.
             warning = f"the SAS was not tried on storage: {error}"

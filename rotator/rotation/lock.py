@@ -89,7 +89,7 @@ def acquire(
 
 def lease_name(plan: Plan) -> str:
     """The name of the blob whose lease keeps the runs of an account apart."""
-    return f"{plan.account.host}/{plan.account.name}".lower()
+    return f"{plan.account.host}/{plan.account.managed_account}".lower()
 
 
 def _with_lease(plan: Plan, run_lock: RunLock, credential: "TokenCredential", stack: contextlib.ExitStack) -> RunLock:

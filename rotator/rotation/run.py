@@ -1,32 +1,27 @@
-"""One run: for each target read what it holds, and where a new SAS is due issue, prove, deliver and confirm it."""
+"""One run: for each cluster read what its targets hold; where a new SAS is due issue, prove, deliver and confirm it."""
 
-import contextlib
 import dataclasses
 import datetime
-import itertools
 import logging
 from collections.abc import Callable, Iterator, Mapping
 
-from rotator import errors, event_log, telemetry
-from rotator.delivery import deliver, manifest
-from rotator.delivery.interface import Shell
-from rotator.delivery.manifest import LiveSecret
+from rotator import event_log
+from rotator.delivery.interface import Channel, Delivery, Write
+from rotator.delivery.manifest import EXPIRES, ROTATED, DesiredSecret, LiveSecret
 from rotator.event_log import Event
 from rotator.plan.plan import Cluster, Plan, Target
-from rotator.reporting import report
 from rotator.reporting.report import Failed, Report, Rotated, TargetReport, Unchanged, WouldRotate
 from rotator.rotation import due, request
 from rotator.rotation.account import AccountReader
+from rotator.rotation.due import Cause, Due
 from rotator.rotation.issuance import Issuance, IssuedSas
 from rotator.rotation.services import Services
-from rotator.stopwatch import Stopwatch
+from rotator.rotation.visit import Visit
 
 logger = logging.getLogger(__name__)
 
-
 # What each target holds; None without a Secret, Failed where it cannot be read.
 Observed = Mapping[Target, LiveSecret | Failed | None]
-_Action = Callable[[Target, Shell, Stopwatch], TargetReport]
 
 
 class Run:
@@ -63,49 +58,39 @@ class Run:
     def rotate(self) -> Report:
         """Bring every target up to date and report what was done. One failing target stops no other."""
         self.issuance.reset()
-        done = self._each(self._rotate_and_record)
-        self._reported.update({each.target: each for each in done.targets})
-        return done
+        return self._report(self._visit_all(self._rotate, self._record))
 
     def preview(self) -> Report:
         """Report what `rotate` would do. Changes nothing."""
         prepared = self.account.state().prepared
-        found = self._each(self._preview_target)
-        return dataclasses.replace(
-            found, definition_changed=not prepared and any(_is_due(each) for each in found.targets)
-        )
+        found = self._report(self._visit_all(self._preview))
+        changes = not prepared and any(isinstance(each.outcome, WouldRotate) for each in found.targets)
+        return dataclasses.replace(found, definition_changed=changes)
 
     def observe(self) -> Observed:
         """Read what each target holds. Changes nothing."""
         found: dict[Target, LiveSecret | Failed | None] = {}
 
-        def read(target: Target, shell: Shell, stopwatch: Stopwatch) -> TargetReport:
-            with stopwatch.step("observe"):
-                found[target] = deliver.observe(shell, target)
-            return TargetReport(str(target), target.strategy, _unchanged(None), stopwatch.laps)
+        def keep(visit: Visit, channel: Channel) -> None:
+            for target, held in visit.read(channel):
+                found[target] = held
+                visit.report(target, _unchanged(held))
 
-        reports = self._each(read).targets
-        for target, each in zip(itertools.chain.from_iterable(self._clusters().values()), reports, strict=True):
+        for target, each in self._visit_all(keep).items():
             if isinstance(each.outcome, Failed):
                 found[target] = each.outcome
         return found
 
-    def _each(self, action: _Action) -> Report:
-        targets: list[TargetReport] = []
-        for cluster, members in self._clusters().items():
-            targets += self._cluster(cluster, members, action)
-        return Report(
-            run=self.name,
-            trigger=self._trigger,
-            asked_by=self._asked_by,
-            interval=self.plan.longest_interval,
-            forced=self._forced,
-            started=self._started,
-            finished=self.services.clock(),
-            targets=tuple(targets),
-            definition_changed=self.issuance.definition_changed,
-            warnings=self._warnings + self.account.warnings,
-        )
+    def _visit_all(
+        self,
+        act: Callable[[Visit, Channel], None],
+        keep: Callable[[TargetReport], TargetReport] = lambda each: each,
+    ) -> dict[Target, TargetReport]:
+        """Visit each cluster, in the plan's order."""
+        reports: dict[Target, TargetReport] = {}
+        for targets in self._clusters().values():
+            reports |= Visit(targets, self.services, self._expires, keep).run(act)
+        return reports
 
     def _clusters(self) -> dict[Cluster, list[Target]]:
         """Return the targets of each cluster, in the plan's order."""
@@ -114,92 +99,79 @@ class Run:
             found.setdefault(target.cluster, []).append(target)
         return found
 
-    def _cluster(self, cluster: Cluster, targets: list[Target], action: _Action) -> list[TargetReport]:
-        stopwatch = Stopwatch()
-        reports: list[TargetReport] = []
-        try:
-            with self._connect(cluster, stopwatch) as shell:
-                # Lazily: what was done before the connection breaks stays reported.
-                reports.extend(self._guarded(target, shell, action, stopwatch.forked()) for target in targets)
-        except Exception as error:  # noqa: BLE001  # one failing cluster stops no other
-            done = len(reports)  # their outcomes are known already
-            reports += [self._failed(target, error, stopwatch) for target in targets[done:]]
-        return reports
+    def _report(self, reports: Mapping[Target, TargetReport]) -> Report:
+        return Report(
+            run=self.name,
+            trigger=self._trigger,
+            asked_by=self._asked_by,
+            interval=self.plan.longest_interval,
+            forced=self._forced,
+            started=self._started,
+            finished=self.services.clock(),
+            targets=tuple(reports.values()),
+            definition_changed=self.issuance.definition_changed,
+            warnings=self._warnings + self.account.warnings,
+        )
 
-    def _rotate_and_record(self, target: Target, shell: Shell, stopwatch: Stopwatch) -> TargetReport:
-        each = self._rotate(target, shell, stopwatch)
+    def _record(self, each: TargetReport) -> TargetReport:
+        """Keep a target's report, merged with the one that it had earlier in this run."""
         before = self._reported.get(each.target)
         reported = self._reported[each.target] = _merged(each, before) if before else each
         return reported
 
-    @contextlib.contextmanager
-    def _connect(self, cluster: Cluster, stopwatch: Stopwatch) -> Iterator[Shell]:
-        with stopwatch.step("vault"):
-            key = self.services.secrets.secret(cluster.key_secret)
-            passphrase = self.services.secrets.secret(cluster.passphrase_secret) if cluster.passphrase_secret else None
-        with contextlib.ExitStack() as stack:
-            with stopwatch.step("connect"):
-                shell = stack.enter_context(self.services.connector.connect(cluster, key, passphrase))
-            yield shell
+    def _preview(self, visit: Visit, channel: Channel) -> None:
+        for target, held in visit.read(channel):
+            with visit.guard(target):
+                why = self._due(held, target)
+                visit.report(target, WouldRotate(why.text, why.drift) if why else _unchanged(held))
 
-    def _guarded(self, target: Target, shell: Shell, action: _Action, stopwatch: Stopwatch) -> TargetReport:
-        try:
-            with telemetry.span("rotator.target", target=str(target)):
-                return action(target, shell, stopwatch)
-        except Exception as error:  # noqa: BLE001  # one failing target stops no other
-            return self._failed(target, error, stopwatch)
+    def _rotate(self, visit: Visit, channel: Channel) -> None:
+        writes: list[Write] = []
+        delivering: dict[Target, tuple[Due, IssuedSas]] = {}
+        for target, held, why in list(self._find_due(visit, channel)):
+            with visit.guard(target) as stopwatch:
+                issued = self.issuance.issue(stopwatch)
+                writes.append(Write(target, held, self._desired(issued)))
+                delivering[target] = why, issued
+        for target, done in visit.write(channel, writes):
+            with visit.guard(target):
+                self._report_rotated(visit, target, done, *delivering[target])
 
-    def _failed(self, target: Target, error: Exception, stopwatch: Stopwatch) -> TargetReport:
-        outcome = report.failure(error)
-        expected = isinstance(error, errors.RotatorError)
+    def _find_due(self, visit: Visit, channel: Channel) -> Iterator[tuple[Target, LiveSecret | None, Due]]:
+        """Yield the targets that need a new SAS, what they hold, and why; the others are reported as unchanged."""
+        for target, held in visit.read(channel):
+            self._expires[target] = held.annotated_time(EXPIRES) if held else None
+            why = None
+            with visit.guard(target):
+                why = self._due(held, target)
+                if why is None:
+                    self._report_unchanged(visit, target, held)
+            if why:
+                level = logging.WARNING if why.drift else logging.INFO
+                event_log.log(logger, level, Event.TARGET_DUE, target=target, reason=why)
+                yield target, held, why
+
+    def _report_unchanged(self, visit: Visit, target: Target, held: LiveSecret | None) -> None:
+        outcome = _unchanged(held)
         event_log.log(
             logger,
-            logging.ERROR,
-            Event.TARGET_FAILED,
+            logging.INFO,
+            Event.TARGET_UNCHANGED,
             target=target,
-            **dataclasses.asdict(outcome),
-            exc_info=None if expected else error,
+            reason=outcome.reason,
+            expires=outcome.expires,
         )
-        return TargetReport(str(target), target.strategy, outcome, stopwatch.laps, expires=self._expires.get(target))
+        # If an earlier run was killed before it could record the delivery.
+        visit.report(target, outcome, self.issuance.record_delivery(target))
 
-    def _preview_target(self, target: Target, shell: Shell, stopwatch: Stopwatch) -> TargetReport:
-        with stopwatch.step("observe"):
-            held = deliver.observe(shell, target)
-        why = self._due(held, target)
-        outcome = WouldRotate(why.text, why.drift) if why else _unchanged(held)
-        return TargetReport(str(target), target.strategy, outcome, stopwatch.laps)
-
-    def _rotate(self, target: Target, shell: Shell, stopwatch: Stopwatch) -> TargetReport:
-        with stopwatch.step("observe"):
-            held = deliver.observe(shell, target)
-        self._expires[target] = held.annotated_time(manifest.EXPIRES) if held else None
-        why = self._due(held, target)
-        if why is None:
-            unchanged = _unchanged(held)
-            event_log.log(
-                logger,
-                logging.INFO,
-                Event.TARGET_UNCHANGED,
-                target=target,
-                reason=unchanged.reason,
-                expires=unchanged.expires,
-            )
-            warnings = self.issuance.record_delivery(target)  # if an earlier run was killed before it could
-            return TargetReport(str(target), target.strategy, unchanged, stopwatch.laps, warnings)
-        event_log.log(
-            logger, logging.WARNING if why.drift else logging.INFO, Event.TARGET_DUE, target=target, reason=why
-        )
-        issued = self.issuance.issue(stopwatch)
-        desired = self._desired(issued)
-        with stopwatch.step("deliver"):
-            done = deliver.deliver(shell, target, held, desired, self.services.fence)
+    def _report_rotated(self, visit: Visit, target: Target, done: Delivery, why: Due, issued: IssuedSas) -> None:
         self._expires[target] = issued.sas.expiry
         outcome = Rotated(
             reason=why.text,
             act=done.method.value,
             fingerprint=issued.sas.fingerprint,
             expires=issued.sas.expiry,
-            definition=self.plan.definition.label,
+            definition=self.plan.grant.label,
             digest=done.digest,
             previous_digest=done.previous.digests.get(target.data_key) if done.previous else None,
             proof=issued.proof,
@@ -217,20 +189,19 @@ class Run:
             expires=outcome.expires,
             proof=outcome.proof,
         )
-        warnings = issued.warnings + done.warnings + self.issuance.record_delivery(target)
-        return TargetReport(str(target), target.strategy, outcome, stopwatch.laps, warnings)
+        visit.report(target, outcome, issued.warnings + done.warnings + self.issuance.record_delivery(target))
 
-    def _desired(self, issued: IssuedSas) -> manifest.DesiredSecret:
+    def _desired(self, issued: IssuedSas) -> DesiredSecret:
         keys = self.account.state().keys
         made = keys.named(issued.signer).created if keys and issued.signer else None
         now = self.services.clock()
-        definition = self.plan.definition
+        definition = self.plan.grant
         key_lives = lambda sas: keys is None or keys.signer(sas) is not None  # noqa: E731  # a closure over one reading
-        return manifest.DesiredSecret(issued.sas, definition, self.name, now, issued.signer, made, key_lives)
+        return DesiredSecret(issued.sas, definition, self.name, now, issued.signer, made, key_lives)
 
-    def _due(self, held: manifest.LiveSecret | None, target: Target) -> due.Due | None:
+    def _due(self, held: LiveSecret | None, target: Target) -> Due | None:
         why = due.find(held, target, self.plan, self.services.clock(), self.account.state())
-        return why or (due.Due(due.Cause.REQUESTED, "asked for") if self._forced else None)
+        return why or (Due(Cause.REQUESTED, "asked for") if self._forced else None)
 
 
 def _merged(each: TargetReport, before: TargetReport) -> TargetReport:
@@ -247,11 +218,7 @@ def _merged(each: TargetReport, before: TargetReport) -> TargetReport:
     return dataclasses.replace(each, outcome=last, warnings=before.warnings + each.warnings)
 
 
-def _is_due(each: TargetReport) -> bool:
-    return isinstance(each.outcome, WouldRotate)
-
-
-def _unchanged(held: manifest.LiveSecret | None) -> Unchanged:
+def _unchanged(held: LiveSecret | None) -> Unchanged:
     if held is None:
         return Unchanged("there is no Secret", None)
-    return Unchanged("its SAS is fresh", held.annotated_time(manifest.EXPIRES), held.annotated_time(manifest.ROTATED))
+    return Unchanged("its SAS is fresh", held.annotated_time(EXPIRES), held.annotated_time(ROTATED))

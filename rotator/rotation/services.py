@@ -5,8 +5,8 @@ import datetime
 import time
 from collections.abc import Callable
 
-from rotator.delivery.interface import Connector, unfenced
-from rotator.issuers.interface import Issuer, Prover, RunState, SecretStore
+from rotator.delivery.interface import Connector, Fence, SecretStore, unfenced
+from rotator.issuers.interface import Issuer, Prover, RunState
 
 
 def utc_now() -> datetime.datetime:
@@ -39,6 +39,6 @@ class Services:
     connector: Connector
     clock: Callable[[], datetime.datetime] = utc_now
     sleep: Callable[[float], None] = time.sleep
-    fence: Callable[[], None] = unfenced
+    fence: Fence = unfenced
     admit: Callable[[str], None] = _admit_all
     time_at: Callable[[str], datetime.datetime | None] = _unknown_time

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 
 from rotator import errors, untrusted
-from rotator.azure import account_keys, managed_storage
+from rotator.azure import account_keys, managed_account
 from rotator.azure.account_keys import AccountKeys
 from rotator.plan.plan import Target
 
@@ -138,8 +138,8 @@ def unreadable_entries(tags: Mapping[str, str]) -> tuple[str, ...]:
     unreadable = []
     if not _is_pending_readable(tags):
         unreadable.append(PENDING_TAG)
-    if tags.get(managed_storage.UNTIL_TAG) and untrusted.iso_time(tags[managed_storage.UNTIL_TAG]) is None:
-        unreadable.append(managed_storage.UNTIL_TAG)
+    if tags.get(managed_account.UNTIL_TAG) and untrusted.iso_time(tags[managed_account.UNTIL_TAG]) is None:
+        unreadable.append(managed_account.UNTIL_TAG)
     if not are_deliveries_readable(tags):
         unreadable.append(DELIVERED_TAG)
     return tuple(_unreadable(name, tags[name]) for name in unreadable)

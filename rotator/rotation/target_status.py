@@ -14,17 +14,16 @@ from rotator.delivery.manifest import LiveSecret
 from rotator.issuers.account_state import AccountState
 from rotator.issuers.interface import Prover
 from rotator.plan import schedule
-from rotator.plan.loader import MARGIN
+from rotator.plan.consistency import MARGIN
 from rotator.plan.plan import Plan, Target
 from rotator.reporting import report
 from rotator.reporting.report import Failed
 from rotator.reporting.status import LastKnown, State, Status, TargetStatus
 from rotator.rotation import due, state
-from rotator.rotation.keys import due as keys_due
 from rotator.rotation.run import Observed, Run
 from rotator.rotation.services import Services
 from rotator.sas import Sas
-from rotator.stopwatch import Stopwatch
+from rotator.stopwatch import Step, Stopwatch
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +35,7 @@ LastKnownReader = Callable[[Collection[str]], Mapping[str, LastKnown]]
 
 def read(plan: Plan, services: Services, recall: LastKnownReader | None = None) -> Status:
     """Read every target. One that cannot be read fails nothing: the status has what `recall` still knows of it."""
-    run = Run(plan, services, trigger="status", forced=False)
+    run = Run(plan, services, trigger=report.Trigger.STATUS, forced=False)
     account_state, warnings = _account_state(run, plan)
     observed: Observed = run.observe()
     refusals, untried = _try_all(run, plan, services, observed)
@@ -130,7 +129,7 @@ def _unseen(failure: Failed, target: Target, account_state: AccountState | None)
         return TargetStatus(str(target), State.UNKNOWN, "the Secret is somebody else's", failure=failure)
     remedy = (
         "Find out who replaced it. Once it is deleted the next run creates ours again; "
-        "with KUBERNETES_SECRET_ADOPT=true it takes this one over."
+        f"with {target.assignment('adopt', 'true')} it takes this one over."
     )
     text = "drift: somebody replaced the Secret, by one that runs leave alone"
     return TargetStatus(str(target), State.DRIFT, text, failure=dataclasses.replace(failure, remedy=remedy))
@@ -185,13 +184,13 @@ def _try_all(
     }
     now = services.clock()
     living = {target: sas for target, sas in found.items() if sas and sas.expiry > now}
-    with Stopwatch().step("prove"):
+    with Stopwatch().step(Step.PROVE):
         return refusals(living, services.prover, endpoint)
 
 
 def _endpoint(run: Run, plan: Plan) -> str | None:
     try:
-        return plan.blob_endpoint or run.account.endpoint()
+        return plan.account.blob_endpoint or run.account.endpoint()
     except errors.RotatorError:  # the vault does not answer; a warning says so
         return None
 
@@ -201,8 +200,8 @@ def _account_state(run: Run, plan: Plan) -> tuple[AccountState | None, tuple[str
         account_state = run.account.state()
         text = account_state.entries.get(state.PENDING_TAG)
         # As in a run, the keys are listed only where they may be regenerated.
-        if text or plan.key_rotation_period:
-            account_state = keys_due.read_state(run.account)
+        if text or plan.account.key_rotation_period:
+            account_state = run.account.with_keys_if_allowed()
     except errors.RotatorError as error:  # the clusters can be read without it
         return None, (f"the vault could not be read: {error}",)
     return account_state, _unfinished(account_state) + run.account.warnings

@@ -8,8 +8,9 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from rotator import app, sas
+from rotator import wiring
 from rotator.azure import identity
+from rotator.issuers import sas_check
 from rotator.issuers.account_state import AccountState
 from rotator.issuers.interface import Issuer, RunState
 from rotator.plan import loader
@@ -50,7 +51,7 @@ class UnderTest:
 @contextlib.contextmanager
 def keyvault(world: World, **settings: str) -> Iterator[UnderTest]:
     plan = loader.load({**world.settings, **settings})
-    with contextlib.closing(identity.credential(None)) as credential, app._services(plan, credential) as services:
+    with contextlib.closing(identity.credential(None)) as credential, wiring.services(plan, credential) as services:
         yield UnderTest(services.issuer, services.run_state, plan, world, "keyvault")
 
 
@@ -74,7 +75,7 @@ def account(running: World, request: pytest.FixtureRequest, monkeypatch: pytest.
 
 def test_sas_is_as_wanted_and_storage_accepts_it(account: UnderTest) -> None:
     token, _ = account.issued()
-    sas.check(token, account.plan.definition, datetime.datetime.now(datetime.UTC))
+    sas_check.check(token, account.plan.grant, datetime.datetime.now(datetime.UTC))
     assert account.status(token) == WORKING
 
 
@@ -144,7 +145,7 @@ def test_saving_entries_changes_nothing_in_what_is_issued(account: UnderTest) ->
     account.issued()
     account.run_state.save({"rotator-pending": "x"})
     token, _ = account.issued()
-    sas.check(token, account.plan.definition, datetime.datetime.now(datetime.UTC))
+    sas_check.check(token, account.plan.grant, datetime.datetime.now(datetime.UTC))
     assert account.status(token) == WORKING
 
 

@@ -106,7 +106,7 @@ def kinds(port: int) -> list[str]:
 
 
 def refused(one: Cluster) -> SshError:
-    with pytest.raises(SshError) as caught, SSH.connect(one, KEY, None):
+    with pytest.raises(SshError) as caught, SSH.open_shell(one, KEY, None):
         pass
     return caught.value
 

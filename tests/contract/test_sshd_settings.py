@@ -61,16 +61,16 @@ def sshd(*options: str) -> Iterator[Cluster]:
         master.authorized_keys.append(KEY_PAIR.public_line)
         stack.enter_context(running.serving(master))
         pinned = pins.parse(f"ssh-ed25519 {master.fingerprints['ssh-ed25519']}")
-        yield Cluster(master.host, master.port, master.username, pinned, "privatekey", None, ("kubectl",))
+        yield Cluster(host=master.host, port=master.port, user=master.username, fingerprints=pinned)
 
 
 def works(cluster: Cluster) -> bool:
-    with SshConnector().connect(cluster, KEY, None) as shell:
+    with SshConnector().open_shell(cluster, KEY, None) as shell:
         return shell.start("echo works", seconds=20).finish().stdout == "works\n"
 
 
 def failing(cluster: Cluster) -> SshError:
-    with pytest.raises(SshError) as caught, SshConnector(sleep=lambda _: None).connect(cluster, KEY, None):
+    with pytest.raises(SshError) as caught, SshConnector(sleep=lambda _: None).open_shell(cluster, KEY, None):
         pass
     return caught.value
 
@@ -130,7 +130,7 @@ def is_known(directive: str, name: str) -> bool:
 @pytest.mark.parametrize("pinned", ["SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU", pins.EXAMPLE])
 def test_a_wrong_pin_stays_a_rejected_host_key_where_sshd_has_one_key_only(pinned: str) -> None:
     with sshd("HostKeyAlgorithms rsa-sha2-512") as cluster:
-        wrong = Cluster(cluster.host, cluster.port, "rotator", pins.parse(pinned), "privatekey", None, ("kubectl",))
+        wrong = Cluster(host=cluster.host, port=cluster.port, user="rotator", fingerprints=pins.parse(pinned))
         error = failing(wrong)
         assert type(error) is HostKeyRejectedError
         assert "shows ssh-rsa SHA256:" in str(error)
@@ -172,7 +172,7 @@ def test_a_full_sshd_is_quoted_and_waited_for_once() -> None:
             waiting.close()
             time.sleep(seconds)
 
-        with SshConnector(sleep=pause).connect(cluster, KEY, None):
+        with SshConnector(sleep=pause).open_shell(cluster, KEY, None):
             pass
         assert slept == [2.0]
 

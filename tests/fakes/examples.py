@@ -5,32 +5,39 @@ import dataclasses
 import datetime
 import json
 import urllib.parse
-from typing import Any
+from typing import Any, TypeVar
 
 from rotator import sas
 from rotator.azure.host_storage.lease import Holder
 from rotator.delivery import manifest
 from rotator.delivery.manifest import DesiredSecret, Document, LiveSecret
 from rotator.plan import host_keys
-from rotator.plan.plan import Cluster, ManagedAccount, Plan, Target
+from rotator.plan.account import Account, Grant
+from rotator.plan.model import Model, Origins
+from rotator.plan.plan import Cluster, Plan, Target
 from rotator.redaction import SecretText
-from rotator.sas import SasDefinition
+
+_M = TypeVar("_M", bound=Model)
 
 NOW = datetime.datetime(2026, 7, 1, 12, 0, 0, tzinfo=datetime.UTC)
 LONG_AGO = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-DEFINITION = SasDefinition("blobrwu4hours", "b", "sco", "rwu", "https", datetime.timedelta(hours=4))
+DEFINITION = Grant()
 LABEL = "blobrwu4hours@e995dd1560ef"
 CLUSTER = Cluster(
     host="master.example.com",
     port=22,
     user="rotator",
-    pins=host_keys.parse("ssh-ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"),
+    fingerprints=host_keys.parse("ssh-ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"),
     key_secret="privatekey",
     passphrase_secret=None,
     kubectl=("kubectl",),
 )
-TARGET = Target(CLUSTER, "default", "storage-sas", "secretKey")
-ACCOUNT = ManagedAccount("https://myvault.vault.azure.net", "mystorage")
+TARGET = Target(cluster=CLUSTER, secret="storage-sas")
+ACCOUNT = Account(
+    vault="https://myvault.vault.azure.net",
+    managed_account="mystorage",
+    blob_endpoint="https://mystorage.blob.core.windows.net",
+)
 RESOURCE_ID = (
     "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/mygroup/providers/Microsoft.Storage"
     "/storageAccounts/mystorage"
@@ -59,17 +66,30 @@ DIGEST = "sha256:23265bb491245806d8c892e31fd1be2cf414561107ef03220303ee7c6608dd2
 
 
 def plan(*targets: Target, **changes: Any) -> Plan:
-    """A plan for these targets, or for TARGET."""
-    whole = Plan(
-        account=ACCOUNT,
-        definition=DEFINITION,
-        targets=targets or (TARGET,),
-        prove=True,
-        blob_endpoint="https://mystorage.blob.core.windows.net",
-        fresh_for=datetime.timedelta(minutes=15),
-        schedule="0 */30 * * * *",
-    )
-    return dataclasses.replace(whole, **changes)
+    """A plan for these targets, or for TARGET; changes are to the plan or its account."""
+    return changed(Plan(account=ACCOUNT, grant=DEFINITION, targets=targets or (TARGET,)), **changes)
+
+
+def changed(whole: Plan, **changes: Any) -> Plan:
+    """The plan with other values of its own, or of its account."""
+    names = {field.name for field in dataclasses.fields(Account)} - {field.name for field in dataclasses.fields(Plan)}
+    account = {name: changes.pop(name) for name in names & changes.keys()}
+    whole = dataclasses.replace(whole, **changes)
+    return dataclasses.replace(whole, account=dataclasses.replace(whole.account, **account))
+
+
+def in_a_file(model: _M) -> _M:
+    """The model as if each of its values, and of the models in it, were written on line 12 of a plan file."""
+    changes: dict[str, Any] = {"origins": Origins()}
+    for name in (field.name for field in dataclasses.fields(model)):
+        value = getattr(model, name)
+        if isinstance(value, Model):
+            changes[name] = in_a_file(value)
+        elif name == "targets":
+            changes[name] = tuple(map(in_a_file, value))
+        else:
+            changes["origins"][name] = f"{name} in rotation.yaml, line 12"
+    return dataclasses.replace(model, **changes)
 
 
 def order(token: str = TOKEN, now: datetime.datetime = NOW) -> DesiredSecret:

@@ -5,11 +5,11 @@ import json
 import shlex
 from collections.abc import Callable
 
-from rotator.delivery import interface
 from rotator.delivery.errors import CommandKilledError, SshError
-from rotator.delivery.interface import Result, WriteMethod
+from rotator.delivery.interface import WriteMethod
 from rotator.delivery.manifest import Document
-from rotator.delivery.ssh import kubectl
+from rotator.delivery.ssh import kubectl, script
+from rotator.delivery.ssh.shell import Result, Running
 from rotator.plan.plan import Target
 from rotator.redaction import SecretText
 from tests.fakes.examples import TARGET
@@ -55,7 +55,7 @@ class Master:
         if held is not None:
             self.secrets[self.targets[0].secret] = held
 
-    def start(self, command: str, *, seconds: float) -> interface.Running:
+    def start(self, command: str, *, seconds: float) -> Running:
         assert seconds > 0
         self.commands.append(command)
         if self.broken:
@@ -63,10 +63,10 @@ class Master:
         for target in self.targets:
             if command == kubectl.get_command(target):
                 return GetCommand(self, target)
-            script = f"exec sh -c {shlex.quote(kubectl._script())} rotator "
-            mark = command.removeprefix(script).partition(" ")[0] if command.startswith(script) else ""
+            start = f"exec sh -c {shlex.quote(script._script())} rotator "
+            mark = command.removeprefix(start).partition(" ")[0] if command.startswith(start) else ""
             for method in WriteMethod:
-                if command == kubectl.write_command(target, method, mark):
+                if command == script.command(target, method, mark):
                     self.methods.append(method)
                     return WriteCommand(self, target, method, mark)
         raise AssertionError(f"no target has the command {command}")

@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterator, Mapping
 
 from rotator.azure.account_keys import AccountKey, AccountKeys
 from rotator.azure.errors import StillAcceptedError, StorageRefusedError, VaultForbiddenError
-from rotator.azure.managed_account import StorageBundle
-from rotator.azure.managed_storage import StoredDefinition
-from rotator.delivery.interface import Result, Running, Shell
+from rotator.azure.managed_account import StorageBundle, StoredDefinition
+from rotator.delivery.interface import Channel, SecretStore
+from rotator.delivery.ssh.channel import SshChannel
+from rotator.delivery.ssh.shell import Result, Running
+from rotator.plan.account import Grant
 from rotator.plan.plan import Cluster
 from rotator.redaction import SecretText
 from rotator.rotation import state
-from rotator.sas import Sas, SasDefinition
+from rotator.sas import Sas
+from rotator.stopwatch import Step, Stopwatch
 from tests.fakes.account import Account
 from tests.fakes.examples import LONG_AGO, RESOURCE_ID
 from tests.fakes.master import Master
@@ -88,7 +91,7 @@ class Vault:
     def __init__(self, calls: Calls, account: Account) -> None:
         self._calls, self._account = calls, account
         self.secrets = {"privatekey": "the private key", "passphrase": "the passphrase"}
-        self.definitions: dict[str, SasDefinition] = {}
+        self.definitions: dict[str, Grant] = {}
         self.tags: dict[str, str] = {}
         self.grants: dict[str, str | None] = {}
         self.may_read = True
@@ -103,7 +106,7 @@ class Vault:
         with self._calls.call("secret"):
             return SecretText(self.secrets[name])
 
-    def stored(self, definition: SasDefinition) -> StoredDefinition:
+    def stored(self, definition: Grant) -> StoredDefinition:
         with self._calls.call("stored"):
             found = self.definitions.get(definition.name)
             return StoredDefinition(found != definition, dict(self.tags), found.validity if found else None)
@@ -113,13 +116,13 @@ class Vault:
         """The tags but that which says what was delivered before."""
         return {name: text for name, text in self.tags.items() if name != state.DELIVERED_TAG}
 
-    def store(self, definition: SasDefinition, tags: Mapping[str, str]) -> None:
+    def store(self, definition: Grant, tags: Mapping[str, str]) -> None:
         with self._calls.call("store"):
             self.writes += 1
             self.definitions[definition.name] = definition
             self.tags = dict(tags)
 
-    def mint(self, definition: SasDefinition) -> SecretText:
+    def mint(self, definition: Grant) -> SecretText:
         with self._calls.call("mint"):
             stored = self.definitions[definition.name]
             until = self._account.clock() + stored.validity
@@ -201,16 +204,19 @@ class Network:
         self.open = 0
 
     @contextlib.contextmanager
-    def connect(self, cluster: Cluster, key: SecretText, passphrase: SecretText | None) -> Iterator[Shell]:
+    def connect(self, cluster: Cluster, secrets: SecretStore, stopwatch: Stopwatch) -> Iterator[Channel]:
+        with stopwatch.step(Step.VAULT):
+            key = secrets.secret(cluster.key_secret)
+            passphrase = secrets.secret(cluster.passphrase_secret) if cluster.passphrase_secret else None
         phrase = passphrase.reveal() if passphrase else None
         self.connections.append((cluster.host, key.reveal(), phrase))
-        with self._calls.call("connect"):
+        with stopwatch.step(Step.CONNECT), self._calls.call("connect"):
             for name in (cluster.host, str(cluster)):
                 if name in self.failing:
                     raise anew(self.failing[name])
         self.open += 1
         try:
-            yield _Line(self._calls, self.masters[cluster.host])
+            yield SshChannel(_Line(self._calls, self.masters[cluster.host]))
         finally:
             self.open -= 1
 

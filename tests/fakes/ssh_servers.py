@@ -63,7 +63,7 @@ def serving(serve: Serve, host: str = "127.0.0.1", port: int = 0) -> Iterator[Ra
 
 
 def cluster(port: int, pinned: str = host_keys.EXAMPLE, host: str = "127.0.0.1", user: str = "rotator") -> Cluster:
-    return Cluster(host, port, user, host_keys.parse(pinned), "privatekey", None, ("kubectl",))
+    return Cluster(host=host, port=port, user=user, fingerprints=host_keys.parse(pinned))
 
 
 def until_closed(connection: socket.socket) -> None:

@@ -5,13 +5,14 @@ import datetime
 import json
 from typing import Self
 
+from rotator import app
 from rotator.azure.account_keys import AccountKeys
 from rotator.azure.errors import LeaseLostError
 from rotator.delivery.manifest import Document
 from rotator.issuers.keyvault import KeyVaultIssuer
 from rotator.plan.plan import Plan, Target
-from rotator.reporting.report import Report, TargetReport
-from rotator.rotation.keys.rotate import KeyRotation
+from rotator.reporting.report import Report, TargetReport, Trigger
+from rotator.rotation.request import Request
 from rotator.rotation.run import Run
 from rotator.rotation.services import Services
 from rotator.rotation.state import Operation
@@ -75,15 +76,19 @@ class World:
 
     def run_operation(self, operation: Operation, *, forced: bool = False) -> Report:
         """A run that was asked to do this with the account's keys."""
-        return self._checked(KeyRotation(self.run()).run_operation(operation, forced=forced))
+        return self._requested(Request("test", "test", forced=forced, operation=operation))
 
     def timer(self) -> Report:
         """A run of the schedule."""
-        return self._checked(KeyRotation(self.run()).rotate_and_resume(scheduled=True))
+        return self._requested(Request(Trigger.TIMER, "timer"))
 
     def http(self) -> Report:
         """A plain rotation that was asked for."""
-        return self._checked(KeyRotation(self.run(forced=True)).rotate_and_resume(scheduled=False))
+        return self._requested(Request(Trigger.HTTP, "somebody", forced=True))
+
+    def _requested(self, request: Request) -> Report:
+        run = self.run(forced=request.forced and request.operation is None)
+        return self._checked(app.carry_out(run, request))
 
     def settled(self) -> Self:
         """Have every target hold a SAS of the active key, and go on an hour later with nothing recorded."""

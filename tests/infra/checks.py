@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from rotator.plan.settings import Settings
+from rotator.plan import loader
 from tests.infra.compiler import SCOPE
 from tests.infra.deployments import Deployment, at, given, parameter
 
@@ -344,7 +344,7 @@ _LEFT_OUT = {"AzureWebJobsStorage", "AzureWebJobsStorage__accountName"}
 
 def settings(sets: Sets) -> Iterator[str]:
     """The app is set what it knows, and nothing else; with everything set, each setting has its parameter's value."""
-    known = {str(field.alias) for field in Settings.model_fields.values()} - _LEFT_OUT | MADE_HERE.keys()
+    known = loader.NAMES - _LEFT_OUT | MADE_HERE.keys()
     for name, deployment in sets.items():
         found, expected = deployment.settings, EXPECTED[name]
         yield from (f"{name}: {each} is not known or not set" for each in sorted(known ^ found.keys()))

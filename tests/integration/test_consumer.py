@@ -14,6 +14,7 @@ from rotator.reporting.report import Report
 from rotator.rotation.request import Request
 from rotator.rotation.state import Operation
 from sandbox.world import World
+from tests.fakes.examples import changed
 from tests.integration.conftest import WORKING, Cluster, Keys, refused_soon, regenerate, revoke, rotate
 from tests.integration.consumer import Consumer
 
@@ -27,7 +28,7 @@ def three(world: World, strategy: str) -> Plan:
     found = loader.load(world.settings)
     only = dataclasses.replace(found.targets[0], strategy=Strategy(strategy))
     targets = tuple(dataclasses.replace(only, secret=name) for name in NAMES)
-    return dataclasses.replace(found, targets=targets, revoke_grace=datetime.timedelta(0))
+    return changed(found, targets=targets, revoke_grace=datetime.timedelta(0))
 
 
 def perform(world: World, plan: Plan, operation: Operation | None = None) -> Report:

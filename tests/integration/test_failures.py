@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from rotator import app, errors
+from rotator import app, errors, wiring
 from rotator.azure import identity
 from rotator.delivery.errors import CommandKilledError, ConnectionLostError, OutputUnboundedError, TimedOutError
-from rotator.delivery.interface import Result
 from rotator.delivery.ssh.connection import SshConnector
 from rotator.delivery.ssh.handshake import Timeouts
+from rotator.delivery.ssh.shell import Result
 from rotator.issuers.proof import StorageProver
 from rotator.plan import loader
 from rotator.redaction import SecretText
@@ -216,7 +216,7 @@ def test_a_sas_that_storage_refuses_is_not_delivered(world: World, held: str) ->
     world.vault.tamper = changed("sig", "Zm9yZ2VkIHNpZ25hdHVyZSB0aGF0IGlzIG5vdCByaWdodA==")
     plan = loader.load(world.settings)
     credential = identity.credential(None)
-    with contextlib.closing(credential), app._services(plan, credential) as wired:
+    with contextlib.closing(credential), wiring.services(plan, credential) as wired:
         services = dataclasses.replace(wired, prover=StorageProver(seconds=1.0))
         failed = outcome(Run(plan, services, trigger="test", forced=True).rotate())
 
@@ -314,7 +314,7 @@ def connection(world: World) -> Callable[..., Any]:
     """A connection to the sandbox's master, with limits of one's own."""
     cluster = loader.load(world.settings).targets[0].cluster
     key = SecretText(world.key_pair.private_text)
-    return lambda limits=None: SshConnector(limits).connect(cluster, key, None)
+    return lambda limits=None: SshConnector(limits).open_shell(cluster, key, None)
 
 
 def test_a_mute_server_times_out(world: World, connection: Callable[..., Any]) -> None:

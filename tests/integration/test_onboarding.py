@@ -20,7 +20,7 @@ from rotator.azure.errors import ManagedAccountNotFoundError
 from rotator.azure.managed_account import StorageBundle
 from rotator.commands import cli
 from rotator.onboarding.vault_setup import VaultSetup
-from rotator.plan.plan import ManagedAccount
+from rotator.plan.account import Account
 from sandbox.azure.accounts import StorageAccount
 from sandbox.key_vault.errors import POLICY_CODES
 from sandbox.master import keys
@@ -348,7 +348,7 @@ def test_a_recovery_that_takes_its_time_is_waited_for_so_long_only(empty: World,
     empty.vault.policies[empty.identity.object_id] = {"storage/recover", "storage/update"}
     empty.vault.faults.append(Fault("PATCH", "/storage", 404, "StorageAccountNotFound", times=times))
     wanted = StorageBundle(empty.account.resource_id, "key1", auto_regenerate=False, period=None)
-    account = ManagedAccount(empty.vault.url, empty.account.name)
+    account = Account(vault=empty.vault.url, managed_account=empty.account.name)
     refused = contextlib.nullcontext() if in_time else pytest.raises(ManagedAccountNotFoundError)
     with (
         contextlib.closing(identity.credential(None)) as credential,

@@ -22,7 +22,7 @@ from rotator.azure.managed_account import StorageBundle
 from rotator.azure.managed_storage import ManagedStorage
 from rotator.onboarding.errors import AlreadyManagedError
 from rotator.onboarding.vault_setup import VaultSetup
-from rotator.plan.plan import ManagedAccount
+from rotator.plan.account import Account
 from rotator.redaction import SecretText
 from sandbox.azure import accounts
 from sandbox.azure.identity import Identity
@@ -52,14 +52,14 @@ class Azure:
     @contextlib.contextmanager
     def client(self) -> Iterator[ManagedStorage]:
         with contextlib.closing(identity.credential(None)) as credential:
-            where = ManagedAccount(self.vault.url, ACCOUNT)
+            where = Account(vault=self.vault.url, managed_account=ACCOUNT)
             with contextlib.closing(ManagedStorage(where, credential, sleep=self._wait)) as client:
                 yield client
 
     @contextlib.contextmanager
     def setup(self) -> Iterator[VaultSetup]:
         with contextlib.closing(identity.credential(None)) as credential:
-            where = ManagedAccount(self.vault.url, ACCOUNT)
+            where = Account(vault=self.vault.url, managed_account=ACCOUNT)
             with contextlib.closing(VaultSetup(where, credential, sleep=self._wait)) as setup:
                 yield setup
 

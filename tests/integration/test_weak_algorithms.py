@@ -38,11 +38,11 @@ def test_a_master_with_weak_algorithms_only_is_refused_before_authentication(kin
     with background.Background() as running:
         acceptor = running.run(serve())
         pin = host_keys.parse(host_key.get_fingerprint())
-        cluster = Cluster("127.0.0.1", acceptor.get_port(), "rotator", pin, "privatekey", None, ("kubectl",))
+        cluster = Cluster(host="127.0.0.1", port=acceptor.get_port(), user="rotator", fingerprints=pin)
         try:
             with (
                 pytest.raises(UnreachableError, match="no strong algorithm in common"),
-                SshConnector().connect(cluster, SecretText(keys.generate().private_text), None),
+                SshConnector().open_shell(cluster, SecretText(keys.generate().private_text), None),
             ):
                 pass
         finally:

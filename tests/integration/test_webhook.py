@@ -18,7 +18,7 @@ import pytest
 from rotator import errors, redaction
 from rotator.redaction import SecretText
 from rotator.reporting import webhook
-from rotator.reporting.report import KeyReport, Report
+from rotator.reporting.report import KeyOutcome, KeyReport, Report
 from sandbox.listeners.webhook import Webhook
 from sandbox.server.background import Background
 from sandbox.server.certificates import Authority
@@ -106,7 +106,10 @@ def refused(url: str, seconds: float = 1.0) -> errors.WebhookError:
         (report_of(error=FAILED), "the run was refused, or broke off"),
         (report_of(DRIFTED), "`default/s0@m` had drifted: `the Secret was changed by hand`"),
         (report_of(UNCHANGED, key=REVOKED), "regenerated `key2, key1`"),
-        (report_of(key=KeyReport("revoke", "failed", "it leaked", failure=FAILED)), "revoke failed: Kubernetes"),
+        (
+            report_of(key=KeyReport("revoke", KeyOutcome.FAILED, "it leaked", failure=FAILED)),
+            "revoke failed: Kubernetes",
+        ),
     ],
     ids=["failed", "refused", "drift", "keys", "keys failed"],
 )

@@ -20,6 +20,7 @@ from rotator.delivery import errors as delivery_errors
 from rotator.delivery.errors import (
     CommandError,
     CommandFailedError,
+    CommandKilledError,
     ConnectionLostError,
     DeliveryError,
     HostKeyRejectedError,
@@ -60,18 +61,15 @@ def test_exit_codes_and_http_statuses_are_those_of_the_families(kind: type[Rotat
 
 
 def test_error_says_what_is_wrong_and_what_to_do() -> None:
-    error = UnreachableError("master:22 does not answer")
-    assert str(error) == "master:22 does not answer"
-    assert (
-        error.remedy
-        == "Check KUBERNETES_DNS, KUBERNETES_SSH_PORT and the network path, and that sshd runs on the master."
-    )
-    assert error.code == "UnreachableError"
+    error = CommandKilledError("a signal ended the command")
+    assert str(error) == "a signal ended the command"
+    assert error.remedy == "Check the master's kernel log (out of memory?) and its process limits."
+    assert error.code == "CommandKilledError"
 
 
 def test_remedy_of_one_error_is_not_that_of_its_class() -> None:
-    UnreachableError("first", remedy="Bring OpenSSH up to date.")
-    assert UnreachableError("second").remedy.startswith("Check KUBERNETES_DNS")
+    CommandKilledError("first", remedy="Give it more memory.")
+    assert CommandKilledError("second").remedy.startswith("Check the master's kernel log")
 
 
 def test_empty_remedy_is_one_too() -> None:

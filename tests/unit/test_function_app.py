@@ -20,7 +20,7 @@ from rotator.azure.errors import (
     ResourceManagerForbiddenError,
     VaultForbiddenError,
 )
-from rotator.plan.settings import Settings
+from rotator.plan import loader
 from rotator.rotation import lock
 from tests.fakes.examples import BUSY, HOLDER
 from tests.unit.plan.test_loader import SAMPLE
@@ -41,8 +41,8 @@ class Timer:
 
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for field in Settings.model_fields.values():
-        monkeypatch.delenv(str(field.alias), raising=False)
+    for name in loader.NAMES:
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -215,6 +215,18 @@ def fresh(code: str, **environment: str) -> str:
 def test_import_of_the_triggers_imports_no_sdk() -> None:
     heavy = "('azure.identity', 'azure.keyvault', 'azure.mgmt', 'azure.core', 'paramiko', 'pydantic', 'croniter')"
     code = f"import sys, function_app; print([name for name in sys.modules if name.startswith({heavy})])"
+    assert fresh(code) == "[]"
+
+
+def test_bad_settings_are_reported_without_the_sdks() -> None:
+    code = """if True:
+        import sys
+        from rotator import app, errors
+        try:
+            app.status(environment={})
+        except errors.SettingsError:
+            print([name for name in sys.modules if name.startswith(("azure.", "paramiko"))])
+    """
     assert fresh(code) == "[]"
 
 

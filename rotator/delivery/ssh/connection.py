@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import paramiko
 
+from rotator.delivery import remedies
 from rotator.delivery.errors import (
     AuthenticationRejectedError,
     ConnectionLostError,
@@ -15,11 +16,14 @@ from rotator.delivery.errors import (
     SshError,
     TimedOutError,
 )
+from rotator.delivery.interface import SecretStore
 from rotator.delivery.ssh import handshake, private_key, session, tcp
+from rotator.delivery.ssh.channel import SshChannel
 from rotator.delivery.ssh.transport import Transport, quote
 from rotator.plan import host_keys
 from rotator.plan.plan import Cluster
 from rotator.redaction import SecretText
+from rotator.stopwatch import Step, Stopwatch
 
 
 class SshConnector:
@@ -36,9 +40,20 @@ class SshConnector:
         self._handshakes = handshake.Handshakes(self._timeouts, sleep=sleep, resolve=resolve)
 
     @contextlib.contextmanager
-    def connect(self, cluster: Cluster, key: SecretText, passphrase: SecretText | None) -> Iterator[session.Session]:
+    def connect(self, cluster: Cluster, secrets: SecretStore, stopwatch: Stopwatch) -> Iterator[SshChannel]:
+        """Read the SSH key, connect to the host if its key is pinned, and log in. See `Connector`."""
+        with stopwatch.step(Step.VAULT):
+            key = secrets.secret(cluster.key_secret)
+            passphrase = secrets.secret(cluster.passphrase_secret) if cluster.passphrase_secret else None
+        with contextlib.ExitStack() as stack:
+            with stopwatch.step(Step.CONNECT):
+                shell = stack.enter_context(self.open_shell(cluster, key, passphrase))
+            yield SshChannel(shell)
+
+    @contextlib.contextmanager
+    def open_shell(self, cluster: Cluster, key: SecretText, passphrase: SecretText | None) -> Iterator[session.Session]:
         """Connect to the host if its key is pinned, and log in; raises SshError."""
-        signing_key = private_key.load(key, passphrase)
+        signing_key = private_key.load(key, passphrase, cluster.origin("passphrase_secret"))
         with contextlib.closing(self.open_verified(cluster)) as transport:
             yield self.login(transport, cluster, signing_key)
 
@@ -49,7 +64,7 @@ class SshConnector:
         """
         scan = _HostKeyScan(self._handshakes, cluster)
         for key, transport in scan.keys(_pinned_first(cluster)):
-            if host_keys.is_pinned(key, cluster.pins):
+            if host_keys.is_pinned(key, cluster.fingerprints):
                 return tuple(scan.found), VerifiedConnection(self, cluster, transport)
             transport.close()
         return scan.strongest_first(), None
@@ -69,14 +84,16 @@ class SshConnector:
         scan = _HostKeyScan(self._handshakes, cluster)
         try:
             for key, transport in scan.keys(_pinned_first(cluster), only=_pinned_types(cluster)):
-                if host_keys.is_pinned(key, cluster.pins):
+                if host_keys.is_pinned(key, cluster.fingerprints):
                     return transport
                 transport.close()
         except NoHostKeyError as error:
             raise _host_key_rejected(cluster, f"{error}; pinned is", error.remedy) from error
         found = ", ".join(map(str, scan.found))
         problems = f" ({'; '.join(scan.problems)})" if scan.problems else ""
-        raise _host_key_rejected(cluster, f"{cluster} shows {found}{problems}, but pinned is", host_keys.REPLACED)
+        raise _host_key_rejected(
+            cluster, f"{cluster} shows {found}{problems}, but pinned is", remedies.host_replaced(cluster)
+        )
 
     def login(self, transport: Transport, cluster: Cluster, key: paramiko.PKey) -> session.Session:
         """Log in on a connection to a verified host.
@@ -110,7 +127,7 @@ class VerifiedConnection:
     @contextlib.contextmanager
     def login(self, key: SecretText, passphrase: SecretText | None) -> Iterator[session.Session]:
         """Log in, on a new connection if the host closed this one meanwhile (LoginGraceTime); raises SshError."""
-        signing_key = private_key.load(key, passphrase)
+        signing_key = private_key.load(key, passphrase, self._cluster.origin("passphrase_secret"))
         if not self._transport.is_active():
             self._transport = self._connector.open_verified(self._cluster)
         with contextlib.closing(self):
@@ -166,7 +183,7 @@ class _HostKeyScan:
 
 def _pinned_types(cluster: Cluster) -> list[str]:
     """The types that a pinned key may have, the strongest first."""
-    types = {pin.key_type for pin in cluster.pins}
+    types = {pin.key_type for pin in cluster.fingerprints}
     return [name for name in host_keys.ALGORITHMS if name in types or None in types]
 
 
@@ -175,7 +192,7 @@ def _pinned_first(cluster: Cluster) -> list[str]:
 
 
 def _host_key_rejected(cluster: Cluster, reason: str, remedy: str) -> HostKeyRejectedError:
-    pinned = ", ".join(map(str, cluster.pins))
+    pinned = ", ".join(map(str, cluster.fingerprints))
     return HostKeyRejectedError(f"{reason} {pinned}; nothing was sent to it", remedy=remedy)
 
 
@@ -195,7 +212,7 @@ def _login_error(cluster: Cluster, key: paramiko.PKey, transport: Transport, err
         )
     return AuthenticationRejectedError(
         f"{cluster} does not accept the key {key.get_name()} {key.fingerprint}: {reason}",
-        remedy="Check KUBERNETES_SSH_USERNAME, and that this key is in the user's authorized_keys on the master.",
+        remedy=f"Check {cluster.origin('user')}, and that this key is in the user's authorized_keys on the master.",
     )
 
 

@@ -21,11 +21,6 @@ _PENALTY_REMEDY = (
     "(PerSourcePenalties); its log on the master says whose. Exempt this network in sshd_config, for example with "
     "`PerSourcePenaltyExemptList 10.0.0.0/8`."
 )
-_LOAD_REMEDY = (
-    "Check that KUBERNETES_DNS and KUBERNETES_SSH_PORT lead to sshd. If they do, it was overloaded, or refuses this "
-    "address: read its log on the master for MaxStartups and penalties, and check fail2ban or hosts.deny if there is "
-    "one."
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +78,7 @@ class Handshakes:
     def _attempt(self, cluster: Cluster, key_types: Sequence[str]) -> Transport:
         connection = tcp.connect(cluster, self._timeouts.connect, self._resolve)
         try:
-            transport = Transport(connection, key_types, cluster.pins)
+            transport = Transport(connection, key_types, cluster)
         except BaseException:
             connection.close()
             raise
@@ -130,12 +125,20 @@ class Handshakes:
             penalty = bool(_PENALTY.search(text))
             refused = UnreachableError(
                 f"{cluster} refuses connections for now: it says {text!r}",
-                remedy=_PENALTY_REMEDY if penalty else _LOAD_REMEDY,
+                remedy=_PENALTY_REMEDY if penalty else _load_remedy(cluster),
             )
             return _DroppedError(refused, self._timeouts.penalty_delay if penalty else self._timeouts.retry_delay)
         reason = f"it says {text!r}" if text else "it closes the connection without a word"
-        failed = UnreachableError(f"{cluster} does not talk SSH: {reason}", remedy=_LOAD_REMEDY)
+        failed = UnreachableError(f"{cluster} does not talk SSH: {reason}", remedy=_load_remedy(cluster))
         return _DroppedError(failed, self._timeouts.retry_delay) if packets.closed_by_host else failed
+
+
+def _load_remedy(cluster: Cluster) -> str:
+    return (
+        f"Check that {cluster.origin('host')} and {cluster.origin('port')} lead to sshd. If they do, it was "
+        "overloaded, or refuses this address: read its log on the master for MaxStartups and penalties, and check "
+        "fail2ban or hosts.deny if there is one."
+    )
 
 
 def _check_timeout(timeout: session.Timeout, transport: Transport, error: Exception) -> None:

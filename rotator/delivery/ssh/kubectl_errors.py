@@ -7,6 +7,7 @@ import dataclasses
 import re
 
 from rotator import errors
+from rotator.delivery import remedies
 from rotator.delivery.errors import (
     AdmissionWebhookError,
     ApiServerDownError,
@@ -32,7 +33,8 @@ from rotator.plan.plan import Strategy, Target
 class _Meaning:
     """The error for text that matches `pattern`.
 
-    `what` is a format string of the target and the pattern's groups. `remedy` replaces the error's own.
+    `what` is a format string of the target and the pattern's groups. `remedy` replaces the error's own; `remedies`
+    fills both.
     """
 
     pattern: str
@@ -92,7 +94,7 @@ _MEANINGS = (
         r"not allowed to (?:set the following environment variables|preserve the environment)",
         SudoError,
         _SUDO,
-        "Take variables and -E out of KUBERNETES_KUBECTL, or allow them in /etc/sudoers.d by the tag SETENV: "
+        "Take variables and -E out of {kubectl}, or allow them in /etc/sudoers.d by the tag SETENV: "
         "<user> ALL=(root) NOPASSWD:SETENV: <kubectl with its absolute path>",
     ),
     _Meaning(
@@ -126,7 +128,7 @@ _MEANINGS = (
         KubeconfigError,
         _KUBECONFIG,
         "On the master, allow the user MicroK8s: sudo usermod --append --groups microk8s <user>. Or set "
-        "KUBERNETES_KUBECTL='sudo /snap/bin/microk8s kubectl'.",
+        "{with_microk8s}.",
     ),
     _Meaning(
         r"exceeded quota|status unknown for quota|failed quota:",
@@ -202,7 +204,7 @@ _MEANINGS = (
         KubectlMissingError,
         "snap does not run kubectl for {target.cluster.user}",
         "Snaps need a home directory below /home that the user may write to: create one, or install kubectl in another "
-        "way and set KUBERNETES_KUBECTL to it.",
+        "way and set {kubectl} to it.",
     ),
     _Meaning(
         r"(?i)sh: .{0,300}not found|command not found|no such file or directory|permission denied",
@@ -223,7 +225,8 @@ def explain(status: int, stderr: str, target: Target, consequence: str) -> error
                 what = meaning.what.format(target=target, **found.groupdict())
                 return meaning.error(f"{what}: {details}", remedy=_remedy(meaning, target))
     if status in (126, 127):  # the shell's own: not executable, not found
-        return KubectlMissingError(f"no kubectl on {target.cluster}: {details}")
+        text = f"no kubectl on {target.cluster}: {details}"
+        return KubectlMissingError(text, remedy=remedies.find(KubectlMissingError, target))
     return CommandFailedError(
         f"kubectl failed on {target.cluster}: {details}",
         status=status,
@@ -231,12 +234,11 @@ def explain(status: int, stderr: str, target: Target, consequence: str) -> error
     )
 
 
-def _remedy(meaning: _Meaning, target: Target) -> str | None:
+def _remedy(meaning: _Meaning, target: Target) -> str:
+    own = remedies.find(meaning.error, target)
     if target.strategy is Strategy.APPLY:
-        return _APPLY_REMEDIES.get(meaning.error, meaning.remedy)
-    if meaning.error is ManifestRejectedError:
-        return (
-            f"{meaning.error.remedy} If only creating or deleting it is refused, KUBERNETES_SECRET_STRATEGY=apply "
-            "changes it in place."
-        )
-    return meaning.remedy
+        own = _APPLY_REMEDIES.get(meaning.error, own)
+    elif meaning.error is ManifestRejectedError:
+        apply = target.assignment("strategy", "apply")
+        own += f" If only creating or deleting it is refused, {apply} changes it in place."
+    return remedies.fill(meaning.remedy, target) if meaning.remedy else own

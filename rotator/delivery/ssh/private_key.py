@@ -9,17 +9,23 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from rotator.delivery.errors import PassphraseFault, PrivateKeyError
 from rotator.delivery.ssh import private_key_formats, private_key_text
 from rotator.delivery.ssh.private_key_text import PemKey
+from rotator.plan.plan import Cluster
 from rotator.redaction import SecretText
 
 _LEAST_RSA_BITS = 2048
 _MOST_RSA_BITS = 16384  # OpenSSH's own bound
 
+_NAMED = Cluster.usual_origin("passphrase_secret")
+
 _Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 
-def load(text: SecretText, passphrase: SecretText | None = None) -> paramiko.PKey:
-    """Load the key that paramiko signs with; raises PrivateKeyError, which contains nothing of the key."""
-    key = _parse(private_key_text.find_key(text.reveal()), passphrase)
+def load(text: SecretText, passphrase: SecretText | None = None, named: str = _NAMED) -> paramiko.PKey:
+    """Load the key that paramiko signs with; raises PrivateKeyError, which contains nothing of the key.
+
+    `named` is where the name of the passphrase's vault secret is written.
+    """
+    key = _parse(private_key_text.find_key(text.reveal()), passphrase, named)
     if isinstance(key, rsa.RSAPrivateKey) and not _LEAST_RSA_BITS <= key.key_size <= _MOST_RSA_BITS:
         raise private_key_formats.unsuitable(f"is RSA with {key.key_size} bits")
     # paramiko reads no PKCS#8, but all of its classes read OpenSSH's form. This unencrypted copy never leaves memory.
@@ -36,11 +42,11 @@ def load(text: SecretText, passphrase: SecretText | None = None) -> paramiko.PKe
     return paramiko.Ed25519Key.from_private_key(io.StringIO(plain))
 
 
-def _parse(found: PemKey, passphrase: SecretText | None) -> _Key:
+def _parse(found: PemKey, passphrase: SecretText | None, named: str) -> _Key:
     if found.encrypted and passphrase is None:
-        raise _passphrase_error("missing")
+        raise _passphrase_error("missing", named)
     if passphrase is not None and not found.encrypted:
-        raise _passphrase_error("needless")
+        raise _passphrase_error("needless", named)
     load_key = (
         serialization.load_ssh_private_key
         if found.label == private_key_formats.OPENSSH
@@ -49,25 +55,25 @@ def _parse(found: PemKey, passphrase: SecretText | None) -> _Key:
     try:
         key = load_key(found.pem.encode(), passphrase.reveal().encode() if passphrase else None)
     except Exception:  # noqa: BLE001  # not chained: the library's errors are of many kinds, and may quote the key
-        raise (_passphrase_error("wrong") if found.encrypted else private_key_formats.damaged()) from None
+        raise (_passphrase_error("wrong", named) if found.encrypted else private_key_formats.damaged()) from None
     if not isinstance(key, _Key):
         raise private_key_formats.unsuitable("is not RSA, ECDSA or Ed25519")
     return key
 
 
-def _passphrase_error(fault: PassphraseFault) -> PrivateKeyError:
+def _passphrase_error(fault: PassphraseFault, named: str) -> PrivateKeyError:
     text, remedy = {
         "missing": (
             "the SSH private key needs a passphrase",
-            "Name the vault secret that holds it in KUBERNETES_SSH_PASSPHRASE_SECRET.",
+            f"Name the vault secret that holds it in {named}.",
         ),
         "wrong": (
             "the SSH private key does not open with the passphrase from the vault",
-            "Check the secret that KUBERNETES_SSH_PASSPHRASE_SECRET names; it may have a trailing newline.",
+            f"Check the secret that {named} names; it may have a trailing newline.",
         ),
         "needless": (
             "the SSH private key has no passphrase, but one is configured",
-            "Remove KUBERNETES_SSH_PASSPHRASE_SECRET, or encrypt the key: `ssh-keygen -p -Z aes256-ctr -f id_ed25519`.",
+            f"Remove {named}, or encrypt the key: `ssh-keygen -p -Z aes256-ctr -f id_ed25519`.",
         ),
     }[fault]
     return PrivateKeyError(text, remedy=remedy, passphrase=fault)

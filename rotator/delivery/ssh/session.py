@@ -10,7 +10,6 @@ from typing import Self
 
 import paramiko
 
-from rotator.delivery import interface
 from rotator.delivery.errors import (
     CommandError,
     CommandKilledError,
@@ -20,6 +19,7 @@ from rotator.delivery.errors import (
     TimedOutError,
 )
 from rotator.delivery.ssh import remote_output
+from rotator.delivery.ssh.shell import Result
 from rotator.plan.plan import Cluster
 from rotator.redaction import SecretText
 
@@ -95,7 +95,7 @@ class Command:
                 break
         return self._stdout_text()
 
-    def finish(self, stdin: SecretText | None = None) -> interface.Result:
+    def finish(self, stdin: SecretText | None = None) -> Result:
         """Send stdin, close it, and wait for the end.
 
         Raises CommandKilledError, ConnectionLostError, TimedOutError, OutputUnboundedError, or CommandError if
@@ -118,7 +118,7 @@ class Command:
             raise CommandError(
                 f"{self._cluster} does not run commands: {text or 'it printed nothing'}", remedy=_NO_COMMANDS
             )
-        return interface.Result(status, self._stdout_text(), self._stderr_text())
+        return Result(status, self._stdout_text(), self._stderr_text())
 
     def _has_started(self) -> bool:
         return self._start_mark in self._stdout

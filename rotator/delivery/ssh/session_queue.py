@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from rotator.delivery.errors import CommandError
-from rotator.delivery.interface import Running, Shell
+from rotator.delivery.ssh.shell import Running, Shell
 
 _SECONDS = 60.0
 _PAUSE_SECONDS = 0.1

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from rotator.delivery import remedies
 from rotator.delivery.errors import UnreachableError
 from rotator.delivery.ssh import session
 from rotator.plan.plan import Cluster
@@ -43,7 +44,7 @@ def connect(cluster: Cluster, seconds: float, resolve: Resolve = resolve) -> soc
         return connection
     within = f" within {seconds:g} s" if time.monotonic() >= until else ""
     failures = "; ".join(attempts.failures) or "it has no address"
-    raise UnreachableError(f"{cluster} does not answer{within} ({failures})")
+    raise UnreachableError(f"{cluster} does not answer{within} ({failures})", remedy=remedies.unreachable(cluster))
 
 
 def _resolve_within(cluster: Cluster, seconds: float, resolve: Resolve) -> Sequence[AddressInfo]:
@@ -60,9 +61,11 @@ def _resolve_within(cluster: Cluster, seconds: float, resolve: Resolve) -> Seque
     thread.start()
     thread.join(seconds)
     if not results:
-        raise UnreachableError(f"the name of {cluster} was not resolved within {seconds:g} s")
+        text = f"the name of {cluster} was not resolved within {seconds:g} s"
+        raise UnreachableError(text, remedy=remedies.unreachable(cluster))
     if isinstance(results[0], Exception):
-        raise UnreachableError(f"{cluster} has no address ({session.error_text(results[0])})") from results[0]
+        text = f"{cluster} has no address ({session.error_text(results[0])})"
+        raise UnreachableError(text, remedy=remedies.unreachable(cluster)) from results[0]
     return results[0]
 
 

@@ -14,9 +14,11 @@ from paramiko.common import MSG_DISCONNECT, MSG_KEXINIT, MSG_USERAUTH_FAILURE
 from paramiko.message import Message
 from paramiko.packet import Packetizer
 
+from rotator.delivery import remedies
 from rotator.delivery.errors import HostKeyRejectedError
 from rotator.delivery.ssh import algorithms
 from rotator.plan import host_keys
+from rotator.plan.plan import Cluster
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer  # typing's own is of Python 3.12
@@ -105,9 +107,9 @@ class Transport(paramiko.Transport):
         new: _PARAMIKO._kex_info[old] for new, old in [(_CURVE, _CURVE_BEFORE_RFC)] if old in _PARAMIKO._kex_info
     }
 
-    def __init__(self, connection: socket.socket, key_types: Sequence[str], pinned: Sequence[host_keys.Pin]) -> None:
+    def __init__(self, connection: socket.socket, key_types: Sequence[str], cluster: Cluster) -> None:
         super().__init__(_PromptSocket(connection), packetizer_class=Packets)
-        self._pinned = pinned
+        self._cluster = cluster
         _harden(self, key_types)
 
     @property
@@ -146,10 +148,10 @@ class Transport(paramiko.Transport):
         super()._verify_key(host_key, sig)  # type: ignore[misc]  # left out of the stubs
         if self.initial_kex_done and self.host_key is not None:
             shown = host_keys.HostKey(self.host_key.get_name(), self.host_key.asbytes())
-            if not host_keys.is_pinned(shown, self._pinned):
+            if not host_keys.is_pinned(shown, self._cluster.fingerprints):
                 raise HostKeyRejectedError(
                     f"the host changed its key to {shown} in the middle of the connection, which was closed",
-                    remedy=host_keys.REPLACED,
+                    remedy=remedies.host_replaced(self._cluster),
                 )
 
 

@@ -9,6 +9,7 @@ import datetime
 
 from rotator import errors, sas
 from rotator.azure.errors import NoAnswerError
+from rotator.issuers import sas_check
 from rotator.plan.plan import Plan
 from rotator.rotation.account import AccountReader
 from rotator.rotation.services import Services
@@ -23,7 +24,7 @@ def check(plan: Plan, services: Services, account: AccountReader) -> None:
 
 def check_dates(plan: Plan, services: Services, account: AccountReader) -> None:
     """Compare the Date headers of the vault's and storage's answers with this host's clock. Raises ClockSkewError."""
-    for url in filter(None, (plan.account.vault_url, account.endpoint())):
+    for url in filter(None, (plan.account.vault, account.endpoint())):
         with contextlib.suppress(NoAnswerError):  # the vault has answered; storage need not be reached from here
             before = services.clock()
             theirs = services.time_at(url)
@@ -36,15 +37,15 @@ def _check_minted(plan: Plan, services: Services) -> None:
     before = services.clock()
     issued = services.issuer.mint()
     after = services.clock()
-    _compare(plan.account.host, issued.expiry - plan.definition.validity, (before, after), plan)
-    sas.check(issued, plan.definition, after)
+    _compare(plan.account.host, issued.expiry - plan.grant.validity, (before, after), plan)
+    sas_check.check(issued, plan.grant, after)
 
 
 def _compare(
     whose: str, theirs: datetime.datetime, ours: tuple[datetime.datetime, datetime.datetime], plan: Plan
 ) -> None:
     """Compare a time with our times before and after its request, so that a slow answer is no difference."""
-    (before, after), bound = ours, sas.tolerance(plan.definition.validity)
+    (before, after), bound = ours, sas.tolerance(plan.grant.validity)
     if before - bound <= theirs <= after + bound:
         return
     off = round((after - theirs).total_seconds())

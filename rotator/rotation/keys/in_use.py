@@ -40,7 +40,7 @@ def elsewhere(name: str, account_state: AccountState, plan: Plan, now: datetime.
     last = _last_active(name, account_state)
     if last is None:
         return None
-    lifetime = max(plan.definition.validity, account_state.validity or plan.definition.validity)
+    lifetime = max(plan.grant.validity, account_state.validity or plan.grant.validity)
     until = timestamps.after(max(timestamps.after(last, lifetime), account_state.sas_until or last), CLOCK_SKEW)
     if until <= now:
         return None

@@ -11,7 +11,7 @@ from rotator.rotation import state
 from rotator.rotation.account import AccountReader
 from rotator.rotation.services import Services
 from rotator.rotation.state import Pending
-from rotator.stopwatch import Stopwatch
+from rotator.stopwatch import Step, Stopwatch
 
 logger = logging.getLogger(__name__)
 
@@ -19,15 +19,15 @@ logger = logging.getLogger(__name__)
 class Regeneration:
     """The changes of one run to the account's keys; `done` names the keys that it regenerated.
 
-    `may_clear` is set where this run began the operation: if the vault then forbids the first regeneration, the record
+    `may_clear` is for an operation that this run begins: if the vault forbids the first regeneration, the record
     is cleared, as later runs could not do it either. `cleared` says that there is nothing left to resume.
     """
 
-    def __init__(self, services: Services, account: AccountReader) -> None:
+    def __init__(self, services: Services, account: AccountReader, *, may_clear: bool) -> None:
         self._services = services
         self._account = account
+        self._may_clear = may_clear
         self.done: list[str] = []
-        self.may_clear = False
         self.cleared = False
 
     def record(self, pending: Pending) -> None:
@@ -62,12 +62,12 @@ class Regeneration:
         self._services.admit(listed(account_state).account)
         self._services.fence()
         try:
-            with Stopwatch().step("regenerate"):
+            with Stopwatch().step(Step.REGENERATE):
                 self._services.issuer.regenerate(name)
             self.done.append(name)
         except VaultError as error:
             if not pending.regenerated(name, listed(self._account.refresh())):
-                if isinstance(error, VaultForbiddenError) and name == pending.first and self.may_clear:
+                if isinstance(error, VaultForbiddenError) and name == pending.first and self._may_clear:
                     self.clear_record()  # nothing has begun, and no later run could do it either
                 raise
             self.done.append(name)

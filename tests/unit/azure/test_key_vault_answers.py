@@ -17,7 +17,7 @@ from rotator.azure.errors import VaultError
 from rotator.azure.managed_storage import ManagedStorage
 from rotator.issuers import keyvault
 from rotator.onboarding import vault_setup
-from rotator.plan.plan import ManagedAccount
+from rotator.plan.account import Account
 from rotator.rotation import state
 from tests.fakes.dripping import Answer, Request, serving
 from tests.fakes.examples import DEFINITION, plan
@@ -68,14 +68,16 @@ def url(tls: ssl.SSLContext, authority: trustme.CA, tmp_path_factory: pytest.Tem
 
 @pytest.fixture(scope="module")
 def storage(url: str) -> Iterator[ManagedStorage]:
-    with contextlib.closing(ManagedStorage(ManagedAccount(url, "mystorage"), Token(), sleep=lambda _: None)) as made:
+    with contextlib.closing(
+        ManagedStorage(Account(vault=url, managed_account="mystorage"), Token(), sleep=lambda _: None)
+    ) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def store(url: str) -> Iterator[vault_setup.VaultSetup]:
     with contextlib.closing(
-        vault_setup.VaultSetup(ManagedAccount(url, "mystorage"), Token(), sleep=lambda _: None)
+        vault_setup.VaultSetup(Account(vault=url, managed_account="mystorage"), Token(), sleep=lambda _: None)
     ) as made:
         yield made
 
@@ -101,8 +103,17 @@ def test_answer_that_is_no_object_is_not_a_vaults(storage: ManagedStorage, value
         storage.managed()
 
 
-def test_list_without_an_end_ends(store: vault_setup.VaultSetup) -> None:
-    answers.status, answers.value = 200, {"value": [5, {"id": 5}], "nextLink": "https://other.example.com/storage?t=1"}
+def test_list_without_an_end_ends(store: vault_setup.VaultSetup, url: str) -> None:
+    answers.status, answers.value = 200, {"value": [5, {"id": 5}], "nextLink": f"{url}/storage?t=1"}
     before = answers.asked
-    assert store.name_of("/subscriptions/1") is None
+    with pytest.raises(VaultError, match="lists its managed accounts on more than 100 pages"):
+        store.name_of("/subscriptions/1")
     assert answers.asked - before <= 101
+
+
+def test_a_list_that_goes_on_elsewhere_is_not_followed(store: vault_setup.VaultSetup) -> None:
+    answers.status, answers.value = 200, {"value": [], "nextLink": "https://other.example.com/storage?t=1"}
+    before = answers.asked
+    with pytest.raises(VaultError, match="names a next page on another host"):
+        store.name_of("/subscriptions/1")
+    assert answers.asked - before <= 2

@@ -6,12 +6,14 @@ import pytest
 
 from rotator.azure import key_vault_refusals
 from rotator.azure.key_vault_refusals import Answer, Cause
+from rotator.azure.permissions import Permission
 
 RECORDED = Path(__file__).resolve().parents[4] / "shared" / "azure" / "recorded" / "keyvault-managed-storage.json"
 LACKS = "The user, group or application 'appid=a;oid=o;iss=i' does not have secrets get permission on key vault"
 OBO = "The policy requires the caller 'appid=a;oid=o;iss=i' to use on-behalf-of (OBO) flow. For more information …"
 SERVICE = "Key vault service doesn't have proper permissions to access the storage account"
 ON_BEHALF = "The client 'c' with object id 'o' does not have authorization to perform action 'Microsoft.Storage/…'"
+ANY = [Permission.SECRETS_GET, Permission.STORAGE_GET, Permission.STORAGE_SET, Permission.STORAGE_REGENERATEKEY]
 ADDRESS = "Client address is not authorized and caller is not a trusted service.\r\nClient address: 192.0.2.7\r\n"
 
 
@@ -22,7 +24,7 @@ def answer(status: int, *codes: str, message: str = "") -> Answer:
     return key_vault_refusals.read(status, json.dumps({"error": {**(error or {}), "message": message}}))
 
 
-@pytest.mark.parametrize("permission", ["secrets get", "storage get", "storage set", "storage regeneratekey"])
+@pytest.mark.parametrize("permission", ANY)
 @pytest.mark.parametrize(
     ("codes", "message", "cause"),
     [
@@ -39,21 +41,21 @@ def answer(status: int, *codes: str, message: str = "") -> Answer:
         (("Forbidden",), SERVICE, Cause.KEYS),
     ],
 )
-def test_a_refusal_has_one_cause(codes: tuple[str, ...], message: str, cause: Cause, permission: str) -> None:
+def test_a_refusal_has_one_cause(codes: tuple[str, ...], message: str, cause: Cause, permission: Permission) -> None:
     assert answer(403, *codes, message=message).cause(permission) is cause
 
 
 @pytest.mark.parametrize(
     ("permission", "cause"),
     [
-        ("storage set", Cause.KEYS),
-        ("storage regeneratekey", Cause.KEYS),
-        ("storage setsas", Cause.POLICY),
-        ("secrets get", Cause.POLICY),
+        (Permission.STORAGE_SET, Cause.KEYS),
+        (Permission.STORAGE_REGENERATEKEY, Cause.KEYS),
+        (Permission.STORAGE_SETSAS, Cause.POLICY),
+        (Permission.SECRETS_GET, Cause.POLICY),
     ],
 )
 def test_a_refusal_without_a_reason_is_about_the_keys_only_where_keys_are_handled(
-    permission: str, cause: Cause
+    permission: Permission, cause: Cause
 ) -> None:
     assert answer(403, "Forbidden").cause(permission) is cause
     assert answer(403, "Forbidden", message=ON_BEHALF).cause(permission) is cause
@@ -113,7 +115,7 @@ def test_the_recorded_refusals_have_the_causes_that_they_had() -> None:
     refusals = json.loads(RECORDED.read_text())["refusals"]
     found = [key_vault_refusals.read(one["status"], json.dumps(one["response"])) for one in refusals]
     assert all(one.refuses for one in found)
-    assert [one.cause("secrets get") for one in found] == [
+    assert [one.cause(Permission.SECRETS_GET) for one in found] == [
         Cause.POLICY,
         Cause.POLICY,
         Cause.APPLICATION,

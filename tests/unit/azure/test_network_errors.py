@@ -21,7 +21,7 @@ from rotator.azure.host_storage.storage_settings import HostStorage
 from rotator.azure.key_vault import VaultClient
 from rotator.azure.resource_manager import ResourceManager
 from rotator.issuers import proof as storage
-from rotator.plan.plan import ManagedAccount
+from rotator.plan.account import Account
 from rotator.redaction import SecretText
 from rotator.reporting import webhook
 from rotator.reporting.report import Failed
@@ -225,7 +225,7 @@ def test_a_chain_of_errors_that_is_a_ring_ends() -> None:
 
 
 def vault(url: str) -> None:
-    with contextlib.closing(VaultClient(ManagedAccount(url, "a"), Anybody())) as client:
+    with contextlib.closing(VaultClient(Account(vault=url, managed_account="a"), Anybody())) as client:
         client.secret("privatekey")
 
 

@@ -1,5 +1,6 @@
 """The list of all checks: none is left out, and each comes after those whose results it uses."""
 
+import datetime
 import inspect
 import re
 from collections.abc import Iterator
@@ -8,10 +9,13 @@ from typing import Any
 import pytest
 
 from rotator.checks import checkup
-from rotator.checks.runner import Check
+from rotator.checks.interface import Check
+from tests.fakes import examples
 
 Kind = type[Check[Any]]
-_USED = re.compile(r"results\.(?:of|find|require)\(([\w, ]+)\)")
+_USED = re.compile(r"results\.(?:of|find|require|require_any)\(([\w, ]+)\)")
+_USED_OF_ONE = re.compile(r"results\.(?:of|find|require)\(([\w, ]+)\)")
+ROTATING = examples.plan(key_rotation_period=datetime.timedelta(days=90))
 NAMES = [check.__name__ for check in checkup.CHECKS]
 
 
@@ -21,10 +25,10 @@ def kinds(base: type[Any]) -> Iterator[type[Any]]:
         yield from kinds(each)
 
 
-def used(check: Kind) -> set[str]:
+def used(check: Kind, pattern: re.Pattern[str] = _USED) -> set[str]:
     """The checks that this one, or the class that it is made from, names."""
     sources = [inspect.getsource(base) for base in check.__mro__ if base.__module__.startswith("rotator.checks.")]
-    words = {word for source in sources for names in _USED.findall(source) for word in re.findall(r"[A-Z]\w+", names)}
+    words = {word for source in sources for names in pattern.findall(source) for word in re.findall(r"[A-Z]\w+", names)}
     return words & {each.__name__ for each in kinds(Check)}
 
 
@@ -41,3 +45,12 @@ def test_a_check_comes_after_those_that_it_uses(check: Kind) -> None:
 
 def test_most_checks_use_others() -> None:
     assert sum(1 for check in checkup.CHECKS if used(check)) > len(checkup.CHECKS) / 2
+
+
+@pytest.mark.parametrize("check", checkup.CHECKS, ids=NAMES)
+def test_a_check_depends_on_a_single_result_of_each_that_it_uses(check: Kind) -> None:
+    """None about the whole plan needs the result of one cluster, for example."""
+    needed = [each for each in checkup.CHECKS if each.__name__ in used(check, _USED_OF_ONE)]
+    for subject in check.subjects(ROTATING):
+        for each in needed:
+            each.subject_for(subject)  # raises SubjectError where there may be many

@@ -8,8 +8,10 @@ import pytest
 
 from rotator.azure.permissions import Principal
 from rotator.checks import remedies
-from rotator.checks.remedies import Remedies, VaultSecret
-from rotator.plan.plan import ManagedAccount
+from rotator.checks.remedies import Remedies
+from rotator.delivery.ssh import login_secrets
+from rotator.delivery.ssh.login_secrets import VaultSecret
+from rotator.plan.account import Account
 from tests.fakes import examples
 
 OBJECT_ID = "11111111-1111-1111-1111-111111111111"
@@ -22,6 +24,10 @@ APP = Remedies(examples.plan(), PLACE)
 ROTATING = Remedies(examples.plan(key_rotation_period=datetime.timedelta(days=90)))
 ROLE = "az role assignment create --role {} --assignee-object-id " + OBJECT_ID
 ROLE += " --assignee-principal-type ServicePrincipal --scope {}"
+
+
+def stored(name: str, file: str, content_type: str = "") -> VaultSecret:
+    return VaultSecret(name, "a secret", file, content_type)
 
 
 def test_a_person_signs_in_and_an_app_gets_an_identity() -> None:
@@ -81,7 +87,9 @@ def test_an_unknown_identity_is_to_be_filled_in() -> None:
 
 
 def test_the_vault_goes_by_its_name() -> None:
-    german = dataclasses.replace(examples.plan(), account=ManagedAccount("https://v2.vault.microsoftazure.de", "a"))
+    german = dataclasses.replace(
+        examples.plan(), account=Account(vault="https://v2.vault.microsoftazure.de", managed_account="a")
+    )
     assert Remedies(german).access_policies() == "az keyvault update --name v2 --enable-rbac-authorization false"
 
 
@@ -93,8 +101,8 @@ def test_the_vault_s_firewall_admits_an_address(address: str, shown: str) -> Non
 
 def test_a_secret_is_written_from_a_file() -> None:
     line = "az keyvault secret set --vault-name myvault --name phrase --file passphrase.txt"
-    assert TERMINAL.upload(VaultSecret("phrase", "passphrase.txt")) == line
-    typed = TERMINAL.upload(VaultSecret("phrase", "passphrase.txt", "application/x-pem-file"))
+    assert TERMINAL.upload(stored("phrase", "passphrase.txt")) == line
+    typed = TERMINAL.upload(stored("phrase", "passphrase.txt", "application/x-pem-file"))
     assert typed == f"{line} --content-type application/x-pem-file"
 
 
@@ -130,7 +138,7 @@ def test_the_key_operator_s_role_is_assigned_on_the_account() -> None:
     ],
 )
 def test_both_get_the_key_operator_s_role_where_who_lacks_it_is_not_known(vault: str, application: str) -> None:
-    plan = dataclasses.replace(examples.plan(), account=ManagedAccount(vault, "a"))
+    plan = dataclasses.replace(examples.plan(), account=Account(vault=vault, managed_account="a"))
     assert Remedies(plan).key_operators(examples.RESOURCE_ID, ME) == (
         f"az role assignment create --role {KEY_OPERATOR} --assignee {application} --scope {examples.RESOURCE_ID}; "
         + ROLE.format(KEY_OPERATOR, examples.RESOURCE_ID)
@@ -209,9 +217,9 @@ ODD = "it's (a) $name; `id`"
         (Remedies(examples.plan(), {"WEBSITE_SITE_NAME": ODD}).sign_in(), "--name"),
         (Remedies(examples.plan(), PLACE | {"WEBSITE_RESOURCE_GROUP": ODD}).sign_in(), "--resource-group"),
         (TERMINAL.through_firewall(ODD), "--ip-address"),
-        (TERMINAL.upload(VaultSecret(ODD, "file")), "--name"),
-        (TERMINAL.upload(VaultSecret("name", ODD)), "--file"),
-        (TERMINAL.recover(VaultSecret(ODD, "file")), "--name"),
+        (TERMINAL.upload(stored(ODD, "file")), "--name"),
+        (TERMINAL.upload(stored("name", ODD)), "--file"),
+        (TERMINAL.recover(stored(ODD, "file")), "--name"),
         (TERMINAL.enable(ODD), "--name"),
         (TERMINAL.shared_key(ODD), "--name"),
         (TERMINAL.key_operator(ODD, ME), "--scope"),
@@ -227,3 +235,15 @@ def test_whatever_is_in_a_command_reaches_the_program_as_it_is(line: str, before
 def test_a_namespace_is_created() -> None:
     target = dataclasses.replace(examples.TARGET, namespace="apps")
     assert remedies.namespace(target) == "kubectl create namespace apps"
+
+
+def test_the_ssh_key_and_its_passphrase_are_uploaded_as_onboarding_writes_them() -> None:
+    cluster = dataclasses.replace(examples.CLUSTER, passphrase_secret="phrase")
+    passphrase = login_secrets.passphrase(cluster)
+    assert passphrase
+    uploads = [TERMINAL.upload(each) for each in (login_secrets.private_key(cluster), passphrase)]
+    assert uploads == [
+        "az keyvault secret set --vault-name myvault --name privatekey --file id_ed25519 "
+        "--content-type application/x-pem-file",
+        "az keyvault secret set --vault-name myvault --name phrase --file passphrase.txt --content-type text/plain",
+    ]

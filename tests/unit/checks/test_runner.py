@@ -14,7 +14,7 @@ from rotator import errors
 from rotator.azure.errors import VaultFirewallError, VaultForbiddenError
 from rotator.checks import runner
 from rotator.checks.findings import Checkup, Finding, Level, Reporter
-from rotator.checks.runner import AlreadyReportedError, Check, Results
+from rotator.checks.interface import AlreadyReportedError, Check, PlanCheck, Results
 from rotator.delivery.errors import UnreachableError
 from rotator.redaction import SecretText
 from tests.fakes import checks, examples
@@ -48,7 +48,7 @@ def check(
     """A check of this name that does this."""
     level = severity
 
-    class Checked(Check[Any]):
+    class Checked(PlanCheck[Any]):
         name = called
 
         @property

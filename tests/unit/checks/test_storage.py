@@ -9,10 +9,11 @@ import pytest
 from rotator.azure.errors import StorageUnreachableError
 from rotator.checks import runner, storage
 from rotator.checks.findings import Checkup, Finding, Level
+from rotator.checks.interface import THE_PLAN, Check, Key, Results
 from rotator.checks.issuer_keyvault import DefinitionPresent
 from rotator.checks.kubernetes_secret import LiveSecretRead
-from rotator.checks.runner import Check, Results
 from rotator.checks.vault_permissions import DefinitionRead, PrivateKeyRead
+from rotator.delivery.ssh import login_secrets
 from rotator.redaction import SecretText
 from tests.fakes import checks, examples
 from tests.fakes.world import World
@@ -27,19 +28,21 @@ def world() -> World:
     return World().settled()
 
 
-def check(world: World, **changes: object) -> Checkup:
+def check(world: World, **changes: Any) -> Checkup:
     """Check a SAS and storage, after what earlier checks would have found."""
-    world.plan = dataclasses.replace(world.plan, **changes)  # type: ignore[arg-type]  # they are the plan's fields
+    world.plan = examples.changed(world.plan, **changes)
     context, findings = checks.context(world), list[Finding]()
-    futures: dict[type[Check[Any]], concurrent.futures.Future[Any]] = {
-        PrivateKeyRead: checks.result(SecretText("the private key")),
-        DefinitionRead: checks.result(world.vault.stored(world.plan.definition)),
-        DefinitionPresent: checks.result(True),
-        LiveSecretRead: checks.result(examples.held(world.master.secrets["storage-sas"])),
+    futures: dict[Key, concurrent.futures.Future[Any]] = {
+        (PrivateKeyRead, login_secrets.private_key(examples.CLUSTER)): checks.result(SecretText("the private key")),
+        (DefinitionRead, THE_PLAN): checks.result(world.vault.stored(world.plan.grant)),
+        (DefinitionPresent, THE_PLAN): checks.result(True),
+        (LiveSecretRead, examples.TARGET): checks.result(examples.held(world.master.secrets["storage-sas"])),
     }
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         for kind in STORAGE:
-            futures[kind] = pool.submit(runner.run_check, kind(context), Results(futures), findings.append)
+            for subject in kind.subjects(context.plan):
+                results = Results(dict(futures), subject)
+                futures[kind, subject] = pool.submit(runner.run_check, kind(context, subject), results, findings.append)
     return Checkup(world.clock(), world.clock(), tuple(findings))
 
 

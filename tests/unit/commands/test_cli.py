@@ -6,12 +6,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rotator.commands import cli, onboard
-from rotator.plan.settings import Settings
+from rotator.plan import loader
 from rotator.rotation import lock
 from tests.fakes.examples import BUSY, HOLDER
 from tests.unit.plan.test_loader import SAMPLE
 
-NOTHING = {str(field.alias): None for field in Settings.model_fields.values()}
+NOTHING = dict.fromkeys(loader.NAMES)
 MISSING = [
     "KEYVAULT_BASEURL",
     "KEYVAULT_STORAGE_NAME",

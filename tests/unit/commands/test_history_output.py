@@ -11,13 +11,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rotator.commands import history
-from rotator.plan.settings import Settings
-from rotator.reporting.report import Failed, KeyReport, Report, Unchanged, WouldRotate
+from rotator.plan import loader
+from rotator.reporting.report import Failed, KeyOutcome, KeyReport, Report, Unchanged, WouldRotate
 from tests.fakes.examples import DIGEST, NOW
 from tests.unit.plan.test_loader import SAMPLE
 from tests.unit.reporting.test_report import ROTATED, report_of
 
-NOTHING = {str(field.alias): None for field in Settings.model_fields.values()}
+NOTHING = dict.fromkeys(loader.NAMES)
 STORAGE = ("AzureWebJobsStorage", "AzureWebJobsStorage__accountName", "AzureWebJobsStorage__blobServiceUri")
 UNREACHABLE = Failed("UnreachableError", "master does not answer", "Check the network.")
 STRANGE: list[dict[str, Any]] = [
@@ -128,7 +128,7 @@ def test_a_refused_run_is_listed_with_its_error() -> None:
 
 @pytest.mark.usefixtures("wide")
 def test_an_operation_on_keys_is_listed() -> None:
-    key = KeyReport("revoke", "failed", "asked for", failure=UNREACHABLE)
+    key = KeyReport("revoke", KeyOutcome.FAILED, "asked for", failure=UNREACHABLE)
     assert what(dataclasses.replace(report_of(ROTATED), key=key)) == (
         "failed the SAS is 30 min old; revoke failed: asked for"
     )
@@ -154,7 +154,7 @@ def test_what_is_no_report_is_listed_as_such() -> None:
 @pytest.mark.usefixtures("wide")
 def test_one_report_is_printed_section_by_section() -> None:
     rotated = dataclasses.replace(ROTATED, previous_digest="sha256:old", signing_key="key1", drift=True)
-    key = KeyReport("regenerate", "unfinished", "asked for", "key1", ("key2",), ("key1",), failure=UNREACHABLE)
+    key = KeyReport("regenerate", KeyOutcome.UNFINISHED, "asked for", "key1", ("key2",), ("key1",), failure=UNREACHABLE)
     report = dataclasses.replace(
         report_of(rotated, UNREACHABLE), key=key, warnings=("first", "second"), interval=datetime.timedelta(minutes=30)
     )

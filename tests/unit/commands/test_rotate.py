@@ -17,7 +17,7 @@ from rotator import errors
 from rotator.azure.errors import VaultForbiddenError
 from rotator.commands import rotate
 from rotator.commands.options import OutputOptions
-from rotator.reporting.report import Failed, KeyReport, Outcome, Report, Unchanged, WouldRotate
+from rotator.reporting.report import Failed, KeyOutcome, KeyReport, Outcome, Report, Unchanged, WouldRotate
 from tests.fakes.examples import NOW
 from tests.unit.reporting.test_report import KEY, ROTATED, report_of
 
@@ -115,7 +115,9 @@ def test_a_key_rotation_is_printed_below_the_targets(monkeypatch: pytest.MonkeyP
 def test_unfinished_key_rotation_says_what_is_left_and_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     failure = Failed("UnfinishedError", "not every target holds a SAS of key2 yet", "Repair those targets.")
-    lines = lines_of(KeyReport("revoke", "unfinished", "asked for", "key2", ("key2",), ("key1",), failure=failure))
+    lines = lines_of(
+        KeyReport("revoke", KeyOutcome.UNFINISHED, "asked for", "key2", ("key2",), ("key1",), failure=failure)
+    )
     begin = lines.index("revoke unfinished: asked for")
     assert lines[begin + 1 : begin + 6] == [
         "regenerated: key2",
@@ -127,9 +129,16 @@ def test_unfinished_key_rotation_says_what_is_left_and_what_to_do(monkeypatch: p
 
 
 @pytest.mark.parametrize(
-    ("outcome", "code"), [("done", 0), ("due", 0), ("waiting", 0), ("unfinished", 1), ("failed", 1)]
+    ("outcome", "code"),
+    [
+        (KeyOutcome.DONE, 0),
+        (KeyOutcome.DUE, 0),
+        (KeyOutcome.WAITING, 0),
+        (KeyOutcome.UNFINISHED, 1),
+        (KeyOutcome.FAILED, 1),
+    ],
 )
-def test_exit_code_shows_whether_the_key_rotation_failed(outcome: str, code: int) -> None:
+def test_exit_code_shows_whether_the_key_rotation_failed(outcome: KeyOutcome, code: int) -> None:
     shown = dataclasses.replace(report_of(ROTATED), key=dataclasses.replace(KEY, outcome=outcome))
     assert run(lambda: shown).exit_code == code
     assert run(lambda: shown, as_json=True).exit_code == code

@@ -19,7 +19,7 @@ import pytest
 
 from rotator import activity
 from rotator.commands.status_line import StatusLine
-from rotator.stopwatch import Stopwatch
+from rotator.stopwatch import Step, Stopwatch
 from tests.unit.plan.test_loader import SAMPLE
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -40,7 +40,7 @@ def test_it_says_what_is_waited_for_how_long_and_what_ctrl_c_means() -> None:
 
 
 def test_of_a_known_time_it_says_how_much_is_left_and_that_the_old_key_lives() -> None:
-    with Stopwatch().step("wait", lasts=120):
+    with Stopwatch().step(Step.WAIT, lasts=120):
         assert line(20) == (
             "Waiting for: consumers, to see the new SAS, 1 min 40 s left; "
             "Ctrl-C leaves the old key alive: the next run resumes it"
@@ -58,7 +58,7 @@ def test_in_a_narrow_terminal_what_ctrl_c_means_is_not_what_is_cut() -> None:
         assert shown.text(now, 39) == "Waiting for: …, for 0 s; Ctrl-C is safe"
         for width in range(200):
             assert len(shown.text(now, width)) <= max(width, 1)
-    with Stopwatch().step("wait", lasts=120):
+    with Stopwatch().step(Step.WAIT, lasts=120):
         assert shown.text(time.monotonic(), 76).endswith(" left; Ctrl-C leaves the old key alive")
 
 

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rotator import redaction
-from rotator.commands import cli, error_output, options, printing
+from rotator.commands import cli, error_handling, options, printing
 from rotator.commands.cli import CommandLine
 from rotator.commands.options import OutputOptions
 from rotator.commands.streams import MaskedStream
@@ -111,7 +111,7 @@ def test_an_interrupt_at_a_prompt_ends_with_130() -> None:
     @click.command()
     @options.output_options
     def fail(output: OutputOptions) -> None:
-        with error_output.report_errors(output):
+        with error_handling.report_errors(output):
             try:
                 signal.raise_signal(signal.SIGINT)
             except KeyboardInterrupt:

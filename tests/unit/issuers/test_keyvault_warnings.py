@@ -31,7 +31,7 @@ def test_vault_that_regenerates_nothing_breaks_nothing() -> None:
 def test_period_in_months_counts_as_short_as_it_can_be(text: str, count: int) -> None:
     found = managed_account.parse({"autoRegenerateKey": True, "regenerationPeriod": text})
     lasting = dataclasses.replace(DEFINITION, validity=29 * DAY)
-    said = keyvault.period_warnings(found, plan(definition=lasting))
+    said = keyvault.period_warnings(found, plan(grant=lasting))
     assert [text in warning for warning in said] == [True] * count
 
 
@@ -46,20 +46,21 @@ def test_period_that_cannot_be_read_is_a_warning(text: str) -> None:
 
 def test_sas_that_outlives_the_period_dies_early_by_the_difference() -> None:
     lasting = dataclasses.replace(DEFINITION, validity=3 * DAY)
-    assert warnings(2 * DAY, definition=lasting) == (
+    assert warnings(2 * DAY, grant=lasting) == (
         "SAS_VALIDITY (P3D) is longer than the vault's regeneration period (P2D): a SAS issued shortly before a "
         "regeneration dies up to P1D early, when its key is regenerated",
     )
-    assert warnings(3 * DAY, definition=lasting) == ()
+    assert warnings(3 * DAY, grant=lasting) == ()
 
 
 def test_schedule_must_come_round_between_two_regenerations() -> None:
-    assert warnings(DAY, longest_interval=DAY) == (
+    assert warnings(DAY, schedule="0 0 6 * * *") == (
         "runs of ROTATION_SCHEDULE are up to P1D apart and the vault regenerates a key every P1D: the SAS in a Secret "
         "may die before the next run replaces it",
     )
-    assert warnings(DAY, longest_interval=DAY - datetime.timedelta(minutes=10)) == ()
-    assert len(warnings(DAY, longest_interval=DAY - datetime.timedelta(minutes=9))) == 1
+    # At night there are 10 or 9 minutes between two runs, so that the longest interval is shorter than a day by that.
+    assert warnings(DAY, schedule="0 0,10 1 * * *") == ()
+    assert len(warnings(DAY, schedule="0 0,9 1 * * *")) == 1
 
 
 def test_two_that_regenerate_are_one_too_many() -> None:
@@ -71,4 +72,4 @@ def test_two_that_regenerate_are_one_too_many() -> None:
 
 def test_all_that_does_not_fit_is_told() -> None:
     lasting = dataclasses.replace(DEFINITION, validity=3 * DAY)
-    assert len(warnings(DAY, definition=lasting, longest_interval=DAY, key_rotation_period=90 * DAY)) == 3
+    assert len(warnings(DAY, grant=lasting, schedule="0 0 6 * * *", key_rotation_period=90 * DAY)) == 3

@@ -4,20 +4,21 @@ import dataclasses
 from typing import Any
 
 from rotator.azure import resource_id
+from rotator.azure.resource_facts import AccountFacts, AppFacts, VaultFacts
 from rotator.azure.resource_id import ResourceId
-from rotator.azure.resources import AccountFacts, AppFacts, VaultFacts
-from rotator.onboarding.steps import OnboardingRequest
+from rotator.onboarding.request import Master, OnboardingRequest
 from rotator.plan.host_keys import HostKey
-from tests.fakes.examples import ACCOUNT, RESOURCE_ID, plan
+from tests.fakes.examples import ACCOUNT, CLUSTER, RESOURCE_ID, TARGET, plan
 
 STORAGE = ResourceId.parse(RESOURCE_ID, resource_id.STORAGE_ACCOUNT)
 VAULT_ID = ResourceId.parse(
     RESOURCE_ID.replace("Microsoft.Storage/storageAccounts/mystorage", "Microsoft.KeyVault/vaults/myvault"),
     resource_id.VAULT,
 )
-VAULT = VaultFacts("myvault", ACCOUNT.vault_url, "tenant", rbac=False, policies={})
+VAULT = VaultFacts("myvault", ACCOUNT.vault, "tenant", rbac=False, policies={})
 STORAGE_FACTS = AccountFacts("mystorage", "https://mystorage.blob.core.windows.net", shared_key=True, sas_limit=None)
 APP = AppFacts("myapp", {}, None, {})
+MASTER = Master(CLUSTER, CLUSTER.fingerprints, (TARGET,))
 KEY = HostKey("ssh-ed25519", b"")  # whose SHA256 is the fingerprint that the examples pin
 
 
@@ -32,7 +33,7 @@ def request(**changes: Any) -> OnboardingRequest:
         active_key="key1",
         auto_regenerate=None,
         period=None,
-        pins=plan().targets[0].cluster.pins,
+        masters=(MASTER,),
         settings={},
     )
     return dataclasses.replace(whole, **changes)

@@ -6,13 +6,13 @@ import datetime
 import pytest
 
 from rotator.azure.errors import RbacVaultError
-from rotator.azure.resources import AppFacts
+from rotator.azure.resource_facts import AppFacts
 from rotator.delivery.errors import HostKeyRejectedError
 from rotator.onboarding import requirements
 from rotator.onboarding.errors import OnboardingError, SharedKeyError
 from rotator.plan.host_keys import HostKey
 from tests.fakes.examples import RESOURCE_ID
-from tests.unit.onboarding.examples import APP, KEY, STORAGE_FACTS, VAULT, request
+from tests.unit.onboarding.examples import APP, KEY, MASTER, STORAGE_FACTS, VAULT, request
 
 TWO = {"a": "A", "b": "B"}  # object ids by client id
 
@@ -46,11 +46,11 @@ def test_a_sas_policy_shorter_than_the_sas_is_reported(hours: int | None, text: 
 
 
 def test_a_pinned_host_key_is_accepted() -> None:
-    assert "shows the expected ssh-ed25519 SHA256:47DEQpj8" in requirements.check_host_key(request(), (KEY,)).text
+    assert "shows the expected ssh-ed25519 SHA256:47DEQpj8" in requirements.check_host_key(MASTER, (KEY,)).text
 
 
 def test_any_host_key_is_shown_where_none_is_pinned() -> None:
-    step = requirements.check_host_key(request(pins=()), (KEY,))
+    step = requirements.check_host_key(dataclasses.replace(MASTER, pins=()), (KEY,))
     assert (step.text, step.equivalent) == (
         f"rotator@master.example.com:22 shows {KEY}",
         "ssh-keyscan -p 22 master.example.com | ssh-keygen -lf -",
@@ -59,7 +59,7 @@ def test_any_host_key_is_shown_where_none_is_pinned() -> None:
 
 def test_another_host_key_than_the_pinned_one_is_refused() -> None:
     with pytest.raises(HostKeyRejectedError, match="nothing was changed"):
-        requirements.check_host_key(request(), (HostKey("ssh-ed25519", b"another"),))
+        requirements.check_host_key(MASTER, (HostKey("ssh-ed25519", b"another"),))
 
 
 @pytest.mark.parametrize(

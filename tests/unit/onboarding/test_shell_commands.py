@@ -8,8 +8,7 @@ import pytest
 
 from rotator.onboarding import shell_commands
 from rotator.plan.plan import Strategy
-from tests.fakes.examples import CLUSTER, TARGET, plan
-from tests.unit.onboarding.examples import request
+from tests.fakes.examples import CLUSTER, TARGET
 
 PUBLIC = "ssh-ed25519 AAAA storage-credential-rotator"
 
@@ -38,7 +37,7 @@ def remote_words(command: str) -> list[str]:
 
 
 def test_the_masters_setup_has_this_secret_and_the_public_key() -> None:
-    words = remote_words(shell_commands.set_up_master(request(), PUBLIC))
+    words = remote_words(shell_commands.set_up_master([TARGET], PUBLIC))
     assert words[:5] == ["sudo", "sh", "-s", "--", "--user"]
     assert words[words.index("--secret") + 1] == "storage-sas"
     assert words[words.index("--kubectl") + 1] == "kubectl"
@@ -46,17 +45,29 @@ def test_the_masters_setup_has_this_secret_and_the_public_key() -> None:
     assert "--no-create" not in words
 
 
-@pytest.mark.parametrize("user", ["it's", "$HOME", "`id`", 'a"b', "back\\slash", "bang!"])
-def test_every_word_reaches_the_master_as_it_is(user: str) -> None:
-    cluster = dataclasses.replace(CLUSTER, user=user)
-    asked = request(plan=plan(dataclasses.replace(TARGET, cluster=cluster)))
-    words = remote_words(shell_commands.set_up_master(asked, PUBLIC))
-    assert words[words.index("--user") + 1] == user
+@pytest.mark.parametrize("word", ["it's", "$HOME", "`id`", 'a"b', "back\\slash", "bang!"])
+def test_every_word_reaches_the_master_as_it_is(word: str) -> None:
+    words = remote_words(shell_commands.set_up_master([TARGET], f"{PUBLIC} {word}"))
+    assert words[words.index("--public-key") + 1] == f"{PUBLIC} {word}"
+
+
+@pytest.mark.parametrize("word", ["it's", 'a"b', "back\\slash", "bang!"])
+def test_every_word_of_kubectl_reaches_the_master_as_it_is(word: str) -> None:
+    cluster = dataclasses.replace(CLUSTER, kubectl=("kubectl", word))
+    words = remote_words(shell_commands.set_up_master([dataclasses.replace(TARGET, cluster=cluster)], PUBLIC))
+    assert words[words.index("--kubectl") + 1] == f"kubectl {word}"
 
 
 def test_the_rotators_own_kubectl_is_not_passed_and_apply_needs_no_create() -> None:
     cluster = dataclasses.replace(CLUSTER, kubectl=("kubectl", "--kubeconfig=/etc/rotator"))
     target = dataclasses.replace(TARGET, cluster=cluster, strategy=Strategy.APPLY)
-    words = remote_words(shell_commands.set_up_master(request(plan=plan(target)), PUBLIC))
+    words = remote_words(shell_commands.set_up_master([target], PUBLIC))
     assert "--kubectl" not in words
     assert "--no-create" in words
+
+
+def test_one_command_sets_a_master_up_for_several_secrets() -> None:
+    other = dataclasses.replace(TARGET, secret="other-sas", strategy=Strategy.APPLY)
+    words = remote_words(shell_commands.set_up_master([TARGET, other], PUBLIC))
+    assert [words[place + 1] for place, word in enumerate(words) if word == "--secret"] == ["storage-sas", "other-sas"]
+    assert "--no-create" not in words  # one of them is created

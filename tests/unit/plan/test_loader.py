@@ -27,35 +27,35 @@ def problems(**changes: str) -> list[str]:
 
 def test_six_settings_of_the_original_sample_are_a_plan() -> None:
     plan = loader.load(SAMPLE)
-    assert (plan.account.vault_url, plan.account.name) == ("https://myvault.vault.azure.net", "mystorage")
+    assert (plan.account.vault, plan.account.managed_account) == ("https://myvault.vault.azure.net", "mystorage")
     (target,) = plan.targets
     assert str(target) == "default/storage-sas@master.example.com"
     assert str(target.cluster) == "azureuser@master.example.com:22"
-    assert [str(pin) for pin in target.cluster.pins] == [FINGERPRINT]
+    assert [str(pin) for pin in target.cluster.fingerprints] == [FINGERPRINT]
 
 
 def test_defaults_are_those_that_the_readme_tells() -> None:
     plan = loader.load(SAMPLE)
     (target,) = plan.targets
     assert plan.schedule == "0 */30 * * * *"
-    assert plan.definition.name == "blobrwu4hours"
-    assert plan.definition.template == "sv=2018-03-28&ss=b&srt=sco&sp=rwu&spr=https"
-    assert plan.definition.validity_period == "PT4H"
+    assert plan.grant.name == "blobrwu4hours"
+    assert plan.grant.template == "sv=2018-03-28&ss=b&srt=sco&sp=rwu&spr=https"
+    assert plan.grant.validity_period == "PT4H"
     assert (target.cluster.key_secret, target.cluster.passphrase_secret) == ("privatekey", None)
     assert target.cluster.kubectl == ("kubectl",)
     assert (target.data_key, target.encoding, target.strategy) == ("secretKey", Encoding.RAW, Strategy.RECREATE)
     assert (target.adopt, target.keep_foreign) == (False, True)
-    assert (plan.prove, plan.blob_endpoint, plan.client_id) == (True, None, None)
+    assert (plan.prove, plan.account.blob_endpoint, plan.client_id) == (True, None, None)
     assert plan.fresh_for == datetime.timedelta(minutes=15)
     assert plan.longest_interval == datetime.timedelta(minutes=30)
-    assert plan.key_rotation_period is None
-    assert plan.revoke_grace == datetime.timedelta(minutes=2)
+    assert plan.account.key_rotation_period is None
+    assert plan.account.revoke_grace == datetime.timedelta(minutes=2)
     assert plan.warnings == ()
 
 
 def test_name_of_the_minting_secret_is_account_and_definition() -> None:
     plan = loader.load(SAMPLE)
-    assert plan.account.sas_secret(plan.definition) == "mystorage-blobrwu4hours"
+    assert plan.account.sas_secret(plan.grant) == "mystorage-blobrwu4hours"
 
 
 def test_missing_settings_are_all_reported_at_once_each_with_an_example() -> None:
@@ -91,7 +91,7 @@ def test_emptied_setting_means_its_default(nothing: str) -> None:
     plan = loader.load(
         {**SAMPLE, "SAS_VALIDITY": nothing, "KUBERNETES_SSH_PORT": nothing, "ROTATION_SCHEDULE": nothing}
     )
-    assert plan.definition.validity == datetime.timedelta(hours=4)
+    assert plan.grant.validity == datetime.timedelta(hours=4)
     assert plan.targets[0].cluster.port == 22
     assert plan.schedule == "0 */30 * * * *"
 
@@ -235,7 +235,7 @@ def test_plan_shows_no_value_of_the_app_storage() -> None:
 
 def test_keys_may_be_regenerated_once_no_sas_that_they_signed_can_live() -> None:
     plan = loader.load({**SAMPLE, "KEY_ROTATION_PERIOD": "PT4H40M"})
-    assert plan.key_rotation_period == datetime.timedelta(hours=4, minutes=40)
+    assert plan.account.key_rotation_period == datetime.timedelta(hours=4, minutes=40)
 
 
 def test_key_rotation_period_in_which_a_sas_may_still_live_is_refused() -> None:
@@ -249,7 +249,7 @@ def test_key_rotation_period_that_an_example_gives_is_itself_good() -> None:
     settings = {"SAS_VALIDITY": "P100D", "ROTATION_SCHEDULE": "0 0 6 * * *"}
     (problem,) = problems(**settings, KEY_ROTATION_PERIOD="P90D")
     assert problem.endswith("for example P101DT10M")
-    assert loader.load({**SAMPLE, **settings, "KEY_ROTATION_PERIOD": "P101DT10M"}).key_rotation_period
+    assert loader.load({**SAMPLE, **settings, "KEY_ROTATION_PERIOD": "P101DT10M"}).account.key_rotation_period
 
 
 def test_key_rotation_period_that_is_no_duration_is_reported_once() -> None:
@@ -258,4 +258,4 @@ def test_key_rotation_period_that_is_no_duration_is_reported_once() -> None:
 
 
 def test_revocation_may_do_without_a_grace() -> None:
-    assert loader.load({**SAMPLE, "REVOKE_GRACE": "PT0S"}).revoke_grace == datetime.timedelta(0)
+    assert loader.load({**SAMPLE, "REVOKE_GRACE": "PT0S"}).account.revoke_grace == datetime.timedelta(0)

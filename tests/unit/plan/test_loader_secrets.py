@@ -4,11 +4,10 @@ import pytest
 
 from rotator import errors
 from rotator.plan import loader
-from rotator.plan.settings import Settings
 from tests.fakes.examples import TOKEN
 from tests.unit.plan.test_loader import SAMPLE
 
-NAMES = sorted(str(field.alias) for field in Settings.model_fields.values())
+NAMES = sorted(loader.NAMES)
 KEY = "Zm9yIHRlc3RzIG9ubHkgYW5kIG5vdGhpbmcgZWxzZSwgbm8gYWNjb3VudCBoYXMgdGhpcyBrZXkgYXQgYWxsISEhISEhISE="
 SECRETS = {
     "private key": "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjE\n-----END OPENSSH PRIVATE KEY-----",

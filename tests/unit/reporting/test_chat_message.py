@@ -8,7 +8,17 @@ import pytest
 from rotator.plan.plan import Strategy
 from rotator.redaction import SecretText
 from rotator.reporting import chat_message
-from rotator.reporting.report import Failed, KeyReport, Outcome, Report, Rotated, TargetReport, Unchanged, WouldRotate
+from rotator.reporting.report import (
+    Failed,
+    KeyOutcome,
+    KeyReport,
+    Outcome,
+    Report,
+    Rotated,
+    TargetReport,
+    Unchanged,
+    WouldRotate,
+)
 from tests.fakes.examples import DIGEST, FINGERPRINT, LABEL, NOW, TOKEN
 
 UNTIL = NOW + datetime.timedelta(hours=4)
@@ -16,7 +26,7 @@ ROTATED = Rotated("the SAS is 30 min old", "recreate", FINGERPRINT, UNTIL, LABEL
 DRIFTED = dataclasses.replace(ROTATED, reason="the Secret was changed by hand", drift=True)
 UNCHANGED = Unchanged("its SAS is fresh", UNTIL)
 FAILED = Failed("KubernetesForbiddenError", "kubectl said: forbidden", "Grant the verbs.")
-REVOKED = KeyReport("revoke", "done", "it leaked", regenerated=("key2", "key1"), cut_off=("default/s0@m",))
+REVOKED = KeyReport("revoke", KeyOutcome.DONE, "it leaked", regenerated=("key2", "key1"), cut_off=("default/s0@m",))
 WHERE = "Run `20260701T120000Z-abc123`, asked for by `timer`. For the status: `python -m rotator status`"
 
 
@@ -53,8 +63,8 @@ def failed(words: str) -> Report:
         report_of(error=FAILED),
         report_of(DRIFTED),
         report_of(UNCHANGED, key=REVOKED),
-        report_of(ROTATED, key=dataclasses.replace(REVOKED, outcome="unfinished")),
-        report_of(ROTATED, key=dataclasses.replace(REVOKED, outcome="failed")),
+        report_of(ROTATED, key=dataclasses.replace(REVOKED, outcome=KeyOutcome.UNFINISHED)),
+        report_of(ROTATED, key=dataclasses.replace(REVOKED, outcome=KeyOutcome.FAILED)),
     ],
     ids=["failed", "one failed", "refused", "drift", "key", "unfinished", "key failed"],
 )
@@ -68,9 +78,9 @@ def test_failures_drift_and_what_is_done_to_keys_are_worth_telling(report: Repor
         report_of(ROTATED),
         report_of(UNCHANGED),
         report_of(),
-        report_of(ROTATED, key=dataclasses.replace(REVOKED, outcome="waiting")),
+        report_of(ROTATED, key=dataclasses.replace(REVOKED, outcome=KeyOutcome.WAITING)),
         report_of(WouldRotate("changed by hand", drift=True), trigger="plan"),
-        report_of(FAILED, trigger="plan", key=dataclasses.replace(REVOKED, outcome="due")),
+        report_of(FAILED, trigger="plan", key=dataclasses.replace(REVOKED, outcome=KeyOutcome.DUE)),
     ],
     ids=["rotated", "unchanged", "nothing to do", "waiting", "plan", "failed plan"],
 )
@@ -111,7 +121,7 @@ def test_what_was_done_to_the_account_keys_is_told() -> None:
 
 
 def test_unfinished_key_rotation_is_told_with_what_is_to_come_and_why() -> None:
-    key = KeyReport("regenerate", "unfinished", "asked for", remaining=("key1",), failure=FAILED)
+    key = KeyReport("regenerate", KeyOutcome.UNFINISHED, "asked for", remaining=("key1",), failure=FAILED)
     assert slack(report_of(key=key))[1:3] == [
         "regenerate, as `asked for`: to come `key1`",
         "regenerate unfinished: KubernetesForbiddenError: `kubectl said: forbidden` What to do: `Grant the verbs.`",

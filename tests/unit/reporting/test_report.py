@@ -5,11 +5,21 @@ import json
 import pytest
 
 from rotator.azure.errors import VaultError
-from rotator.delivery.errors import QuotaExceededError, SshError
+from rotator.delivery.errors import CommandKilledError, SshError
 from rotator.plan.plan import Strategy
 from rotator.redaction import SecretText
 from rotator.reporting import report
-from rotator.reporting.report import Failed, KeyReport, Outcome, Report, Rotated, TargetReport, Unchanged, WouldRotate
+from rotator.reporting.report import (
+    Failed,
+    KeyOutcome,
+    KeyReport,
+    Outcome,
+    Report,
+    Rotated,
+    TargetReport,
+    Unchanged,
+    WouldRotate,
+)
 from tests.fakes.examples import DIGEST, FINGERPRINT, LABEL, NOW
 
 ROTATED = Rotated(
@@ -25,7 +35,7 @@ ROTATED = Rotated(
 
 KEY = KeyReport(
     operation="revoke",
-    outcome="done",
+    outcome=KeyOutcome.DONE,
     reason="asked for",
     active_key="key1",
     regenerated=("key2", "key1"),
@@ -128,11 +138,11 @@ def test_counts_name_each_kind_once() -> None:
 
 
 def test_failure_of_our_own_is_told_with_its_kind_and_remedy() -> None:
-    outcome = report.failure(QuotaExceededError("a quota forbids it"))
+    outcome = report.failure(CommandKilledError("a signal ended it"))
     assert outcome == Failed(
-        "QuotaExceededError",
-        "a quota forbids it",
-        "Raise the quota of Secrets in the namespace by one, or use KUBERNETES_SECRET_STRATEGY=apply.",
+        "CommandKilledError",
+        "a signal ended it",
+        "Check the master's kernel log (out of memory?) and its process limits.",
     )
 
 
@@ -172,16 +182,23 @@ def test_report_of_a_revocation_as_json() -> None:
 
 
 def test_failure_of_a_key_rotation_is_in_its_report() -> None:
-    failed = dataclasses.replace(KEY, outcome="unfinished", remaining=("key1",), failure=Failed("E", "m", "r"))
+    failed = dataclasses.replace(KEY, outcome=KeyOutcome.UNFINISHED, remaining=("key1",), failure=Failed("E", "m", "r"))
     shown = dataclasses.replace(report_of(ROTATED), key=failed).as_json()["key"]
     assert shown["failure"] == {"error": "E", "message": "m", "remedy": "r"}
     assert shown["remaining"] == ["key1"]
 
 
 @pytest.mark.parametrize(
-    ("outcome", "failed"), [("done", False), ("due", False), ("waiting", False), ("unfinished", True), ("failed", True)]
+    ("outcome", "failed"),
+    [
+        (KeyOutcome.DONE, False),
+        (KeyOutcome.DUE, False),
+        (KeyOutcome.WAITING, False),
+        (KeyOutcome.UNFINISHED, True),
+        (KeyOutcome.FAILED, True),
+    ],
 )
-def test_report_failed_when_what_was_to_be_done_to_the_keys_did(outcome: str, *, failed: bool) -> None:
+def test_report_failed_when_what_was_to_be_done_to_the_keys_did(outcome: KeyOutcome, *, failed: bool) -> None:
     found = dataclasses.replace(report_of(ROTATED), key=dataclasses.replace(KEY, outcome=outcome))
     assert (found.failed, found.targets_failed) == (failed, False)
     assert found.counts() == f"1 rotated, revoke {outcome}"

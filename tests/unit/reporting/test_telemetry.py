@@ -11,7 +11,7 @@ from rotator import telemetry
 from rotator.azure.errors import VaultError
 from rotator.reporting import publish
 from rotator.reporting.report import Failed, Outcome, Report, Rotated, TargetReport, Unchanged
-from rotator.stopwatch import Stopwatch
+from rotator.stopwatch import Step, Stopwatch
 from rotator.telemetry import Attributes
 
 NOW = datetime.datetime(2026, 11, 24, 12, 0, tzinfo=datetime.UTC)
@@ -124,7 +124,7 @@ def test_a_run_counts_and_its_span_says_how_it_ended(
 
 def test_a_step_is_a_span_and_its_duration_is_measured(notebook: Notebook) -> None:
     seconds = Stopwatch()
-    with telemetry.span("rotator.rotate"), seconds.step("issue"):
+    with telemetry.span("rotator.rotate"), seconds.step(Step.ISSUE):
         pass
 
     assert notebook.spans == [(1, "rotator.issue", "done"), (0, "rotator.rotate", "done")]
@@ -132,7 +132,7 @@ def test_a_step_is_a_span_and_its_duration_is_measured(notebook: Notebook) -> No
 
 
 def test_a_step_that_fails_is_measured_too(notebook: Notebook) -> None:
-    with pytest.raises(VaultError), Stopwatch().step("vault"):
+    with pytest.raises(VaultError), Stopwatch().step(Step.VAULT):
         raise VaultError("no")
 
     assert notebook.spans == [(0, "rotator.vault", "VaultError")]

@@ -79,9 +79,7 @@ def test_secret_is_due_whose_sas_would_not_outlive_the_next_run_by_ten_minutes()
 
 def test_young_sas_that_ends_between_two_runs_far_apart_is_due() -> None:
     """Issued by hand at noon it is young at midnight, but does not last until the next midnight."""
-    daily = plan(
-        schedule="0 0 0 * * *", fresh_for=datetime.timedelta(hours=12), longest_interval=datetime.timedelta(days=1)
-    )
+    daily = plan(schedule="0 0 0 * * *")
     noon = NOW + 10 * MINUTE
     fresh = held(lasting(datetime.datetime(2026, 7, 2, 12, 20, tzinfo=datetime.UTC), noon))
     midnight = datetime.datetime(2026, 7, 2, tzinfo=datetime.UTC)
@@ -181,7 +179,7 @@ def test_other_definition_is_due(text: str) -> None:
 
 
 def test_setting_other_permissions_is_due() -> None:
-    reading = plan(definition=dataclasses.replace(DEFINITION, permissions="r"))
+    reading = plan(grant=dataclasses.replace(DEFINITION, permissions="r"))
     assert why(held(delivered()), TARGET, reading, NOW) == "the SAS definition was changed"
 
 
@@ -240,7 +238,7 @@ def test_signature_counts_where_keys_are_listed_and_not_what_the_secret_says() -
 def test_sas_of_a_key_that_is_gone_is_due_as_such_whatever_else_it_is_due_for() -> None:
     """Otherwise a dead one would be taken for one that is old, or of another definition, and works."""
     gone = AccountKeys("mystorage", KEYS.keys[1:])
-    reading = plan(definition=dataclasses.replace(DEFINITION, permissions="r"))
+    reading = plan(grant=dataclasses.replace(DEFINITION, permissions="r"))
     for after, wanted in ((MINUTE, None), (20 * MINUTE, None), (MINUTE, reading)):
         why = by_signature(gone, active="key2", says="key2", after=after, wanted=wanted)
         assert why == "the SAS was signed by a key that was regenerated"
@@ -252,7 +250,7 @@ def test_other_reasons_come_before_a_key_that_is_no_longer_active() -> None:
 
 
 def test_each_cause_is_a_kind_and_drift_is_one_of_them() -> None:
-    stale = dataclasses.replace(plan(), fresh_for=SECOND)
+    stale = plan(schedule="*/2 * * * * *")
     found = [
         due.find(None, TARGET, plan(), NOW),
         due.find(held(document({"secretKey": "old"})), TARGET, plan(), NOW),

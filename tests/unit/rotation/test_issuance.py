@@ -7,7 +7,7 @@ import pytest
 from rotator import errors
 from rotator.azure.account_keys import AccountKeys
 from rotator.azure.errors import LeaseLostError, StorageRefusedError
-from rotator.plan.plan import ManagedAccount
+from rotator.plan.account import Account
 from rotator.redaction import SecretText
 from rotator.rotation import state
 from rotator.rotation.issuance import Issuance
@@ -149,5 +149,5 @@ def test_endpoint_is_the_set_one_or_concluded_from_account_and_cloud(
 ) -> None:
     world = World()
     world.vault.may_read = may_read
-    world.plan = plan(account=ManagedAccount(vault, "myalias"), blob_endpoint=endpoint)
+    world.plan = plan(account=Account(vault=vault, managed_account="myalias"), blob_endpoint=endpoint)
     assert issuance(world).account.endpoint() == expected

@@ -16,7 +16,7 @@ from rotator.reporting.status import State, Status
 from rotator.rotation import target_status
 from rotator.rotation.state import Operation
 from rotator.sas import Sas
-from tests.fakes.examples import TARGET, token
+from tests.fakes.examples import TARGET, changed, token
 from tests.fakes.world import FAR, HOST, World
 from tests.unit.azure.test_account_keys import SIGNATURE
 
@@ -94,14 +94,14 @@ def test_a_storage_that_judges_nothing_is_a_warning_and_no_more(world: World, er
 @pytest.mark.parametrize("changes", [{"prove": False}, {"blob_endpoint": None}], ids=["not wanted", "not known where"])
 def test_where_runs_try_none_nothing_is_tried(world: World, changes: dict[str, object]) -> None:
     world.vault.may_read = False
-    world.plan = dataclasses.replace(world.plan, **changes)  # type: ignore[arg-type]
+    world.plan = changed(world.plan, **changes)
     world.account.regenerate("key1")
     assert states(world) == [(State.FRESH, "its SAS is fresh")]
     assert looked(world).warnings == ()
 
 
 def test_where_storage_is_is_concluded_as_in_a_run(world: World) -> None:
-    world.plan = dataclasses.replace(world.plan, blob_endpoint=None)
+    world.plan = changed(world.plan, blob_endpoint=None)
     world.account.regenerate("key1")
     assert states(world) == [(State.EXPIRED, REFUSED)]
 
@@ -110,7 +110,7 @@ def test_a_vault_that_does_not_answer_keeps_nothing_from_being_tried(world: Worl
     world.account.regenerate("key1")
     world.calls.failing["stored"] = VaultForbiddenError("no permission 'storage getsas'")
     assert states(world) == [(State.EXPIRED, REFUSED)]
-    world.plan = dataclasses.replace(world.plan, blob_endpoint=None)
+    world.plan = changed(world.plan, blob_endpoint=None)
     assert states(world) == [(State.FRESH, "its SAS is fresh")]
 
 
@@ -194,8 +194,8 @@ def test_where_keys_are_rotated_by_age_a_foreign_regeneration_is_told_by_the_key
     world: World, permissions: str, minutes: int
 ) -> None:
     untried(world)
-    definition = dataclasses.replace(world.plan.definition, permissions=permissions)
-    world.plan = dataclasses.replace(world.plan, key_rotation_period=90 * DAYS, definition=definition)
+    definition = dataclasses.replace(world.plan.grant, permissions=permissions)
+    world.plan = changed(world.plan, key_rotation_period=90 * DAYS, grant=definition)
     world.account.regenerate("key1")
     world.clock.forward(minutes=minutes)
     assert states(world) == [(State.EXPIRED, DEAD)]

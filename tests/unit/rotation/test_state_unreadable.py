@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rotator.azure.managed_storage import UNTIL_TAG as UNTIL
-from rotator.azure.managed_storage import StoredDefinition
+from rotator.azure.managed_account import UNTIL_TAG as UNTIL
+from rotator.azure.managed_account import StoredDefinition
 from rotator.reporting.report import Report, Rotated
 from rotator.rotation import state, target_status
-from rotator.rotation.keys import due
+from rotator.rotation.keys import task
 from rotator.rotation.state import Operation
 from tests.fakes.examples import DEFINITION, NOW, TARGET
 from tests.fakes.world import World
@@ -72,7 +72,7 @@ def test_plan_and_status_warn_of_a_tag_and_go_on() -> None:
     world.vault.tags = {state.PENDING_TAG: "revoke\nall", UNTIL: "2026-12-01"}
     account = world.run().account
     account.state()
-    assert due.preview(world.plan, account, world.clock()) == (None, ())
+    assert task.preview(world.plan, account, world.clock()) == (None, ())
     assert len(account.warnings) == 2
     found = target_status.read(world.plan, world.services)
     assert [target.state.value for target in found.targets] == ["late"]

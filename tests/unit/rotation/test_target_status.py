@@ -12,7 +12,7 @@ from rotator.delivery.errors import UnreachableError
 from rotator.delivery.manifest import Document
 from rotator.issuers.account_state import AccountState
 from rotator.plan import schedule
-from rotator.plan.loader import MARGIN
+from rotator.plan.consistency import MARGIN
 from rotator.redaction import SecretText
 from rotator.reporting.report import Failed
 from rotator.reporting.status import LastKnown, State, TargetStatus
@@ -99,8 +99,6 @@ def test_no_healthy_schedule_makes_anything_late(minutes: str, hand: int, jitter
     Looked at a second before each run, when what is held is oldest, and right after it.
     """
     wanted = plan(schedule=f"0 {minutes} * * * *")
-    shortest, longest = schedule.intervals(wanted.schedule)
-    wanted = dataclasses.replace(wanted, fresh_for=shortest / 2, longest_interval=longest)
     now, firing = NOW + hand * MINUTE, schedule.following(wanted.schedule, NOW)
     looked = held(lasting(now + 48 * HOUR, now))
     while now < NOW + 4 * HOUR:
@@ -115,7 +113,7 @@ def test_no_healthy_schedule_makes_anything_late(minutes: str, hand: int, jitter
 def test_runs_that_were_missed_are_late_long_before_the_longest_interval_is_over() -> None:
     """Of the weekdays' runs those of Tuesday and Wednesday did not come."""
     monday = datetime.datetime(2026, 7, 6, 6, tzinfo=datetime.UTC)
-    weekdays = plan(schedule="0 0 6 * * 1-5", fresh_for=12 * HOUR, longest_interval=72 * HOUR)
+    weekdays = plan(schedule="0 0 6 * * 1-5")
     looked = held(lasting(monday + 80 * HOUR, monday))
     hours = (24, 25, 54)
     states = [target_status.status_of(looked, TARGET, weekdays, monday + after * HOUR).state for after in hours]
@@ -219,7 +217,7 @@ def _annotations() -> dict[str, str]:
 
 def test_over_a_weekend_without_runs_a_secret_is_fresh_until_monday() -> None:
     friday = datetime.datetime(2026, 7, 3, 18, tzinfo=datetime.UTC)
-    weekdays = plan(schedule="0 0 18 * * 1-5", fresh_for=12 * HOUR, longest_interval=72 * HOUR)
+    weekdays = plan(schedule="0 0 18 * * 1-5")
     looked = held(lasting(friday + 120 * HOUR, friday))
     states = [
         target_status.status_of(looked, TARGET, weekdays, friday + hours * HOUR).state for hours in (1, 71, 72, 73)

@@ -34,7 +34,7 @@ def honest(connection: socket.socket, *keys: paramiko.PKey) -> None:
 
 
 def connects(server: Raw, ssh: SshConnector, pinned: str = pin(host_key())) -> None:
-    with ssh.connect(cluster(server.port, pinned, "master.example.com"), KEY, None):
+    with ssh.open_shell(cluster(server.port, pinned, "master.example.com"), KEY, None):
         pass
 
 

@@ -37,7 +37,7 @@ def test_a_run_makes_one_connection(tmp_path: Path) -> None:
     with serving(honest) as server:
         for pinned in (pin(host_key()), host_key().fingerprint, f"{pin(host_key('rsa'))}, {pin(host_key())}"):
             before = server.connections
-            with SshConnector(TIMEOUTS).connect(cluster(server.port, pinned), KEY, None):
+            with SshConnector(TIMEOUTS).open_shell(cluster(server.port, pinned), KEY, None):
                 pass
             assert server.connections == before + 1
 
@@ -200,7 +200,7 @@ def test_a_host_that_babbles_after_the_login_ends_in_an_error_of_ours() -> None:
     ssh = SshConnector(TIMEOUTS, resolve=Names("127.0.0.1"))
     with (
         serving(serve) as server,
-        ssh.connect(cluster(server.port, pin(host_key()), "master.example.com"), KEY, None) as shell,
+        ssh.open_shell(cluster(server.port, pin(host_key()), "master.example.com"), KEY, None) as shell,
         pytest.raises(ConnectionLostError, match="before a command could be started"),
     ):
         shell.start("true", seconds=5)

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from rotator.delivery.interface import WriteMethod
-from rotator.delivery.ssh import kubectl
-from rotator.delivery.ssh.kubectl import Outcome, ReplacedSecret, ScriptOutput
+from rotator.delivery.merge import ReplacedSecret
+from rotator.delivery.ssh import kubectl, script
+from rotator.delivery.ssh.script import Outcome, ScriptOutput, Step
 from rotator.plan.plan import Target
 from rotator.redaction import SecretText
 from tests.fakes.examples import CLUSTER, STORED, TARGET, TOKEN
@@ -126,7 +127,7 @@ class Kubectl:
             TARGET, cluster=dataclasses.replace(CLUSTER, kubectl=(str(self.directory / "kubectl"), "-n", "it's"))
         )
         shell = ["busybox", "sh"] if self.shell == "busybox" else [self.shell]
-        words = shlex.split(kubectl.write_command(target, act, MARK))
+        words = shlex.split(script.command(target, act, MARK))
         assert words[:3] == ["exec", "sh", "-c"]
         return [*shell, *words[2:], str(self.limit), str(self.recovery)]
 
@@ -138,11 +139,11 @@ class Kubectl:
         )
 
     def run(self, act: WriteMethod, stdin: SecretText | None = None, **environment: str) -> ScriptOutput:
-        sent = stdin or kubectl.stdin(MARK, SecretText(NEW), REPLACED if act is WriteMethod.RECREATE else None)
+        sent = stdin or script.stdin(MARK, SecretText(NEW), REPLACED if act is WriteMethod.RECREATE else None)
         with self.start(act, **environment) as process:
             stdout, stderr = process.communicate(sent.reveal(), timeout=60)
         assert stderr == ""
-        return kubectl.parse(stdout, MARK)
+        return script.parse(stdout, MARK)
 
 
 @pytest.fixture(params=SHELLS)
@@ -159,8 +160,8 @@ def program(tmp_path: Path) -> Iterator[Kubectl]:
     assert list(tmp_path.glob("rotator.*")) == []
 
 
-def script(target: Target, act: WriteMethod) -> list[str]:
-    words = shlex.split(kubectl.write_command(target, act, MARK))
+def words_of(target: Target, act: WriteMethod) -> list[str]:
+    words = shlex.split(script.command(target, act, MARK))
     assert words[:3] == ["exec", "sh", "-c"]
     return words[3:]
 
@@ -169,30 +170,30 @@ def test_scripts_and_commands_are_valid_in_every_shell(shell: str) -> None:
     check = [shell, "sh", "-n"] if shell == "busybox" else [shell, "-n"]
     for target in TARGETS.values():
         for act in WriteMethod:
-            for text in (script(target, act)[0], kubectl.write_command(target, act, MARK), kubectl.get_command(target)):
+            for text in (words_of(target, act)[0], script.command(target, act, MARK), kubectl.get_command(target)):
                 done = subprocess.run(check, input=text, capture_output=True, text=True, check=False)
                 assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck isn't installed")
 def test_shellcheck_finds_nothing_in_the_script() -> None:
-    text = script(TARGET, WriteMethod.RECREATE)[0]
+    text = words_of(TARGET, WriteMethod.RECREATE)[0]
     done = subprocess.run(["shellcheck", "-"], input=text, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
 
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 def test_what_differs_between_commands_is_in_parameters(target: Target) -> None:
-    text, name, *parameters, command_line = script(target, WriteMethod.UPDATE)
-    assert text == script(TARGET, WriteMethod.RECREATE)[0]
+    text, name, *parameters, command_line = words_of(target, WriteMethod.UPDATE)
+    assert text == words_of(TARGET, WriteMethod.RECREATE)[0]
     assert (name, *parameters) == ("rotator", MARK, "update", target.namespace, target.secret)
     assert shlex.join(target.cluster.kubectl) in command_line
 
 
 @pytest.mark.parametrize("act", WriteMethod)
 def test_secret_travels_on_stdin_never_in_argv(act: WriteMethod, program: Kubectl) -> None:
-    """`kubectl.write_command` takes neither manifest nor value, and no kubectl is given one in its arguments."""
-    command = kubectl.write_command(TARGET, act, MARK)
+    """`script.command` takes neither manifest nor value, and no kubectl is given one in its arguments."""
+    command = script.command(TARGET, act, MARK)
     assert TOKEN not in command
     assert STORED not in command
     if act is not WriteMethod.CREATE:
@@ -203,7 +204,7 @@ def test_secret_travels_on_stdin_never_in_argv(act: WriteMethod, program: Kubect
 
 
 def test_script_refuses_a_shell_whose_printf_is_no_builtin() -> None:
-    assert "case $(command -v printf) in printf) ;; *)" in script(TARGET, WriteMethod.CREATE)[0]
+    assert "case $(command -v printf) in printf) ;; *)" in words_of(TARGET, WriteMethod.CREATE)[0]
 
 
 @pytest.mark.parametrize("act", WriteMethod)
@@ -213,8 +214,8 @@ def test_each_act_runs_only_the_kubectl_processes_that_it_needs(program: Kubectl
         program.holds("{}")
     output = program.run(act)
     assert program.secret == NEW
-    assert output.outcome("write") is Outcome.OK
-    assert output.text("confirm").strip() == NEW
+    assert output.outcome(Step.WRITE) is Outcome.OK
+    assert output.text(Step.CONFIRM).strip() == NEW
     needed = {WriteMethod.CREATE: 3, WriteMethod.UPDATE: 3, WriteMethod.RECREATE: 5}
     assert len(program.calls) == needed[act]
 
@@ -233,7 +234,7 @@ def test_delete_names_the_version_in_its_body_and_in_its_query(program: Kubectl)
 def test_input_that_is_cut_changes_nothing(program: Kubectl, act: WriteMethod, sent: str) -> None:
     program.holds("{}")
     output = program.run(act, SecretText(sent))
-    assert output.has("incomplete")
+    assert output.has(Step.INCOMPLETE)
     assert program.secret == "{}"
     assert not any("delete" in call for call in program.calls)
 
@@ -244,7 +245,7 @@ def test_input_that_is_cut_changes_nothing_though_nobody_reads_that(
     program: Kubectl, act: WriteMethod, kept: int
 ) -> None:
     program.holds("{}")
-    whole = kubectl.stdin(MARK, SecretText(NEW), REPLACED).reveal()
+    whole = script.stdin(MARK, SecretText(NEW), REPLACED).reveal()
     lines = whole.splitlines()
     with program.start(act) as process:
         assert process.stdin
@@ -269,7 +270,7 @@ def test_input_that_is_late_changes_nothing_though_nobody_reads_that(program: Ku
             pass
         process.stdout.close()
         time.sleep(2.1)
-        process.stdin.write(kubectl.stdin(MARK, SecretText(NEW), None).reveal())
+        process.stdin.write(script.stdin(MARK, SecretText(NEW), None).reveal())
         process.stdin.close()
         process.wait(30)
     assert program.secret == "{}"
@@ -281,11 +282,11 @@ def test_input_that_comes_when_nobody_waits_any_more_changes_nothing(program: Ku
     with program.start(WriteMethod.RECREATE) as process:
         assert process.stdin is not None
         time.sleep(2.1)
-        process.stdin.write(kubectl.stdin(MARK, SecretText(NEW), REPLACED).reveal())
+        process.stdin.write(script.stdin(MARK, SecretText(NEW), REPLACED).reveal())
         process.stdin.close()
         assert process.stdout is not None
-        output = kubectl.parse(process.stdout.read(), MARK)
-    assert output.has("late")
+        output = script.parse(process.stdout.read(), MARK)
+    assert output.has(Step.LATE)
     assert program.secret == "{}"
 
 
@@ -293,17 +294,17 @@ def test_words_of_warning_on_stderr_do_not_mix_with_the_secret(program: Kubectl)
     program.holds('{"note":"Error from server (NotFound): secrets \\"storage-sas\\" not found"}')
     held = program.secret
     output = program.run(WriteMethod.UPDATE)
-    assert output.text("held").strip() == held
-    assert (output.status("held"), output.status("confirm")) == (0, 0)
-    assert output.stderr("held") == "sudo: unable to resolve host"
+    assert output.text(Step.HELD).strip() == held
+    assert (output.status(Step.HELD), output.status(Step.CONFIRM)) == (0, 0)
+    assert output.stderr(Step.HELD) == "sudo: unable to resolve host"
 
 
 def test_status_of_a_failing_kubectl_stands_beside_its_words(program: Kubectl) -> None:
     program.fails(get=QUOTA)
     output = program.run(WriteMethod.CREATE, SecretText("\n"))
-    assert output.status("held") == 1
-    assert output.stderr("held") == f"sudo: unable to resolve host\n{QUOTA}"
-    assert output.text("held").strip() == ""
+    assert output.status(Step.HELD) == 1
+    assert output.stderr(Step.HELD) == f"sudo: unable to resolve host\n{QUOTA}"
+    assert output.text(Step.HELD).strip() == ""
 
 
 # A webhook's words, which may hold anything.
@@ -315,7 +316,7 @@ def test_dry_run_that_fails_changes_nothing_whatever_it_quotes(program: Kubectl,
     program.holds("{}")
     program.fails(validate=words)
     output = program.run(WriteMethod.RECREATE)
-    assert output.stderr("validate").endswith(words)
+    assert output.stderr(Step.VALIDATE).endswith(words)
     assert program.secret == "{}"
     assert not any("delete" in call for call in program.calls)
 
@@ -383,7 +384,7 @@ def test_outcome_of_a_write_is_what_kubectl_begins_its_line_with(
 ) -> None:
     program.holds("{}")
     program.fails(replace=words)
-    assert program.run(WriteMethod.UPDATE).outcome("write") is outcome
+    assert program.run(WriteMethod.UPDATE).outcome(Step.WRITE) is outcome
 
 
 def test_create_that_fails_once_is_tried_again_with_the_new_secret(program: Kubectl, shell: str) -> None:
@@ -391,7 +392,7 @@ def test_create_that_fails_once_is_tried_again_with_the_new_secret(program: Kube
     program.holds(OLD)
     program.fails(create=FAILED)
     output = program.run(WriteMethod.RECREATE)
-    assert (output.outcome("write"), output.outcome("create again")) == (Outcome.UNCLEAR, Outcome.OK)
+    assert (output.outcome(Step.WRITE), output.outcome(Step.CREATE_AGAIN)) == (Outcome.UNCLEAR, Outcome.OK)
     assert program.secret == NEW
 
 
@@ -400,16 +401,16 @@ def test_create_that_says_it_is_done_and_is_not_is_tried_again(program: Kubectl,
     program.holds(OLD)
     program.fails(create="nothing")
     output = program.run(WriteMethod.RECREATE)
-    assert output.outcome("create again") is Outcome.OK
+    assert output.outcome(Step.CREATE_AGAIN) is Outcome.OK
     assert program.secret == NEW
-    assert output.text("confirm").strip() == NEW
+    assert output.text(Step.CONFIRM).strip() == NEW
 
 
 def test_former_secret_is_put_back_where_the_new_one_is_refused(program: Kubectl) -> None:
     program.holds("{}")
     program.fails(create=f"{QUOTA}\n{QUOTA}")
     output = program.run(WriteMethod.RECREATE)
-    assert output.outcome("restore") is Outcome.OK
+    assert output.outcome(Step.RESTORE) is Outcome.OK
     assert program.secret == OLD
 
 
@@ -417,7 +418,7 @@ def test_new_secret_is_tried_again_where_there_is_nothing_to_put_back(program: K
     program.holds("{}")
     program.fails(create=f"{QUOTA}\n{QUOTA}")
     program.run(
-        WriteMethod.RECREATE, kubectl.stdin(MARK, SecretText(NEW), dataclasses.replace(REPLACED, restorable=None))
+        WriteMethod.RECREATE, script.stdin(MARK, SecretText(NEW), dataclasses.replace(REPLACED, restorable=None))
     )
     assert program.secret == NEW
 
@@ -426,8 +427,8 @@ def test_it_gives_up_in_the_end(program: Kubectl) -> None:
     program.holds("{}")
     program.fails(create="\n".join([FAILED] * 9), confirm=FAILED)
     output = program.run(WriteMethod.RECREATE)
-    assert output.has("given up")
-    assert output.status("confirm") == 1
+    assert output.has(Step.GIVEN_UP)
+    assert output.status(Step.CONFIRM) == 1
 
 
 @pytest.mark.parametrize("words", [FAILED, f"done {FAILED}"])
@@ -436,9 +437,9 @@ def test_delete_that_fails_once_is_settled_and_the_new_secret_created(program: K
     missing = 'Error from server (NotFound): secrets "storage-sas" not found'
     program.fails(delete=f"{words}\n{missing}" if words.startswith("done") else words)
     output = program.run(WriteMethod.RECREATE)
-    assert output.outcome("delete") is Outcome.UNCLEAR
-    assert output.outcome("delete again") in (Outcome.OK, Outcome.MISSING)
-    assert output.outcome("create again") is Outcome.OK
+    assert output.outcome(Step.DELETE) is Outcome.UNCLEAR
+    assert output.outcome(Step.DELETE_AGAIN) in (Outcome.OK, Outcome.MISSING)
+    assert output.outcome(Step.CREATE_AGAIN) is Outcome.OK
     assert program.secret == NEW
 
 
@@ -447,7 +448,7 @@ def test_delete_that_stays_unclear_is_made_to_fail_by_another_version(program: K
     program.holds("{}")
     program.fails(delete=f"{FAILED}\n{FAILED}")
     output = program.run(WriteMethod.RECREATE)
-    assert output.has("protected")
+    assert output.has(Step.PROTECTED)
     assert program.secret == REVERSIONED
 
 
@@ -455,7 +456,7 @@ def test_delete_that_cannot_be_made_to_fail_is_reported_as_unclear(program: Kube
     program.holds("{}")
     program.fails(delete=f"{FAILED}\n{FAILED}", replace=f"{QUOTA}\n{QUOTA}")
     output = program.run(WriteMethod.RECREATE)
-    assert output.has("delete unclear")
+    assert output.has(Step.DELETE_UNCLEAR)
     assert program.secret == "{}"
 
 
@@ -477,9 +478,9 @@ def test_each_kubectl_has_its_limit_from_its_own_input_on(program: Kubectl) -> N
     program.holds("{}")
     program.fails(get="slow", validate="slow", delete="slow", create="slow", confirm="slow")
     output = program.run(WriteMethod.RECREATE)
-    assert output.outcome("write") is Outcome.OK
+    assert output.outcome(Step.WRITE) is Outcome.OK
     assert program.secret == NEW
-    assert output.text("confirm").strip() == NEW
+    assert output.text(Step.CONFIRM).strip() == NEW
 
 
 @pytest.mark.parametrize("step", ["get", "validate", "delete", "create", "confirm"])
@@ -493,10 +494,10 @@ def test_kubectl_that_nobody_can_end_is_not_waited_for(program: Kubectl, step: s
     assert time.monotonic() - began < 15
     if step in ("delete", "create", "confirm"):
         assert program.secret == NEW
-        assert output.text("confirm").strip() == NEW
+        assert output.text(Step.CONFIRM).strip() == NEW
     if step == "delete":
-        assert output.text("delete status").strip() == "unclear none"
-        assert output.stderr("delete") == "kubectl did not end within 1 s"
+        assert output.steps["delete status"].strip() == "unclear none"
+        assert output.stderr(Step.DELETE) == "kubectl did not end within 1 s"
 
 
 @pytest.mark.parametrize("moment", ["get", "delete", "create"])
@@ -505,7 +506,7 @@ def test_shell_that_is_killed_leaves_no_file_behind(program: Kubectl, moment: st
     program.fails(**{moment: "hang"})
     with program.start(WriteMethod.RECREATE) as process:
         assert process.stdin is not None
-        process.stdin.write(kubectl.stdin(MARK, SecretText(NEW), REPLACED).reveal())
+        process.stdin.write(script.stdin(MARK, SecretText(NEW), REPLACED).reveal())
         process.stdin.close()
         until = time.monotonic() + 20
         while not any(moment in call for call in program.calls) and time.monotonic() < until:
@@ -528,7 +529,7 @@ def test_shell_that_is_killed_as_it_starts_leaves_no_process_behind(program: Kub
 def test_temporary_folder_that_is_full_is_made_up_for_in_memory(program: Kubectl) -> None:
     program.holds("{}")
     output = program.run(WriteMethod.UPDATE, TMPDIR=str(program.directory / "nowhere"))
-    assert output.outcome("write") is Outcome.OK
+    assert output.outcome(Step.WRITE) is Outcome.OK
 
 
 def test_no_room_for_pipes_is_said_in_a_step_of_its_own(program: Kubectl) -> None:
@@ -536,8 +537,8 @@ def test_no_room_for_pipes_is_said_in_a_step_of_its_own(program: Kubectl) -> Non
     full.write_text('#!/bin/sh\necho "mktemp: failed to create directory: No space left on device" >&2\nexit 1\n')
     full.chmod(0o700)
     output = program.run(WriteMethod.UPDATE, PATH=f"{program.directory}:{os.environ['PATH']}")
-    assert "No space left on device" in output.text("no pipes")
-    assert not output.has("ready")
+    assert "No space left on device" in output.text(Step.NO_PIPES)
+    assert not output.has(Step.READY)
 
 
 def test_timeout_of_another_syntax_is_done_without(program: Kubectl) -> None:
@@ -546,7 +547,7 @@ def test_timeout_of_another_syntax_is_done_without(program: Kubectl) -> None:
     old.chmod(0o700)
     program.holds("{}")
     output = program.run(WriteMethod.RECREATE, PATH=f"{program.directory}:{os.environ['PATH']}")
-    assert output.outcome("write") is Outcome.OK
+    assert output.outcome(Step.WRITE) is Outcome.OK
     assert program.secret == NEW
 
 
@@ -555,7 +556,7 @@ LARGE = SecretText('{"new":"' + "x" * 1_500_000 + '"}')
 
 def test_large_manifest_arrives_whole(program: Kubectl) -> None:
     program.holds("{}")
-    program.run(WriteMethod.RECREATE, kubectl.stdin(MARK, LARGE, REPLACED))
+    program.run(WriteMethod.RECREATE, script.stdin(MARK, LARGE, REPLACED))
     assert program.secret == LARGE.reveal()
 
 
@@ -563,6 +564,6 @@ def test_large_manifest_for_a_kubectl_that_does_not_read_blocks_nothing(program:
     (program.directory / "kubectl").write_text("#!/bin/sh\nexec sleep 40\n")
     program.limit = 1
     began = time.monotonic()
-    output = program.run(WriteMethod.UPDATE, kubectl.stdin(MARK, LARGE, None))
-    assert output.outcome("write") is Outcome.UNCLEAR
+    output = program.run(WriteMethod.UPDATE, script.stdin(MARK, LARGE, None))
+    assert output.outcome(Step.WRITE) is Outcome.UNCLEAR
     assert time.monotonic() - began < 30

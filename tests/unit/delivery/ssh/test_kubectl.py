@@ -1,11 +1,7 @@
 import dataclasses
-import time
-
-import pytest
 
 from rotator.delivery.ssh import kubectl
-from rotator.redaction import SecretText
-from tests.fakes.examples import CLUSTER, TARGET, TOKEN
+from tests.fakes.examples import CLUSTER, TARGET
 
 MARK = "rotator-0123456789abcdef"
 
@@ -32,66 +28,9 @@ def test_only_the_secret_itself_counts_as_there() -> None:
     assert not kubectl.already_exists('Error from server (AlreadyExists): namespaces "shop" already exists\n')
 
 
-def test_answer_is_split_into_its_steps() -> None:
-    answer = kubectl.parse(
-        f"motd\n{MARK} held\nline 1\nline 2\n{MARK} ready\n{MARK} done\n{MARK} confirm\n{{}}\n", MARK
-    )
-    assert answer.steps == {"": "motd\n", "held": "line 1\nline 2\n", "ready": "", "done": "", "confirm": "{}\n"}
-    assert answer.has("done")
-    assert not answer.has("refused")
-
-
-def test_mark_of_another_run_is_no_step() -> None:
-    assert kubectl.parse("rotator-ffff done\n", MARK).steps == {"": "rotator-ffff done\n"}
-
-
-def test_answer_shows_none_of_what_was_read() -> None:
-    assert TOKEN not in repr(kubectl.parse(f"{MARK} held\n{TOKEN}\n", MARK))
-
-
-def test_stdin_is_manifests_preconditions_and_the_mark() -> None:
-    former = kubectl.ReplacedSecret({"uid": "u-1", "resourceVersion": "41"}, SecretText("{kept}"), SecretText("{old}"))
-    options = '{"kind":"DeleteOptions","apiVersion":"v1","preconditions":{"uid":"u-1","resourceVersion":"41"}}'
-    sent = kubectl.stdin(MARK, SecretText("{new}"), former)
-    assert sent.reveal() == f"{{new}}\n{{old}}\n{{kept}}\n{options}\nuid=u-1&resourceVersion=41\n{MARK}\n"
-    assert str(sent) == "[secret]"
-
-
-def test_what_there_is_not_stands_on_stdin_as_a_line_all_the_same() -> None:
-    assert kubectl.stdin(MARK, SecretText("{new}"), None).reveal() == f"{{new}}\n-\n-\n-\n-\n{MARK}\n"
-    former = kubectl.ReplacedSecret({"uid": "u-1", "resourceVersion": "41"}, SecretText("{kept}"), None)
-    assert kubectl.stdin(MARK, SecretText("{new}"), former).reveal().split("\n")[1] == "-"
-
-
-def test_statuses_are_read_from_their_own_lines_only() -> None:
-    printed = f"{MARK} held\n1\n{MARK} held status\n0\n{MARK} held stderr\nError (NotFound)\n"
-    printed += (
-        f"{MARK} write status\nrefused 1\n{MARK} delete status\nunclear none\n{MARK} create again status\nodd 77777\n"
-    )
-    answer = kubectl.parse(printed, MARK)
-    assert (answer.status("held"), answer.stderr("held")) == (0, "Error (NotFound)")
-    assert (answer.status("write"), answer.outcome("write")) == (1, kubectl.Outcome.REFUSED)
-    assert (answer.status("delete"), answer.outcome("delete")) == (None, kubectl.Outcome.UNCLEAR)
-    assert (answer.status("create again"), answer.outcome("create again")) == (None, None)
-    assert (answer.status("validate"), answer.outcome("validate")) == (None, None)
-
-
 def test_observation_names_the_target_and_bounds_the_request() -> None:
     k3s = dataclasses.replace(CLUSTER, kubectl=("sudo", "/opt/my tools/k3s", "kubectl"))
     command = kubectl.get_command(dataclasses.replace(TARGET, cluster=k3s, namespace="shop"))
     assert command.endswith(
         "sudo '/opt/my tools/k3s' kubectl --request-timeout=15s get --raw /api/v1/namespaces/shop/secrets/storage-sas"
     )
-
-
-def test_line_ends_of_unicode_within_the_json_do_not_break_it() -> None:
-    steps = kubectl.parse('m held\n{"note": "caf\u0085e \u2028"}\nm ready\n', "m").steps
-    assert steps == {"held": '{"note": "caf\u0085e \u2028"}\n', "ready": ""}
-
-
-@pytest.mark.parametrize("line", ["", "x", "rotator-ffff step"])
-def test_an_answer_of_very_many_lines_is_split_in_linear_time(line: str) -> None:
-    began = time.monotonic()
-    answer = kubectl.parse(f"{line}\n" * 1_000_000, MARK)
-    assert time.monotonic() - began < 10
-    assert answer.steps == {"": f"{line}\n" * 1_000_000}

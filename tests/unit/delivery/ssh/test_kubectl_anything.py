@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rotator import errors
 from rotator.checks import kubectl_probe
-from rotator.delivery.ssh import kubectl, kubectl_errors, remote_output
+from rotator.delivery.ssh import kubectl, kubectl_errors, remote_output, script
 from tests.fakes.examples import TARGET
 
 MARK = "rotator-0123456789abcdef"
@@ -97,7 +97,7 @@ def test_no_value_comes_through_a_refusal(before: str, value: str, after: str) -
 @anything
 @given(WORDS)
 def test_any_output_is_split_into_steps_without_loss(words: str) -> None:
-    steps = kubectl.parse(words, MARK).steps
+    steps = script.parse(words, MARK).steps
     if f"{MARK} " not in words:
         assert steps == {"": words.removesuffix("\n") + "\n"}
     assert sum(map(len, steps.values())) <= len(words) + 1

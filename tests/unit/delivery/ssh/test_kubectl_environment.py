@@ -11,7 +11,7 @@ import pytest
 
 from rotator.checks import kubectl_probe
 from rotator.delivery.interface import WriteMethod
-from rotator.delivery.ssh import kubectl
+from rotator.delivery.ssh import kubectl, script
 from rotator.plan.plan import Target
 from tests.fakes.examples import CLUSTER, TARGET
 
@@ -23,9 +23,9 @@ COMMANDS: dict[str, Callable[[Target], str]] = {
     "namespace": kubectl_probe.namespace,
     "can-i": lambda target: kubectl_probe.can_i(target, "get"),
     "dry run": lambda target: kubectl_probe.dry_run(target, "create")[0],
-    "create": lambda target: kubectl.write_command(target, WriteMethod.CREATE, "rotator-0123456789abcdef"),
-    "update": lambda target: kubectl.write_command(target, WriteMethod.UPDATE, "rotator-0123456789abcdef"),
-    "recreate": lambda target: kubectl.write_command(target, WriteMethod.RECREATE, "rotator-0123456789abcdef"),
+    "create": lambda target: script.command(target, WriteMethod.CREATE, "rotator-0123456789abcdef"),
+    "update": lambda target: script.command(target, WriteMethod.UPDATE, "rotator-0123456789abcdef"),
+    "recreate": lambda target: script.command(target, WriteMethod.RECREATE, "rotator-0123456789abcdef"),
 }
 
 

@@ -10,8 +10,8 @@ import paramiko
 import pytest
 
 from rotator.delivery.errors import CommandError, OutputUnboundedError
-from rotator.delivery.interface import Result
 from rotator.delivery.ssh import session
+from rotator.delivery.ssh.shell import Result
 from tests.fakes.examples import CLUSTER
 
 WORDS = "all that it said\n"

@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from rotator.delivery.errors import CommandError, CommandKilledError, ConnectionLostError, SshError, TimedOutError
-from rotator.delivery.interface import Result
 from rotator.delivery.ssh.session_queue import QueuedShell
+from rotator.delivery.ssh.shell import Result
 from rotator.redaction import SecretText
 
 SECONDS = 60.0

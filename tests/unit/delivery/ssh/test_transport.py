@@ -51,7 +51,7 @@ def failure(server: Raw, pinned: str = pin(host_key()), timeouts: Timeouts = SHO
     key = SecretText(KEY_PAIR.private_text)
     with (
         pytest.raises(SshError) as caught,
-        SshConnector(timeouts, sleep=lambda _: None).connect(cluster(server.port, pinned), key, None),
+        SshConnector(timeouts, sleep=lambda _: None).open_shell(cluster(server.port, pinned), key, None),
     ):
         pass
     return caught.value
@@ -134,7 +134,7 @@ def test_a_packet_too_long_after_the_key_exchange_is_not_read_either() -> None:
         key = SecretText(KEY_PAIR.private_text)
         with (
             pytest.raises(SshError),
-            SshConnector(SHORT).connect(cluster(server.port, pin(host_key())), key, None) as shell,
+            SshConnector(SHORT).open_shell(cluster(server.port, pin(host_key())), key, None) as shell,
         ):
             shell.start("true", seconds=5.0).finish()
     assert flood.sent < BUFFERS
@@ -267,7 +267,7 @@ def rekeying(change: Callable[[paramiko.Transport], Any]) -> Any:
 
 def command(server: Raw, pinned: str) -> int:
     key = SecretText(KEY_PAIR.private_text)
-    with SshConnector(SHORT).connect(cluster(server.port, pinned), key, None) as shell:
+    with SshConnector(SHORT).open_shell(cluster(server.port, pinned), key, None) as shell:
         return shell.start("true", seconds=10.0).finish().status
 
 

@@ -60,7 +60,7 @@ def test_vault_without_a_date_tells_its_time_by_what_it_mints() -> None:
 def test_short_lived_sas_allow_less() -> None:
     world = World().settled()
     short = dataclasses.replace(DEFINITION, validity=8 * MINUTES)
-    world.plan = dataclasses.replace(world.plan, definition=short)
+    world.plan = dataclasses.replace(world.plan, grant=short)
     world.ahead = 3 * MINUTES
     with pytest.raises(errors.ClockSkewError):
         world.run_operation(Operation.REGENERATE, forced=True)

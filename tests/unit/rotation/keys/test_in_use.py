@@ -8,7 +8,7 @@ import pytest
 
 from rotator import sas
 from rotator.azure.account_keys import AccountKey, AccountKeys
-from rotator.azure.managed_storage import StoredDefinition
+from rotator.azure.managed_account import StoredDefinition
 from rotator.delivery.manifest import LiveSecret
 from rotator.issuers.account_state import AccountState
 from rotator.redaction import SecretText
@@ -176,7 +176,7 @@ def test_key_of_unknown_age_was_active_before_the_other_was_made() -> None:
 def test_longest_life_counts_that_the_definition_gives_or_gave(wanted: int, stored: int | None, hours: int) -> None:
     definition = dataclasses.replace(DEFINITION, validity=datetime.timedelta(hours=wanted))
     validity = None if stored is None else datetime.timedelta(hours=stored)
-    found = in_use.elsewhere("key1", account_state(second=NOW, validity=validity), plan(definition=definition), NOW)
+    found = in_use.elsewhere("key1", account_state(second=NOW, validity=validity), plan(grant=definition), NOW)
     assert found is not None
     assert found.until == NOW + datetime.timedelta(hours=hours, minutes=5)
 

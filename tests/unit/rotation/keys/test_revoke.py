@@ -12,7 +12,7 @@ from rotator.azure.errors import StillAcceptedError, VaultForbiddenError
 from rotator.delivery import manifest
 from rotator.delivery.errors import UnreachableError
 from rotator.redaction import SecretText
-from rotator.reporting.report import Failed, KeyReport, Rotated
+from rotator.reporting.report import Failed, KeyOutcome, KeyReport, Rotated
 from rotator.rotation import state
 from rotator.rotation.state import Operation
 from rotator.sas import Sas
@@ -61,7 +61,7 @@ def test_nothing_that_was_issued_before_works_and_every_target_does() -> None:
     assert world.signers() == ["key2", "key2"]
     assert key_of(found) == KeyReport(
         operation="revoke",
-        outcome="done",
+        outcome=KeyOutcome.DONE,
         reason="asked for",
         active_key="key1",
         regenerated=("key2", "key1"),

@@ -9,7 +9,7 @@ import pytest
 
 from rotator.azure.errors import StorageRefusedError
 from rotator.delivery.errors import UnreachableError
-from rotator.reporting.report import Failed, KeyReport, Report, Rotated
+from rotator.reporting.report import Failed, KeyOutcome, KeyReport, Report, Rotated
 from rotator.rotation import state
 from rotator.rotation.state import Operation
 from tests.fakes.examples import DEFINITION, TARGET
@@ -48,7 +48,7 @@ def test_other_key_is_regenerated_and_every_target_gets_a_sas_of_it_in_this_orde
     ]
     assert world.account.regenerated == ["key2"]
     assert world.signers() == ["key2", "key2"]
-    assert key_of(found) == KeyReport("regenerate", "done", "asked for", "key2", ("key2",))
+    assert key_of(found) == KeyReport("regenerate", KeyOutcome.DONE, "asked for", "key2", ("key2",))
     assert found.counts() == "2 rotated, regenerate done"
     assert not found.failed
 

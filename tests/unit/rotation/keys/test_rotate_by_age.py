@@ -17,7 +17,7 @@ from rotator.azure.errors import (
 )
 from rotator.delivery.errors import UnreachableError
 from rotator.plan.plan import Target
-from rotator.reporting.report import KeyReport, Report, Rotated
+from rotator.reporting.report import KeyOutcome, KeyReport, Report, Rotated
 from rotator.rotation import state
 from tests.fakes.examples import TARGET, plan
 from tests.fakes.world import FAR, World
@@ -40,7 +40,7 @@ def test_timer_has_an_aged_key_replaced() -> None:
     world = aged(TARGET, FAR)
     found = world.timer()
     assert key_of(found) == KeyReport(
-        "regenerate", "done", "key1 was made at 2026-01-01T00:00:00Z, more than P90D ago", "key2", ("key2",)
+        "regenerate", KeyOutcome.DONE, "key1 was made at 2026-01-01T00:00:00Z, more than P90D ago", "key2", ("key2",)
     )
     assert (world.account.regenerated, world.signers()) == (["key2"], ["key2", "key2"])
 

@@ -3,15 +3,17 @@ import datetime
 import pytest
 
 from rotator import errors, sas
+from rotator.issuers import sas_check
+from rotator.plan.account import Grant
 from rotator.redaction import SecretText
 from tests.fakes.examples import DEFINITION, NOW, token
 
-HTTP_TOO = sas.SasDefinition("blobrwu4hours", "b", "sco", "rwu", "https,http", datetime.timedelta(hours=4))
-SHORT = sas.SasDefinition("short", "b", "sco", "rwu", "https", datetime.timedelta(minutes=8))
+HTTP_TOO = Grant(protocol="https,http")
+SHORT = Grant(name="short", validity=datetime.timedelta(minutes=8))
 
 
-def check(text: str, definition: sas.SasDefinition = DEFINITION) -> None:
-    sas.check(sas.parse(SecretText(text)), definition, NOW)
+def check(text: str, definition: Grant = DEFINITION) -> None:
+    sas_check.check(sas.parse(SecretText(text)), definition, NOW)
 
 
 @pytest.mark.parametrize(

@@ -6,17 +6,18 @@ import secrets
 
 from rotator import errors
 from rotator.checks import clock, kubectl_probe
+from rotator.checks.context import VerifiedHost
 from rotator.checks.findings import Level, Reporter
-from rotator.checks.runner import AlreadyReportedError, Check, Results
+from rotator.checks.interface import AlreadyReportedError, ClusterCheck, Results
 from rotator.checks.vault_permissions import PassphraseRead, PrivateKeyRead
+from rotator.delivery import remedies
 from rotator.delivery.errors import AuthenticationRejectedError, PrivateKeyError, SecondFactorError
-from rotator.delivery.interface import Result, Shell
-from rotator.delivery.ssh import kubectl, outcomes, private_key, remote_output
-from rotator.delivery.ssh.connection import VerifiedConnection
+from rotator.delivery.ssh import login_secrets, private_key, remote_output, script, write_results
+from rotator.delivery.ssh.script import Step
 from rotator.delivery.ssh.session_queue import QueuedShell
-from rotator.plan import host_keys
+from rotator.delivery.ssh.shell import Result, Shell
 from rotator.plan.host_keys import HostKey
-from rotator.plan.plan import Plan
+from rotator.plan.plan import Cluster
 from rotator.redaction import SecretText
 
 _SECONDS = 45.0  # for one command on the master
@@ -27,18 +28,18 @@ def run_remotely(results: Results, command: str, stdin: SecretText | None = None
     return results.of(LoggedIn).start(command, seconds=_SECONDS).finish(stdin)
 
 
-def _passphrase(plan: Plan, results: Results) -> SecretText | None:
-    return results.of(PassphraseRead) if PassphraseRead.applies(plan) else None
+def _passphrase(cluster: Cluster, results: Results) -> SecretText | None:
+    return results.of(PassphraseRead) if cluster.passphrase_secret else None
 
 
-class PrivateKeyValid(Check[str]):
+class PrivateKeyValid(ClusterCheck[str]):
     """The SSH key is one, and its passphrase opens it; the result is its line for authorized_keys."""
 
     name = "SSH key"
 
     def run(self, results: Results, report: Reporter) -> str:
         """Read the key, and derive its public half."""
-        line = private_key.public_line(results.of(PrivateKeyRead), _passphrase(self.plan, results))
+        line = private_key.public_line(results.of(PrivateKeyRead), _passphrase(self.cluster, results))
         report(Level.OK, f"well-formed: {line.rpartition(' ')[0]}")
         return line
 
@@ -49,11 +50,12 @@ class PrivateKeyValid(Check[str]):
         if fault == "needless":
             return ""
         if fault == "missing":
-            return commands.setting("KUBERNETES_SSH_PASSPHRASE_SECRET", "privatekey-passphrase")
-        return commands.upload(commands.passphrase if fault == "wrong" else commands.private_key)
+            return commands.setting(self.cluster.setting("passphrase_secret"), "privatekey-passphrase")
+        passphrase = login_secrets.passphrase(self.cluster) if fault == "wrong" else None
+        return commands.upload(passphrase or login_secrets.private_key(self.cluster))
 
 
-class MasterReachable(Check[tuple[tuple[HostKey, ...], VerifiedConnection | None]]):
+class MasterReachable(ClusterCheck[tuple[tuple[HostKey, ...], VerifiedHost | None]]):
     """The master talks SSH.
 
     The result is the host keys that it showed and, where one is pinned, the connection on which it did.
@@ -61,9 +63,9 @@ class MasterReachable(Check[tuple[tuple[HostKey, ...], VerifiedConnection | None
 
     name = "master"
 
-    def run(self, _results: Results, report: Reporter) -> tuple[tuple[HostKey, ...], VerifiedConnection | None]:
+    def run(self, _results: Results, report: Reporter) -> tuple[tuple[HostKey, ...], VerifiedHost | None]:
         """Read the host's keys; no login is attempted."""
-        cluster = self.target.cluster
+        cluster = self.cluster
         shown, verified = self.context.connector.verify_host(cluster)
         if verified is not None:
             self.context.stack.callback(verified.close)
@@ -71,35 +73,35 @@ class MasterReachable(Check[tuple[tuple[HostKey, ...], VerifiedConnection | None
         return shown, verified
 
 
-class HostKeyPinned(Check[VerifiedConnection]):
+class HostKeyPinned(ClusterCheck[VerifiedHost]):
     """The master shows a host key that is pinned; the result is the connection on which it does."""
 
     name = "host key"
 
-    def run(self, results: Results, report: Reporter) -> VerifiedConnection:
+    def run(self, results: Results, report: Reporter) -> VerifiedHost:
         """Report what is pinned, and which keys the host offers where none of them is."""
         shown, verified = results.of(MasterReachable)
-        pinned = ", ".join(map(str, self.target.cluster.pins))
+        pinned = ", ".join(map(str, self.cluster.fingerprints))
         if verified is None:
             offered = "; ".join(map(str, shown))
             text = f"pinned is {pinned}, but the host offers {offered}. None of these is trusted"
-            report(Level.FAILURE, text, host_keys.REPLACED)
+            report(Level.FAILURE, text, remedies.host_replaced(self.cluster))
             raise AlreadyReportedError
         report(Level.OK, f"the host shows the pinned {pinned}")
         return verified
 
 
-class LoggedIn(Check[Shell]):
+class LoggedIn(ClusterCheck[Shell]):
     """The master accepts the SSH key; the result is a connection that runs commands."""
 
     name = "login"
 
     def run(self, results: Results, report: Reporter) -> Shell:
         """Log in on the connection whose host key is verified."""
-        verified, cluster = results.of(HostKeyPinned), self.target.cluster
+        verified, cluster = results.of(HostKeyPinned), self.cluster
         key, line = results.of(PrivateKeyRead), results.of(PrivateKeyValid)
         try:
-            shell = self.context.stack.enter_context(verified.login(key, _passphrase(self.plan, results)))
+            shell = self.context.stack.enter_context(verified.login(key, _passphrase(self.cluster, results)))
         except SecondFactorError:
             raise  # its own remedy: the key is right
         except AuthenticationRejectedError as error:
@@ -110,7 +112,7 @@ class LoggedIn(Check[Shell]):
         return QueuedShell(shell)
 
 
-class ScriptRunnable(Check[None]):
+class ScriptRunnable(ClusterCheck[None]):
     """The login shell runs a delivery's own script: one that understands a line may not understand a script."""
 
     name = "remote shell"
@@ -118,26 +120,26 @@ class ScriptRunnable(Check[None]):
     def run(self, results: Results, report: Reporter) -> None:
         """Run the script with `false` for kubectl and without a manifest, so that it changes nothing."""
         mark = f"rotator-{secrets.token_hex(8)}"
-        result = run_remotely(results, kubectl_probe.delivery_script(self.target, mark))
-        answer = kubectl.parse(result.stdout, mark)
-        if answer.has(kubectl.READY):
+        result = run_remotely(results, kubectl_probe.delivery_script(self.any_target, mark))
+        answer = script.parse(result.stdout, mark)
+        if answer.has(Step.READY):
             report(Level.OK, "a delivery's script runs, with mktemp and mkfifo")
             return
-        if outcomes.lacks_requirement(answer):
-            error = outcomes.start_error(answer, result.status, result.stderr, self.target)
+        if write_results.lacks_requirement(answer):
+            error = write_results.start_error(answer, result.status, result.stderr, self.any_target)
             report(Level.FAILURE, str(error), error.remedy)
             return  # later checks do without what is missing
         self._report_shell(result, report)
         raise AlreadyReportedError
 
     def _report_shell(self, result: Result, report: Reporter) -> None:
-        cluster = self.target.cluster
+        cluster = self.cluster
         output = remote_output.quote(f"{result.stderr}\n{result.stdout}") or f"status {result.status} and no output"
         text = f"the login shell of {cluster} does not run a delivery's script: {output}"
         report(Level.FAILURE, text, kubectl_probe.LOGIN_SHELL_REMEDY, f"sudo usermod --shell /bin/sh {cluster.user}")
 
 
-class MasterClockRight(Check[None]):
+class MasterClockRight(ClusterCheck[None]):
     """The master's clock agrees with ours. No rotation depends on it, but consumers there may judge a SAS by it."""
 
     name = "master clock"
@@ -153,4 +155,4 @@ class MasterClockRight(Check[None]):
         else:
             theirs = None
         off = clock.ahead(theirs, before, self.context.clock())
-        clock.compare(f"the master {self.target.cluster.host}", off, report)
+        clock.compare(f"the master {self.cluster.host}", off, report)

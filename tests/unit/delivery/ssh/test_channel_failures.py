@@ -5,7 +5,6 @@ import dataclasses
 import pytest
 
 from rotator import errors
-from rotator.delivery import deliver as delivery
 from rotator.delivery import interface, manifest
 from rotator.delivery.errors import (
     ApiServerDownError,
@@ -20,7 +19,9 @@ from rotator.delivery.errors import (
     QuotaExceededError,
 )
 from rotator.delivery.manifest import Document
+from rotator.delivery.ssh import shell
 from rotator.plan.plan import Strategy, Target
+from tests.fakes import through
 from tests.fakes.examples import DIGEST, TARGET, TOKEN, delivered, document, order, token
 from tests.fakes.master import FAILED, NOT_FOUND, Master, changed
 
@@ -32,7 +33,7 @@ DOWN = "The connection to the server 10.0.0.4:6443 was refused - did you specify
 
 
 def deliver(master: Master, target: Target = TARGET) -> interface.Delivery:
-    return delivery.deliver(master, target, delivery.observe(master, target), order(NEW_TOKEN))
+    return through.write(master, target, through.read(master, target), order(NEW_TOKEN))
 
 
 def failure(master: Master, target: Target = TARGET) -> errors.RotatorError:
@@ -187,7 +188,7 @@ def test_create_that_was_carried_out_though_kubectl_saw_it_fail_is_a_delivery() 
     master = Master()
     master.refuse = {"create": "Unable to connect to the server: unexpected EOF\n"}
     master.meddle["after"].append(lambda: master.put("storage-sas", manifest.compose(TARGET, None, order())))
-    done = delivery.deliver(master, TARGET, None, order())
+    done = through.write(master, TARGET, None, order())
     assert done.warnings == ("kubectl needed a second try: Unable to connect to the server: unexpected EOF",)
 
 
@@ -264,15 +265,15 @@ def test_kubectl_that_is_missing_is_reported_at_the_first_look() -> None:
     master = Master()
     master.refuse = {"get": "sh: 1: kubectl: not found\n"}
     with pytest.raises(KubectlMissingError, match="nothing was changed"):
-        delivery.observe(master, TARGET)
+        through.read(master, TARGET)
 
 
 def test_api_server_that_goes_away_after_the_first_look_changes_nothing() -> None:
     master = Master(held=delivered())
-    held = delivery.observe(master, TARGET)
+    held = through.read(master, TARGET)
     master.refuse = {"get": DOWN}
     with pytest.raises(ApiServerDownError, match="nothing was changed"):
-        delivery.deliver(master, TARGET, held, order(NEW_TOKEN))
+        through.write(master, TARGET, held, order(NEW_TOKEN))
     assert master.received == [None]
     assert master.value() == TOKEN
 
@@ -280,14 +281,14 @@ def test_api_server_that_goes_away_after_the_first_look_changes_nothing() -> Non
 def test_secret_of_another_owner_is_refused_at_the_first_look() -> None:
     master = Master(held=document({"password": "hunter2"}))
     with pytest.raises(NotOursError):
-        delivery.observe(master, TARGET)
+        through.read(master, TARGET)
 
 
 def test_broken_connection_is_reported_as_it_is() -> None:
     master = Master()
     master.broken = ConnectionLostError("the connection broke")
     with pytest.raises(ConnectionLostError):
-        delivery.observe(master, TARGET)
+        through.read(master, TARGET)
 
 
 # The base64 of a value that stands in no Secret of another test: a living one would mask it here too.
@@ -300,11 +301,11 @@ def test_secret_that_cannot_be_read_is_not_quoted_in_the_error(before: str, afte
     master = Master()
     master.prints = f'{before}{{"kind":"Secret","data":{{"password":"{UNSEEN}"}}{after}\n'
     with pytest.raises(errors.RotatorError) as caught:
-        delivery.deliver(master, TARGET, None, order(NEW_TOKEN))
+        through.write(master, TARGET, None, order(NEW_TOKEN))
     assert UNSEEN not in str(caught.value)
 
 
 @pytest.mark.parametrize("held", [None, delivered()])
 def test_results_of_remote_commands_show_nothing_that_was_printed(held: Document | None) -> None:
-    assert repr(interface.Result(0, f"stdout {TOKEN}", f"stderr {TOKEN}")) == "Result(status=0)"
+    assert repr(shell.Result(0, f"stdout {TOKEN}", f"stderr {TOKEN}")) == "Result(status=0)"
     assert TOKEN not in repr(deliver(Master(held=held)))

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rotator import errors
-from rotator.commands import error_output, options
+from rotator.commands import error_handling, options
 from rotator.commands.options import OutputOptions
 from rotator.delivery.errors import UnreachableError
 from rotator.redaction import SecretText
@@ -40,7 +40,7 @@ def run(act: Callable[[], object], *arguments: str) -> Result:
     @click.option("--name", default="")
     @options.output_options
     def command(*, name: str, output: OutputOptions) -> None:
-        with error_output.report_errors(output):
+        with error_handling.report_errors(output):
             act()
         click.echo(f"{name}{output}")
 

@@ -4,13 +4,14 @@ import pytest
 
 from rotator.delivery.errors import CommandFailedError
 from rotator.delivery.interface import WriteMethod
-from rotator.delivery.ssh import kubectl, outcomes
+from rotator.delivery.ssh import write_results
+from rotator.delivery.ssh.script import ScriptOutput
 from tests.fakes.examples import TARGET
 
 
 def test_second_try_after_a_write_that_was_none_is_a_warning() -> None:
     steps = {"write status": "ok 0\n", "create again status": "ok 0\n"}
-    (warning,) = outcomes.warnings(kubectl.ScriptOutput(steps), TARGET, None)
+    (warning,) = write_results.warnings(ScriptOutput(steps), TARGET, None)
     assert warning == "kubectl needed a second try: what it had written was not there"
 
 
@@ -30,16 +31,16 @@ def test_second_try_after_a_write_that_was_none_is_a_warning() -> None:
 def test_conflict_is_a_change_by_others_unless_it_is_of_our_own_making(
     method: WriteMethod, steps: dict[str, str], changed: bool
 ) -> None:
-    assert outcomes.changed_by_others(kubectl.ScriptOutput(steps), method) is changed
+    assert write_results.changed_by_others(ScriptOutput(steps), method) is changed
 
 
 @pytest.mark.parametrize(
     ("step", "text"), [("no pipes", "no named pipe can be made on"), ("no printf", "has no built-in printf")]
 )
 def test_what_the_master_lacks_is_named_and_nothing_was_changed(step: str, text: str) -> None:
-    output = kubectl.ScriptOutput({step: "mktemp: No space left on device\n"})
-    assert outcomes.lacks_requirement(output)
-    error = outcomes.start_error(output, 70, "", TARGET)
+    output = ScriptOutput({step: "mktemp: No space left on device\n"})
+    assert write_results.lacks_requirement(output)
+    error = write_results.start_error(output, 70, "", TARGET)
     assert isinstance(error, CommandFailedError)
     assert text in str(error)
     assert str(error).endswith("; nothing was changed")
@@ -53,5 +54,5 @@ def test_secret_that_cannot_be_read_back_is_not_known() -> None:
         {},
         {"confirm": "\n", "confirm status": "1\n", "confirm stderr": missing},
     ]
-    found = [outcomes.read_back(kubectl.ScriptOutput(each)) for each in outputs]
+    found = [write_results.read_back(ScriptOutput(each)) for each in outputs]
     assert [(each.secret, each.known) for each in found] == [(None, False), (None, False), (None, False), (None, True)]

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from rotator.delivery import deliver as delivery
 from rotator.delivery import interface
 from rotator.delivery.errors import ConflictError, DeliveryError, NotOursError
 from rotator.delivery.interface import WriteMethod
 from rotator.delivery.manifest import Document
 from rotator.plan.plan import Strategy, Target
+from tests.fakes import through
 from tests.fakes.examples import DIGEST, NOW, STORED, TARGET, TOKEN, delivered, document, order, token
 from tests.fakes.master import EXISTS, Master, changed
 
@@ -20,15 +20,15 @@ NEW_TOKEN = token(sig="bmV3IHNpZ25hdHVyZSwgdGhpcnR5LXR3byBieXRlcw==")
 
 def deliver(master: Master, target: Target = TARGET) -> interface.Delivery:
     """Observe and deliver as a run does."""
-    return delivery.deliver(master, target, delivery.observe(master, target), order(NEW_TOKEN))
+    return through.write(master, target, through.read(master, target), order(NEW_TOKEN))
 
 
 def test_missing_secret_is_observed_as_none() -> None:
-    assert delivery.observe(Master(), TARGET) is None
+    assert through.read(Master(), TARGET) is None
 
 
 def test_secret_is_observed_with_its_digests() -> None:
-    held = delivery.observe(Master(held=delivered()), TARGET)
+    held = through.read(Master(held=delivered()), TARGET)
     assert held is not None
     assert held.digests == {"secretKey": DIGEST}
 
@@ -96,7 +96,7 @@ def dead(held: Document, **order_changes: Any) -> bool:
     """Whether a recreate of this Secret has nothing to put back."""
     master = Master(held=held)
     wanted = dataclasses.replace(order(NEW_TOKEN), **order_changes)
-    delivery.deliver(master, TARGET, delivery.observe(master, TARGET), wanted)
+    through.write(master, TARGET, through.read(master, TARGET), wanted)
     return sent_to(master)[1] == "-"
 
 

@@ -1,4 +1,4 @@
-"""The outcome of a delivery, from what the remote command printed: confirmed, changed by others, or an error."""
+"""The result of a delivery, from what deliver.sh printed: confirmed, changed by others, or an error."""
 
 import dataclasses
 
@@ -7,14 +7,13 @@ from rotator.delivery import manifest, owners
 from rotator.delivery.errors import ApiServerDownError, CommandFailedError, NotConfirmedError
 from rotator.delivery.interface import WriteMethod
 from rotator.delivery.manifest import LiveSecret
-from rotator.delivery.ssh import kubectl, kubectl_errors, remote_output
-from rotator.delivery.ssh.kubectl import Outcome, ScriptOutput
+from rotator.delivery.merge import UNCHANGED
+from rotator.delivery.ssh import kubectl, kubectl_errors, remote_output, script
+from rotator.delivery.ssh.script import Outcome, ScriptOutput, Step
 from rotator.plan.plan import Target
 
-UNCHANGED = "nothing was changed"
 # The steps in which a Secret is written, the last one first: an error is about the one that failed last.
-_WRITES = ("validate", "create again", "write", "delete again", "delete")
-_DELETE_UNCLEAR = "delete unclear"
+_WRITES = (Step.VALIDATE, Step.CREATE_AGAIN, Step.WRITE, Step.DELETE_AGAIN, Step.DELETE)
 _MAYBE_DELETED = (
     "the Secret holds what it held before, but a delete of it may still be under way: look whether it is there in a "
     "minute; if it is not, the next run creates it"
@@ -31,30 +30,30 @@ class ReadBack:
 
 def read_back(output: ScriptOutput) -> ReadBack:
     """Parse what the remote command read back."""
-    if output.status("confirm") == 0:
+    if output.status(Step.CONFIRM) == 0:
         try:
-            return ReadBack(manifest.parse(output.text("confirm")), known=True)
+            return ReadBack(manifest.parse(output.text(Step.CONFIRM)), known=True)
         except ValueError:
             return ReadBack(None, known=False)
-    known = output.status("confirm") is not None and kubectl.not_found(output.stderr("confirm"))
+    known = output.status(Step.CONFIRM) is not None and kubectl.not_found(output.stderr(Step.CONFIRM))
     return ReadBack(None, known=known)
 
 
 def lacks_requirement(output: ScriptOutput) -> bool:
     """Whether the remote command reported that the master lacks something that it needs."""
-    return output.has("no pipes") or output.has("no printf")
+    return output.has(Step.NO_PIPES) or output.has(Step.NO_PRINTF)
 
 
 def start_error(output: ScriptOutput, status: int, stderr: str, target: Target) -> errors.RotatorError:
     """The error of a remote command that ended before it printed the Secret."""
-    if output.has("no pipes"):
-        reason = remote_output.quote(output.text("no pipes"))
+    if output.has(Step.NO_PIPES):
+        reason = remote_output.quote(output.text(Step.NO_PIPES))
         return CommandFailedError(
             f"no named pipe can be made on {target.cluster}: {reason}; {UNCHANGED}",
             status=status,
             remedy="On the master, make room in /tmp or /dev/shm (see df -h and df -i), and let the user write there.",
         )
-    if output.has("no printf"):
+    if output.has(Step.NO_PRINTF):
         return CommandFailedError(
             f"/bin/sh on {target.cluster} has no built-in printf, so other users could see the Secret; {UNCHANGED}",
             status=status,
@@ -66,7 +65,7 @@ def start_error(output: ScriptOutput, status: int, stderr: str, target: Target) 
 def warnings(output: ScriptOutput, target: Target, former: LiveSecret | None) -> tuple[str, ...]:
     """Warnings about a delivery that succeeded: a second attempt, or another owner that may overwrite it."""
     texts = []
-    if output.outcome("write") is not Outcome.OK or output.outcome("create again"):
+    if output.outcome(Step.WRITE) is not Outcome.OK or output.outcome(Step.CREATE_AGAIN):
         step = _failed_step(output)
         reason = remote_output.quote(output.stderr(step)) if step else "what it had written was not there"
         texts.append(f"kubectl needed a second try: {reason}")
@@ -78,14 +77,14 @@ def warnings(output: ScriptOutput, target: Target, former: LiveSecret | None) ->
 
 def changed_by_others(output: ScriptOutput, method: WriteMethod) -> bool:
     """Whether the write failed because the Secret was no longer what the remote command had printed before."""
-    if output.has(kubectl.PROTECTED) or output.has(_DELETE_UNCLEAR):
+    if output.has(Step.PROTECTED) or output.has(Step.DELETE_UNCLEAR):
         return False
     conflicts = {
-        WriteMethod.CREATE: {("write", Outcome.EXISTS)},
-        WriteMethod.UPDATE: {("write", Outcome.CONFLICT), ("write", Outcome.MISSING)},
+        WriteMethod.CREATE: {(Step.WRITE, Outcome.EXISTS)},
+        WriteMethod.UPDATE: {(Step.WRITE, Outcome.CONFLICT), (Step.WRITE, Outcome.MISSING)},
         WriteMethod.RECREATE: {
-            *((step, Outcome.CONFLICT) for step in ("delete", "delete again")),
-            *((step, Outcome.EXISTS) for step in ("write", "create again", "restore")),
+            *((step, Outcome.CONFLICT) for step in (Step.DELETE, Step.DELETE_AGAIN)),
+            *((step, Outcome.EXISTS) for step in (Step.WRITE, Step.CREATE_AGAIN, Step.RESTORE)),
         },
     }[method]
     return any(output.outcome(step) is outcome for step, outcome in conflicts)
@@ -96,41 +95,41 @@ def failure(
 ) -> errors.RotatorError:
     """The error of a delivery that failed, with what the cluster now holds; `held` is what it held before."""
     after = read_back(output)
-    written = Outcome.OK in (output.outcome("write"), output.outcome("create again"))
+    written = Outcome.OK in (output.outcome(Step.WRITE), output.outcome(Step.CREATE_AGAIN))
     if after.secret is not None and written:
         return NotConfirmedError(f"Secret {target}, read back, does not hold what was delivered")
     consequence = _consequence(output, after, held)
     if after.known and written:
         return NotConfirmedError(f"kubectl reported that it wrote Secret {target}, but it is not there; {consequence}")
-    step = _failed_step(output) or "confirm"
-    if output.has("incomplete"):
+    step = _failed_step(output) or Step.CONFIRM
+    if output.has(Step.INCOMPLETE):
         text = f"the manifest did not reach {target.cluster} completely; {consequence}"
         return CommandFailedError(text, status=status)
-    if output.has("late"):
+    if output.has(Step.LATE):
         return CommandFailedError(f"the manifest reached {target.cluster} too late; {consequence}", status=status)
     kubectl_status, words = output.status(step), output.stderr(step)
-    if kubectl_status is None and output.has(f"{step} status"):
+    if kubectl_status is None and output.has_status(step):
         return ApiServerDownError(f"the API server does not serve kubectl on {target.cluster}: {words}; {consequence}")
     return kubectl_errors.explain(
         status if kubectl_status is None else kubectl_status, words or stderr, target, consequence
     )
 
 
-def _failed_step(output: ScriptOutput) -> str | None:
+def _failed_step(output: ScriptOutput) -> Step | None:
     done = (None, Outcome.OK, Outcome.EXISTS)
     return next((step for step in _WRITES if output.outcome(step) not in done), None)
 
 
 def _consequence(output: ScriptOutput, after: ReadBack, held: LiveSecret | None) -> str:
     """What the cluster holds after a failure, as a clause of the error's message."""
-    if any(output.has(step) for step in ("validate status", "incomplete", "late")):
+    if output.has_status(Step.VALIDATE) or output.has(Step.INCOMPLETE) or output.has(Step.LATE):
         return UNCHANGED
-    deleted = Outcome.OK in (output.outcome("delete"), output.outcome("delete again"))
+    deleted = Outcome.OK in (output.outcome(Step.DELETE), output.outcome(Step.DELETE_AGAIN))
     if after.secret is not None:
         return _still_there(output, after.secret, held, deleted=deleted)
-    if output.has("given up") and deleted:
+    if output.has(Step.GIVEN_UP) and deleted:
         state = "is MISSING" if after.known else "was deleted"
-        seconds = kubectl.RECOVERY_SECONDS
+        seconds = script.RECOVERY_SECONDS
         return f"the Secret {state}: neither the new nor the former one could be created for {seconds} s"
     if not after.known:
         return "what the Secret holds now could not be read"
@@ -140,8 +139,8 @@ def _consequence(output: ScriptOutput, after: ReadBack, held: LiveSecret | None)
 def _still_there(output: ScriptOutput, now: LiveSecret, before: LiveSecret | None, *, deleted: bool) -> str:
     if before is None or now.digests != before.digests:
         return "the Secret holds neither the former nor the new value"
-    if output.outcome("restore") is Outcome.OK:
+    if output.outcome(Step.RESTORE) is Outcome.OK:
         return "the former Secret was put back"
-    if output.has(_DELETE_UNCLEAR) or (output.has("given up") and not deleted):
+    if output.has(Step.DELETE_UNCLEAR) or (output.has(Step.GIVEN_UP) and not deleted):
         return _MAYBE_DELETED
     return "the Secret holds what it held before"

@@ -1,0 +1,146 @@
+"""From a plan to what a run, a check or an onboarding works with: the one place that chooses the implementations.
+
+Azure's SDKs and paramiko are imported where they are used: bad settings are reported, and the functions are indexed,
+without the SDKs' half second.
+"""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from rotator.issuers.interface import PROOF_SECONDS
+from rotator.plan.plan import Plan
+from rotator.rotation import lock
+from rotator.rotation.account import AccountReader
+from rotator.rotation.lock import RunLock
+from rotator.rotation.services import Services, utc_now
+
+if TYPE_CHECKING:
+    from rotator.azure.host_storage.probe import HostStorageProbe
+    from rotator.azure.identity import TokenCredential
+    from rotator.azure.managed_storage import ManagedStorage
+    from rotator.azure.resource_manager import AccountKeyList
+    from rotator.checks.context import Context
+    from rotator.delivery.ssh.connection import SshConnector
+    from rotator.onboarding.onboard import Onboarding
+    from rotator.onboarding.request import OnboardingRequest
+    from rotator.onboarding.steps import Step
+
+
+@contextlib.contextmanager
+def signed_in(client_id: str | None) -> "Iterator[TokenCredential]":
+    """Return the credential of this process's identity; `client_id` is a user-assigned one's."""
+    from rotator.azure import identity
+
+    with contextlib.closing(identity.credential(client_id)) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def services(
+    plan: Plan,
+    credential: "TokenCredential",
+    run_lock: RunLock | None = None,
+    *,
+    proof_seconds: float = PROOF_SECONDS,
+) -> Iterator[Services]:
+    """Return what a run of this plan works with. Without a lock it may write at any time; see `Services`."""
+    with _clients(plan, credential) as clients:
+        found = _services(plan, clients, proof_seconds)
+        yield dataclasses.replace(found, fence=run_lock.fence, admit=run_lock.admit) if run_lock else found
+
+
+@contextlib.contextmanager
+def check_context(
+    plan: Plan, credential: "TokenCredential", environment: Mapping[str, str], *, proof_seconds: float
+) -> "Iterator[Context]":
+    """Return what checks of this plan share: a run's own services, and what asks these without changing anything."""
+    from rotator.azure import identity, key_vault
+    from rotator.checks.context import Context
+
+    with _clients(plan, credential) as clients, contextlib.ExitStack() as stack:
+        found = _services(plan, clients, proof_seconds)
+        yield Context(
+            plan=plan,
+            environment=environment,
+            sign_in=lambda: identity.whoami(credential, key_vault.scope(plan.account.host)),
+            vault=clients.vault,
+            key_lister=clients.keys,
+            prover=found.prover,
+            account=AccountReader(plan, found),
+            connector=clients.connector,
+            host_storage=_host_storage(plan, environment, credential),
+            clock=found.clock,
+            time_at=found.time_at,
+            stack=stack,
+        )
+
+
+@contextlib.contextmanager
+def onboarding(
+    request: "OnboardingRequest", report: "Callable[[Step], None]", on_wait: Callable[[str], None]
+) -> "Iterator[Onboarding]":
+    """Return an onboarding as whoever is signed in: see `app.onboarding`."""
+    from rotator.azure import resource_manager
+    from rotator.delivery.ssh import connection
+    from rotator.onboarding import vault_setup
+    from rotator.onboarding.onboard import Onboarding
+
+    with (
+        signed_in(None) as credential,
+        contextlib.closing(vault_setup.VaultSetup(request.plan.account, credential, on_wait=on_wait)) as vault,
+        contextlib.closing(resource_manager.ResourceManager(request.plan.resource_manager, credential)) as manager,
+    ):
+        yield Onboarding(
+            request,
+            resource_manager=manager,
+            vault=vault,
+            connector=connection.SshConnector(),
+            report=report,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Clients:
+    """What talks to the vault, to Resource Manager and to the masters of one plan, each as its own class."""
+
+    vault: "ManagedStorage"
+    keys: "AccountKeyList"
+    connector: "SshConnector"
+
+
+@contextlib.contextmanager
+def _clients(plan: Plan, credential: "TokenCredential") -> Iterator[_Clients]:
+    from rotator.azure import managed_storage, resource_manager
+    from rotator.delivery.ssh import connection
+
+    keys = resource_manager.AccountKeyList(plan.resource_manager, credential)
+    with contextlib.closing(managed_storage.ManagedStorage(plan.account, credential)) as vault:
+        yield _Clients(vault, keys, connection.SshConnector())
+
+
+def _services(plan: Plan, clients: _Clients, proof_seconds: float) -> Services:
+    from rotator.azure import server_time
+    from rotator.issuers import keyvault, proof
+
+    issuer = keyvault.KeyVaultIssuer(plan, clients.vault, clients.keys, clock=utc_now)
+    return Services(
+        issuer=issuer,
+        run_state=issuer,
+        secrets=clients.vault,
+        prover=proof.StorageProver(seconds=proof_seconds, named=plan.account.origin("blob_endpoint")),
+        connector=clients.connector,
+        time_at=server_time.at,
+    )
+
+
+def _host_storage(
+    plan: Plan, environment: Mapping[str, str], credential: "TokenCredential"
+) -> "HostStorageProbe | None":
+    from rotator.azure.host_storage import storage_settings
+    from rotator.azure.host_storage.probe import HostStorageProbe
+    from rotator.azure.managed_account import blob_suffix
+
+    found = storage_settings.find(environment, blob_suffix(plan.account.host))
+    return HostStorageProbe(found, plan, lock.lease_name(plan), credential) if found else None
