@@ -3,12 +3,14 @@
 https://www.w3.org/TR/png/#5DataRep
 """
 
+import functools
 import struct
 import zlib
 
 SIZE = 96  # pixels, both ways
 
 
+@functools.cache
 def png() -> bytes:
     """Return a disc on a colour gradient."""
     rows = b"".join(b"\0" + b"".join(_pixel(x, y) for x in range(SIZE)) for y in range(SIZE))

@@ -1,6 +1,7 @@
 """Throwaway SSH keys: a user's pair as ssh-keygen writes it, and host keys as `ssh-keygen -A` makes them."""
 
 import dataclasses
+import functools
 import secrets
 from typing import Literal
 
@@ -36,10 +37,16 @@ def generate(key_type: KeyType = "ed25519", *, with_passphrase: bool = False) ->
 
 
 def generate_host_key(key_type: str) -> asyncssh.SSHKey:
-    """Make one of HOST_KEY_TYPES; its `get_fingerprint()` is what `ssh-keygen -l` prints."""
-    if key_type == "ssh-rsa":
-        return asyncssh.generate_private_key(key_type, key_size=3072)
-    return asyncssh.generate_private_key(key_type)
+    """Make one of HOST_KEY_TYPES; its `get_fingerprint()` is what `ssh-keygen -l` prints.
+
+    The one for RSA, which takes a tenth of a second, is the same for every master of a process.
+    """
+    return _rsa_host_key() if key_type == "ssh-rsa" else asyncssh.generate_private_key(key_type)
+
+
+@functools.cache
+def _rsa_host_key() -> asyncssh.SSHKey:
+    return asyncssh.generate_private_key("ssh-rsa", key_size=3072)
 
 
 def _private_key(
