@@ -25,6 +25,7 @@ from tests.integration.conftest import Cluster, options_for, rotate
 ANOTHER = "ssh-ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
 APPLY = {"KUBERNETES_SECRET_STRATEGY": "apply"}
 MINUTE = datetime.timedelta(minutes=1)
+EVERYTHING = "everything"
 BEHIND_LOGIN = {"login", "master clock", "kubectl", "API server", "dry run", "Secret"}
 
 
@@ -542,17 +543,26 @@ def test_a_check_needs_no_more_sessions_at_once_than_a_rotation(few: World) -> N
 # The real API server
 
 
-@pytest.fixture
-def limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[Examiner]:
+@pytest.fixture(scope="module")
+def real_api() -> Iterator[World]:
     """Real RBAC, and on the master a kubectl whose user may do nothing yet."""
-    options = options_for("envtest")
-    with World(Options(envtest=options.envtest)) as running:
-        surroundings.enter(running, monkeypatch)
-        assert isinstance(running.cluster, EnvtestApi)
-        assert isinstance(running.master, Master)
-        running.master.kubeconfig = running.cluster.limited_kubeconfig
-        with examined(running, tmp_path / "shell", caplog) as one:
-            yield one
+    with World(Options(envtest=options_for("envtest").envtest)) as running:
+        yield running
+
+
+@pytest.fixture
+def limited(
+    real_api: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> Iterator[Examiner]:
+    """The same, whatever was granted is taken back afterwards."""
+    surroundings.enter(real_api, monkeypatch)
+    assert isinstance(real_api.cluster, EnvtestApi)
+    assert isinstance(real_api.master, Master)
+    real_api.master.kubeconfig = real_api.cluster.limited_kubeconfig
+    with examined(real_api, tmp_path / "shell", caplog) as one:
+        yield one
+        one.shell.carry_out("kubectl delete roles,rolebindings,secrets --all")
+        one.shell.carry_out(f"kubectl delete clusterrolebinding {EVERYTHING} --ignore-not-found")
 
 
 @pytest.mark.real
@@ -582,7 +592,9 @@ def test_real_rbac_may_say_why_it_says_no(limited: Examiner) -> None:
 
 @pytest.mark.real
 def test_a_real_api_server_misses_its_namespace(limited: Examiner) -> None:
-    limited.shell.carry_out(f"kubectl create clusterrolebinding all --clusterrole=cluster-admin --user={LIMITED}")
+    limited.shell.carry_out(
+        f"kubectl create clusterrolebinding {EVERYTHING} --clusterrole=cluster-admin --user={LIMITED}"
+    )
     elsewhere = {"KUBERNETES_NAMESPACE": "apps"}
     limited.repaired(limited.failing("namespace", **elsewhere), **elsewhere)
 

@@ -104,17 +104,14 @@ def test_no_run_emits_a_secret(
     assert len(secrets) > 10
 
 
-@pytest.mark.parametrize("options", STACKS)
-def test_nothing_that_is_done_to_keys_emits_a_secret(
-    options: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    with World(options_for(options)) as world, keeping(world) as kept:
-        surroundings.enter(world, monkeypatch)
-        emitted = "".join((*on_keys(world), *talkative(caplog, regenerate, world), *talkative(caplog, revoke, world)))
-        assert "listKeys" in emitted
-        assert secrets_in.found(world, emitted) == []
-        assert secrets_in.found(world, "".join(kept)) == []
-        assert len(world.account.retired_keys) >= 6
+def test_nothing_that_is_done_to_keys_emits_a_secret(stack: World, caplog: pytest.LogCaptureFixture) -> None:
+    retired = len(stack.account.retired_keys)
+    with keeping(stack) as kept:
+        emitted = "".join((*on_keys(stack), *talkative(caplog, regenerate, stack), *talkative(caplog, revoke, stack)))
+    assert "listKeys" in emitted
+    assert secrets_in.found(stack, emitted) == []
+    assert secrets_in.found(stack, "".join(kept)) == []
+    assert len(stack.account.retired_keys) - retired >= 6
     assert any("rotator-pending" in each for each in kept)
 
 
