@@ -127,7 +127,7 @@ def test_each_origin_that_a_message_asks_for_is_a_fields() -> None:
     asked = {
         field
         for path in (Path(__file__).parents[3] / "rotator").rglob("*.py")
-        for field in re.findall(r"\.(?:origin|assignment)\([\"'](\w+)[\"']", path.read_text())
+        for field in re.findall(r"\.(?:origin|usual_origin|assignment|setting)\([\"'](\w+)[\"']", path.read_text())
     }
     assert "fingerprints" in asked
     assert asked <= fields
