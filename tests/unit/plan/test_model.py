@@ -75,6 +75,7 @@ def test_a_field_takes_a_text_and_what_yaml_makes_of_it(
         ("kubectl", ["kubectl", "; reboot"]),
         ("kubectl", ["KUBECONFIG=/etc/k", "kubectl"]),
         ("port", 0),
+        ("port", True),
         ("host", 10),
         ("origins", {"host": "elsewhere"}),
         ("prot", 22),
