@@ -3,10 +3,14 @@
 Nor does a machine that is busy fail them: Hypothesis sets no time for one example.
 """
 
+import gc
 import os
 import re
+import sys
+from collections.abc import Generator
 
 import hypothesis
+import pytest
 
 _THEIRS = re.compile(
     r"(AZURE|AzureWebJobs|FUNCTIONS?|IDENTITY|KEY_?VAULT|KEY_ROTATION|KUBERNETES|MSI|NOTIFY|REPORT|REVOKE|ROTAT\w*|SAS"
@@ -17,8 +21,25 @@ _THEIRS = re.compile(
 for _name in [name for name in os.environ if _THEIRS.fullmatch(name)]:
     del os.environ[_name]
 
+# Else the product is compiled anew in each process that a test starts.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 hypothesis.settings.register_profile("busy", deadline=None)
 hypothesis.settings.load_profile("busy")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What there is before the first test stays to the end: the garbage collector need not go through it each time."""
+    gc.disable()
+    try:
+        collected = yield
+    finally:
+        gc.enable()
+    gc.collect()
+    gc.freeze()
+    return collected
 
 
 def pytest_xdist_auto_num_workers() -> int:

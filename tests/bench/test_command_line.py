@@ -8,16 +8,15 @@ import pytest
 from bench import __main__, parts
 
 
-def test_part_that_is_named_is_measured_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    __main__.main(["--rounds", "1", "redaction"])
-    titles = re.findall(r"^\S.*", capsys.readouterr().out, re.MULTILINE)
-    assert [title.split()[0] for title in titles] == ["Scrubbing"]
-
-
-def test_load_and_cores_stand_beside_the_figures(capsys: pytest.CaptureFixture[str]) -> None:
+def test_part_that_is_named_is_measured_alone_and_load_and_cores_stand_beside(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     __main__.main(["redaction", "--rounds", "1"])
-    last = capsys.readouterr().out.splitlines()[-1]
-    assert re.fullmatch(rf"  load average [\d.]+ before, [\d.]+ after, on {len(os.sched_getaffinity(0))} cores", last)
+    shown = capsys.readouterr().out
+    titles = re.findall(r"^\S.*", shown, re.MULTILINE)
+    assert [title.split()[0] for title in titles] == ["Scrubbing"]
+    cores = len(os.sched_getaffinity(0))
+    assert re.fullmatch(rf"  load average [\d.]+ before, [\d.]+ after, on {cores} cores", shown.splitlines()[-1])
 
 
 def test_unknown_part_is_a_usage_error_that_lists_the_parts(capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,6 +21,7 @@ from tests.contract.conftest import BlobUnderTest
 
 NOW = datetime.datetime.now(datetime.UTC)
 LONG_AGO = NOW - datetime.timedelta(days=3650)
+DAYS_AGO = NOW - datetime.timedelta(days=3)  # each day is a request
 STRANGE = [b"", b"hello", b"[]", b"null", b'{"run": 1}', b'{"run": "r", "targets": [1]}', b"[" * 200_000, b"\xff\xfe"]
 
 
@@ -80,7 +81,7 @@ def test_what_is_kept_is_read_back_equal(place: Place) -> None:
     one = report(error='quoted "words" [brackets] → arrows')
     place.archive.save(one)
     assert place.archive.find(one.run) == one.as_json()
-    assert place.archive.recent(20, LONG_AGO) == [one.as_json()]
+    assert place.archive.recent(20, DAYS_AGO) == [one.as_json()]
 
 
 def test_a_report_is_a_json_blob_in_a_folder_for_its_day(place: Place) -> None:
@@ -112,7 +113,7 @@ def test_a_report_is_not_overwritten(place: Place) -> None:
 def test_a_report_that_is_kept_already_may_be_kept_again(place: Place) -> None:
     one = report()
     assert place.archive.save(one) == place.archive.save(one)
-    assert place.archive.recent(20, LONG_AGO) == [one.as_json()]
+    assert place.archive.recent(20, DAYS_AGO) == [one.as_json()]
 
 
 def test_the_newest_come_first_across_days_and_months(place: Place) -> None:
@@ -165,7 +166,7 @@ def test_what_somebody_else_put_there_is_told_as_no_report(place: Place, content
     one, strange = report(datetime.timedelta(days=1)), report()
     place.archive.save(one)
     place.put(f"{NOW:%Y/%m/%d}/{strange.run}.json", content)
-    first, second = place.archive.recent(20, LONG_AGO)
+    first, second = place.archive.recent(20, DAYS_AGO)
     assert first == {"blob": f"{NOW:%Y/%m/%d}/{strange.run}.json", "problem": "this is no report of a run"}
     assert second == one.as_json()
     with pytest.raises(ArchiveError, match="is no report"):
@@ -178,7 +179,7 @@ def test_a_report_with_what_is_no_number_in_json_is_none(place: Place, number: b
     place.archive.save(before)
     odd = json.dumps(one.as_json() | {"interval_seconds": "?"}).encode().replace(b'"?"', number)
     place.put(f"{NOW:%Y/%m/%d}/{one.run}.json", odd)
-    found, other = place.archive.recent(20, LONG_AGO)
+    found, other = place.archive.recent(20, DAYS_AGO)
     assert found["problem"] == "this is no report of a run"
     assert other == before.as_json()
     with pytest.raises(ArchiveError, match="is no report"):
@@ -189,7 +190,7 @@ def test_a_report_under_another_name_is_none(place: Place) -> None:
     one = report()
     place.archive.save(report(suffix="012345"))
     place.put(f"{NOW:%Y/%m/%d}/x.json", json.dumps(one.as_json()).encode())
-    assert [sorted(found) for found in place.archive.recent(1, LONG_AGO)] == [["blob", "problem"]]
+    assert [sorted(found) for found in place.archive.recent(1, DAYS_AGO)] == [["blob", "problem"]]
 
 
 def test_whoever_may_not_write_is_told_what_to_check(place: Place) -> None:
@@ -205,9 +206,9 @@ def test_creating_blobs_is_all_that_keeping_needs(place: Place) -> None:
     with place.opened(sp="c") as writer:
         writer.save(report(suffix="012345"))
     with place.opened(sp="rl") as reader:
-        assert len(reader.recent(20, LONG_AGO)) == 2
+        assert len(reader.recent(20, DAYS_AGO)) == 2
     with place.opened(sp="c") as writer, pytest.raises(ArchiveError, match="403"):
-        writer.recent(20, LONG_AGO)
+        writer.recent(20, DAYS_AGO)
 
 
 def test_a_container_that_is_there_is_not_made(place: Place) -> None:

@@ -87,12 +87,13 @@ class Examiner:
         trigger = "timer" if timed else "test"
         return not app.rotate(trigger=trigger, forced=True, environment=environment, proof_seconds=PROOF_SECONDS).failed
 
-    def repaired(self, finding: Finding, **settings: str) -> str:
-        """Run a finding's command as it is printed, after which that check must be ok; returns its output."""
+    def repaired(self, finding: Finding, **settings: str) -> Checkup:
+        """Run a finding's command as it is printed, after which that check must be ok; return that checkup."""
         assert finding.command
-        printed = self.shell.carry_out(finding.command)
-        assert levels(self.check(**settings), finding.check) == {Level.OK}
-        return printed
+        self.shell.carry_out(finding.command)
+        checkup = self.check(**settings)
+        assert levels(checkup, finding.check) == {Level.OK}
+        return checkup
 
 
 @contextlib.contextmanager

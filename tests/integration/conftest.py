@@ -31,6 +31,7 @@ from sandbox.options import Options
 from sandbox.server.journal import Event
 from sandbox.world import KEY_SECRET, SECRET_NAME, World
 from tests import surroundings
+from tests.integration.first_rotation import FirstRotation
 from tests.integration.warm import Warm
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -217,6 +218,18 @@ def world(sandbox_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wor
     """The sandbox's own stand-ins, which can be told to fail."""
     with unspoilt(sandbox_world, monkeypatch) as clean:
         yield clean
+
+
+@pytest.fixture(scope="module")
+def first_rotation(sandbox_world: World) -> FirstRotation:
+    return FirstRotation(rotate)
+
+
+@pytest.fixture
+def rotated(world: World, first_rotation: FirstRotation) -> World:
+    """The sandbox's own stand-ins after a first rotation."""
+    first_rotation.reach(world)
+    return world
 
 
 @pytest.fixture

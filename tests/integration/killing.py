@@ -26,9 +26,10 @@ class Step:
     number: int
 
     @property
-    def reads(self) -> bool:
-        """Whether nothing is changed by it."""
-        return self.action.startswith(("get-", "list-", "issue-token")) or self.action in {"get", "refuse"}
+    def changes(self) -> bool:
+        """Whether it is the end of a request to a service that changes something."""
+        reads = self.action.startswith(("get-", "list-", "issue-token", "dry-run-")) or self.action in {"get", "refuse"}
+        return self.phase == "after" and self.service != "master" and not reads
 
 
 def numbered() -> Callable[[Event], Step]:
@@ -72,6 +73,15 @@ def signalled(world: World, start: Callable[[], int], number: int, at: Step) -> 
         yield sent
     finally:
         cancel()
+
+
+def worth_killing(steps: list[Step]) -> list[Step]:
+    """The steps at which a process that is killed leaves something else than at the step before, and the first one.
+
+    A service carries out a request that it has begun, whoever waits for its answer: so the end of each request that
+    changes something. What a command on the master does depends on what it has received: so both of its ends.
+    """
+    return [step for step in steps if step == steps[0] or step.action == "exec" or step.changes]
 
 
 def kill_at(world: World, warm: Warm, at: Step, *words: str, **settings: str) -> int:

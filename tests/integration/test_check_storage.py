@@ -31,9 +31,8 @@ WRONG_PIN = {"KUBERNETES_SSH_FINGERPRINT": "ssh-ed25519 SHA256:47DEQpj8HBSa+/TIm
 
 
 @pytest.fixture
-def examiner(world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Examiner]:
-    rotate(world)
-    with examined(world, tmp_path, caplog) as one:
+def examiner(rotated: World, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Examiner]:
+    with examined(rotated, tmp_path, caplog) as one:
         yield one
 
 
@@ -53,8 +52,7 @@ def test_an_account_that_takes_no_shared_key_is_opened(examiner: Examiner) -> No
     examiner.world.account.allow_shared_key_access = False
     finding = examiner.failing("storage")
     assert "KeyBasedAuthenticationNotPermitted" in finding.text
-    examiner.repaired(finding)
-    assert wrong(examiner.check()) == set()
+    assert wrong(examiner.repaired(finding)) == set()
 
 
 def test_storage_that_does_not_answer_is_reported_with_its_address(examiner: Examiner) -> None:
@@ -141,8 +139,7 @@ def test_the_role_on_the_app_s_own_storage_is_given(examiner: Examiner, check: s
     finding = examiner.warning(check, **REPORTS)
     assert "403" in finding.text
     assert f"--name {APP_ACCOUNT} " in finding.command
-    examiner.repaired(finding, **REPORTS)
-    assert wrong(examiner.check(**REPORTS)) == set()
+    assert wrong(examiner.repaired(finding, **REPORTS)) == set()
 
 
 @pytest.mark.parametrize("check", ["lease", "reports"])
@@ -313,11 +310,14 @@ def test_a_check_during_a_rotation_disturbs_neither(examiner: Examiner) -> None:
 # On the command line
 
 
-@pytest.mark.parametrize("words", [("check",), ("check", "-v"), ("check", "--json"), ("check", "--json", "-v")])
-@pytest.mark.parametrize("settings", [{}, WRONG_PIN], ids=["fine", "failing"])
-def test_nothing_printed_holds_a_secret(examiner: Examiner, words: tuple[str, ...], settings: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("options", "settings"),
+    [("-v", {}), ("--json", {}), ("", WRONG_PIN), ("--json -v", WRONG_PIN)],
+    ids=["fine, verbose", "fine, as JSON", "failing", "failing, as JSON and verbose"],
+)
+def test_nothing_printed_holds_a_secret(examiner: Examiner, options: str, settings: dict[str, str]) -> None:
     before = state(examiner.world)
-    done = command_line(examiner.world, *words, **settings)
+    done = command_line(examiner.world, "check", *options.split(), **settings)
     assert done.returncode == (1 if settings else 0), done.stderr
     assert secrets_in.found(examiner.world, done.stdout + done.stderr) == []
     assert state(examiner.world) == before

@@ -18,7 +18,7 @@ from sandbox.resource_manager.roles import CONTRIBUTOR, KEY_OPERATOR
 from sandbox.server.faults import Fault
 from sandbox.world import ACCOUNT, KEY_SECRET, World
 from tests.integration.checkups import Examiner, examined, levels, only, state, written, wrong
-from tests.integration.conftest import Cluster, Keys, regenerate, rotate, settings_for
+from tests.integration.conftest import Cluster, Keys, regenerate, settings_for
 from tests.remedies.shell import Shell
 
 SECRETS_GET = "vault permission secrets get"
@@ -29,9 +29,8 @@ MINUTE = datetime.timedelta(minutes=1)
 
 
 @pytest.fixture
-def examiner(world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Examiner]:
-    rotate(world)
-    with examined(world, tmp_path, caplog) as one:
+def examiner(rotated: World, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Examiner]:
+    with examined(rotated, tmp_path, caplog) as one:
         yield one
 
 
@@ -115,10 +114,9 @@ PLACE = {"WEBSITE_SITE_NAME": "sandboxrotator", "WEBSITE_RESOURCE_GROUP": "sandb
 def test_an_app_gets_its_identity_by_the_command(examiner: Examiner) -> None:
     world = examiner.world
     world.identity.unassigned = {world.identity.client_id}
-    examiner.repaired(examiner.failing("identity", **PLACE), **PLACE)
+    assert wrong(examiner.repaired(examiner.failing("identity", **PLACE), **PLACE)) == set()
     site = world.resource_manager.sites[world.function_app_id]
     assert site.principal_id == world.identity.object_id
-    assert wrong(examiner.check(**PLACE)) == set()
 
 
 def test_an_app_gets_the_very_identity_that_it_is_to_use_by_the_command(examiner: Examiner) -> None:
@@ -126,10 +124,9 @@ def test_an_app_gets_the_very_identity_that_it_is_to_use_by_the_command(examiner
     site = world.resource_manager.sites[world.function_app_id]
     world.identity.unassigned, site.user_assigned = {world.app_client_id}, {}
     place = PLACE | {"AZURE_CLIENT_ID": world.app_client_id}
-    examiner.repaired(examiner.failing("identity", **place), **place)
+    assert wrong(examiner.repaired(examiner.failing("identity", **place), **place)) == set()
     assert list(site.user_assigned.values()) == [(world.app_client_id, world.app_object_id)]
     assert site.principal_id is None
-    assert wrong(examiner.check(**place)) == set()
 
 
 def test_the_identity_is_named_by_its_ids(examiner: Examiner) -> None:
@@ -153,9 +150,8 @@ def test_an_address_is_let_through_the_firewall(examiner: Examiner) -> None:
     examiner.world.vault.firewall = {"192.0.2.0/24"}
     finding = examiner.failing(SECRETS_GET)
     assert finding.command == "az keyvault network-rule add --name 127 --ip-address 127.0.0.1"
-    examiner.repaired(finding)
+    assert wrong(examiner.repaired(finding)) == set()
     assert examiner.world.vault.firewall == {"192.0.2.0/24", "127.0.0.1/32"}
-    assert wrong(examiner.check()) == set()
 
 
 def test_a_vault_without_public_networks_is_not_said_to_need_another_rule(examiner: Examiner) -> None:
@@ -198,8 +194,7 @@ def test_a_vault_that_decides_by_roles_is_switched(examiner: Examiner) -> None:
     assert "RBAC" in finding.text
     for permission in (STORAGE_GET, "vault permission storage getsas", "vault permission storage setsas"):
         assert [one.command for one in checkup.findings if one.check == permission] == [finding.command]
-    examiner.repaired(finding)
-    assert wrong(examiner.check()) == set()
+    assert wrong(examiner.repaired(finding)) == set()
 
 
 @pytest.mark.parametrize(
@@ -213,8 +208,7 @@ def test_a_permission_that_is_missing_is_granted(examiner: Examiner, permission:
     finding = examiner.failing(check, **ROTATING)
     assert repr(permission.replace("/", " ")) in finding.text
     assert examiner.world.identity.object_id in finding.command
-    examiner.repaired(finding, **ROTATING)
-    assert wrong(examiner.check(**ROTATING)) == set()
+    assert wrong(examiner.repaired(finding, **ROTATING)) == set()
 
 
 @pytest.mark.parametrize("permission", ["secrets/get", "storage/getsas"])
@@ -301,8 +295,7 @@ def test_the_role_on_the_account_is_given(examiner: Examiner) -> None:
     roles[:] = [one for one in roles if not (one.principal_id == world.identity.object_id and one.role in mine)]
     finding = examiner.failing("account keys", **ROTATING)
     assert f"--scope {world.account.resource_id}" in finding.command
-    examiner.repaired(finding, **ROTATING)
-    assert wrong(examiner.check(**ROTATING)) == set()
+    assert wrong(examiner.repaired(finding, **ROTATING)) == set()
 
 
 @pytest.mark.parametrize("whose", ["the identity's", "Key Vault's own"])
@@ -422,8 +415,7 @@ def test_a_definition_that_somebody_changed_is_set_by_a_run(examiner: Examiner) 
     examiner.world.vault.storage.accounts[ACCOUNT].definitions["blobrwu4hours"].validity_period = "PT1H"
     checkup = examiner.check()
     assert not checkup.failed
-    examiner.repaired(only(checkup, "SAS definition", Level.WARNING))
-    assert wrong(examiner.check()) == set()
+    assert wrong(examiner.repaired(only(checkup, "SAS definition", Level.WARNING))) == set()
 
 
 def test_a_definition_that_is_wanted_otherwise_is_set_by_a_run(examiner: Examiner) -> None:
@@ -432,8 +424,7 @@ def test_a_definition_that_is_wanted_otherwise_is_set_by_a_run(examiner: Examine
     assert not checkup.failed
     finding = only(checkup, "SAS definition", Level.WARNING)
     examiner.shell.environment |= wanted
-    examiner.repaired(finding, **wanted)
-    assert wrong(examiner.check(**wanted)) == set()
+    assert wrong(examiner.repaired(finding, **wanted)) == set()
 
 
 def test_a_definition_that_a_run_would_recover_is_no_failure(examiner: Examiner) -> None:
@@ -478,8 +469,7 @@ def test_a_missing_key_is_put_into_the_vault(examiner: Examiner) -> None:
     del examiner.world.vault.secrets.secrets[KEY_SECRET]
     finding = examiner.failing(SECRETS_GET)
     save(examiner, "id_ed25519", examiner.world.key_pair.private_text)
-    examiner.repaired(finding)
-    assert wrong(examiner.check()) == set()
+    assert wrong(examiner.repaired(finding)) == set()
 
 
 def test_a_disabled_key_is_enabled(examiner: Examiner) -> None:
@@ -518,8 +508,7 @@ def test_a_damaged_key_is_replaced(examiner: Examiner, damage: Callable[[str], s
     finding = examiner.failing("SSH key")
     assert expected in finding.text
     save(examiner, "id_ed25519", examiner.world.key_pair.private_text)
-    examiner.repaired(finding)
-    assert wrong(examiner.check()) == set()
+    assert wrong(examiner.repaired(finding)) == set()
 
 
 def test_a_key_that_needs_a_passphrase_gets_one_by_two_commands(examiner: Examiner) -> None:
@@ -530,8 +519,7 @@ def test_a_key_that_needs_a_passphrase_gets_one_by_two_commands(examiner: Examin
     examiner.shell.carry_out(needs.command)
     lacks = examiner.failing("passphrase")
     save(examiner, "passphrase.txt", pair.passphrase or "")
-    examiner.repaired(lacks)
-    assert wrong(examiner.check()) == set()
+    assert wrong(examiner.repaired(lacks)) == set()
 
 
 def test_a_disabled_passphrase_is_enabled(examiner: Examiner) -> None:
@@ -541,8 +529,7 @@ def test_a_disabled_passphrase_is_enabled(examiner: Examiner) -> None:
     configured = {"KUBERNETES_SSH_PASSPHRASE_SECRET": "phrase"}
     finding = examiner.failing("passphrase", **configured)
     assert "disabled" in finding.text
-    examiner.repaired(finding, **configured)
-    assert wrong(examiner.check(**configured)) == set()
+    assert wrong(examiner.repaired(finding, **configured)) == set()
 
 
 def test_a_wrong_passphrase_is_replaced(examiner: Examiner) -> None:
@@ -552,8 +539,7 @@ def test_a_wrong_passphrase_is_replaced(examiner: Examiner) -> None:
     configured = {"KUBERNETES_SSH_PASSPHRASE_SECRET": "phrase"}
     finding = examiner.failing("SSH key", **configured)
     save(examiner, "passphrase.txt", pair.passphrase or "")
-    examiner.repaired(finding, **configured)
-    assert wrong(examiner.check(**configured)) == set()
+    assert wrong(examiner.repaired(finding, **configured)) == set()
 
 
 def test_a_passphrase_that_the_key_does_not_need_is_reported(examiner: Examiner) -> None:

@@ -41,10 +41,9 @@ SAS_SECRET = "/secrets/sandboxaccount-blobrwu4hours"
 
 
 @pytest.fixture
-def held(world: World) -> str:
+def held(rotated: World) -> str:
     """The Secret holds a working SAS; the value."""
-    rotate(world)
-    return Cluster(world).value()
+    return Cluster(rotated).value()
 
 
 def own(world: World) -> KubernetesApi:

@@ -8,7 +8,7 @@ import pytest
 from sandbox.world import World
 from tests.integration.conftest import Keys, environment, regenerate, revoke
 from tests.integration.interrupted import BOTH, Beginning, Ending
-from tests.integration.killing import Step, kill_at, steps_of
+from tests.integration.killing import Step, kill_at, steps_of, worth_killing
 from tests.integration.warm import TIMER, Warm
 
 BY_HAND = ("rotate", "--regenerate-key", "--json")
@@ -21,11 +21,6 @@ SETTINGS = {"KEY_ROTATION_PERIOD": "P90D"}
 def warm(world: World) -> Iterator[Warm]:
     with Warm(environment(world, **SETTINGS)) as running:
         yield running
-
-
-def worth_killing(steps: list[Step]) -> list[Step]:
-    """All of them, but not both ends of a reading: the process never gets its answer, and nothing else comes of it."""
-    return [step for step in steps if not (step.reads and step.phase == "after")]
 
 
 Way = tuple[tuple[str, ...], Ending]  # how a key rotation begins, and what has to finish it

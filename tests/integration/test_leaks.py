@@ -7,6 +7,7 @@ import functools
 import logging
 import threading
 import urllib.parse
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,10 @@ PASSWORD = "correct horse battery staple"
 
 
 class ProcessList:
-    """What `ps` and /proc show of every process, sampled as fast as possible."""
+    """What `ps` and /proc show of every process: of a new one every few milliseconds, of the others now and then.
+
+    A process may become another program for as long as it runs, but mostly does so when it is new.
+    """
 
     def __init__(self) -> None:
         self.seen: set[str] = set()
@@ -57,9 +61,11 @@ class ProcessList:
             thread.join()
 
     def _watch(self) -> None:
-        while not self._stop.is_set():
+        looks: Counter[str] = Counter()
+        while not self._stop.wait(0.002):
             for process in Path("/proc").iterdir():
-                if process.name.isdigit():
+                looks[process.name] += process.name.isdigit()
+                if 0 < looks[process.name] <= 50 or looks[process.name] % 50 == 1:
                     with contextlib.suppress(OSError):
                         self.seen.add((process / "cmdline").read_bytes().decode(errors="replace"))
 

@@ -69,13 +69,6 @@ def replace(world: World) -> None:
     Cluster(world).kubectl("create", "secret", "generic", SECRET_NAME, "--from-literal=secretKey=theirs")
 
 
-@pytest.fixture
-def rotated(world: World) -> World:
-    """The target holds a fresh SAS."""
-    assert not rotate(world).failed
-    return world
-
-
 # What is held
 
 

@@ -113,7 +113,8 @@ def test_the_traceback_of_a_defect_is_logged_beside_the_line(log: pytest.LogCapt
 def test_a_secret_is_masked_and_the_line_stays_json(log: pytest.LogCaptureFixture) -> None:
     redaction.install()
     phrase = SecretText("correct horse battery staple")
-    event_log.log(logger, logging.INFO, Event.CHECK_DONE, message=f"{phrase.reveal()} and {TOKEN}", secret=phrase)
+    token = TOKEN.replace("sig=", "sig=un")  # none that another test made a secret
+    event_log.log(logger, logging.INFO, Event.CHECK_DONE, message=f"{phrase.reveal()} and {token}", secret=phrase)
     told = line(log)
     assert told["secret"] == "[secret]"
     assert told["message"].startswith("[secret] and sv=2018-03-28")

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from viewer import log, server, settings
+from viewer import settings
 
 
 def main() -> int:
@@ -13,6 +13,8 @@ def main() -> int:
     except settings.SettingsError as error:
         sys.stderr.write(f"viewer: these settings are wrong\n{error}\n")
         return 2
+    from viewer import log, server  # here, as Azure's SDK in it takes half a second
+
     log.set_up()
     server.run(chosen)
     return 0

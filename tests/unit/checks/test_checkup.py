@@ -1,6 +1,7 @@
 """The list of all checks: none is left out, and each comes after those whose results it uses."""
 
 import datetime
+import functools
 import inspect
 import re
 from collections.abc import Iterator
@@ -25,9 +26,12 @@ def kinds(base: type[Any]) -> Iterator[type[Any]]:
         yield from kinds(each)
 
 
+source = functools.cache(inspect.getsource)
+
+
 def used(check: Kind, pattern: re.Pattern[str] = _USED) -> set[str]:
     """The checks that this one, or the class that it is made from, names."""
-    sources = [inspect.getsource(base) for base in check.__mro__ if base.__module__.startswith("rotator.checks.")]
+    sources = [source(base) for base in check.__mro__ if base.__module__.startswith("rotator.checks.")]
     words = {word for source in sources for names in pattern.findall(source) for word in re.findall(r"[A-Z]\w+", names)}
     return words & {each.__name__ for each in kinds(Check)}
 
