@@ -223,10 +223,10 @@ def archive(*, environment: Mapping[str, str] = os.environ) -> "Iterator[Archive
         yield kept
 
 
-def _reporting(trigger: str, act: str, environment: Mapping[str, str]) -> contextlib.AbstractContextManager[None]:
+def _reporting(trigger: str, command: str, environment: Mapping[str, str]) -> contextlib.AbstractContextManager[None]:
     from rotator.reporting import application_insights
 
-    return application_insights.reporting(environment, trigger=trigger, act=act)
+    return application_insights.reporting(environment, trigger=trigger, command=command)
 
 
 @contextlib.contextmanager

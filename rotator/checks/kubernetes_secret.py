@@ -168,8 +168,8 @@ class DryRunAccepted(TargetCheck[None]):
         results.require(NamespaceFound)
         live = results.of(LiveSecretRead)
         # An update needs no more room than the Secret has.
-        act = merge.choose_method(self.target, live)
-        updates = act is WriteMethod.UPDATE
+        method = merge.choose_method(self.target, live)
+        updates = method is WriteMethod.UPDATE
         results.require(MayUpdate if updates else MayCreate)
         document = kubectl_probe.empty_secret(self.target, live, self.plan.grant, self.context.clock())
         command, stdin = kubectl_probe.dry_run(self.target, "update" if updates else "create", document)
@@ -179,7 +179,7 @@ class DryRunAccepted(TargetCheck[None]):
             report(Level.OK, "the API server would accept the Secret")
             return
         error = error_for(result, self.target)
-        if act is WriteMethod.RECREATE or not isinstance(error, DryRunUnsupportedError):
+        if method is WriteMethod.RECREATE or not isinstance(error, DryRunUnsupportedError):
             raise error
         self._report_unsupported(error, results, report)
 

@@ -48,7 +48,7 @@ _UNAUTHORIZED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _REFUSALS = (*_UNAUTHORIZED, HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)
 _QUICK_SECONDS, _QUICK_WHOLE_SECONDS = 5.0, 10.0
 _Client = PipelineClient[HttpRequest, HttpResponse]
-_Act = Callable[[_Client, Sas, str], str]
+_Try = Callable[[_Client, Sas, str], str]
 
 
 class StorageProver:
@@ -82,7 +82,7 @@ class StorageProver:
         """Return how storage refused the SAS; raises StillAcceptedError or StorageUnreachableError."""
         return self._until(StillAcceptedError, self._try_refusal, sas, endpoint)
 
-    def _until(self, again: type[StorageError], act: _Act, sas: Sas, endpoint: str) -> str:
+    def _until(self, again: type[StorageError], attempt: _Try, sas: Sas, endpoint: str) -> str:
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(again),
             wait=tenacity.wait_exponential(multiplier=0.5, max=8),
@@ -93,7 +93,7 @@ class StorageProver:
         client: _Client
         policy = retries.BoundedRetryPolicy(retry_total=0 if self._quick else 3)
         with PipelineClient(endpoint, policies=[policy], transport=self._transport()) as client:
-            return attempts(act, client, sas, endpoint)
+            return attempts(attempt, client, sas, endpoint)
 
     def _transport(self) -> bounded_http.Transport:
         if not self._quick:

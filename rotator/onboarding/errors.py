@@ -2,6 +2,7 @@
 
 from rotator.azure.managed_account import StorageBundle
 from rotator.errors import RotatorError
+from rotator.plan.account import Account
 
 
 class OnboardingError(RotatorError):
@@ -30,9 +31,10 @@ class DeclinedError(OnboardingError):
     remedy = "Nothing was changed."
 
 
-def name_taken(vault: str, name: str, found: StorageBundle) -> AlreadyManagedError:
+def name_taken(vault: str, account: Account, found: StorageBundle) -> AlreadyManagedError:
     """Return the error for a name under which the vault manages, or managed, another storage account."""
+    name = account.managed_account
     return AlreadyManagedError(
         f"{vault} manages another storage account as {name!r}, or did before it was deleted: {found.resource_id}",
-        remedy="Choose another KEYVAULT_STORAGE_NAME for this one.",
+        remedy=f"Choose another {account.origin('managed_account')} for this one.",
     )

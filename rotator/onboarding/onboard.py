@@ -16,6 +16,7 @@ from rotator.onboarding.steps import Step, StepOutcome
 from rotator.onboarding.tasks import Task, Tasks
 from rotator.onboarding.vault_setup import VaultSetup
 from rotator.plan.host_keys import HostKey
+from rotator.plan.plan import Cluster
 
 # Asks the operator; False stops the onboarding. It gets the host keys that are not pinned, and the changes as text.
 Confirm = Callable[[tuple[HostKey, ...], list[str]], bool]
@@ -52,7 +53,8 @@ class Onboarding:
         masters = self._request.masters
         if len(masters) > 1:  # the setting is one master's
             return dict(self._request.settings)
-        return {**self._request.settings, "KUBERNETES_SSH_FINGERPRINT": str(self._shown or _pinned(masters[0]))}
+        pins = Cluster.usual_origin("fingerprints")
+        return {**self._request.settings, pins: str(self._shown or _pinned(masters[0]))}
 
     def run(self, confirm: Confirm, *, dry_run: bool = False) -> None:
         """Check, ask and change. Raises a RotatorError; nothing is changed before `confirm` has returned True."""

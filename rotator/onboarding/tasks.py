@@ -23,6 +23,7 @@ from rotator.onboarding.request import OnboardingRequest
 from rotator.onboarding.requirements import Facts
 from rotator.onboarding.steps import Step, StepOutcome
 from rotator.onboarding.vault_setup import VaultSetup
+from rotator.plan.account import Account
 from rotator.redaction import SecretText
 
 _REGENERATION_PERIOD = datetime.timedelta(days=30)
@@ -92,7 +93,7 @@ class Tasks:
         wanted = self._wanted_account(found)
         if found is None:
             return self._new_managed_account(name, wanted)
-        self._check_same_account(found, name)
+        self._check_same_account(found)
         command = shell_commands.vault_request("patch", self._url("storage", name), wanted.regeneration)
         if found.auto_regenerate == wanted.auto_regenerate and found.period == wanted.period:
             text = f"{name}: {found.active_key} active, {_regeneration(wanted)}"
@@ -117,14 +118,14 @@ class Tasks:
         vault = self._facts.vault.name
         other = self._vault.name_of(wanted.resource_id)
         if other:
-            name = self._request.plan.account.assignment("managed_account", shlex.quote(other))
+            assignment = self._request.plan.account.assignment("managed_account", shlex.quote(other))
             raise AlreadyManagedError(
                 f"{vault} already manages {self._facts.account.name}, as {other!r}",
-                remedy=f"Set {name}; two names would regenerate each other's keys.",
+                remedy=f"Set {assignment}; two names would regenerate each other's keys.",
             )
         deleted = self._vault.deleted_managed_account()
         if deleted:
-            self._check_same_account(deleted, name)
+            self._check_same_account(deleted)
             text = f"recover the deleted {name}: {deleted.active_key} active, {_regeneration(wanted)}"
             command = shell_commands.vault_request("post", self._url("deletedstorage", name, "recover"))
             return Task("managed account", text, command, lambda: self._vault.recover(wanted))
@@ -132,9 +133,9 @@ class Tasks:
         command = shell_commands.vault_request("put", self._url("storage", name), wanted.bundle)
         return Task("managed account", text, command, lambda: self._vault.manage(wanted))
 
-    def _check_same_account(self, found: StorageBundle, name: str) -> None:
+    def _check_same_account(self, found: StorageBundle) -> None:
         if not self._request.account.same_as(found.resource_id):
-            raise errors.name_taken(self._facts.vault.name, name, found)
+            raise errors.name_taken(self._facts.vault.name, self._request.plan.account, found)
 
     def _url(self, *path: str) -> str:
         return "/".join((self._facts.vault.url, *path))
@@ -189,7 +190,7 @@ class Tasks:
             return
         wanted = dict(settings)
         if self._facts.account.blob_endpoint:
-            wanted.setdefault("STORAGE_BLOB_ENDPOINT", self._facts.account.blob_endpoint)
+            wanted.setdefault(Account.usual_origin("blob_endpoint"), self._facts.account.blob_endpoint)
         if len(app.principals) == 1 and not app.principal and not app.settings.get("AZURE_CLIENT_ID"):
             (wanted["AZURE_CLIENT_ID"],) = app.principals
         changed = {name: text for name, text in wanted.items() if app.settings.get(name) != text}

@@ -51,6 +51,7 @@ class VaultSetup:
         sleep: Callable[[float], None] = time.sleep,
         on_wait: Callable[[str], None] = logger.warning,
     ) -> None:
+        self._account = account
         self._name = account.managed_account
         self._described = f"managed account {self._name!r}"
         self._client = key_vault.VaultClient(account, credential)
@@ -121,7 +122,7 @@ class VaultSetup:
         elif found.resource_id.lower() == wanted.resource_id.lower():
             self._recover(wanted)
         else:
-            raise errors.name_taken(self._client.host, self._name, found)
+            raise errors.name_taken(self._client.host, self._account, found)
 
     def _put(self, wanted: StorageBundle) -> None:
         body = {**wanted.bundle, "attributes": {"enabled": True}}

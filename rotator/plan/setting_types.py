@@ -57,6 +57,12 @@ def _duration(text: object) -> datetime.timedelta:
     return duration
 
 
+def _number(value: object) -> object:
+    if isinstance(value, bool):  # which Python counts as a number
+        raise ValueError("it must be a number")  # noqa: TRY004  # pydantic reports a ValueError
+    return value
+
+
 def _pattern(pattern: str, rule: str) -> AfterValidator:
     def check(text: str) -> str:
         if not re.fullmatch(pattern, text):
@@ -135,7 +141,7 @@ Grace = Annotated[datetime.timedelta, BeforeValidator(grace)]
 Schedule = Annotated[str, AfterValidator(_schedule)]
 
 Host = Annotated[str, AfterValidator(addresses.host)]
-Port = Annotated[int, Field(ge=1, le=65535)]
+Port = Annotated[int, BeforeValidator(_number), Field(ge=1, le=65535)]
 ServiceUrl = Annotated[str, AfterValidator(addresses.service_url)]
 BlobUrl = Annotated[str, AfterValidator(addresses.blob_url)]
 WebhookUrl = Annotated[SecretText | None, PlainValidator(_webhook_url)]

@@ -75,8 +75,8 @@ _setup = _Setup()
 
 
 @contextlib.contextmanager
-def reporting(environment: Mapping[str, str], *, trigger: str, act: str = "rotate") -> Iterator[None]:
-    """Trace the block as the span `rotator.<act>`, and send it and the metrics at its end; raises nothing itself.
+def reporting(environment: Mapping[str, str], *, trigger: str, command: str = "rotate") -> Iterator[None]:
+    """Trace the block as the span `rotator.<command>`, and send it and the metrics at its end; raises nothing itself.
 
     Without a connection string it does nothing. With the `trigger` "cli", in a terminal, logs are sent too.
     """
@@ -84,7 +84,7 @@ def reporting(environment: Mapping[str, str], *, trigger: str, act: str = "rotat
         yield
         return
     try:
-        with telemetry.span(f"rotator.{act}", trigger=trigger):
+        with telemetry.span(f"rotator.{command}", trigger=trigger):
             yield
     finally:
         _flush()

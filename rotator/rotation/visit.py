@@ -40,7 +40,8 @@ class Visit:
         self._services = services
         self._expires = expires
         self._keep = keep
-        self._stopwatches = dict.fromkeys(targets, Stopwatch())
+        self._connecting = Stopwatch()
+        self._stopwatches = dict.fromkeys(targets, self._connecting)
         self._reports: dict[Target, TargetReport] = {}
 
     def run(self, act: "Callable[[Visit, Channel], None]") -> dict[Target, TargetReport]:
@@ -49,10 +50,9 @@ class Visit:
         One that has no report when the connection fails or breaks has failed by that.
         """
         (cluster,) = {target.cluster for target in self._targets}
-        stopwatch = self._stopwatches[self._targets[0]]
         try:
-            with self._services.connector.connect(cluster, self._services.secrets, stopwatch) as channel:
-                self._stopwatches = {target: stopwatch.forked() for target in self._targets}
+            with self._services.connector.connect(cluster, self._services.secrets, self._connecting) as channel:
+                self._stopwatches = {target: self._connecting.forked() for target in self._targets}
                 act(self, channel)
         except Exception as error:  # noqa: BLE001  # one failing cluster stops no other
             for target in self._targets:

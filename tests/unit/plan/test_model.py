@@ -75,6 +75,7 @@ def test_a_field_takes_a_text_and_what_yaml_makes_of_it(
         ("kubectl", ["kubectl", "; reboot"]),
         ("kubectl", ["KUBECONFIG=/etc/k", "kubectl"]),
         ("port", 0),
+        ("port", True),
         ("host", 10),
         ("origins", {"host": "elsewhere"}),
         ("prot", 22),
@@ -127,7 +128,7 @@ def test_each_origin_that_a_message_asks_for_is_a_fields() -> None:
     asked = {
         field
         for path in (Path(__file__).parents[3] / "rotator").rglob("*.py")
-        for field in re.findall(r"\.(?:origin|assignment)\([\"'](\w+)[\"']", path.read_text())
+        for field in re.findall(r"\.(?:origin|usual_origin|assignment|setting)\([\"'](\w+)[\"']", path.read_text())
     }
     assert "fingerprints" in asked
     assert asked <= fields
