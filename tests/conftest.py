@@ -43,5 +43,5 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: what a test waits for is often another process, or a time that has to pass."""
-    return (os.cpu_count() or 1) + 1
+    """Two more than there are cores: what a test waits for is often another process, or a time that has to pass."""
+    return (os.cpu_count() or 1) + 2
