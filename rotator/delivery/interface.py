@@ -71,6 +71,8 @@ class Channel(Protocol):
     def write(self, writes: Iterable[Write], fence: Fence) -> Iterator[Delivery | Exception]:
         """Write each Secret as it is merged at the last moment, and confirm it by reading it back.
 
+        A write is asked for right before it is made.
+
         Where one was deleted and cannot be created, what was there is put back. A result may be what `fence` raised,
         a DeliveryError that says what the cluster now holds, or the connection's error.
         """

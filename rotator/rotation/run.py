@@ -126,16 +126,16 @@ class Run:
                 visit.report(target, WouldRotate(why.text, why.drift) if why else _unchanged(held))
 
     def _rotate(self, visit: Visit, channel: Channel) -> None:
-        writes: list[Write] = []
-        delivering: dict[Target, tuple[Due, IssuedSas]] = {}
+        delivering: dict[Target, tuple[LiveSecret | None, Due, IssuedSas]] = {}
         for target, held, why in list(self._find_due(visit, channel)):
             with visit.guard(target) as stopwatch:
-                issued = self.issuance.issue(stopwatch)
-                writes.append(Write(target, held, self._desired(issued)))
-                delivering[target] = why, issued
-        for target, done in visit.write(channel, writes):
+                delivering[target] = held, why, self.issuance.issue(stopwatch)
+        # Lazily: a Secret says when it was written, which the grace of a revocation counts from.
+        writes = (Write(target, held, self._desired(issued)) for target, (held, _, issued) in delivering.items())
+        for target, done in visit.write(channel, list(delivering), writes):
             with visit.guard(target):
-                self._report_rotated(visit, target, done, *delivering[target])
+                _, why, issued = delivering[target]
+                self._report_rotated(visit, target, done, why, issued)
 
     def _find_due(self, visit: Visit, channel: Channel) -> Iterator[tuple[Target, LiveSecret | None, Due]]:
         """Yield the targets that need a new SAS, what they hold, and why; the others are reported as unchanged."""

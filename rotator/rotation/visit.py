@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import datetime
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from rotator import errors, event_log, telemetry
@@ -64,9 +64,10 @@ class Visit:
         """Yield what each target holds; one that cannot be read has failed."""
         return self._each(Step.OBSERVE, self._targets, channel.read(self._targets))
 
-    def write(self, channel: Channel, writes: Sequence[Write]) -> Iterator[tuple[Target, Delivery]]:
-        """Yield each confirmed delivery; a target that is not written to has failed."""
-        targets = [write.target for write in writes]
+    def write(
+        self, channel: Channel, targets: Sequence[Target], writes: Iterable[Write]
+    ) -> Iterator[tuple[Target, Delivery]]:
+        """Yield each confirmed delivery; a target that is not written to has failed. One write for each target."""
         return self._each(Step.DELIVER, targets, channel.write(writes, self._services.fence))
 
     def _each(

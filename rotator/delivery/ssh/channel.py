@@ -1,5 +1,6 @@
 """The channel over SSH: kubectl on the master reads Secrets, and `deliver.sh` writes one and reads it back."""
 
+import contextlib
 import dataclasses
 import functools
 import logging
@@ -138,7 +139,8 @@ def _attempt(attempts: _Attempts, method: WriteMethod, deleted: LiveSecret | Non
         change = _merge(before, attempts.write, method, deleted)
         attempts.fence()
     except BaseException:
-        running.finish()  # without stdin the remote command ends and changes nothing
+        with contextlib.suppress(Exception):  # it must not take the place of what was raised
+            running.finish()  # without stdin the remote command ends and changes nothing
         raise
     try:
         result = running.finish(script.stdin(mark, change.new, change.replaced))

@@ -61,9 +61,11 @@ def run_operation(run: Run, operation: Operation, *, forced: bool) -> Report:
 
 def _unknown(run: Run) -> KeyTask:
     """Return what stands in a report for a task that could not be found out."""
-    recorded = run.account.latest().entries.get(state.PENDING_TAG)
-    reason = "an earlier run asked for it" if recorded else f"{run.plan.account.origin('key_rotation_period')} is set"
-    return KeyTask(Operation.REGENERATE, reason)
+    entries = run.account.latest().entries
+    if entries.get(state.PENDING_TAG):
+        before = state.readable_pending(entries)
+        return KeyTask(before.operation if before else Operation.REGENERATE, "an earlier run asked for it")
+    return KeyTask(Operation.REGENERATE, f"{run.plan.account.origin('key_rotation_period')} is set")
 
 
 def _skipped(error: Exception, found: KeyTask) -> KeyReport:

@@ -230,3 +230,13 @@ def test_warnings_of_the_plan_are_in_the_report() -> None:
     world = World()
     world.plan = plan(warnings=("pin the SHA256 fingerprint",))
     assert world.rotate().warnings == ("pin the SHA256 fingerprint",)
+
+
+def test_each_secret_says_when_it_was_written_itself() -> None:
+    world = World(TARGET, dataclasses.replace(TARGET, secret="other-sas"))
+    world.calls.meddle("after", "write", lambda: world.clock.forward(minutes=5))
+    assert not world.rotate().failed
+    written = [
+        world.master.secrets[target.secret]["metadata"]["annotations"]["rotator/rotated"] for target in world.targets
+    ]
+    assert written == ["2026-07-01T12:00:00Z", "2026-07-01T12:05:00Z"]

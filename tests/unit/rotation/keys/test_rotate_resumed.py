@@ -3,8 +3,9 @@
 import pytest
 
 from rotator import errors
-from rotator.azure.errors import VaultForbiddenError, VaultUnavailableError
+from rotator.azure.errors import ResourceManagerForbiddenError, VaultForbiddenError, VaultUnavailableError
 from rotator.delivery.errors import UnreachableError
+from rotator.rotation import state
 from rotator.rotation.state import Operation
 from tests.fakes.examples import TARGET
 from tests.fakes.world import FAR, World
@@ -128,3 +129,11 @@ def test_force_is_remembered_for_the_run_that_goes_on() -> None:
         world.run_operation(REVOKE, forced=True)
     world.again()
     assert key_of(world.timer()).regenerated == ("key1",)
+
+
+def test_a_revocation_whose_keys_cannot_be_listed_is_reported_as_one() -> None:
+    world = World().settled()
+    world.vault.tags = {state.PENDING_TAG: state.begin(REVOKE, "key2", world.keys(), forced=False, run="r").text()}
+    world.calls.failing["keys"] = ResourceManagerForbiddenError("no role")
+    found = key_of(world.timer())
+    assert (found.operation, found.outcome, found.reason) == ("revoke", "failed", "an earlier run asked for it")
