@@ -23,7 +23,7 @@ from rotator.reporting import publish
 from rotator.reporting import report as reports
 from rotator.reporting.report import Report, TargetReport, Trigger
 from rotator.reporting.status import LastKnown, Status
-from rotator.rotation import state, target_status
+from rotator.rotation import target_status
 from rotator.rotation.keys import rotate as key_rotation
 from rotator.rotation.keys import task as key_task
 from rotator.rotation.lock import acquire
@@ -142,9 +142,8 @@ def plan(*, forced: bool = False, environment: Mapping[str, str] = os.environ) -
         wiring.services(found, credential) as services,
     ):
         run = Run(found, services, trigger=Trigger.PLAN, forced=forced)
-        tags = run.account.state().entries
-        # In these cases a run reads the keys before it reads the targets.
-        report = None if tags.get(state.PENDING_TAG) or found.account.key_rotation_period else run.preview()
+        # In this case a run reads the keys before it reads the targets.
+        report = None if key_task.is_possible(found, run.account, scheduled=True) else run.preview()
         key, warnings = key_task.preview(found, run.account, services.clock())
         report = report or run.preview()
     return dataclasses.replace(report, key=key, warnings=report.warnings + warnings)

@@ -107,7 +107,7 @@ class ClusterCheck(Check[Found]):
     @property
     def any_target(self) -> Target:
         """One of the cluster's targets, for a command that needs one, whichever it is."""
-        return next(target for target in self.plan.targets if target.cluster == self.cluster)
+        return self.plan.by_cluster[self.cluster][0]
 
     @classmethod
     def subjects(cls, plan: Plan) -> Collection[Hashable]:

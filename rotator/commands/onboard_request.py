@@ -59,18 +59,16 @@ def make(options: OnboardOptions, environment: Mapping[str, str]) -> OnboardingR
         active_key=options.active_key,
         auto_regenerate=options.auto_regenerate,
         period=options.regeneration_period,
-        masters=tuple(_master(cluster, plan, pinned=pinned) for cluster in plan.clusters),
+        masters=tuple(
+            Master(cluster, cluster.fingerprints if pinned else (), targets)
+            for cluster, targets in plan.by_cluster.items()
+        ),
         settings={name: given[name] for name in sorted(given) if not name.startswith(_HOST_SETTINGS)},
         ssh_key=SecretText(_read(options.ssh_key)) if options.ssh_key else None,
         passphrase=_passphrase(options.passphrase_file) if options.passphrase_file else None,
         unseen_host=options.unseen_host,
         key_rotation=options.key_rotation or plan.account.key_rotation_period is not None,
     )
-
-
-def _master(cluster: Cluster, plan: Plan, *, pinned: bool) -> Master:
-    targets = tuple(target for target in plan.targets if target.cluster == cluster)
-    return Master(cluster, cluster.fingerprints if pinned else (), targets)
 
 
 def _check_options(options: OnboardOptions, plan: Plan, *, pinned: bool) -> None:

@@ -6,6 +6,7 @@ A field with a `Setting` is all that a new app setting takes in the code: `setti
 import datetime
 import enum
 import functools
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic.dataclasses import dataclass
@@ -185,9 +186,17 @@ class Plan(Model):
     warnings: tuple[str, ...] = ()
 
     @functools.cached_property
+    def by_cluster(self) -> Mapping[Cluster, tuple[Target, ...]]:
+        """The targets of each cluster; both in the plan's order."""
+        found: dict[Cluster, list[Target]] = {}
+        for target in self.targets:
+            found.setdefault(target.cluster, []).append(target)
+        return {cluster: tuple(targets) for cluster, targets in found.items()}
+
+    @property
     def clusters(self) -> tuple[Cluster, ...]:
         """The clusters of the targets, each once, in their order."""
-        return tuple(dict.fromkeys(target.cluster for target in self.targets))
+        return tuple(self.by_cluster)
 
     @property
     def fresh_for(self) -> datetime.timedelta:

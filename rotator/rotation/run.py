@@ -9,7 +9,7 @@ from rotator import event_log
 from rotator.delivery.interface import Channel, Delivery, Write
 from rotator.delivery.manifest import EXPIRES, ROTATED, DesiredSecret, LiveSecret
 from rotator.event_log import Event
-from rotator.plan.plan import Cluster, Plan, Target
+from rotator.plan.plan import Plan, Target
 from rotator.reporting.report import Failed, Report, Rotated, TargetReport, Unchanged, WouldRotate
 from rotator.rotation import due, request
 from rotator.rotation.account import AccountReader
@@ -88,16 +88,9 @@ class Run:
     ) -> dict[Target, TargetReport]:
         """Visit each cluster, in the plan's order."""
         reports: dict[Target, TargetReport] = {}
-        for targets in self._clusters().values():
-            reports |= Visit(targets, self.services, self._expires, keep).run(act)
+        for cluster, targets in self.plan.by_cluster.items():
+            reports |= Visit(cluster, targets, self.services, self._expires, keep).run(act)
         return reports
-
-    def _clusters(self) -> dict[Cluster, list[Target]]:
-        """Return the targets of each cluster, in the plan's order."""
-        found: dict[Cluster, list[Target]] = {}
-        for target in self.plan.targets:
-            found.setdefault(target.cluster, []).append(target)
-        return found
 
     def _report(self, reports: Mapping[Target, TargetReport]) -> Report:
         return Report(

@@ -20,6 +20,7 @@ from rotator.reporting import report
 from rotator.reporting.report import Failed
 from rotator.reporting.status import LastKnown, State, Status, TargetStatus
 from rotator.rotation import due, state
+from rotator.rotation.keys import task
 from rotator.rotation.run import Observed, Run
 from rotator.rotation.services import Services
 from rotator.sas import Sas
@@ -198,9 +199,8 @@ def _endpoint(run: Run, plan: Plan) -> str | None:
 def _account_state(run: Run, plan: Plan) -> tuple[AccountState | None, tuple[str, ...]]:
     try:
         account_state = run.account.state()
-        text = account_state.entries.get(state.PENDING_TAG)
         # As in a run, the keys are listed only where they may be regenerated.
-        if text or plan.account.key_rotation_period:
+        if task.is_possible(plan, run.account, scheduled=True):
             account_state = run.account.with_keys_if_allowed()
     except errors.RotatorError as error:  # the clusters can be read without it
         return None, (f"the vault could not be read: {error}",)

@@ -11,7 +11,7 @@ from rotator import errors, event_log, telemetry
 from rotator.delivery.interface import Channel, Delivery, Write
 from rotator.delivery.manifest import LiveSecret
 from rotator.event_log import Event
-from rotator.plan.plan import Target
+from rotator.plan.plan import Cluster, Target
 from rotator.reporting import report
 from rotator.reporting.report import Outcome, TargetReport
 from rotator.rotation.services import Services
@@ -23,7 +23,7 @@ _Found = TypeVar("_Found")
 
 
 class Visit:
-    """The targets of one cluster, and what became of each.
+    """A cluster, its targets, and what became of each.
 
     `expires` has the expiry of the SAS that each target was last seen to hold. `keep` gets each report as soon as there
     is one, and returns it as it is to be kept.
@@ -31,11 +31,13 @@ class Visit:
 
     def __init__(
         self,
+        cluster: Cluster,
         targets: Sequence[Target],
         services: Services,
         expires: dict[Target, datetime.datetime | None],
         keep: Callable[[TargetReport], TargetReport],
     ) -> None:
+        self._cluster = cluster
         self._targets = targets
         self._services = services
         self._expires = expires
@@ -49,9 +51,9 @@ class Visit:
 
         One that has no report when the connection fails or breaks has failed by that.
         """
-        (cluster,) = {target.cluster for target in self._targets}
+        connector, secrets = self._services.connector, self._services.secrets
         try:
-            with self._services.connector.connect(cluster, self._services.secrets, self._connecting) as channel:
+            with connector.connect(self._cluster, secrets, self._connecting) as channel:
                 self._stopwatches = {target: self._connecting.forked() for target in self._targets}
                 act(self, channel)
         except Exception as error:  # noqa: BLE001  # one failing cluster stops no other
