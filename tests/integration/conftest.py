@@ -1,5 +1,6 @@
 """The rotator against the sandbox: its own stand-ins, or one of them replaced by the real thing."""
 
+import atexit
 import base64
 import contextlib
 import copy
@@ -282,8 +283,10 @@ def environment(world: World, **settings: str) -> dict[str, str]:
 
 @functools.cache
 def _warm() -> Warm:
-    """What forks the processes of this worker; it ends with the worker, as its input does."""
-    return Warm({**os.environ}).__enter__()
+    """What forks the processes of this worker; it is ended with the worker."""
+    until_the_end = contextlib.ExitStack()
+    atexit.register(until_the_end.close)
+    return until_the_end.enter_context(Warm({**os.environ}))
 
 
 def command_line(world: World, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
