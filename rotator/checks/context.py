@@ -25,10 +25,13 @@ class VaultProbe(VaultOperations, SecretStore, Protocol):
     """A vault whose permissions can be checked without changing anything."""
 
     def may_store(self, definition: Grant) -> bool:
-        """Whether the definition must be recovered before it is set; raises VaultForbiddenError unless it may be."""
+        """Return whether the definition is soft-deleted, so that setting it recovers it first; changes nothing.
+
+        Raises VaultForbiddenError unless it may be set and, if it is soft-deleted, recovered.
+        """
 
     def may_regenerate(self) -> None:
-        """Raise VaultForbiddenError unless keys may be regenerated."""
+        """Raise VaultForbiddenError unless keys may be regenerated; changes nothing."""
 
 
 class VerifiedHost(Protocol):

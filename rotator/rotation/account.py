@@ -1,4 +1,4 @@
-"""The account as one run reads it: read once, read again on request, with or without its keys."""
+"""The account state as one run knows it: kept once it was read, re-read on request, with or without the keys."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from rotator.rotation.services import Services
 
 
 class AccountReader:
-    """Reads the account state once for all callers; a failure is kept and raised again, too."""
+    """Reads the account state, and keeps it for all callers until it is re-read. A RotatorError is kept likewise."""
 
     def __init__(self, plan: Plan, services: Services) -> None:
         self._plan = plan
@@ -24,7 +24,10 @@ class AccountReader:
         self._problems: dict[str, None] = {}  # in their order, each once
 
     def state(self) -> AccountState:
-        """Return the account state, read once; raises IdentityError, VaultError or ResourceManagerError."""
+        """Return the kept account state, or read it where none is kept.
+
+        Raises IdentityError, VaultError or ResourceManagerError; one that is kept without a new request.
+        """
         if self._state is None:
             try:
                 self._state = self._latest = self._read()
@@ -45,16 +48,16 @@ class AccountReader:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Each tag that could not be read in any reading so far, even if the run has replaced it since."""
+        """A warning for each tag that was unreadable in any reading so far, even if the run has replaced it since."""
         return tuple(self._problems)
 
     def with_keys(self) -> AccountState:
-        """List the account's keys too, from now on."""
+        """Re-read the account state with the account's keys, as all later readings do; raises as `state` does."""
         self._keyed = True
         return self.refresh()
 
     def with_keys_if_allowed(self) -> AccountState:
-        """Read the account state, with the keys where these may be listed; raises as `state` does."""
+        """Re-read the account state, with the keys where these can be listed, else without; raises as `state` does."""
         try:
             return self.with_keys()
         except (ResourceManagerError, VaultForbiddenError):
@@ -62,23 +65,26 @@ class AccountReader:
             return self.state()
 
     def without_keys(self) -> None:
-        """Stop listing the account's keys."""
+        """Read again at the next call, and from then on without the account's keys."""
         self._keyed, self._state = False, None
 
     def retry(self) -> None:
-        """Read again at the next call if the last reading failed."""
+        """Discard a kept error, so that the next call of `state` reads again. A state that could be read stays."""
         if isinstance(self._state, errors.RotatorError):
             self._state = None
 
     def replace_entries(self, entries: Mapping[str, str]) -> None:
-        """Continue with entries that were just saved, without reading them again."""
+        """Continue with entries that were just saved, which prepared the account too, without reading it again."""
         if isinstance(self._state, AccountState):
             self._state = dataclasses.replace(self._state, entries=entries, prepared=True)
         if self._latest:
             self._latest = dataclasses.replace(self._latest, entries=entries, prepared=True)
 
     def endpoint(self) -> str | None:
-        """Return the blob endpoint: as set, or concluded from the account's name; None where that is not known."""
+        """Return the blob endpoint: as set, or concluded from the account's name; None where that is not known.
+
+        Raises as `state` does, also where the endpoint is set.
+        """
         account, suffix = self.state().account, blob_suffix(self._plan.account.host)
         if self._plan.account.blob_endpoint or account is None or suffix is None:
             return self._plan.account.blob_endpoint

@@ -33,7 +33,12 @@ class Operation(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True)
 class Pending:
-    """A key rotation that has begun: which key comes first, and when each key was made before it began."""
+    """An operation on the account's keys, recorded before the first of them is regenerated.
+
+    `first` is the key to be regenerated first, `run` the run that recorded the operation. `forced` is whether keys are
+    regenerated although SAS that they signed may be in use. `stamps` has each key's `AccountKey.stamp` at that time, by
+    the key's name.
+    """
 
     operation: Operation
     first: str
@@ -47,11 +52,11 @@ class Pending:
         return (self.first,) if self.operation is Operation.REGENERATE else (self.first, account_keys.other(self.first))
 
     def regenerated(self, name: str, now: AccountKeys) -> bool:
-        """Whether this key was regenerated since this began."""
+        """Whether this key was regenerated since; raises ActiveKeyError if it is not among the keys."""
         return now.named(name).stamp != self.stamps[name]
 
     def remaining(self, now: AccountKeys) -> tuple[str, ...]:
-        """The keys that are still to be regenerated."""
+        """The keys that are still to be regenerated, in this order; raises as `regenerated` does."""
         return tuple(name for name in self.names if not self.regenerated(name, now))
 
     def text(self) -> str:
@@ -66,7 +71,7 @@ def begin(operation: Operation, first: str, now: AccountKeys, *, forced: bool, r
 
 
 def pending_of(tags: Mapping[str, str]) -> Pending | None:
-    """Return what is pending by a SAS definition's tags; raises KeyRotationError for an unreadable tag."""
+    """Return what is pending by a SAS definition's tags, if anything; raises KeyRotationError for an unreadable tag."""
     return parse_pending(tags[PENDING_TAG]) if tags.get(PENDING_TAG) else None
 
 
@@ -79,7 +84,7 @@ def readable_pending(tags: Mapping[str, str]) -> Pending | None:
 
 
 def parse_pending(text: str) -> Pending:
-    """Read a tag's value; raises KeyRotationError."""
+    """Read a tag's value; raises KeyRotationError for one that `Pending.text` does not write."""
     try:
         operation, *pairs = text.split()
         fields = dict(pair.partition("=")[::2] for pair in pairs)

@@ -22,7 +22,7 @@ from rotator.plan.plan import Target
 
 logger = logging.getLogger(__name__)
 
-_ATTEMPTS = 3  # how often somebody else may change the Secret between our read and our write
+_ATTEMPTS = 3  # to write a Secret that somebody else changes between our read and our write
 _READ_SECONDS = 45.0
 _WRITE_SECONDS = 300.0  # up to four kubectl, each with its own limit, and the script's time for recovery
 _Found = TypeVar("_Found")
@@ -67,7 +67,7 @@ def read(shell: Shell, target: Target) -> LiveSecret | None:
 
 @dataclasses.dataclass(frozen=True)
 class _Attempts:
-    """What all attempts at one delivery have in common."""
+    """What all attempts to write one Secret share. `fence` is called in each, right before its manifest is sent."""
 
     shell: Shell
     write: Write
@@ -112,7 +112,7 @@ def _write(attempts: _Attempts) -> Delivery:
 
 
 def _retry_if_changed(attempts: _Attempts, held: LiveSecret | None, deleted: LiveSecret | None = None) -> Delivery:
-    """Attempt the delivery until nobody else writes at the same time; raises ConflictError if somebody always does.
+    """Attempt the delivery, and again where somebody else changed the Secret; raises ConflictError after `_ATTEMPTS`.
 
     `deleted` is the Secret that an earlier, killed attempt may have deleted.
     """

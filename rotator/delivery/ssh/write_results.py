@@ -12,7 +12,8 @@ from rotator.delivery.ssh import kubectl, kubectl_errors, remote_output, script
 from rotator.delivery.ssh.script import Outcome, ScriptOutput, Step
 from rotator.plan.plan import Target
 
-# The steps in which a Secret is written, the last one first: an error is about the one that failed last.
+# An error is about the first of these steps that failed. Nothing is written after a failed validation; of the writes,
+# a later one stands before those that it follows. What protects or restores the former Secret only follows a failure.
 _WRITES = (Step.VALIDATE, Step.CREATE_AGAIN, Step.WRITE, Step.DELETE_AGAIN, Step.DELETE)
 _MAYBE_DELETED = (
     "the Secret holds what it held before, but a delete of it may still be under way: look whether it is there in a "
