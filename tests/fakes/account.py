@@ -31,8 +31,8 @@ class Account:
         self.regenerated: list[str] = []
 
     def value(self, name: str) -> str:
-        turn = self.regenerated.count(name)
-        return base64.b64encode(f"{name} after {turn} regenerations".ljust(64).encode()).decode()
+        times = self.regenerated.count(name)
+        return base64.b64encode(f"{name} after {times} regenerations".ljust(64).encode()).decode()
 
     def regenerate(self, name: str) -> None:
         self.regenerated.append(name)

@@ -45,7 +45,7 @@ class ProbedVault(Vault):
 class Hosts:
     """A HostVerifier for the masters of a world, which lets in whoever has a key that it `accepts`.
 
-    `failing` gives an exception for a host, `shows` another host key than the pinned one.
+    `failing` has an exception for a host, `shows` another host key than the pinned one.
     `refuses` has the verbs that kubectl's user lacks, each with the Secret's name.
     """
 

@@ -1,4 +1,4 @@
-"""A server on loopback that answers as it is told to, or drop by drop and for ever."""
+"""A server on loopback that answers by a route, or drop by drop and for ever."""
 
 import contextlib
 import http.server
@@ -12,7 +12,7 @@ Route = Callable[["Request"], Answer | bytes]
 
 
 class Request(http.server.BaseHTTPRequestHandler):
-    """One request. The server's route gives a whole answer, or the bytes after which the dripping begins."""
+    """One request. The server's route returns a whole answer, or the bytes after which the dripping begins."""
 
     protocol_version = "HTTP/1.1"
     drop = b"x"
@@ -41,12 +41,12 @@ class Request(http.server.BaseHTTPRequestHandler):
                 time.sleep(0.02)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextlib.contextmanager
 def serving(route: Route, drop: bytes = b"x", tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    """Give the URL of a server that answers by the route."""
+    """Yield the URL of a server that answers by the route."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Request)
     if tls:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
@@ -63,5 +63,5 @@ def serving(route: Route, drop: bytes = b"x", tls: ssl.SSLContext | None = None)
 
 
 def dripping(beginning: bytes = b"", drop: bytes = b"x") -> contextlib.AbstractContextManager[str]:
-    """Give the URL of a server whose answers begin so, and never end."""
+    """Yield the URL of a server whose answers begin so, and never end."""
     return serving(lambda _: beginning, drop)

@@ -27,12 +27,12 @@ _REFUSED = ("Error from server (Forbidden): ", "Error from server (Invalid): ", 
 class Master:
     """A Shell that carries out kubectl's part in memory.
 
-    `refuse` gives kubectl's words for a step: get, validate, delete, create, replace, protect, put back, confirm; of a
+    `refuse` has kubectl's stderr for a step: get, validate, delete, create, replace, protect, put back, confirm; of a
     list one each time. Steps in `carried_out` are done all the same, and only their answer is that.
     Steps in `pretended` are answered as done, and are not.
     `prints` is what kubectl shows in place of the Secret, with status 0.
-    `dies_at` names steps, deleted or created, right after which the remote shell is killed, once each.
-    `meddle` runs at a moment, once each: "before" kubectl looks, "after" it has shown the Secret.
+    `killed_after` names steps, deleted or created, right after which the remote shell is killed, once each.
+    `hooks` are called in their order, once each: "before" kubectl reads, "after" it has printed the Secret.
     `deletes` has the preconditions of each delete that was asked for.
     """
 
@@ -43,13 +43,13 @@ class Master:
         self.carried_out: set[str] = set()
         self.pretended: set[str] = set()
         self.prints = ""
-        self.meddle: dict[str, list[Callable[[], None]]] = {"before": [], "after": []}
+        self.hooks: dict[str, list[Callable[[], None]]] = {"before": [], "after": []}
         self.webhook: Callable[[Document], None] = lambda document: None
         self.commands: list[str] = []
         self.methods: list[WriteMethod] = []
         self.received: list[str | None] = []
         self.deletes: list[dict[str, str]] = []
-        self.dies_at: list[str] = []
+        self.killed_after: list[str] = []
         self.broken: SshError | Exception | None = None
         self._version = 100
         if held is not None:
@@ -74,19 +74,19 @@ class Master:
     def value(self, name: str = "storage-sas", key: str = "secretKey") -> str:
         return base64.b64decode(self.secrets[name]["data"][key]).decode()
 
-    def moment(self, when: str) -> None:
-        if self.meddle[when]:
-            self.meddle[when].pop(0)()
+    def run_hook(self, when: str) -> None:
+        if self.hooks[when]:
+            self.hooks[when].pop(0)()
 
-    def words(self, step: str) -> str:
-        """What kubectl says in that step, empty where nothing stands in its way."""
-        said = self.refuse.get(step, "")
-        if isinstance(said, list):
-            return said.pop(0) if said else ""
-        return said
+    def stderr_of(self, step: str) -> str:
+        """What kubectl prints on stderr in that step, empty where it succeeds."""
+        stderr = self.refuse.get(step, "")
+        if isinstance(stderr, list):
+            return stderr.pop(0) if stderr else ""
+        return stderr
 
     def delete(self, name: str, preconditions: dict[str, str]) -> str:
-        """Carry out a delete, however late; gives kubectl's words."""
+        """Carry out a delete, however late; returns kubectl's stderr."""
         if name not in self.secrets:
             return NOT_FOUND
         if not preconditions.items() <= self.secrets[name]["metadata"].items():
@@ -119,9 +119,9 @@ class GetCommand:
 
     def finish(self, stdin: SecretText | None = None) -> Result:
         assert stdin is None
-        words = self._master.words("get")
-        if words:
-            return Result(1, "", words)
+        stderr = self._master.stderr_of("get")
+        if stderr:
+            return Result(1, "", stderr)
         found = self._master.get(self._target.secret)
         return Result(0, found, "") if found != NOT_FOUND else Result(1, "", found)
 
@@ -135,7 +135,7 @@ class WriteCommand:
         self._gone = False
 
     def wait_for(self, line: str) -> str:
-        self._master.moment("before")
+        self._master.run_hook("before")
         if "start" in self._master.refuse:
             return ""
         self._show("held", "get")
@@ -147,13 +147,13 @@ class WriteCommand:
         master = self._master
         master.received.append(stdin.reveal() if stdin else None)
         if "start" in master.refuse:
-            return Result(70, "", master.words("start"))
+            return Result(70, "", master.stderr_of("start"))
         if stdin is None:
             self._print("incomplete")
             return Result(65, self._stdout, "")
         new, old, reversioned, options, _, end, rest = stdin.reveal().split("\n")
         assert (end, rest) == (self._mark, "")
-        master.moment("after")
+        master.run_hook("after")
         if self._method is not WriteMethod.RECREATE:
             self._write(json.loads(new))
         elif not self._validated():
@@ -170,10 +170,10 @@ class WriteCommand:
             self._replace("write", "replace", new)
 
     def _validated(self) -> bool:
-        words = self._master.words("validate")
-        if words:
-            self._report("validate", words)
-        return not words
+        stderr = self._master.stderr_of("validate")
+        if stderr:
+            self._report("validate", stderr)
+        return not stderr
 
     def _recreate(self, new: str, old: str, reversioned: str, preconditions: dict[str, str]) -> None:
         outcome = self._delete("delete", preconditions)
@@ -216,74 +216,74 @@ class WriteCommand:
     def _delete(self, step: str, preconditions: dict[str, str]) -> str:
         master = self._master
         master.deletes.append(preconditions)
-        words = master.words("delete")
-        if not words or "delete" in master.carried_out:
-            words = words or master.delete(self._name, preconditions)
+        stderr = master.stderr_of("delete")
+        if not stderr or "delete" in master.carried_out:
+            stderr = stderr or master.delete(self._name, preconditions)
             master.delete(self._name, preconditions)
             self._die("deleted")
-        outcome = self._report(step, words)
+        outcome = self._report(step, stderr)
         self._gone = self._gone or outcome in ("ok", "missing")
         return outcome
 
     def _create(self, step: str, kind: str, body: Document) -> str:
         master = self._master
-        words = master.words(kind)
-        if kind not in master.pretended and (not words or kind in master.carried_out):
+        stderr = master.stderr_of(kind)
+        if kind not in master.pretended and (not stderr or kind in master.carried_out):
             if self._name in master.secrets:
-                words = words or EXISTS
+                stderr = stderr or EXISTS
             else:
                 master.put(self._name, body)
                 self._die("created")
-        return self._report(step, words)
+        return self._report(step, stderr)
 
     def _replace(self, step: str, kind: str, body: Document) -> str:
         master = self._master
         held = master.secrets.get(self._name)
-        words = master.words(kind)
+        stderr = master.stderr_of(kind)
         wanted = {name: body["metadata"][name] for name in ("uid", "resourceVersion")}
-        if not words and held is None:
-            words = NOT_FOUND
-        if not words and held is not None and not wanted.items() <= held["metadata"].items():
-            words = CONFLICT
-        if not words:
+        if not stderr and held is None:
+            stderr = NOT_FOUND
+        if not stderr and held is not None and not wanted.items() <= held["metadata"].items():
+            stderr = CONFLICT
+        if not stderr:
             master.put(self._name, body)
-        return self._report(step, words)
+        return self._report(step, stderr)
 
     def _die(self, step: str) -> None:
-        if step in self._master.dies_at:
-            self._master.dies_at.remove(step)
+        if step in self._master.killed_after:
+            self._master.killed_after.remove(step)
             raise CommandKilledError("the command was ended by a signal")
 
     def _show(self, step: str, kind: str) -> None:
-        words = self._master.words(kind)
-        found = "" if words else self._master.get(self._name)
-        words = words or (found if found == NOT_FOUND else "")
+        stderr = self._master.stderr_of(kind)
+        found = "" if stderr else self._master.get(self._name)
+        stderr = stderr or (found if found == NOT_FOUND else "")
         self._print(step)
-        self._stdout += "" if words else f"{found}\n"
-        self._section(step, "1" if words else "0", words)
+        self._stdout += "" if stderr else f"{found}\n"
+        self._section(step, "1" if stderr else "0", stderr)
 
-    def _report(self, step: str, words: str) -> str:
-        outcome = _outcome(words)
-        self._section(step, f"{outcome} {1 if words else 0}", words)
+    def _report(self, step: str, stderr: str) -> str:
+        outcome = _outcome(stderr)
+        self._section(step, f"{outcome} {1 if stderr else 0}", stderr)
         return outcome
 
-    def _section(self, step: str, status: str, words: str) -> None:
+    def _section(self, step: str, status: str, stderr: str) -> None:
         self._print(f"{step} status")
         self._stdout += f"{status}\n"
         self._print(f"{step} stderr")
-        self._stdout += words or "\n"
+        self._stdout += stderr or "\n"
 
     def _print(self, step: str) -> None:
         self._stdout += f"{self._mark} {step}\n"
 
 
-def _outcome(words: str) -> str:
-    if not words:
+def _outcome(stderr: str) -> str:
+    if not stderr:
         return "ok"
     for beginning, outcome in ((EXISTS[:70], "exists"), (CONFLICT[:80], "conflict"), (NOT_FOUND[:55], "missing")):
-        if words.startswith(beginning):
+        if stderr.startswith(beginning):
             return outcome
-    return "refused" if words.startswith(_REFUSED) else "unclear"
+    return "refused" if stderr.startswith(_REFUSED) else "unclear"
 
 
 def changed(document: Document, **data: str) -> Document:

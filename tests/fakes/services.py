@@ -28,37 +28,37 @@ class Killed(BaseException):
 
 @dataclasses.dataclass(frozen=True)
 class Break:
-    """What befalls one call: an exception instead of it or, when it was carried out, instead of its answer."""
+    """How one call fails: an exception instead of it or, when it was carried out, instead of its answer."""
 
     number: int
     error: BaseException
     carried_out: bool
 
 
-def anew(error: BaseException) -> BaseException:
+def without_traceback(error: BaseException) -> BaseException:
     """The same exception without where it was raised before: frames that it keeps alive keep their secrets alive."""
     error.__context__ = error.__cause__ = None
     return error.with_traceback(None)
 
 
 class Calls:
-    """Every call that a run makes, in order. `failing` gives an exception for each call of a name."""
+    """Every call that a run makes, in order. `failing` has an exception for each call of a name."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
         self.failing: dict[str, BaseException] = {}
         self.breaking: Break | None = None
-        self._meddling: dict[tuple[str, str], Callable[[], object]] = {}
+        self._hooks: dict[tuple[str, str], Callable[[], object]] = {}
 
-    def meddle(self, when: str, name: str, act: Callable[[], object]) -> None:
-        """Have something happen once, "before" or "after" the next call of this name."""
-        self._meddling[when, name] = act
+    def hook(self, when: str, name: str, act: Callable[[], object]) -> None:
+        """Call `act` once, "before" or "after" the next call of this name."""
+        self._hooks[when, name] = act
 
     def forget(self) -> None:
         """Go on with nothing recorded and nothing failing."""
         self.names.clear()
         self.failing.clear()
-        self._meddling.clear()
+        self._hooks.clear()
         self.breaking = None
 
     def made(self, *names: str) -> list[str]:
@@ -70,22 +70,22 @@ class Calls:
         number = len(self.names)
         self.names.append(name)
         if name in self.failing:
-            raise anew(self.failing[name])
+            raise without_traceback(self.failing[name])
         broken = self.breaking if self.breaking and self.breaking.number == number else None
         if broken and not broken.carried_out:
-            raise anew(broken.error)
-        self._meddling.pop(("before", name), lambda: None)()
+            raise without_traceback(broken.error)
+        self._hooks.pop(("before", name), lambda: None)()
         yield
-        self._meddling.pop(("after", name), lambda: None)()
+        self._hooks.pop(("after", name), lambda: None)()
         if broken:
-            raise anew(broken.error)
+            raise without_traceback(broken.error)
 
 
 class Vault:
     """A vault with managed storage, and a SecretStore.
 
-    `grants` changes what is minted; `may_read` is the permission 'storage get'. `obeys` and `switches` are what it does
-    when told to regenerate a key: do so, and make it the active one.
+    `grants` changes what is minted; `may_read` is the permission 'storage get'. `regenerates` and `activates` are
+    whether a request to regenerate a key does so, and makes it the active one.
     """
 
     def __init__(self, calls: Calls, account: Account) -> None:
@@ -95,8 +95,8 @@ class Vault:
         self.tags: dict[str, str] = {}
         self.grants: dict[str, str | None] = {}
         self.may_read = True
-        self.obeys = True
-        self.switches = True
+        self.regenerates = True
+        self.activates = True
         self.active = "key1"
         self.created = self.updated = LONG_AGO
         self.minted: list[str] = []
@@ -112,8 +112,8 @@ class Vault:
             return StoredDefinition(found != definition, dict(self.tags), found.validity if found else None)
 
     @property
-    def told(self) -> dict[str, str]:
-        """The tags but that which says what was delivered before."""
+    def tags_without_deliveries(self) -> dict[str, str]:
+        """All tags but the one that records deliveries."""
         return {name: text for name, text in self.tags.items() if name != state.DELIVERED_TAG}
 
     def store(self, definition: Grant, tags: Mapping[str, str]) -> None:
@@ -141,13 +141,13 @@ class Vault:
 
     def regenerate(self, key: str) -> None:
         with self._calls.call("regenerate"):
-            if self.obeys:
+            if self.regenerates:
                 self._account.regenerate(key)
-            if self.switches:
-                self.turn_to(key)
+            if self.activates:
+                self.activate(key)
                 self.created = self.updated  # as the service does, unlike at a change of the active key
 
-    def turn_to(self, key: str) -> None:
+    def activate(self, key: str) -> None:
         """Make a key the active one."""
         self.active, self.updated = key, self._account.clock()
 
@@ -155,7 +155,7 @@ class Vault:
         """What it does each regeneration period: regenerate the key that is not active, and make that the active."""
         other = {"key1": "key2", "key2": "key1"}[self.active]
         self._account.regenerate(other)
-        self.turn_to(other)
+        self.activate(other)
 
 
 class KeyList:
@@ -194,7 +194,7 @@ class Storage:
 
 
 class Network:
-    """A Connector to masters by host; `failing` gives an exception for a host, or for user@host:port."""
+    """A Connector to masters by host; `failing` has an exception for a host, or for user@host:port."""
 
     def __init__(self, calls: Calls, masters: Mapping[str, Master]) -> None:
         self._calls = calls
@@ -213,7 +213,7 @@ class Network:
         with stopwatch.step(Step.CONNECT), self._calls.call("connect"):
             for name in (cluster.host, str(cluster)):
                 if name in self.failing:
-                    raise anew(self.failing[name])
+                    raise without_traceback(self.failing[name])
         self.open += 1
         try:
             yield SshChannel(_Line(self._calls, self.masters[cluster.host]))

@@ -1,4 +1,4 @@
-"""Servers on loopback that an SSH client meets: raw sockets that say what a test has them say."""
+"""Servers on loopback that an SSH client meets: raw sockets that send what a test wants."""
 
 import contextlib
 import functools
@@ -72,8 +72,8 @@ def until_closed(connection: socket.socket) -> None:
         pass
 
 
-def says(*chunks: bytes) -> Serve:
-    """Say this, and close the connection once the client has said something."""
+def sends(*chunks: bytes) -> Serve:
+    """Send this, and close the connection once the client has sent something."""
 
     def serve(connection: socket.socket) -> None:
         for chunk in chunks:

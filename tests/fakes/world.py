@@ -41,8 +41,8 @@ class World:
         self.slept: list[float] = []
         self.ahead = datetime.timedelta(0)  # of the clocks of vault, account and storage: this host's
         self.storage_ahead = datetime.timedelta(0)
-        self.mute = False  # no answer has a date
-        self.told: dict[str, TargetReport] = {}
+        self.without_dates = False  # no answer has a date
+        self.reports: dict[str, TargetReport] = {}
         self._lost: LeaseLostError | None = None
 
     @property
@@ -68,8 +68,8 @@ class World:
         )
 
     def run(self, *, forced: bool = False) -> Run:
-        self.told = {}
-        return Run(self.plan, self.services, trigger="test", forced=forced, reported=self.told)
+        self.reports = {}
+        return Run(self.plan, self.services, trigger="test", forced=forced, reported=self.reports)
 
     def rotate(self, *, forced: bool = False) -> Report:
         return self._checked(self.run(forced=forced).rotate())
@@ -130,7 +130,7 @@ class World:
 
     def _time_at(self, url: str) -> datetime.datetime | None:
         with self.calls.call("time at"):
-            if self.mute:
+            if self.without_dates:
                 return None
         return self.clock() + (self.storage_ahead if "blob" in url else datetime.timedelta(0))
 
@@ -139,7 +139,7 @@ class World:
             raise self._lost
         try:
             with self.calls.call("fence"):
-                """Nobody else may act."""
+                """Nobody else may write."""
         except LeaseLostError as error:
             self._lost = error
             raise

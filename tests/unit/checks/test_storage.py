@@ -62,7 +62,7 @@ def test_storage_that_judges_no_sas_is_a_failure_only_where_it_was_set(
 
 def test_what_consumers_have_may_be_left_untried(world: World) -> None:
     """It is replaced, whatever storage says of it."""
-    world.calls.meddle("after", "prove", lambda: world.calls.failing.update(prove=BUSY))
+    world.calls.hook("after", "prove", lambda: world.calls.failing.update(prove=BUSY))
     checkup = check(world)
     assert levels(checkup, "storage") == {Level.OK}
     assert levels(checkup, "held SAS") == {Level.WARNING}
@@ -85,7 +85,7 @@ def test_what_another_definition_mints_is_no_failure_as_a_rotation_sets_it(
 ) -> None:
     world.vault.definitions["blobrwu4hours"] = dataclasses.replace(examples.DEFINITION, permissions="r")
     world.vault.grants = grants
-    world.calls.meddle("after", "store", world.vault.grants.clear)
+    world.calls.hook("after", "store", world.vault.grants.clear)
     checkup = check(world)
     assert levels(checkup, "SAS") == {Level.SKIPPED}
     assert checkup.failed == world.rotate(forced=True).failed

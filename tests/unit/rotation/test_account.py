@@ -11,7 +11,7 @@ def test_vault_is_read_once_until_it_is_refreshed() -> None:
     world = World().settled()
     made = world.run().account
     assert made.state() is made.state()
-    world.vault.turn_to("key2")
+    world.vault.activate("key2")
     assert made.state().active == "key1"
     assert made.refresh().active == "key2"
     assert world.calls.made("stored", "managed") == ["stored", "managed"] * 2

@@ -34,7 +34,7 @@ def test_active_key_of_before_and_after_is_the_signer_where_keys_are_not_listed(
 
 def test_signature_tells_the_signer_where_keys_are_listed() -> None:
     world = World().settled()
-    world.vault.turn_to("key2")
+    world.vault.activate("key2")
     assert issuance(world, keyed=True).issue(Stopwatch()).signer == "key2"
 
 
@@ -50,14 +50,14 @@ def test_sas_is_issued_anew_when_the_active_key_changes_meanwhile(when: str, *, 
     world = World().settled()
     under_way = issuance(world, keyed=keyed)
     under_way.account.state()
-    world.calls.meddle(when, "mint", world.vault.regenerate_by_itself)
+    world.calls.hook(when, "mint", world.vault.regenerate_by_itself)
     issued = under_way.issue(Stopwatch())
     assert issued.signer == world.account.signer(issued.sas.token.reveal()) == "key2"
 
 
 def test_sas_whose_signature_was_seen_is_good_although_the_active_key_changes_right_after() -> None:
     world = World().settled()
-    world.calls.meddle("after", "mint", world.vault.regenerate_by_itself)
+    world.calls.hook("after", "mint", world.vault.regenerate_by_itself)
     issued = issuance(world, keyed=True).issue(Stopwatch())
     assert issued.signer == world.account.signer(issued.sas.token.reveal()) == "key1"
 
@@ -66,10 +66,10 @@ def test_active_key_that_changes_all_the_time_is_given_up_on() -> None:
     world = World().settled()
 
     def switch() -> None:
-        world.vault.turn_to({"key1": "key2", "key2": "key1"}[world.vault.active])
-        world.calls.meddle("after", "mint", switch)
+        world.vault.activate({"key1": "key2", "key2": "key1"}[world.vault.active])
+        world.calls.hook("after", "mint", switch)
 
-    world.calls.meddle("after", "mint", switch)
+    world.calls.hook("after", "mint", switch)
     with pytest.raises(errors.ActiveKeyError, match="not signed by the key that the vault says is active"):
         issuance(world).issue(Stopwatch())
     assert (world.calls.names.count("mint"), world.slept, world.storage.tried[1:]) == (3, [1.0, 1.0], [])
@@ -122,7 +122,10 @@ def test_definition_is_set_with_the_tags_that_it_has() -> None:
     world.vault.tags = {"team": "blue", state.PENDING_TAG: "later"}
     made = issuance(world)
     made.issue(Stopwatch())
-    assert (made.definition_changed, world.vault.told) == (True, {"team": "blue", state.PENDING_TAG: "later"})
+    assert (made.definition_changed, world.vault.tags_without_deliveries) == (
+        True,
+        {"team": "blue", state.PENDING_TAG: "later"},
+    )
 
 
 def test_lost_lease_keeps_the_definition_as_it_was() -> None:

@@ -126,11 +126,11 @@ def test_each_target_is_told_what_its_own_sas_came_to() -> None:
     world.network.failing["far"] = UnreachableError("far does not answer")
     world.rotate()
     world.network.failing.clear()
-    world.vault.turn_to("key2")
+    world.vault.activate("key2")
     assert not world.rotate(forced=True).failed
     world.account.regenerate("key2")
     assert [each.state for each in looked(world).targets] == [State.EXPIRED, State.EXPIRED]
-    world.vault.turn_to("key1")
+    world.vault.activate("key1")
     world.network.failing["far"] = UnreachableError("far does not answer")
     world.rotate(forced=True)
     world.network.failing.clear()

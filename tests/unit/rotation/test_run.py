@@ -144,7 +144,7 @@ def test_tags_of_others_stay_on_a_definition_that_is_set_anew() -> None:
     world = World()
     world.vault.tags = {"team": "blue"}
     assert world.rotate().definition_changed
-    assert world.vault.told == {"team": "blue"}
+    assert world.vault.tags_without_deliveries == {"team": "blue"}
 
 
 def test_each_change_comes_right_after_a_look_at_the_lease() -> None:
@@ -157,7 +157,7 @@ def test_each_change_comes_right_after_a_look_at_the_lease() -> None:
 def test_sas_of_a_key_that_is_no_longer_active_is_replaced() -> None:
     world = World()
     world.rotate()
-    world.vault.turn_to("key2")
+    world.vault.activate("key2")
     world.clock.forward(minutes=1)
     done = outcome(world.rotate())
     assert isinstance(done, Rotated)
@@ -234,7 +234,7 @@ def test_warnings_of_the_plan_are_in_the_report() -> None:
 
 def test_each_secret_says_when_it_was_written_itself() -> None:
     world = World(TARGET, dataclasses.replace(TARGET, secret="other-sas"))
-    world.calls.meddle("after", "write", lambda: world.clock.forward(minutes=5))
+    world.calls.hook("after", "write", lambda: world.clock.forward(minutes=5))
     assert not world.rotate().failed
     written = [
         world.master.secrets[target.secret]["metadata"]["annotations"]["rotator/rotated"] for target in world.targets

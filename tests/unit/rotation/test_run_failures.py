@@ -103,7 +103,7 @@ def test_unexpected_exception_in_a_target_is_reported_scrubbed_and_logged_with_i
 
 def test_connection_that_breaks_at_one_target_leaves_what_was_done_reported() -> None:
     world = World(TARGET, OTHER)
-    world.master.meddle["after"].append(
+    world.master.hooks["after"].append(
         lambda: setattr(world.master, "broken", ConnectionLostError("the connection broke"))
     )
     found = world.rotate()

@@ -323,7 +323,7 @@ def test_without_the_vaults_secrets_every_target_is_unknown() -> None:
 def test_a_sas_of_the_other_key_is_fresh_but_to_be_replaced() -> None:
     world = World()
     assert not world.rotate().failed
-    world.vault.turn_to("key2")
+    world.vault.activate("key2")
     [target] = target_status.read(world.plan, world.services).targets
     assert target.state is State.FRESH
     assert target.text == "the next run replaces it: the SAS was signed by key1, which is no longer the active key"

@@ -119,7 +119,7 @@ def test_former_secret_with_data_of_others_is_worth_putting_back_whatever_its_sa
 
 def test_data_key_that_somebody_adds_between_look_and_delete_is_kept() -> None:
     master = Master(held=delivered())
-    master.meddle["after"].append(
+    master.hooks["after"].append(
         lambda: master.secrets.update({"storage-sas": changed(delivered(), password="hunter2")})
     )
     assert deliver(master).method is WriteMethod.RECREATE
@@ -130,7 +130,7 @@ def test_data_key_that_somebody_adds_between_look_and_delete_is_kept() -> None:
 
 def test_secret_that_somebody_deletes_between_look_and_delete_is_created() -> None:
     master = Master(held=delivered())
-    master.meddle["after"].append(master.secrets.clear)
+    master.hooks["after"].append(master.secrets.clear)
     deliver(master)
     assert master.value() == NEW_TOKEN
 
@@ -140,7 +140,7 @@ def test_secret_that_somebody_else_creates_in_the_gap_is_merged_not_overwritten(
     theirs = document({"secretKey": "theirs", "password": "hunter2"})
 
     master.refuse = {"create": [EXISTS]}
-    master.meddle["before"] = [lambda: None, lambda: master.secrets.update({"storage-sas": theirs})]
+    master.hooks["before"] = [lambda: None, lambda: master.secrets.update({"storage-sas": theirs})]
     deliver(master)
     assert master.value() == NEW_TOKEN
     assert master.value(key="password") == "hunter2"
@@ -207,7 +207,7 @@ def test_apply_recreates_when_the_type_is_to_change() -> None:
 @pytest.mark.parametrize("target", [TARGET, APPLY])
 def test_what_others_changed_between_look_and_write_survives(target: Target) -> None:
     master = Master(held=delivered())
-    master.meddle["before"].append(
+    master.hooks["before"].append(
         lambda: master.secrets.update({"storage-sas": changed(delivered(), password="hunter2")})
     )
     deliver(master, target)
@@ -218,7 +218,7 @@ def test_what_others_changed_between_look_and_write_survives(target: Target) -> 
 
 def test_update_that_meets_another_version_is_tried_again_on_that() -> None:
     master = Master(held=delivered())
-    master.meddle["after"].append(
+    master.hooks["after"].append(
         lambda: master.secrets.update({"storage-sas": changed(delivered(), password="hunter2")})
     )
     assert deliver(master, APPLY).method is WriteMethod.UPDATE
@@ -229,7 +229,7 @@ def test_update_that_meets_another_version_is_tried_again_on_that() -> None:
 
 def test_secret_that_somebody_created_meanwhile_is_merged_not_overwritten() -> None:
     master = Master()
-    master.meddle["before"].append(
+    master.hooks["before"].append(
         lambda: master.secrets.update({"storage-sas": document({"secretKey": "theirs", "password": "hunter2"})})
     )
     done = deliver(master)
@@ -241,7 +241,7 @@ def test_secret_that_somebody_created_meanwhile_is_merged_not_overwritten() -> N
 
 def test_secret_that_somebody_deleted_meanwhile_is_created() -> None:
     master = Master(held=delivered())
-    master.meddle["before"].append(master.secrets.clear)
+    master.hooks["before"].append(master.secrets.clear)
     assert deliver(master).method is WriteMethod.CREATE
     assert master.methods == [WriteMethod.RECREATE, WriteMethod.CREATE]
     assert master.value() == NEW_TOKEN
@@ -255,7 +255,7 @@ def test_secret_that_changes_all_the_time_is_given_up_after_three_attempts() -> 
         document["metadata"]["resourceVersion"] = f"9{len(master.methods)}"
         master.secrets["storage-sas"] = document
 
-    master.meddle["after"] = [change, change, change, change]
+    master.hooks["after"] = [change, change, change, change]
     with pytest.raises(ConflictError, match="changed by somebody else in each of 3 attempts"):
         deliver(master, APPLY)
     assert master.methods == [WriteMethod.UPDATE, WriteMethod.UPDATE, WriteMethod.UPDATE]
@@ -266,7 +266,7 @@ def test_secret_that_comes_and_goes_is_given_up_without_a_write() -> None:
     master = Master()
     come = lambda: master.secrets.update({"storage-sas": delivered()})  # noqa: E731  # two names for two events
     go = master.secrets.clear
-    master.meddle["before"] = [come, go, come]
+    master.hooks["before"] = [come, go, come]
     with pytest.raises(ConflictError, match="in each of 3 attempts"):
         deliver(master)
     assert master.received == [None, None, None]
@@ -303,7 +303,7 @@ def test_secret_that_is_being_deleted_is_left_alone(target: Target) -> None:
 def test_secret_that_another_took_over_meanwhile_is_left_alone() -> None:
     theirs = document({"secretKey": "theirs"}, labels={"app.kubernetes.io/managed-by": "Helm"})
     master = Master(held=delivered())
-    master.meddle["before"].append(lambda: master.secrets.update({"storage-sas": theirs}))
+    master.hooks["before"].append(lambda: master.secrets.update({"storage-sas": theirs}))
     with pytest.raises(NotOursError, match="belongs to Helm"):
         deliver(master)
     assert master.received == [None]

@@ -67,7 +67,7 @@ def test_refused_delete_leaves_the_secret() -> None:
 @pytest.mark.parametrize("step", ["deleted", "created"])
 def test_what_a_killed_shell_left_undone_is_done_by_another(step: str) -> None:
     master = Master(held=changed(delivered(), theirs="kept"))
-    master.dies_at = [step]
+    master.killed_after = [step]
     done = deliver(master)
     assert (master.value(), master.value(key="theirs")) == (NEW_TOKEN, "kept")
     assert done.previous is not None
@@ -76,7 +76,7 @@ def test_what_a_killed_shell_left_undone_is_done_by_another(step: str) -> None:
 
 def test_two_killed_shells_are_an_error() -> None:
     master = Master(held=delivered())
-    master.dies_at = ["deleted", "created"]
+    master.killed_after = ["deleted", "created"]
     error = failure(master)
     assert isinstance(error, CommandKilledError)
     assert "what Secret default/storage-sas@master.example.com holds now is not known" in str(error)
@@ -187,7 +187,7 @@ def test_what_cannot_be_read_back_is_not_taken_for_anything(held: Document | Non
 def test_create_that_was_carried_out_though_kubectl_saw_it_fail_is_a_delivery() -> None:
     master = Master()
     master.refuse = {"create": "Unable to connect to the server: unexpected EOF\n"}
-    master.meddle["after"].append(lambda: master.put("storage-sas", manifest.compose(TARGET, None, order())))
+    master.hooks["after"].append(lambda: master.put("storage-sas", manifest.compose(TARGET, None, order())))
     done = through.write(master, TARGET, None, order())
     assert done.warnings == ("kubectl needed a second try: Unable to connect to the server: unexpected EOF",)
 
@@ -202,7 +202,7 @@ def test_refused_create_of_a_first_secret_leaves_none() -> None:
 
 def test_secret_of_others_that_appears_just_before_the_create_is_not_overwritten() -> None:
     master = Master()
-    master.meddle["after"].append(lambda: master.secrets.update({"storage-sas": document({"password": "theirs"})}))
+    master.hooks["after"].append(lambda: master.secrets.update({"storage-sas": document({"password": "theirs"})}))
     assert isinstance(failure(master), NotOursError)
     assert master.value(key="password") == "theirs"
 
@@ -210,7 +210,7 @@ def test_secret_of_others_that_appears_just_before_the_create_is_not_overwritten
 def test_secret_that_may_be_adopted_and_appears_just_before_the_create_is_looked_at_again() -> None:
     master = Master()
     theirs = document({"secretKey": "theirs", "other": "kept"})
-    master.meddle["after"].append(lambda: master.secrets.update({"storage-sas": theirs}))
+    master.hooks["after"].append(lambda: master.secrets.update({"storage-sas": theirs}))
     deliver(master)
     assert master.value() == NEW_TOKEN
     assert master.value(key="other") == "kept"
@@ -236,11 +236,11 @@ def test_unreadable_read_back_is_not_taken_for_a_delivery() -> None:
 
 @pytest.mark.parametrize("target", [TARGET, APPLY])
 def test_value_that_a_webhook_changed_is_not_confirmed(target: Target) -> None:
-    def meddle(stored: Document) -> None:
+    def mutate(stored: Document) -> None:
         stored["data"]["secretKey"] = "aHVudGVyMg=="
 
     master = Master(held=delivered())
-    master.webhook = meddle
+    master.webhook = mutate
     error = failure(master, target)
     assert isinstance(error, NotConfirmedError)
     assert str(error) == "Secret default/storage-sas@master.example.com, read back, does not hold what was delivered"

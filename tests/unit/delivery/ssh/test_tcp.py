@@ -16,7 +16,7 @@ from rotator.delivery.ssh.connection import SshConnector
 from rotator.delivery.ssh.handshake import Timeouts
 from tests.fakes.ssh_servers import (
     cluster,
-    says,
+    sends,
     serving,
 )
 from tests.unit.delivery.ssh.connecting import TIMEOUTS, Names, connects, honest
@@ -58,7 +58,7 @@ def test_an_address_that_refuses_is_passed_over_at_once() -> None:
 
 
 def test_a_first_address_that_answers_is_the_only_one_that_is_connected_to() -> None:
-    with serving(honest) as server, serving(says(b""), "127.0.0.2", server.port) as second:
+    with serving(honest) as server, serving(sends(b""), "127.0.0.2", server.port) as second:
         connects(server, SshConnector(TIMEOUTS, resolve=Names("127.0.0.1", "127.0.0.2")))
     assert (server.connections, second.connections) == (1, 0)
 
@@ -70,7 +70,7 @@ def test_the_second_family_is_tried_before_the_rest_of_the_first() -> None:
 
 
 def test_all_addresses_together_have_the_time_of_one() -> None:
-    with serving(says(b"")) as server, dead("127.0.1.1", server.port), dead("127.0.1.2", server.port):
+    with serving(sends(b"")) as server, dead("127.0.1.1", server.port), dead("127.0.1.2", server.port):
         began = time.monotonic()
         with pytest.raises(UnreachableError) as caught:
             connects(server, SshConnector(Timeouts(connect=1.0), resolve=Names("127.0.1.1", "127.0.1.2", "127.0.1.3")))

@@ -28,7 +28,7 @@ from tests.fakes.ssh_servers import (
     host_key,
     packet,
     pin,
-    says,
+    sends,
     serving,
     until_closed,
 )
@@ -190,7 +190,7 @@ def test_what_a_host_says_before_it_keeps_still_is_quoted() -> None:
 
 
 def test_a_failed_handshake_leaves_no_thread_behind() -> None:
-    with serving(says(GREETING, packet(b"\x02"), b"x" * 100)) as server:
+    with serving(sends(GREETING, packet(b"\x02"), b"x" * 100)) as server:
         failure(server)
     until = time.monotonic() + 5
     while names := [each.name for each in threading.enumerate() if not each.daemon and each.name != "MainThread"]:
@@ -201,7 +201,7 @@ def test_a_failed_handshake_leaves_no_thread_behind() -> None:
 def test_what_a_host_disconnects_with_is_quoted_in_one_bounded_line() -> None:
     reason = b"no\x1b[31m\r\nroom " * 500
     disconnect = bytes([DISCONNECT]) + struct.pack(">II", 2, len(reason)) + reason + bytes(4)
-    with serving(says(GREETING, packet(disconnect))) as server:
+    with serving(sends(GREETING, packet(disconnect))) as server:
         error = failure(server)
     assert "(SSH-2.0-Example_1.0) failed: no [31m room no" in str(error)
     assert str(error).isprintable()
@@ -209,7 +209,7 @@ def test_what_a_host_disconnects_with_is_quoted_in_one_bounded_line() -> None:
 
 
 def test_an_ssh_server_of_version_one_is_reported() -> None:
-    with serving(says(b"SSH-1.5-old\r\n")) as server:
+    with serving(sends(b"SSH-1.5-old\r\n")) as server:
         assert "1.5" in str(failure(server))
 
 
@@ -230,7 +230,7 @@ def traffic(draw: st.DrawFn) -> list[bytes]:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(traffic())
 def test_whatever_a_host_sends_the_error_is_ours(chunks: list[bytes]) -> None:
-    with serving(says(*chunks)) as server:
+    with serving(sends(*chunks)) as server:
         error = failure(server)
     assert isinstance(error, UnreachableError | HostKeyRejectedError)
     assert str(error).isprintable()

@@ -27,7 +27,7 @@ def test_no_key_is_regenerated_by_a_clock_that_is_wrong(
     off: datetime.timedelta, words: str, operation: Operation, forced: bool
 ) -> None:
     world = World().settled()
-    world.vault.turn_to("key2")  # a minute ago: what key1 signed lives for hours
+    world.vault.activate("key2")  # a minute ago: what key1 signed lives for hours
     held = world.value(world.targets[0])
     world.clock.forward(minutes=1)
     world.ahead = off
@@ -51,7 +51,7 @@ def test_storage_whose_clock_differs_would_refuse_the_new_sas() -> None:
 def test_vault_without_a_date_tells_its_time_by_what_it_mints() -> None:
     world = World().settled()
     world.ahead = 6 * MINUTES
-    world.mute = True
+    world.without_dates = True
     with pytest.raises(errors.ClockSkewError, match=r"360 s ahead of that of myvault\.vault\.azure\.net"):
         world.run_operation(Operation.REGENERATE)
     assert world.account.regenerated == []
@@ -99,7 +99,7 @@ def test_scheduled_run_leaves_the_keys_and_says_why() -> None:
 
 def test_clock_that_goes_wrong_amid_a_revocation_leaves_the_second_key() -> None:
     world = World().settled()
-    world.calls.meddle("after", "regenerate", lambda: setattr(world, "storage_ahead", 2 * HOURS))
+    world.calls.hook("after", "regenerate", lambda: setattr(world, "storage_ahead", 2 * HOURS))
     found = world.run_operation(Operation.REVOKE)
     assert (key_of(found).outcome, failure_of(found).error) == ("unfinished", "ClockSkewError")
     assert world.account.regenerated == ["key2"]

@@ -67,7 +67,7 @@ def test_nothing_that_was_issued_before_works_and_every_target_does() -> None:
         regenerated=("key2", "key1"),
         proofs=(f"{printed}: storage answered 403",),
     )
-    assert (found.failed, world.vault.told) == (False, {})
+    assert (found.failed, world.vault.tags_without_deliveries) == (False, {})
 
 
 def test_no_target_ever_holds_a_sas_that_storage_refuses() -> None:
@@ -76,9 +76,9 @@ def test_no_target_ever_holds_a_sas_that_storage_refuses() -> None:
 
     def look() -> None:
         seen.append(world.signers())
-        world.calls.meddle("before", "stored", look)
+        world.calls.hook("before", "stored", look)
 
-    world.calls.meddle("before", "stored", look)
+    world.calls.hook("before", "stored", look)
     world.run_operation(REVOKE)
     assert seen[0] == ["key1", "key1"]
     assert seen[-1] == ["key2", "key2"]
@@ -141,9 +141,9 @@ def test_what_was_cut_off_is_remembered_until_it_has_a_sas_again() -> None:
 
 def test_target_that_holds_a_sas_of_the_first_key_gets_another_before_that_key_dies() -> None:
     world = World(TARGET, FAR)
-    world.vault.turn_to("key2")
+    world.vault.activate("key2")
     world.settled()
-    world.vault.turn_to("key1")
+    world.vault.activate("key1")
     found = world.run_operation(REVOKE)
     steps = world.calls.made(*STEPS)
     assert steps.index("wait for") < steps.index("regenerate")
@@ -153,9 +153,9 @@ def test_target_that_holds_a_sas_of_the_first_key_gets_another_before_that_key_d
 
 def test_first_key_is_left_when_a_target_that_holds_its_sas_cannot_be_mended() -> None:
     world = World(TARGET, FAR)
-    world.vault.turn_to("key2")
+    world.vault.activate("key2")
     world.settled()
-    world.vault.turn_to("key1")
+    world.vault.activate("key1")
     world.network.masters["far"].refuse = {"validate": "Error from server (Forbidden): no\n"}
     with pytest.raises(errors.KeyInUseError) as caught:
         world.run_operation(REVOKE)
@@ -168,7 +168,7 @@ def test_first_key_is_left_when_a_target_that_holds_its_sas_cannot_be_mended() -
 
 def test_target_that_cannot_be_looked_at_stands_in_the_way_if_the_first_key_was_just_active() -> None:
     world = World(TARGET, FAR).settled()
-    world.vault.turn_to("key2")
+    world.vault.activate("key2")
     world.network.failing["far"] = UNREACHABLE
     with pytest.raises(errors.KeyInUseError, match="far cannot be read"):
         world.run_operation(REVOKE)
@@ -196,7 +196,7 @@ def test_former_sas_that_storage_still_accepts_is_a_failure() -> None:
     found = world.run_operation(REVOKE)
     assert (key_of(found).outcome, key_of(found).regenerated, found.failed) == ("failed", ("key2", "key1"), True)
     assert failure_of(found).error == "StillAcceptedError"
-    assert world.vault.told == {}
+    assert world.vault.tags_without_deliveries == {}
 
 
 def test_refusal_is_not_tried_where_proofs_are_off() -> None:
@@ -240,9 +240,9 @@ def test_target_that_holds_something_else_gets_a_sas_before_any_key_dies() -> No
 def turned() -> World:
     """The target holds a SAS of key2, which is not the active one any more, and is to get another before key2 dies."""
     world = World()
-    world.vault.turn_to("key2")
+    world.vault.activate("key2")
     world.settled()
-    world.vault.turn_to("key1")
+    world.vault.activate("key1")
     return world
 
 
@@ -268,14 +268,14 @@ def test_what_a_refused_revocation_gave_to_a_target_is_told(call: str) -> None:
     with contextlib.suppress(VaultForbiddenError):
         world.run_operation(REVOKE)
     assert world.value(TARGET) != before
-    (told,) = world.told.values()
+    (told,) = world.reports.values()
     assert isinstance(told.outcome, Rotated)
     assert told.outcome.reason.startswith("the SAS is 60 min old")
 
 
 def test_a_target_that_fails_in_the_second_round_has_failed() -> None:
     world = turned()
-    world.calls.meddle("after", "regenerate", lambda: world.calls.failing.update(mint=UNREACHABLE))
+    world.calls.hook("after", "regenerate", lambda: world.calls.failing.update(mint=UNREACHABLE))
     found = world.run_operation(REVOKE)
     (target,) = found.targets
     assert isinstance(target.outcome, Failed)

@@ -20,7 +20,7 @@ def end_the_process() -> None:
 
 def test_grace_is_counted_from_the_newest_delivery() -> None:
     world = World(TARGET, FAR).settled()
-    world.calls.meddle("after", "write", lambda: world.clock.forward(seconds=30))
+    world.calls.hook("after", "write", lambda: world.clock.forward(seconds=30))
     world.run_operation(REVOKE)
     assert world.slept == [120.0]
 
@@ -45,7 +45,7 @@ def test_resuming_run_waits_for_what_is_left_of_the_grace() -> None:
 
 def test_resuming_run_whose_targets_have_had_their_sas_for_a_while_waits_for_the_rest_only() -> None:
     world = World().settled()
-    world.calls.meddle("before", "sleep", end_the_process)
+    world.calls.hook("before", "sleep", end_the_process)
     with pytest.raises(KeyboardInterrupt):
         world.run_operation(REVOKE)
     world.again()
@@ -56,7 +56,7 @@ def test_resuming_run_whose_targets_have_had_their_sas_for_a_while_waits_for_the
 
 def test_resuming_run_long_after_does_not_wait() -> None:
     world = World().settled()
-    world.calls.meddle("before", "sleep", end_the_process)
+    world.calls.hook("before", "sleep", end_the_process)
     with pytest.raises(KeyboardInterrupt):
         world.run_operation(REVOKE)
     world.again()
@@ -67,7 +67,7 @@ def test_resuming_run_long_after_does_not_wait() -> None:
 
 def test_clock_that_went_back_makes_no_run_wait_for_longer_than_the_grace() -> None:
     world = World().settled()
-    world.calls.meddle("before", "sleep", end_the_process)
+    world.calls.hook("before", "sleep", end_the_process)
     with pytest.raises(KeyboardInterrupt):
         world.run_operation(REVOKE)
     world.again()
@@ -78,16 +78,16 @@ def test_clock_that_went_back_makes_no_run_wait_for_longer_than_the_grace() -> N
 
 def test_consumers_get_time_before_the_first_key_dies_too_if_a_target_has_just_left_it() -> None:
     world = World(TARGET, FAR)
-    world.vault.turn_to("key2")
+    world.vault.activate("key2")
     world.settled()
-    world.vault.turn_to("key1")
+    world.vault.activate("key1")
     world.run_operation(REVOKE)
     assert world.slept == [120.0, 120.0]
 
 
 def test_consumers_get_that_time_also_where_the_vaults_record_does_not_tell_that_the_key_was_active() -> None:
     world = World(TARGET, FAR)
-    world.vault.turn_to("key2")
+    world.vault.activate("key2")
     world.settled()
     world.vault.active, world.vault.updated = "key1", LONG_AGO
     world.run_operation(REVOKE)

@@ -79,29 +79,29 @@ def test_each_change_comes_right_after_a_look_at_the_lease() -> None:
 def test_what_is_to_be_done_is_in_the_vault_until_it_is_done() -> None:
     world = World().settled()
     seen: list[str] = []
-    world.calls.meddle("before", "regenerate", lambda: seen.append(world.vault.tags[state.PENDING_TAG]))
-    world.calls.meddle("before", "prove", lambda: seen.append(world.vault.tags[state.PENDING_TAG]))
+    world.calls.hook("before", "regenerate", lambda: seen.append(world.vault.tags[state.PENDING_TAG]))
+    world.calls.hook("before", "prove", lambda: seen.append(world.vault.tags[state.PENDING_TAG]))
     run = world.run_operation(REGENERATE).run
     stamps = "key1=2026-01-01T00:00:00+00:00 key2=2026-01-01T00:00:00+00:00"
     assert seen == [f"regenerate first=key2 forced=false run={run} {stamps}"] * 2
-    assert world.vault.told == {}
+    assert world.vault.tags_without_deliveries == {}
 
 
 def test_tags_of_others_on_the_definition_are_kept() -> None:
     world = World().settled()
     world.vault.tags = {"team": "blue"}
     seen: list[str] = []
-    world.calls.meddle("before", "regenerate", lambda: seen.extend(world.vault.told))
+    world.calls.hook("before", "regenerate", lambda: seen.extend(world.vault.tags_without_deliveries))
     world.run_operation(REGENERATE)
     assert seen == ["team", state.PENDING_TAG]
-    assert world.vault.told == {"team": "blue"}
+    assert world.vault.tags_without_deliveries == {"team": "blue"}
 
 
 def test_tag_that_somebody_sets_meanwhile_is_kept_too() -> None:
     world = World().settled()
-    world.calls.meddle("before", "prove", lambda: world.vault.tags.update(team="blue"))
+    world.calls.hook("before", "prove", lambda: world.vault.tags.update(team="blue"))
     world.run_operation(REGENERATE)
-    assert world.vault.told == {"team": "blue"}
+    assert world.vault.tags_without_deliveries == {"team": "blue"}
 
 
 def test_definition_that_differs_is_set_with_what_is_remembered() -> None:
@@ -131,7 +131,7 @@ def test_account_whose_keys_have_no_time_of_creation_gets_a_new_key() -> None:
 
 def test_key_that_was_regenerated_is_reported_although_the_look_after_it_is_forbidden() -> None:
     world = World().settled()
-    world.calls.meddle("after", "regenerate", lambda: setattr(world.vault, "may_read", False))
+    world.calls.hook("after", "regenerate", lambda: setattr(world.vault, "may_read", False))
     found = world.run_operation(REGENERATE)
     assert (key_of(found).outcome, found.failed) == ("unfinished", True)
 
@@ -147,7 +147,11 @@ def test_failing_target_leaves_it_unfinished_and_the_next_run_goes_on() -> None:
     again = world.timer()
     assert (key_of(again).outcome, key_of(again).regenerated) == ("done", ())
     assert key_of(again).reason == f"run {found.run} began it"
-    assert (world.signers(), world.account.regenerated, world.vault.told) == (["key2", "key2"], ["key2"], {})
+    assert (world.signers(), world.account.regenerated, world.vault.tags_without_deliveries) == (
+        ["key2", "key2"],
+        ["key2"],
+        {},
+    )
 
 
 def test_asking_again_for_what_is_unfinished_finishes_it_and_begins_no_other() -> None:
@@ -182,6 +186,6 @@ def test_report_of_a_key_rotation_and_its_log_hold_no_key(caplog: pytest.LogCapt
 
 def test_report_ends_when_the_key_rotation_does() -> None:
     world = World().settled()
-    world.calls.meddle("after", "wait for", lambda: world.clock.forward(seconds=3))
+    world.calls.hook("after", "wait for", lambda: world.clock.forward(seconds=3))
     found = world.run_operation(REGENERATE)
     assert found.finished - found.started == datetime.timedelta(seconds=3)

@@ -85,9 +85,9 @@ def test_timer_without_a_period_lists_no_keys() -> None:
 
 def test_aged_key_waits_while_the_other_may_be_in_use_and_the_run_has_not_failed() -> None:
     world = aged()
-    world.vault.turn_to("key2")
+    world.vault.activate("key2")
     world.rotate()
-    world.vault.turn_to("key1")
+    world.vault.activate("key1")
     world.again()
     found = world.timer()
     assert (key_of(found).outcome, key_of(found).reason) == (
@@ -103,9 +103,9 @@ def test_aged_key_waits_while_the_other_may_be_in_use_and_the_run_has_not_failed
 
 def test_key_that_waited_is_replaced_as_soon_as_nothing_stands_in_the_way() -> None:
     world = aged()
-    world.vault.turn_to("key2")
+    world.vault.activate("key2")
     world.rotate()
-    world.vault.turn_to("key1")
+    world.vault.activate("key1")
     assert key_of(world.timer()).outcome == "waiting"
     world.clock.forward(hours=4, minutes=6)
     assert key_of(world.timer()).outcome == "done"
@@ -173,7 +173,10 @@ def test_tag_that_cannot_be_read_is_told_and_stops_the_keys_only(look: Look, tex
     found = look(world)
     assert isinstance(outcome(found), Rotated)
     assert (key_of(found).outcome, failure_of(found).message, found.failed) == ("failed", UNREADABLE, True)
-    assert (world.account.regenerated, world.vault.told) == ([], {state.PENDING_TAG: text, "team": "blue"})
+    assert (world.account.regenerated, world.vault.tags_without_deliveries) == (
+        [],
+        {state.PENDING_TAG: text, "team": "blue"},
+    )
 
 
 def test_tag_without_a_value_means_nothing_is_pending() -> None:
@@ -187,7 +190,7 @@ def test_run_without_permission_to_regenerate_leaves_the_plain_rotation_and_says
     world.calls.failing["regenerate"] = KeyAccessForbiddenError("the caller may not")
     found = world.timer()
     assert isinstance(outcome(found), Rotated)
-    assert (key_of(found).outcome, failure_of(found).error, world.vault.told) == (
+    assert (key_of(found).outcome, failure_of(found).error, world.vault.tags_without_deliveries) == (
         "failed",
         "KeyAccessForbiddenError",
         {},

@@ -116,7 +116,11 @@ UNTIL = cases(
 def test_run_that_ends_before_it_began_changes_no_key(operation: Operation, broken: Break) -> None:
     world = broken_run(operation, broken)
     assert world.timer().key is None
-    assert (world.account.regenerated, world.vault.told, world.signers()) == ([], {}, ["key1", "key1"])
+    assert (world.account.regenerated, world.vault.tags_without_deliveries, world.signers()) == (
+        [],
+        {},
+        ["key1", "key1"],
+    )
 
 
 @pytest.mark.parametrize("further", NEXT)

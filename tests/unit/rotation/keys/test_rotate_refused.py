@@ -18,7 +18,7 @@ REGENERATE = Operation.REGENERATE
 
 def test_target_that_holds_a_sas_of_that_key_is_named_with_its_expiry() -> None:
     world = World(TARGET, FAR)
-    world.vault.turn_to("key2")
+    world.vault.activate("key2")
     world.settled()
     world.vault.active, world.vault.updated = "key1", LONG_AGO
     with pytest.raises(errors.KeyInUseError) as caught:
@@ -80,9 +80,9 @@ def test_target_that_cannot_be_looked_at_is_told_apart_from_another_of_the_same_
 
 def test_force_overrides_and_says_what_it_cut_off(caplog: pytest.LogCaptureFixture) -> None:
     world = World(TARGET, FAR)
-    world.vault.turn_to("key2")
+    world.vault.activate("key2")
     world.settled()
-    world.vault.turn_to("key1")
+    world.vault.activate("key1")
     with caplog.at_level(logging.WARNING):
         found = world.run_operation(REGENERATE, forced=True)
     assert key_of(found).outcome == "done"

@@ -52,7 +52,7 @@ def test_forced_revocation_that_left_a_target_behind_does_not_stand_in_for_the_n
 def test_revocation_that_ends_while_it_gives_consumers_time_for_its_first_key_is_not_lost() -> None:
     world = World().settled()
     world.run_operation(REGENERATE)
-    world.calls.meddle("before", "sleep", end_the_process)
+    world.calls.hook("before", "sleep", end_the_process)
     with pytest.raises(KeyboardInterrupt):
         world.run_operation(REVOKE)
     world.again()
@@ -105,7 +105,7 @@ def test_asking_for_one_key_while_a_revocation_is_pending_finishes_the_revocatio
 
 def test_revocation_that_was_remembered_but_not_begun_stays_one_when_one_key_is_asked_for() -> None:
     world = World().settled()
-    world.calls.meddle("before", "regenerate", end_the_process)
+    world.calls.hook("before", "regenerate", end_the_process)
     with pytest.raises(KeyboardInterrupt):
         world.run_operation(REVOKE)
     found = world.run_operation(REGENERATE)
@@ -124,7 +124,7 @@ def test_force_may_be_said_later() -> None:
 def test_force_is_remembered_for_the_run_that_goes_on() -> None:
     world = World(TARGET, FAR).settled()
     world.network.failing["far"] = UNREACHABLE
-    world.calls.meddle("before", "sleep", end_the_process)
+    world.calls.hook("before", "sleep", end_the_process)
     with pytest.raises(KeyboardInterrupt):
         world.run_operation(REVOKE, forced=True)
     world.again()

@@ -36,7 +36,7 @@ def test_regeneration_by_the_vault_after_the_look_counts_as_ours(
     operation: Operation, keys: list[str], call: str
 ) -> None:
     world = World().settled()
-    world.calls.meddle("after", call, world.vault.regenerate_by_itself)
+    world.calls.hook("after", call, world.vault.regenerate_by_itself)
     found = world.run_operation(operation)
     assert key_of(found).outcome == "done"
     assert key_of(found).regenerated == tuple(keys[1:])
@@ -47,8 +47,8 @@ def test_regeneration_by_the_vault_after_the_look_counts_as_ours(
 @pytest.mark.parametrize("operation", Operation)
 def test_regeneration_by_the_vault_after_ours_is_followed(operation: Operation) -> None:
     world = World().settled()
-    world.calls.meddle(
-        "after", "regenerate", lambda: world.calls.meddle("before", "mint", world.vault.regenerate_by_itself)
+    world.calls.hook(
+        "after", "regenerate", lambda: world.calls.hook("before", "mint", world.vault.regenerate_by_itself)
     )
     found = world.run_operation(operation)
     assert key_of(found).outcome == "done"
@@ -58,7 +58,7 @@ def test_regeneration_by_the_vault_after_ours_is_followed(operation: Operation) 
 
 def test_regeneration_by_the_vault_in_the_grace_leaves_nothing_to_revoke() -> None:
     world = World().settled()
-    world.calls.meddle("after", "sleep", world.vault.regenerate_by_itself)
+    world.calls.hook("after", "sleep", world.vault.regenerate_by_itself)
     found = world.run_operation(REVOKE)
     assert (key_of(found).outcome, key_of(found).regenerated) == ("done", ("key2",))
     assert world.account.regenerated == ["key2", "key1"]
@@ -67,7 +67,7 @@ def test_regeneration_by_the_vault_in_the_grace_leaves_nothing_to_revoke() -> No
 
 def test_key_that_was_made_active_again_is_not_revoked_under_what_was_just_issued() -> None:
     world = World().settled()
-    world.calls.meddle("after", "sleep", lambda: world.vault.turn_to("key1"))
+    world.calls.hook("after", "sleep", lambda: world.vault.activate("key1"))
     found = world.run_operation(REVOKE)
     assert (key_of(found).outcome, key_of(found).remaining) == ("unfinished", ("key1",))
     assert failure_of(found).error == "ActiveKeyError"
@@ -80,7 +80,7 @@ def test_key_that_was_made_active_again_is_not_revoked_under_what_was_just_issue
 
 def test_active_key_that_is_switched_right_before_it_would_be_regenerated_is_left() -> None:
     world = World().settled()
-    world.calls.meddle("after", "store", lambda: world.vault.turn_to("key2"))
+    world.calls.hook("after", "store", lambda: world.vault.activate("key2"))
     found = world.run_operation(REGENERATE)
     assert (key_of(found).outcome, failure_of(found).error) == ("unfinished", "ActiveKeyError")
     assert world.account.regenerated == []
@@ -89,7 +89,7 @@ def test_active_key_that_is_switched_right_before_it_would_be_regenerated_is_lef
 
 def test_rotation_that_met_a_switched_key_begins_anew_with_the_other_one() -> None:
     world = World().settled()
-    world.calls.meddle("after", "store", lambda: world.vault.turn_to("key2"))
+    world.calls.hook("after", "store", lambda: world.vault.activate("key2"))
     world.run_operation(REGENERATE)
     world.clock.forward(hours=5)
     world.rotate()
@@ -104,7 +104,7 @@ def test_answer_that_was_lost_is_no_reason_to_ask_twice(caplog: pytest.LogCaptur
     def lose_the_answer() -> None:
         raise VaultUnreachableError("no answer")
 
-    world.calls.meddle("after", "regenerate", lose_the_answer)
+    world.calls.hook("after", "regenerate", lose_the_answer)
     found = world.run_operation(REGENERATE)
     assert (key_of(found).outcome, key_of(found).regenerated) == ("done", ("key2",))
     assert (world.calls.names.count("regenerate"), world.account.regenerated) == (1, ["key2"])
@@ -130,13 +130,13 @@ def test_missing_permission_is_told_at_once_and_nothing_stays_remembered() -> No
     world.calls.failing["regenerate"] = KeyAccessForbiddenError("the caller may not")
     with pytest.raises(KeyAccessForbiddenError):
         world.run_operation(REGENERATE)
-    assert (world.vault.told, world.signers()) == ({"team": "blue"}, ["key1"])
+    assert (world.vault.tags_without_deliveries, world.signers()) == ({"team": "blue"}, ["key1"])
 
 
 def test_permission_that_is_missing_for_the_second_key_only_leaves_it_unfinished() -> None:
     world = World().settled()
     forbidden = KeyAccessForbiddenError("the caller may not")
-    world.calls.meddle("after", "sleep", lambda: world.calls.failing.update(regenerate=forbidden))
+    world.calls.hook("after", "sleep", lambda: world.calls.failing.update(regenerate=forbidden))
     found = world.run_operation(REVOKE)
     assert (key_of(found).outcome, failure_of(found).error) == ("unfinished", "KeyAccessForbiddenError")
     assert (key_of(found).remaining, state.PENDING_TAG in world.vault.tags) == (("key1",), True)
@@ -145,7 +145,7 @@ def test_permission_that_is_missing_for_the_second_key_only_leaves_it_unfinished
 
 def test_vault_that_says_done_but_changes_nothing_is_found_out() -> None:
     world = World().settled()
-    world.vault.obeys = world.vault.switches = False
+    world.vault.regenerates = world.vault.activates = False
     found = world.run_operation(REGENERATE)
     assert (key_of(found).outcome, key_of(found).regenerated) == ("unfinished", ())
     assert failure_of(found).message == (
@@ -156,7 +156,7 @@ def test_vault_that_says_done_but_changes_nothing_is_found_out() -> None:
 
 def test_vault_that_switches_without_regenerating_leaves_every_target_with_a_sas_that_works() -> None:
     world = World(TARGET).settled()
-    world.vault.obeys = False
+    world.vault.regenerates = False
     assert key_of(world.run_operation(REVOKE)).outcome == "unfinished"
     assert None not in world.signers()
 
@@ -164,12 +164,12 @@ def test_vault_that_switches_without_regenerating_leaves_every_target_with_a_sas
 @pytest.mark.parametrize("operation", Operation)
 def test_vault_that_does_not_make_the_new_key_the_active_one_stops_there(operation: Operation) -> None:
     world = World().settled()
-    world.vault.switches = False
+    world.vault.activates = False
     found = world.run_operation(operation)
     assert (key_of(found).outcome, failure_of(found).error) == ("unfinished", "ActiveKeyError")
     assert failure_of(found).message == "key2 was regenerated, but key1 is the vault's active key"
     assert (world.account.regenerated, world.signers()) == (["key2"], ["key1"])
-    world.vault.turn_to("key2")
+    world.vault.activate("key2")
     assert key_of(world.timer()).outcome == "done"
     assert world.signers() == ["key2"]
 
