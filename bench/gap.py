@@ -41,11 +41,11 @@ class Watch:
     def gaps(self) -> list[float]:
         """Return the seconds between each disappearance and the next appearance."""
         gaps, gone = [], None
-        for moment, kind in self.events:
+        for arrived, kind in self.events:
             if kind == "DELETED":
-                gone = moment
+                gone = arrived
             elif kind == "ADDED" and gone is not None:
-                gaps.append(moment - gone)
+                gaps.append(arrived - gone)
                 gone = None
         return gaps
 

@@ -40,12 +40,12 @@ def show(choice: Choice) -> None:
 
 def _measure(forms: list[str], rounds: int) -> tuple[float, float]:
     """Seconds for one line, by the baseline and by ours."""
-    (base,) = figures.medians({"baseline": lambda: in_turn(LINE, forms)}, rounds).values()
+    (base,) = figures.medians({"baseline": lambda: one_by_one(LINE, forms)}, rounds).values()
     (many,) = figures.medians({"ours": lambda: [redaction.scrub(LINE) for _ in range(LINES)]}, rounds).values()
     return base, many / LINES
 
 
-def in_turn(text: str, forms: list[str]) -> str:
+def one_by_one(text: str, forms: list[str]) -> str:
     """Mask as one would first write it: look for each form of each secret, one after the other."""
     for form in forms:
         text = text.replace(form, MASK)

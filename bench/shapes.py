@@ -41,12 +41,12 @@ class Bench:
 
     def token(self) -> str:
         """Make a fresh SAS, as the vault does."""
-        moment = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=4)
+        expiry = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=4)
         fields = {"sv": "2018-03-28", "ss": "b", "srt": "sco", "sp": "rwu", "spr": "https"}
         return account_sas.token(
             self.world.account.name,
             self.world.account.keys["key1"],
-            fields | {"se": moment.strftime("%Y-%m-%dT%H:%M:%SZ")},
+            fields | {"se": expiry.strftime("%Y-%m-%dT%H:%M:%SZ")},
         )
 
 

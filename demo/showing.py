@@ -76,13 +76,15 @@ def uses(world: World, sas: str) -> bool:
 
 
 def well(host: FunctionsHost, function: str, method: str) -> bool:
-    """Ask, and print what is told of the target, or how many checks came out how."""
+    """Request a page, and print how each target is, or how many findings there are of each level."""
     answer = host.request(function, method, f"/api/{function}")
     body = json.loads(answer["body"])
     levels = [finding["level"] for finding in body.get("findings", [])]
-    told = [f"{levels.count(level)} {level}" for level in dict.fromkeys(levels)]
-    told += [f"{each['target']} {each['state']}, for {each['seconds_to_expiry']} s" for each in body.get("targets", [])]
-    console.print(f"  HTTP {answer['status']}: {', '.join(told)}")
+    summary = [f"{levels.count(level)} {level}" for level in dict.fromkeys(levels)]
+    summary += [
+        f"{each['target']} {each['state']}, for {each['seconds_to_expiry']} s" for each in body.get("targets", [])
+    ]
+    console.print(f"  HTTP {answer['status']}: {', '.join(summary)}")
     return bool(answer["status"] == 200)
 
 

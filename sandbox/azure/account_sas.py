@@ -45,12 +45,12 @@ def is_signed_by(account: str, key: str, fields: Mapping[str, str]) -> bool:
     return hmac.compare_digest(signature(account, key, fields).encode(), fields.get("sig", "").encode())
 
 
-def format_time(moment: datetime.datetime) -> str:
+def format_time(time: datetime.datetime) -> str:
     """UTC to the second, the form that Key Vault and the SDKs write."""
-    return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def parse_time(text: str) -> datetime.datetime:
     """Any of the ISO 8601 forms that storage accepts, UTC when no offset is given; ValueError otherwise."""
-    moment = datetime.datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+    time = datetime.datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=datetime.UTC)

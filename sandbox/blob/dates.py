@@ -7,6 +7,6 @@ import datetime
 import email.utils
 
 
-def http_date(moment: datetime.datetime) -> str:
+def http_date(time: datetime.datetime) -> str:
     """Write a time as HTTP headers do, as in "Tue, 01 Dec 2026 00:00:00 GMT"."""
-    return email.utils.format_datetime(moment.astimezone(datetime.UTC), usegmt=True)
+    return email.utils.format_datetime(time.astimezone(datetime.UTC), usegmt=True)

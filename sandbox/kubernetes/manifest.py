@@ -44,8 +44,8 @@ def check_unknown_fields(document: Document, *, patch: bool = False) -> None:
     unknown += [f"metadata.{field}" for field in document["metadata"] if field not in _METADATA_FIELDS]
     unknown = [field for field in unknown if not (patch and field.rpartition(".")[2].startswith("$"))]
     if unknown:
-        complaints = ", ".join(f'unknown field "{field}"' for field in unknown)
-        raise _unusable(f"strict decoding error: {complaints}")
+        problems = ", ".join(f'unknown field "{field}"' for field in unknown)
+        raise _unusable(f"strict decoding error: {problems}")
 
 
 def secret(document: Document) -> Document:

@@ -209,16 +209,16 @@ def _wrong_label_key(field: str, key: str) -> list[Cause]:
 
 
 def _key_errors(key: str) -> list[str]:
-    complaints = []
+    problems = []
     if len(key) > 253:
-        complaints.append("must be no more than 253 characters")
+        problems.append("must be no more than 253 characters")
     if not re.fullmatch(_DATA_KEY, key):
-        complaints.append(f"{_DATA_KEY_RULE}, regex used for validation is '{_DATA_KEY}')")
+        problems.append(f"{_DATA_KEY_RULE}, regex used for validation is '{_DATA_KEY}')")
     if key in (".", ".."):
-        complaints.append(f"must not be '{key}'")
+        problems.append(f"must not be '{key}'")
     elif key.startswith(".."):
-        complaints.append("must not start with '..'")
-    return complaints
+        problems.append("must not start with '..'")
+    return problems
 
 
 def _wrong(field: str, value: str, words: str) -> Cause:

@@ -43,13 +43,13 @@ class KubernetesFault:
 
 @dataclasses.dataclass(frozen=True)
 class Change:
-    """One persisted change, as a watch shows it; `moment` is time.monotonic()."""
+    """One persisted change, as a watch shows it; `at` is time.monotonic()."""
 
     type: str
     namespace: str
     name: str
     uid: str
-    moment: float
+    at: float
 
 
 @dataclasses.dataclass(frozen=True)

@@ -59,9 +59,11 @@ def create_role_assignment(manager: ResourceManager, call: Call) -> dict[str, An
         if (one.scope.lower(), one.role, one.principal_id) == (call.scope.lower(), role, principal_id):
             raise arm_errors.ResourceError(409, "RoleAssignmentExists", "The role assignment already exists.")
     kind = "User" if principal_id in manager.people else "ServicePrincipal"
-    said = properties.get("principalType", kind)
-    if said != kind:
-        text = f"The PrincipalId '{principal_id}' has type '{kind}', which is different from specified type '{said}'."
+    specified = properties.get("principalType", kind)
+    if specified != kind:
+        text = (
+            f"The PrincipalId '{principal_id}' has type '{kind}', which is different from specified type '{specified}'."
+        )
         raise arm_errors.ResourceError(400, "UnmatchedPrincipalType", text)
     made = roles.Assignment(call.scope, role, principal_id, kind, call.names["name"])
     manager.role_assignments.append(made)

@@ -38,7 +38,7 @@ def _answer(manager: ResourceManager, account: accounts.StorageAccount) -> dict[
     properties: dict[str, Any] = {
         "provisioningState": "Succeeded",
         "allowSharedKeyAccess": account.allow_shared_key_access,
-        "keyCreationTime": {name: _moment(created) for name, created in account.key_created.items()},
+        "keyCreationTime": {name: _timestamp(created) for name, created in account.key_created.items()},
         "minimumTlsVersion": account.minimum_tls_version,
         "networkAcls": firewall.render(account.firewall),
         "primaryEndpoints": {"blob": f"{manager.blob_endpoint(account.name)}/"},
@@ -84,13 +84,13 @@ def _account(manager: ResourceManager, call: Call) -> accounts.StorageAccount:
 
 def _keys(account: accounts.StorageAccount, kerberos: dict[str, str]) -> dict[str, Any]:
     keys = [
-        {"creationTime": _moment(account.key_created[name]), "keyName": name, "value": value, "permissions": "FULL"}
+        {"creationTime": _timestamp(account.key_created[name]), "keyName": name, "value": value, "permissions": "FULL"}
         for name, value in account.keys.items()
     ]
     more = [{"keyName": name, "value": value, "permissions": "FULL"} for name, value in kerberos.items()]
     return {"keys": [*keys, *more]}
 
 
-def _moment(moment: datetime.datetime) -> str:
+def _timestamp(time: datetime.datetime) -> str:
     """Write a time with seven digits, as recorded."""
-    return f"{moment.astimezone(datetime.UTC):%Y-%m-%dT%H:%M:%S.%f}0Z"
+    return f"{time.astimezone(datetime.UTC):%Y-%m-%dT%H:%M:%S.%f}0Z"

@@ -17,7 +17,7 @@ class Event:
     action: str
     detail: str = ""
     phase: str = "before"
-    moment: float = dataclasses.field(default_factory=time.monotonic)
+    at: float = dataclasses.field(default_factory=time.monotonic)
 
 
 @dataclasses.dataclass(frozen=True)

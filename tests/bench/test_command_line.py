@@ -22,6 +22,6 @@ def test_part_that_is_named_is_measured_alone_and_load_and_cores_stand_beside(
 def test_unknown_part_is_a_usage_error_that_lists_the_parts(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         __main__.main(["redaction", "deliverance"])
-    told = capsys.readouterr()
-    assert (ended.value.code, told.out) == (2, "")
-    assert f"there is no part deliverance; the parts are {', '.join(parts.PARTS)}" in told.err
+    printed = capsys.readouterr()
+    assert (ended.value.code, printed.out) == (2, "")
+    assert f"there is no part deliverance; the parts are {', '.join(parts.PARTS)}" in printed.err

@@ -11,7 +11,7 @@ def test_baseline_masks_what_ours_masks() -> None:
     alive = SecretText(TOKEN)
     line = redaction.LINE + alive.reveal()
     by_length = sorted(of(TOKEN, foreign=False).everywhere, key=len, reverse=True)
-    assert redaction.in_turn(line, by_length) == scrub(line) != line
+    assert redaction.one_by_one(line, by_length) == scrub(line) != line
 
 
 def test_usual_line_has_nothing_to_mask() -> None:

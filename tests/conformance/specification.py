@@ -158,13 +158,13 @@ class Specification:
 
     def _answer(self, exchange: Exchange, operation: Operation) -> Iterator[str]:
         answers = self._spec.deref(operation.op_spec["responses"])
-        said = answers.get(str(exchange.status))
-        if said is None and (exchange.status < 400 or "default" not in answers):  # an error's beginning
+        response = answers.get(str(exchange.status))
+        if response is None and (exchange.status < 400 or "default" not in answers):  # an error's beginning
             yield f"the answer's status {exchange.status} is none of {', '.join(answers)}"
             return
-        said = self._spec.deref(said or answers["default"])
-        yield from self._headers(said, exchange)
-        schema = self._spec.deref(said.get("schema"))
+        response = self._spec.deref(response or answers["default"])
+        yield from self._headers(response, exchange)
+        schema = self._spec.deref(response.get("schema"))
         if exchange.method == "HEAD":
             return
         if schema is None and exchange.answer:
@@ -172,9 +172,9 @@ class Specification:
         elif schema is not None and self._spec.deref(schema).get("type") != "file":
             yield from self._body("answer", schema, exchange.answer, exchange.answer_headers)
 
-    def _headers(self, said: Mapping[str, Any], exchange: Exchange) -> Iterator[str]:
+    def _headers(self, response: Mapping[str, Any], exchange: Exchange) -> Iterator[str]:
         given = CaseInsensitiveDict(exchange.answer_headers)
-        for name, schema in (said.get("headers") or {}).items():
+        for name, schema in (response.get("headers") or {}).items():
             echoed = name.lower() == _ECHOED and _ECHOED in CaseInsensitiveDict(exchange.headers)
             if name not in given and (name.lower() in _ALWAYS or echoed):
                 yield f"answer, header {name} is missing"

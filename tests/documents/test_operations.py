@@ -61,9 +61,9 @@ def test_every_event_is_explained_and_no_other() -> None:
 
 def test_every_field_of_a_decision_is_explained() -> None:
     rows = [line.split(" | ") for line in section("Logs").splitlines() if line.startswith("| `")]
-    said = {name: set(re.findall(r"`(\w+)`", row[1])) for row in rows for name in re.findall(r"`([^`]+)`", row[0])}
+    explained = {name: set(re.findall(r"`(\w+)`", row[1])) for row in rows for name in re.findall(r"`([^`]+)`", row[0])}
     for event, fields in decisions().items():
-        assert fields <= said[event], event
+        assert fields <= explained[event], event
 
 
 def test_every_check_is_explained_and_no_other() -> None:

@@ -67,9 +67,9 @@ def test_a_schema_is_known_by_its_files_name(name: str) -> None:
 def test_every_field_has_a_title_and_says_what_it_is(name: str) -> None:
     definitions = PUBLISHED[name].get("$defs", {})
     for node in objects(PUBLISHED[name]):
-        for field, said in node.get("properties", {}).items():
-            file, _, definition = said.get("$ref", "").rpartition("#/$defs/")
-            whole = said if file else definitions.get(definition, {}) | said
+        for field, schema in node.get("properties", {}).items():
+            file, _, definition = schema.get("$ref", "").rpartition("#/$defs/")
+            whole = schema if file else definitions.get(definition, {}) | schema
             assert file or {"title", "description"} <= set(whole), field
 
 

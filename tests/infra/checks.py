@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from rotator.plan import loader
 from tests.infra.compiler import SCOPE
-from tests.infra.deployments import Deployment, at, given, parameter
+from tests.infra.deployments import Deployment, at, parameter, parameters_of
 
 Sets = Mapping[str, Deployment]
 Check = Callable[[Sets], Iterator[str]]
@@ -34,7 +34,7 @@ class Assignment(NamedTuple):
 
 
 Permissions = dict[str, list[str]]
-OPEN, SHUT, NOT_SAID = Network("Enabled", "Allow"), Network("Disabled", "Deny"), Network(None, None)
+OPEN, SHUT, NOT_SET = Network("Enabled", "Allow"), Network("Disabled", "Deny"), Network(None, None)
 ROLES = {
     "81a9662b-bebf-436f-a333-f67b29880f12": "Storage Account Key Operator Service Role",
     "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "Storage Blob Data Owner",
@@ -65,17 +65,17 @@ class Expected:
 _USER, _KEY_VAULT, _APP = ("operator", "User"), ("Key Vault", "ServicePrincipal"), ("app", "ServicePrincipal")
 EXPECTED = {
     "default": Expected(
-        network={OWN: OPEN, NEW: NOT_SAID, VAULT: OPEN},
+        network={OWN: OPEN, NEW: NOT_SET, VAULT: OPEN},
         key_operators=[_KEY_VAULT, _USER],
         policies={"app": APP, "operator": OPERATOR},
     ),
     "no-principal": Expected(
-        network={OWN: OPEN, NEW: NOT_SAID, VAULT: OPEN},
+        network={OWN: OPEN, NEW: NOT_SET, VAULT: OPEN},
         key_operators=[_KEY_VAULT],
         policies={"app": APP},
     ),
     "private": Expected(
-        network={OWN: SHUT, NEW: NOT_SAID, VAULT: SHUT},
+        network={OWN: SHUT, NEW: NOT_SET, VAULT: SHUT},
         key_operators=[_KEY_VAULT, _USER, _APP],
         policies={"app": ROTATING_APP, "operator": OPERATOR},
     ),
@@ -95,7 +95,7 @@ EXPECTED = {
         vault="KeyVault/vaults/kv-pictures",
     ),
     "everything": Expected(
-        network={OWN: SHUT, NEW: NOT_SAID, VAULT: Network("Enabled", "Deny", ("203.0.113.7",))},
+        network={OWN: SHUT, NEW: NOT_SET, VAULT: Network("Enabled", "Deny", ("203.0.113.7",))},
         key_operators=[_KEY_VAULT, ("operator", "ServicePrincipal"), _APP],
         policies={"app": ROTATING_APP, "operator": OPERATOR},
         retained=30,
@@ -165,7 +165,7 @@ def network(sets: Sets) -> Iterator[str]:
             addresses = tuple(rule["value"] for rule in rules.pop("ipRules", []))
             access = at(each, "properties.publicNetworkAccess")
             found[place] = Network(access, rules.pop("defaultAction", None), addresses)
-            if found[place] != NOT_SAID and rules != {"bypass": "None"}:
+            if found[place] != NOT_SET and rules != {"bypass": "None"}:
                 yield f"{name}: {place} is reached past its rules by {rules}"
         yield from _differences(name, "reached from", EXPECTED[name].network, found)
 
@@ -262,7 +262,7 @@ def reports(sets: Sets) -> Iterator[str]:
             yield f"{name}: reports are kept as {found}"
 
 
-def trial_machine(sets: Sets) -> Iterator[str]:
+def machine(sets: Sets) -> Iterator[str]:
     """SSH from the app's subnet, and nothing else; nothing has a public address."""
     for name, deployment in sets.items():
         if "publicip" in json.dumps(deployment.resources).lower():
@@ -277,8 +277,8 @@ def trial_machine(sets: Sets) -> Iterator[str]:
         for group in groups:
             listed = [rule["properties"] for rule in at(group, "properties.securityRules")]
             inbound = sorted((one for one in listed if one["direction"] == "Inbound"), key=lambda one: one["priority"])
-            told = ("access", "protocol", "sourceAddressPrefix", "destinationPortRange")
-            rules = [tuple(one[each] for each in told) for one in inbound]
+            fields = ("access", "protocol", "sourceAddressPrefix", "destinationPortRange")
+            rules = [tuple(one[each] for each in fields) for one in inbound]
             if rules != [("Allow", "Tcp", "10.0.2.0/24", "22"), ("Deny", "*", "*", "*")]:
                 yield f"{name}: the machine is reached by {rules}"
 
@@ -357,7 +357,7 @@ def settings(sets: Sets) -> Iterator[str]:
                 wanted = wanted.replace(each, value)
             if not re.fullmatch(wanted, found.get(setting, "")):
                 yield f"{name}: {setting} is {found.get(setting)}"
-    parameters = {name.lower(): value for name, value in given("everything").items()}
+    parameters = {name.lower(): value for name, value in parameters_of("everything").items()}
     parameters["notifywebhookurl"] = "[parameters('notifyWebhookUrl')]"  # as it is not shown
     everything = sets["everything"].settings
     for name in sorted(everything.keys() - MADE_HERE.keys()):
@@ -449,7 +449,7 @@ def names(sets: Sets) -> Iterator[str]:
 
 
 CHECKS: list[Check] = [
-    closed, conditions, keys, logs, names, network, package, policies, reports, roles, secrets, settings, trial_machine
+    closed, conditions, keys, logs, names, network, package, policies, reports, roles, secrets, settings, machine
 ]  # fmt: skip
 
 

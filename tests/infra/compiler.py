@@ -50,7 +50,7 @@ class Compiler:
     def __init__(self, program: str, *, seconds: float = _SECONDS) -> None:
         self._seconds = seconds
         self._command = [program, "jsonrpc", "--stdio"]
-        self._asked = 0
+        self._requests = 0
 
     def __enter__(self) -> Self:
         """Start it."""
@@ -75,35 +75,35 @@ class Compiler:
         """All that it has to say of a file and of what that refers to."""
         return [
             f"{Path(each['source']).name}:{each['range']['start']['line'] + 1}: {each['code']}: {each['message']}"
-            for each in self._ask("compile", path=str(path))["diagnostics"]
+            for each in self._request("compile", path=str(path))["diagnostics"]
         ]
 
     def template(self, path: Path) -> dict[str, Any]:
         """The ARM template that a file compiles to."""
-        found: dict[str, Any] = json.loads(self._ask("compile", path=str(path))["contents"])
+        found: dict[str, Any] = json.loads(self._request("compile", path=str(path))["contents"])
         return found
 
     def formatted(self, path: Path) -> str:
         """A file as `bicep format` would write it."""
-        return str(self._ask("format", path=str(path))["contents"])
+        return str(self._request("format", path=str(path))["contents"])
 
     def deployment(self, parameters: Path, **scope: str) -> Deployment:
         """What a file of parameters would deploy, as `bicep snapshot` tells it."""
-        answer = self._ask("getSnapshot", path=str(parameters), metadata={**SCOPE, **scope}, externalInputs=[])
+        answer = self._request("getSnapshot", path=str(parameters), metadata={**SCOPE, **scope}, externalInputs=[])
         return Deployment.parse(answer["snapshot"])
 
     def _check(self) -> None:
-        version = str(self._ask("version")["version"])
+        version = str(self._request("version")["version"])
         if tuple(int(each) for each in re.findall(r"\d+", version)) < OLDEST:
             raise UnfitError(f"{self._command[0]} is {version}; {'.'.join(map(str, OLDEST))} or later is needed")
 
-    def _ask(self, method: str, **parameters: Any) -> dict[str, Any]:
-        self._asked += 1
-        asked = {"jsonrpc": "2.0", "id": self._asked, "method": f"bicep/{method}", "params": [parameters]}
+    def _request(self, method: str, **parameters: Any) -> dict[str, Any]:
+        self._requests += 1
+        request = {"jsonrpc": "2.0", "id": self._requests, "method": f"bicep/{method}", "params": [parameters]}
         limit = threading.Timer(self._seconds, self._process.kill)
         limit.start()
         try:
-            answer = self._exchanged(json.dumps(asked).encode())
+            answer = self._exchanged(json.dumps(request).encode())
         except (OSError, ValueError) as error:
             raise UnfitError(f"{self._command[0]} is no Bicep compiler that answers `jsonrpc --stdio`") from error
         finally:
@@ -161,8 +161,8 @@ def main() -> None:
         sys.exit(NONE_HERE)
     try:
         with Compiler(program) as compiler:
-            if said := compiler.diagnostics(FOLDER / "main.bicep"):
-                sys.exit("\n".join(said))
+            if problems := compiler.diagnostics(FOLDER / "main.bicep"):
+                sys.exit("\n".join(problems))
             for name, deployment in Deployments(compiler, PARAMETERS.glob("*.bicepparam")).items():
                 (PARAMETERS / f"{name}{SUFFIX}").write_text(deployment.text())
     except (RefusedError, UnfitError) as error:

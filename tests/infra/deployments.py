@@ -60,7 +60,7 @@ def kept() -> dict[str, Deployment]:
     return {each.name.removesuffix(SUFFIX): Deployment.parse(each.read_text()) for each in files}
 
 
-def given(name: str) -> dict[str, str]:
+def parameters_of(name: str) -> dict[str, str]:
     """The parameters of a set, as they are written; text without its quotes."""
     source = (PARAMETERS / f"{name}.bicepparam").read_text()
     return {name: value.strip("'") for name, value in re.findall(r"(?m)^param (\w+) = (.+)$", source)}

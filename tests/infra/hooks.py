@@ -92,7 +92,7 @@ class Surroundings:
         if text is not None:
             path.write_text(text + "\n")
 
-    def told(self, name: str) -> list[str]:
+    def written(self, name: str) -> list[str]:
         """What a program wrote down."""
         path = self.state / name
         return path.read_text().splitlines() if path.exists() else []

@@ -52,7 +52,7 @@ def runbooks() -> dict[str, str]:
     return dict(zip(headed[::2], headed[1::2], strict=True))
 
 
-def told() -> Iterator[tuple[str, int, str]]:
+def documented() -> Iterator[tuple[str, int, str]]:
     """What the table of alerts says: name, severity, how soon."""
     for line in re.findall(r"^\| \[.*$", section("Alerts"), re.MULTILINE):
         name, _, severity, soon = (cell.strip() for cell in line.strip("|").split(" | "))
@@ -64,7 +64,7 @@ def test_each_rule_is_as_severe_as_it_is_meant_to_be(rules: list[Rule]) -> None:
 
 
 def test_the_table_of_alerts_tells_each_rule(rules: list[Rule]) -> None:
-    assert sorted(told()) == sorted((each.title, each.severity, FREQUENCIES[each.frequency]) for each in rules)
+    assert sorted(documented()) == sorted((each.title, each.severity, FREQUENCIES[each.frequency]) for each in rules)
 
 
 def test_every_rule_has_a_run_book_and_every_run_book_a_rule(rules: list[Rule]) -> None:
@@ -95,8 +95,8 @@ def test_each_rule_says_where_its_run_book_is(rules: list[Rule]) -> None:
 
 def test_somebody_is_told_where_there_is_an_address(sets: dict[str, Deployment]) -> None:
     (group,) = sets["everything"].of("Microsoft.Insights/actionGroups")
-    told = [each["emailAddress"] for each in group["properties"]["emailReceivers"]]
-    assert told == ["operators@example.com"]
+    addresses = [each["emailAddress"] for each in group["properties"]["emailReceivers"]]
+    assert addresses == ["operators@example.com"]
     for each in alerts.rules(sets["everything"]):
         assert each.others["actions"] == {"actionGroups": [group["id"]]}
     assert sets["default"].of("Microsoft.Insights/actionGroups") == []

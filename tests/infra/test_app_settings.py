@@ -35,7 +35,7 @@ OUTPUTS = {
 
 def test_the_values_of_all_parameters_differ_so_that_none_can_be_swapped() -> None:
     switches = {"true", "false"}  # each of which some parameter has as text and another as a value
-    values = [value for value in deployments.given("everything").values() if value not in switches]
+    values = [value for value in deployments.parameters_of("everything").values() if value not in switches]
     assert len(set(values)) == len(values)
 
 
@@ -52,7 +52,7 @@ def test_a_confirmed_fingerprint_outlives_a_redeployment() -> None:
 
 
 def test_each_parameter_is_another_than_its_default_in_some_set() -> None:
-    given = [deployments.given(path.stem) for path in deployments.PARAMETERS.glob("*.bicepparam")]
+    given = [deployments.parameters_of(path.stem) for path in deployments.PARAMETERS.glob("*.bicepparam")]
     for name, (_, default) in DECLARED.items():
         assert any(one.get(name, default.strip("'")) != default.strip("'") for one in given), name
 

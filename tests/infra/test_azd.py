@@ -163,5 +163,5 @@ def test_the_trial_s_machine_installs_only_what_arrived_whole(tmp_path: Path, ar
     surroundings.executable(tmp_path / "infra/hooks/machine.sh", f"#!/bin/sh\n{script}")
     assert (surroundings.run("machine").returncode == 0) is arrives_whole
     begun = ["install -m 755 k3s /usr/local/bin/k3s", "systemctl enable --now k3s"]
-    assert surroundings.told("done") == (begun if arrives_whole else [])
-    assert {line.rpartition("/")[0] for line in surroundings.told("fetched")} == {RELEASE}
+    assert surroundings.written("done") == (begun if arrives_whole else [])
+    assert {line.rpartition("/")[0] for line in surroundings.written("fetched")} == {RELEASE}

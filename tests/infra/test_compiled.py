@@ -226,7 +226,7 @@ OPENED: dict[checks.Check, list[tuple[str, str, str, str]]] = {
         (VAULT, "isPrivate && empty(operatorIpAddress)", "false", "private: reached from KeyVault"),
         (VAULT, "isPrivate ? 'Deny' : 'Allow'", "'Allow'", "everything: reached from KeyVault"),
     ],
-    checks.trial_machine: [
+    checks.machine: [
         (CLUSTER, "AddressPrefix: appSubnetPrefix", "AddressPrefix: '*'", "('Allow', 'Tcp', '*', '22')"),
         (CLUSTER, "access: 'Deny'", "access: 'Allow'", "('Allow', '*', '*', '*')"),
         (CLUSTER, "protocol: '*'", "protocol: 'Tcp'", "('Deny', 'Tcp', '*', '*')"),

@@ -11,7 +11,7 @@ from tests.infra.hooks import Surroundings
 
 PUBLIC, GOVERNMENT = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093", "7e7c393b-45d0-48b1-a35e-2905ddf8183c"
 
-TRIAL = {
+WITH_CLUSTER = {
     "CREATE_CLUSTER": "true",
     "VNET_ENABLED": "true",
     "CLUSTER_SSH_PUBLIC_KEY": "ssh-ed25519 AAAA",
@@ -34,36 +34,36 @@ def installed(surroundings: Surroundings) -> Surroundings:
 def test_key_vaults_principal_is_looked_up(surroundings: Surroundings) -> None:
     done = surroundings.run("preprovision")
     assert (done.returncode, done.stderr) == (0, "")
-    assert surroundings.told("azd-environment") == ["KEY_VAULT_SERVICE_PRINCIPAL_ID=object-public"]
+    assert surroundings.written("azd-environment") == ["KEY_VAULT_SERVICE_PRINCIPAL_ID=object-public"]
 
 
 def test_the_government_cloud_has_another_application(surroundings: Surroundings) -> None:
     surroundings.known("cloud", "AzureUSGovernment")
     surroundings.run("preprovision")
-    assert surroundings.told("azd-environment") == ["KEY_VAULT_SERVICE_PRINCIPAL_ID=object-government"]
+    assert surroundings.written("azd-environment") == ["KEY_VAULT_SERVICE_PRINCIPAL_ID=object-government"]
 
 
 def test_a_named_application_is_taken(surroundings: Surroundings) -> None:
     surroundings.run("preprovision", KEY_VAULT_APPLICATION_ID=GOVERNMENT)
-    assert surroundings.told("azd-environment") == ["KEY_VAULT_SERVICE_PRINCIPAL_ID=object-government"]
+    assert surroundings.written("azd-environment") == ["KEY_VAULT_SERVICE_PRINCIPAL_ID=object-government"]
 
 
 def test_an_unchanged_principal_is_not_set_again(surroundings: Surroundings) -> None:
     done = surroundings.run("preprovision", KEY_VAULT_SERVICE_PRINCIPAL_ID="object-public")
     assert done.returncode == 0
-    assert surroundings.told("azd-environment") == []
+    assert surroundings.written("azd-environment") == []
 
 
 def test_a_changed_principal_is_set(surroundings: Surroundings) -> None:
     surroundings.run("preprovision", KEY_VAULT_SERVICE_PRINCIPAL_ID="object-of-another-tenant")
-    assert surroundings.told("azd-environment") == ["KEY_VAULT_SERVICE_PRINCIPAL_ID=object-public"]
+    assert surroundings.written("azd-environment") == ["KEY_VAULT_SERVICE_PRINCIPAL_ID=object-public"]
 
 
 def test_a_pipeline_that_may_not_look_keeps_what_was_found(surroundings: Surroundings) -> None:
     surroundings.known(f"principal-{PUBLIC}", None)
     done = surroundings.run("preprovision", KEY_VAULT_SERVICE_PRINCIPAL_ID="object-public")
     assert done.returncode == 0
-    assert surroundings.told("azd-environment") == []
+    assert surroundings.written("azd-environment") == []
 
 
 def test_a_principal_that_nobody_knows_is_an_error(surroundings: Surroundings) -> None:
@@ -85,7 +85,7 @@ def test_without_signing_in_it_stops(surroundings: Surroundings) -> None:
     surroundings.known("tenant", None)
     done = surroundings.run("preprovision")
     assert (done.returncode, done.stderr) == (1, "preprovision: nobody is signed in to the Azure CLI: az login\n")
-    assert surroundings.told("azd-environment") == []
+    assert surroundings.written("azd-environment") == []
 
 
 def test_another_tenants_principal_is_not_taken(surroundings: Surroundings) -> None:
@@ -93,7 +93,7 @@ def test_another_tenants_principal_is_not_taken(surroundings: Surroundings) -> N
     done = surroundings.run("preprovision", AZURE_SUBSCRIPTION_ID="subscription-2")
     assert done.returncode == 1
     assert "az account set --subscription subscription-2" in done.stderr
-    assert surroundings.told("azd-environment") == []
+    assert surroundings.written("azd-environment") == []
 
 
 def test_a_subscription_out_of_sight_stops_it(surroundings: Surroundings) -> None:
@@ -107,21 +107,21 @@ def test_without_a_subscription_it_stops(surroundings: Surroundings) -> None:
     done = surroundings.run("preprovision", AZURE_SUBSCRIPTION_ID="")
     assert done.returncode == 1
     assert "azd env set AZURE_SUBSCRIPTION_ID" in done.stderr
-    assert surroundings.told("azd-environment") == []
+    assert surroundings.written("azd-environment") == []
 
 
 def test_the_trial_s_machine_is_the_master_nobody_is_asked_for(surroundings: Surroundings) -> None:
-    assert surroundings.run("preprovision", **TRIAL).returncode == 0
+    assert surroundings.run("preprovision", **WITH_CLUSTER).returncode == 0
     (address,) = re.findall(r"var clusterAddress = '(.+)'", (FOLDER / "main.bicep").read_text())
-    assert f"KUBERNETES_DNS={address}" in surroundings.told("azd-environment")
+    assert f"KUBERNETES_DNS={address}" in surroundings.written("azd-environment")
 
 
 @pytest.mark.parametrize("missing", ["VNET_ENABLED", "CLUSTER_SSH_PUBLIC_KEY"])
 def test_a_trial_that_lacks_something_stops_beforehand(surroundings: Surroundings, missing: str) -> None:
-    done = surroundings.run("preprovision", **{**TRIAL, missing: ""})
+    done = surroundings.run("preprovision", **{**WITH_CLUSTER, missing: ""})
     assert done.returncode == 1
     assert f"azd env set {missing} " in done.stderr
-    assert surroundings.told("azd-environment") == []
+    assert surroundings.written("azd-environment") == []
 
 
 def test_a_vault_that_would_refuse_onboarding_stops_it_beforehand(surroundings: Surroundings) -> None:
@@ -146,24 +146,24 @@ def test_each_remedy_is_enough(surroundings: Surroundings, name: str, value: str
 )
 def test_a_network_needs_a_resource_provider(surroundings: Surroundings, network: dict[str, str]) -> None:
     assert surroundings.run("preprovision", **network).returncode == 0
-    (registered,) = surroundings.told("registered")
+    (registered,) = surroundings.written("registered")
     assert registered == "provider register --namespace Microsoft.App --subscription subscription-1 --wait"
 
 
 def test_a_registered_provider_is_left_alone(surroundings: Surroundings) -> None:
     surroundings.known("registration", "Registered")
-    assert surroundings.run("preprovision", **TRIAL).returncode == 0
-    assert surroundings.told("registered") == []
+    assert surroundings.run("preprovision", **WITH_CLUSTER).returncode == 0
+    assert surroundings.written("registered") == []
 
 
 def test_without_a_network_no_provider_is_registered(surroundings: Surroundings) -> None:
     assert surroundings.run("preprovision").returncode == 0
-    assert surroundings.told("registered") == []
+    assert surroundings.written("registered") == []
 
 
 def test_who_may_not_register_the_provider_is_told(surroundings: Surroundings) -> None:
     surroundings.known("registering", "1")
-    done = surroundings.run("preprovision", **TRIAL)
+    done = surroundings.run("preprovision", **WITH_CLUSTER)
     assert done.returncode == 1
     assert "az provider register --namespace Microsoft.App --subscription subscription-1" in done.stderr
 
@@ -171,14 +171,14 @@ def test_who_may_not_register_the_provider_is_told(surroundings: Surroundings) -
 def test_onboarding_sees_azds_environment(installed: Surroundings) -> None:
     done = installed.run("postprovision", "--dry-run", STORAGE_ACCOUNT_ID="/subscriptions/1")
     assert (done.returncode, done.stderr) == (0, "")
-    assert re.fullmatch(r"onboard --save-settings \S+ --dry-run", installed.told("onboard")[0])
-    assert "STORAGE_ACCOUNT_ID=/subscriptions/1" in installed.told("environment")
+    assert re.fullmatch(r"onboard --save-settings \S+ --dry-run", installed.written("onboard")[0])
+    assert "STORAGE_ACCOUNT_ID=/subscriptions/1" in installed.written("environment")
 
 
 def test_what_onboarding_learnt_is_stored(installed: Surroundings) -> None:
     installed.known("lines", "KUBERNETES_SSH_FINGERPRINT=ssh-ed25519 SHA256:ab+c/=\nSAS_VALIDITY=PT4H")
     assert installed.run("postprovision").returncode == 0
-    assert installed.told("azd-environment") == [
+    assert installed.written("azd-environment") == [
         "KUBERNETES_SSH_FINGERPRINT=ssh-ed25519 SHA256:ab+c/=",
         "SAS_VALIDITY=PT4H",
     ]
@@ -188,7 +188,7 @@ def test_a_failure_is_passed_on_and_what_was_learnt_is_stored(installed: Surroun
     installed.known("lines", "KUBERNETES_SSH_FINGERPRINT=SHA256:abc")
     installed.known("status", "3")
     assert installed.run("postprovision").returncode == 3
-    assert installed.told("azd-environment") == ["KUBERNETES_SSH_FINGERPRINT=SHA256:abc"]
+    assert installed.written("azd-environment") == ["KUBERNETES_SSH_FINGERPRINT=SHA256:abc"]
 
 
 def test_nothing_temporary_stays(installed: Surroundings) -> None:
@@ -205,7 +205,7 @@ def test_a_setting_that_azd_refuses_fails_the_hook(installed: Surroundings) -> N
 
 def test_a_pipeline_says_yes_beforehand(installed: Surroundings) -> None:
     installed.run("postprovision", ROTATOR_ONBOARD_YES="1")
-    assert installed.told("onboard")[0].endswith(" --yes")
+    assert installed.written("onboard")[0].endswith(" --yes")
 
 
 def test_onboarding_can_be_left_out(surroundings: Surroundings) -> None:
@@ -220,13 +220,13 @@ def test_an_environment_is_made_with_an_interpreter_that_fits(surroundings: Surr
     surroundings.program("python3.12", hooks.INTERPRETER.format(refuses=0))
     done = surroundings.run("postprovision")
     assert (done.returncode, done.stderr) == (0, "")
-    assert surroundings.told("onboard") != []
+    assert surroundings.written("onboard") != []
 
 
 def test_an_unfinished_environment_is_finished(installed: Surroundings) -> None:
     installed.known("installed", None)
     assert installed.run("postprovision").returncode == 0
-    assert installed.told("onboard") != []
+    assert installed.written("onboard") != []
 
 
 def test_without_a_python_that_fits_it_stops(surroundings: Surroundings) -> None:
@@ -248,4 +248,4 @@ def test_every_shell_understands_the_hooks(shell: str, installed: Surroundings) 
         script = installed.folder / f"infra/hooks/{hook}.sh"
         script.write_text(script.read_text().replace("#!/bin/sh", f"#!{installed.programs / 'sh'}"))
         assert installed.run(hook).returncode == 0
-    assert "SAS_VALIDITY=PT4H" in installed.told("azd-environment")
+    assert "SAS_VALIDITY=PT4H" in installed.written("azd-environment")

@@ -52,8 +52,8 @@ class Review(http.server.BaseHTTPRequestHandler):
         if self.server.broken:
             status, answer = 500, words.encode()
         else:
-            said = {"message": words, "reason": self.server.reason}
-            response = {"uid": review["request"]["uid"], "allowed": self.server.allows, "status": said}
+            result = {"message": words, "reason": self.server.reason}
+            response = {"uid": review["request"]["uid"], "allowed": self.server.allows, "status": result}
             status, answer = 200, json.dumps({**review, "response": response}).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -126,9 +126,9 @@ def refused(world: World, **settings: str) -> dict[str, Any]:
     environment = settings_for(world, **settings)
     checkup = app.check(environment=environment)
     (target,) = app.rotate(trigger="test", forced=True, environment=environment).as_json()["targets"]
-    said = json.dumps([checkup.as_json(), target], ensure_ascii=False)
-    assert secrets_in.found(world, said) == []
-    assert [form for form in secrets_in.forms(PASSWORD) if form in said] == []
+    output = json.dumps([checkup.as_json(), target], ensure_ascii=False)
+    assert secrets_in.found(world, output) == []
+    assert [form for form in secrets_in.forms(PASSWORD) if form in output] == []
     assert NAME in only(checkup, "dry run", Level.FAILURE).text
     assert NAME in target["message"]
     assert Cluster(world).value() == before

@@ -54,12 +54,12 @@ def test_a_file_of_certificates_that_is_gone_is_no_defect(world: World, command:
         world, command, REQUESTS_CA_BUNDLE="/tmp/sandbox-stopped/tls/ca.pem", PYTHONWARNINGS="default"
     )
 
-    said = plain(done.stdout + done.stderr)
+    output = plain(done.stdout + done.stderr)
     assert done.returncode == 1
-    assert "REQUESTS_CA_BUNDLE names /tmp/sandbox-stopped/tls/ca.pem, which is not there" in said
-    assert "Correct REQUESTS_CA_BUNDLE, or unset it" in said or command == "status"
-    assert "defect" not in said
-    assert "UnexpectedError" not in said
+    assert "REQUESTS_CA_BUNDLE names /tmp/sandbox-stopped/tls/ca.pem, which is not there" in output
+    assert "Correct REQUESTS_CA_BUNDLE, or unset it" in output or command == "status"
+    assert "defect" not in output
+    assert "UnexpectedError" not in output
 
 
 def test_an_unknown_command_ends_with_2(world: World) -> None:

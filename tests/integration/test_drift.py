@@ -36,15 +36,15 @@ FOREIGN = base64.b64encode(b"somebody else's").decode()
 
 
 @pytest.fixture(scope="module")
-def telling_world() -> Iterator[World]:
+def world_with_chat() -> Iterator[World]:
     """With a chat service that takes messages."""
     with World(dataclasses.replace(options_for("sandbox"), webhook=True)) as running:
         yield running
 
 
 @pytest.fixture
-def world(telling_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with unspoilt(telling_world, monkeypatch) as clean:
+def world(world_with_chat: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with unspoilt(world_with_chat, monkeypatch) as clean:
         messages(clean).clear()
         yield clean
         clean.blob.containers.get(APP_ACCOUNT, {}).pop(CONTAINER, None)
@@ -96,7 +96,7 @@ def strip(world: World) -> None:
     patch(world, {"metadata": {"annotations": None}})
 
 
-MEDDLING = [
+ALTERATIONS = [
     pytest.param(delete, "drift: somebody deleted the Secret", id="deleted"),
     pytest.param(change, "drift: somebody changed the value", id="changed"),
     pytest.param(remove_key, "drift: somebody removed the data key", id="key removed"),
@@ -105,18 +105,18 @@ MEDDLING = [
 ]
 
 
-# Repaired, and told
+# Repaired, and reported
 
 
-@pytest.mark.parametrize(("meddle", "why"), MEDDLING)
+@pytest.mark.parametrize(("alter", "why"), ALTERATIONS)
 def test_drift_is_repaired_by_the_next_run_of_the_timer_and_reported(
-    rotated: World, meddle: Callable[[World], None], why: str, caplog: pytest.LogCaptureFixture
+    rotated: World, alter: Callable[[World], None], why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    meddle(rotated)
+    alter(rotated)
     caplog.clear()
     with caplog.at_level(logging.INFO, "rotator"):
-        told = outcome(timer(rotated))
-    assert (told["outcome"], told["reason"], told["drift"]) == ("rotated", why, True)
+        target = outcome(timer(rotated))
+    assert (target["outcome"], target["reason"], target["drift"]) == ("rotated", why, True)
     assert Cluster(rotated).works()
     assert decisions(caplog, "target_due") == [(logging.WARNING, why)]
     assert outcome(timer(rotated))["outcome"] == "unchanged"
@@ -124,8 +124,8 @@ def test_drift_is_repaired_by_the_next_run_of_the_timer_and_reported(
 
 @pytest.mark.parametrize("strategy", ["recreate", "apply"])
 def test_drift_is_repaired_by_either_strategy(rotated: World, strategy: str) -> None:
-    for meddle in (delete, change):
-        meddle(rotated)
+    for alter in (delete, change):
+        alter(rotated)
         assert outcome(timer(rotated, KUBERNETES_SECRET_STRATEGY=strategy))["drift"]
         assert Cluster(rotated).works()
 
@@ -161,16 +161,16 @@ def test_history_and_chat_tell_drift(world: World) -> None:
 
 def test_a_secret_that_never_was_is_no_drift(world: World, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "rotator"):
-        told = outcome(timer(world))
-    assert (told["reason"], told["drift"]) == ("there is no Secret yet", False)
+        target = outcome(timer(world))
+    assert (target["reason"], target["drift"]) == ("there is no Secret yet", False)
     assert decisions(caplog, "target_due") == [(logging.INFO, "there is no Secret yet")]
     assert messages(world) == []
 
 
 def test_a_secret_that_was_there_before_the_first_run_is_no_drift(world: World) -> None:
     Cluster(world).kubectl("create", "secret", "generic", SECRET_NAME, "--from-literal=secretKey=theirs")
-    told = outcome(timer(world))
-    assert (told["reason"], told["drift"]) == ("the Secret is adopted", False)
+    target = outcome(timer(world))
+    assert (target["reason"], target["drift"]) == ("the Secret is adopted", False)
 
 
 @pytest.mark.parametrize(
@@ -185,8 +185,8 @@ def test_a_secret_that_was_there_before_the_first_run_is_no_drift(world: World) 
     ids=lambda settings: next(iter(settings)),
 )
 def test_a_changed_setting_is_no_drift(rotated: World, settings: dict[str, str]) -> None:
-    told = outcome(timer(rotated, **settings))
-    assert (told["outcome"], told["drift"]) == ("rotated", False)
+    target = outcome(timer(rotated, **settings))
+    assert (target["outcome"], target["drift"]) == ("rotated", False)
 
 
 def test_labels_and_data_of_others_are_no_drift(rotated: World) -> None:
@@ -279,5 +279,5 @@ def test_the_original_samples_permissions_are_enough_for_that() -> None:
 def decisions(caplog: pytest.LogCaptureFixture, event: str) -> list[tuple[int, str]]:
     """Level and reason of each decision of this kind."""
     lines = [(record.levelno, record.getMessage()) for record in caplog.records]
-    told = [(level, json.loads(message)) for level, message in lines if message.startswith("{")]
-    return [(level, line["reason"]) for level, line in told if line["event"] == event]
+    events = [(level, json.loads(message)) for level, message in lines if message.startswith("{")]
+    return [(level, line["reason"]) for level, line in events if line["event"] == event]

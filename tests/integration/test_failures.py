@@ -184,7 +184,7 @@ def changed(name: str, value: str | None) -> Callable[[str], str]:
 
 
 @pytest.mark.parametrize(
-    ("tamper", "said"),
+    ("tamper", "message"),
     [
         (changed("se", "2020-01-01T00:00:00Z"), "expired"),
         (changed("se", "2099-01-01T00:00:00Z"), "longer than"),
@@ -201,14 +201,14 @@ def changed(name: str, value: str | None) -> Callable[[str], str]:
     ],
 )
 def test_a_sas_that_is_not_what_was_asked_for_is_not_delivered(
-    world: World, held: str, tamper: Callable[[str], str], said: str
+    world: World, held: str, tamper: Callable[[str], str], message: str
 ) -> None:
     world.vault.tamper = tamper
 
     failed = forced(world)
 
     assert failed["error"] == "SasError"
-    assert said in failed["message"]
+    assert message in failed["message"]
     assert Cluster(world).value() == held
 
 
@@ -484,16 +484,16 @@ def test_a_secret_whose_own_words_look_like_an_error_is_delivered(world: World, 
 
 
 def test_a_key_that_somebody_adds_between_look_and_delete_is_kept(world: World, held: str) -> None:
-    meddled: list[Event] = []
+    changed_at: list[Event] = []
 
-    def meddle(event: Event) -> None:
-        if (event.service, event.action, event.phase) == ("cluster", "dry-run-create", "before") and not meddled:
-            meddled.append(event)
+    def on_event(event: Event) -> None:
+        if (event.service, event.action, event.phase) == ("cluster", "dry-run-create", "before") and not changed_at:
+            changed_at.append(event)
             secret = copy.deepcopy(own(world).secrets["default", SECRET_NAME])
             secret["data"]["late"] = "a2VwdA=="
             own(world).persist(secret)
 
-    cancel = world.journal.subscribe(meddle)
+    cancel = world.journal.subscribe(on_event)
     try:
         assert forced(world)["outcome"] == "rotated"
     finally:
@@ -567,10 +567,10 @@ def test_a_connection_cut_while_the_manifest_is_sent_changes_nothing(world: Worl
     assert Cluster(world).value() == held
 
 
-@pytest.mark.parametrize("moment", ["dry-run-create", "delete", "create"])
-def test_a_connection_cut_in_the_middle_lets_the_master_finish(world: World, held: str, moment: str) -> None:
+@pytest.mark.parametrize("action", ["dry-run-create", "delete", "create"])
+def test_a_connection_cut_in_the_middle_lets_the_master_finish(world: World, held: str, action: str) -> None:
     def cut(event: Event) -> None:
-        if (event.service, event.action, event.phase) == ("cluster", moment, "before"):
+        if (event.service, event.action, event.phase) == ("cluster", action, "before"):
             master(world).drop_connections()
 
     cancel = world.journal.subscribe(cut)
@@ -586,12 +586,12 @@ def test_a_connection_cut_in_the_middle_lets_the_master_finish(world: World, hel
 
 
 def test_a_key_that_somebody_adds_in_between_is_kept(world: World, held: str) -> None:
-    def meddle(event: Event) -> None:
+    def on_event(event: Event) -> None:
         if (event.service, event.action, event.phase) == ("vault", "get-definition", "before"):
             secret = own(world).secrets["default", SECRET_NAME]
             secret["data"]["late"] = "a2VwdA=="
 
-    cancel = world.journal.subscribe(meddle)
+    cancel = world.journal.subscribe(on_event)
     try:
         assert forced(world)["outcome"] == "rotated"
     finally:
@@ -600,16 +600,16 @@ def test_a_key_that_somebody_adds_in_between_is_kept(world: World, held: str) ->
 
 
 def test_an_update_that_meets_a_newer_version_is_merged_anew(world: World, held: str) -> None:
-    meddled: list[Event] = []
+    changed_at: list[Event] = []
 
-    def meddle(event: Event) -> None:
-        if (event.service, event.action, event.phase) == ("cluster", "update", "before") and not meddled:
-            meddled.append(event)
+    def on_event(event: Event) -> None:
+        if (event.service, event.action, event.phase) == ("cluster", "update", "before") and not changed_at:
+            changed_at.append(event)
             secret = own(world).secrets["default", SECRET_NAME]
             secret["metadata"]["resourceVersion"] = str(int(secret["metadata"]["resourceVersion"]) + 1)
             secret["data"]["late"] = "a2VwdA=="
 
-    cancel = world.journal.subscribe(meddle)
+    cancel = world.journal.subscribe(on_event)
     try:
         assert forced(world, KUBERNETES_SECRET_STRATEGY="apply")["outcome"] == "rotated"
     finally:
@@ -705,9 +705,9 @@ exec {real} "$@"
 
 
 @pytest.mark.parametrize("step", ["delete --raw", "secrets --validate"])
-@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("phase", ["before", "after"])
 def test_a_remote_shell_that_is_killed_leaves_the_new_secret_all_the_same(
-    world: World, held: str, tmp_path: Path, step: str, moment: str
+    world: World, held: str, tmp_path: Path, step: str, phase: str
 ) -> None:
     """As by the kernel when memory runs out."""
     own(world).secrets["default", SECRET_NAME]["data"]["theirs"] = base64.b64encode(b"kept").decode()
@@ -719,7 +719,7 @@ case "$*" in *dryRun*) ;; *'{step}'*)
   [ -e {tmp_path}/killed ] || {{
     : > {tmp_path}/killed
     input=$(cat)
-    [ {moment} = after ] || {kill}
+    [ {phase} = after ] || {kill}
     printf %s "$input" | {shutil.which("kubectl")} "$@"
     {kill}
     exit 0
@@ -789,7 +789,7 @@ def test_a_delete_that_is_carried_out_long_after_it_was_given_up_leaves_a_secret
         f"""#!/bin/sh
 case "$*" in *'delete --raw'*)
   input=$(cat)
-  (sleep 1; printf %s "$input" | {shutil.which("kubectl")} "$@"; : >> {tmp_path}/late) >>{tmp_path}/said 2>&1 &
+  (sleep 1; printf %s "$input" | {shutil.which("kubectl")} "$@"; : >> {tmp_path}/late) >>{tmp_path}/output 2>&1 &
   echo 'Unable to connect to the server: context deadline exceeded' >&2
   exit 1 ;;
 esac
@@ -804,7 +804,7 @@ exec {shutil.which("kubectl")} "$@"
     assert failed["error"] == "ApiServerDownError"
     assert "holds what it held before" in failed["message"]
     until = time.monotonic() + 20
-    while (tmp_path / "said").read_text().count("Conflict") < 2 and time.monotonic() < until:
+    while (tmp_path / "output").read_text().count("Conflict") < 2 and time.monotonic() < until:
         time.sleep(0.05)
-    assert (tmp_path / "said").read_text().count("(Conflict)") == 2
+    assert (tmp_path / "output").read_text().count("(Conflict)") == 2
     assert Cluster(world).value() == held

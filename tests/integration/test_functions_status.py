@@ -60,25 +60,25 @@ def delete(world: World) -> None:
 
 
 def test_a_check_that_finds_all_in_place_is_answered_200(world: World, host: FunctionsHost) -> None:
-    code, told = check(host)
-    assert (code, told["failed"]) == (200, False)
-    assert len(told["findings"]) > 10
-    assert {finding["level"] for finding in told["findings"]} <= {"ok", "warning", "skipped"}
+    code, body = check(host)
+    assert (code, body["failed"]) == (200, False)
+    assert len(body["findings"]) > 10
+    assert {finding["level"] for finding in body["findings"]} <= {"ok", "warning", "skipped"}
 
 
 def test_a_check_that_finds_what_would_fail_is_answered_502_with_the_remedy(world: World, host: FunctionsHost) -> None:
     world.vault.permissions.discard("storage/setsas")
-    code, told = check(host)
-    assert (code, told["failed"]) == (502, True)
-    failures = [finding for finding in told["findings"] if finding["level"] == "failure"]
+    code, body = check(host)
+    assert (code, body["failed"]) == (502, True)
+    failures = [finding for finding in body["findings"] if finding["level"] == "failure"]
     assert failures
     assert any("az keyvault set-policy" in finding["command"] for finding in failures)
 
 
 def test_a_check_with_bad_settings_is_answered_500_with_each_problem(unset: FunctionsHost) -> None:
-    code, told = check(unset)
-    assert (code, told["error"]) == (500, "SettingsError")
-    assert all(name in told["message"] for name in ("KUBERNETES_DNS", "SAS_VALIDITY"))
+    code, body = check(unset)
+    assert (code, body["error"]) == (500, "SettingsError")
+    assert all(name in body["message"] for name in ("KUBERNETES_DNS", "SAS_VALIDITY"))
 
 
 # Status
@@ -86,9 +86,9 @@ def test_a_check_with_bad_settings_is_answered_500_with_each_problem(unset: Func
 
 def test_status_is_200_when_every_target_is_fresh(world: World, host: FunctionsHost) -> None:
     report = rotate(world)
-    code, told = status(host)
-    assert (code, told["well"]) == (200, True)
-    [target] = told["targets"]
+    code, body = status(host)
+    assert (code, body["well"]) == (200, True)
+    [target] = body["targets"]
     assert (target["state"], target["run"]) == ("fresh", report.run)
     assert target["expires"] == Cluster(world).annotation("expires")
     assert status(host, format="json")[0] == 200
@@ -97,14 +97,14 @@ def test_status_is_200_when_every_target_is_fresh(world: World, host: FunctionsH
 def test_status_is_503_when_somebody_must_see_to_it(world: World, host: FunctionsHost) -> None:
     rotate(world)
     delete(world)
-    code, told = status(host)
-    assert (code, told["well"], told["targets"][0]["state"]) == (503, False, "drift")
+    code, body = status(host)
+    assert (code, body["well"], body["targets"][0]["state"]) == (503, False, "drift")
 
 
 def test_status_with_bad_settings_is_500_with_each_problem(unset: FunctionsHost) -> None:
-    code, told = status(unset)
-    assert (code, told["error"]) == (500, "SettingsError")
-    assert "KUBERNETES_DNS" in told["message"]
+    code, body = status(unset)
+    assert (code, body["error"]) == (500, "SettingsError")
+    assert "KUBERNETES_DNS" in body["message"]
 
 
 @pytest.mark.parametrize("format_", ["xml", "HTML", "", "json,html", "<script>"])
@@ -174,5 +174,5 @@ def test_what_others_wrote_into_the_secret_is_inert_on_the_page(world: World, ho
 
 def test_no_answer_and_no_line_of_the_log_holds_a_secret(world: World, host: FunctionsHost) -> None:
     rotate(world)
-    told = f"{check(host)}{status(host)}{page(host)}" + "\n".join(host.log)
-    assert not secrets_in.found(world, told, Cluster(world).value())
+    output = f"{check(host)}{status(host)}{page(host)}" + "\n".join(host.log)
+    assert not secrets_in.found(world, output, Cluster(world).value())

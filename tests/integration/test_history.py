@@ -81,7 +81,7 @@ def history(world: World, *arguments: str, **settings: str) -> Result:
     return CliRunner().invoke(history_command.history, arguments, env=given)
 
 
-def told(world: World, *arguments: str) -> str:
+def output_of(world: World, *arguments: str) -> str:
     done = history(world, *arguments)
     assert done.exit_code == 0, done.output
     return done.stdout
@@ -189,8 +189,8 @@ def refused(world: World, **settings: str) -> ArchiveError:
     with pytest.raises(ArchiveError) as raised, opened(world, **settings) as found:
         found.save(report)
     assert time.monotonic() - started < BOUND
-    said = "".join(traceback.format_exception(raised.value)) + raised.value.remedy
-    assert not secrets_in.found(world, said)
+    output = "".join(traceback.format_exception(raised.value)) + raised.value.remedy
+    assert not secrets_in.found(world, output)
     return raised.value
 
 
@@ -227,7 +227,7 @@ def test_runs_are_listed_with_what_they_did(empty: World) -> None:
     ]
     for each in runs:
         kept(empty, each)
-    lines = [plain(line).strip() for line in told(empty).splitlines()]
+    lines = [plain(line).strip() for line in output_of(empty).splitlines()]
     assert lines[0] == "WHEN RUN ASKED BY OUTCOME WHAT"
     stamps = [f"{each.started:%Y-%m-%d %H:%M:%SZ} {each.run}" for each in runs]
     assert sorted(lines[1:]) == sorted(
@@ -245,46 +245,46 @@ def test_runs_are_listed_with_what_they_did(empty: World) -> None:
 def test_in_a_narrow_terminal_a_run_s_name_is_whole(empty: World, width: int) -> None:
     report = kept(empty, rotate(empty))
     _, sent = in_terminal(empty, "history", REPORT_CONTAINER=CONTAINER, COLUMNS=str(width))
-    said = CONTROL.sub("", sent)
-    assert re.search(rf"^(RUN +)?{report.run}\b", said, re.MULTILINE)
-    assert "the SAS definition was" in plain(said)
-    assert max(map(len, said.splitlines())) <= width
+    output = CONTROL.sub("", sent)
+    assert re.search(rf"^(RUN +)?{report.run}\b", output, re.MULTILINE)
+    assert "the SAS definition was" in plain(output)
+    assert max(map(len, output.splitlines())) <= width
 
 
 def test_no_more_are_listed_than_asked_for(empty: World) -> None:
     for _ in range(3):
         kept(empty, rotate(empty))
-    assert len(told(empty, "--limit", "2").splitlines()) == 3
-    assert len(json.loads(told(empty, "--limit", "1", "--json"))["reports"]) == 1
+    assert len(output_of(empty, "--limit", "2").splitlines()) == 3
+    assert len(json.loads(output_of(empty, "--limit", "1", "--json"))["reports"]) == 1
 
 
 def test_nothing_is_listed_where_nothing_was_kept(empty: World) -> None:
-    assert told(empty, "--days", "7") == "no report was kept in the last 7 days\n"
-    assert json.loads(told(empty, "--json")) == {"reports": []}
+    assert output_of(empty, "--days", "7") == "no report was kept in the last 7 days\n"
+    assert json.loads(output_of(empty, "--json")) == {"reports": []}
 
 
 def test_one_run_is_told_with_all_that_its_report_says(empty: World) -> None:
     rotate(empty)
     report = kept(empty, regenerate(empty, forced=True))
-    said, target = plain(told(empty, report.run)), outcome(report)
-    assert said.startswith(f"run {report.run}: rotated trigger http")
-    assert "default/storage-sas@127.0.0.1: rotated strategy recreate reason the SAS was signed by key1" in said
+    output, target = plain(output_of(empty, report.run)), outcome(report)
+    assert output.startswith(f"run {report.run}: rotated trigger http")
+    assert "default/storage-sas@127.0.0.1: rotated strategy recreate reason the SAS was signed by key1" in output
     for name in ("digest", "previous_digest", "expires", "signing_key", "proof", "fingerprint"):
-        assert f"{name.replace('_', ' ')} {target[name]}" in said
-    assert "regenerate: done reason asked for active key key2 regenerated key2" in said
+        assert f"{name.replace('_', ' ')} {target[name]}" in output
+    assert "regenerate: done reason asked for active key key2 regenerated key2" in output
 
 
 def test_one_run_is_told_as_json(empty: World) -> None:
     report = kept(empty, rotate(empty))
-    assert json.loads(told(empty, report.run, "--json")) == report.as_json()
+    assert json.loads(output_of(empty, report.run, "--json")) == report.as_json()
 
 
 def test_what_somebody_else_put_there_is_listed_as_no_report(empty: World) -> None:
     kept(empty, rotate(empty))
     name = f"{datetime.datetime.now(datetime.UTC):%Y/%m/%d}/notes.txt"
     empty.blob.put_blob(APP_ACCOUNT, CONTAINER, name, b"\x1b[31mmilk, eggs", "text/plain")
-    assert f"no report {name}: this is no report of a run" in plain(told(empty))
-    listed: list[dict[str, Any]] = json.loads(told(empty, "--json"))["reports"]
+    assert f"no report {name}: this is no report of a run" in plain(output_of(empty))
+    listed: list[dict[str, Any]] = json.loads(output_of(empty, "--json"))["reports"]
     assert {"blob": name, "problem": "this is no report of a run"} in listed
 
 
@@ -293,7 +293,7 @@ def test_one_report_that_cannot_be_read_hides_no_other(empty: World, status: int
     one, other = kept(empty, rotate(empty)), kept(empty, rotate(empty))
     path = f"{reports_path()}{one.started:%Y/%m/%d}/{one.run}.json"
     empty.blob.faults.append(Fault("GET", path, status=status, code=code))
-    listed: list[dict[str, Any]] = json.loads(told(empty, "--json"))["reports"]
+    listed: list[dict[str, Any]] = json.loads(output_of(empty, "--json"))["reports"]
     assert other.as_json() in listed
     [odd] = [each for each in listed if "problem" in each]
     assert odd["blob"].endswith(f"{one.run}.json")

@@ -345,7 +345,7 @@ def test_plan_tells_of_a_key_that_is_too_old(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("period", "settings", "said"),
+    ("period", "settings", "warned"),
     [
         ("PT2H", {}, "SAS_VALIDITY (PT4H) is longer than the vault's regeneration period (PT2H)"),
         ("PT12H", {"ROTATION_SCHEDULE": "0 0 0 * * *", "SAS_VALIDITY": "P2D"}, "may die before the next run"),
@@ -354,11 +354,13 @@ def test_plan_tells_of_a_key_that_is_too_old(world: World) -> None:
         ("P30D", {"KEY_ROTATION_PERIOD": "P90D"}, "KEY_ROTATION_PERIOD is set and the vault regenerates keys"),
     ],
 )
-def test_plan_warns_of_sas_that_would_die_early(world: World, period: str, settings: dict[str, str], said: str) -> None:
+def test_plan_warns_of_sas_that_would_die_early(
+    world: World, period: str, settings: dict[str, str], warned: str
+) -> None:
     Keys(world).record.regeneration_period = period
 
     warnings = app.plan(environment=settings_for(world, **settings)).warnings
 
-    assert any(said in warning for warning in warnings), warnings
+    assert any(warned in warning for warning in warnings), warnings
     Keys(world).record.auto_regenerate = False
     assert not any("regenerat" in each for each in app.plan(environment=settings_for(world, **settings)).warnings)

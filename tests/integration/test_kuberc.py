@@ -35,8 +35,8 @@ def kubectl() -> str:
     found += map(str, sorted(Path("/usr/lib/google-cloud-sdk/bin").glob("kubectl.1.*"), reverse=True))
     for program in filter(None, found):
         command = [program, "version", "--client", "--output=json"]
-        said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
-        version = re.search(r'"gitVersion": "v([0-9]+)\.([0-9]+)', said)
+        output = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
+        version = re.search(r'"gitVersion": "v([0-9]+)\.([0-9]+)', output)
         if version and (int(version[1]), int(version[2])) >= SINCE:
             return program
     pytest.skip("there is no kubectl 1.33 or later, which follows a kuberc")

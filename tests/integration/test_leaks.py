@@ -137,23 +137,23 @@ def onboardings(world: World) -> Iterator[str]:
         "FUNCTION_APP_ID": world.function_app_id,
         "AzureWebJobsStorage": connection_string(world, APP_ACCOUNT),
     }
-    yield said(world, "onboard", "--dry-run", code=0, **ids)
-    yield said(world, "onboard", code=1, **ids)  # nobody is there to agree
-    yield said(world, "onboard", "--yes", "--json", "-v", code=0, **ids)
-    yield said(world, "onboard", "--yes", "--json", code=0, **ids)
+    yield output_of(world, "onboard", "--dry-run", code=0, **ids)
+    yield output_of(world, "onboard", code=1, **ids)  # nobody is there to agree
+    yield output_of(world, "onboard", "--yes", "--json", "-v", code=0, **ids)
+    yield output_of(world, "onboard", "--yes", "--json", code=0, **ids)
     settings = world.resource_manager.sites[world.function_app_id].app_settings
     del settings["NOTIFY_WEBHOOK_URL"], settings["KUBERNETES_SECRET_NAME"]
-    yield said(world, "onboard", "--yes", "-v", code=0, **ids)
+    yield output_of(world, "onboard", "--yes", "-v", code=0, **ids)
     world.resource_manager.faults.append(Fault(status=500, code="Boom", times=99))
-    yield said(world, "onboard", "--yes", "--debug", code=1, **ids)
+    yield output_of(world, "onboard", "--yes", "--debug", code=1, **ids)
 
 
 def scenario(world: World, caplog: pytest.LogCaptureFixture) -> Iterator[str]:
     """Everything that rotations and looks say in all their ways, when they work and when they don't."""
     for arguments in (["rotate"], ["plan", "--json"], ["rotate", "--force", "--json", "-v"], ["rotate", "--force"]):
-        yield said(world, *arguments)
+        yield output_of(world, *arguments)
     for arguments in (["check", "-v"], ["status", "-v"], ["history", "-v"]):
-        yield said(world, *arguments)
+        yield output_of(world, *arguments)
     with FunctionsHost(ROOT, environment(world, PYTHON_ENABLE_DEBUG_LOGGING="1")) as host:
         yield str(host.fire_timer("rotate_on_schedule"))
         yield str(host.request("rotate_now", "POST", "/api/rotate"))
@@ -169,11 +169,11 @@ def scenario(world: World, caplog: pytest.LogCaptureFixture) -> Iterator[str]:
     yield from talkative(caplog, rotate, world)
     yield from talkative(caplog, look, world)
     yield from debugging(world)
-    yield said(world, "history", "--json")
-    yield from told(world)
+    yield output_of(world, "history", "--json")
+    yield from published(world)
 
 
-def said(world: World, *arguments: str, code: int = 0, **settings: str) -> str:
+def output_of(world: World, *arguments: str, code: int = 0, **settings: str) -> str:
     done = command_line(world, *arguments, **settings)
     assert done.returncode == code, done.stderr
     return done.stdout + done.stderr
@@ -199,13 +199,13 @@ def debugging(world: World) -> Iterator[str]:
         (("history", "20261124T043505Z-ec886b"), {}),
         (("history",), {"AzureWebJobsStorage": connection_string(world, APP_ACCOUNT).replace(";", "&")}),
     ):
-        shown = said(world, *arguments, "--debug", code=1, **settings)
+        shown = output_of(world, *arguments, "--debug", code=1, **settings)
         assert "Traceback" in shown
         yield shown
     world.vault.permissions.add("storage/get")
 
 
-def told(world: World) -> Iterator[str]:
+def published(world: World) -> Iterator[str]:
     """What stays with others: messages in the chat, reports in the archive."""
     assert world.webhook
     assert len(world.webhook.received) >= 3
@@ -251,7 +251,7 @@ def on_keys(world: World) -> Iterator[str]:
         (0, ("rotate", "--force", "-v"), spoilt),
         (0, ("plan", "--json", "-v"), lease),
     ):
-        yield said(world, *arguments, code=code, **settings)
+        yield output_of(world, *arguments, code=code, **settings)
     with FunctionsHost(ROOT, environment(world, PYTHON_ENABLE_DEBUG_LOGGING="1")) as host:
         for function, body in (("rotate_now", '{"regenerate_key": true}'), ("revoke_now", "")):
             yield str(host.request(function, "POST", "/api/", body))

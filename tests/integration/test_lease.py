@@ -137,7 +137,7 @@ def soon(what: Callable[[], bool], seconds: float = 10.0) -> bool:
     return False
 
 
-def told(error: BaseException) -> str:
+def as_logged(error: BaseException) -> str:
     """Everything that a log would have of an error."""
     remedy = error.remedy if isinstance(error, errors.RotatorError) else ""
     return "".join(traceback.format_exception(error)) + remedy
@@ -390,7 +390,7 @@ def assert_no_secret(place: Place, error: BaseException) -> None:
     values = place.world.secret_values()
     if place.storage.connection_string:
         values.append(place.storage.connection_string.reveal())
-    assert not [value for value in values if value in told(error)]
+    assert not [value for value in values if value in as_logged(error)]
 
 
 def by_key(port: int, key: str, scheme: str = "http") -> HostStorage:
@@ -412,8 +412,8 @@ def test_an_unreachable_storage_gives_no_lease(place: Place, storage: Callable[[
 def test_a_mute_storage_gives_no_lease_in_bounded_time(place: Place) -> None:
     key = place.world.account.keys["key1"]
     with mute() as port, futures.ThreadPoolExecutor() as pool:
-        for said in pool.map(lambda scheme: refused(place, by_key(port, key, scheme)), ("http", "https")):
-            assert "does not answer" in said
+        for message in pool.map(lambda scheme: refused(place, by_key(port, key, scheme)), ("http", "https")):
+            assert "does not answer" in message
 
 
 def test_an_identity_without_a_role_gets_no_lease(place: Place) -> None:
@@ -449,8 +449,8 @@ def test_a_wrong_key_gives_no_lease(anywhere: Place) -> None:
 def test_a_malformed_connection_string_gives_no_lease(place: Place, text: str) -> None:
     with pytest.raises(LeaseUnavailableError) as raised:
         BlobLease(HostStorage(SecretText(text), None, None), "n", holder("r1"), place.credential).__enter__()
-    assert "c2VjcmV0" not in told(raised.value)
-    assert "not/base64" not in told(raised.value)
+    assert "c2VjcmV0" not in as_logged(raised.value)
+    assert "not/base64" not in as_logged(raised.value)
 
 
 # To look takes nothing

@@ -74,11 +74,11 @@ def test_an_interrupted_check_ends_with_words(world: World) -> None:
         assert process.stderr
         first = process.stderr.readline()
         process.send_signal(signal.SIGINT)
-        printed, told = process.communicate(timeout=60)
+        printed, stderr = process.communicate(timeout=60)
     assert "check_done" in first
-    assert process.returncode == 130, told
-    assert "Interrupted. Nothing was changed." in told
-    assert "Traceback" not in told
+    assert process.returncode == 130, stderr
+    assert "Interrupted. Nothing was changed." in stderr
+    assert "Traceback" not in stderr
     assert printed == ""
 
 
@@ -145,8 +145,8 @@ def printing_to(world: World, output: TextIO, *arguments: str) -> tuple[int, str
 @pytest.mark.parametrize("words", [["status", "--json"], ["status"], ["--help"], ["rotate"]])
 def test_an_output_that_takes_no_more_is_told_in_words(world: World, words: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
-        told = printing_to(world, full, *words)
-    assert told == (1, "standard output cannot be written: No space left on device\n")
+        result = printing_to(world, full, *words)
+    assert result == (1, "standard output cannot be written: No space left on device\n")
 
 
 def test_a_reader_that_has_gone_is_nobodys_defect(world: World) -> None:

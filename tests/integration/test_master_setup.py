@@ -252,8 +252,8 @@ def test_the_key_opens_no_more_than_a_command_and_this_sshd_would_allow_it(maste
     arguments = [argument.format(port=master.port) if "{port}" in argument else argument for argument in arguments]
 
     def is_allowed(pair: keys.KeyPair) -> bool:
-        said = master.ssh(*arguments, pair=pair, wrapper=wrapper).stdout
-        return "allowed" in said or "SSH-2.0" in said
+        output = master.ssh(*arguments, pair=pair, wrapper=wrapper).stdout
+        return "allowed" in output or "SSH-2.0" in output
 
     assert is_allowed(COLLEAGUE)
     assert not is_allowed(master.world.key_pair)

@@ -153,16 +153,16 @@ HOOK = "https://hooks.example.com/services/T000/B000/0123456789abcdef"
 @pytest.mark.parametrize("hook", [HOOK, HOOK.replace("https", "http")])
 def test_a_webhooks_url_is_set_and_told_nowhere(empty: World, monkeypatch: pytest.MonkeyPatch, hook: str) -> None:
     monkeypatch.setenv("NOTIFY_WEBHOOK_URL", hook)
-    told = [onboard("--dry-run").output, onboard("--yes", "--json", "-v", "--debug").output]
+    outputs = [onboard("--dry-run").output, onboard("--yes", "--json", "-v", "--debug").output]
     settings = empty.resource_manager.sites[empty.function_app_id].app_settings
     assert settings["NOTIFY_WEBHOOK_URL"] == hook
     # Done again there is nothing to change, and with another pin only that.
-    told += [onboard("--yes").output, onboard("--yes", "--json").output]
+    outputs += [onboard("--yes").output, onboard("--yes", "--json").output]
     settings[FINGERPRINT] = "ssh-ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
-    told.append(onboard("--yes").output)
-    assert "0123456789abcdef" not in "".join(told)
-    assert "'@<JSON file with NOTIFY_WEBHOOK_URL>'" in told[1]
-    assert [line for line in told[4].splitlines() if "appsettings" in line] == [
+    outputs.append(onboard("--yes").output)
+    assert "0123456789abcdef" not in "".join(outputs)
+    assert "'@<JSON file with NOTIFY_WEBHOOK_URL>'" in outputs[1]
+    assert [line for line in outputs[4].splitlines() if "appsettings" in line] == [
         f"          $ az functionapp config appsettings set --ids {empty.function_app_id} --settings "
         f"'{FINGERPRINT}={empty.settings[FINGERPRINT]}'"
     ]
@@ -227,8 +227,8 @@ def test_a_policy_that_names_an_application_too_is_not_taken_for_the_operators(e
 
 def test_a_vault_in_rbac_mode_is_refused(empty: World) -> None:
     empty.vault.rbac = True
-    said = refused(empty, "--yes")
-    assert "--enable-rbac-authorization false" in said
+    output = refused(empty, "--yes")
+    assert "--enable-rbac-authorization false" in output
 
 
 def test_key_vault_without_its_role_is_refused(empty: World) -> None:
@@ -236,8 +236,8 @@ def test_key_vault_without_its_role_is_refused(empty: World) -> None:
     manager.role_assignments[:] = [
         one for one in manager.role_assignments if one.principal_id != empty.vault.service_principal_id
     ]
-    said = refused(empty, "--yes")
-    assert "az role assignment create --role 81a9662b-bebf-436f-a333-f67b29880f12" in said
+    output = refused(empty, "--yes")
+    assert "az role assignment create --role 81a9662b-bebf-436f-a333-f67b29880f12" in output
 
 
 def test_an_app_that_rotates_keys_gets_what_that_needs(empty: World) -> None:
@@ -263,9 +263,9 @@ def test_a_period_means_key_rotation_and_that_the_vault_leaves_keys_alone(
 
 
 def test_an_app_without_the_role_for_key_rotation_is_refused(empty: World) -> None:
-    said = refused(empty, "--yes", "--key-rotation")
-    assert empty.app_object_id in said
-    assert "az role assignment create" in said
+    output = refused(empty, "--yes", "--key-rotation")
+    assert empty.app_object_id in output
+    assert "az role assignment create" in output
 
 
 def test_the_apps_role_is_not_taken_for_key_vaults(empty: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -286,8 +286,8 @@ def test_an_operator_who_may_not_list_keys_is_refused(empty: World) -> None:
     reader = roles.Assignment(group, roles.READER, operator)
     site = roles.Assignment(empty.function_app_id, roles.CONTRIBUTOR, operator)
     manager.role_assignments[:] = [*kept, reader, site]
-    said = refused(empty, "--yes")
-    assert f"--assignee {operator}" in said
+    output = refused(empty, "--yes")
+    assert f"--assignee {operator}" in output
 
 
 def test_an_account_without_shared_key_access_is_refused(empty: World) -> None:
@@ -369,8 +369,8 @@ def test_a_deleted_managed_account_of_the_same_name_that_was_another_stays_delet
 
 def test_a_vault_that_refuses_this_network_is_told_at_once(empty: World) -> None:
     empty.vault.firewall = {"192.0.2.0/24"}
-    said = refused(empty, "--yes")
-    assert "Let this network through the vault's firewall" in said
+    output = refused(empty, "--yes")
+    assert "Let this network through the vault's firewall" in output
 
 
 def test_the_last_step_is_told_with_this_master_and_this_secret(empty: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -386,20 +386,20 @@ def test_an_unknown_host_key_that_nobody_confirms_stops_everything(
     empty: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(FINGERPRINT)
-    said = refused(empty, "--yes")
-    assert "nobody is here to confirm" in said
-    assert empty.settings[FINGERPRINT] in said
+    output = refused(empty, "--yes")
+    assert "nobody is here to confirm" in output
+    assert empty.settings[FINGERPRINT] in output
 
 
 def test_another_host_key_than_the_expected_stops_everything(empty: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(FINGERPRINT, "ssh-ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU")
-    said = refused(empty, "--yes")
-    assert "47DEQpj8" in said
+    output = refused(empty, "--yes")
+    assert "47DEQpj8" in output
 
 
 def test_changes_that_nobody_agrees_to_are_not_made(empty: World) -> None:
-    said = refused(empty)
-    assert "Pass --yes" in said
+    output = refused(empty)
+    assert "Pass --yes" in output
 
 
 @pytest.mark.parametrize(("answer", "pinned"), [("y", True), ("n", False)])
@@ -409,9 +409,9 @@ def test_a_person_is_shown_the_host_key_and_asked(
     shown = empty.settings[FINGERPRINT]
     monkeypatch.delenv(FINGERPRINT)
     before, saved = state(empty), tmp_path / "saved"
-    done, said = _in_a_terminal(["onboard", "--save-settings", str(saved)], f"{answer}\n")
-    assert (done == 0) is pinned, said
-    assert shown in said
+    done, output = _in_a_terminal(["onboard", "--save-settings", str(saved)], f"{answer}\n")
+    assert (done == 0) is pinned, output
+    assert shown in output
     settings = empty.resource_manager.sites[empty.function_app_id].app_settings
     assert (settings.get(FINGERPRINT) == shown) is pinned
     assert (saved.exists() and saved.read_text() == f"{FINGERPRINT}={shown}\n") is pinned
@@ -429,10 +429,10 @@ def _in_a_terminal(arguments: list[str], typed: str) -> tuple[int, str]:
         cwd=ROOT,
     )
     os.write(ours, typed.encode())
-    said, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=60)
     os.close(ours)
     os.close(theirs)
-    return process.returncode, said
+    return process.returncode, output
 
 
 def test_a_key_from_a_file_is_put_into_the_vault(empty: World, tmp_path: Path) -> None:
@@ -473,16 +473,16 @@ def test_a_file_for_settings_that_cannot_be_written_is_named(empty: World, tmp_p
 
 def test_a_sandbox_that_was_stopped_is_told_as_that(empty: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/tmp/sandbox-stopped/tls/ca.pem")
-    said = refused(empty, "--yes")
-    assert "REQUESTS_CA_BUNDLE names /tmp/sandbox-stopped/tls/ca.pem, which is not there" in said
-    assert "defect" not in said
+    output = refused(empty, "--yes")
+    assert "REQUESTS_CA_BUNDLE names /tmp/sandbox-stopped/tls/ca.pem, which is not there" in output
+    assert "defect" not in output
 
 
 def test_a_file_without_a_key_changes_nothing(empty: World, tmp_path: Path) -> None:
     file = tmp_path / "id_ed25519.pub"
     file.write_text(empty.key_pair.public_line)
-    said = refused(empty, "--yes", "--ssh-key", str(file))
-    assert "public half" in said
+    output = refused(empty, "--yes", "--ssh-key", str(file))
+    assert "public half" in output
 
 
 @pytest.mark.parametrize(
@@ -499,8 +499,8 @@ def test_bad_input_names_the_setting(
     empty: World, monkeypatch: pytest.MonkeyPatch, name: str, text: str, words: str
 ) -> None:
     monkeypatch.setenv(name, text)
-    said = refused(empty, "--yes", status=2)
-    assert words in said
+    output = refused(empty, "--yes", status=2)
+    assert words in output
 
 
 def test_keys_may_not_be_regenerated_faster_than_a_sas_expires(empty: World) -> None:
@@ -522,17 +522,17 @@ def test_an_interrupted_onboarding_is_finished_by_the_next(empty: World) -> None
 
 
 def test_no_secret_is_told(empty: World) -> None:
-    told = onboard("--yes").output + onboard("--yes", "--json").output
+    output = onboard("--yes").output + onboard("--yes", "--json").output
     held = empty.vault.secrets.get(KEY_SECRET, "").value
     values = [*empty.secret_values(), *(line for line in held.splitlines() if not line.startswith("-----"))]
-    assert [value[:6] for value in values for form in secrets_in.forms(value) if form in told] == []
+    assert [value[:6] for value in values for form in secrets_in.forms(value) if form in output] == []
 
 
 @pytest.mark.parametrize("name", ["STORAGE_ACCOUNT_ID", "KEY_VAULT_ID", "FUNCTION_APP_ID"])
 def test_a_resource_that_is_not_there_is_named(empty: World, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, os.environ[name] + "x")
-    said = refused(empty, "--yes")
-    assert "answered 404" in said
+    output = refused(empty, "--yes")
+    assert "answered 404" in output
 
 
 def test_an_operator_without_any_role_is_told_so(empty: World) -> None:

@@ -46,9 +46,9 @@ DOWN = {"AzureWebJobsStorage__blobServiceUri": "https://127.0.0.1:9/appstorage"}
 Process = subprocess.Popen[str]
 
 
-def process(world: World, *words: str) -> Process:
+def process(world: World, *arguments: str) -> Process:
     pipe = subprocess.PIPE
-    command = [sys.executable, "-m", "rotator", *words]
+    command = [sys.executable, "-m", "rotator", *arguments]
     return subprocess.Popen(command, env=environment(world), cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
 
 
@@ -74,13 +74,13 @@ def test_of_two_processes_one_does_it_and_the_other_says_who_does(world: World) 
         ended = {each.wait(): each.communicate() for each in (one, other)}
 
     assert sorted(ended) == [0, 3]
-    done, (told, words) = json.loads(ended[0][0]), ended[3]
+    done, (stdout, stderr) = json.loads(ended[0][0]), ended[3]
     assert done["key"]["regenerated"] == ["key2"]
-    refusal = json.loads(told)
+    refusal = json.loads(stdout)
     assert refusal["error"] == "BusyError"
     assert f"run {done['run']} (cli) on host" in refusal["holder"]
     assert re.sub("[-:]", "", refusal["since"]) == done["run"].partition("-")[0]
-    assert f"{refusal['holder']} since {refusal['since']}" in plain(words)
+    assert f"{refusal['holder']} since {refusal['since']}" in plain(stderr)
     assert Keys(world).regenerated(before) == ["key2"]
     assert Cluster(world).works()
 
@@ -149,10 +149,10 @@ def test_a_paused_process_whose_lease_went_to_another_run_changes_nothing_more(w
     with paused(world, at) as one:
         assert not regenerate(world).failed
         holds, seen = Cluster(world).value(), len(world.journal.events())
-    told, words = one.communicate(timeout=60)
+    stdout, stderr = one.communicate(timeout=60)
 
-    assert one.returncode == 1, words
-    assert "LeaseLostError" in told
+    assert one.returncode == 1, stderr
+    assert "LeaseLostError" in stdout
     assert [action for action in CHANGES if happened(world, action, seen)] == []
     assert Keys(world).regenerated(before) == ["key2"]
     assert Keys(world).pending() is None
@@ -179,7 +179,7 @@ def test_a_lease_that_lapsed_and_that_nobody_took_is_taken_up_again(world: World
 @dataclasses.dataclass(frozen=True)
 class Without:
     settings: dict[str, str]
-    said: str
+    problem: str
 
 
 EACH = pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_a_plain_rotation_goes_on_with_a_warning(world: World, without: Without)
     report = rotate(world, forced=True, **without.settings)
 
     assert outcome(report)["outcome"] == "rotated"
-    assert any(without.said in each and "nothing keeps another run" in each for each in report.warnings)
+    assert any(without.problem in each and "nothing keeps another run" in each for each in report.warnings)
     assert Cluster(world).works()
 
 
@@ -204,7 +204,7 @@ def test_keys_are_left_alone(world: World, without: Without, act: Callable[..., 
     rotate(world)
     seen = len(world.journal.events())
 
-    with pytest.raises(LeaseUnavailableError, match=without.said):
+    with pytest.raises(LeaseUnavailableError, match=without.problem):
         act(world, forced=True, **without.settings)
     assert [action for action in CHANGES if happened(world, action, seen)] == []
 
@@ -220,17 +220,19 @@ def test_the_timer_leaves_keys_alone_and_rotates_the_targets(world: World, witho
     assert Keys(world).active == "key1"
 
 
-@pytest.mark.parametrize("words", [("rotate", "--regenerate-key"), ("revoke",)])
-def test_the_command_line_names_no_lease_and_does_without_when_told_to(world: World, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("arguments", [("rotate", "--regenerate-key"), ("revoke",)])
+def test_the_command_line_names_no_lease_and_does_without_when_told_to(
+    world: World, arguments: tuple[str, ...]
+) -> None:
     rotate(world)
     before = Keys(world).values()
 
-    refused = command_line(world, *words, **NO_STORAGE)
+    refused = command_line(world, *arguments, **NO_STORAGE)
     assert refused.returncode == 1
     assert "--no-lease" in plain(refused.stderr)
     assert Keys(world).regenerated(before) == []
 
-    done = command_line(world, *words, "--no-lease", **NO_STORAGE)
+    done = command_line(world, *arguments, "--no-lease", **NO_STORAGE)
     assert done.returncode == 0, done.stderr
     assert Keys(world).regenerated(before) != []
     assert Cluster(world).works()

@@ -46,7 +46,7 @@ WRONG_PIN = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
 
 
 @pytest.fixture(scope="module")
-def telling_world() -> Iterator[World]:
+def world_with_chat() -> Iterator[World]:
     """With a chat service that takes messages, and every run's report kept."""
     with World(dataclasses.replace(options_for("sandbox"), webhook=True)) as running:
         running.settings["REPORT_CONTAINER"] = CONTAINER
@@ -54,8 +54,8 @@ def telling_world() -> Iterator[World]:
 
 
 @pytest.fixture
-def world(telling_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with unspoilt(telling_world, monkeypatch) as clean:
+def world(world_with_chat: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with unspoilt(world_with_chat, monkeypatch) as clean:
         clean.blob.containers.get(APP_ACCOUNT, {}).pop(CONTAINER, None)
         messages(clean).clear()
         yield clean
@@ -76,13 +76,15 @@ def kept(world: World) -> list[dict[str, Any]]:
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[int, dict[str, Any]]]:
     """The report of each run as the log has it, with its level."""
-    told = [(record.levelno, record.getMessage()) for record in caplog.records]
-    return [(level, json.loads(message.partition(" ")[2])) for level, message in told if message.startswith("report {")]
+    records = [(record.levelno, record.getMessage()) for record in caplog.records]
+    return [
+        (level, json.loads(message.partition(" ")[2])) for level, message in records if message.startswith("report {")
+    ]
 
 
 def decisions(caplog: pytest.LogCaptureFixture, event: str) -> list[tuple[int, dict[str, Any]]]:
-    told = [(record.levelno, record.getMessage()) for record in caplog.records]
-    found = [(level, json.loads(message)) for level, message in told if message.startswith("{")]
+    records = [(record.levelno, record.getMessage()) for record in caplog.records]
+    found = [(level, json.loads(message)) for level, message in records if message.startswith("{")]
     return [(level, line) for level, line in found if line["event"] == event]
 
 
@@ -112,9 +114,9 @@ def test_who_asks_by_http_is_believed_only_where_app_service_signs_in(
 ) -> None:
     with FunctionsHost(ROOT, environment(world, **settings)) as host:
         answer = host.request("rotate_now", "POST", "/api/rotate", headers=headers)
-    told = json.loads(answer["body"])
-    assert (told["trigger"], told["asked_by"]) == ("http", asked_by)
-    assert kept(world) == [told]
+    body = json.loads(answer["body"])
+    assert (body["trigger"], body["asked_by"]) == ("http", asked_by)
+    assert kept(world) == [body]
 
 
 def test_who_sits_at_the_terminal_is_kept(world: World) -> None:
@@ -126,11 +128,11 @@ def test_who_sits_at_the_terminal_is_kept(world: World) -> None:
 def test_what_is_kept_says_what_changed(world: World) -> None:
     rotate(world)
     before = Cluster(world).annotation("digest")
-    told = outcome(rotate(world, forced=True))
+    target = outcome(rotate(world, forced=True))
     report = next(each for each in kept(world) if each["forced"])
-    assert report["targets"] == [told]
-    assert (told["previous_digest"], told["digest"]) == (before, Cluster(world).annotation("digest"))
-    assert before != told["digest"]
+    assert report["targets"] == [target]
+    assert (target["previous_digest"], target["digest"]) == (before, Cluster(world).annotation("digest"))
+    assert before != target["digest"]
 
 
 def test_the_log_has_the_report_of_each_run_once(world: World, caplog: pytest.LogCaptureFixture) -> None:
@@ -212,8 +214,8 @@ def test_an_interrupted_run_is_kept_with_what_it_did_and_the_next_one_goes_on(
     before = Cluster(world).annotation("digest")
     with begun(world, "key_rotation_waiting", "revoke", REVOKE_GRACE="PT40S") as running:
         running.send_signal(number)
-        _, told = running.communicate(timeout=30)
-    assert (running.returncode, told.splitlines()[-1].partition(".")[0]) == (code, "Interrupted")
+        _, stderr = running.communicate(timeout=30)
+    assert (running.returncode, stderr.splitlines()[-1].partition(".")[0]) == (code, "Interrupted")
     [report] = [each for each in kept(world) if each["error"]]
     assert report["error"]["error"] == "InterruptedRunError"
     [target] = report["targets"]

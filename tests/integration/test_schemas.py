@@ -244,7 +244,7 @@ def onboarding(patch: pytest.MonkeyPatch) -> Iterator[Output]:
 
 
 @pytest.fixture(scope="module")
-def told(sandbox_world: World) -> list[Output]:
+def outputs(sandbox_world: World) -> list[Output]:
     """All that there is to tell."""
     found: list[Output] = []
     for scene in SCENES:
@@ -254,13 +254,13 @@ def told(sandbox_world: World) -> list[Output]:
         return [*found, *onboarding(patch)]
 
 
-def test_what_is_told_fits_its_schema_strictly(told: list[Output]) -> None:
-    wrong = {json.dumps(each.value): schemas.problems(each.schema, each.value, schemas.strict()) for each in told}
-    assert {value: said for value, said in wrong.items() if said} == {}
+def test_what_is_told_fits_its_schema_strictly(outputs: list[Output]) -> None:
+    wrong = {json.dumps(each.value): schemas.problems(each.schema, each.value, schemas.strict()) for each in outputs}
+    assert {value: problems for value, problems in wrong.items() if problems} == {}
 
 
 @pytest.mark.parametrize("name", schemas.NAMES)
-def test_every_field_value_and_alternative_of_a_schema_occurs(told: list[Output], name: str) -> None:
-    values = [each.value for each in told if each.schema == name]
+def test_every_field_value_and_alternative_of_a_schema_occurs(outputs: list[Output], name: str) -> None:
+    values = [each.value for each in outputs if each.schema == name]
     dead = [part for part, less in schemas.narrower(name) if all(schemas.fits(name, value, less) for value in values)]
     assert dead == []

@@ -76,10 +76,14 @@ def test_after_a_rotation_the_target_is_fresh_with_what_the_report_said(world: W
     report = rotate(world)
     before, found = datetime.datetime.now(datetime.UTC), status(world)
     [target] = found.targets
-    told = outcome(report)
+    reported = outcome(report)
     assert (target.state, target.text) == (State.FRESH, "its SAS is fresh")
-    assert target.as_json(found.now)["expires"] == told["expires"]
-    assert (target.signing_key, target.definition, target.run) == (told["signing_key"], told["definition"], report.run)
+    assert target.as_json(found.now)["expires"] == reported["expires"]
+    assert (target.signing_key, target.definition, target.run) == (
+        reported["signing_key"],
+        reported["definition"],
+        report.run,
+    )
     assert target.rotated
     assert abs(before - target.rotated) < datetime.timedelta(minutes=1)
     assert found.well
@@ -169,13 +173,13 @@ def test_a_sas_whose_key_was_regenerated_elsewhere_is_expired_until_a_rotation(r
     rotated.account.regenerate("key1")
     assert not Cluster(rotated).works()
     done = command_line(rotated, "status")
-    said = plain(done.stdout)
+    output = plain(done.stdout)
     assert done.returncode == 1
-    assert "storage refuses its SAS: rotate now, by HTTP or with --force" in said
+    assert "storage refuses its SAS: rotate now, by HTTP or with --force" in output
     assert re.search(
-        r"StorageRefusedError: https://\S+ answered 403 AuthenticationFailed for SAS \w+ until \S+Z ", said
+        r"StorageRefusedError: https://\S+ answered 403 AuthenticationFailed for SAS \w+ until \S+Z ", output
     )
-    assert "regenerated outside Key Vault" in said
+    assert "regenerated outside Key Vault" in output
     assert not secrets_in.found(rotated, done.stdout)
     assert not rotate(rotated, forced=True).failed
     assert status(rotated).well
@@ -202,7 +206,7 @@ def test_with_rotation_prove_off_nothing_is_tried(rotated: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("meddle", "why"),
+    ("alter", "why"),
     [
         (delete, "drift: somebody deleted the Secret"),
         (lambda world: patch(world, {"data": {"secretKey": FOREIGN}}), "drift: somebody changed the value"),
@@ -212,8 +216,8 @@ def test_with_rotation_prove_off_nothing_is_tried(rotated: World) -> None:
     ],
     ids=["deleted", "changed", "key removed", "annotations stripped", "replaced"],
 )
-def test_what_somebody_did_to_the_secret_is_drift(rotated: World, meddle: Any, why: str) -> None:
-    meddle(rotated)
+def test_what_somebody_did_to_the_secret_is_drift(rotated: World, alter: Any, why: str) -> None:
+    alter(rotated)
     target = only(rotated)
     assert (target.state, target.text) == (State.DRIFT, why)
 
@@ -277,9 +281,9 @@ def test_without_the_definition_the_clusters_are_looked_into_all_the_same(rotate
 # Nothing is changed
 
 
-@pytest.mark.parametrize("meddle", [lambda _: None, delete, replace], ids=["fresh", "deleted", "replaced"])
-def test_a_look_changes_nothing(rotated: World, meddle: Any) -> None:
-    meddle(rotated)
+@pytest.mark.parametrize("alter", [lambda _: None, delete, replace], ids=["fresh", "deleted", "replaced"])
+def test_a_look_changes_nothing(rotated: World, alter: Any) -> None:
+    alter(rotated)
     held, minted = Cluster(rotated).secret(), len(rotated.vault.minted)
     seen = len(rotated.journal.events())
     status(rotated)
@@ -329,8 +333,8 @@ def test_the_command_ends_with_1_when_somebody_must_see_to_it(rotated: World) ->
     delete(rotated)
     done = command_line(rotated, "status", "--json")
     assert (done.returncode, done.stderr) == (1, "")
-    told = json.loads(done.stdout)
-    assert (told["well"], told["targets"][0]["state"]) == (False, "drift")
+    body = json.loads(done.stdout)
+    assert (body["well"], body["targets"][0]["state"]) == (False, "drift")
 
 
 def test_the_command_tells_what_to_do_about_a_target_that_is_unknown(rotated: World) -> None:

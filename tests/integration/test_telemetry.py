@@ -269,9 +269,9 @@ def test_the_words_of_an_unexpected_error_are_scrubbed(world: World) -> None:
 def test_entra_id_is_signed_in_to_where_it_is_asked_for(world: World) -> None:
     insights(world).require_token = True
 
-    told = fresh_command_line(world, "rotate", "-v")
+    done = fresh_command_line(world, "rotate", "-v")
     assert insights(world).envelopes == []
-    assert told.stderr.count(WARNING) == 1
+    assert done.stderr.count(WARNING) == 1
 
     settings = {"APPLICATIONINSIGHTS_AUTHENTICATION_STRING": f"ClientId={world.app_client_id};Authorization=AAD"}
     fresh_command_line(world, "rotate", "--force", **settings)

@@ -78,18 +78,18 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
 
 
 @dataclasses.dataclass
-class Patience:
+class Pauses:
     """Pauses that take no time, and how long they should have been."""
 
-    pauses: list[float] = dataclasses.field(default_factory=list)
+    seconds: list[float] = dataclasses.field(default_factory=list)
 
     def sleep(self, seconds: float) -> None:
-        self.pauses.append(seconds)
+        self.seconds.append(seconds)
 
 
 @pytest.fixture
-def patience() -> Patience:
-    return Patience()
+def pauses() -> Pauses:
+    return Pauses()
 
 
 def refused(url: str, seconds: float = 1.0) -> errors.WebhookError:
@@ -163,25 +163,25 @@ def test_teams_is_known_by_its_hosts(host: str, teams: bool) -> None:
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429, 0])
-def test_trouble_that_passes_is_waited_for(chat: Webhook, patience: Patience, status: int) -> None:
+def test_trouble_that_passes_is_waited_for(chat: Webhook, pauses: Pauses, status: int) -> None:
     chat.faults.append(Fault(status=status, times=2))
-    webhook.send(SecretText(chat.url), REPORT, sleep=patience.sleep)
+    webhook.send(SecretText(chat.url), REPORT, sleep=pauses.sleep)
     assert len(chat.received) == 1
-    assert patience.pauses == [0.5, 1.0]
+    assert pauses.seconds == [0.5, 1.0]
 
 
-def test_a_throttling_service_says_when_to_ask_again(chat: Webhook, patience: Patience) -> None:
+def test_a_throttling_service_says_when_to_ask_again(chat: Webhook, pauses: Pauses) -> None:
     chat.faults.append(Fault(status=429, headers={"Retry-After": "7"}))
-    webhook.send(SecretText(chat.url), REPORT, sleep=patience.sleep)
+    webhook.send(SecretText(chat.url), REPORT, sleep=pauses.sleep)
     assert len(chat.received) == 1
-    assert patience.pauses == [7.0]
+    assert pauses.seconds == [7.0]
 
 
 @pytest.mark.parametrize("again", ["soon", "-1", "Wed, 21 Oct 2026 07:28:00 GMT", "nan", ""])
-def test_no_number_of_seconds_to_wait_for_is_as_none(chat: Webhook, patience: Patience, again: str) -> None:
+def test_no_number_of_seconds_to_wait_for_is_as_none(chat: Webhook, pauses: Pauses, again: str) -> None:
     chat.faults.append(Fault(status=429, headers={"Retry-After": again}))
-    webhook.send(SecretText(chat.url), REPORT, sleep=patience.sleep)
-    assert patience.pauses == [0.5]
+    webhook.send(SecretText(chat.url), REPORT, sleep=pauses.sleep)
+    assert pauses.seconds == [0.5]
 
 
 @pytest.mark.parametrize("again", ["3600", "9" * 400])
@@ -229,12 +229,12 @@ def test_server_that_is_not_trusted_is_told_nothing(chat: Webhook, monkeypatch: 
 
 def test_slow_service_is_given_up_in_time(chat: Webhook) -> None:
     chat.faults.append(Fault(delay=5, status=200))
-    given_up_in_time(chat.url)
+    fails_in_time(chat.url)
 
 
 def test_host_that_never_says_a_word_is_given_up_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        given_up_in_time(f"https://127.0.0.1:{mute.getsockname()[1]}/services/x")
+        fails_in_time(f"https://127.0.0.1:{mute.getsockname()[1]}/services/x")
 
 
 def test_answer_that_comes_drop_by_drop_is_given_up_in_time(background: Background, authority: Authority) -> None:
@@ -253,11 +253,11 @@ def test_answer_that_comes_drop_by_drop_is_given_up_in_time(background: Backgrou
     dripped = threading.Event()
     server = background.run(start())
     with contextlib.closing(server):
-        given_up_in_time(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/services/x")
+        fails_in_time(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/services/x")
     assert dripped.wait(timeout=10)
 
 
-def given_up_in_time(url: str) -> None:
+def fails_in_time(url: str) -> None:
     started = time.monotonic()
     assert str(refused(url)) == "127.0.0.1 did not take the message within 1 s"
     assert time.monotonic() - started < 3
@@ -286,9 +286,9 @@ def test_error_and_log_name_the_host_only(
 ) -> None:
     url = f"{way(chat)}?code={CODE}"
     error = refused(url)
-    told = "".join(traceback.format_exception(error)) + repr(vars(error)) + log.text
+    text = "".join(traceback.format_exception(error)) + repr(vars(error)) + log.text
     for part in (chat.token, CODE, "/services"):
-        assert part not in told
+        assert part not in text
     assert str(error).startswith("127.0.0.1 ")
     assert error.__cause__ is None
     assert error.__context__ is None

@@ -22,7 +22,7 @@ class Done:
 
     status: int
     output: str
-    complaint: str
+    stderr: str
     exported: dict[str, str] = dataclasses.field(repr=False)
 
 
@@ -61,7 +61,7 @@ class Shell:
     def carry_out(self, line: str) -> str:
         """Run a line that must succeed, and return what it printed."""
         done = self.run(line)
-        assert done.status == 0, f"{line}\n{done.complaint}"
+        assert done.status == 0, f"{line}\n{done.stderr}"
         return done.output
 
     def _run(

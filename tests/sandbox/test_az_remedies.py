@@ -94,7 +94,7 @@ def test_unknown_permission_is_refused_and_changes_nothing(running: world.World,
     before = dict(running.vault.policies)
     done = shell.run("az keyvault set-policy --name sandbox --object-id someone --storage-permissions fly")
     assert done.status == 1
-    assert done.complaint.startswith("ERROR: (BadRequest) ")
+    assert done.stderr.startswith("ERROR: (BadRequest) ")
     assert running.vault.policies == before
 
 
@@ -108,7 +108,7 @@ def test_vault_in_rbac_mode_takes_policies_only_once_it_is_switched(running: wor
     running.vault.rbac = True
     policy = "az keyvault set-policy --name sandbox --object-id somebody --secret-permissions get"
     done = shell.run(policy)
-    assert (done.status, "--enable-rbac-authorization" in done.complaint) == (1, True)
+    assert (done.status, "--enable-rbac-authorization" in done.stderr) == (1, True)
     shell.carry_out(f"az keyvault update --name sandbox --enable-rbac-authorization false && {policy}")
     assert running.vault.policies["somebody"] == {"secrets/get"}
     assert ask_vault(running, f"/secrets/{world.KEY_SECRET}").status_code == 200
@@ -179,23 +179,23 @@ def test_key_vault_goes_by_its_application_id(running: world.World, shell: Shell
     shell.carry_out(f"{line} {KEY_VAULT_APPLICATION}")
     action = "Microsoft.Storage/storageAccounts/listkeys/action"
     assert running.resource_manager.authorizes(key_vault, action, scope)
-    assert "Cannot find user or service principal" in shell.run(f"{line} nobody").complaint
+    assert "Cannot find user or service principal" in shell.run(f"{line} nobody").stderr
 
 
 def test_role_is_given_to_a_principal_as_what_it_is(running: world.World, shell: Shell) -> None:
     line = f"az role assignment create --role Reader --scope {running.account.resource_id}"
     person = f"{line} --assignee-object-id {shell.object_id}"
-    assert "UnmatchedPrincipalType" in shell.run(f"{person} --assignee-principal-type ServicePrincipal").complaint
+    assert "UnmatchedPrincipalType" in shell.run(f"{person} --assignee-principal-type ServicePrincipal").stderr
     made = json.loads(shell.carry_out(person))
     assert made["properties"]["principalType"] == "User"
     service = f"{line} --assignee-object-id {running.app_object_id}"
-    assert "UnmatchedPrincipalType" in shell.run(f"{service} --assignee-principal-type User").complaint
+    assert "UnmatchedPrincipalType" in shell.run(f"{service} --assignee-principal-type User").stderr
 
 
 def test_role_that_does_not_exist_is_an_error(running: world.World, shell: Shell) -> None:
     line = f"az role assignment create --assignee {running.app_object_id} --scope {running.account.resource_id} --role"
-    assert "Role 'Nobody' doesn't exist." in shell.run(f"{line} Nobody").complaint
-    assert "RoleDefinitionDoesNotExist" in shell.run(f"{line} 00000000-0000-0000-0000-000000000000").complaint
+    assert "Role 'Nobody' doesn't exist." in shell.run(f"{line} Nobody").stderr
+    assert "RoleDefinitionDoesNotExist" in shell.run(f"{line} 00000000-0000-0000-0000-000000000000").stderr
 
 
 def test_account_takes_sas_again(running: world.World, shell: Shell) -> None:
@@ -259,7 +259,7 @@ def test_app_gets_an_identity_that_goes_by_its_client_id(running: world.World, s
 def test_nobody_is_signed_in_before_login(running: world.World, shell: Shell) -> None:
     ask = "az account get-access-token --resource https://vault.azure.net"
     shell.sign_out()
-    assert "Please run 'az login'" in shell.run(ask).complaint
+    assert "Please run 'az login'" in shell.run(ask).stderr
     shell.carry_out("az login")
     claims = running.identity.claims(json.loads(shell.carry_out(ask))["accessToken"]) or {}
     assert (claims["oid"], claims["aud"]) == (shell.object_id, "https://vault.azure.net")
@@ -301,7 +301,7 @@ def test_sign_in_of_the_administrator_does_not_depend_on_the_app_s(running: worl
 def test_refusal_of_resource_manager_is_shown(running: world.World, shell: Shell) -> None:
     running.resource_manager.faults.append(faults.Fault(status=429, code="TooManyRequests"))
     done = shell.run("az keyvault show --name sandbox")
-    assert (done.status, done.complaint.startswith("ERROR: (TooManyRequests) ")) == (1, True)
+    assert (done.status, done.stderr.startswith("ERROR: (TooManyRequests) ")) == (1, True)
 
 
 def test_exported_variables_are_there_for_the_next_line(shell: Shell) -> None:

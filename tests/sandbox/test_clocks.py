@@ -17,7 +17,7 @@ SOON = datetime.timedelta(seconds=5)
 AHEAD = datetime.timedelta(minutes=7)
 
 
-def told(url: str, authority: certificates.Authority) -> datetime.timedelta:
+def clock_offset(url: str, authority: certificates.Authority) -> datetime.timedelta:
     """How far ahead of ours the clock of a service is, which refuses this request."""
     parts = urllib.parse.urlsplit(url)
     host, port = parts.hostname or "", parts.port
@@ -30,8 +30,8 @@ def told(url: str, authority: certificates.Authority) -> datetime.timedelta:
         connection.request("GET", parts.path or "/")
         with connection.getresponse() as response:
             assert response.status >= 400
-            moment = email.utils.parsedate_to_datetime(response.headers["Date"])
-    return moment - datetime.datetime.now(datetime.UTC)
+            date = email.utils.parsedate_to_datetime(response.headers["Date"])
+    return date - datetime.datetime.now(datetime.UTC)
 
 
 def url_of(azure: Azure, name: str) -> str:
@@ -40,11 +40,11 @@ def url_of(azure: Azure, name: str) -> str:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_answer_says_what_time_it_is(azure: Azure, name: str) -> None:
-    assert abs(told(url_of(azure, name), azure.authority)) < SOON
+    assert abs(clock_offset(url_of(azure, name), azure.authority)) < SOON
 
 
 @pytest.mark.parametrize("name", SERVICES)
 @pytest.mark.parametrize("skew", [AHEAD, -AHEAD])
 def test_clock_of_a_service_may_be_wrong(azure: Azure, name: str, skew: datetime.timedelta) -> None:
     getattr(azure, name).clock_skew = skew
-    assert abs(told(url_of(azure, name), azure.authority) - skew) < SOON
+    assert abs(clock_offset(url_of(azure, name), azure.authority) - skew) < SOON

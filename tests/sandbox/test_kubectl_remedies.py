@@ -41,15 +41,15 @@ def may(cluster: KubernetesApi, shell: Shell, verb: str, what: str = f"secrets/{
 
 def as_user(cluster: KubernetesApi, shell: Shell, line: str) -> tuple[int, str]:
     done = shell.run(f"kubectl --kubeconfig {cluster.kubeconfig} {line}")
-    return done.status, done.complaint
+    return done.status, done.stderr
 
 
 def test_bound_role_takes_the_denial_away(cluster: KubernetesApi, shell: Shell) -> None:
     cluster.denied |= {"get", "delete"}
     shell.carry_out(f"kubectl -n default create secret generic {SECRET} --from-literal=a=b")
-    status, complaint = as_user(cluster, shell, f"get secret {SECRET}")
+    status, stderr = as_user(cluster, shell, f"get secret {SECRET}")
     assert status == 1
-    assert f'User "{USER}" cannot get resource "secrets" in API group "" in the namespace "default"' in complaint
+    assert f'User "{USER}" cannot get resource "secrets" in API group "" in the namespace "default"' in stderr
     assert not may(cluster, shell, "get")
     shell.carry_out(f"{GRANT} --user={USER}")
     assert may(cluster, shell, "get")
@@ -99,8 +99,8 @@ def test_service_account_is_bound_by_its_own_name(cluster: KubernetesApi, shell:
 
 def test_namespace_made_by_the_administrator_holds_secrets(cluster: KubernetesApi, shell: Shell) -> None:
     read = "get --raw /api/v1/namespaces/team"
-    status, complaint = as_user(cluster, shell, read)
-    assert (status, 'namespaces "team" not found' in complaint) == (1, True)
+    status, stderr = as_user(cluster, shell, read)
+    assert (status, 'namespaces "team" not found' in stderr) == (1, True)
     shell.carry_out("kubectl create namespace team")
     assert as_user(cluster, shell, read) == (0, "")
     assert as_user(cluster, shell, f"-n team create secret generic {SECRET} --from-literal=a=b") == (0, "")
@@ -109,9 +109,9 @@ def test_namespace_made_by_the_administrator_holds_secrets(cluster: KubernetesAp
 
 def test_namespaces_can_be_denied_and_granted(cluster: KubernetesApi, shell: Shell) -> None:
     cluster.denied.add("get namespaces")
-    status, complaint = as_user(cluster, shell, "get --raw /api/v1/namespaces/default")
+    status, stderr = as_user(cluster, shell, "get --raw /api/v1/namespaces/default")
     assert status == 1
-    assert f'User "{USER}" cannot get resource "namespaces" in API group "" in the namespace "default"' in complaint
+    assert f'User "{USER}" cannot get resource "namespaces" in API group "" in the namespace "default"' in stderr
     assert may(cluster, shell, "get")
     role = "kubectl create role seer --verb=get --resource=namespaces"
     shell.carry_out(f"{role} && kubectl create rolebinding seer --role=seer --user={USER}")
@@ -119,8 +119,8 @@ def test_namespaces_can_be_denied_and_granted(cluster: KubernetesApi, shell: She
 
 
 def test_only_the_administrator_writes_roles(cluster: KubernetesApi, shell: Shell) -> None:
-    status, complaint = as_user(cluster, shell, "create role mine --verb=get --resource=secrets")
+    status, stderr = as_user(cluster, shell, "create role mine --verb=get --resource=secrets")
     assert status == 1
-    assert f'User "{USER}" cannot create resource "roles" in API group "rbac.authorization.k8s.io"' in complaint
+    assert f'User "{USER}" cannot create resource "roles" in API group "rbac.authorization.k8s.io"' in stderr
     assert not may(cluster, shell, "create", "roles.rbac.authorization.k8s.io")
     assert cluster.access == {"roles": {}, "rolebindings": {}}

@@ -117,6 +117,6 @@ def test_error_as_json_has_its_kind_its_words_and_its_remedy() -> None:
 
 
 def test_busy_error_as_json_says_who_and_since_when_too() -> None:
-    told = errors.BusyError("a run is in progress", holder="run 1", since="2026-07-01T12:00:00Z").as_json()
-    assert (told["holder"], told["since"]) == ("run 1", "2026-07-01T12:00:00Z")
-    assert set(told) == {"error", "message", "remedy", "holder", "since"}
+    fields = errors.BusyError("a run is in progress", holder="run 1", since="2026-07-01T12:00:00Z").as_json()
+    assert (fields["holder"], fields["since"]) == ("run 1", "2026-07-01T12:00:00Z")
+    assert set(fields) == {"error", "message", "remedy", "holder", "since"}

@@ -33,9 +33,9 @@ def line(log: pytest.LogCaptureFixture) -> Any:
 
 def test_a_decision_is_one_json_object_with_its_event_first(log: pytest.LogCaptureFixture) -> None:
     event_log.log(logger, logging.INFO, Event.TARGET_DUE, target=TARGET, reason="there is no Secret yet")
-    told = line(log)
-    assert told == {"event": "target_due", "text": "due", "target": str(TARGET), "reason": "there is no Secret yet"}
-    assert next(iter(told)) == "event"
+    event = line(log)
+    assert event == {"event": "target_due", "text": "due", "target": str(TARGET), "reason": "there is no Secret yet"}
+    assert next(iter(event)) == "event"
 
 
 def test_a_field_text_takes_the_place_of_the_events_own(log: pytest.LogCaptureFixture) -> None:
@@ -76,9 +76,9 @@ def test_the_run_is_named_within_its_block_and_not_after_it(log: pytest.LogCaptu
             event_log.log(logger, logging.INFO, Event.CHECK_DONE)
         event_log.log(logger, logging.INFO, Event.SAS_ISSUED)
     event_log.log(logger, logging.INFO, Event.RUN_BUSY)
-    told = {each["event"]: each.get("run") for each in (json.loads(record.getMessage()) for record in log.records)}
+    runs = {each["event"]: each.get("run") for each in (json.loads(record.getMessage()) for record in log.records)}
     run = "20260701T120000Z-abc123"
-    assert told == {"target_due": run, "check_done": "another", "sas_issued": run, "run_busy": None}
+    assert runs == {"target_due": run, "check_done": "another", "sas_issued": run, "run_busy": None}
 
 
 def test_a_run_that_breaks_off_names_no_other(log: pytest.LogCaptureFixture) -> None:
@@ -115,10 +115,10 @@ def test_a_secret_is_masked_and_the_line_stays_json(log: pytest.LogCaptureFixtur
     phrase = SecretText("correct horse battery staple")
     token = TOKEN.replace("sig=", "sig=un")  # none that another test made a secret
     event_log.log(logger, logging.INFO, Event.CHECK_DONE, message=f"{phrase.reveal()} and {token}", secret=phrase)
-    told = line(log)
-    assert told["secret"] == "[secret]"
-    assert told["message"].startswith("[secret] and sv=2018-03-28")
-    assert told["message"].endswith("sig=[secret]")
+    event = line(log)
+    assert event["secret"] == "[secret]"
+    assert event["message"].startswith("[secret] and sv=2018-03-28")
+    assert event["message"].endswith("sig=[secret]")
 
 
 def test_a_private_key_is_masked_though_json_writes_its_line_ends_otherwise(log: pytest.LogCaptureFixture) -> None:

@@ -129,15 +129,15 @@ def test_endless_text_takes_no_time() -> None:
 
 
 _LETTERS = st.text("rwdlacup", min_size=1, max_size=8).map(lambda text: "".join(dict.fromkeys(text)))
-_MOMENTS = st.datetimes(
+_TIMES = st.datetimes(
     datetime.datetime(2020, 1, 1),  # noqa: DTZ001  # hypothesis wants its bounds naive
     datetime.datetime(2090, 1, 1),  # noqa: DTZ001
     timezones=st.just(datetime.UTC),
-).map(lambda moment: moment.replace(microsecond=0))
+).map(lambda time: time.replace(microsecond=0))
 
 
 @hypothesis.settings(max_examples=50, deadline=None)
-@hypothesis.given(permissions=_LETTERS, expiry=_MOMENTS, start=_MOMENTS, signature=st.binary(min_size=32, max_size=32))
+@hypothesis.given(permissions=_LETTERS, expiry=_TIMES, start=_TIMES, signature=st.binary(min_size=32, max_size=32))
 def test_what_a_service_writes_is_what_is_parsed(
     permissions: str, expiry: datetime.datetime, start: datetime.datetime, signature: bytes
 ) -> None:

@@ -136,7 +136,7 @@ def test_probes_service_and_policy_lead_to_the_port_and_the_pods(
 
 @pytest.mark.real
 def test_the_real_api_server_takes_all_of_it(built: str, api: EnvtestApi) -> None:
-    told = kubectl("--kubeconfig", str(api.kubeconfig), "apply", "--dry-run=server", "-f", "-", stdin=built)
+    output = kubectl("--kubeconfig", str(api.kubeconfig), "apply", "--dry-run=server", "-f", "-", stdin=built)
 
-    assert len(told.splitlines()) == 4
-    assert all("created (server dry run)" in line for line in told.splitlines())
+    assert len(output.splitlines()) == 4
+    assert all("created (server dry run)" in line for line in output.splitlines())

@@ -21,14 +21,14 @@ def words(answer: Answer) -> str:
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", answer.text)))
 
 
-def moment(answer: Answer, name: str) -> datetime.datetime:
+def time_of(answer: Answer, name: str) -> datetime.datetime:
     """One of the page's two dates."""
     found = re.search(rf'<time id="{name}" datetime="([^"]+)"', answer.text)
     assert found
     return datetime.datetime.fromisoformat(found[1])
 
 
-def says(viewer: Viewer, status: int, title: str) -> str:
+def failure_page(viewer: Viewer, status: int, title: str) -> str:
     """The page, which must have this status and title, as must the picture, for an image tells no reason."""
     page, picture = viewer.get(), viewer.get(f"/pictures/{PICTURE}")
     assert page.status == picture.status == status
@@ -49,9 +49,9 @@ def test_the_page_shows_picture_expiry_and_delivery_of_what_the_rotator_delivere
     assert answer.status == 200
     assert f'<img src="/pictures/{PICTURE}" alt="The picture {PICTURE}">' in answer.text
     assert (
-        now + datetime.timedelta(hours=3.9) < moment(answer, "expires") <= now + datetime.timedelta(hours=4, minutes=1)
+        now + datetime.timedelta(hours=3.9) < time_of(answer, "expires") <= now + datetime.timedelta(hours=4, minutes=1)
     )
-    assert now - datetime.timedelta(minutes=1) < moment(answer, "delivered") <= now
+    assert now - datetime.timedelta(minutes=1) < time_of(answer, "delivered") <= now
     assert "read, write, update" in words(answer)
 
 
@@ -139,7 +139,7 @@ def test_a_list_that_storage_refuses_leaves_the_named_picture(volume: SecretVolu
 def test_no_credential_yet(start: Start) -> None:
     viewer = start()
 
-    assert "No such file" in says(viewer, 503, "No credential yet")
+    assert "No such file" in failure_page(viewer, 503, "No credential yet")
     assert viewer.get("/readyz").status == 503
 
 
@@ -148,9 +148,9 @@ def test_an_expired_sas_is_told_by_its_date_and_not_tried(volume: SecretVolume, 
     viewer = start()
     before = len(world.journal.events("blob"))
 
-    page = says(viewer, 503, "The SAS has expired")
+    page = failure_page(viewer, 503, "The SAS has expired")
 
-    assert f"{moment(viewer.get(), 'expires'):%Y-%m-%d %H:%M:%S} UTC" in page
+    assert f"{time_of(viewer.get(), 'expires'):%Y-%m-%d %H:%M:%S} UTC" in page
     assert viewer.get("/readyz").status == 503
     assert len(world.journal.events("blob")) == before
     assert secrets_in.found(world, page + viewer.log, token) == []
@@ -160,7 +160,7 @@ def test_storage_refuses(volume: SecretVolume, world: World, start: Start) -> No
     token = mount(volume, sas(world, sp="wu"))
     viewer = start()
 
-    page = says(viewer, 403, "Storage refuses the SAS")
+    page = failure_page(viewer, 403, "Storage refuses the SAS")
 
     assert "AuthorizationPermissionMismatch" in page
     assert secrets_in.found(world, page + viewer.log, token) == []
@@ -178,7 +178,7 @@ def test_storage_is_unreachable(volume: SecretVolume, world: World, start: Start
     token = mount(volume, sas(world))
     viewer = start(STORAGE_BLOB_ENDPOINT=f"https://127.0.0.1:{processes.free_ports(1)[0]}/{ACCOUNT}")
 
-    says(viewer, 502, "Storage cannot be reached")
+    failure_page(viewer, 502, "Storage cannot be reached")
 
     assert viewer.get("/readyz").status == 200
     assert secrets_in.found(world, viewer.log, token) == []
@@ -191,7 +191,7 @@ def test_a_storage_whose_certificate_is_not_trusted_is_unreachable(
     viewer = start(SSL_CERT_FILE="/dev/null")
     before = len(world.journal.events("blob"))
 
-    says(viewer, 502, "Storage cannot be reached")
+    failure_page(viewer, 502, "Storage cannot be reached")
 
     assert "Certificate" in viewer.log
     assert len(world.journal.events("blob")) == before
@@ -221,7 +221,7 @@ def test_the_wrong_encoding_is_named(world: World, volume: SecretVolume, start: 
     volume.write({KEY: base64.b64encode(token.encode())})
     viewer = start(SAS_ENCODING="raw")
 
-    page = says(viewer, 503, "No credential yet")
+    page = failure_page(viewer, 503, "No credential yet")
 
     assert "SAS_ENCODING is raw" in page
     assert secrets_in.found(world, page + viewer.log, token) == []

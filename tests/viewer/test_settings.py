@@ -31,9 +31,9 @@ def refused(**changes: str) -> str:
 
 
 def test_all_that_is_missing_is_told_at_once() -> None:
-    told = refused(**dict.fromkeys(RIGHT, ""))
+    output = refused(**dict.fromkeys(RIGHT, ""))
 
-    assert all(f"\n{name} must be" in told for name in RIGHT)
+    assert all(f"\n{name} must be" in output for name in RIGHT)
 
 
 @pytest.mark.parametrize(
@@ -53,14 +53,14 @@ def test_all_that_is_missing_is_told_at_once() -> None:
     ],
 )
 def test_a_wrong_setting_is_named(name: str, value: str) -> None:
-    told = refused(**{name: value})
+    output = refused(**{name: value})
 
-    assert told.count("\n") == 2
-    assert f"\n{name} must be" in told
+    assert output.count("\n") == 2
+    assert f"\n{name} must be" in output
 
 
 def test_an_endpoint_with_a_sas_is_refused_and_not_repeated() -> None:
-    told = refused(STORAGE_BLOB_ENDPOINT="https://myaccount.blob.core.windows.net/?sv=2018-03-28&sig=c2lnbmF0dXJl")
+    output = refused(STORAGE_BLOB_ENDPOINT="https://myaccount.blob.core.windows.net/?sv=2018-03-28&sig=c2lnbmF0dXJl")
 
-    assert "STORAGE_BLOB_ENDPOINT must be" in told
-    assert "c2lnbmF0dXJl" not in told
+    assert "STORAGE_BLOB_ENDPOINT must be" in output
+    assert "c2lnbmF0dXJl" not in output

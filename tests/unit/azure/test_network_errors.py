@@ -87,7 +87,7 @@ def listening(certificate: trustme.LeafCert | None = None, answer: bytes = b"") 
             thread.join()
 
 
-def told(port: int, host: str = "127.0.0.1") -> tuple[str, str]:
+def diagnosed(port: int, host: str = "127.0.0.1") -> tuple[str, str]:
     """What is said of a server there, and the remedy."""
     with pytest.raises(NoAnswerError) as raised:
         server_time.at(f"https://{host}:{port}")
@@ -96,7 +96,7 @@ def told(port: int, host: str = "127.0.0.1") -> tuple[str, str]:
 
 def test_a_missing_file_of_certificates_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/tmp/sandbox-gone/tls/ca.pem")
-    text, remedy = told(1)
+    text, remedy = diagnosed(1)
     assert text.endswith("REQUESTS_CA_BUNDLE names /tmp/sandbox-gone/tls/ca.pem, which is not there")
     assert "Correct REQUESTS_CA_BUNDLE, or unset it" in remedy
 
@@ -105,13 +105,13 @@ def test_a_file_without_certificates_is_named(monkeypatch: pytest.MonkeyPatch, t
     (tmp_path / "ca.pem").write_text("no certificate")
     monkeypatch.setenv("CURL_CA_BUNDLE", str(tmp_path / "ca.pem"))
     with listening() as port:
-        text, _ = told(port)
+        text, _ = diagnosed(port)
     assert f"CURL_CA_BUNDLE names {tmp_path / 'ca.pem'}, which holds no certificate in PEM form" in text
 
 
 def test_an_authority_that_is_not_trusted_is_told_with_how_to_trust_it(authority: trustme.CA) -> None:
     with listening(authority.issue_cert("127.0.0.1")) as port:
-        text, remedy = told(port)
+        text, remedy = diagnosed(port)
     assert f"no secure connection to https://127.0.0.1:{port}: its certificate is not accepted (" in text
     assert "name that file in REQUESTS_CA_BUNDLE" in remedy
 
@@ -119,7 +119,7 @@ def test_an_authority_that_is_not_trusted_is_told_with_how_to_trust_it(authority
 def test_a_file_of_another_authority_is_told_as_that(monkeypatch: pytest.MonkeyPatch, bundle: str) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
     with listening(trustme.CA().issue_cert("127.0.0.1")) as port:
-        _, remedy = told(port)
+        _, remedy = diagnosed(port)
     assert f"REQUESTS_CA_BUNDLE ({bundle}) takes the place of the public CAs" in remedy
 
 
@@ -127,7 +127,7 @@ def test_an_expired_certificate_is_told(authority: trustme.CA, monkeypatch: pyte
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
     past = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
     with listening(authority.issue_cert("127.0.0.1", not_before=past, not_after=past)) as port:
-        text, remedy = told(port)
+        text, remedy = diagnosed(port)
     assert "(certificate has expired)" in text
     assert "clock" in remedy
 
@@ -137,21 +137,21 @@ def test_a_certificate_of_another_host_is_told(
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)
     with listening(authority.issue_cert("elsewhere.example.com")) as port:
-        text, remedy = told(port)
+        text, remedy = diagnosed(port)
     assert "is not valid for '127.0.0.1'" in text
     assert "another host answers there" in remedy
 
 
 def test_a_server_without_tls_is_told() -> None:
     with listening(answer=b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
-        text, remedy = told(port)
+        text, remedy = diagnosed(port)
     assert "the TLS handshake fails" in text
     assert "address and port" in remedy
 
 
 def test_a_proxy_that_does_not_answer_is_told_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://anna:hunter22@127.0.0.1:1")
-    text, remedy = told(443, "vault.example.com")
+    text, remedy = diagnosed(443, "vault.example.com")
     assert "cannot be reached through the proxy 127.0.0.1:1 (HTTPS_PROXY): it does not answer" in text
     assert "NO_PROXY" in remedy
     assert "hunter22" not in text + remedy
@@ -161,14 +161,15 @@ def test_a_proxy_that_does_not_answer_is_told_without_its_password(monkeypatch: 
 def test_a_proxy_that_refuses_is_told(monkeypatch: pytest.MonkeyPatch, status: int, words: str) -> None:
     with listening(answer=f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode()) as port:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
-        text, _ = told(443, "vault.example.com")
+        text, _ = diagnosed(443, "vault.example.com")
     assert f"{words} ({status})" in text
 
 
 def test_a_proxy_without_a_name_that_resolves_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid:3128")
     assert (
-        "the proxy proxy.invalid:3128 (HTTPS_PROXY): its own name cannot be resolved" in told(443, "v.example.com")[0]
+        "the proxy proxy.invalid:3128 (HTTPS_PROXY): its own name cannot be resolved"
+        in diagnosed(443, "v.example.com")[0]
     )
 
 
@@ -186,7 +187,7 @@ def test_a_proxy_without_a_name_that_resolves_is_told(monkeypatch: pytest.Monkey
 )
 def test_what_is_no_proxy_is_told(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("HTTPS_PROXY", value)
-    text, remedy = told(443, "vault.example.com")
+    text, remedy = diagnosed(443, "vault.example.com")
     assert "it is not a usable proxy URL" in text
     assert "Give HTTPS_PROXY the form" in remedy
 
@@ -198,19 +199,19 @@ def test_a_url_that_is_none_is_not_blamed_on_a_good_proxy() -> None:
 
 
 def test_a_name_that_does_not_resolve_is_told() -> None:
-    text, remedy = told(443, "vault.invalid")
+    text, remedy = diagnosed(443, "vault.invalid")
     assert text.startswith("https://vault.invalid:443 does not answer: its name cannot be resolved (")
     assert "private DNS zone" in remedy
 
 
 def test_a_connection_that_is_refused_is_told_with_the_remedy_for_the_network() -> None:
-    assert told(1) == ("https://127.0.0.1:1 does not answer: the connection is refused", NoAnswerError.remedy)
+    assert diagnosed(1) == ("https://127.0.0.1:1 does not answer: the connection is refused", NoAnswerError.remedy)
 
 
 def test_a_proxy_that_is_set_is_mentioned_with_whatever_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.invalid:3128")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    assert told(1)[1].endswith(
+    assert diagnosed(1)[1].endswith(
         "Requests go through the proxy proxy.invalid:3128 (HTTPS_PROXY), except to hosts in NO_PROXY."
     )
 
@@ -276,16 +277,16 @@ def test_each_adapter_tells_a_missing_file_of_certificates(
 def test_an_adapter_tells_a_certificate_a_proxy_and_a_name_apart(
     monkeypatch: pytest.MonkeyPatch, authority: trustme.CA, ask: Callable[[str], None]
 ) -> None:
-    def said(url: str) -> str:
+    def described(url: str) -> str:
         with pytest.raises(errors.RotatorError) as raised:
             ask(url)
         return str(raised.value)
 
     with listening(authority.issue_cert("127.0.0.1")) as port:
-        assert "its certificate is not accepted" in said(f"https://127.0.0.1:{port}")
-    assert "its name cannot be resolved" in said("https://storage.invalid")
+        assert "its certificate is not accepted" in described(f"https://127.0.0.1:{port}")
+    assert "its name cannot be resolved" in described("https://storage.invalid")
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
-    assert "through the proxy 127.0.0.1:1 (HTTPS_PROXY)" in said("https://storage.invalid")
+    assert "through the proxy 127.0.0.1:1 (HTTPS_PROXY)" in described("https://storage.invalid")
 
 
 def test_a_dead_identity_endpoint_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,7 +310,7 @@ def test_what_keeps_a_workstation_from_signing_in_is_told(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
         ("('Unable to connect to proxy', NewConnectionError())", "through the proxy"),
         ("Tunnel connection failed: 407 Proxy Authentication Required", "it requires a password (407)"),
@@ -317,8 +318,8 @@ def test_what_keeps_a_workstation_from_signing_in_is_told(monkeypatch: pytest.Mo
         ("Failed to resolve 'login.microsoftonline.com'", "cannot be resolved"),
     ],
 )
-def test_words_are_taken_for_what_they_come_from(words: str, said: str) -> None:
+def test_words_are_taken_for_what_they_come_from(words: str, expected: str) -> None:
     found = network_errors.find_cause(ValueError(), "host", "SETTING", {}, words=words)
     assert found
-    assert said in found.text
+    assert expected in found.text
     assert network_errors.find_cause(ValueError(), "host", "SETTING", {}, words="az: command not found") is None

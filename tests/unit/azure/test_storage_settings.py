@@ -128,7 +128,7 @@ def test_the_refusal_names_all_settings_and_shows_no_secret() -> None:
     environment = {**dict.fromkeys(REMEDIES, BY_KEY), "ANY": f"https://mine.blob.core.windows.net/x?{SAS}"}
     with pytest.raises(OwnStorageError) as raised:
         storage_settings.check(environment, "mine")
-    said = f"{raised.value} {raised.value.remedy}"
-    assert all(name in said for name in environment)
-    assert KEY not in said
-    assert "c2VjcmV0c2lnbmF0dXJl" not in said
+    message = f"{raised.value} {raised.value.remedy}"
+    assert all(name in message for name in environment)
+    assert KEY not in message
+    assert "c2VjcmV0c2lnbmF0dXJl" not in message

@@ -85,8 +85,8 @@ def test_what_cannot_be_asked_for_is_a_usage_error(words: tuple[str, ...]) -> No
 
 
 def test_help_has_examples() -> None:
-    said = invoke("--help").stdout
-    assert "python -m rotator history 20261124T043505Z-ec886b\n" in said
+    output = invoke("--help").stdout
+    assert "python -m rotator history 20261124T043505Z-ec886b\n" in output
 
 
 # The list

@@ -31,8 +31,8 @@ def test_vault_that_regenerates_nothing_breaks_nothing() -> None:
 def test_period_in_months_counts_as_short_as_it_can_be(text: str, count: int) -> None:
     found = managed_account.parse({"autoRegenerateKey": True, "regenerationPeriod": text})
     lasting = dataclasses.replace(DEFINITION, validity=29 * DAY)
-    said = keyvault.period_warnings(found, plan(grant=lasting))
-    assert [text in warning for warning in said] == [True] * count
+    warned = keyvault.period_warnings(found, plan(grant=lasting))
+    assert [text in warning for warning in warned] == [True] * count
 
 
 @pytest.mark.parametrize("text", ["every 90 days", "P", "-P1D", "P1X\nERROR all is lost"])

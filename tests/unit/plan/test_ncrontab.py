@@ -72,7 +72,7 @@ BY_HAND = {
 }
 
 
-def moments(expression: str, start: str, count: int) -> list[str]:
+def next_times(expression: str, start: str, count: int) -> list[str]:
     """The next moments after one another, in the form of the recorded ones."""
     now = datetime.datetime.fromisoformat(start).replace(tzinfo=datetime.UTC)
     found = []
@@ -97,7 +97,7 @@ def complete(text: str) -> list[str]:
 
 @pytest.mark.parametrize("expression", BY_HAND)
 def test_next_five_moments_are_those_that_were_worked_out_by_hand(expression: str) -> None:
-    assert moments(expression, START, 5) == complete(BY_HAND[expression])
+    assert next_times(expression, START, 5) == complete(BY_HAND[expression])
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_recorded_schedules_fire_at_the_recorded_moments(recorded: dict[str, Any
     assert len(firing) > 400
     for each in firing:
         for start, expected in zip(recorded["starts"], each["moments"], strict=True):
-            assert moments(each["schedule"], start, 3) == expected[:3], each["schedule"]
+            assert next_times(each["schedule"], start, 3) == expected[:3], each["schedule"]
 
 
 def test_recorded_intervals_refusals_and_what_never_fires_are_refused(recorded: dict[str, Any]) -> None:
@@ -269,7 +269,7 @@ def test_a_schedule_fires_when_the_host_fires_it_or_is_refused(host: Host, expre
         # What the host runs all the same: a tab that it skips around a number, and a step of ten digits.
         assert not asked or re.search(r"\t|[0-9]{10}", expression)
     else:
-        assert moments(expression, start, 4) == asked
+        assert next_times(expression, start, 4) == asked
 
 
 @hypothesis.settings(max_examples=100, deadline=None)

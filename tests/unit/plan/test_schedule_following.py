@@ -112,11 +112,11 @@ SCHEDULES = st.tuples(
     ANY_DAY,
 ) | st.tuples(_fields(0, 59), _fields(0, 59), _fields(0, 23), ANY_DAY, ANY_DAY, _fields(0, 6))
 YEARS = st.integers(0, 7 * 365 * 86_400 * 1_000_000).map(lambda passed: datetime.timedelta(microseconds=passed))
-MOMENTS = YEARS.map(lambda passed: datetime.datetime(2024, 1, 1, tzinfo=UTC) + passed)
+TIMES = YEARS.map(lambda passed: datetime.datetime(2024, 1, 1, tzinfo=UTC) + passed)
 
 
 @hypothesis.settings(max_examples=60, deadline=None)
-@hypothesis.given(SCHEDULES, MOMENTS)
+@hypothesis.given(SCHEDULES, TIMES)
 def test_the_next_firings_are_ahead_and_as_far_apart_as_the_intervals_say(
     fields: tuple[str, ...], now: datetime.datetime
 ) -> None:
@@ -130,7 +130,7 @@ def test_the_next_firings_are_ahead_and_as_far_apart_as_the_intervals_say(
 
 
 @hypothesis.settings(max_examples=60, deadline=None)
-@hypothesis.given(SCHEDULES, MOMENTS)
+@hypothesis.given(SCHEDULES, TIMES)
 def test_nothing_fires_between_now_and_the_next_firing(fields: tuple[str, ...], now: datetime.datetime) -> None:
     expression = " ".join(fields)
     found = schedule.following(expression, now)

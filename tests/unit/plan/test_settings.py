@@ -193,15 +193,15 @@ def test_every_setting_has_good_and_bad_values_here() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("http://hooks.example.com/T0/secret", "is no https:// URL"),
         ("@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/hook)", "could not resolve"),
     ],
 )
-def test_a_webhook_that_is_none_is_a_warning_without_its_value(text: str, said: str) -> None:
+def test_a_webhook_that_is_none_is_a_warning_without_its_value(text: str, expected: str) -> None:
     (warning,) = loader.load({**SAMPLE, "NOTIFY_WEBHOOK_URL": text}).warnings
-    assert said in warning
+    assert expected in warning
     assert text not in warning
 
 

@@ -177,7 +177,7 @@ def test_teams_gets_an_adaptive_card_without_markdown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "shown"),
     [
         ("<!channel> look", "`&lt;!channel&gt; look`"),
         ("<@U024BE7LH>", "`&lt;@U024BE7LH&gt;`"),
@@ -190,36 +190,36 @@ def test_teams_gets_an_adaptive_card_without_markdown() -> None:
         ("a\x00b\x1b[31mc\u202ed\u200be\u2028f\ud800g", "`a b [31mc d e f g`"),
     ],
 )
-def test_hostile_words_stay_words_in_slack(words: str, told: str) -> None:
-    assert slack(failed(words))[1] == f"`default/s0@m` failed: ManifestRejectedError: {told}"
+def test_hostile_words_stay_words_in_slack(words: str, shown: str) -> None:
+    assert slack(failed(words))[1] == f"`default/s0@m` failed: ManifestRejectedError: {shown}"
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "shown"),
     [
         ("[the portal](https://evil.example)", "[the portal](https://evil.example)"),
         ("<at>Everybody</at> **now**", "<at>Everybody</at> **now**"),
         ("first\n\n- second\u202e", "first - second"),
     ],
 )
-def test_hostile_words_stay_words_in_teams(words: str, told: str) -> None:
-    assert teams(failed(words))[1] == f"default/s0@m failed: ManifestRejectedError: {told}"
+def test_hostile_words_stay_words_in_teams(words: str, shown: str) -> None:
+    assert teams(failed(words))[1] == f"default/s0@m failed: ManifestRejectedError: {shown}"
 
 
 @pytest.mark.parametrize("form", [slack, teams])
 def test_secrets_are_masked_even_where_words_are_cut(form: Any) -> None:
     secret = SecretText("correct horse battery staple & more")
     report = failed(f"{'x' * 490} {secret.reveal()}")
-    told = [*form(report), *form(failed(f"refused ?{TOKEN}")), *form(report_of(FAILED, asked_by=secret.reveal()))]
-    assert "correct" not in "\n".join(told)
-    assert "MDEyMzQ1" not in "\n".join(told)
-    assert "[secret]" in told[1]
+    messages = [*form(report), *form(failed(f"refused ?{TOKEN}")), *form(report_of(FAILED, asked_by=secret.reveal()))]
+    assert "correct" not in "\n".join(messages)
+    assert "MDEyMzQ1" not in "\n".join(messages)
+    assert "[secret]" in messages[1]
 
 
 def test_long_words_are_cut() -> None:
-    told = slack(failed("word " * 1000))[1]
-    assert told.endswith("word word …`")
-    assert 500 < len(told) < 600
+    line = slack(failed("word " * 1000))[1]
+    assert line.endswith("word word …`")
+    assert 500 < len(line) < 600
 
 
 @pytest.mark.parametrize("letter", ["x", "&", "\U0001f600", '"'])
@@ -231,10 +231,10 @@ def test_many_failures_fit_into_any_chat(letter: str) -> None:
 
 
 def test_what_does_not_fit_is_counted() -> None:
-    told = slack(report_of(*[FAILED] * 100))
-    assert told[0] == "*Rotator: 100 of 100 targets failed*"
-    assert told[-2] == f"and {100 - (len(told) - 3)} more"
-    assert 10 < len(told) < 40
+    lines = slack(report_of(*[FAILED] * 100))
+    assert lines[0] == "*Rotator: 100 of 100 targets failed*"
+    assert lines[-2] == f"and {100 - (len(lines) - 3)} more"
+    assert 10 < len(lines) < 40
 
 
 def test_keys_are_told_however_much_failed() -> None:

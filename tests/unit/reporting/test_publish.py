@@ -85,25 +85,25 @@ def test_without_container_and_webhook_a_report_is_logged_and_given_back(log: py
 
 def test_a_report_that_cannot_be_kept_is_given_back_with_a_warning(log: pytest.LogCaptureFixture) -> None:
     report = report_of(UNCHANGED, warnings=("pin the SHA256 fingerprint",))
-    told = published(report, report_container="rotation-reports")
-    assert told.warnings[0] == "pin the SHA256 fingerprint"
-    assert told.warnings[1].startswith("the report was not kept: settings are missing or wrong")
-    assert "AzureWebJobsStorage__accountName" in told.warnings[1]
-    assert dataclasses.replace(told, warnings=report.warnings) == report
-    assert not told.failed
+    result = published(report, report_container="rotation-reports")
+    assert result.warnings[0] == "pin the SHA256 fingerprint"
+    assert result.warnings[1].startswith("the report was not kept: settings are missing or wrong")
+    assert "AzureWebJobsStorage__accountName" in result.warnings[1]
+    assert dataclasses.replace(result, warnings=report.warnings) == report
+    assert not result.failed
 
 
 def test_what_was_not_kept_is_one_decision_line_at_error(log: pytest.LogCaptureFixture) -> None:
     published(report_of(UNCHANGED), report_container="rotation-reports")
     [_, (level, message)] = lines(log)
-    told = json.loads(message)
-    assert (level, told["event"], told["error"]) == (logging.ERROR, "report_not_kept", "SettingsError")
-    assert told["remedy"]
+    event = json.loads(message)
+    assert (level, event["event"], event["error"]) == (logging.ERROR, "report_not_kept", "SettingsError")
+    assert event["remedy"]
 
 
 def test_a_defect_in_keeping_fails_no_run_and_shows_no_secret(log: pytest.LogCaptureFixture) -> None:
-    told = published(report_of(UNCHANGED), Broken(), report_container="rotation-reports")
-    assert told.warnings == ("the report was not kept: RuntimeError",)
+    result = published(report_of(UNCHANGED), Broken(), report_container="rotation-reports")
+    assert result.warnings == ("the report was not kept: RuntimeError",)
     assert "Traceback" in log.text
     assert "MDEyMzQ1Njc4OWFi" not in log.text
 

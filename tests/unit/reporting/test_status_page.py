@@ -120,7 +120,7 @@ def test_a_page_that_stays_without_reload_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("away", "said"),
+    ("away", "shown"),
     [
         (datetime.timedelta(), "now"),
         (datetime.timedelta(seconds=1), "in 1 s"),
@@ -135,9 +135,9 @@ def test_a_page_that_stays_without_reload_says_so() -> None:
         (-26 * HOUR, "1 d 2 h ago"),
     ],
 )
-def test_a_distance_has_its_two_largest_units(away: datetime.timedelta, said: str) -> None:
+def test_a_distance_has_its_two_largest_units(away: datetime.timedelta, shown: str) -> None:
     page = status_page.render(status(FRESH, next_run=NOW + away)).body
-    assert f"Next run <b>{said}</b>" in page
+    assert f"Next run <b>{shown}</b>" in page
 
 
 def test_a_time_of_another_day_is_told_with_its_day() -> None:
@@ -164,8 +164,8 @@ def test_what_is_not_known_is_a_dash_that_is_read_out() -> None:
 
 
 def test_a_failure_is_told_with_its_remedy() -> None:
-    told = "the cluster could not be read UnreachableError: nothing answers at m:22 Remedy: Check KUBERNETES_DNS."
-    assert told in words(body(UNKNOWN))
+    text = "the cluster could not be read UnreachableError: nothing answers at m:22 Remedy: Check KUBERNETES_DNS."
+    assert text in words(body(UNKNOWN))
 
 
 def test_a_failure_that_is_the_reason_is_told_once() -> None:

@@ -54,9 +54,9 @@ def test_a_refused_run_has_a_report_without_targets() -> None:
     report = REQUEST.failure_report(REFUSED, INTERVAL)
     assert report.failed
     assert report.counts() == "KeyInUseError"
-    told = report.as_json()
-    assert told.pop("finished") > "2026-07-01T12:00:00Z"
-    assert told == {
+    fields = report.as_json()
+    assert fields.pop("finished") > "2026-07-01T12:00:00Z"
+    assert fields == {
         "run": REQUEST.run,
         "trigger": "http",
         "asked_by": "anna@example.com",
@@ -78,9 +78,9 @@ def test_without_settings_the_interval_is_not_known() -> None:
 
 @pytest.mark.parametrize("error", [ValueError(f"odd: {TOKEN}"), VaultError(f"odd: {TOKEN}")])
 def test_a_refused_runs_report_holds_no_secret(error: Exception) -> None:
-    told = json.dumps(REQUEST.failure_report(error).as_json())
-    assert "MDEyMzQ1Njc4OWFi" not in told
-    assert "odd" in told
+    text = json.dumps(REQUEST.failure_report(error).as_json())
+    assert "MDEyMzQ1Njc4OWFi" not in text
+    assert "odd" in text
 
 
 def test_a_defect_is_told_as_one() -> None:

@@ -20,7 +20,7 @@ TEXT = (
 STAMPS = {"key1": "2026-01-01T00:00:00+00:00", "key2": "2026-06-30T23:59:59.999999+00:00"}
 REVOKE = Pending(Operation.REVOKE, "key2", forced=True, run="20260701T120000Z-abc123", stamps=STAMPS)
 
-moments = st.none() | st.datetimes(timezones=st.just(datetime.UTC))
+times = st.none() | st.datetimes(timezones=st.just(datetime.UTC))
 
 
 def keys(first: datetime.datetime | None = LONG_AGO, second: datetime.datetime | None = LONG_AGO) -> AccountKeys:
@@ -41,7 +41,7 @@ def test_text_may_have_its_fields_in_any_order_and_more_of_them() -> None:
     assert state.parse_pending(" ".join([words[0], "colour=blue", *reversed(words[1:])])) == REVOKE
 
 
-@given(st.sampled_from(Operation), st.sampled_from(["key1", "key2"]), st.booleans(), moments, moments)
+@given(st.sampled_from(Operation), st.sampled_from(["key1", "key2"]), st.booleans(), times, times)
 def test_what_is_written_is_read_again(
     operation: Operation,
     first: str,

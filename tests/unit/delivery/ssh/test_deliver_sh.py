@@ -500,16 +500,16 @@ def test_kubectl_that_nobody_can_end_is_not_waited_for(program: Kubectl, step: s
         assert output.stderr(Step.DELETE) == "kubectl did not end within 1 s"
 
 
-@pytest.mark.parametrize("moment", ["get", "delete", "create"])
-def test_shell_that_is_killed_leaves_no_file_behind(program: Kubectl, moment: str) -> None:
+@pytest.mark.parametrize("step", ["get", "delete", "create"])
+def test_shell_that_is_killed_leaves_no_file_behind(program: Kubectl, step: str) -> None:
     program.holds("{}")
-    program.fails(**{moment: "hang"})
+    program.fails(**{step: "hang"})
     with program.start(WriteMethod.RECREATE) as process:
         assert process.stdin is not None
         process.stdin.write(script.stdin(MARK, SecretText(NEW), REPLACED).reveal())
         process.stdin.close()
         until = time.monotonic() + 20
-        while not any(moment in call for call in program.calls) and time.monotonic() < until:
+        while not any(step in call for call in program.calls) and time.monotonic() < until:
             time.sleep(0.02)
         os.kill(process.pid, signal.SIGKILL)
     # The fixture looks for what is left.

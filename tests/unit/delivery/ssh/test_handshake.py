@@ -54,7 +54,7 @@ def test_a_connection_that_is_dropped_after_the_greeting_is_tried_once_more() ->
 
 
 @pytest.mark.parametrize(
-    ("words", "said", "remedy"),
+    ("words", "message", "remedy"),
     [
         (b"Exceeded MaxStartups\r\n", "refuses connections for now: it says 'Exceeded MaxStartups'", "MaxStartups"),
         (b"Not allowed at this time\r\n", "refuses connections for now: it says 'Not allowed at", "PerSourcePenalties"),
@@ -64,16 +64,16 @@ def test_a_connection_that_is_dropped_after_the_greeting_is_tried_once_more() ->
     ],
 )
 def test_a_server_that_drops_the_second_connection_too_is_quoted(
-    words: bytes, said: str, remedy: str, caplog: pytest.LogCaptureFixture
+    words: bytes, message: str, remedy: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "rotator")
     with serving(Dropping(9, words)) as server, pytest.raises(UnreachableError) as caught:
         SshConnector(TIMEOUTS, sleep=lambda _: None).scan_host_keys(cluster(server.port))
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert str(caught.value).isprintable()
     assert remedy in caught.value.remedy
     assert server.connections == 2
-    assert said in caplog.text
+    assert message in caplog.text
 
 
 def test_what_a_mute_server_closed_is_not_tried_again() -> None:

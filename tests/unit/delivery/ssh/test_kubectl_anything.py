@@ -87,11 +87,11 @@ def test_any_words_are_quoted_in_one_short_line(words: str) -> None:
     WORDS,
 )
 def test_no_value_comes_through_a_refusal(before: str, value: str, after: str) -> None:
-    said = f'Error from server: admission webhook "policy.example.com" denied the request: {before} {value} {after}'
+    stderr = f'Error from server: admission webhook "policy.example.com" denied the request: {before} {value} {after}'
     for echoed in (before, after):
         if value in " ".join(echoed.split()):
             return
-    assert value not in remote_output.quote(said)
+    assert value not in remote_output.quote(stderr)
 
 
 @anything
@@ -150,20 +150,20 @@ NEARLY = {
 }
 
 
-@pytest.mark.parametrize("said", NEARLY.values(), ids=NEARLY)
-def test_refusal_in_any_words_is_quoted_in_linear_time(said: str) -> None:
+@pytest.mark.parametrize("stderr", NEARLY.values(), ids=NEARLY)
+def test_refusal_in_any_words_is_quoted_in_linear_time(stderr: str) -> None:
     began = time.thread_time()
-    remote_output.quote(f'Error from server: admission webhook "x.example.com" denied the request: {said}')
+    remote_output.quote(f'Error from server: admission webhook "x.example.com" denied the request: {stderr}')
     assert time.thread_time() - began < 1  # what is not linear takes 3 s, or hours
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("stderr", "shown"),
     [
         ("the label Owner is missing, see docs/policy.md", "the label Owner is missing, see docs/policy.md"),
         ('a "hunter2 and more', "a […]"),
         ('"data.password" "hunter2 x" is bad', '"data.password" […] is bad'),
     ],
 )
-def test_refusal_keeps_words_and_loses_values(said: str, shown: str) -> None:
-    assert remote_output.quote(f"denied the request: {said}") == f"denied the request: {shown}"
+def test_refusal_keeps_words_and_loses_values(stderr: str, shown: str) -> None:
+    assert remote_output.quote(f"denied the request: {stderr}") == f"denied the request: {shown}"

@@ -14,18 +14,18 @@ from rotator.delivery.ssh import session
 from rotator.delivery.ssh.shell import Result
 from tests.fakes.examples import CLUSTER
 
-WORDS = "all that it said\n"
+WORDS = "all that it printed\n"
 
 
 class Transport:
     """A connection whose one channel carries out `arrives`, a step of what the host sends, between our looks.
 
-    Before look number `moment` nothing has come; then everything comes at once. `stdout` holds "{mark}" where the
+    Before look `number` nothing has come; then everything comes at once. `stdout` holds "{mark}" where the
     command's output begins.
     """
 
-    def __init__(self, moment: int = 0, stdout: str = "{mark}", stderr: str = "", *, status: int = 0) -> None:
-        self.moment = moment
+    def __init__(self, number: int = 0, stdout: str = "{mark}", stderr: str = "", *, status: int = 0) -> None:
+        self.number = number
         self.stdout, self.stderr, self.status = stdout, stderr, status
         self.flood: dict[str, bytes] = {}  # what comes anew on a stream at each round of looks, without end
         self.ended = False
@@ -119,7 +119,7 @@ class Channel:
         self._arrive()
 
     def _arrive(self) -> None:
-        if self._looks == self._transport.moment:
+        if self._looks == self._transport.number:
             self._buffers["stdout"] += self._transport.stdout.replace("{mark}", self._mark).encode()
             self._buffers["stderr"] += self._transport.stderr.encode()
             self.exit_status, self.gone = self._transport.status, not self._transport.flood
@@ -142,19 +142,19 @@ def start(hosts: list[Transport], host: Transport) -> session.Command:
     return session.Session(cast("paramiko.Transport", host), CLUSTER).start("true", seconds=30)
 
 
-@pytest.mark.parametrize("moment", range(12))
+@pytest.mark.parametrize("number", range(12))
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_what_comes_with_the_close_is_not_lost_whenever_it_comes(
-    hosts: list[Transport], moment: int, stream: str
+    hosts: list[Transport], number: int, stream: str
 ) -> None:
     stdout, stderr = ("{mark}" + WORDS, "") if stream == "stdout" else ("{mark}", WORDS)
-    done = start(hosts, Transport(moment, stdout, stderr)).finish()
+    done = start(hosts, Transport(number, stdout, stderr)).finish()
     assert done == Result(0, stdout.removeprefix("{mark}"), stderr)
 
 
-@pytest.mark.parametrize("moment", range(8))
-def test_the_line_that_is_waited_for_is_found_whenever_it_comes(hosts: list[Transport], moment: int) -> None:
-    running = start(hosts, Transport(moment, "{mark}held\nready\n"))
+@pytest.mark.parametrize("number", range(8))
+def test_the_line_that_is_waited_for_is_found_whenever_it_comes(hosts: list[Transport], number: int) -> None:
+    running = start(hosts, Transport(number, "{mark}held\nready\n"))
     assert running.wait_for("ready") == "held\nready\n"
     assert running.finish() == Result(0, "held\nready\n", "")
 

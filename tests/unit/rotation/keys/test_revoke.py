@@ -237,7 +237,7 @@ def test_target_that_holds_something_else_gets_a_sas_before_any_key_dies() -> No
     assert world.signers() == ["key2"]
 
 
-def turned() -> World:
+def holding_sas_of_inactive_key() -> World:
     """The target holds a SAS of key2, which is not the active one any more, and is to get another before key2 dies."""
     world = World()
     world.vault.activate("key2")
@@ -247,7 +247,7 @@ def turned() -> World:
 
 
 def test_all_that_the_run_gave_to_a_target_is_one_outcome() -> None:
-    world = turned()
+    world = holding_sas_of_inactive_key()
     held = world.master.secrets["storage-sas"]
     held["data"]["secretKey"] = base64.b64encode(b"changed by hand").decode()
     found = outcome(world.run_operation(REVOKE))
@@ -262,19 +262,19 @@ def test_all_that_the_run_gave_to_a_target_is_one_outcome() -> None:
 
 @pytest.mark.parametrize("call", ["store", "regenerate"])
 def test_what_a_refused_revocation_gave_to_a_target_is_told(call: str) -> None:
-    world = turned()
+    world = holding_sas_of_inactive_key()
     before = world.value(TARGET)
     world.calls.failing[call] = VaultForbiddenError("no permission")
     with contextlib.suppress(VaultForbiddenError):
         world.run_operation(REVOKE)
     assert world.value(TARGET) != before
-    (told,) = world.reports.values()
-    assert isinstance(told.outcome, Rotated)
-    assert told.outcome.reason.startswith("the SAS is 60 min old")
+    (report,) = world.reports.values()
+    assert isinstance(report.outcome, Rotated)
+    assert report.outcome.reason.startswith("the SAS is 60 min old")
 
 
 def test_a_target_that_fails_in_the_second_round_has_failed() -> None:
-    world = turned()
+    world = holding_sas_of_inactive_key()
     world.calls.hook("after", "regenerate", lambda: world.calls.failing.update(mint=UNREACHABLE))
     found = world.run_operation(REVOKE)
     (target,) = found.targets

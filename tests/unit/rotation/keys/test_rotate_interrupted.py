@@ -28,7 +28,7 @@ from tests.fakes.world import FAR, World
 from tests.unit.rotation.keys.test_rotate import key_of
 
 # What a call of this name ends with when what it asks does not answer.
-TROUBLE = {
+ERRORS = {
     "secret": VaultUnreachableError,
     "stored": VaultUnreachableError,
     "store": VaultThrottledError,
@@ -68,7 +68,7 @@ def breaks(operation: Operation) -> Iterator[Break]:
     """Every call, by each way to end it; an answer that is lost matters only where something was changed."""
     for number, name in enumerate(undisturbed(operation)):
         for carried_out in (False, True) if name in CHANGES else (False,):
-            for error in (Killed, TROUBLE.get(name, RuntimeError)):
+            for error in (Killed, ERRORS.get(name, RuntimeError)):
                 yield Break(number, error("broken"), carried_out=carried_out)
 
 

@@ -12,13 +12,13 @@ from tests.fakes.world import FAR, World
 from tests.unit.rotation.keys.test_rotate_by_age import PERIOD, aged
 
 
-def told(world: World) -> tuple[KeyReport | None, tuple[str, ...]]:
+def preview(world: World) -> tuple[KeyReport | None, tuple[str, ...]]:
     return task.preview(world.plan, world.run().account, world.clock())
 
 
 def test_plan_tells_that_a_key_is_due_by_its_age_and_changes_nothing() -> None:
     world = aged()
-    key, warnings = told(world)
+    key, warnings = preview(world)
     assert key == KeyReport(
         "regenerate", KeyOutcome.DUE, "key1 was made at 2026-01-01T00:00:00Z, more than P90D ago", "key1"
     )
@@ -30,7 +30,7 @@ def test_plan_tells_what_is_pending_and_which_key_is_left() -> None:
     world = World(TARGET, FAR).settled()
     world.network.failing["far"] = UnreachableError("far does not answer")
     run = world.run_operation(Operation.REVOKE).run
-    assert told(world)[0] == KeyReport("revoke", KeyOutcome.DUE, f"run {run} began it", "key2", remaining=("key1",))
+    assert preview(world)[0] == KeyReport("revoke", KeyOutcome.DUE, f"run {run} began it", "key2", remaining=("key1",))
 
 
 @pytest.mark.parametrize("call", ["keys", "managed"])
@@ -40,10 +40,10 @@ def test_plan_does_without_what_may_not_be_read(call: str) -> None:
         "keys": ResourceManagerForbiddenError("no role"),
         "managed": VaultForbiddenError("no permission"),
     }[call]
-    assert told(world) == (None, ())
+    assert preview(world) == (None, ())
 
 
 def test_plan_of_young_keys_tells_nothing_of_them() -> None:
     world = aged()
     world.plan = changed(world.plan, key_rotation_period=world.clock() - LONG_AGO + PERIOD)
-    assert told(world) == (None, ())
+    assert preview(world) == (None, ())
