@@ -33,9 +33,9 @@ class Logs:
         """Take in an invocation, as the host tells of it."""
         self._add("AppRequests", ago, name, success)
 
-    def ask(self, query: str) -> list[Row]:
+    def query(self, text: str) -> list[Row]:
         """Give the rows that a query finds."""
-        found = duckdb_kql.query(self._database, query)
+        found = duckdb_kql.query(self._database, text)
         return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
 
     def close(self) -> None:

@@ -58,7 +58,7 @@ class Workspace:
         return Rotated("it is due", "recreate", "f" * 16, until, "blobrwu4hours", "d" * 64, None, "accepted")
 
     def raised(self, title: str) -> list[Row]:
-        return self.logs.ask(self.queries[title])
+        return self.logs.query(self.queries[title])
 
     def all_raised(self) -> set[str]:
         return {title for title in self.queries if self.raised(title)}

@@ -173,12 +173,12 @@ def test_a_run_that_is_killed_before_the_answer_has_its_report_kept(empty: World
 
 
 def test_a_report_is_kept_by_the_identity_that_the_storage_names(empty: World) -> None:
-    asked: list[str] = []
-    empty.blob.authorizes = lambda object_id, _action, _scope: not asked.append(object_id)  # type: ignore[func-returns-value]
+    object_ids: list[str] = []
+    empty.blob.authorizes = lambda object_id, _action, _scope: not object_ids.append(object_id)  # type: ignore[func-returns-value]
     kept(empty, rotate(empty))
     with opened(empty, AzureWebJobsStorage__clientId=empty.app_client_id) as found:
         assert found.recent(1, LONG_AGO)
-    assert asked[-1] == empty.app_object_id
+    assert object_ids[-1] == empty.app_object_id
 
 
 # Not kept

@@ -12,7 +12,7 @@ from typing import Any
 from tests.remedies.session import AzError, Session
 
 Document = dict[str, Any]
-Asked = argparse.Namespace
+Arguments = argparse.Namespace
 
 KINDS = ("keys", "secrets", "certificates", "storage")
 IN_BINARY: dict[str, Callable[[bytes], str]] = {
@@ -22,91 +22,93 @@ IN_BINARY: dict[str, Callable[[bytes], str]] = {
 _ROLES = "providers/Microsoft.Authorization/roleDefinitions"
 
 
-def show_subscription(session: Session, _asked: Asked) -> Document:
+def show_subscription(session: Session, _arguments: Arguments) -> Document:
     """`az account show`."""
     return {"id": session.subscription, "tenantId": session.tenant, "state": "Enabled"}
 
 
-def login(session: Session, asked: Asked) -> list[Document]:
+def login(session: Session, arguments: Arguments) -> list[Document]:
     """`az login`."""
     Path(session.profile).touch()
-    return [show_subscription(session, asked)]
+    return [show_subscription(session, arguments)]
 
 
-def get_token(session: Session, asked: Asked) -> Document:
+def get_token(session: Session, arguments: Arguments) -> Document:
     """`az account get-access-token`."""
-    token = session.tokens.get(asked.resource)
+    token = session.tokens.get(arguments.resource)
     if token is None:
-        raise AzError(f"AADSTS500011: The resource principal named {asked.resource} was not found in the tenant.")
+        raise AzError(f"AADSTS500011: The resource principal named {arguments.resource} was not found in the tenant.")
     return {"accessToken": token, "expires_on": int(time.time()) + 3600, "tokenType": "Bearer"}
 
 
-def show_vault(session: Session, asked: Asked) -> Document:
+def show_vault(session: Session, arguments: Arguments) -> Document:
     """Find a vault by its name, or by its host's first label, which is the name in Azure."""
     vaults = session.manage("GET", f"/subscriptions/{session.subscription}/providers/Microsoft.KeyVault/vaults")
     for vault in vaults["value"]:
         host = urllib.parse.urlsplit(vault["properties"]["vaultUri"]).hostname or ""
-        if asked.vault_name in (vault["name"], host.partition(".")[0]):
+        if arguments.vault_name in (vault["name"], host.partition(".")[0]):
             return dict(vault)
-    raise AzError(f"The Vault '{asked.vault_name}' not found within subscription.", 3)
+    raise AzError(f"The Vault '{arguments.vault_name}' not found within subscription.", 3)
 
 
-def set_policy(session: Session, asked: Asked) -> Document:
+def set_policy(session: Session, arguments: Arguments) -> Document:
     """`az keyvault set-policy`: a list that is given replaces the former one of that kind, the others stay."""
-    vault = show_vault(session, asked)
+    vault = show_vault(session, arguments)
     if vault["properties"]["enableRbacAuthorization"]:
         raise AzError("Cannot set policies to a vault with '--enable-rbac-authorization' specified")
     entries = vault["properties"]["accessPolicies"]
     policies = {one["objectId"]: one["permissions"] for one in entries if not one.get("applicationId")}
-    had = policies.get(asked.object_id, {})
-    given = {kind: getattr(asked, f"{kind.removesuffix('s')}_permissions") for kind in KINDS}
+    had = policies.get(arguments.object_id, {})
+    given = {kind: getattr(arguments, f"{kind.removesuffix('s')}_permissions") for kind in KINDS}
     permissions = {kind: had.get(kind, []) if names is None else [*set(names)] for kind, names in given.items()}
-    entry = {"tenantId": session.tenant, "objectId": asked.object_id, "permissions": permissions}
+    entry = {"tenantId": session.tenant, "objectId": arguments.object_id, "permissions": permissions}
     session.manage("PUT", f"{vault['id']}/accessPolicies/replace", {"properties": {"accessPolicies": [entry]}})
-    return show_vault(session, asked)
+    return show_vault(session, arguments)
 
 
-def update_vault(session: Session, asked: Asked) -> Document:
+def update_vault(session: Session, arguments: Arguments) -> Document:
     """`az keyvault update`."""
     properties = (
-        {"publicNetworkAccess": asked.public_network_access}
-        if asked.public_network_access
-        else {"enableRbacAuthorization": asked.enable_rbac_authorization == "true"}
+        {"publicNetworkAccess": arguments.public_network_access}
+        if arguments.public_network_access
+        else {"enableRbacAuthorization": arguments.enable_rbac_authorization == "true"}
     )
-    return dict(session.manage("PATCH", show_vault(session, asked)["id"], {"properties": properties}))
+    return dict(session.manage("PATCH", show_vault(session, arguments)["id"], {"properties": properties}))
 
 
-def add_vault_rule(session: Session, asked: Asked) -> Document:
+def add_vault_rule(session: Session, arguments: Arguments) -> Document:
     """`az keyvault network-rule add`."""
-    return _add_rule(session, show_vault(session, asked), asked.ip_address)
+    return _add_rule(session, show_vault(session, arguments), arguments.ip_address)
 
 
-def set_secret(session: Session, asked: Asked) -> Document:
+def set_secret(session: Session, arguments: Arguments) -> Document:
     """`az keyvault secret set`: from a file as it is, down to its last line end."""
-    data = asked.value.encode() if asked.value is not None else Path(asked.file).read_bytes()
-    written = IN_BINARY[asked.encoding](data) if asked.encoding in IN_BINARY else data.decode(asked.encoding)
-    body = {"value": written, "contentType": asked.content_type, "tags": {"file-encoding": asked.encoding}}
-    return dict(session.ask_vault("PUT", _secret(session, asked), body))
+    data = arguments.value.encode() if arguments.value is not None else Path(arguments.file).read_bytes()
+    written = (
+        IN_BINARY[arguments.encoding](data) if arguments.encoding in IN_BINARY else data.decode(arguments.encoding)
+    )
+    body = {"value": written, "contentType": arguments.content_type, "tags": {"file-encoding": arguments.encoding}}
+    return dict(session.request_vault("PUT", _secret(session, arguments), body))
 
 
-def recover_secret(session: Session, asked: Asked) -> Document:
+def recover_secret(session: Session, arguments: Arguments) -> Document:
     """`az keyvault secret recover`."""
-    return dict(session.ask_vault("POST", f"{_secret(session, asked, 'deletedsecrets')}/recover"))
+    return dict(session.request_vault("POST", f"{_secret(session, arguments, 'deletedsecrets')}/recover"))
 
 
-def set_secret_attributes(session: Session, asked: Asked) -> Document:
+def set_secret_attributes(session: Session, arguments: Arguments) -> Document:
     """`az keyvault secret set-attributes`, of the current version."""
-    body = {"attributes": {"enabled": asked.enabled == "true"}}
-    return dict(session.ask_vault("PATCH", f"{_secret(session, asked)}/", body))
+    body = {"attributes": {"enabled": arguments.enabled == "true"}}
+    return dict(session.request_vault("PATCH", f"{_secret(session, arguments)}/", body))
 
 
-def assign_role(session: Session, asked: Asked) -> Document:
+def assign_role(session: Session, arguments: Arguments) -> Document:
     """`az role assignment create`: one that is there already is no error."""
-    principal = {"principalId": asked.assignee_object_id or _object_id(session, asked.assignee)}
-    if asked.assignee_principal_type:
-        principal["principalType"] = asked.assignee_principal_type
-    properties = {"roleDefinitionId": _role_id(session, asked.role), **principal}
-    assignments = f"{asked.scope}/providers/Microsoft.Authorization/roleAssignments"
+    principal = {"principalId": arguments.assignee_object_id or _object_id(session, arguments.assignee)}
+    if arguments.assignee_principal_type:
+        principal["principalType"] = arguments.assignee_principal_type
+    properties = {"roleDefinitionId": _role_id(session, arguments.role), **principal}
+    assignments = f"{arguments.scope}/providers/Microsoft.Authorization/roleAssignments"
     try:
         made = session.manage("PUT", f"{assignments}/{uuid.uuid4()}", {"properties": properties})
     except AzError as error:
@@ -114,32 +116,32 @@ def assign_role(session: Session, asked: Asked) -> Document:
             raise
         there = session.manage("GET", assignments, filter=f"atScope() and principalId eq '{principal['principalId']}'")
         made = next(
-            one for one in there["value"] if one["properties"]["roleDefinitionId"] == _role_id(session, asked.role)
+            one for one in there["value"] if one["properties"]["roleDefinitionId"] == _role_id(session, arguments.role)
         )
     return dict(made)
 
 
-def show_account(session: Session, asked: Asked) -> Document:
+def show_account(session: Session, arguments: Arguments) -> Document:
     """`az storage account show`."""
-    return dict(session.manage("GET", asked.ids)) if asked.ids else _account(session, asked.name)
+    return dict(session.manage("GET", arguments.ids)) if arguments.ids else _account(session, arguments.name)
 
 
-def update_account(session: Session, asked: Asked) -> Document:
+def update_account(session: Session, arguments: Arguments) -> Document:
     """`az storage account update`."""
-    properties = {"allowSharedKeyAccess": asked.allow_shared_key_access == "true"}
-    return dict(session.manage("PATCH", show_account(session, asked)["id"], {"properties": properties}))
+    properties = {"allowSharedKeyAccess": arguments.allow_shared_key_access == "true"}
+    return dict(session.manage("PATCH", show_account(session, arguments)["id"], {"properties": properties}))
 
 
-def add_account_rule(session: Session, asked: Asked) -> Document:
+def add_account_rule(session: Session, arguments: Arguments) -> Document:
     """`az storage account network-rule add`."""
-    return _add_rule(session, _account(session, asked.account_name), asked.ip_address)
+    return _add_rule(session, _account(session, arguments.account_name), arguments.ip_address)
 
 
-def set_app_settings(session: Session, asked: Asked) -> list[Document]:
+def set_app_settings(session: Session, arguments: Arguments) -> list[Document]:
     """`az functionapp config appsettings set`: the others stay; it prints no values."""
-    site = _site(session, asked)
+    site = _site(session, arguments)
     settings = dict(session.manage("POST", f"{site}/config/appsettings/list")["properties"])
-    for pair in asked.settings:
+    for pair in arguments.settings:
         name, equals, value = pair.partition("=")
         if not equals:
             raise AzError(f"Invalid setting '{pair}': it must be NAME=VALUE.", 2)
@@ -148,17 +150,17 @@ def set_app_settings(session: Session, asked: Asked) -> list[Document]:
     return [{"name": name, "slotSetting": False, "value": None} for name in settings]
 
 
-def assign_identity(session: Session, asked: Asked) -> Document:
+def assign_identity(session: Session, arguments: Arguments) -> Document:
     """`az functionapp identity assign`: without more, the system-assigned one; those of before stay."""
-    given = [one for one in asked.identities if one != "[system]"]
+    given = [one for one in arguments.identities if one != "[system]"]
     if not all(given):
         raise AzError("argument --identities: an identity is named by its resource id", 2)
-    kinds = [*(["SystemAssigned"] if "[system]" in asked.identities else []), *(["UserAssigned"] if given else [])]
+    kinds = [*(["SystemAssigned"] if "[system]" in arguments.identities else []), *(["UserAssigned"] if given else [])]
     wanted = {"type": ", ".join(kinds), **({"userAssignedIdentities": {one: {} for one in given}} if given else {})}
-    return dict(session.manage("PATCH", _site(session, asked), {"identity": wanted})["identity"])
+    return dict(session.manage("PATCH", _site(session, arguments), {"identity": wanted})["identity"])
 
 
-def list_identities(session: Session, _asked: Asked) -> list[Document]:
+def list_identities(session: Session, _arguments: Arguments) -> list[Document]:
     """`az identity list`: the properties stand beside the id."""
     kind = "providers/Microsoft.ManagedIdentity/userAssignedIdentities"
     found = session.manage("GET", f"/subscriptions/{session.subscription}/{kind}")["value"]
@@ -180,18 +182,18 @@ def _add_rule(session: Session, resource: Document, addresses: list[str]) -> Doc
     return dict(session.manage("PATCH", resource["id"], {"properties": {"networkAcls": rules}}))
 
 
-def _secret(session: Session, asked: Asked, collection: str = "secrets") -> str:
-    vault = show_vault(session, asked)["properties"]["vaultUri"].rstrip("/")
-    return f"{vault}/{collection}/{asked.name}"
+def _secret(session: Session, arguments: Arguments, collection: str = "secrets") -> str:
+    vault = show_vault(session, arguments)["properties"]["vaultUri"].rstrip("/")
+    return f"{vault}/{collection}/{arguments.name}"
 
 
-def _site(session: Session, asked: Asked) -> str:
-    if asked.ids:
-        return str(asked.ids)
-    if not (asked.name and asked.resource_group):
+def _site(session: Session, arguments: Arguments) -> str:
+    if arguments.ids:
+        return str(arguments.ids)
+    if not (arguments.name and arguments.resource_group):
         raise AzError("the following arguments are required: --name/-n, --resource-group/-g", 2)
-    group = f"/subscriptions/{session.subscription}/resourceGroups/{asked.resource_group}"
-    return f"{group}/providers/Microsoft.Web/sites/{asked.name}"
+    group = f"/subscriptions/{session.subscription}/resourceGroups/{arguments.resource_group}"
+    return f"{group}/providers/Microsoft.Web/sites/{arguments.name}"
 
 
 def _object_id(session: Session, assignee: str) -> str:

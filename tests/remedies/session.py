@@ -58,7 +58,7 @@ class Session:
         url = f"{self.resource_manager}{path}?{urllib.parse.urlencode(parameters)}"
         return self._send(method, url, self.tokens[self.management_audience], body)
 
-    def ask_vault(self, method: str, url: str, body: Any = None) -> Any:
+    def request_vault(self, method: str, url: str, body: Any = None) -> Any:
         """Ask a vault's data plane."""
         return self._send(method, f"{url}?api-version={VAULT_API}", self.tokens[self.vault_audience], body)
 

@@ -36,7 +36,7 @@ def shell(running: world.World, tmp_path: Path) -> Shell:
     return Shell(running, tmp_path)
 
 
-def ask_vault(running: world.World, path: str) -> HttpResponse:
+def read_vault(running: world.World, path: str) -> HttpResponse:
     with (
         ManagedIdentityCredential() as credential,
         SecretClient(running.vault.url, credential, api_version="7.4") as client,
@@ -48,7 +48,7 @@ def inner_code(response: HttpResponse) -> str:
     return str(response.json()["error"]["innererror"]["code"])
 
 
-def ask_blob(running: world.World, account: str, headers: dict[str, str], sas: str = "") -> tuple[int, str | None]:
+def list_blobs(running: world.World, account: str, headers: dict[str, str], sas: str = "") -> tuple[int, str | None]:
     """List a container's blobs; gives the status and the error code."""
     url = urllib.parse.urlsplit(running.blob.url(account))
     context = running.authority.client_context()
@@ -111,17 +111,17 @@ def test_vault_in_rbac_mode_takes_policies_only_once_it_is_switched(running: wor
     assert (done.status, "--enable-rbac-authorization" in done.stderr) == (1, True)
     shell.carry_out(f"az keyvault update --name sandbox --enable-rbac-authorization false && {policy}")
     assert running.vault.policies["somebody"] == {"secrets/get"}
-    assert ask_vault(running, f"/secrets/{world.KEY_SECRET}").status_code == 200
+    assert read_vault(running, f"/secrets/{world.KEY_SECRET}").status_code == 200
 
 
 def test_address_is_let_through_the_vault_s_firewall(running: world.World, shell: Shell) -> None:
     running.vault.firewall = {"192.0.2.0/24"}
-    refused = ask_vault(running, f"/secrets/{world.KEY_SECRET}")
+    refused = read_vault(running, f"/secrets/{world.KEY_SECRET}")
     assert (refused.status_code, inner_code(refused)) == (403, "ForbiddenByFirewall")
     assert "\r\nClient address: 127.0.0.1\r\n" in refused.json()["error"]["message"]
     shell.carry_out("az keyvault network-rule add --name sandbox --ip-address 127.0.0.1")
     assert running.vault.firewall == {"192.0.2.0/24", "127.0.0.1/32"}
-    assert ask_vault(running, f"/secrets/{world.KEY_SECRET}").status_code == 200
+    assert read_vault(running, f"/secrets/{world.KEY_SECRET}").status_code == 200
 
 
 def test_secret_comes_from_a_file_as_it_is(running: world.World, shell: Shell) -> None:
@@ -144,30 +144,30 @@ def test_deleted_secret_is_recovered(running: world.World, shell: Shell) -> None
 
 def test_disabled_secret_is_enabled(running: world.World, shell: Shell) -> None:
     running.vault.secrets.put("off", "value").enabled = False
-    assert inner_code(ask_vault(running, "/secrets/off")) == "SecretDisabled"
+    assert inner_code(read_vault(running, "/secrets/off")) == "SecretDisabled"
     shell.carry_out("az keyvault secret set-attributes --vault-name sandbox --name off --enabled true")
-    assert ask_vault(running, "/secrets/off").json()["value"] == "value"
+    assert read_vault(running, "/secrets/off").json()["value"] == "value"
 
 
 def test_public_networks_are_let_in(running: world.World, shell: Shell) -> None:
     running.vault.private = True
-    assert inner_code(ask_vault(running, f"/secrets/{world.KEY_SECRET}")) == "ForbiddenByConnection"
+    assert inner_code(read_vault(running, f"/secrets/{world.KEY_SECRET}")) == "ForbiddenByConnection"
     shell.carry_out("az keyvault update --name sandbox --public-network-access Enabled")
-    assert ask_vault(running, f"/secrets/{world.KEY_SECRET}").status_code == 200
+    assert read_vault(running, f"/secrets/{world.KEY_SECRET}").status_code == 200
 
 
 @pytest.mark.parametrize("role", ["'Storage Blob Data Owner'", roles.STORAGE_BLOB_DATA_OWNER])
 def test_role_opens_an_account_s_blobs(running: world.World, shell: Shell, role: str) -> None:
     assignments = running.resource_manager.role_assignments
     assignments[:] = [one for one in assignments if one.principal_id != running.app_object_id]
-    assert ask_blob(running, world.APP_ACCOUNT, as_app(running)) == (403, "AuthorizationPermissionMismatch")
+    assert list_blobs(running, world.APP_ACCOUNT, as_app(running)) == (403, "AuthorizationPermissionMismatch")
     line = (
         f"az role assignment create --role {role} --assignee-object-id {running.app_object_id} "
         "--assignee-principal-type ServicePrincipal "
         f'--scope "$(az storage account show --name {world.APP_ACCOUNT} --query id --output tsv)"'
     )
     made = json.loads(shell.carry_out(line))
-    assert ask_blob(running, world.APP_ACCOUNT, as_app(running)) == (200, None)
+    assert list_blobs(running, world.APP_ACCOUNT, as_app(running)) == (200, None)
     assert json.loads(shell.carry_out(line)) == made
 
 
@@ -200,10 +200,10 @@ def test_role_that_does_not_exist_is_an_error(running: world.World, shell: Shell
 
 def test_account_takes_sas_again(running: world.World, shell: Shell) -> None:
     running.account.allow_shared_key_access = False
-    assert ask_blob(running, world.ACCOUNT, {}, "sig=any") == (403, "KeyBasedAuthenticationNotPermitted")
-    assert ask_blob(running, world.ACCOUNT, as_app(running)) == (403, "AuthorizationPermissionMismatch")
+    assert list_blobs(running, world.ACCOUNT, {}, "sig=any") == (403, "KeyBasedAuthenticationNotPermitted")
+    assert list_blobs(running, world.ACCOUNT, as_app(running)) == (403, "AuthorizationPermissionMismatch")
     shell.carry_out(f"az storage account update --name {world.ACCOUNT} --allow-shared-key-access true")
-    assert ask_blob(running, world.ACCOUNT, {}, "sig=any") == (403, "AuthenticationFailed")
+    assert list_blobs(running, world.ACCOUNT, {}, "sig=any") == (403, "AuthenticationFailed")
     running.account.allow_shared_key_access = False
     shell.carry_out(f"az storage account update --ids {running.account.resource_id} --allow-shared-key-access")
     assert running.account.allow_shared_key_access
@@ -211,10 +211,10 @@ def test_account_takes_sas_again(running: world.World, shell: Shell) -> None:
 
 def test_address_is_let_through_an_account_s_firewall(running: world.World, shell: Shell) -> None:
     running.storage[world.APP_ACCOUNT].firewall = set()
-    assert ask_blob(running, world.APP_ACCOUNT, {}) == (403, "AuthorizationFailure")
+    assert list_blobs(running, world.APP_ACCOUNT, {}) == (403, "AuthorizationFailure")
     line = f"az storage account network-rule add --account-name {world.APP_ACCOUNT} --ip-address 127.0.0.1"
     shell.carry_out(line)
-    assert ask_blob(running, world.APP_ACCOUNT, {}) == (401, "NoAuthenticationInformation")
+    assert list_blobs(running, world.APP_ACCOUNT, {}) == (401, "NoAuthenticationInformation")
 
 
 def test_app_settings_of_others_stay(running: world.World, shell: Shell) -> None:
@@ -257,11 +257,11 @@ def test_app_gets_an_identity_that_goes_by_its_client_id(running: world.World, s
 
 
 def test_nobody_is_signed_in_before_login(running: world.World, shell: Shell) -> None:
-    ask = "az account get-access-token --resource https://vault.azure.net"
+    line = "az account get-access-token --resource https://vault.azure.net"
     shell.sign_out()
-    assert "Please run 'az login'" in shell.run(ask).stderr
+    assert "Please run 'az login'" in shell.run(line).stderr
     shell.carry_out("az login")
-    claims = running.identity.claims(json.loads(shell.carry_out(ask))["accessToken"]) or {}
+    claims = running.identity.claims(json.loads(shell.carry_out(line))["accessToken"]) or {}
     assert (claims["oid"], claims["aud"]) == (shell.object_id, "https://vault.azure.net")
     assert shell.run("az account get-access-token --resource https://example.com").status == 1
 

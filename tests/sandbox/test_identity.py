@@ -14,7 +14,7 @@ from tests.sandbox.conftest import Azure
 VAULT = "https://vault.azure.net"
 
 
-def ask(azure: Azure, header: str | None, query: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+def send(azure: Azure, header: str | None, query: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
     headers = {} if header is None else {"X-IDENTITY-HEADER": header}
     request = urllib.request.Request(f"{azure.identity.url}?{urllib.parse.urlencode(query)}", headers=headers)
     try:
@@ -66,14 +66,14 @@ def test_an_unknown_client_id_is_refused(azure: Azure) -> None:
 )
 def test_statuses(azure: Azure, header: str | None, asked: dict[str, str], status: int) -> None:
     sent = azure.identity.header if header == "right" else header
-    answered, body = ask(azure, sent, asked)
+    answered, body = send(azure, sent, asked)
     assert answered == status
     assert ("access_token" in body) == (status == 200)
 
 
 def test_it_fails_when_told_to(azure: Azure) -> None:
     azure.identity.fail_with = 503
-    assert ask(azure, azure.identity.header, query())[0] == 503
+    assert send(azure, azure.identity.header, query())[0] == 503
 
 
 def test_a_token_of_somebody_else_is_not_ours(azure: Azure) -> None:

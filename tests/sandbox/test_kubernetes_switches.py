@@ -27,7 +27,7 @@ class Client:
         self.api = api
         self.server = server
 
-    def ask(self, method: str, path: str, body: object = None, token: str = "") -> tuple[int, dict[str, Any]]:
+    def send(self, method: str, path: str, body: object = None, token: str = "") -> tuple[int, dict[str, Any]]:
         connection = http.client.HTTPSConnection("127.0.0.1", self.server.port, context=self._context, timeout=5)
         headers = {"Authorization": f"Bearer {token or self.api.token}", "Content-Type": "application/json"}
         if method == "PATCH":
@@ -54,38 +54,38 @@ def client(
 
 
 def test_unknown_token_is_unauthorized(client: Client) -> None:
-    assert client.ask("GET", SECRETS, token="unknown")[1]["reason"] == "Unauthorized"
+    assert client.send("GET", SECRETS, token="unknown")[1]["reason"] == "Unauthorized"
 
 
 def test_quota_is_checked_before_existence_and_in_dry_runs_too(client: Client) -> None:
     client.api.quota = 1
-    assert client.ask("POST", SECRETS, MANIFEST)[0] == 201
-    status, answer = client.ask("POST", DRY_RUN, MANIFEST)
+    assert client.send("POST", SECRETS, MANIFEST)[0] == 201
+    status, answer = client.send("POST", DRY_RUN, MANIFEST)
     assert (status, answer["reason"]) == (403, "Forbidden")
     assert answer["message"] == (
         'secrets "storage-sas" is forbidden: exceeded quota: sandbox, '
         "requested: count/secrets=1, used: count/secrets=1, limited: count/secrets=1"
     )
     client.api.quota = 2
-    assert client.ask("POST", DRY_RUN, MANIFEST)[1]["reason"] == "AlreadyExists"
+    assert client.send("POST", DRY_RUN, MANIFEST)[1]["reason"] == "AlreadyExists"
 
 
 def test_lagging_quota_still_counts_what_was_deleted(client: Client) -> None:
     client.api.quota, client.api.quota_lags = 1, True
-    client.ask("POST", SECRETS, MANIFEST)
-    client.ask("DELETE", f"{SECRETS}/storage-sas")
-    assert client.ask("POST", SECRETS, MANIFEST)[0] == 403
+    client.send("POST", SECRETS, MANIFEST)
+    client.send("DELETE", f"{SECRETS}/storage-sas")
+    assert client.send("POST", SECRETS, MANIFEST)[0] == 403
     client.api.quota_lags = False
-    assert client.ask("POST", SECRETS, MANIFEST)[0] == 201
+    assert client.send("POST", SECRETS, MANIFEST)[0] == 201
 
 
 def test_a_webhook_refuses_what_lacks_a_label_in_dry_runs_too(client: Client) -> None:
     client.api.required_labels.add("team")
-    assert "team must be labelled" in client.ask("POST", DRY_RUN, MANIFEST)[1]["message"]
+    assert "team must be labelled" in client.send("POST", DRY_RUN, MANIFEST)[1]["message"]
     labelled = {**MANIFEST, "metadata": {"name": "storage-sas", "labels": {"team": "a"}}}
-    assert client.ask("POST", SECRETS, labelled)[0] == 201
-    assert client.ask("PUT", f"{SECRETS}/storage-sas", MANIFEST)[0] == 403
-    assert client.ask("PATCH", f"{SECRETS}/storage-sas", {"metadata": {"labels": {"b": "c"}}})[0] == 200
+    assert client.send("POST", SECRETS, labelled)[0] == 201
+    assert client.send("PUT", f"{SECRETS}/storage-sas", MANIFEST)[0] == 403
+    assert client.send("PATCH", f"{SECRETS}/storage-sas", {"metadata": {"labels": {"b": "c"}}})[0] == 200
 
 
 def test_faults_are_used_up_in_order_and_tell_dry_runs_apart(client: Client) -> None:
@@ -93,16 +93,16 @@ def test_faults_are_used_up_in_order_and_tell_dry_runs_apart(client: Client) -> 
         KubernetesFault("create", dry_run=False),
         KubernetesFault("create", 503, "ServiceUnavailable", "try later"),
     ]
-    assert client.ask("POST", DRY_RUN, MANIFEST)[0] == 503
-    assert client.ask("POST", DRY_RUN, MANIFEST)[0] == 201
-    assert client.ask("POST", SECRETS, MANIFEST)[1]["reason"] == "InternalError"
+    assert client.send("POST", DRY_RUN, MANIFEST)[0] == 503
+    assert client.send("POST", DRY_RUN, MANIFEST)[0] == 201
+    assert client.send("POST", SECRETS, MANIFEST)[1]["reason"] == "InternalError"
     assert client.api.secrets == {}
-    assert client.ask("POST", SECRETS, MANIFEST)[0] == 201
+    assert client.send("POST", SECRETS, MANIFEST)[0] == 201
 
 
 def test_fault_may_hide_that_the_request_was_carried_out(client: Client, record: journal.Journal) -> None:
     client.api.faults.append(KubernetesFault("create", carried_out=True))
-    assert client.ask("POST", SECRETS, MANIFEST)[0] == 500
+    assert client.send("POST", SECRETS, MANIFEST)[0] == 500
     assert [change.type for change in client.api.history] == ["ADDED"]
     phases = [(event.action, event.detail, event.phase) for event in record.events("cluster")]
     assert phases == [("create", "default/storage-sas", "before"), ("create", "default/storage-sas", "after")]
@@ -111,26 +111,26 @@ def test_fault_may_hide_that_the_request_was_carried_out(client: Client, record:
 def test_server_that_is_down_drops_the_connection(client: Client) -> None:
     client.api.down = True
     with pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
-        client.ask("GET", SECRETS)
+        client.send("GET", SECRETS)
     client.api.down = False
-    assert client.ask("GET", SECRETS)[0] == 200
+    assert client.send("GET", SECRETS)[0] == 200
 
 
 def test_denied_verb_is_refused_before_the_namespace_is_looked_at(client: Client) -> None:
     client.api.denied.add("create")
-    status, answer = client.ask("POST", "/api/v1/namespaces/nowhere/secrets", MANIFEST)
+    status, answer = client.send("POST", "/api/v1/namespaces/nowhere/secrets", MANIFEST)
     assert (status, answer["reason"]) == (403, "Forbidden")
 
 
 def test_history_has_what_was_persisted_and_nothing_else(client: Client, record: journal.Journal) -> None:
-    created = client.ask("POST", SECRETS, MANIFEST)[1]
+    created = client.send("POST", SECRETS, MANIFEST)[1]
     path = f"{SECRETS}/storage-sas"
-    client.ask("PUT", path, MANIFEST)  # the same again
-    client.ask("PUT", f"{path}?dryRun=All", {**MANIFEST, "stringData": {"key": "two"}})
-    client.ask("PATCH", path, {"metadata": {"labels": {"a": "b"}}})
-    client.ask("DELETE", f"{path}?dryRun=All")
-    client.ask("DELETE", path, {"dryRun": ["All"]})
-    client.ask("DELETE", path)
+    client.send("PUT", path, MANIFEST)  # the same again
+    client.send("PUT", f"{path}?dryRun=All", {**MANIFEST, "stringData": {"key": "two"}})
+    client.send("PATCH", path, {"metadata": {"labels": {"a": "b"}}})
+    client.send("DELETE", f"{path}?dryRun=All")
+    client.send("DELETE", path, {"dryRun": ["All"]})
+    client.send("DELETE", path)
     history = client.api.history
     assert [change.type for change in history] == ["ADDED", "MODIFIED", "DELETED"]
     assert {(change.namespace, change.name, change.uid) for change in history} == {
@@ -141,10 +141,10 @@ def test_history_has_what_was_persisted_and_nothing_else(client: Client, record:
 
 
 def test_namespaces_can_be_made_and_hold_secrets_of_their_own(client: Client) -> None:
-    assert client.ask("POST", "/api/v1/namespaces", {"metadata": {"name": "team"}})[0] == 201
-    assert client.ask("POST", "/api/v1/namespaces/team/secrets", OTHER)[0] == 201
+    assert client.send("POST", "/api/v1/namespaces", {"metadata": {"name": "team"}})[0] == 201
+    assert client.send("POST", "/api/v1/namespaces/team/secrets", OTHER)[0] == 201
     assert ("team", "other") in client.api.secrets
-    everything = client.ask("GET", "/api/v1/secrets")[1]
+    everything = client.send("GET", "/api/v1/secrets")[1]
     assert [item["metadata"]["namespace"] for item in everything["items"]] == ["team"]
 
 
@@ -153,7 +153,7 @@ def test_watches_end_with_the_server(client: Client, loop: background.Background
     with contextlib.closing(connection):
         connection.request("GET", f"{SECRETS}?watch=true", headers={"Authorization": f"Bearer {client.api.token}"})
         with connection.getresponse() as response:
-            client.ask("POST", SECRETS, MANIFEST)
+            client.send("POST", SECRETS, MANIFEST)
             assert json.loads(response.readline())["type"] == "ADDED"
             loop.run(client.server.stop())
             with contextlib.suppress(ConnectionError, http.client.IncompleteRead):

@@ -348,7 +348,7 @@ def test_a_role_on_one_resource_is_none_on_another_with_a_longer_name(running: w
     assert send(running, "GET", running.vault_id, client_id=STRANGER[0]).status_code == 403
 
 
-def ask(running: world.World, token: str | None, query: str = "api-version=2024-01-01") -> tuple[int, str]:
+def read_vault(running: world.World, token: str | None, query: str = "api-version=2024-01-01") -> tuple[int, str]:
     """Ask for the vault without any credential policy."""
     url = running.resource_manager.url
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
@@ -362,17 +362,17 @@ def test_tokens_are_for_resource_manager_and_valid(running: world.World) -> None
     issue, url = running.identity.issue, running.resource_manager.url
     for audience in (url, f"{url}/", "https://management.azure.com", "https://management.azure.com/"):
         assert audience in running.identity.audiences
-        assert ask(running, issue(audience)) == (200, "")
-    assert ask(running, None) == (401, "AuthenticationFailed")
-    assert ask(running, issue(running.vault.resource)) == (401, "InvalidAuthenticationTokenAudience")
-    assert ask(running, issue(url, lifetime=-1)) == (401, "ExpiredAuthenticationToken")
-    assert ask(running, issue(url)[:-3] + "abc") == (401, "InvalidAuthenticationToken")
+        assert read_vault(running, issue(audience)) == (200, "")
+    assert read_vault(running, None) == (401, "AuthenticationFailed")
+    assert read_vault(running, issue(running.vault.resource)) == (401, "InvalidAuthenticationTokenAudience")
+    assert read_vault(running, issue(url, lifetime=-1)) == (401, "ExpiredAuthenticationToken")
+    assert read_vault(running, issue(url)[:-3] + "abc") == (401, "InvalidAuthenticationToken")
 
 
 def test_an_api_version_is_required(running: world.World) -> None:
     token = running.identity.issue(running.resource_manager.url)
-    assert ask(running, token, "") == (400, "MissingApiVersionParameter")
-    assert ask(running, token, "api-version=7.4") == (400, "InvalidApiVersionParameter")
+    assert read_vault(running, token, "") == (400, "MissingApiVersionParameter")
+    assert read_vault(running, token, "api-version=7.4") == (400, "InvalidApiVersionParameter")
 
 
 @pytest.mark.parametrize("client", [KeyVaultManagementClient, StorageManagementClient])

@@ -41,10 +41,10 @@ class Answers:
     def __init__(self) -> None:
         self.status = 200
         self.value: Any = None
-        self.asked = 0
+        self.requests = 0
 
     def __call__(self, request: Request) -> Answer:
-        self.asked += 1
+        self.requests += 1
         headers = {"Content-Type": "application/json"}
         if "Authorization" not in request.headers:
             # What the SDK takes for the domain of 127.0.0.1.
@@ -105,15 +105,15 @@ def test_answer_that_is_no_object_is_not_a_vaults(storage: ManagedStorage, value
 
 def test_list_without_an_end_ends(store: vault_setup.VaultSetup, url: str) -> None:
     answers.status, answers.value = 200, {"value": [5, {"id": 5}], "nextLink": f"{url}/storage?t=1"}
-    before = answers.asked
+    before = answers.requests
     with pytest.raises(VaultError, match="lists its managed accounts on more than 100 pages"):
         store.name_of("/subscriptions/1")
-    assert answers.asked - before <= 101
+    assert answers.requests - before <= 101
 
 
 def test_a_list_that_goes_on_elsewhere_is_not_followed(store: vault_setup.VaultSetup) -> None:
     answers.status, answers.value = 200, {"value": [], "nextLink": "https://other.example.com/storage?t=1"}
-    before = answers.asked
+    before = answers.requests
     with pytest.raises(VaultError, match="names a next page on another host"):
         store.name_of("/subscriptions/1")
-    assert answers.asked - before <= 2
+    assert answers.requests - before <= 2

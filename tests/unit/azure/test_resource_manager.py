@@ -57,13 +57,13 @@ class Arm:
     def __init__(self) -> None:
         self.value: Any = {}
         self.pages: dict[str, Any] = {}
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.tokens: list[str] = []
         self.accepted: set[str] = set()
         self.headers: dict[str, str] = {"Content-Type": "application/json"}
 
     def __call__(self, request: Request) -> Answer:
-        self.asked.append(request.path)
+        self.requests.append(request.path)
         self.accepted.add(request.headers.get("Accept", ""))
         self.tokens.append(request.headers.get("Authorization", ""))
         return 200, self.headers, json.dumps(self.pages.get(request.path, self.value)).encode()
@@ -106,7 +106,7 @@ def test_pages_of_the_same_host_are_followed(arm: Arm, url: str, manager: Resour
     arm.value = permission("a/read", nextLink=f"{url}/next?page=2")
     arm.pages["/next?page=2"] = permission("b/read", nextLink=None)
     assert manager.may(ACCOUNT, "b/read")
-    assert arm.asked[-1] == "/next?page=2"
+    assert arm.requests[-1] == "/next?page=2"
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_token_goes_to_no_other_host(
         arm.value = permission("a/read", nextLink=link.format(**parts) if isinstance(link, str) else link)
         with pytest.raises(ResourceManagerError, match="names a next page on another host") as caught:
             manager.may(ACCOUNT, "b/read")
-    assert stranger.asked == []
+    assert stranger.requests == []
     assert str(caught.value).isprintable()
 
 
@@ -140,7 +140,7 @@ def test_pages_without_an_end_end(arm: Arm, url: str, manager: ResourceManager) 
     arm.value = permission("a/read", nextLink=f"{url}/again")
     with pytest.raises(ResourceManagerError, match="on more than 100 pages"):
         manager.may(ACCOUNT, "b/read")
-    assert len(arm.asked) == 100
+    assert len(arm.requests) == 100
 
 
 @pytest.mark.parametrize(
@@ -214,21 +214,21 @@ def test_each_call_has_the_api_version_with_which_infra_deploys(arm: Arm, manage
             lambda: manager.key_operators(ACCOUNT),
         ),
     }
-    for provider, asks in calls.items():
-        for ask in asks:
-            arm.asked.clear()
+    for provider, of_provider in calls.items():
+        for call in of_provider:
+            arm.requests.clear()
             with contextlib.suppress(ResourceManagerError):
-                ask()
-            assert arm.asked
-            assert {one.rpartition("api-version=")[2] for one in arm.asked} == {versions[provider]}
+                call()
+            assert arm.requests
+            assert {one.rpartition("api-version=")[2] for one in arm.requests} == {versions[provider]}
     assert arm.accepted == {"application/json"}
 
 
 def test_keys_for_kerberos_are_not_asked_for(arm: Arm, manager: ResourceManager) -> None:
-    arm.asked.clear()
+    arm.requests.clear()
     arm.value = {"keys": []}
     manager.keys(RESOURCE_ID)
-    assert ["expand" in one for one in arm.asked] == [False]
+    assert ["expand" in one for one in arm.requests] == [False]
 
 
 def test_import_of_the_key_list_imports_no_management_sdk() -> None:

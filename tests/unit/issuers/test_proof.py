@@ -11,15 +11,15 @@ TOKEN = "sv=2018-03-28&ss=b&srt=sco&sp=rwu&se=2099-01-01T00:00:00Z&spr=https&sig
 
 def test_the_proof_says_in_which_version_it_speaks() -> None:
     """The specification requires it; without it storage would take the SAS's own, or an account's default."""
-    asked: list[tuple[str, str]] = []
+    requests: list[tuple[str, str]] = []
 
     def route(request: Request) -> Answer:
-        asked.append((request.path.partition("&sv=")[0], request.headers.get("x-ms-version", "")))
+        requests.append((request.path.partition("&sv=")[0], request.headers.get("x-ms-version", "")))
         return 200, {}, b""
 
     with serving(route) as url:
         assert StorageProver().prove(sas.parse(SecretText(TOKEN)), f"{url}/account") == "accepted"
-    assert asked == [("/account/?restype=service&comp=properties", "2018-03-28")]
+    assert requests == [("/account/?restype=service&comp=properties", "2018-03-28")]
 
 
 def test_a_refusal_carries_what_decisions_need_beside_its_words() -> None:

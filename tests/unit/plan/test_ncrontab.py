@@ -199,7 +199,7 @@ class Host:
     def __init__(self, program: Path) -> None:
         self._program = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
 
-    def ask(self, expression: str, start: str, count: int) -> list[str] | None:
+    def next_times(self, expression: str, start: str, count: int) -> list[str] | None:
         """The next moments; None for an interval, and for what the host does not run."""
         assert self._program.stdin
         assert self._program.stdout
@@ -264,7 +264,7 @@ def refused(expression: str) -> bool:
 @hypothesis.settings(max_examples=400, deadline=None)
 @hypothesis.given(ANYTHING, TIMES)
 def test_a_schedule_fires_when_the_host_fires_it_or_is_refused(host: Host, expression: str, start: str) -> None:
-    asked = host.ask(expression, start, 4)
+    asked = host.next_times(expression, start, 4)
     if refused(expression):
         # What the host runs all the same: a tab that it skips around a number, and a step of ten digits.
         assert not asked or re.search(r"\t|[0-9]{10}", expression)
@@ -276,7 +276,9 @@ def test_a_schedule_fires_when_the_host_fires_it_or_is_refused(host: Host, expre
 @hypothesis.given(EXPRESSIONS.filter(lambda expression: not refused(expression)))
 def test_gaps_between_the_hosts_firings_are_within_the_intervals(host: Host, expression: str) -> None:
     shortest, longest = schedule.intervals(expression)
-    firings = [datetime.datetime.fromisoformat(each) for each in host.ask(expression, "2026-11-30T00:00:00", 50) or []]
+    firings = [
+        datetime.datetime.fromisoformat(each) for each in host.next_times(expression, "2026-11-30T00:00:00", 50) or []
+    ]
     assert all(shortest <= later - earlier <= longest for earlier, later in itertools.pairwise(firings))
 
 

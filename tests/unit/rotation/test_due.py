@@ -220,17 +220,17 @@ def test_nothing_is_due_by_its_key_where_one_of_them_is_not_known(signer: str | 
 
 
 def by_signature(
-    keys: AccountKeys, *, active: str, says: str, after: datetime.timedelta = MINUTE, wanted: Plan | None = None
+    keys: AccountKeys, *, active: str, annotated: str, after: datetime.timedelta = MINUTE, wanted: Plan | None = None
 ) -> str | None:
     """Why a Secret with a SAS that key1 signed is due where keys are listed, whatever it says itself."""
     composed = manifest.compose(TARGET, None, order(token(sig=SIGNATURE)))
-    composed["metadata"]["annotations"]["rotator/signing-key"] = says
+    composed["metadata"]["annotations"]["rotator/signing-key"] = annotated
     return why(held(composed), TARGET, wanted or plan(), NOW + after, account_state(active, keys))
 
 
 def test_signature_counts_where_keys_are_listed_and_not_what_the_secret_says() -> None:
-    assert by_signature(KEYS, active="key1", says="key2") is None
-    assert by_signature(KEYS, active="key2", says="key2") == (
+    assert by_signature(KEYS, active="key1", annotated="key2") is None
+    assert by_signature(KEYS, active="key2", annotated="key2") == (
         "the SAS was signed by key1, which is no longer the active key"
     )
 
@@ -240,7 +240,7 @@ def test_sas_of_a_key_that_is_gone_is_due_as_such_whatever_else_it_is_due_for() 
     gone = AccountKeys("mystorage", KEYS.keys[1:])
     reading = plan(grant=dataclasses.replace(DEFINITION, permissions="r"))
     for after, wanted in ((MINUTE, None), (20 * MINUTE, None), (MINUTE, reading)):
-        why = by_signature(gone, active="key2", says="key2", after=after, wanted=wanted)
+        why = by_signature(gone, active="key2", annotated="key2", after=after, wanted=wanted)
         assert why == "the SAS was signed by a key that was regenerated"
 
 

@@ -28,7 +28,7 @@ from rotator.plan.plan import Strategy
 from tests.fakes.examples import TARGET
 
 # What kubectl 1.20 to 1.32 and shells really say.
-SAID: list[tuple[str, int, str, type[errors.RotatorError]]] = [
+STDERRS: list[tuple[str, int, str, type[errors.RotatorError]]] = [
     (
         "forbidden",
         1,
@@ -309,7 +309,7 @@ SAID: list[tuple[str, int, str, type[errors.RotatorError]]] = [
 ]
 
 
-@pytest.mark.parametrize(("status", "words", "kind"), [each[1:] for each in SAID], ids=[each[0] for each in SAID])
+@pytest.mark.parametrize(("status", "words", "kind"), [each[1:] for each in STDERRS], ids=[each[0] for each in STDERRS])
 def test_kubectls_failure_is_named_and_reported_in_its_own_words(
     status: int, words: str, kind: type[errors.RotatorError]
 ) -> None:

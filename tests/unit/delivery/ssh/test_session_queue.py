@@ -49,8 +49,8 @@ class Host:
         with self._lock:
             self.now += seconds
             self.broken = self.breaks
-            due = [moment for moment in self.then if moment <= self.now]
-            self.free += sum(self.then.pop(moment) for moment in due)
+            due = [time for time in self.then if time <= self.now]
+            self.free += sum(self.then.pop(time) for time in due)
 
     def shell(self) -> QueuedShell:
         return QueuedShell(self, seconds=SECONDS, clock=lambda: self.now, sleep=self.sleep)
