@@ -169,4 +169,7 @@ def _options(body: bytes, known: set[str]) -> dict[str, bool]:
 
 
 def _answer(status: int, body: dict[str, Any]) -> func.HttpResponse:
-    return func.HttpResponse(json.dumps(body), status_code=status, mimetype="application/json")
+    from rotator import redaction
+
+    # A last barrier: what is in there is scrubbed, or holds no secret, already.
+    return func.HttpResponse(json.dumps(redaction.scrubbed(body)), status_code=status, mimetype="application/json")

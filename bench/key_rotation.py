@@ -16,7 +16,7 @@ from rotator import app
 from rotator.azure import identity, managed_storage
 from rotator.plan import loader
 from rotator.plan.plan import Plan
-from rotator.reporting.report import Report
+from rotator.reporting.report import Report, Trigger
 from rotator.rotation.request import Request
 from rotator.rotation.state import Operation
 from sandbox.master.server import Master
@@ -96,7 +96,7 @@ def ways(world: World, targets: int) -> dict[str, Way]:
 
 def performed(world: World, plan: Plan, operation: Operation | None) -> Report:
     """Do it with the product; raises RuntimeError when that fails, as the figures would mean nothing."""
-    report = app.rotate_plan(plan, Request("bench", "bench", forced=True, operation=operation), world.settings)
+    report = app.rotate_plan(plan, Request(Trigger.CLI, "bench", forced=True, operation=operation), world.settings)
     if report.failed:
         raise RuntimeError(report.counts())
     return report

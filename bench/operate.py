@@ -7,6 +7,7 @@ from rotator.checks import checkup, runner
 from rotator.checks.findings import Level
 from rotator.plan import loader
 from rotator.reporting import status_page
+from rotator.reporting.report import Trigger
 from rotator.reporting.status import State, Status
 from sandbox.world import World
 
@@ -16,7 +17,7 @@ BASELINE = "check, one look at a time (baseline)"
 def show(choice: Choice) -> None:
     """Print the check's and the status' times after a rotation."""
     with surroundings.sandbox() as world:
-        app.rotate(trigger="bench", environment=world.settings)
+        app.rotate(trigger=Trigger.CLI, environment=world.settings)
         found = status(world)
         ways: dict[str, figures.Way] = {
             BASELINE: lambda: check(world, 1),

@@ -6,6 +6,7 @@ import time
 from bench import figures, surroundings
 from bench.options import Choice
 from rotator import app
+from rotator.reporting.report import Trigger
 
 NAMES = {
     "vault": "SSH key from the vault",
@@ -23,7 +24,7 @@ def show(choice: Choice) -> None:
     with surroundings.sandbox() as world:
         for _ in range(choice.rounds):
             began = time.perf_counter()
-            report = app.rotate(trigger="bench", forced=True, environment=world.settings)
+            report = app.rotate(trigger=Trigger.CLI, forced=True, environment=world.settings)
             laps.setdefault("whole", []).append(time.perf_counter() - began)
             for step, seconds in report.targets[0].seconds.items():
                 laps.setdefault(step, []).append(seconds)

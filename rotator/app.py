@@ -18,7 +18,7 @@ from rotator.checks.findings import Checkup
 from rotator.event_log import Event
 from rotator.issuers.interface import PROOF_SECONDS
 from rotator.plan import loader
-from rotator.plan.plan import Plan
+from rotator.plan.plan import Plan, Target
 from rotator.reporting import publish
 from rotator.reporting import report as reports
 from rotator.reporting.report import Report, TargetReport, Trigger
@@ -45,7 +45,7 @@ _LEAST_RECALL = datetime.timedelta(days=2)  # so that the status can also report
 
 def rotate(
     *,
-    trigger: str,
+    trigger: Trigger,
     asked_by: str = "",
     forced: bool = False,
     operation: Operation | None = None,
@@ -77,12 +77,12 @@ def rotate_plan(plan: Plan, request: Request, environment: Mapping[str, str] = o
 
 @contextlib.contextmanager
 def _under_way(request: Request, environment: Mapping[str, str]) -> Iterator[None]:
-    with event_log.of_run(request.run), _reporting(request.trigger, "rotate", environment), _scrubbed_errors():
+    with event_log.of_run(request.run), _reporting(request.trigger, environment, "rotate"), _scrubbed_errors():
         yield
 
 
 def _rotate_plan(plan: Plan, request: Request, environment: Mapping[str, str]) -> Report:
-    reported: dict[str, TargetReport] = {}
+    reported: dict[Target, TargetReport] = {}
     with wiring.signed_in(plan.client_id) as credential:
         try:
             report = _run(plan, request, environment, credential, reported)
@@ -102,7 +102,7 @@ def _run(
     request: Request,
     environment: Mapping[str, str],
     credential: "TokenCredential",
-    reported: dict[str, TargetReport],
+    reported: dict[Target, TargetReport],
 ) -> Report:
     with (
         acquire(plan, request, environment, credential) as run_lock,
@@ -134,38 +134,25 @@ def carry_out(run: Run, request: Request) -> Report:
 
 def plan(*, forced: bool = False, environment: Mapping[str, str] = os.environ) -> Report:
     """Report what a rotation would do. Changes nothing. Raises SettingsError or a VaultError."""
-    _prepare_logs()
-    found = loader.load(environment)
-    with (
-        _scrubbed_errors(),
-        wiring.signed_in(found.client_id) as credential,
-        wiring.services(found, credential) as services,
-    ):
+    with _signed_in(environment) as (found, credential), wiring.services(found, credential) as services:
         run = Run(found, services, trigger=Trigger.PLAN, forced=forced)
-        # In this case a run reads the keys before it reads the targets.
-        report = None if key_task.is_possible(found, run.account, scheduled=True) else run.preview()
-        key, warnings = key_task.preview(found, run.account, services.clock())
-        report = report or run.preview()
+        key = None
+        if key_task.is_possible(found, run.account, scheduled=True):
+            key = key_task.preview(found, run.account, services.clock())
+        report = run.preview()
+        warnings = run.account.state().warnings
     return dataclasses.replace(report, key=key, warnings=report.warnings + warnings)
 
 
 def status(*, environment: Mapping[str, str] = os.environ) -> Status:
     """Read what every target holds. Changes nothing. Raises SettingsError."""
-    _prepare_logs()
-    found = loader.load(environment)
     with (
-        _reporting(Trigger.STATUS, "status", environment),
-        _scrubbed_errors(),
-        wiring.signed_in(found.client_id) as credential,
-        wiring.services(found, credential) as services,
-    ):
-        from rotator.issuers import proof
-
+        _reporting(Trigger.STATUS, environment),
+        _signed_in(environment) as (found, credential),
         # A wall screen asks each minute. A SAS that was accepted before its delivery needs no retries.
-        prover = proof.StorageProver(seconds=2.0, quick=True, named=found.account.origin("blob_endpoint"))
-        return target_status.read(
-            found, dataclasses.replace(services, prover=prover), _archive_reader(found, environment, credential)
-        )
+        wiring.services(found, credential, proof_seconds=2.0, quick=True) as services,
+    ):
+        return target_status.read(found, services, _archive_reader(found, environment, credential))
 
 
 def _archive_reader(
@@ -193,39 +180,40 @@ def check(
     proof_seconds: float | None = None,
 ) -> Checkup:
     """Check every step of a rotation. Changes nothing. Raises SettingsError."""
-    _prepare_logs()
-    found = loader.load(environment)
-    from rotator.checks import checkup
+    with _reporting(Trigger.CHECK, environment), _signed_in(environment) as (found, credential):
+        from rotator.checks import checkup
 
-    seconds = checkup.PROOF_SECONDS if proof_seconds is None else proof_seconds
-    with (
-        _reporting(Trigger.CHECK, "check", environment),
-        _scrubbed_errors(),
-        wiring.signed_in(found.client_id) as credential,
-        wiring.check_context(found, credential, environment, proof_seconds=seconds) as context,
-    ):
-        return checkup.check(context, announce or runner.NoProgress())
+        seconds = checkup.PROOF_SECONDS if proof_seconds is None else proof_seconds
+        with wiring.check_context(found, credential, environment, proof_seconds=seconds) as context:
+            return checkup.check(context, announce or runner.NoProgress())
 
 
 @contextlib.contextmanager
 def archive(*, environment: Mapping[str, str] = os.environ) -> "Iterator[Archive]":
     """Open the archive of reports; raises SettingsError when the settings name no place for it."""
+    with _signed_in(environment) as (found, credential):
+        from rotator.reporting import archive as adapter
+
+        with adapter.opened(found, environment, credential) as kept:
+            yield kept
+
+
+@contextlib.contextmanager
+def _signed_in(environment: Mapping[str, str]) -> "Iterator[tuple[Plan, TokenCredential]]":
+    """Load the plan and sign in, for what only reads; raises SettingsError."""
     _prepare_logs()
-    found = loader.load(environment)
-    from rotator.reporting import archive as adapter
-
-    with (
-        _scrubbed_errors(),
-        wiring.signed_in(found.client_id) as credential,
-        adapter.opened(found, environment, credential) as kept,
-    ):
-        yield kept
+    with _scrubbed_errors():
+        found = loader.load(environment)
+        with wiring.signed_in(found.client_id) as credential:
+            yield found, credential
 
 
-def _reporting(trigger: str, command: str, environment: Mapping[str, str]) -> contextlib.AbstractContextManager[None]:
+def _reporting(
+    trigger: Trigger, environment: Mapping[str, str], command: str = ""
+) -> contextlib.AbstractContextManager[None]:
     from rotator.reporting import application_insights
 
-    return application_insights.reporting(environment, trigger=trigger, command=command)
+    return application_insights.reporting(environment, trigger=trigger, command=command or trigger)
 
 
 @contextlib.contextmanager

@@ -44,11 +44,14 @@ def services(
     run_lock: RunLock | None = None,
     *,
     proof_seconds: float = PROOF_SECONDS,
+    quick: bool = False,
 ) -> Iterator[Services]:
-    """Return what a run of this plan works with. Without a lock it may write at any time; see `Services`."""
+    """Return what a run of this plan works with; without a lock, only to read.
+
+    A SAS that storage refuses is tried again for `proof_seconds`; a `quick` proof repeats no request that fails.
+    """
     with _clients(plan, credential) as clients:
-        found = _services(plan, clients, proof_seconds)
-        yield dataclasses.replace(found, fence=run_lock.fence, admit=run_lock.admit) if run_lock else found
+        yield _services(plan, clients, run_lock, proof_seconds, quick=quick)
 
 
 @contextlib.contextmanager
@@ -60,7 +63,7 @@ def check_context(
     from rotator.checks.context import Context
 
     with _clients(plan, credential) as clients, contextlib.ExitStack() as stack:
-        found = _services(plan, clients, proof_seconds)
+        found = _services(plan, clients, None, proof_seconds)
         yield Context(
             plan=plan,
             environment=environment,
@@ -120,7 +123,14 @@ def _clients(plan: Plan, credential: "TokenCredential") -> Iterator[_Clients]:
         yield _Clients(vault, keys, connection.SshConnector())
 
 
-def _services(plan: Plan, clients: _Clients, proof_seconds: float) -> Services:
+def _read_only(*_: object) -> None:
+    """Let no write pass: whoever got no lock for a run is only to read."""
+    raise RuntimeError("a write without a run's lock")
+
+
+def _services(
+    plan: Plan, clients: _Clients, run_lock: RunLock | None, proof_seconds: float, *, quick: bool = False
+) -> Services:
     from rotator.azure import server_time
     from rotator.issuers import keyvault, proof
 
@@ -129,8 +139,10 @@ def _services(plan: Plan, clients: _Clients, proof_seconds: float) -> Services:
         issuer=issuer,
         run_state=issuer,
         secrets=clients.vault,
-        prover=proof.StorageProver(seconds=proof_seconds, named=plan.account.origin("blob_endpoint")),
+        prover=proof.StorageProver(seconds=proof_seconds, quick=quick, named=plan.account.origin("blob_endpoint")),
         connector=clients.connector,
+        fence=run_lock.fence if run_lock else _read_only,
+        admit=run_lock.admit if run_lock else _read_only,
         time_at=server_time.at,
     )
 

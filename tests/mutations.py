@@ -1,12 +1,13 @@
 """Whether the tests notice when a line of the product is wrong: `python -m tests.mutations [NUMBER ...]`.
 
 Each mutation changes one line in a copy of the project, and runs the tests of that part there, of which at least one
-must fail. Ends with 1 if a mutation is noticed by none, or changes nothing any more. It takes some twenty minutes, so
+must fail. Ends with 1 if a mutation is noticed by none, or changes nothing any more. It takes some five minutes, so
 that no other test runs it.
 """
 
 import dataclasses
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -40,13 +41,13 @@ MUTATIONS = (
         "issuers/proof.py", "if status in _REFUSALS:", "if status in _REFUSALS[2:]:", "integration/test_failures.py"
     ),
     # What keeps a consumer working.
-    Mutation("rotation/due.py", "if expires < following + MARGIN:", "if expires < following:", "unit/rotation"),
+    Mutation("rotation/due.py", "if expires >= following + MARGIN:", "if expires >= following:", "unit/rotation"),
     Mutation("rotation/due.py", "if age >= plan.fresh_for:", "if age > plan.fresh_for:", "unit/rotation"),
     Mutation("delivery/ssh/channel.py", "        attempts.fence()\n", "", "unit/rotation"),
     Mutation("delivery/manifest.py", "if target.adopt or (held.ours", "if True or (held.ours", "unit/delivery"),
     Mutation("delivery/ssh/deliver.sh", 'create restore "$old"', "true", "unit/delivery"),
     Mutation("delivery/ssh/deliver.sh", "?$query", "", "unit/delivery"),
-    Mutation("rotation/keys/rotate.py", "if self._blockers and not forced:", "if False:", "unit/rotation/keys"),
+    Mutation("rotation/keys/rotate.py", "if blockers and not forced:", "if False:", "unit/rotation/keys"),
     Mutation("rotation/keys/in_use.py", "if isinstance(held, Failed):", "if False:", "unit/rotation/keys"),
     Mutation("rotation/keys/regenerate.py", "if account_state.active == name:", "if False:", "unit/rotation/keys"),
     Mutation(
@@ -92,9 +93,11 @@ def noticed(mutation: Mutation, copy: Path) -> bool:
         done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
     finally:
         path.write_text(text)
-    if done.returncode not in (0, 1):
+    # Several processes that stop at the first failure may end as interrupted (2), which an error of collecting is too.
+    failed = re.search(r"^\d+ failed", done.stdout, re.MULTILINE) is not None
+    if done.returncode != 0 and not failed:
         raise RuntimeError(done.stdout[-2000:] + done.stderr[-2000:])
-    return done.returncode == 1
+    return failed
 
 
 def main(numbers: Sequence[str]) -> int:

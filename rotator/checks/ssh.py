@@ -13,7 +13,7 @@ from rotator.checks.vault_permissions import PassphraseRead, PrivateKeyRead
 from rotator.delivery import remedies
 from rotator.delivery.errors import AuthenticationRejectedError, PrivateKeyError, SecondFactorError
 from rotator.delivery.ssh import login_secrets, private_key, remote_output, script, write_results
-from rotator.delivery.ssh.script import Step
+from rotator.delivery.ssh.script import ScriptStep
 from rotator.delivery.ssh.session_queue import QueuedShell
 from rotator.delivery.ssh.shell import Result, Shell
 from rotator.plan.host_keys import HostKey
@@ -122,7 +122,7 @@ class ScriptRunnable(ClusterCheck[None]):
         mark = f"rotator-{secrets.token_hex(8)}"
         result = run_remotely(results, kubectl_probe.delivery_script(self.any_target, mark))
         answer = script.parse(result.stdout, mark)
-        if answer.has(Step.READY):
+        if answer.has(ScriptStep.READY):
             report(Level.OK, "a delivery's script runs, with mktemp and mkfifo")
             return
         if write_results.lacks_requirement(answer):

@@ -15,7 +15,10 @@ class Issuer(Protocol):
     """One way of issuing SAS for one account. Raises IdentityError, VaultError or ResourceManagerError."""
 
     def state(self, *, keys: bool) -> AccountState:
-        """Read the account, with `keys` also its keys; raises where these may not be listed."""
+        """Read the account, with `keys` also its keys; raises where these may not be listed.
+
+        Called after `RunState.load`: an issuer that keeps the run's records itself need not read them again.
+        """
 
     def prepare(self) -> None:
         """Set up what issuing needs; called where the state is not `prepared`."""
@@ -41,7 +44,7 @@ class RunState(Protocol):
         """Read all entries."""
 
     def save(self, entries: Mapping[str, str]) -> None:
-        """Replace all entries by these."""
+        """Replace all entries by these. Afterwards the account is `prepared`, if an issuer keeps them."""
 
 
 class KeyLister(Protocol):

@@ -16,8 +16,8 @@ _NAMES = re.compile(
     r"(?i)connection_?string|webhook|password|passphrase|passwd|token|client_secret|access_?key|account_?key|api_?key"
     r"|instrumentationkey|storage_?key|identity_header|webjobs_?storage$|webjobsdashboard$"
 )
-# The rotator's own settings with such a name whose value is only the name of a secret, or of a data key.
-_NO_SECRETS = frozenset({"KUBERNETES_SSH_PASSPHRASE_SECRET", "KUBERNETES_SSH_KEY_SECRET", "KUBERNETES_SECRET_KEY"})
+# The rotator's own settings with such a name whose value is only the name of a vault secret.
+_NO_SECRETS = frozenset({"KUBERNETES_SSH_PASSPHRASE_SECRET"})
 # A key, token or password within a value: connection strings, URLs, command lines.
 _VALUES = re.compile(
     r"(?i)(?:account_?key|sharedaccess(?:key|signature)|password|passwd|passphrase|token|secret|api_?key|sig)[= ]\S"

@@ -75,7 +75,7 @@ _setup = _Setup()
 
 
 @contextlib.contextmanager
-def reporting(environment: Mapping[str, str], *, trigger: str, command: str = "rotate") -> Iterator[None]:
+def reporting(environment: Mapping[str, str], *, trigger: Trigger, command: str = "rotate") -> Iterator[None]:
     """Trace the block as the span `rotator.<command>`, and send it and the metrics at its end; raises nothing itself.
 
     Without a connection string it does nothing. With the `trigger` "cli", in a terminal, logs are sent too.

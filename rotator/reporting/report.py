@@ -133,7 +133,7 @@ class Report:
     """
 
     run: str
-    trigger: str
+    trigger: Trigger
     forced: bool
     started: datetime.datetime
     finished: datetime.datetime

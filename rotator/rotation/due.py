@@ -132,14 +132,21 @@ def _aged(held: LiveSecret, plan: Plan, now: datetime.datetime) -> Due | None:
         return None  # which is drift
     if expires <= now:
         return Due(Cause.AGE, f"the SAS expired at {timestamps.text(expires)}")
-    following = schedule.following(plan.schedule, now)
-    if expires < following + MARGIN:
-        text = f"the SAS expires at {timestamps.text(expires)}, and the next run is at {timestamps.text(following)}"
-        return Due(Cause.AGE, text)
+    early = expires_before_next_run(expires, plan, now)
+    if early:
+        return Due(Cause.AGE, early)
     age = now - rotated
     if age >= plan.fresh_for:
         return Due(Cause.AGE, f"the SAS is {_minutes(age)} old")
     return None
+
+
+def expires_before_next_run(expires: datetime.datetime, plan: Plan, now: datetime.datetime) -> str | None:
+    """Return, for people, that a SAS expires before the next run could replace it; None if it does not."""
+    following = schedule.following(plan.schedule, now)
+    if expires >= following + MARGIN:
+        return None
+    return f"the SAS expires at {timestamps.text(expires)}, and the next run is at {timestamps.text(following)}"
 
 
 def _other_key(held: LiveSecret, target: Target, account_state: AccountState | None) -> Due | None:

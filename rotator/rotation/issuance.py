@@ -7,6 +7,7 @@ from rotator import event_log
 from rotator.azure.errors import StorageUnreachableError
 from rotator.event_log import Event
 from rotator.plan.plan import Plan, Target
+from rotator.reporting import report
 from rotator.rotation import state
 from rotator.rotation.account import AccountReader
 from rotator.rotation.services import Services
@@ -48,9 +49,8 @@ class Issuance:
             self._services.fence()
             self._services.run_state.save(recorded)
         except Exception as error:  # noqa: BLE001  # the delivery is done; a missing record of it is no failure
-            return (
-                f"that {target} has a SAS was not recorded, so its deletion will not be reported as drift: {error}",
-            )
+            why = report.failure(error).message
+            return (f"that {target} has a SAS was not recorded, so its deletion will not be reported as drift: {why}",)
         self.account.replace_entries(recorded)
         return ()
 

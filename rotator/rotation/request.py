@@ -8,7 +8,7 @@ import socket
 from rotator.azure.host_storage.lease import Holder
 from rotator.issuers.interface import PROOF_SECONDS
 from rotator.reporting import report
-from rotator.reporting.report import Report, TargetReport
+from rotator.reporting.report import Report, TargetReport, Trigger
 from rotator.rotation.state import Operation
 
 
@@ -25,7 +25,7 @@ class Request:
     A SAS that storage refuses is tried again for `proof_seconds`.
     """
 
-    trigger: str
+    trigger: Trigger
     asked_by: str
     forced: bool = False
     operation: Operation | None = None

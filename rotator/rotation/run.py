@@ -10,7 +10,7 @@ from rotator.delivery.interface import Channel, Delivery, Write
 from rotator.delivery.manifest import EXPIRES, ROTATED, DesiredSecret, LiveSecret
 from rotator.event_log import Event
 from rotator.plan.plan import Plan, Target
-from rotator.reporting.report import Failed, Report, Rotated, TargetReport, Unchanged, WouldRotate
+from rotator.reporting.report import Failed, Report, Rotated, TargetReport, Trigger, Unchanged, WouldRotate
 from rotator.rotation import due, request
 from rotator.rotation.account import AccountReader
 from rotator.rotation.due import Cause, Due
@@ -35,12 +35,12 @@ class Run:
         plan: Plan,
         services: Services,
         *,
-        trigger: str,
+        trigger: Trigger,
         forced: bool,
         asked_by: str = "",
         name: str | None = None,
         warnings: tuple[str, ...] = (),
-        reported: dict[str, TargetReport] | None = None,
+        reported: dict[Target, TargetReport] | None = None,
     ) -> None:
         self.plan = plan
         self.services = services
@@ -84,7 +84,7 @@ class Run:
     def _visit_all(
         self,
         act: Callable[[Visit, Channel], None],
-        keep: Callable[[TargetReport], TargetReport] = lambda each: each,
+        keep: Callable[[Target, TargetReport], TargetReport] = lambda _, found: found,
     ) -> dict[Target, TargetReport]:
         """Visit each cluster, in the plan's order."""
         reports: dict[Target, TargetReport] = {}
@@ -106,10 +106,10 @@ class Run:
             warnings=self._warnings + self.account.warnings,
         )
 
-    def _record(self, each: TargetReport) -> TargetReport:
+    def _record(self, target: Target, found: TargetReport) -> TargetReport:
         """Keep a target's report, merged with the one that it had earlier in this run."""
-        before = self._reported.get(each.target)
-        reported = self._reported[each.target] = _merged(each, before) if before else each
+        before = self._reported.get(target)
+        reported = self._reported[target] = _merged(found, before) if before else found
         return reported
 
     def _preview(self, visit: Visit, channel: Channel) -> None:

@@ -5,17 +5,13 @@ import datetime
 import time
 from collections.abc import Callable
 
-from rotator.delivery.interface import Connector, Fence, SecretStore, unfenced
+from rotator.delivery.interface import Connector, Fence, SecretStore
 from rotator.issuers.interface import Issuer, Prover, RunState
 
 
 def utc_now() -> datetime.datetime:
     """The time by this host's clock."""
     return datetime.datetime.now(datetime.UTC)
-
-
-def _admit_all(_account: str) -> None:
-    """Do not refuse any account."""
 
 
 def _unknown_time(_url: str) -> None:
@@ -37,8 +33,8 @@ class Services:
     secrets: SecretStore
     prover: Prover
     connector: Connector
+    fence: Fence
+    admit: Callable[[str], None]
     clock: Callable[[], datetime.datetime] = utc_now
     sleep: Callable[[float], None] = time.sleep
-    fence: Fence = unfenced
-    admit: Callable[[str], None] = _admit_all
     time_at: Callable[[str], datetime.datetime | None] = _unknown_time

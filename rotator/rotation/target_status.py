@@ -165,10 +165,7 @@ def _overdue(rotated: datetime.datetime, expires: datetime.datetime, plan: Plan,
     replaced = schedule.following(plan.schedule, rotated + plan.fresh_for)
     if now > replaced + MARGIN:
         return f"the run at {timestamps.text(replaced)} should have replaced the SAS of {timestamps.text(rotated)}"
-    following = schedule.following(plan.schedule, now)
-    if expires < following + MARGIN:
-        return f"the SAS expires at {timestamps.text(expires)}, and the next run is {timestamps.text(following)}"
-    return None
+    return due.expires_before_next_run(expires, plan, now)
 
 
 def _try_all(

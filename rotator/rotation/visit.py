@@ -35,7 +35,7 @@ class Visit:
         targets: Sequence[Target],
         services: Services,
         expires: dict[Target, datetime.datetime | None],
-        keep: Callable[[TargetReport], TargetReport],
+        keep: Callable[[Target, TargetReport], TargetReport],
     ) -> None:
         self._cluster = cluster
         self._targets = targets
@@ -99,7 +99,7 @@ class Visit:
         seconds = self._stopwatches[target].laps
         expires = self._expires.get(target)
         found = TargetReport(str(target), target.strategy, outcome, seconds, warnings, expires)
-        self._reports[target] = self._keep(found)
+        self._reports[target] = self._keep(target, found)
 
     def _fail(self, target: Target, error: Exception) -> None:
         outcome = report.failure(error)

@@ -7,6 +7,7 @@ import pytest
 
 from bench import operate, surroundings
 from rotator import app
+from rotator.reporting.report import Trigger
 from sandbox.options import Options
 from sandbox.world import World
 
@@ -36,7 +37,7 @@ def test_caller_gets_back_what_the_sandbox_overrode(monkeypatch: pytest.MonkeyPa
 def refused() -> Iterator[World]:
     """A sandbox whose Secret holds a SAS of a key that is gone, so that each look tries it on storage for seconds."""
     with surroundings.sandbox(Options()) as world:
-        app.rotate(trigger="bench", environment=world.settings)
+        app.rotate(trigger=Trigger.CLI, environment=world.settings)
         world.account.regenerate("key1")
         yield world
 

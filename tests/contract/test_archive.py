@@ -16,7 +16,7 @@ from rotator.azure.errors import ArchiveError
 from rotator.azure.host_storage.storage_settings import HostStorage
 from rotator.redaction import SecretText
 from rotator.reporting.archive import Archive
-from rotator.reporting.report import Failed, Report, TargetReport
+from rotator.reporting.report import Failed, Report, TargetReport, Trigger
 from tests.contract.conftest import BlobUnderTest
 
 NOW = datetime.datetime.now(datetime.UTC)
@@ -70,7 +70,7 @@ def report(ago: datetime.timedelta = datetime.timedelta(), *, suffix: str = "abc
     failure = Failed("UnreachableError", error or "master does not answer", "Check the network.")
     target = TargetReport("default/s@m", "recreate", failure, {"connect": 10.0}, ("mind the gap",))
     name = f"{began:%Y%m%dT%H%M%SZ}-{suffix}"
-    return Report(name, "timer", False, began, began, (target,), asked_by="timer")
+    return Report(name, Trigger.TIMER, False, began, began, (target,), asked_by="timer")
 
 
 def days(*numbers: float) -> list[Report]:

@@ -11,7 +11,7 @@ from rotator.checks.findings import Checkup, Finding, Level
 from rotator.delivery.interface import WriteMethod
 from rotator.onboarding.steps import StepOutcome
 from rotator.plan.plan import Strategy
-from rotator.reporting.report import Failed, Unchanged, WouldRotate
+from rotator.reporting.report import Failed, Trigger, Unchanged, WouldRotate
 from rotator.reporting.status import State, Status, TargetStatus
 from rotator.rotation.state import Operation
 from tests import schemas
@@ -24,7 +24,7 @@ FAILURE = Failed("UnreachableError", "nothing answers at m:22", "Check KUBERNETE
 REPORT = dataclasses.replace(
     report_of(ROTATED, Unchanged("its SAS is fresh", NOW, NOW), WouldRotate("why"), FAILURE),
     run="20260701T120000Z-abc123",
-    trigger="timer",
+    trigger=Trigger.TIMER,
     key=dataclasses.replace(KEY, proofs=("3eb1bd439947eb76: storage answered 403",)),
 )
 CHECKUP = Checkup(NOW, NOW, (Finding("vault", Level.OK, "myvault.vault.azure.net answers"),))

@@ -14,7 +14,7 @@ from rotator.checks.context import Context, VerifiedHost
 from rotator.delivery.errors import AuthenticationRejectedError
 from rotator.delivery.interface import WriteMethod
 from rotator.delivery.ssh import kubectl, private_key, script
-from rotator.delivery.ssh.script import Step
+from rotator.delivery.ssh.script import ScriptStep
 from rotator.delivery.ssh.shell import Result, Running, Shell
 from rotator.plan.account import Grant
 from rotator.plan.host_keys import HostKey
@@ -119,7 +119,7 @@ class _ProbedMaster:
         for target in (each for each in self.hosts.world.targets if each.cluster == self.cluster):
             harmless = dataclasses.replace(target, cluster=dataclasses.replace(self.cluster, kubectl=("false",)))
             if command in [script.command(harmless, method, mark) for method in WriteMethod]:
-                return Result(65, f"{mark} {Step.READY}\n", "")
+                return Result(65, f"{mark} {ScriptStep.READY}\n", "")
         if command in (kubectl_probe.client_version(self.cluster), kubectl_probe.server_version(self.cluster)):
             return Result(0, VERSION, "")
         if command == "date +%s":

@@ -42,7 +42,7 @@ class World:
         self.ahead = datetime.timedelta(0)  # of the clocks of vault, account and storage: this host's
         self.storage_ahead = datetime.timedelta(0)
         self.without_dates = False  # no answer has a date
-        self.reports: dict[str, TargetReport] = {}
+        self.reports: dict[Target, TargetReport] = {}
         self._lost: LeaseLostError | None = None
 
     @property
@@ -69,14 +69,14 @@ class World:
 
     def run(self, *, forced: bool = False) -> Run:
         self.reports = {}
-        return Run(self.plan, self.services, trigger="test", forced=forced, reported=self.reports)
+        return Run(self.plan, self.services, trigger=Trigger.CLI, forced=forced, reported=self.reports)
 
     def rotate(self, *, forced: bool = False) -> Report:
         return self._checked(self.run(forced=forced).rotate())
 
     def run_operation(self, operation: Operation, *, forced: bool = False) -> Report:
         """A run that was asked to do this with the account's keys."""
-        return self._requested(Request("test", "test", forced=forced, operation=operation))
+        return self._requested(Request(Trigger.CLI, "test", forced=forced, operation=operation))
 
     def timer(self) -> Report:
         """A run of the schedule."""

@@ -9,7 +9,7 @@ import pytest
 
 from rotator import errors
 from rotator.delivery.errors import ApiServerDownError, HostKeyRejectedError, UnreachableError
-from rotator.reporting.report import Failed, Outcome, Report, Rotated, TargetReport, Unchanged, failure
+from rotator.reporting.report import Failed, Outcome, Report, Rotated, TargetReport, Trigger, Unchanged, failure
 from tests.infra import alerts
 from tests.infra.deployments import Deployment
 from tests.infra.logs import Logs, Row
@@ -39,7 +39,7 @@ class Workspace:
         outcome: Outcome | None = None,
         *,
         target: str = TARGET,
-        trigger: str = "timer",
+        trigger: Trigger = Trigger.TIMER,
         interval: datetime.timedelta | None = HALF_HOUR,
         holds_until: datetime.timedelta | None = None,
         error: Failed | None = None,
@@ -135,10 +135,10 @@ def test_a_sas_that_hardly_outlives_an_interval_is_told_only_when_its_run_is_lat
 def test_each_target_is_told_apart(app: Workspace) -> None:
     ago = FOUR_HOURS - minutes(20)
     both = tuple(TargetReport(name, "apply", app.rotated(ago), {}) for name in ("a/one@m", "a/two@m"))
-    app.logs.report(ago, Report("run-1", "timer", False, app.now, app.now, both, interval=HALF_HOUR))
+    app.logs.report(ago, Report("run-1", Trigger.TIMER, False, app.now, app.now, both, interval=HALF_HOUR))
     one = TargetReport("a/one@m", "apply", app.rotated(minutes(5)), {})
     two = TargetReport("a/two@m", "apply", FAILED, {})
-    app.logs.report(minutes(5), Report("run-2", "timer", False, app.now, app.now, (one, two), interval=HALF_HOUR))
+    app.logs.report(minutes(5), Report("run-2", Trigger.TIMER, False, app.now, app.now, (one, two), interval=HALF_HOUR))
     assert [row["Target"] for row in app.raised("SAS expires")] == ["a/two@m"]
 
 
@@ -173,8 +173,8 @@ def test_two_failed_runs_in_a_row_are_told(app: Workspace, outcome: Failed | Non
     assert app.raised("Two failed runs") == [{"Failures": 2}]
 
 
-@pytest.mark.parametrize("trigger", ["timer", "http"])
-def test_a_run_that_went_well_clears_it(app: Workspace, trigger: str) -> None:
+@pytest.mark.parametrize("trigger", [Trigger.TIMER, Trigger.HTTP])
+def test_a_run_that_went_well_clears_it(app: Workspace, trigger: Trigger) -> None:
     for ago in (65, 35):
         app.ran(minutes(ago), FAILED)
     assert app.raised("Two failed runs")
@@ -185,7 +185,7 @@ def test_a_run_that_went_well_clears_it(app: Workspace, trigger: str) -> None:
 def test_failed_requests_of_a_persons_do_not_count(app: Workspace) -> None:
     healthy(app, last=minutes(35))
     for ago in (20, 15, 10, 5):
-        app.ran(minutes(ago), FAILED, trigger="http")
+        app.ran(minutes(ago), FAILED, trigger=Trigger.HTTP)
     assert app.raised("Two failed runs") == []
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from rotator.reporting.report import Failed, Report, Rotated, TargetReport
+from rotator.reporting.report import Failed, Report, Rotated, TargetReport, Trigger
 from tests.infra import FOLDER, ROOT, alerts, kusto
 from tests.infra.alerts import Rule
 from tests.infra.deployments import Deployment
@@ -40,7 +40,7 @@ def analysed(rules: list[Rule]) -> dict[str, kusto.Analysis]:
 def report(*outcomes: Failed | Rotated, error: Failed | None = None) -> Report:
     targets = tuple(TargetReport("default/storage-sas@master", "recreate", outcome, {}) for outcome in outcomes)
     interval = datetime.timedelta(minutes=30)
-    return Report("run-1", "timer", False, NOON, NOON, targets, asked_by="timer", interval=interval, error=error)
+    return Report("run-1", Trigger.TIMER, False, NOON, NOON, targets, asked_by="timer", interval=interval, error=error)
 
 
 def section(heading: str) -> str:

@@ -13,6 +13,7 @@ import pytest
 
 from rotator import app
 from rotator.checks.findings import Checkup, Finding, Level
+from rotator.reporting.report import Trigger
 from sandbox.key_vault.secret_store import SecretVersion
 from sandbox.key_vault.state import Vault
 from sandbox.kubernetes.state import KubernetesApi
@@ -84,7 +85,7 @@ class Examiner:
         timed = "KEY_ROTATION_PERIOD" in settings
         if timed:
             Keys(self.world).age(days=365)
-        trigger = "timer" if timed else "test"
+        trigger = Trigger.TIMER if timed else Trigger.CLI
         return not app.rotate(trigger=trigger, forced=True, environment=environment, proof_seconds=PROOF_SECONDS).failed
 
     def repaired(self, finding: Finding, **settings: str) -> Checkup:

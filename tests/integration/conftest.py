@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from rotator import app
-from rotator.reporting.report import Report
+from rotator.reporting.report import Report, Trigger
 from rotator.rotation import state
 from rotator.rotation.state import Operation
 from sandbox import programs
@@ -240,7 +240,7 @@ def stack(any_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield clean
 
 
-def rotate(world: World, *, forced: bool = False, trigger: str = "test", **settings: str) -> Report:
+def rotate(world: World, trigger: Trigger = Trigger.CLI, /, *, forced: bool = False, **settings: str) -> Report:
     """One run in this process."""
     environment = settings_for(world, **settings)
     return app.rotate(trigger=trigger, forced=forced, environment=environment, proof_seconds=PROOF_SECONDS)
@@ -259,7 +259,7 @@ def revoke(world: World, *, forced: bool = False, **settings: str) -> Report:
 def _on_keys(world: World, operation: Operation, forced: bool, settings: dict[str, str]) -> Report:
     environment = settings_for(world, **settings)
     return app.rotate(
-        trigger="http", forced=forced, operation=operation, environment=environment, proof_seconds=PROOF_SECONDS
+        trigger=Trigger.HTTP, forced=forced, operation=operation, environment=environment, proof_seconds=PROOF_SECONDS
     )
 
 

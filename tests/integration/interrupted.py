@@ -5,7 +5,7 @@ import copy
 import dataclasses
 from collections.abc import Callable
 
-from rotator.reporting.report import Report
+from rotator.reporting.report import Report, Trigger
 from sandbox.kubernetes.state import KubernetesApi
 from sandbox.world import SECRET_NAME, World
 from tests.integration.conftest import REFUSED, WORKING, Keys, rotate
@@ -46,7 +46,7 @@ class Ending:
         assert world.blob_status(held(world)) == WORKING, interrupted_by
 
         if keys.pending() or keys.regenerated(beginning.values) != self.regenerated:
-            further = rotate(world, trigger="timer") if self.by_timer and keys.pending() else self.by_hand(world)
+            further = rotate(world, Trigger.TIMER) if self.by_timer and keys.pending() else self.by_hand(world)
             assert not further.failed, further.as_json()
 
         assert keys.pending() is None, interrupted_by

@@ -15,6 +15,7 @@ import pytest
 
 from rotator import app
 from rotator.checks.findings import Level
+from rotator.reporting.report import Trigger
 from sandbox.server import certificates
 from sandbox.world import SECRET_NAME, World
 from tests import secrets_in, surroundings
@@ -125,7 +126,7 @@ def refused(world: World, **settings: str) -> dict[str, Any]:
     before = Cluster(world).value()
     environment = settings_for(world, **settings)
     checkup = app.check(environment=environment)
-    (target,) = app.rotate(trigger="test", forced=True, environment=environment).as_json()["targets"]
+    (target,) = app.rotate(trigger=Trigger.CLI, forced=True, environment=environment).as_json()["targets"]
     output = json.dumps([checkup.as_json(), target], ensure_ascii=False)
     assert secrets_in.found(world, output) == []
     assert [form for form in secrets_in.forms(PASSWORD) if form in output] == []
@@ -174,4 +175,4 @@ def test_a_webhook_without_dry_runs_stops_only_what_needs_one(world: World, poli
     checkup = app.check(environment=environment)
     assert not checkup.failed
     assert only(checkup, "dry run", Level.SKIPPED)
-    assert not app.rotate(trigger="test", forced=True, environment=environment).failed
+    assert not app.rotate(trigger=Trigger.CLI, forced=True, environment=environment).failed

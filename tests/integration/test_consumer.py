@@ -10,7 +10,7 @@ import pytest
 from rotator import app
 from rotator.plan import loader
 from rotator.plan.plan import Plan, Strategy
-from rotator.reporting.report import Report
+from rotator.reporting.report import Report, Trigger
 from rotator.rotation.request import Request
 from rotator.rotation.state import Operation
 from sandbox.world import World
@@ -32,7 +32,7 @@ def three(world: World, strategy: str) -> Plan:
 
 
 def perform(world: World, plan: Plan, operation: Operation | None = None) -> Report:
-    report = app.rotate_plan(plan, Request("test", "test", operation=operation), world.settings)
+    report = app.rotate_plan(plan, Request(Trigger.CLI, "test", operation=operation), world.settings)
     assert not report.failed, report.as_json()
     return report
 

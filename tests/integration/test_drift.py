@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from rotator.reporting.report import Report
+from rotator.reporting.report import Report, Trigger
 from rotator.rotation import state
 from sandbox.server.faults import Fault
 from sandbox.world import ACCOUNT, APP_ACCOUNT, SECRET_NAME, World
@@ -57,7 +57,7 @@ def rotated(world: World) -> World:
 
 
 def timer(world: World, **settings: str) -> Report:
-    return rotate(world, trigger="timer", forced=False, **settings)
+    return rotate(world, Trigger.TIMER, forced=False, **settings)
 
 
 def messages(world: World) -> list[dict[str, str]]:

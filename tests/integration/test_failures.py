@@ -18,12 +18,14 @@ import pytest
 from rotator import app, errors, wiring
 from rotator.azure import identity
 from rotator.delivery.errors import CommandKilledError, ConnectionLostError, OutputUnboundedError, TimedOutError
+from rotator.delivery.interface import unfenced
 from rotator.delivery.ssh.connection import SshConnector
 from rotator.delivery.ssh.handshake import Timeouts
 from rotator.delivery.ssh.shell import Result
 from rotator.issuers.proof import StorageProver
 from rotator.plan import loader
 from rotator.redaction import SecretText
+from rotator.reporting.report import Trigger
 from rotator.rotation.run import Run
 from sandbox.key_vault.errors import POLICY_CODES
 from sandbox.kubernetes.state import KubernetesApi, KubernetesFault
@@ -217,8 +219,8 @@ def test_a_sas_that_storage_refuses_is_not_delivered(world: World, held: str) ->
     plan = loader.load(world.settings)
     credential = identity.credential(None)
     with contextlib.closing(credential), wiring.services(plan, credential) as wired:
-        services = dataclasses.replace(wired, prover=StorageProver(seconds=1.0))
-        failed = outcome(Run(plan, services, trigger="test", forced=True).rotate())
+        services = dataclasses.replace(wired, prover=StorageProver(seconds=1.0), fence=unfenced)
+        failed = outcome(Run(plan, services, trigger=Trigger.CLI, forced=True).rotate())
 
     assert failed["error"] == "StorageRefusedError"
     assert "AuthenticationFailed" in failed["message"]
@@ -648,7 +650,7 @@ def test_a_second_run_in_the_same_process_is_told_that_one_is_running(world: Wor
     def again(event: Event) -> None:
         if (event.service, event.action, event.phase) == ("vault", "set-definition", "before"):
             try:
-                app.rotate(trigger="second", forced=True, environment=world.settings)
+                app.rotate(trigger=Trigger.CLI, forced=True, environment=world.settings)
             except errors.BusyError as error:
                 refused.append(error)
 

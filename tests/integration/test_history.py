@@ -23,7 +23,7 @@ from rotator.commands import history as history_command
 from rotator.plan import loader
 from rotator.reporting import archive
 from rotator.reporting.archive import Archive
-from rotator.reporting.report import Report
+from rotator.reporting.report import Report, Trigger
 from sandbox.server.faults import Fault
 from sandbox.world import APP_ACCOUNT, World
 from tests import secrets_in
@@ -50,7 +50,7 @@ from rotator import app
 from rotator.azure import identity
 from rotator.plan import loader
 from rotator.reporting import archive
-report = app.rotate(trigger="cli", forced=True)
+report = app.rotate(trigger=Trigger.CLI, forced=True)
 plan = loader.load()
 with contextlib.closing(identity.credential(None)) as own, archive.opened(plan, os.environ, own) as kept:
     kept.save(report)
@@ -102,7 +102,7 @@ def reports_path() -> str:
 
 
 def test_reports_of_real_runs_are_read_back_equal(stack: World) -> None:
-    reports = [rotate(stack, trigger="timer"), rotate(stack), rotate(stack, KUBERNETES_SSH_PORT="9")]
+    reports = [rotate(stack, Trigger.TIMER), rotate(stack), rotate(stack, KUBERNETES_SSH_PORT="9")]
     reports += [regenerate(stack, forced=True), revoke(stack, forced=True)]
     for each in reports:
         kept(stack, each)
@@ -220,10 +220,10 @@ def test_a_connection_string_that_is_none_is_not_quoted(empty: World) -> None:
 
 def test_runs_are_listed_with_what_they_did(empty: World) -> None:
     runs = [
-        dataclasses.replace(rotate(empty, trigger="timer"), asked_by="timer"),
+        dataclasses.replace(rotate(empty, Trigger.TIMER), asked_by="timer"),
         rotate(empty),
         dataclasses.replace(regenerate(empty, forced=True), asked_by="anna@laptop"),
-        rotate(empty, trigger="http", KUBERNETES_SSH_PORT="9"),
+        rotate(empty, Trigger.HTTP, KUBERNETES_SSH_PORT="9"),
     ]
     for each in runs:
         kept(empty, each)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from rotator import app, errors, timestamps
+from rotator.reporting.report import Trigger
 from sandbox.functions.host import FunctionsHost
 from sandbox.master import keys
 from sandbox.world import ACCOUNT, KEY_SECRET, SECRET_NAME, World
@@ -87,7 +88,7 @@ def test_the_timer_leaves_a_key_alone_until_its_period_is_over(world: World) -> 
     before = Keys(world).values()
     Keys(world).age(days=89)
 
-    assert rotate(world, trigger="timer", KEY_ROTATION_PERIOD="P90D").key is None
+    assert rotate(world, Trigger.TIMER, KEY_ROTATION_PERIOD="P90D").key is None
     assert Keys(world).regenerated(before) == []
 
 
@@ -147,7 +148,7 @@ def test_the_command_line_refuses_it_with_1(world: World, in_use: str) -> None:
 def test_the_timer_waits_and_goes_on_with_the_targets(world: World, in_use: str) -> None:
     before = Keys(world).values()
 
-    report = rotate(world, trigger="timer", KEY_ROTATION_PERIOD="P90D")
+    report = rotate(world, Trigger.TIMER, KEY_ROTATION_PERIOD="P90D")
 
     assert report.key
     assert (report.key.outcome, report.failed) == ("waiting", False)
@@ -219,7 +220,7 @@ def test_after_a_revocation_nothing_issued_before_works(
     assert Keys(stack).regenerated(before) == ["key1", "key2"]
     assert Keys(stack).pending() is None
     assert Cluster(stack).works()
-    rotate(stack, trigger="timer")
+    rotate(stack, Trigger.TIMER)
     assert Cluster(stack).annotation("signing-key") == "key1"
     assert Cluster(stack).works()
 
@@ -246,7 +247,7 @@ def test_the_second_key_is_left_while_a_target_cannot_be_reached(
     assert stack.blob_status(held) == WORKING
 
     locked(stack, out=False)
-    assert not rotate(stack, trigger="timer").failed
+    assert not rotate(stack, Trigger.TIMER).failed
     assert Keys(stack).regenerated(before) == ["key1", "key2"]
     assert refused_soon(stack, held)
     assert Cluster(stack).works()
@@ -267,7 +268,7 @@ def test_by_force_the_second_key_is_regenerated_all_the_same_and_the_report_says
     assert refused_soon(stack, held)
 
     locked(stack, out=False)
-    assert not rotate(stack, trigger="timer").failed
+    assert not rotate(stack, Trigger.TIMER).failed
     assert Cluster(stack).works()
 
 
@@ -341,7 +342,9 @@ def test_plan_tells_of_a_key_that_is_too_old(world: World) -> None:
     assert report.key
     assert (report.key.operation, report.key.outcome) == ("regenerate", "due")
     assert "key1 was made at" in report.key.reason
+    seen = len(world.journal.events())
     assert app.plan(environment=settings_for(world)).key is None
+    assert happened(world, "list-keys", seen) == []  # which a run would not ask for either
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from rotator import errors
-from rotator.reporting.report import Report
+from rotator.reporting.report import Report, Trigger
 from sandbox.master.server import Master
 from sandbox.server.faults import Fault
 from sandbox.server.journal import Event
@@ -39,7 +39,7 @@ class Nth(Fault):
 
 def aged(world: World) -> Report:
     """A firing of the timer that finds an old key."""
-    return rotate(world, trigger="timer", KEY_ROTATION_PERIOD="P90D")
+    return rotate(world, Trigger.TIMER, KEY_ROTATION_PERIOD="P90D")
 
 
 FIRST: dict[str, Callable[[World], Report]] = {

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rotator import app
-from rotator.reporting.report import Report
+from rotator.reporting.report import Report, Trigger
 from sandbox.master.server import Master
 from sandbox.world import World
 from tests.integration.conftest import Cluster, rotate, settings_for
@@ -61,7 +61,7 @@ def install(master: Master, before: str) -> None:
 
 
 def forced(world: World, **settings: str) -> Report:
-    return app.rotate(trigger="test", forced=True, environment=settings_for(world, **settings))
+    return app.rotate(trigger=Trigger.CLI, forced=True, environment=settings_for(world, **settings))
 
 
 @pytest.mark.parametrize("settings", [{}, APPLY], ids=["recreate", "apply"])

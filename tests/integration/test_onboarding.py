@@ -21,6 +21,7 @@ from rotator.azure.managed_account import StorageBundle
 from rotator.commands import cli
 from rotator.onboarding.vault_setup import VaultSetup
 from rotator.plan.account import Account
+from rotator.reporting.report import Trigger
 from sandbox.azure.accounts import StorageAccount
 from sandbox.key_vault.errors import POLICY_CODES
 from sandbox.master import keys
@@ -93,7 +94,7 @@ def test_from_nothing_to_a_rotation_that_works(empty: World) -> None:
     authorize(empty, result)
     settings = empty.resource_manager.sites[empty.function_app_id].app_settings
     platform = {name: empty.settings[name] for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER", "REQUESTS_CA_BUNDLE")}
-    report = app.rotate(trigger="test", forced=False, environment={**settings, **platform})
+    report = app.rotate(trigger=Trigger.CLI, forced=False, environment={**settings, **platform})
     assert report.counts() == "1 rotated"
     assert Cluster(empty).works()
 
@@ -461,7 +462,7 @@ def test_a_new_key_is_encrypted_where_a_passphrase_is_wanted(empty: World, monke
     assert result.exit_code == 0, result.output
     authorize(empty, result)
     empty.vault.permissions |= {"storage/getsas", "storage/setsas"}
-    report = app.rotate(trigger="test", forced=True, environment=dict(os.environ))
+    report = app.rotate(trigger=Trigger.CLI, forced=True, environment=dict(os.environ))
     assert report.counts() == "1 rotated"
 
 

@@ -18,7 +18,7 @@ from rotator.azure.errors import LeaseUnavailableError
 from rotator.azure.host_storage import storage_settings
 from rotator.azure.host_storage.blob_lease import BlobLease
 from rotator.azure.host_storage.lease import Holder
-from rotator.reporting.report import Report
+from rotator.reporting.report import Report, Trigger
 from sandbox.functions.host import FunctionsHost
 from sandbox.master.server import Master
 from sandbox.world import ACCOUNT, World
@@ -38,7 +38,7 @@ from tests.integration.conftest import (
 from tests.integration.killing import Step, signalled
 
 SINCE = datetime.datetime(2026, 11, 24, 12, 0, tzinfo=datetime.UTC)
-HOLDER = Holder(run="20261124T120000Z-abcdef", trigger="cli", host="laptop", since=SINCE)
+HOLDER = Holder(run="20261124T120000Z-abcdef", trigger=Trigger.CLI, host="laptop", since=SINCE)
 BY_HAND = ("rotate", "--regenerate-key", "--json")
 CHANGES = ("regenerate-key", "set-definition", "delete", "create", "update")
 NO_STORAGE = {"AzureWebJobsStorage__blobServiceUri": ""}
@@ -211,7 +211,7 @@ def test_keys_are_left_alone(world: World, without: Without, act: Callable[..., 
 
 @EACH
 def test_the_timer_leaves_keys_alone_and_rotates_the_targets(world: World, without: Without) -> None:
-    report = rotate(world, forced=False, trigger="timer", KEY_ROTATION_PERIOD="P90D", **without.settings)
+    report = rotate(world, Trigger.TIMER, forced=False, KEY_ROTATION_PERIOD="P90D", **without.settings)
 
     assert report.key
     assert report.key.failure

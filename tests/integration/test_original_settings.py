@@ -12,7 +12,7 @@ import pytest
 from azure.keyvault.secrets._shared import http_challenge_cache
 
 from rotator import app
-from rotator.reporting.report import Report
+from rotator.reporting.report import Report, Trigger
 from sandbox.world import HOST_KEY_TYPE, SECRET_NAME, World
 from tests.integration.conftest import WORKING, Cluster, options_for, outcome
 
@@ -56,7 +56,7 @@ def original(original_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 def rotate() -> Report:
     """A firing of the timer, with the process's own environment."""
-    return app.rotate(trigger="timer", forced=False)
+    return app.rotate(trigger=Trigger.TIMER, forced=False)
 
 
 def md5(world: World) -> str:

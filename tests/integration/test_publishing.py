@@ -16,7 +16,7 @@ from rotator import app, errors
 from rotator.azure.errors import LeaseUnavailableError, VaultForbiddenError
 from rotator.commands.rotate import user_and_host
 from rotator.plan import loader
-from rotator.reporting.report import Report
+from rotator.reporting.report import Report, Trigger
 from rotator.rotation import lock
 from rotator.rotation.request import Request
 from sandbox.functions.host import FunctionsHost
@@ -251,7 +251,7 @@ def test_a_defects_words_are_scrubbed_in_what_is_raised_and_its_traceback_is_log
     rotate(world)
     settings, sas = settings_for(world), Cluster(world).value()
     with pytest.raises(errors.UnexpectedError) as raised:
-        app.rotate_plan(loader.load(settings), Request("timer", "timer"), Hostile(settings, sas))
+        app.rotate_plan(loader.load(settings), Request(Trigger.TIMER, "timer"), Hostile(settings, sas))
     [(_, line)] = decisions(caplog, "run_failed")
     assert line["message"] == str(raised.value)
     assert line["message"].startswith("ValueError: odd: ")
@@ -272,7 +272,9 @@ def test_a_run_that_leaves_the_work_to_another_is_neither_kept_nor_reported(
 def test_bad_settings_are_a_report_in_the_log(world: World, caplog: pytest.LogCaptureFixture) -> None:
     seen = len(world.journal.events())
     with pytest.raises(errors.SettingsError):
-        app.rotate(trigger="timer", asked_by="timer", environment=settings_for(world, KUBERNETES_DNS="not a host"))
+        app.rotate(
+            trigger=Trigger.TIMER, asked_by="timer", environment=settings_for(world, KUBERNETES_DNS="not a host")
+        )
     [(level, report)] = lines(caplog)
     assert (level, report["error"]["error"], report["asked_by"]) == (logging.ERROR, "SettingsError", "timer")
     assert "KUBERNETES_DNS" in report["error"]["message"]

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import NoReturn, Self
 
+from rotator.reporting.report import Trigger
+
 TIMER = "timer"
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -99,7 +101,7 @@ def _run(words: list[str], settings: dict[str, str]) -> None:
     for stream in (0, 1):
         os.dup2(nowhere, stream)
     if words == [TIMER]:
-        _end_with(lambda: int(app.rotate(trigger=TIMER).failed))
+        _end_with(lambda: int(app.rotate(trigger=Trigger.TIMER).failed))
     _end_with(lambda: cli.main(words, prog_name="rotator"))
 
 

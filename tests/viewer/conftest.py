@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rotator import app
-from rotator.reporting.report import Report
+from rotator.reporting.report import Report, Trigger
 from sandbox.azure import account_sas
 from sandbox.world import SECRET_NAME, World
 from tests import surroundings
@@ -54,7 +54,7 @@ def start(world: World, volume: SecretVolume, tmp_path: Path) -> Iterator[Start]
 
 def deliver(world: World, volume: SecretVolume, **settings: str) -> Report:
     """Rotate with the product, and mount what it delivered."""
-    report = app.rotate(trigger="test", forced=True, environment={**world.settings, **settings})
+    report = app.rotate(trigger=Trigger.CLI, forced=True, environment={**world.settings, **settings})
     assert not report.failed, report.as_json()
     secret = world.read_secret("default", SECRET_NAME)
     assert secret is not None

@@ -15,7 +15,7 @@ from rotator.delivery.interface import Delivery, Fence, Write, WriteMethod
 from rotator.delivery.manifest import LiveSecret
 from rotator.delivery.merge import UNCHANGED, Change
 from rotator.delivery.ssh import kubectl, kubectl_errors, script, write_results
-from rotator.delivery.ssh.script import ScriptOutput, Step
+from rotator.delivery.ssh.script import ScriptOutput, ScriptStep
 from rotator.delivery.ssh.shell import Result, Shell
 from rotator.event_log import Event
 from rotator.plan.plan import Target
@@ -131,8 +131,8 @@ def _attempt(attempts: _Attempts, method: WriteMethod, deleted: LiveSecret | Non
     target = attempts.target
     mark = f"rotator-{secrets.token_hex(8)}"
     running = attempts.shell.start(script.command(target, method, mark), seconds=_WRITE_SECONDS)
-    before = script.parse(running.wait_for(f"{mark} {Step.READY}"), mark)
-    if not before.has(Step.READY):
+    before = script.parse(running.wait_for(f"{mark} {ScriptStep.READY}"), mark)
+    if not before.has(ScriptStep.READY):
         result = running.finish()
         raise write_results.start_error(script.parse(result.stdout, mark), result.status, result.stderr, target)
     try:
@@ -160,7 +160,7 @@ def _merge(before: ScriptOutput, write: Write, method: WriteMethod, deleted: Liv
 def _evaluate(output: ScriptOutput, result: Result, target: Target, change: Change) -> Delivery:
     """Return the delivery if what was read back is what was written; raises _SecretChanged or the delivery's error."""
     after = write_results.read_back(output)
-    if after.secret is not None and after.secret.digests == change.digests and not output.has(Step.PROTECTED):
+    if after.secret is not None and after.secret.digests == change.digests and not output.has(ScriptStep.PROTECTED):
         warnings = write_results.warnings(output, target, change.former)
         return Delivery(change.method, change.digests[target.data_key], change.former, warnings)
     if write_results.changed_by_others(output, change.method):
@@ -169,9 +169,9 @@ def _evaluate(output: ScriptOutput, result: Result, target: Target, change: Chan
 
 
 def _live_secret(before: ScriptOutput, target: Target) -> LiveSecret | None:
-    status, stderr = before.status(Step.HELD), before.stderr(Step.HELD)
+    status, stderr = before.status(ScriptStep.HELD), before.stderr(ScriptStep.HELD)
     if status == 0:
-        return merge.parse_own(before.text(Step.HELD), target)
+        return merge.parse_own(before.text(ScriptStep.HELD), target)
     if status is None:
         raise ApiServerDownError(
             f"kubectl on {target.cluster} did not end within {script.LIMIT_SECONDS} s; {UNCHANGED}"

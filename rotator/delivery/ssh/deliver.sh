@@ -2,7 +2,7 @@
 # Writes one Secret on the Kubernetes master, and reports on stdout what it did.
 #
 # Parameters, none of them secret: MARK, METHOD (create, update, recreate), NAMESPACE, NAME, KUBECTL (a command line,
-# quoted for this shell), and in seconds LIMIT (for each kubectl, from its input on) and RECOVERY, which have defaults.
+# quoted for this shell), and in seconds LIMIT (for each kubectl, from its input on) and RECOVERY.
 # On stdin, a line each, "-" for none: the new manifest; the former one, to be created again; the former one with
 # another annotation, for a replace of its version; the options of the delete; the same preconditions as a query; MARK.
 #
@@ -11,7 +11,7 @@
 # delete names uid and resourceVersion, so that a delete that is carried out late meets another version and fails.
 set -uf
 trap '' HUP INT TERM PIPE # once it has all its input it finishes, even if the connection breaks
-mark=$1 method=$2 namespace=$3 name=$4 kubectl=$5 limit=${6:-45} recovery=${7:-120}
+mark=$1 method=$2 namespace=$3 name=$4 kubectl=$5 limit=$6 recovery=$7
 secrets=/api/v1/namespaces/$namespace/secrets
 waiting=300 # seconds that a kubectl may live that was started before its input was there
 longer=$((limit + 5)) # seconds for any other kubectl, so that its reader is always the first to stop

@@ -18,11 +18,11 @@ from rotator.delivery.ssh import kubectl
 from rotator.plan.plan import Target
 from rotator.redaction import SecretText
 
-LIMIT_SECONDS = 45  # for each kubectl process, from its input on; deliver.sh's default
-RECOVERY_SECONDS = 120  # for attempts to create a Secret after it was deleted; deliver.sh's default
+LIMIT_SECONDS = 45  # for each kubectl process, from its input on
+RECOVERY_SECONDS = 120  # for attempts to create a Secret after it was deleted
 
 
-class Step(enum.StrEnum):
+class ScriptStep(enum.StrEnum):
     """A step of deliver.sh, as it prints it."""
 
     NO_PIPES = "no pipes"
@@ -61,33 +61,33 @@ class ScriptOutput:
 
     steps: dict[str, str] = dataclasses.field(repr=False)
 
-    def has(self, step: Step) -> bool:
+    def has(self, step: ScriptStep) -> bool:
         """Whether the script got to that step."""
         return step in self.steps
 
-    def has_status(self, step: Step) -> bool:
+    def has_status(self, step: ScriptStep) -> bool:
         """Whether that step ended, if only because kubectl did not."""
         return f"{step} status" in self.steps
 
-    def text(self, step: Step) -> str:
+    def text(self, step: ScriptStep) -> str:
         """What was printed in that step, or empty."""
         return self.steps.get(step, "")
 
-    def stderr(self, step: Step) -> str:
+    def stderr(self, step: ScriptStep) -> str:
         """What kubectl printed on stderr in that step."""
         return self.steps.get(f"{step} stderr", "").strip("\n")
 
-    def outcome(self, step: Step) -> Outcome | None:
+    def outcome(self, step: ScriptStep) -> Outcome | None:
         """The outcome of that write; None if it was not attempted."""
         name = self._status(step).partition(" ")[0]
         return next((each for each in Outcome if each.value == name), None)
 
-    def status(self, step: Step) -> int | None:
+    def status(self, step: ScriptStep) -> int | None:
         """Kubectl's exit status in that step; None if it was not run, or did not end in time."""
         found = re.fullmatch(r"(?:[a-z]+ )?([0-9]{1,3})", self._status(step).strip("\n"))
         return int(found[1]) if found else None
 
-    def _status(self, step: Step) -> str:
+    def _status(self, step: ScriptStep) -> str:
         return self.steps.get(f"{step} status", "")
 
 
@@ -97,7 +97,8 @@ def command(target: Target, method: WriteMethod, mark: str) -> str:
     The kubectl that creates or updates is started ahead and waits for its input, so that in a recreate the Secret is
     missing for one request only; it refuses an empty input. kubectl delete does not, so it is started with its input.
     """
-    arguments = (mark, method.value, target.namespace, target.secret, kubectl.command_line(target.cluster))
+    secret, limits = (target.namespace, target.secret), (str(LIMIT_SECONDS), str(RECOVERY_SECONDS))
+    arguments = (mark, method.value, *secret, kubectl.command_line(target.cluster), *limits)
     return f"exec sh -c {shlex.quote(_script())} rotator {shlex.join(arguments)}"
 
 

@@ -86,21 +86,19 @@ def _begun_by(before: Pending) -> str:
     return f"run {before.run} began it"
 
 
-def preview(plan: Plan, account: AccountReader, now: datetime.datetime) -> tuple[KeyReport | None, tuple[str, ...]]:
-    """Report what is pending or due by age, and warn of SAS that would end before their expiry; changes nothing."""
+def preview(plan: Plan, account: AccountReader, now: datetime.datetime) -> KeyReport | None:
+    """Report what is pending or due by age, from now on with the keys where these may be listed; changes nothing."""
     account_state = account.with_keys_if_allowed()
-    warnings = account_state.warnings
     try:
         before = state.pending_of(account_state.entries)
     except errors.KeyRotationError:
-        return None, warnings  # a run leaves the keys alone; its own warnings name the unreadable tag
+        return None  # a run leaves the keys alone; its own warnings name the unreadable tag
     if before is not None:
         left = before.remaining(account_state.keys) if account_state.keys else ()
         outcome, active = KeyOutcome.DUE, account_state.active
-        return KeyReport(str(before.operation), outcome, _begun_by(before), active, remaining=left), warnings
+        return KeyReport(str(before.operation), outcome, _begun_by(before), active, remaining=left)
     age = due_by_age(plan, account_state, now)
-    found = KeyReport(str(Operation.REGENERATE), KeyOutcome.DUE, age, account_state.active) if age else None
-    return found, warnings
+    return KeyReport(str(Operation.REGENERATE), KeyOutcome.DUE, age, account_state.active) if age else None
 
 
 def due_by_age(plan: Plan, account_state: AccountState, now: datetime.datetime) -> str | None:

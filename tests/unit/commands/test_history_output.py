@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from rotator.commands import history
 from rotator.plan import loader
-from rotator.reporting.report import Failed, KeyOutcome, KeyReport, Report, Unchanged, WouldRotate
+from rotator.reporting.report import Failed, KeyOutcome, KeyReport, Report, Trigger, Unchanged, WouldRotate
 from tests.fakes.examples import DIGEST, NOW
 from tests.unit.plan.test_loader import SAMPLE
 from tests.unit.reporting.test_report import ROTATED, report_of
@@ -102,7 +102,7 @@ def test_a_line_says_when_which_who_how_and_why() -> None:
 
 @pytest.mark.usefixtures("wide")
 def test_without_a_name_of_who_asked_the_trigger_stands_there() -> None:
-    report = dataclasses.replace(report_of(ROTATED), trigger="timer", asked_by="")
+    report = dataclasses.replace(report_of(ROTATED), trigger=Trigger.TIMER, asked_by="")
     assert f"{report.run} timer rotated" in listed(report.as_json())[0]
 
 

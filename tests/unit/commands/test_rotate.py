@@ -17,7 +17,7 @@ from rotator import errors
 from rotator.azure.errors import VaultForbiddenError
 from rotator.commands import rotate
 from rotator.commands.options import OutputOptions
-from rotator.reporting.report import Failed, KeyOutcome, KeyReport, Outcome, Report, Unchanged, WouldRotate
+from rotator.reporting.report import Failed, KeyOutcome, KeyReport, Outcome, Report, Trigger, Unchanged, WouldRotate
 from tests.fakes.examples import NOW
 from tests.unit.reporting.test_report import KEY, ROTATED, report_of
 
@@ -59,7 +59,7 @@ def test_table_names_each_target_its_outcome_and_why(monkeypatch: pytest.MonkeyP
 
 def test_plan_closes_by_saying_that_nothing_was_changed() -> None:
     planned = dataclasses.replace(
-        report_of(WouldRotate("there is no Secret yet")), trigger="plan", definition_changed=True
+        report_of(WouldRotate("there is no Secret yet")), trigger=Trigger.PLAN, definition_changed=True
     )
     assert run(lambda: planned).stdout.endswith("plan only: nothing was changed; the SAS definition would be set\n")
 

@@ -16,6 +16,7 @@ from rotator.reporting.report import (
     Report,
     Rotated,
     TargetReport,
+    Trigger,
     Unchanged,
     WouldRotate,
 )
@@ -34,7 +35,7 @@ def report_of(*outcomes: Outcome, **changes: Any) -> Report:
     targets = tuple(
         TargetReport(f"default/s{number}@m", Strategy.RECREATE, outcome, {}) for number, outcome in enumerate(outcomes)
     )
-    report = Report("20260701T120000Z-abc123", "timer", False, NOW, NOW, targets, asked_by="timer")
+    report = Report("20260701T120000Z-abc123", Trigger.TIMER, False, NOW, NOW, targets, asked_by="timer")
     return dataclasses.replace(report, **changes)
 
 

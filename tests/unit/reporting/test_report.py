@@ -17,6 +17,7 @@ from rotator.reporting.report import (
     Report,
     Rotated,
     TargetReport,
+    Trigger,
     Unchanged,
     WouldRotate,
 )
@@ -47,7 +48,7 @@ KEY = KeyReport(
 def report_of(*outcomes: Outcome) -> Report:
     return Report(
         run="20260701T120000Z-abc123",
-        trigger="timer",
+        trigger=Trigger.TIMER,
         forced=False,
         started=NOW,
         finished=NOW + datetime.timedelta(seconds=2),

@@ -10,7 +10,7 @@ import pytest
 from rotator import telemetry
 from rotator.azure.errors import VaultError
 from rotator.reporting import publish
-from rotator.reporting.report import Failed, Outcome, Report, Rotated, TargetReport, Unchanged
+from rotator.reporting.report import Failed, Outcome, Report, Rotated, TargetReport, Trigger, Unchanged
 from rotator.stopwatch import Step, Stopwatch
 from rotator.telemetry import Attributes
 
@@ -70,7 +70,7 @@ def notebook() -> Iterator[Notebook]:
 
 def report(*outcomes: Outcome, error: Failed | None = None) -> Report:
     targets = tuple(TargetReport(f"t{number}", "apply", outcome, {}) for number, outcome in enumerate(outcomes))
-    return Report("r1", "timer", forced=False, started=NOW, finished=NOW, targets=targets, error=error)
+    return Report("r1", Trigger.TIMER, forced=False, started=NOW, finished=NOW, targets=targets, error=error)
 
 
 def test_until_it_is_said_where_it_goes_it_goes_nowhere() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from rotator import errors
 from rotator.azure.errors import LeaseUnavailableError, OwnStorageError
+from rotator.reporting.report import Trigger
 from rotator.rotation import lock
 from rotator.rotation.request import Request
 from tests.fakes.examples import plan
@@ -24,7 +25,7 @@ class Credential:
 
 
 def take(*, leased: bool = False, **environment: str) -> AbstractContextManager[lock.RunLock]:
-    return lock.acquire(plan(), Request("cli", "me", lease=leased), environment, Credential())  # type: ignore[arg-type]
+    return lock.acquire(plan(), Request(Trigger.CLI, "me", lease=leased), environment, Credential())  # type: ignore[arg-type]
 
 
 def test_second_turn_is_refused_with_who_has_the_first_and_since_when() -> None:

@@ -9,14 +9,14 @@ import pytest
 
 from rotator import errors
 from rotator.azure.errors import VaultError
-from rotator.reporting.report import Failed
+from rotator.reporting.report import Failed, Trigger
 from rotator.rotation import request
 from rotator.rotation.request import Request
 from rotator.rotation.state import Operation
 from tests.fakes.examples import NOW, TOKEN
 
 INTERVAL = datetime.timedelta(minutes=30)
-REQUEST = Request("http", "anna@example.com", True, Operation.REVOKE, since=NOW)
+REQUEST = Request(Trigger.HTTP, "anna@example.com", True, Operation.REVOKE, since=NOW)
 REFUSED = errors.KeyInUseError("key2 may be in use")
 
 
@@ -35,13 +35,13 @@ def test_names_sort_by_time() -> None:
 
 
 def test_a_request_begins_now() -> None:
-    made = Request("timer", "timer")
+    made = Request(Trigger.TIMER, "timer")
     assert abs(datetime.datetime.now(datetime.UTC) - made.since) < datetime.timedelta(seconds=5)
     assert made.run.startswith(f"{made.since:%Y%m%dT%H%M%SZ}-")
 
 
 def test_a_request_keeps_its_name() -> None:
-    assert Request("timer", "timer", run="20260701T120000Z-abc123").run == "20260701T120000Z-abc123"
+    assert Request(Trigger.TIMER, "timer", run="20260701T120000Z-abc123").run == "20260701T120000Z-abc123"
     assert REQUEST.run == REQUEST.holder.run == REQUEST.failure_report(REFUSED).run
 
 

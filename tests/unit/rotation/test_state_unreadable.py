@@ -72,7 +72,7 @@ def test_plan_and_status_warn_of_a_tag_and_go_on() -> None:
     world.vault.tags = {state.PENDING_TAG: "revoke\nall", UNTIL: "2026-12-01"}
     account = world.run().account
     account.state()
-    assert task.preview(world.plan, account, world.clock()) == (None, ())
+    assert task.preview(world.plan, account, world.clock()) is None
     assert len(account.warnings) == 2
     found = target_status.read(world.plan, world.services)
     assert [target.state.value for target in found.targets] == ["late"]

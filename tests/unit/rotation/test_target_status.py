@@ -124,7 +124,7 @@ def test_both_ways_to_be_late_say_why() -> None:
     overdue = judged(lasting(NOW + 48 * HOUR), NOW + HOUR)
     assert overdue.text == "the run at 2026-07-01T12:30:00Z should have replaced the SAS of 2026-07-01T12:00:00Z"
     ending = judged(lasting(NOW + 35 * MINUTE))
-    assert ending.text == "the SAS expires at 2026-07-01T12:35:00Z, and the next run is 2026-07-01T12:30:00Z"
+    assert ending.text == "the SAS expires at 2026-07-01T12:35:00Z, and the next run is at 2026-07-01T12:30:00Z"
 
 
 def test_a_fresh_secret_that_the_next_run_replaces_says_why() -> None:

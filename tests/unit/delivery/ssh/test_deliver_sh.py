@@ -18,7 +18,7 @@ import pytest
 from rotator.delivery.interface import WriteMethod
 from rotator.delivery.merge import ReplacedSecret
 from rotator.delivery.ssh import kubectl, script
-from rotator.delivery.ssh.script import Outcome, ScriptOutput, Step
+from rotator.delivery.ssh.script import Outcome, ScriptOutput, ScriptStep
 from rotator.plan.plan import Target
 from rotator.redaction import SecretText
 from tests.fakes.examples import CLUSTER, STORED, TARGET, TOKEN
@@ -129,7 +129,7 @@ class Kubectl:
         shell = ["busybox", "sh"] if self.shell == "busybox" else [self.shell]
         words = shlex.split(script.command(target, act, MARK))
         assert words[:3] == ["exec", "sh", "-c"]
-        return [*shell, *words[2:], str(self.limit), str(self.recovery)]
+        return [*shell, *words[2:-2], str(self.limit), str(self.recovery)]
 
     def start(self, act: WriteMethod, **environment: str) -> "subprocess.Popen[str]":
         pipe = subprocess.PIPE
@@ -184,10 +184,11 @@ def test_shellcheck_finds_nothing_in_the_script() -> None:
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 def test_what_differs_between_commands_is_in_parameters(target: Target) -> None:
-    text, name, *parameters, command_line = words_of(target, WriteMethod.UPDATE)
+    text, name, *parameters, command_line, limit, recovery = words_of(target, WriteMethod.UPDATE)
     assert text == words_of(TARGET, WriteMethod.RECREATE)[0]
     assert (name, *parameters) == ("rotator", MARK, "update", target.namespace, target.secret)
     assert shlex.join(target.cluster.kubectl) in command_line
+    assert (limit, recovery) == (str(script.LIMIT_SECONDS), str(script.RECOVERY_SECONDS))
 
 
 @pytest.mark.parametrize("act", WriteMethod)
@@ -214,8 +215,8 @@ def test_each_act_runs_only_the_kubectl_processes_that_it_needs(program: Kubectl
         program.holds("{}")
     output = program.run(act)
     assert program.secret == NEW
-    assert output.outcome(Step.WRITE) is Outcome.OK
-    assert output.text(Step.CONFIRM).strip() == NEW
+    assert output.outcome(ScriptStep.WRITE) is Outcome.OK
+    assert output.text(ScriptStep.CONFIRM).strip() == NEW
     needed = {WriteMethod.CREATE: 3, WriteMethod.UPDATE: 3, WriteMethod.RECREATE: 5}
     assert len(program.calls) == needed[act]
 
@@ -234,7 +235,7 @@ def test_delete_names_the_version_in_its_body_and_in_its_query(program: Kubectl)
 def test_input_that_is_cut_changes_nothing(program: Kubectl, act: WriteMethod, sent: str) -> None:
     program.holds("{}")
     output = program.run(act, SecretText(sent))
-    assert output.has(Step.INCOMPLETE)
+    assert output.has(ScriptStep.INCOMPLETE)
     assert program.secret == "{}"
     assert not any("delete" in call for call in program.calls)
 
@@ -286,7 +287,7 @@ def test_input_that_comes_when_nobody_waits_any_more_changes_nothing(program: Ku
         process.stdin.close()
         assert process.stdout is not None
         output = script.parse(process.stdout.read(), MARK)
-    assert output.has(Step.LATE)
+    assert output.has(ScriptStep.LATE)
     assert program.secret == "{}"
 
 
@@ -294,17 +295,17 @@ def test_words_of_warning_on_stderr_do_not_mix_with_the_secret(program: Kubectl)
     program.holds('{"note":"Error from server (NotFound): secrets \\"storage-sas\\" not found"}')
     held = program.secret
     output = program.run(WriteMethod.UPDATE)
-    assert output.text(Step.HELD).strip() == held
-    assert (output.status(Step.HELD), output.status(Step.CONFIRM)) == (0, 0)
-    assert output.stderr(Step.HELD) == "sudo: unable to resolve host"
+    assert output.text(ScriptStep.HELD).strip() == held
+    assert (output.status(ScriptStep.HELD), output.status(ScriptStep.CONFIRM)) == (0, 0)
+    assert output.stderr(ScriptStep.HELD) == "sudo: unable to resolve host"
 
 
 def test_status_of_a_failing_kubectl_stands_beside_its_words(program: Kubectl) -> None:
     program.fails(get=QUOTA)
     output = program.run(WriteMethod.CREATE, SecretText("\n"))
-    assert output.status(Step.HELD) == 1
-    assert output.stderr(Step.HELD) == f"sudo: unable to resolve host\n{QUOTA}"
-    assert output.text(Step.HELD).strip() == ""
+    assert output.status(ScriptStep.HELD) == 1
+    assert output.stderr(ScriptStep.HELD) == f"sudo: unable to resolve host\n{QUOTA}"
+    assert output.text(ScriptStep.HELD).strip() == ""
 
 
 # A webhook's words, which may hold anything.
@@ -316,7 +317,7 @@ def test_dry_run_that_fails_changes_nothing_whatever_it_quotes(program: Kubectl,
     program.holds("{}")
     program.fails(validate=words)
     output = program.run(WriteMethod.RECREATE)
-    assert output.stderr(Step.VALIDATE).endswith(words)
+    assert output.stderr(ScriptStep.VALIDATE).endswith(words)
     assert program.secret == "{}"
     assert not any("delete" in call for call in program.calls)
 
@@ -384,7 +385,7 @@ def test_outcome_of_a_write_is_what_kubectl_begins_its_line_with(
 ) -> None:
     program.holds("{}")
     program.fails(replace=words)
-    assert program.run(WriteMethod.UPDATE).outcome(Step.WRITE) is outcome
+    assert program.run(WriteMethod.UPDATE).outcome(ScriptStep.WRITE) is outcome
 
 
 def test_create_that_fails_once_is_tried_again_with_the_new_secret(program: Kubectl, shell: str) -> None:
@@ -392,7 +393,7 @@ def test_create_that_fails_once_is_tried_again_with_the_new_secret(program: Kube
     program.holds(OLD)
     program.fails(create=FAILED)
     output = program.run(WriteMethod.RECREATE)
-    assert (output.outcome(Step.WRITE), output.outcome(Step.CREATE_AGAIN)) == (Outcome.UNCLEAR, Outcome.OK)
+    assert (output.outcome(ScriptStep.WRITE), output.outcome(ScriptStep.CREATE_AGAIN)) == (Outcome.UNCLEAR, Outcome.OK)
     assert program.secret == NEW
 
 
@@ -401,16 +402,16 @@ def test_create_that_says_it_is_done_and_is_not_is_tried_again(program: Kubectl,
     program.holds(OLD)
     program.fails(create="nothing")
     output = program.run(WriteMethod.RECREATE)
-    assert output.outcome(Step.CREATE_AGAIN) is Outcome.OK
+    assert output.outcome(ScriptStep.CREATE_AGAIN) is Outcome.OK
     assert program.secret == NEW
-    assert output.text(Step.CONFIRM).strip() == NEW
+    assert output.text(ScriptStep.CONFIRM).strip() == NEW
 
 
 def test_former_secret_is_put_back_where_the_new_one_is_refused(program: Kubectl) -> None:
     program.holds("{}")
     program.fails(create=f"{QUOTA}\n{QUOTA}")
     output = program.run(WriteMethod.RECREATE)
-    assert output.outcome(Step.RESTORE) is Outcome.OK
+    assert output.outcome(ScriptStep.RESTORE) is Outcome.OK
     assert program.secret == OLD
 
 
@@ -427,8 +428,8 @@ def test_it_gives_up_in_the_end(program: Kubectl) -> None:
     program.holds("{}")
     program.fails(create="\n".join([FAILED] * 9), confirm=FAILED)
     output = program.run(WriteMethod.RECREATE)
-    assert output.has(Step.GIVEN_UP)
-    assert output.status(Step.CONFIRM) == 1
+    assert output.has(ScriptStep.GIVEN_UP)
+    assert output.status(ScriptStep.CONFIRM) == 1
 
 
 @pytest.mark.parametrize("words", [FAILED, f"done {FAILED}"])
@@ -437,9 +438,9 @@ def test_delete_that_fails_once_is_settled_and_the_new_secret_created(program: K
     missing = 'Error from server (NotFound): secrets "storage-sas" not found'
     program.fails(delete=f"{words}\n{missing}" if words.startswith("done") else words)
     output = program.run(WriteMethod.RECREATE)
-    assert output.outcome(Step.DELETE) is Outcome.UNCLEAR
-    assert output.outcome(Step.DELETE_AGAIN) in (Outcome.OK, Outcome.MISSING)
-    assert output.outcome(Step.CREATE_AGAIN) is Outcome.OK
+    assert output.outcome(ScriptStep.DELETE) is Outcome.UNCLEAR
+    assert output.outcome(ScriptStep.DELETE_AGAIN) in (Outcome.OK, Outcome.MISSING)
+    assert output.outcome(ScriptStep.CREATE_AGAIN) is Outcome.OK
     assert program.secret == NEW
 
 
@@ -448,7 +449,7 @@ def test_delete_that_stays_unclear_is_made_to_fail_by_another_version(program: K
     program.holds("{}")
     program.fails(delete=f"{FAILED}\n{FAILED}")
     output = program.run(WriteMethod.RECREATE)
-    assert output.has(Step.PROTECTED)
+    assert output.has(ScriptStep.PROTECTED)
     assert program.secret == REVERSIONED
 
 
@@ -456,7 +457,7 @@ def test_delete_that_cannot_be_made_to_fail_is_reported_as_unclear(program: Kube
     program.holds("{}")
     program.fails(delete=f"{FAILED}\n{FAILED}", replace=f"{QUOTA}\n{QUOTA}")
     output = program.run(WriteMethod.RECREATE)
-    assert output.has(Step.DELETE_UNCLEAR)
+    assert output.has(ScriptStep.DELETE_UNCLEAR)
     assert program.secret == "{}"
 
 
@@ -478,9 +479,9 @@ def test_each_kubectl_has_its_limit_from_its_own_input_on(program: Kubectl) -> N
     program.holds("{}")
     program.fails(get="slow", validate="slow", delete="slow", create="slow", confirm="slow")
     output = program.run(WriteMethod.RECREATE)
-    assert output.outcome(Step.WRITE) is Outcome.OK
+    assert output.outcome(ScriptStep.WRITE) is Outcome.OK
     assert program.secret == NEW
-    assert output.text(Step.CONFIRM).strip() == NEW
+    assert output.text(ScriptStep.CONFIRM).strip() == NEW
 
 
 @pytest.mark.parametrize("step", ["get", "validate", "delete", "create", "confirm"])
@@ -494,10 +495,10 @@ def test_kubectl_that_nobody_can_end_is_not_waited_for(program: Kubectl, step: s
     assert time.monotonic() - began < 15
     if step in ("delete", "create", "confirm"):
         assert program.secret == NEW
-        assert output.text(Step.CONFIRM).strip() == NEW
+        assert output.text(ScriptStep.CONFIRM).strip() == NEW
     if step == "delete":
         assert output.steps["delete status"].strip() == "unclear none"
-        assert output.stderr(Step.DELETE) == "kubectl did not end within 1 s"
+        assert output.stderr(ScriptStep.DELETE) == "kubectl did not end within 1 s"
 
 
 @pytest.mark.parametrize("step", ["get", "delete", "create"])
@@ -529,7 +530,7 @@ def test_shell_that_is_killed_as_it_starts_leaves_no_process_behind(program: Kub
 def test_temporary_folder_that_is_full_is_made_up_for_in_memory(program: Kubectl) -> None:
     program.holds("{}")
     output = program.run(WriteMethod.UPDATE, TMPDIR=str(program.directory / "nowhere"))
-    assert output.outcome(Step.WRITE) is Outcome.OK
+    assert output.outcome(ScriptStep.WRITE) is Outcome.OK
 
 
 def test_no_room_for_pipes_is_said_in_a_step_of_its_own(program: Kubectl) -> None:
@@ -537,8 +538,8 @@ def test_no_room_for_pipes_is_said_in_a_step_of_its_own(program: Kubectl) -> Non
     full.write_text('#!/bin/sh\necho "mktemp: failed to create directory: No space left on device" >&2\nexit 1\n')
     full.chmod(0o700)
     output = program.run(WriteMethod.UPDATE, PATH=f"{program.directory}:{os.environ['PATH']}")
-    assert "No space left on device" in output.text(Step.NO_PIPES)
-    assert not output.has(Step.READY)
+    assert "No space left on device" in output.text(ScriptStep.NO_PIPES)
+    assert not output.has(ScriptStep.READY)
 
 
 def test_timeout_of_another_syntax_is_done_without(program: Kubectl) -> None:
@@ -547,7 +548,7 @@ def test_timeout_of_another_syntax_is_done_without(program: Kubectl) -> None:
     old.chmod(0o700)
     program.holds("{}")
     output = program.run(WriteMethod.RECREATE, PATH=f"{program.directory}:{os.environ['PATH']}")
-    assert output.outcome(Step.WRITE) is Outcome.OK
+    assert output.outcome(ScriptStep.WRITE) is Outcome.OK
     assert program.secret == NEW
 
 
@@ -565,5 +566,5 @@ def test_large_manifest_for_a_kubectl_that_does_not_read_blocks_nothing(program:
     program.limit = 1
     began = time.monotonic()
     output = program.run(WriteMethod.UPDATE, script.stdin(MARK, LARGE, None))
-    assert output.outcome(Step.WRITE) is Outcome.UNCLEAR
+    assert output.outcome(ScriptStep.WRITE) is Outcome.UNCLEAR
     assert time.monotonic() - began < 30

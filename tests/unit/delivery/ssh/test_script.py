@@ -6,7 +6,7 @@ import pytest
 
 from rotator.delivery.merge import ReplacedSecret
 from rotator.delivery.ssh import script
-from rotator.delivery.ssh.script import Outcome, Step
+from rotator.delivery.ssh.script import Outcome, ScriptStep
 from rotator.redaction import SecretText
 from tests.fakes.examples import TOKEN
 
@@ -16,8 +16,8 @@ MARK = "rotator-0123456789abcdef"
 def test_answer_is_split_into_its_steps() -> None:
     answer = script.parse(f"motd\n{MARK} held\nline 1\nline 2\n{MARK} ready\n{MARK} done\n{MARK} confirm\n{{}}\n", MARK)
     assert answer.steps == {"": "motd\n", "held": "line 1\nline 2\n", "ready": "", "done": "", "confirm": "{}\n"}
-    assert answer.has(Step.HELD)
-    assert not answer.has(Step.WRITE)
+    assert answer.has(ScriptStep.HELD)
+    assert not answer.has(ScriptStep.WRITE)
 
 
 def test_mark_of_another_run_is_no_step() -> None:
@@ -48,11 +48,11 @@ def test_statuses_are_read_from_their_own_lines_only() -> None:
         f"{MARK} write status\nrefused 1\n{MARK} delete status\nunclear none\n{MARK} create again status\nodd 77777\n"
     )
     answer = script.parse(printed, MARK)
-    assert (answer.status(Step.HELD), answer.stderr(Step.HELD)) == (0, "Error (NotFound)")
-    assert (answer.status(Step.WRITE), answer.outcome(Step.WRITE)) == (1, Outcome.REFUSED)
-    assert (answer.status(Step.DELETE), answer.outcome(Step.DELETE)) == (None, Outcome.UNCLEAR)
-    assert (answer.status(Step.CREATE_AGAIN), answer.outcome(Step.CREATE_AGAIN)) == (None, None)
-    assert (answer.status(Step.VALIDATE), answer.outcome(Step.VALIDATE)) == (None, None)
+    assert (answer.status(ScriptStep.HELD), answer.stderr(ScriptStep.HELD)) == (0, "Error (NotFound)")
+    assert (answer.status(ScriptStep.WRITE), answer.outcome(ScriptStep.WRITE)) == (1, Outcome.REFUSED)
+    assert (answer.status(ScriptStep.DELETE), answer.outcome(ScriptStep.DELETE)) == (None, Outcome.UNCLEAR)
+    assert (answer.status(ScriptStep.CREATE_AGAIN), answer.outcome(ScriptStep.CREATE_AGAIN)) == (None, None)
+    assert (answer.status(ScriptStep.VALIDATE), answer.outcome(ScriptStep.VALIDATE)) == (None, None)
 
 
 def test_line_ends_of_unicode_within_the_json_do_not_break_it() -> None:
@@ -71,4 +71,4 @@ def test_an_answer_of_very_many_lines_is_split_in_linear_time(line: str) -> None
 def test_steps_are_those_that_the_script_prints() -> None:
     text = Path(script.__file__).with_name("deliver.sh").read_text()
     call = r"(?m)(?:^ *|then |\) )(?:print_step|print_secret|request|delete|create|report) ('[a-z ]+'|[a-z]+)"
-    assert {name.strip("'") for name in re.findall(call, text)} == set(Step)
+    assert {name.strip("'") for name in re.findall(call, text)} == set(ScriptStep)
