@@ -50,6 +50,7 @@ from rotator import app
 from rotator.azure import identity
 from rotator.plan import loader
 from rotator.reporting import archive
+from rotator.reporting.report import Trigger
 report = app.rotate(trigger=Trigger.CLI, forced=True)
 plan = loader.load()
 with contextlib.closing(identity.credential(None)) as own, archive.opened(plan, os.environ, own) as kept:
@@ -233,7 +234,7 @@ def test_runs_are_listed_with_what_they_did(empty: World) -> None:
     assert sorted(lines[1:]) == sorted(
         [
             f"{stamps[0]} timer rotated there is no Secret yet; the SAS definition was set",
-            f"{stamps[1]} test unchanged its SAS is fresh",
+            f"{stamps[1]} cli unchanged its SAS is fresh",
             f"{stamps[2]} anna@laptop rotated the SAS was signed by key1, which is no longer the active key; "
             "regenerate done: asked for",
             f"{stamps[3]} http failed UnreachableError",

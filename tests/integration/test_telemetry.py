@@ -37,14 +37,16 @@ from opentelemetry import context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 context.attach(TraceContextTextMapPropagator().extract({"traceparent": os.environ["INVOCATION"]}))
 from rotator import app
-app.rotate(trigger="timer")
+from rotator.reporting.report import Trigger
+app.rotate(trigger=Trigger.TIMER)
 """
 UNEXPECTED = """
 import logging, os
 from rotator import redaction
 from rotator.reporting import application_insights
+from rotator.reporting.report import Trigger
 redaction.install()
-with application_insights.reporting(os.environ, trigger="cli"):
+with application_insights.reporting(os.environ, trigger=Trigger.CLI):
     secret = redaction.SecretText(os.environ["PROBE"])
     try:
         raise ValueError(secret.reveal())
@@ -54,7 +56,8 @@ with application_insights.reporting(os.environ, trigger="cli"):
 WHAT_IS_IMPORTED = """
 import sys
 from rotator import app
-app.rotate(trigger="cli")
+from rotator.reporting.report import Trigger
+app.rotate(trigger=Trigger.CLI)
 print([name for name in sys.modules if name.startswith(("opentelemetry", "azure.monitor"))])
 """
 
