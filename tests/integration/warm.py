@@ -5,7 +5,6 @@ the hundred here.
 """
 
 import dataclasses
-import importlib
 import json
 import os
 import subprocess
@@ -24,17 +23,15 @@ ROOT = Path(__file__).resolve().parents[2]
 class Warm:
     """A context manager; inside of it `start` gives a process, `wait` how the last one ended, and `run` both.
 
-    `words` are those of the command line, or TIMER alone for what the timer does. `modules` are imported beside what
-    every run needs.
+    `words` are those of the command line, or TIMER alone for what the timer does.
     """
 
-    def __init__(self, environment: Mapping[str, str], modules: Sequence[str] = ()) -> None:
+    def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
-        self._modules = modules
 
     def __enter__(self) -> Self:
         """Import everything, in a process of its own."""
-        command = [sys.executable, "-m", __name__, *self._modules]
+        command = [sys.executable, "-m", __name__]
         pipe = subprocess.PIPE
         self._server = subprocess.Popen(command, env=self._environment, stdin=pipe, stdout=pipe, text=True, cwd=ROOT)
         assert self._line() == "warm"
@@ -104,7 +101,7 @@ class Worker:
         return self._warm.wait_for_worker(self.pid)
 
 
-def _serve(modules: Sequence[str]) -> None:
+def _serve() -> None:
     import azure.functions  # noqa: F401
 
     from rotator import app  # noqa: F401
@@ -114,8 +111,6 @@ def _serve(modules: Sequence[str]) -> None:
     from rotator.delivery.ssh import connection  # noqa: F401
     from rotator.issuers import keyvault, proof  # noqa: F401
 
-    for module in modules:
-        importlib.import_module(module)
     print("warm", flush=True)  # noqa: T201
     for line in sys.stdin:
         asked = json.loads(line)
@@ -189,4 +184,4 @@ def _end_with(act: Callable[[], object]) -> NoReturn:
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1:])
+    _serve()
