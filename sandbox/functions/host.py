@@ -5,30 +5,53 @@ import subprocess
 import sys
 import threading
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Protocol, Self
 
 from sandbox.functions.worker import LOGGED
 
 _LOG_SECONDS = 30
 
 
+class WorkerProcess(Protocol):
+    """A process that runs `worker.main`, and its streams: those of a Popen, or of another way to start it."""
+
+    pid: int
+    stdin: IO[str] | None
+    stdout: IO[str] | None
+    stderr: IO[str] | None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end; return its exit code."""
+        ...
+
+
+def start_interpreter(directory: Path, environment: Mapping[str, str]) -> WorkerProcess:
+    """Start the worker as Azure does, in an interpreter of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "sandbox.functions.worker", str(directory)],
+        env=dict(environment),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
 class FunctionsHost:
     """A worker process for one app. What it logs is in `log`, line by line, when an invocation is answered."""
 
-    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        environment: Mapping[str, str],
+        start: Callable[[Path, Mapping[str, str]], WorkerProcess] = start_interpreter,
+    ) -> None:
         self.log: list[str] = []
         self._logged = threading.Semaphore(0)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox.functions.worker", str(directory)],
-            env=dict(environment),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        self._process = start(directory, environment)
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
         first = self._answer()

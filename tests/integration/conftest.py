@@ -24,6 +24,7 @@ from rotator.rotation import state
 from rotator.rotation.state import Operation
 from sandbox import programs
 from sandbox.azure import accounts
+from sandbox.functions.host import FunctionsHost
 from sandbox.key_vault.managed_storage import ManagedAccount
 from sandbox.kubernetes.client import Client
 from sandbox.kubernetes.state import KubernetesApi
@@ -292,6 +293,11 @@ def _warm() -> Warm:
 def command_line(world: World, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     """`python -m rotator` in a process of its own, which is forked from one that has imported everything."""
     return _warm().run(arguments, environment(world, **settings))
+
+
+def functions_host(world: World, **settings: str) -> FunctionsHost:
+    """The Functions host with a worker that is forked from a process that has imported everything."""
+    return FunctionsHost(ROOT, environment(world, **settings), _warm().start_worker)
 
 
 def fresh_command_line(world: World, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":

@@ -11,7 +11,7 @@ import pytest
 from sandbox.functions.host import FunctionsHost
 from sandbox.world import SECRET_NAME, World
 from tests import secrets_in
-from tests.integration.conftest import ROOT, Cluster, environment, rotate
+from tests.integration.conftest import Cluster, functions_host, rotate
 
 HTML = {"format": "html"}
 CHANGES = {"set-definition", "regenerate-key", "create", "update", "delete", "put-blob"}
@@ -19,7 +19,7 @@ CHANGES = {"set-definition", "regenerate-key", "create", "update", "delete", "pu
 
 @pytest.fixture(scope="module")
 def running(sandbox_world: World) -> Iterator[FunctionsHost]:
-    with FunctionsHost(ROOT, environment(sandbox_world)) as host:
+    with functions_host(sandbox_world) as host:
         yield host
 
 
@@ -32,7 +32,7 @@ def host(world: World, running: FunctionsHost) -> FunctionsHost:
 @pytest.fixture(scope="module")
 def unset(sandbox_world: World) -> Iterator[FunctionsHost]:
     """An app whose settings are wrong."""
-    with FunctionsHost(ROOT, environment(sandbox_world, KUBERNETES_DNS="not a host", SAS_VALIDITY="1h")) as host:
+    with functions_host(sandbox_world, KUBERNETES_DNS="not a host", SAS_VALIDITY="1h") as host:
         yield host
 
 

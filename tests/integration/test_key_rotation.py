@@ -9,17 +9,15 @@ import pytest
 
 from rotator import app, errors, timestamps
 from rotator.reporting.report import Trigger
-from sandbox.functions.host import FunctionsHost
 from sandbox.master import keys
 from sandbox.world import ACCOUNT, KEY_SECRET, SECRET_NAME, World
 from tests.integration.conftest import (
     REFUSED,
-    ROOT,
     WORKING,
     Cluster,
     Keys,
     command_line,
-    environment,
+    functions_host,
     happened,
     outcome,
     plain,
@@ -37,7 +35,7 @@ Answer = tuple[int, dict[str, Any]]
 
 def http(world: World, function: tuple[str, str, str], body: str = "", **settings: str) -> Answer:
     """A request to the functions; its status and JSON."""
-    with FunctionsHost(ROOT, environment(world, **settings)) as host:
+    with functions_host(world, **settings) as host:
         answer = host.request(*function, body)
     return answer["status"], json.loads(answer["body"])
 
@@ -49,7 +47,7 @@ def terminal(world: World, *words: str, **settings: str) -> Answer:
 
 
 def by_timer(world: World) -> None:
-    with FunctionsHost(ROOT, environment(world, KEY_ROTATION_PERIOD="P90D")) as host:
+    with functions_host(world, KEY_ROTATION_PERIOD="P90D") as host:
         assert host.fire_timer("rotate_on_schedule")["ok"]
 
 

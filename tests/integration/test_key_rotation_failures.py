@@ -55,8 +55,9 @@ THEN = {
 
 
 @pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing waits long before it tries again: patience has its own tests."""
+def hasty(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing waits long before it tries again, and a delivery takes the fewest kubectls: both have their own tests."""
+    monkeypatch.setitem(world.settings, "KUBERNETES_SECRET_STRATEGY", "apply")
     sleep = time.sleep
     monkeypatch.setattr(time, "sleep", lambda seconds: sleep(min(seconds, 0.01)))
 

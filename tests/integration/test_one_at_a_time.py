@@ -19,7 +19,6 @@ from rotator.azure.host_storage import storage_settings
 from rotator.azure.host_storage.blob_lease import BlobLease
 from rotator.azure.host_storage.lease import Holder
 from rotator.reporting.report import Report, Trigger
-from sandbox.functions.host import FunctionsHost
 from sandbox.master.server import Master
 from sandbox.world import ACCOUNT, World
 from tests.integration.conftest import (
@@ -28,6 +27,7 @@ from tests.integration.conftest import (
     Keys,
     command_line,
     environment,
+    functions_host,
     happened,
     outcome,
     plain,
@@ -97,7 +97,7 @@ def test_http_answers_409_with_who_holds_the_lease_since_when(
     world: World, function: str, path: str, body: str
 ) -> None:
     seen = len(world.journal.events())
-    with held(world), FunctionsHost(ROOT, environment(world)) as host:
+    with held(world), functions_host(world) as host:
         answer = host.request(function, "POST", path, body)
 
     assert answer["status"] == 409
@@ -109,7 +109,7 @@ def test_http_answers_409_with_who_holds_the_lease_since_when(
 
 def test_the_timer_leaves_its_firing_to_the_run_in_progress(world: World) -> None:
     seen = len(world.journal.events())
-    with held(world), FunctionsHost(ROOT, environment(world, KEY_ROTATION_PERIOD="P90D")) as host:
+    with held(world), functions_host(world, KEY_ROTATION_PERIOD="P90D") as host:
         assert host.fire_timer("rotate_on_schedule")["ok"]
         assert any("run 20261124T120000Z-abcdef (cli) on host laptop" in line for line in host.log)
 

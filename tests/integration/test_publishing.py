@@ -19,7 +19,6 @@ from rotator.plan import loader
 from rotator.reporting.report import Report, Trigger
 from rotator.rotation import lock
 from rotator.rotation.request import Request
-from sandbox.functions.host import FunctionsHost
 from sandbox.server.faults import Fault
 from sandbox.world import APP_ACCOUNT, World
 from tests import secrets_in
@@ -29,6 +28,7 @@ from tests.integration.conftest import (
     Cluster,
     command_line,
     environment,
+    functions_host,
     options_for,
     outcome,
     plain,
@@ -92,7 +92,7 @@ def decisions(caplog: pytest.LogCaptureFixture, event: str) -> list[tuple[int, d
 
 
 def test_the_timers_report_is_kept_with_who_asked(world: World) -> None:
-    with FunctionsHost(ROOT, environment(world)) as host:
+    with functions_host(world) as host:
         assert host.fire_timer("rotate_on_schedule")["ok"]
     [report] = kept(world)
     assert (report["trigger"], report["asked_by"], report["interval_seconds"]) == ("timer", "timer", 1800)
@@ -112,7 +112,7 @@ def test_the_timers_report_is_kept_with_who_asked(world: World) -> None:
 def test_who_asks_by_http_is_believed_only_where_app_service_signs_in(
     world: World, settings: dict[str, str], headers: dict[str, str], asked_by: str
 ) -> None:
-    with FunctionsHost(ROOT, environment(world, **settings)) as host:
+    with functions_host(world, **settings) as host:
         answer = host.request("rotate_now", "POST", "/api/rotate", headers=headers)
     body = json.loads(answer["body"])
     assert (body["trigger"], body["asked_by"]) == ("http", asked_by)

@@ -15,7 +15,14 @@ from sandbox.master.server import Master
 from sandbox.server.faults import Fault
 from sandbox.world import APP_ACCOUNT, SECRET_NAME, World
 from tests import schemas
-from tests.integration.conftest import ROOT, Cluster, Keys, environment, options_for, settings_for, unspoilt
+from tests.integration.conftest import (
+    Cluster,
+    Keys,
+    functions_host,
+    options_for,
+    settings_for,
+    unspoilt,
+)
 from tests.integration.test_onboarding import prepare
 from tests.integration.test_one_at_a_time import NO_STORAGE, held
 
@@ -44,7 +51,7 @@ def printed(world: World, schema: str, *words: str, **settings: str) -> Output:
 
 @contextlib.contextmanager
 def host(world: World, **settings: str) -> Iterator[FunctionsHost]:
-    with FunctionsHost(ROOT, environment(world, REPORT_CONTAINER=CONTAINER, **settings)) as running:
+    with functions_host(world, REPORT_CONTAINER=CONTAINER, **settings) as running:
         yield running
 
 

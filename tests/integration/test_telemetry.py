@@ -17,7 +17,15 @@ from sandbox.options import Options
 from sandbox.server.faults import Fault
 from sandbox.world import World
 from tests import secrets_in
-from tests.integration.conftest import ROOT, Cluster, environment, fresh_command_line, unspoilt
+from tests.integration.conftest import (
+    ROOT,
+    Cluster,
+    command_line,
+    environment,
+    fresh_command_line,
+    functions_host,
+    unspoilt,
+)
 from tests.integration.test_one_at_a_time import DOWN, held
 
 CONNECTION = "APPLICATIONINSIGHTS_CONNECTION_STRING"
@@ -139,7 +147,7 @@ def test_a_rotation_sends_its_metrics(world: World) -> None:
 
 
 def test_each_step_is_a_span_of_the_run(world: World) -> None:
-    fresh_command_line(world, "rotate")
+    command_line(world, "rotate")
 
     found = spans(world)
     root = found.pop("rotator.rotate")
@@ -157,7 +165,7 @@ def test_each_step_is_a_span_of_the_run(world: World) -> None:
 
 
 def test_a_terminals_decisions_are_sent_and_not_printed(world: World) -> None:
-    done = fresh_command_line(world, "rotate")
+    done = command_line(world, "rotate")
 
     assert done.stderr == ""
     assert any(message.startswith("report {") for message in messages(world))
@@ -166,7 +174,7 @@ def test_a_terminals_decisions_are_sent_and_not_printed(world: World) -> None:
 def test_a_throttling_vault_is_counted(world: World) -> None:
     world.vault.faults.append(Fault(path="/secrets/", headers={"Retry-After": "0"}, times=2))
 
-    assert fresh_command_line(world, "rotate").returncode == 0
+    assert command_line(world, "rotate").returncode == 0
 
     assert metric(world, "rotator.vault.calls", operation="GET secrets", status="429") == 2
     assert metric(world, "rotator.vault.throttles", operation="GET secrets") == 2
@@ -175,7 +183,7 @@ def test_a_throttling_vault_is_counted(world: World) -> None:
 def test_a_failure_is_told_by_its_class_alone(world: World) -> None:
     world.vault.faults.append(Fault(path="/secrets/privatekey", status=403, code="Forbidden"))
 
-    assert fresh_command_line(world, "rotate").returncode == 1
+    assert command_line(world, "rotate").returncode == 1
 
     assert metric(world, "rotator.runs", outcome="failed", trigger="cli") == 1
     rotations = {"outcome": "failed", "trigger": "cli", "error": "VaultForbiddenError"}
@@ -189,19 +197,19 @@ def test_a_failure_is_told_by_its_class_alone(world: World) -> None:
 
 def test_a_lease_that_is_not_to_be_had_is_measured_too(world: World) -> None:
     with held(world):
-        assert fresh_command_line(world, "rotate").returncode == 3
+        assert command_line(world, "rotate").returncode == 3
     assert metric(world, "rotator.lease.wait", outcome="busy")
     for name in ("rotator.lease", "rotator.rotate"):  # nothing failed
         span = spans(world)[name]["data"]["baseData"]
         assert (span["success"], span["properties"]["outcome"]) == (True, "busy")
     assert any('"event": "run_busy"' in message for message in messages(world))
 
-    assert fresh_command_line(world, "rotate", **DOWN).returncode == 0
+    assert command_line(world, "rotate", **DOWN).returncode == 0
     assert metric(world, "rotator.lease.wait", outcome="unavailable")
 
 
 def test_the_worker_sends_metrics_and_spans_and_leaves_logs_to_the_host(world: World) -> None:
-    with FunctionsHost(ROOT, environment(world)) as host:
+    with functions_host(world) as host:
         assert host.fire_timer("rotate_on_schedule")["ok"]
         # Not at the process's end, which need not come.
         assert metric(world, "rotator.rotations", outcome="rotated", trigger="timer") == 1
@@ -214,14 +222,14 @@ def test_the_worker_sends_metrics_and_spans_and_leaves_logs_to_the_host(world: W
 
 
 def test_the_worker_sends_logs_where_its_host_takes_none(world: World) -> None:
-    with FunctionsHost(ROOT, environment(world, PYTHON_ENABLE_OPENTELEMETRY="true")) as host:
+    with functions_host(world, PYTHON_ENABLE_OPENTELEMETRY="true") as host:
         assert host.fire_timer("rotate_on_schedule")["ok"]
         assert any(message.startswith("report {") for message in messages(world))
 
 
 def test_a_run_that_bad_settings_refuse_is_told_too(world: World) -> None:
     settings = {"PYTHON_ENABLE_OPENTELEMETRY": "true", "KUBERNETES_SSH_FINGERPRINT": "nonsense"}
-    with FunctionsHost(ROOT, environment(world, **settings)) as host:
+    with functions_host(world, **settings) as host:
         assert not host.fire_timer("rotate_on_schedule")["ok"]
         assert any("SettingsError" in message for message in messages(world) if message.startswith("report {"))
         assert metric(world, "rotator.runs", outcome="failed", trigger="timer") == 1
@@ -272,12 +280,12 @@ def test_the_words_of_an_unexpected_error_are_scrubbed(world: World) -> None:
 def test_entra_id_is_signed_in_to_where_it_is_asked_for(world: World) -> None:
     insights(world).require_token = True
 
-    done = fresh_command_line(world, "rotate", "-v")
+    done = command_line(world, "rotate", "-v")
     assert insights(world).envelopes == []
     assert done.stderr.count(WARNING) == 1
 
     settings = {"APPLICATIONINSIGHTS_AUTHENTICATION_STRING": f"ClientId={world.app_client_id};Authorization=AAD"}
-    fresh_command_line(world, "rotate", "--force", **settings)
+    command_line(world, "rotate", "--force", **settings)
     assert metric(world, "rotator.runs", outcome="done", trigger="cli") == 1
 
 

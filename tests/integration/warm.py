@@ -4,6 +4,7 @@ A fresh interpreter takes a second to import Azure's SDKs, which is more than a 
 the hundred here.
 """
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import IO, Any, NoReturn, Self
 
 from rotator.reporting.report import Trigger
 
@@ -57,6 +58,21 @@ class Warm:
             code = self.wait()
             return subprocess.CompletedProcess(words, code, stdout.read_text(), stderr.read_text())
 
+    def start_worker(self, directory: Path, environment: Mapping[str, str]) -> "Worker":
+        """Start the Functions worker of the app in that directory, with this environment and no other."""
+        with tempfile.TemporaryDirectory() as pipes:
+            streams = [str(Path(pipes, name)) for name in ("stdin", "stdout", "stderr")]
+            for path in streams:
+                os.mkfifo(path)
+            pid = self._ask(app=str(directory), environment=dict(environment), streams=streams)
+            # The host closes them.
+            stdin, stdout, stderr = (Path(path).open(mode) for path, mode in zip(streams, "wrr", strict=True))  # noqa: SIM115
+        return Worker(pid, stdin, stdout, stderr, self)
+
+    def wait_for_worker(self, pid: int) -> int:
+        """Wait for a worker's end; the exit code, negative for a signal."""
+        return self._ask(ended=pid)
+
     def _ask(self, **request: object) -> int:
         assert self._server.stdin
         self._server.stdin.write(json.dumps(request) + "\n")
@@ -72,7 +88,24 @@ class Warm:
         return self._server.stdout.readline().strip()
 
 
+@dataclasses.dataclass
+class Worker:
+    """A Functions worker, for a FunctionsHost."""
+
+    pid: int
+    stdin: IO[str] | None
+    stdout: IO[str] | None
+    stderr: IO[str] | None
+    _warm: Warm = dataclasses.field(repr=False)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end, which comes with that of its input."""
+        return self._warm.wait_for_worker(self.pid)
+
+
 def _serve() -> None:
+    import azure.functions  # noqa: F401
+
     from rotator import app  # noqa: F401
     from rotator.azure import identity, resource_manager  # noqa: F401
     from rotator.azure.host_storage import blob_lease  # noqa: F401
@@ -83,12 +116,20 @@ def _serve() -> None:
     print("warm", flush=True)  # noqa: T201
     for line in sys.stdin:
         asked = json.loads(line)
-        pid = os.fork()  # nothing has started a thread by then
-        if not pid:
-            (_run_as_a_command if "environment" in asked else _run)(**asked)
-        print(pid, flush=True)  # noqa: T201
-        _, status = os.waitpid(pid, 0)
-        print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201
+        pid = asked.get("ended") or _fork(asked)
+        if "ended" not in asked:
+            print(pid, flush=True)  # noqa: T201
+        if "app" not in asked:  # a worker runs beside others
+            _, status = os.waitpid(pid, 0)
+            print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201
+
+
+def _fork(asked: dict[str, Any]) -> int:
+    pid = os.fork()  # nothing has started a thread by then
+    if not pid:
+        be = _run_as_worker if "app" in asked else _run_as_a_command if "environment" in asked else _run
+        be(**asked)
+    return pid
 
 
 def _run(words: list[str], settings: dict[str, str]) -> None:
@@ -116,6 +157,17 @@ def _run_as_a_command(words: list[str], environment: dict[str, str], stdout: str
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
     sys.argv = ["python -m rotator", *words]
     _end_with(_main)
+
+
+def _run_as_worker(app: str, environment: dict[str, str], streams: list[str]) -> None:
+    """Be `python -m sandbox.functions.worker`, to its end."""
+    from sandbox.functions import worker
+
+    os.environ.clear()
+    os.environ.update(environment)
+    for number, path in enumerate(streams):  # opened at the same time at their other ends, in this order
+        os.dup2(os.open(path, os.O_WRONLY if number else os.O_RDONLY), number)
+    _end_with(lambda: worker.main(Path(app)))
 
 
 def _end_with(act: Callable[[], object]) -> NoReturn:

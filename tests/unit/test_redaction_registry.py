@@ -38,7 +38,7 @@ def test_secrets_are_masked_while_other_threads_make_and_drop_some() -> None:
     threads += [threading.Thread(target=look) for _ in range(3)]
     for thread in threads:
         thread.start()
-    time.sleep(3)
+    time.sleep(1)
     stop.set()
     for thread in threads:
         thread.join()

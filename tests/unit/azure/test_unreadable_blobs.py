@@ -94,7 +94,7 @@ def test_no_blob_is_an_exception(content: bytes) -> None:
         opened.find(RUN)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(st.sampled_from(FIELDS), json_values),
     st.lists(st.dictionaries(st.sampled_from(FIELDS), json_values)),
