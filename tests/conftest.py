@@ -43,6 +43,15 @@ def pytest_collection() -> Generator[None, object, object]:
     return collected
 
 
+# Modules whose tests wait a minute and more. Begun first, they wait beside others that work.
+_WAITING = ("integration/test_lease.py", "integration/test_failures.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests that mostly wait first; the others keep their order."""
+    items.sort(key=lambda item: not item.path.as_posix().endswith(_WAITING))
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """Two more than there are cores: what a test waits for is often another process, or a time that has to pass."""
     return (os.cpu_count() or 1) + 2
