@@ -211,6 +211,7 @@ def _signed_in(environment: Mapping[str, str]) -> "Iterator[tuple[Plan, TokenCre
 def _reporting(
     trigger: Trigger, environment: Mapping[str, str], command: str = ""
 ) -> contextlib.AbstractContextManager[None]:
+    _prepare_logs()
     from rotator.reporting import application_insights
 
     return application_insights.reporting(environment, trigger=trigger, command=command or trigger)
