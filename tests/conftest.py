@@ -6,6 +6,7 @@ Nor does a machine that is busy fail them: Hypothesis sets no time for one examp
 import gc
 import os
 import re
+import signal
 import sys
 from collections.abc import Generator
 
@@ -24,6 +25,10 @@ for _name in [name for name in os.environ if _THEIRS.fullmatch(name)]:
 # Else the product is compiled anew in each process that a test starts.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# What a shell starts in the background ignores Ctrl-C, and so would all that a test starts, and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 hypothesis.settings.register_profile("busy", deadline=None)
 hypothesis.settings.load_profile("busy")
