@@ -1,6 +1,7 @@
 """Keeps the storage credentials in Kubernetes Secrets short-lived and fresh.
 
-The rooms, each of which knows only those below it (docs/architecture.md draws them and follows one rotation):
+The rooms, from above to below (pyproject.toml says which knows which, docs/architecture.md draws them and follows one
+rotation):
 
     commands/     the command line: one module for each command
     app.py        from settings to a run: what each trigger and command calls
@@ -13,7 +14,8 @@ The rooms, each of which knows only those below it (docs/architecture.md draws t
     delivery/     how a SAS gets into a Secret; in ssh/ the connection to the master, and kubectl there
     azure/        Azure's services in this product's words; in host_storage/ the function app's own storage
     plan/         what is rotated, where to and when: settings read and checked
-    sas.py, event_log.py, telemetry.py, redaction.py, timestamps.py, untrusted.py, errors.py: what all rooms use
+    sas.py, event_log.py, stopwatch.py, telemetry.py, activity.py, timestamps.py, untrusted.py, errors.py, and
+    redaction.py with secret_forms.py and secret_index.py: what all rooms use
 """
 
 __version__ = "0.1.0"

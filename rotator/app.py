@@ -58,7 +58,6 @@ def rotate(
     Raises SettingsError or BusyError before anything is done, and a RotatorError when an operation on the keys is
     refused. Other failures are in the report.
     """
-    _prepare_logs()
     request = Request(trigger, asked_by or trigger, forced, operation, lease, proof_seconds)
     with _under_way(request, environment):
         try:

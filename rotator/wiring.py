@@ -1,4 +1,4 @@
-"""From a plan to what a run, a check or an onboarding works with: the one place that chooses the implementations.
+"""From a plan to what a run, a check or an onboarding works with: the place that chooses their implementations.
 
 Azure's SDKs and paramiko are imported where they are used: bad settings are reported, and the functions are indexed,
 without the SDKs' half second.

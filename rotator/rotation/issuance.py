@@ -71,7 +71,6 @@ class Issuance:
         return self._issued
 
     def _issue_once(self, stopwatch: Stopwatch) -> IssuedSas:
-        definition = self._plan.grant
         with stopwatch.step(Step.ISSUE):
             if not self.account.state().prepared:
                 self._services.fence()
@@ -84,7 +83,7 @@ class Issuance:
             Event.SAS_ISSUED,
             fingerprint=issued.fingerprint,
             expires=issued.expiry,
-            definition=definition.label,
+            definition=self._plan.grant.label,
             signing_key=signer,
         )
         with stopwatch.step(Step.PROVE):

@@ -71,12 +71,12 @@ class Run:
         """Read what each target holds. Changes nothing."""
         found: dict[Target, LiveSecret | Failed | None] = {}
 
-        def keep(visit: Visit, channel: Channel) -> None:
+        def look(visit: Visit, channel: Channel) -> None:
             for target, held in visit.read(channel):
                 found[target] = held
                 visit.report(target, _unchanged(held))
 
-        for target, each in self._visit_all(keep).items():
+        for target, each in self._visit_all(look).items():
             if isinstance(each.outcome, Failed):
                 found[target] = each.outcome
         return found
@@ -188,9 +188,8 @@ class Run:
         keys = self.account.state().keys
         made = keys.named(issued.signer).created if keys and issued.signer else None
         now = self.services.clock()
-        definition = self.plan.grant
         key_lives = lambda sas: keys is None or keys.signer(sas) is not None  # noqa: E731  # a closure over one reading
-        return DesiredSecret(issued.sas, definition, self.name, now, issued.signer, made, key_lives)
+        return DesiredSecret(issued.sas, self.plan.grant, self.name, now, issued.signer, made, key_lives)
 
     def _due(self, held: LiveSecret | None, target: Target) -> Due | None:
         why = due.find(held, target, self.plan, self.services.clock(), self.account.state())

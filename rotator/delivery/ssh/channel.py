@@ -22,9 +22,9 @@ from rotator.plan.plan import Target
 
 logger = logging.getLogger(__name__)
 
-_ATTEMPTS = 3  # to write a Secret that somebody else changes between our read and our write
+_MAX_ATTEMPTS = 3  # to write a Secret that somebody else changes between our read and our write
 _READ_SECONDS = 45.0
-_WRITE_SECONDS = 300.0  # up to four kubectl, each with its own limit, and the script's time for recovery
+_WRITE_SECONDS = 300.0  # a script that takes longer goes on to its end, but is not waited for
 _Found = TypeVar("_Found")
 
 
@@ -112,19 +112,19 @@ def _write(attempts: _Attempts) -> Delivery:
 
 
 def _retry_if_changed(attempts: _Attempts, held: LiveSecret | None, deleted: LiveSecret | None = None) -> Delivery:
-    """Attempt the delivery, and again where somebody else changed the Secret; raises ConflictError after `_ATTEMPTS`.
+    """Attempt the delivery, and again where somebody else changed the Secret.
 
-    `deleted` is the Secret that an earlier, killed attempt may have deleted.
+    `deleted` is the Secret that an earlier, killed attempt may have deleted. Raises ConflictError in the end.
     """
     target = attempts.target
-    for attempt in range(1, _ATTEMPTS + 1):
+    for attempt in range(1, _MAX_ATTEMPTS + 1):
         method = merge.choose_method(target, held)
         try:
             return _attempt(attempts, method, deleted)
         except _SecretChanged as change:
             event_log.log(logger, logging.INFO, Event.SECRET_CHANGED, target=target, attempt=attempt)
             held = change.held
-    raise ConflictError(f"Secret {target} was changed by somebody else in each of {_ATTEMPTS} attempts to write it")
+    raise ConflictError(f"Secret {target} was changed by somebody else in each of {_MAX_ATTEMPTS} attempts to write it")
 
 
 def _attempt(attempts: _Attempts, method: WriteMethod, deleted: LiveSecret | None) -> Delivery:

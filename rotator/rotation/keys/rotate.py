@@ -1,7 +1,8 @@
 """Key rotation that breaks no consumer: which key, whether it may be regenerated, and the order of the steps.
 
     read all targets ─► record it in the vault ─► regenerate the other key ─► issue, prove, deliver, confirm ─► clear it
-    revoke, before it clears the record: ─► wait for consumers ─► regenerate the old key ─► prove old SAS refused
+    revoke, before it clears the record: ─► wait for consumers ─► regenerate the old key
+    revoke, at its end: ─► prove that storage refuses the old SAS
 
 With the record any later run can resume at each step: see `rotation/state.py`.
 """
