@@ -14,8 +14,9 @@ from pathlib import Path
 import paramiko
 
 from rotator import sas
+from rotator.azure.host_storage.lease import NoLease
 from rotator.delivery import manifest
-from rotator.delivery.interface import Write, unfenced
+from rotator.delivery.interface import Write
 from rotator.delivery.ssh.channel import SshChannel
 from rotator.delivery.ssh.connection import SshConnector
 from rotator.plan import loader
@@ -84,7 +85,7 @@ def ours(bench: Bench, strategy: Strategy) -> None:
     definition = Grant(name="bench")
     order = manifest.DesiredSecret(sas.parse(token), definition, "bench", datetime.datetime.now(datetime.UTC))
     with SshConnector().open_shell(target.cluster, SecretText(bench.key_file.read_text()), None) as shell:
-        (done,) = SshChannel(shell).write([Write(target, _ANYTHING, order)], unfenced)
+        (done,) = SshChannel(shell).write([Write(target, _ANYTHING, order)], NoLease().fence)
     if isinstance(done, Exception):
         raise done
 

@@ -76,7 +76,8 @@ def rotate_plan(plan: Plan, request: Request, environment: Mapping[str, str] = o
 
 @contextlib.contextmanager
 def _under_way(request: Request, environment: Mapping[str, str]) -> Iterator[None]:
-    with event_log.of_run(request.run), _reporting(request.trigger, environment, "rotate"), _scrubbed_errors():
+    _prepare_logs()
+    with event_log.of_run(request.run), _reporting(request.trigger, "rotate", environment), _scrubbed_errors():
         yield
 
 
@@ -146,8 +147,7 @@ def plan(*, forced: bool = False, environment: Mapping[str, str] = os.environ) -
 def status(*, environment: Mapping[str, str] = os.environ) -> Status:
     """Read what every target holds. Changes nothing. Raises SettingsError."""
     with (
-        _reporting(Trigger.STATUS, environment),
-        _signed_in(environment) as (found, credential),
+        _signed_in(environment, Trigger.STATUS) as (found, credential),
         # A wall screen asks each minute. A SAS that was accepted before its delivery needs no retries.
         wiring.services(found, credential, proof_seconds=2.0, quick=True) as services,
     ):
@@ -179,7 +179,7 @@ def check(
     proof_seconds: float | None = None,
 ) -> Checkup:
     """Check every step of a rotation. Changes nothing. Raises SettingsError."""
-    with _reporting(Trigger.CHECK, environment), _signed_in(environment) as (found, credential):
+    with _signed_in(environment, Trigger.CHECK) as (found, credential):
         from rotator.checks import checkup
 
         seconds = checkup.PROOF_SECONDS if proof_seconds is None else proof_seconds
@@ -198,22 +198,23 @@ def archive(*, environment: Mapping[str, str] = os.environ) -> "Iterator[Archive
 
 
 @contextlib.contextmanager
-def _signed_in(environment: Mapping[str, str]) -> "Iterator[tuple[Plan, TokenCredential]]":
-    """Load the plan and sign in, for what only reads; raises SettingsError."""
+def _signed_in(
+    environment: Mapping[str, str], trigger: Trigger | None = None
+) -> "Iterator[tuple[Plan, TokenCredential]]":
+    """Load the plan and sign in, for what only reads; with a trigger, telemetry reports it. Raises SettingsError."""
     _prepare_logs()
-    with _scrubbed_errors():
+    with _reporting(trigger, trigger, environment) if trigger else contextlib.nullcontext(), _scrubbed_errors():
         found = loader.load(environment)
         with wiring.signed_in(found.client_id) as credential:
             yield found, credential
 
 
 def _reporting(
-    trigger: Trigger, environment: Mapping[str, str], command: str = ""
+    trigger: Trigger, command: str, environment: Mapping[str, str]
 ) -> contextlib.AbstractContextManager[None]:
-    _prepare_logs()
     from rotator.reporting import application_insights
 
-    return application_insights.reporting(environment, trigger=trigger, command=command or trigger)
+    return application_insights.reporting(environment, trigger=trigger, command=command)
 
 
 @contextlib.contextmanager

@@ -43,10 +43,6 @@ Fence = Callable[[], None]
 """Called right before each write; prevents it by raising."""
 
 
-def unfenced() -> None:
-    """A fence that never raises: nobody else can write."""
-
-
 class SecretStore(Protocol):
     """Where the keys that open channels are kept."""
 

@@ -18,7 +18,7 @@ from rotator.delivery.errors import (
     NotOursError,
     SshError,
 )
-from rotator.delivery.interface import Channel, Connector, Delivery, SecretStore, Write, WriteMethod, unfenced
+from rotator.delivery.interface import Channel, Connector, Delivery, SecretStore, Write, WriteMethod
 from rotator.delivery.manifest import DesiredSecret, LiveSecret
 from rotator.delivery.ssh.connection import SshConnector
 from rotator.plan import loader
@@ -31,6 +31,7 @@ from sandbox.master.server import Master
 from sandbox.options import Options
 from sandbox.world import World
 from tests.fakes import examples
+from tests.fakes.through import NO_LEASE
 
 CHANNELS: dict[str, Callable[[], Connector]] = {"ssh": SshConnector}
 UNTIL = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=4)
@@ -67,7 +68,7 @@ class UnderTest:
     def writes(self, signature: str = "one") -> list[Write]:
         return [Write(target, self.held(target), desired(signature)) for target in self.targets]
 
-    def write(self, *writes: Write, fence: Callable[[], None] = unfenced) -> list[Delivery | Exception]:
+    def write(self, *writes: Write, fence: Callable[[], None] = NO_LEASE.fence) -> list[Delivery | Exception]:
         return list(self.channel.write(writes, fence))
 
     def value(self, target: Target) -> str | None:
@@ -215,7 +216,7 @@ def test_fence_prevents_each_write_and_its_error_is_the_result(cluster: UnderTes
 
 
 def test_each_result_is_there_before_the_next_write(cluster: UnderTest) -> None:
-    results = cluster.channel.write(cluster.writes(), unfenced)
+    results = cluster.channel.write(cluster.writes(), NO_LEASE.fence)
     assert isinstance(next(results), Delivery)
     assert cluster.value(cluster.targets[0]) == token("one")
     assert [type(each) for each in results] == [Delivery, Delivery]
@@ -232,7 +233,7 @@ def test_write_whose_answer_is_lost_is_confirmed_by_reading_it_back(cluster: Und
 
 def test_lost_connection_is_the_result_of_every_target_that_is_left(cluster: UnderTest) -> None:
     writes = cluster.writes()
-    results = cluster.channel.write(writes, unfenced)
+    results = cluster.channel.write(writes, NO_LEASE.fence)
     assert isinstance(next(results), Delivery)
     master = cluster.world.master
     assert isinstance(master, Master)

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 
-from rotator.delivery.interface import Delivery, Write, unfenced
+from rotator.azure.host_storage.lease import NoLease
+from rotator.delivery.interface import Delivery, Write
 from rotator.delivery.manifest import DesiredSecret, LiveSecret
 from rotator.delivery.ssh.channel import SshChannel
 from rotator.delivery.ssh.shell import Shell
 from rotator.plan.plan import Target
+
+NO_LEASE = NoLease()
 
 
 def read(shell: Shell, target: Target) -> LiveSecret | None:
@@ -22,7 +25,7 @@ def write(
     target: Target,
     held: LiveSecret | None,
     desired: DesiredSecret,
-    fence: Callable[[], None] = unfenced,
+    fence: Callable[[], None] = NO_LEASE.fence,
 ) -> Delivery:
     """Write to the target over a shell on its master."""
     (done,) = SshChannel(shell).write([Write(target, held, desired)], fence)

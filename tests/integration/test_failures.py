@@ -17,8 +17,8 @@ import pytest
 
 from rotator import app, errors, wiring
 from rotator.azure import identity
+from rotator.azure.host_storage.lease import NoLease
 from rotator.delivery.errors import CommandKilledError, ConnectionLostError, OutputUnboundedError, TimedOutError
-from rotator.delivery.interface import unfenced
 from rotator.delivery.ssh.connection import SshConnector
 from rotator.delivery.ssh.handshake import Timeouts
 from rotator.delivery.ssh.shell import Result
@@ -219,7 +219,7 @@ def test_a_sas_that_storage_refuses_is_not_delivered(world: World, held: str) ->
     plan = loader.load(world.settings)
     credential = identity.credential(None)
     with contextlib.closing(credential), wiring.services(plan, credential) as wired:
-        services = dataclasses.replace(wired, prover=StorageProver(seconds=1.0), fence=unfenced)
+        services = dataclasses.replace(wired, prover=StorageProver(seconds=1.0), fence=NoLease().fence)
         failed = outcome(Run(plan, services, trigger=Trigger.CLI, forced=True).rotate())
 
     assert failed["error"] == "StorageRefusedError"

@@ -116,8 +116,9 @@ def _serve() -> None:
     print("warm", flush=True)  # noqa: T201
     for line in sys.stdin:
         asked = json.loads(line)
-        pid = asked.get("ended") or _fork(asked)
-        if "ended" not in asked:
+        pid = asked.get("ended")
+        if pid is None:
+            pid = _fork(asked)
             print(pid, flush=True)  # noqa: T201
         if "app" not in asked:  # a worker runs beside others
             _, status = os.waitpid(pid, 0)

@@ -97,9 +97,9 @@ def command(target: Target, method: WriteMethod, mark: str) -> str:
     The kubectl that creates or updates is started ahead and waits for its input, so that in a recreate the Secret is
     missing for one request only; it refuses an empty input. kubectl delete does not, so it is started with its input.
     """
-    secret, limits = (target.namespace, target.secret), (str(LIMIT_SECONDS), str(RECOVERY_SECONDS))
-    arguments = (mark, method.value, *secret, kubectl.command_line(target.cluster), *limits)
-    return f"exec sh -c {shlex.quote(_script())} rotator {shlex.join(arguments)}"
+    program = kubectl.command_line(target.cluster)
+    arguments = (mark, method.value, target.namespace, target.secret, program, LIMIT_SECONDS, RECOVERY_SECONDS)
+    return f"exec sh -c {shlex.quote(_script())} rotator {shlex.join(map(str, arguments))}"
 
 
 @functools.cache
