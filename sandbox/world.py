@@ -2,9 +2,11 @@
 
 import contextlib
 import http.client
+import os
 import tempfile
 import time
 import urllib.parse
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,6 +14,8 @@ from sandbox.azure.accounts import StorageAccount
 from sandbox.azure.identity import Identity
 from sandbox.blob import picture
 from sandbox.blob.server import BlobService
+from sandbox.functions.host import FunctionsHost, WorkerProcess, start_interpreter
+from sandbox.functions.site import SiteFront
 from sandbox.key_vault.server import VaultServer
 from sandbox.key_vault.state import Vault
 from sandbox.kubernetes.client import Client
@@ -49,7 +53,7 @@ class World:
     `settings` is the environment that the rotator needs. With Azurite, `blob` isn't started and Azurite holds
     the same accounts, containers and blobs. Of the accounts in `storage` the second is the function app's own.
     `vault_id`, `function_app_id`, `app_client_id` and `app_object_id` (of the function app's identity) say what
-    Resource Manager has.
+    Resource Manager has, `deployed` what is deployed there. `site` is where the app answers, once it was started.
     """
 
     def __init__(self, options: Options | None = None) -> None:
@@ -116,6 +120,27 @@ class World:
             with connection.getresponse() as response:
                 return response.status
 
+    def start_app(
+        self,
+        directory: Path,
+        environment: Mapping[str, str] | None = None,
+        start: Callable[[Path, Mapping[str, str]], WorkerProcess] = start_interpreter,
+    ) -> FunctionsHost:
+        """Start the app in this directory behind its site, as its deployment does; it stops with the world at last.
+
+        It gets `settings`, or `environment` instead of these and this process's own.
+        """
+        self.stop_app()
+        self.site.host = FunctionsHost(directory, environment or {**os.environ, **self.settings}, start)
+        self.deployed.functions = tuple(self.site.host.functions)
+        return self.site.host
+
+    def stop_app(self) -> None:
+        """Stop the app, if it runs."""
+        running, self.site.host = self.site.host, None
+        if running is not None:
+            running.stop()
+
     def secret_values(self) -> list[str]:
         """Return every secret value that the sandbox knows so far, for a search for leaks."""
         account_keys = [
@@ -125,6 +150,7 @@ class World:
         minted = self.vault.minted
         tokens = [*minted, *(f"?{token}" for token in minted), *self.identity.issued, self.identity.header]
         tokens += [self.webhook.token] if self.webhook else []
+        tokens += self.deployed.secret_values()
         signatures = [_signature(token) for token in minted]
         quoted = [urllib.parse.quote(signature, safe="") for signature in signatures]
         values = [*account_keys, *self.vault.secrets.values(), *pem_lines, *tokens, *signatures, *quoted]
@@ -164,6 +190,15 @@ class World:
         self.vault_id, self.function_app_id = initial.vault_id, initial.function_app_id
         self.app_client_id, self.app_object_id = initial.app_client_id, initial.app_object_id
         self._run(ResourceManagerServer(self.resource_manager, self.journal, self.authority, self.identity))
+        self._start_site()
+
+    def _start_site(self) -> None:
+        resource = self.resource_manager.sites[self.function_app_id]
+        self.deployed = resource.deployed
+        self.site = SiteFront(self.deployed, self.journal, self.authority)
+        self._run(self.site)
+        self._stack.callback(self.stop_app)
+        resource.address = f"127.0.0.1:{self.site.port}"
 
     def _start_listeners(self) -> None:
         if self.options.webhook:

@@ -57,6 +57,7 @@ class FunctionsHost:
         first = self._answer()
         self.engine: str = first["engine"]
         self.functions: list[str] = first["functions"]
+        self.bindings: dict[str, list[dict[str, Any]]] = first["bindings"]
 
     @property
     def pid(self) -> int:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+Bindings = list[dict[str, Any]]
 Invocation = dict[str, Any]
 Result = dict[str, Any]
 
@@ -28,8 +29,8 @@ class Engine(Protocol):
 
     name: str
 
-    def index(self, directory: Path) -> list[str]:
-        """Load the app; return its functions' names."""
+    def index(self, directory: Path) -> dict[str, Bindings]:
+        """Load the app; return the bindings of its functions by their names."""
 
     def invoke(self, invocation: Invocation) -> Result:
         """Run one function with a timer's or a request's data."""
@@ -40,14 +41,12 @@ class ProgrammingModel:
 
     name = "azure-functions"
 
-    def index(self, directory: Path) -> list[str]:
+    def index(self, directory: Path) -> dict[str, Bindings]:
         """Import function_app and build its functions."""
         sys.path.insert(0, str(directory))
-        app = importlib.import_module("function_app").app
-        self._functions = {
-            function.get_function_name(): function.get_user_function() for function in app.get_functions()
-        }
-        return list(self._functions)
+        found = {each.get_function_name(): each for each in importlib.import_module("function_app").app.get_functions()}
+        self._functions = {name: function.get_user_function() for name, function in found.items()}
+        return {name: _bindings(function.get_raw_bindings()) for name, function in found.items()}
 
     def invoke(self, invocation: Invocation) -> Result:
         """Run one function; an exception is a failed invocation."""
@@ -81,7 +80,7 @@ class Runtime:
         self._loop = asyncio.new_event_loop()
         self._ids: dict[str, str] = {}
 
-    def index(self, directory: Path) -> list[str]:
+    def index(self, directory: Path) -> dict[str, Bindings]:
         """Initialise, which indexes the app, then load each function."""
         sys.path.insert(0, str(directory))
         self._runtime.start_threadpool_executor()
@@ -89,11 +88,13 @@ class Runtime:
         answer = self._call("worker_init_request", worker_init_request=start)
         if answer.result.status != _PROTOS.StatusResult.Success:
             raise RuntimeError(answer.result.exception.message)
+        indexed: dict[str, Bindings] = {}
         for function in self._call("functions_metadata_request").function_metadata_results or []:
             load = _Bag(function_id=function.function_id, metadata=function)
             self._call("function_load_request", function_load_request=load)
             self._ids[function.name] = function.function_id
-        return list(self._ids)
+            indexed[function.name] = _bindings(function.raw_bindings or [])
+        return indexed
 
     def invoke(self, invocation: Invocation) -> Result:
         """Send an invocation request and read its response."""
@@ -118,6 +119,10 @@ class Runtime:
     def _call(self, what: str, **request: Any) -> Any:
         message = _Bag(request=_Bag(**request), properties={"host": "127.0.0.1", "protos": _PROTOS})
         return self._loop.run_until_complete(getattr(self._runtime, what)(message))
+
+
+def _bindings(raw: list[str]) -> Bindings:
+    return [json.loads(each) for each in raw]
 
 
 class _Bag(types.SimpleNamespace):
@@ -170,7 +175,9 @@ def main(directory: Path) -> None:
     """Index the app, then serve invocations until stdin ends."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     engine: Engine = Runtime() if sys.version_info >= (3, 13) else ProgrammingModel()
-    print(json.dumps({"engine": engine.name, "functions": engine.index(directory)}), flush=True)  # noqa: T201
+    indexed = engine.index(directory)
+    first = {"engine": engine.name, "functions": list(indexed), "bindings": indexed}
+    print(json.dumps(first), flush=True)  # noqa: T201
     for line in sys.stdin:
         answer = json.dumps(engine.invoke(json.loads(line)))
         print(LOGGED, file=sys.stderr, flush=True)  # noqa: T201

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 OWNER = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635"
 CONTRIBUTOR = "b24988ac-6180-42a0-ab88-20f7382dd24c"
 READER = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+WEBSITE_CONTRIBUTOR = "de139f84-1756-47ae-9be6-808fbbe84772"
 KEY_OPERATOR = "81a9662b-bebf-436f-a333-f67b29880f12"
 STORAGE_BLOB_DATA_OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
 STORAGE_BLOB_DATA_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
@@ -45,6 +46,15 @@ DEFINITIONS = {
         "Contributor", ("*",), ("Microsoft.Authorization/*/Delete", "Microsoft.Authorization/*/Write")
     ),
     READER: Definition("Reader", ("*/read",)),
+    WEBSITE_CONTRIBUTOR: Definition(  # those of its actions that are about a site, and about who may do what
+        "Website Contributor",
+        (
+            "Microsoft.Authorization/*/read",
+            "Microsoft.Resources/subscriptions/resourceGroups/read",
+            "Microsoft.Web/serverFarms/read",
+            "Microsoft.Web/sites/*",
+        ),
+    ),
     KEY_OPERATOR: Definition(
         "Storage Account Key Operator Service Role",
         (

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sandbox.azure import arm_errors
-from sandbox.resource_manager import access, sites, storage, vaults
+from sandbox.resource_manager import access, functions, sites, storage, vaults
 from sandbox.resource_manager.state import Call, ResourceManager
 
 Operation = Callable[[ResourceManager, Call], dict[str, Any]]
@@ -17,6 +17,7 @@ _ANY_SCOPE = f"{_SUBSCRIPTION}|{_GROUP}|{_GROUP}/providers/[^/]+/[^/]+/[^/]+"
 _VAULT = f"{_GROUP}/providers/Microsoft.KeyVault/vaults/[^/]+"
 _ACCOUNT = f"{_GROUP}/providers/Microsoft.Storage/storageAccounts/[^/]+"
 _SITE = f"{_GROUP}/providers/Microsoft.Web/sites/[^/]+"
+_WEB = "Microsoft.Web/sites"
 _AUTHORIZATION = "/providers/Microsoft.Authorization"
 
 
@@ -81,6 +82,30 @@ ROUTES = (
         sites.list_app_settings,
     ),
     _route("PUT", _SITE, "/config/appsettings", "Microsoft.Web/sites/config/write", sites.replace_app_settings),
+    _route("GET", _SITE, "/functions", f"{_WEB}/functions/read", functions.list_functions),
+    _route("POST", _SITE, "/host/default/sync", f"{_WEB}/host/sync/action", functions.sync_functions, status=204),
+    _route(
+        "POST",
+        _SITE,
+        "/functions/(?P<function>[^/]+)/listkeys",
+        f"{_WEB}/functions/listkeys/action",
+        functions.list_function_keys,
+    ),
+    _route(
+        "PUT",
+        _SITE,
+        "/functions/(?P<function>[^/]+)/keys/(?P<key>[^/]+)",
+        f"{_WEB}/functions/keys/write",
+        functions.set_function_key,
+        status=201,
+    ),
+    _route(
+        "GET",
+        _SITE,
+        "/hostruntime/admin/host/status",
+        f"{_WEB}/hostruntime/host/read",
+        functions.get_host_status,
+    ),
     _route("GET", _ANY_SCOPE, f"{_AUTHORIZATION}/permissions", None, access.list_permissions),
     _route(
         "GET",

@@ -83,7 +83,7 @@ class ResourceManagerServer(service.WebService):
         self._journal.record("resource-manager", route.action, detail)
         answer = route.carry_out(self._manager, call)
         self._journal.record("resource-manager", route.action, detail, "after")
-        return web.json_response(answer, status=route.status)
+        return web.json_response(answer, status=route.status) if answer else web.Response(status=route.status)
 
     def _authenticate(self, request: web.Request) -> dict[str, Any]:
         try:

@@ -12,14 +12,20 @@ from sandbox.resource_manager.state import Call, ResourceManager, Site
 def get_site(manager: ResourceManager, call: Call) -> dict[str, Any]:
     """GET {site}; the app settings have a call of their own."""
     site = manager.find(manager.sites, call.scope)
-    host = f"{site.name}.azurewebsites.net"
+    host = site.host_name
     answer = {
         "id": site.id,
         "name": site.name,
         "type": "Microsoft.Web/sites",
         "kind": site.kind,
         "location": site.location,
-        "properties": {"state": "Running", "enabled": True, "defaultHostName": host, "hostNames": [host]},
+        "properties": {
+            "state": "Running",
+            "enabled": True,
+            "defaultHostName": host,
+            "hostNames": [host],
+            "functionAppConfig": {"runtime": {"name": "python", "version": site.python}},
+        },
     }
     identity = _identity(site, manager.tenant_id)
     return {**answer, "identity": identity} if identity else answer

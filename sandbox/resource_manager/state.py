@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from sandbox.azure import accounts, arm_errors, identity
 from sandbox.key_vault.state import Vault
 from sandbox.resource_manager import roles
+from sandbox.resource_manager.deployed import Deployed
 from sandbox.server import faults
 
 Resource = TypeVar("Resource")
@@ -46,7 +47,8 @@ class Site:
     """A function app.
 
     `user_assigned` maps an identity's resource id to its client id and object id; `principal_id` is the
-    system-assigned identity's object id, None without one.
+    system-assigned identity's object id, None without one. `address` is its host name, with a port where that is not
+    443; empty for Azure's own. `python` is the version of its runtime.
     """
 
     id: str
@@ -55,11 +57,19 @@ class Site:
     principal_id: str | None = None
     user_assigned: dict[str, tuple[str, str]] = dataclasses.field(default_factory=dict)
     app_settings: dict[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    address: str = ""
+    python: str = "3.13"
+    deployed: Deployed = dataclasses.field(default_factory=Deployed)
 
     @property
     def name(self) -> str:
         """The last part of the id."""
         return self.id.rpartition("/")[2]
+
+    @property
+    def host_name(self) -> str:
+        """Where it is reached."""
+        return self.address or f"{self.name}.azurewebsites.net"
 
 
 class ResourceManager:

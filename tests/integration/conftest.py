@@ -30,6 +30,7 @@ from sandbox.kubernetes.client import Client
 from sandbox.kubernetes.state import KubernetesApi
 from sandbox.master.server import Master
 from sandbox.options import Options
+from sandbox.resource_manager.deployed import Deployed
 from sandbox.server.journal import Event
 from sandbox.world import KEY_SECRET, SECRET_NAME, World
 from tests import surroundings
@@ -184,7 +185,11 @@ def unspoilt(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     definitions = dict(world.vault.storage.accounts[world.account.name].definitions)
     site = world.resource_manager.sites[world.function_app_id]
     app_settings, principal, assigned = dict(site.app_settings), site.principal_id, site.user_assigned
+    vars(world.deployed).update(vars(Deployed()))
     yield world
+    site.python = "3.13"
+    world.site.faults.clear()
+    world.site.prepared.clear()
     site.app_settings, site.principal_id, site.user_assigned = app_settings, principal, assigned
     for account in world.storage.values():
         account.allow_shared_key_access, account.firewall = True, None
