@@ -49,7 +49,7 @@ def rotate_on_schedule(timer: func.TimerRequest) -> None:
 @app.route(route="rotate", methods=["POST"])
 def rotate_now(req: func.HttpRequest) -> func.HttpResponse:
     """Force a rotation; with `{"regenerate_key": true}` run a key rotation, with `"force": true` even if a SAS dies."""
-    return _run_and_answer(req, {"regenerate_key", "force"}, _rotate)
+    return _run_and_answer(req, {"regenerate_key", "force", "only_due"}, _rotate)
 
 
 @app.function_name("revoke_now")
@@ -135,12 +135,14 @@ def _rotate(options: dict[str, bool], caller: str) -> "Report":
     from rotator.reporting.report import Trigger
     from rotator.rotation.state import Operation
 
-    force = options.get("force", False)
+    force, only_due = options.get("force", False), options.get("only_due", False)
+    if only_due and (force or options.get("regenerate_key")):
+        raise _BadRequestError("only_due goes with no other field")
     if options.get("regenerate_key"):
         return rotator.rotate(trigger=Trigger.HTTP, asked_by=caller, operation=Operation.REGENERATE, forced=force)
     if "force" in options:
         raise _BadRequestError("force goes with regenerate_key; every other rotation by HTTP is a forced one")
-    return rotator.rotate(trigger=Trigger.HTTP, asked_by=caller, forced=True)
+    return rotator.rotate(trigger=Trigger.HTTP, asked_by=caller, forced=not only_due)
 
 
 def _revoke(options: dict[str, bool], caller: str) -> "Report":
