@@ -16,7 +16,7 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 from azure.core.pipeline.policies import HttpLoggingPolicy
-from azure.core.rest import HttpRequest
+from azure.core.rest import HttpRequest, HttpResponse
 from azure.mgmt.core import ARMPipelineClient
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 
@@ -53,14 +53,16 @@ class ArmClient:
         self, method: str, path: str, version: str, what: str, body: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
         """Send one request and return the JSON object of its answer; `what` names the resource in an error."""
-        url = path if path.startswith("https://") else f"{self._url}{path}?api-version={version}"
         with self.translated(what):
-            response = self._pipeline.send_request(HttpRequest(method, url, headers=_HEADERS, json=body))
-            response.raise_for_status()
-            found = response.json()
+            found = self._exchange(method, path, version, body).json()
         if not isinstance(found, dict):
             raise self._not_resource_manager()
         return found
+
+    def start(self, path: str, version: str, what: str) -> None:
+        """POST a request whose answer has no content; `what` names the resource in an error."""
+        with self.translated(what):
+            self._exchange("POST", path, version, None)
 
     def list_all(self, path: str, version: str, what: str) -> list[dict[str, Any]]:
         """Read all pages of a list; raises ResourceManagerError for a page on another host, or more than 100 pages."""
@@ -87,6 +89,12 @@ class ArmClient:
             AttributeError,
         ) as error:  # the SDK met an answer of another form
             raise self._not_resource_manager() from error
+
+    def _exchange(self, method: str, path: str, version: str, body: Mapping[str, Any] | None) -> HttpResponse:
+        url = path if path.startswith("https://") else f"{self._url}{path}?api-version={version}"
+        response: HttpResponse = self._pipeline.send_request(HttpRequest(method, url, headers=_HEADERS, json=body))
+        response.raise_for_status()
+        return response
 
     def _error_for(self, error: HttpResponseError, what: str) -> errors.RotatorError:
         code = error.error.code if error.error else None

@@ -56,6 +56,14 @@ class NoAnswerError(RotatorError):
     remedy = "Check the address in the settings, name resolution, and the firewalls and private endpoints in between."
 
 
+class AppUnreachableError(NoAnswerError):
+    """The function app does not answer at its own host name; if `transient`, another try may succeed."""
+
+    def __init__(self, message: str, *, remedy: str | None = None, transient: bool = True) -> None:
+        super().__init__(message, remedy=remedy)
+        self.transient = transient
+
+
 class IdentityError(RotatorError):
     """The app's identity gets no token."""
 
@@ -147,6 +155,10 @@ class ResourceManagerForbiddenError(ResourceManagerError):
     """The operator's role does not allow it."""
 
     remedy = "Ask for a role on that resource, such as Contributor; `az account show` shows who is signed in."
+
+
+class FunctionAppForbiddenError(ResourceManagerForbiddenError):
+    """The operator may not do something with the function app; the remedy is the command that assigns the role."""
 
 
 class ResourceNotFoundError(ResourceManagerError):

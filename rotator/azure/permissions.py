@@ -11,6 +11,7 @@ from rotator import untrusted
 KEY_OPERATOR = "81a9662b-bebf-436f-a333-f67b29880f12"
 KEY_OPERATOR_NAME = "Storage Account Key Operator Service Role"
 BLOB_OWNER_NAME = "Storage Blob Data Owner"
+WEBSITE_CONTRIBUTOR_NAME = "Website Contributor"  # all that is done with a function app
 # Built-in roles that may read and regenerate an account's keys: that one, Storage Account Contributor, Contributor
 # and Owner (https://learn.microsoft.com/azure/role-based-access-control/built-in-roles).
 KEY_ROLES = frozenset(
