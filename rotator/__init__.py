@@ -8,6 +8,7 @@ rotation):
     wiring.py     chooses the implementations that a run, a check and an onboarding work with
     checks/       checks every step of a rotation without changing anything, and names the command that repairs it
     onboarding/   what no template can do: from a vault and a master to a rotation that works
+    deployment/   the end of a deployment: waits until the app runs
     rotation/     one run: what is due, the SAS for it, its delivery; in keys/ the rotation of account keys
     reporting/    reports and status as values, and their outlets: log, archive, Application Insights, chat, page
     issuers/      where a SAS comes from, and how storage proves it

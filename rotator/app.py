@@ -9,6 +9,7 @@ import dataclasses
 import datetime
 import logging
 import os
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,9 @@ from rotator.rotation.state import Operation
 
 if TYPE_CHECKING:
     from rotator.azure.identity import TokenCredential
+    from rotator.azure.resource_id import ResourceId
+    from rotator.deployment.finish import Deployment
+    from rotator.deployment.progress import Announce
     from rotator.onboarding.onboard import Onboarding
     from rotator.onboarding.request import OnboardingRequest
     from rotator.onboarding.steps import Step
@@ -228,6 +232,26 @@ def onboarding(
     _prepare_logs()
     with wiring.onboarding(request, report, on_wait) as wired:
         yield wired
+
+
+@contextlib.contextmanager
+def deployment(
+    function_app: "ResourceId",
+    announce: "Announce",
+    *,
+    seconds: float,
+    environment: Mapping[str, str] = os.environ,
+    sleep: Callable[[float], None] = time.sleep,
+) -> "Iterator[Deployment]":
+    """Return the end of a deployment that is wired to Azure, as whoever is signed in; raises SettingsError.
+
+    `announce` gets each line; each step may take `seconds`.
+    """
+    _prepare_logs()
+    with _scrubbed_errors():
+        url = loader.resource_manager(environment)
+        with wiring.deployment(url, function_app, announce, seconds=seconds, sleep=sleep) as wired:
+            yield wired
 
 
 @contextlib.contextmanager

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from rotator.azure.host_storage.probe import HostStorageProbe
     from rotator.azure.identity import TokenCredential
     from rotator.azure.managed_storage import ManagedStorage
+    from rotator.azure.resource_id import ResourceId
     from rotator.azure.resource_manager import AccountKeyList
     from rotator.checks.context import Context
     from rotator.delivery.ssh.connection import SshConnector
+    from rotator.deployment.finish import Deployment
+    from rotator.deployment.progress import Announce
     from rotator.onboarding.onboard import Onboarding
     from rotator.onboarding.request import OnboardingRequest
     from rotator.onboarding.steps import Step
@@ -102,6 +105,20 @@ def onboarding(
             connector=connection.SshConnector(),
             report=report,
         )
+
+
+@contextlib.contextmanager
+def deployment(
+    url: str, function_app: "ResourceId", announce: "Announce", *, seconds: float, sleep: Callable[[float], None]
+) -> "Iterator[Deployment]":
+    """Return the end of a deployment as whoever is signed in: see `app.deployment`. `url` is Resource Manager's."""
+    from rotator.azure.function_app import FunctionApp
+    from rotator.azure.function_endpoint import FunctionEndpoint
+    from rotator.deployment.finish import Deployment
+
+    with signed_in(None) as credential, contextlib.closing(FunctionApp(url, function_app, credential)) as found:
+        connect = lambda address: contextlib.closing(FunctionEndpoint(address))  # noqa: E731
+        yield Deployment(found, connect, announce, seconds=seconds, sleep=sleep)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,18 @@ from typing import Any, NoReturn
 import click
 
 from rotator import __version__
-from rotator.commands import check, completion, error_handling, history, interrupts, onboard, rotate, status, streams
+from rotator.commands import (
+    check,
+    completion,
+    error_handling,
+    finish_deployment,
+    history,
+    interrupts,
+    onboard,
+    rotate,
+    status,
+    streams,
+)
 
 
 class CommandLine(click.Group):
@@ -70,6 +81,7 @@ for command in (
     status.status,
     history.history,
     onboard.onboard,
+    finish_deployment.finish_deployment,
     completion.completion,
 ):
     main.add_command(command)

@@ -44,7 +44,7 @@ def history(*, run: str | None, limit: int, days: int, output: OutputOptions) ->
         if output.as_json:
             click.echo(printing.json_text(found, indent=2))
         elif run is not None:
-            _print_report(found)
+            print_report(found)
         elif found["reports"]:
             _print_list(found["reports"])
         else:
@@ -89,7 +89,8 @@ def _what(report: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def _print_report(report: dict[str, Any]) -> None:
+def print_report(report: dict[str, Any]) -> None:
+    """Print everything about one run, from its report as JSON values."""
     error = report.get("error") or {}
     _print_section(f"run {report['run']}", _outcome(report), {**report, **error}, "run", "failed", "targets", "key")
     for target in report["targets"]:

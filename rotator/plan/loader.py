@@ -33,6 +33,12 @@ def load(environment: Mapping[str, str] = os.environ) -> Plan:
     return dataclasses.replace(plan, warnings=(*warnings, *_webhook_warnings(plan, texts)))
 
 
+def resource_manager(environment: Mapping[str, str] = os.environ) -> str:
+    """Resource Manager's URL, for what needs no plan; raises SettingsError for a wrong one."""
+    found: str = settings.read_one(settings.find(Plan, "resource_manager"), setting_texts(environment))
+    return found
+
+
 def setting_texts(environment: Mapping[str, str]) -> dict[str, str]:
     """The rotator's settings in the environment, unparsed. An empty one, as the portal leaves it, counts as not set."""
     return {

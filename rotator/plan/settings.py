@@ -69,6 +69,16 @@ def value(entry: FieldSetting, texts: Mapping[str, str]) -> Any:
     return entry.default
 
 
+def read_one(entry: FieldSetting, texts: Mapping[str, str]) -> Any:
+    """The value of one setting that is not required, or its default; raises SettingsError for a wrong one."""
+    try:
+        return value(entry, texts)
+    except pydantic.ValidationError as error:
+        reason = problems.reason(error.errors(include_url=False, include_input=False)[0])
+    name = entry.setting.name
+    raise errors.SettingsError([problems.explain(name, entry.setting, texts[name], reason)])  # not chained, as above
+
+
 def _walk(model: type[Model]) -> Iterator[FieldSetting]:
     for inner in _models_in(model).values():
         yield from _walk(inner)

@@ -93,7 +93,7 @@ def test_every_step_is_a_span_that_is_named() -> None:
 
 
 def test_every_command_is_one() -> None:
-    named = re.findall(r"(?:^|`)(?:\$ )?(?:rotator|python -m rotator) ([a-z]+)", PAGE, re.MULTILINE)
+    named = re.findall(r"(?:^|`)(?:\$ )?(?:rotator|python -m rotator) ([a-z][a-z-]+)", PAGE, re.MULTILINE)
     assert {"status", "check", "history", "rotate"} <= set(named) <= set(cli.main.commands)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from rotator.checks.findings import Checkup, Finding, Level
 from rotator.delivery.interface import WriteMethod
+from rotator.deployment.progress import Progress, ProgressKind, Stage
 from rotator.onboarding.steps import StepOutcome
 from rotator.plan.plan import Strategy
 from rotator.reporting.report import Failed, Trigger, Unchanged, WouldRotate
@@ -35,6 +36,9 @@ VALUES: dict[str, Any] = {
     "status": STATUS.as_json(),
     "history": {"reports": [REPORT.as_json(), {"blob": "x", "problem": "this is no report of a run"}]},
     "error": dataclasses.asdict(FAILURE),
+    "finish-deployment-step": Progress(
+        Stage.RUN, ProgressKind.DONE, "run 1 did what is due", REPORT.as_json()
+    ).as_json(),
     "onboard-step": {"step": "vault", "did": "checked", "text": "it is there", "equivalent": ""},
 }
 
@@ -135,6 +139,7 @@ def test_a_schemas_lists_of_values_are_the_codes() -> None:
     assert enum("report", "$defs", "strategy") == set(Strategy)
     assert enum("report", *definitions, "act") == {act.value for act in WriteMethod}
     assert enum("report", "$defs", "key", "properties", "operation") == set(Operation)
+    assert enum("finish-deployment-step", "properties", "did") == set(ProgressKind)
     assert enum("onboard-step", "properties", "did") == {did.value for did in StepOutcome}
 
 

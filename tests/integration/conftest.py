@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from rotator.rotation import state
 from rotator.rotation.state import Operation
 from sandbox import programs
 from sandbox.azure import accounts
-from sandbox.functions.host import FunctionsHost
+from sandbox.functions.host import FunctionsHost, WorkerProcess
 from sandbox.key_vault.managed_storage import ManagedAccount
 from sandbox.kubernetes.client import Client
 from sandbox.kubernetes.state import KubernetesApi
@@ -303,6 +303,11 @@ def command_line(world: World, *arguments: str, **settings: str) -> "subprocess.
 def functions_host(world: World, **settings: str) -> FunctionsHost:
     """The Functions host with a worker that is forked from a process that has imported everything."""
     return FunctionsHost(ROOT, environment(world, **settings), _warm().start_worker)
+
+
+def start_worker() -> Callable[[Path, Mapping[str, str]], WorkerProcess]:
+    """How a worker is forked from a process that has imported everything."""
+    return _warm().start_worker
 
 
 def fresh_command_line(world: World, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":

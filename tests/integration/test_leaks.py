@@ -17,23 +17,29 @@ import pytest
 from azure.storage.blob import ContainerClient
 
 from rotator import app
+from rotator.azure.resource_id import FUNCTION_APP, ResourceId
+from rotator.deployment import listing
 from sandbox.functions.host import FunctionsHost
 from sandbox.kubernetes.state import KubernetesApi, KubernetesFault
 from sandbox.server.faults import Fault
 from sandbox.server.journal import Event
 from sandbox.world import ACCOUNT, APP_ACCOUNT, PASSPHRASE_SECRET, SECRET_NAME, World
 from tests import secrets_in, surroundings
+from tests.fakes.deployment import STATUS
 from tests.integration.conftest import (
+    ROOT,
     STACKS,
     Cluster,
     Keys,
     command_line,
+    environment,
     functions_host,
     options_for,
     regenerate,
     revoke,
     rotate,
     settings_for,
+    start_worker,
 )
 
 CONTAINER = "rotation-reports"
@@ -129,6 +135,49 @@ def test_no_onboarding_emits_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
         assert PASSPHRASE_SECRET in world.vault.secrets.secrets
         assert secrets_in.found(world, emitted) == []
         assert secrets_in.found(world, "\n".join(processes.seen)) == []
+
+
+def test_no_end_of_a_deployment_emits_a_secret(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    processes = ProcessList()
+    with processes.watching():
+        emitted = "".join(deployments(world, caplog))
+    assert "functions are listed" in emitted
+    assert len(world.deployed.secret_values()) > 2
+    assert secrets_in.found(world, emitted) == []
+    assert secrets_in.found(world, "\n".join(processes.seen)) == []
+
+
+def deployments(world: World, caplog: pytest.LogCaptureFixture) -> Iterator[str]:
+    """What the end of a deployment says: with the app itself, with one that quotes its key, and when it fails."""
+
+    def ask(*options: str, code: int = 0) -> str:
+        words = ("finish-deployment", "--timeout", "1", *options)
+        return output_of(world, *words, code=code, FUNCTION_APP_ID=world.function_app_id)
+
+    world.start_app(ROOT, environment(world), start_worker())
+    try:
+        world.deployed.functions = listing.FUNCTIONS
+        world.site.prepared["GET", "/api/status"] = [(200, STATUS)]
+        yield ask("-v")
+        yield ask("--json")
+        yield from talkative(caplog, finish_deployment, world)
+    finally:
+        world.stop_app()
+    key = world.deployed.keys_of("rotate_now")["default"]
+    quoting = {"error": "VaultError", "message": f"refused: {key}", "remedy": key}
+    world.site.prepared["POST", "/api/rotate"] = [(500, quoting)]
+    yield ask("--debug", code=1)
+    yield ask("--json", code=1)
+    del world.site.prepared["POST", "/api/rotate"]
+    yield ask("--debug", code=1)  # nothing answers
+    world.deployed.fail(f"'%X%' does not resolve to a value. AccountKey={world.account.keys['key1']}")
+    yield ask("--json", "-v", code=4)
+
+
+def finish_deployment(world: World, *, forced: bool) -> None:
+    resource = ResourceId.parse(world.function_app_id, FUNCTION_APP)
+    with app.deployment(resource, lambda _line: None, seconds=1, environment=settings_for(world)) as deployment:
+        deployment.finish()
 
 
 def onboardings(world: World) -> Iterator[str]:

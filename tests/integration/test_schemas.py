@@ -10,11 +10,13 @@ import pytest
 from click.testing import CliRunner
 
 from rotator.commands import cli
+from rotator.deployment import listing
 from sandbox.functions.host import FunctionsHost
 from sandbox.master.server import Master
 from sandbox.server.faults import Fault
 from sandbox.world import APP_ACCOUNT, SECRET_NAME, World
 from tests import schemas
+from tests.fakes import deployment
 from tests.integration.conftest import (
     Cluster,
     Keys,
@@ -32,6 +34,7 @@ CONTAINER = "rotation-reports"
 WRONG_PIN = "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"
 UNREACHABLE = {"KUBERNETES_SSH_PORT": "9"}
 BY_AGE = {"KEY_ROTATION_PERIOD": "P90D"}
+WITHOUT_SAS = deployment.STATUS | {"targets": []}
 LONG_AGO = "2020-01-01T00:00:00Z"
 
 
@@ -53,6 +56,14 @@ def printed(world: World, schema: str, *words: str, **settings: str) -> Output:
 def host(world: World, **settings: str) -> Iterator[FunctionsHost]:
     with functions_host(world, REPORT_CONTAINER=CONTAINER, **settings) as running:
         yield running
+
+
+def lines_of(world: World, command: str, schema: str) -> Iterator[Output]:
+    """What a command prints that has one JSON value on each line, the last of which may be an error."""
+    given = {**settings_for(world), "FUNCTION_APP_ID": world.function_app_id}
+    for line in CliRunner().invoke(cli.main, [command, "--json"], env=given).stdout.splitlines():
+        value = json.loads(line)
+        yield Output("error" if "message" in value else schema, value)
 
 
 def answered(running: FunctionsHost, status: int, function: str, path: str, body: str = "", **query: str) -> Any:
@@ -221,6 +232,19 @@ def it_is_looked_back_upon(world: World) -> Iterator[Output]:
     yield printed(world, "error", "history", REPORT_CONTAINER="")
 
 
+def a_deployment_ends(world: World) -> Iterator[Output]:
+    """Each line: that it waits, warns, is done or failed, with a SAS and without one."""
+    report = printed(world, "report", "rotate").value
+    world.deployed.functions, world.deployed.listed_after = listing.FUNCTIONS, 1
+    world.resource_manager.sites[world.function_app_id].python = "3.11"
+    answers = {"rotate": (200, report), "status": (200, deployment.STATUS)}
+    for change in ({}, {"rotate": (502, report | {"failed": True})}, {"status": (503, WITHOUT_SAS)}):
+        changed = {**answers, **change}
+        world.site.prepared["POST", "/api/rotate"] = [changed["rotate"]]
+        world.site.prepared["GET", "/api/status"] = [changed["status"]]
+        yield from lines_of(world, "finish-deployment", "finish-deployment-step")
+
+
 SCENES: list[Callable[[World], Iterator[Output]]] = [
     a_secret_and_its_sas,
     little_is_permitted,
@@ -235,6 +259,7 @@ SCENES: list[Callable[[World], Iterator[Output]]] = [
     it_is_asked_for_by_http,
     the_settings_are_wrong,
     it_is_looked_back_upon,
+    a_deployment_ends,
 ]
 
 

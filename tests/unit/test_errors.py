@@ -29,10 +29,11 @@ from rotator.delivery.errors import (
     SshError,
     UnreachableError,
 )
+from rotator.deployment import errors as deployment_errors
 from rotator.errors import RotatorError
 from rotator.onboarding import errors as onboarding_errors
 
-MODULES = (errors, azure_errors, delivery_errors, onboarding_errors)
+MODULES = (errors, azure_errors, delivery_errors, onboarding_errors, deployment_errors)
 CLASSES: list[type[RotatorError]] = [
     member
     for module in MODULES
@@ -54,7 +55,13 @@ def test_codes_are_the_names_that_reports_have_and_no_two_errors_share_one() -> 
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_exit_codes_and_http_statuses_are_those_of_the_families(kind: type[RotatorError]) -> None:
-    exits = {errors.SettingsError: 2, errors.BusyError: 3}
+    exits = {
+        errors.SettingsError: 2,
+        errors.BusyError: 3,
+        deployment_errors.FunctionsNotListedError: 4,
+        deployment_errors.FunctionsDisabledError: 4,
+        deployment_errors.TimerSilentError: 5,
+    }
     statuses = {errors.BusyError: 409, errors.KeyRotationError: 412, azure_errors.LeaseError: 412}
     assert kind.exit_code == next((code for family, code in exits.items() if issubclass(kind, family)), 1)
     assert kind.http_status == next((status for family, status in statuses.items() if issubclass(kind, family)), 500)

@@ -107,7 +107,7 @@ def test_no_report_is_an_exception_where_it_is_shown(changes: dict[str, Any], ta
         return
     with contextlib.redirect_stdout(io.StringIO()):
         history._print_list([found])
-        history._print_report(found)
+        history.print_report(found)
 
 
 blobs = Blobs()

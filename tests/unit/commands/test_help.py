@@ -14,10 +14,11 @@ from tests.fakes.examples import RESOURCE_ID
 PROGRAM = re.compile(r"(?:\.venv/bin/)?python -m rotator (.*)")
 WIDE = {"COLUMNS": "200"}
 COMMANDS = sorted(cli.main.commands)
-# What azd's environment gives an onboarding, whose examples do not repeat it.
-ONBOARDED = {
+# What azd's environment has, which the examples do not repeat.
+RESOURCES = {
     "STORAGE_ACCOUNT_ID": RESOURCE_ID,
     "KEY_VAULT_ID": f"{RESOURCE_ID.partition('/Microsoft.Storage/')[0]}/Microsoft.KeyVault/vaults/myvault",
+    "FUNCTION_APP_ID": f"{RESOURCE_ID.partition('/Microsoft.Storage/')[0]}/Microsoft.Web/sites/myapp",
 }
 
 
@@ -53,7 +54,7 @@ def test_each_example_is_what_the_command_line_takes(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "id_ed25519").touch()
-    for name, resource in ONBOARDED.items():
+    for name, resource in RESOURCES.items():
         monkeypatch.setenv(name, resource)
     for words in examples(shown(*command.split())):
         name, *arguments = words

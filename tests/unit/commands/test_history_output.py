@@ -49,7 +49,7 @@ def listed(*reports: dict[str, Any]) -> list[str]:
 
 def shown(report: dict[str, Any]) -> list[str]:
     with redirect_stdout(io.StringIO()) as printed:
-        history._print_report(report)
+        history.print_report(report)
     return lines(printed.getvalue())
 
 
