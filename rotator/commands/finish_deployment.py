@@ -79,7 +79,8 @@ def _print_json(progress: Progress) -> None:
 
 
 def _print_text(progress: Progress) -> None:
-    coloured = click.style(f"{progress.kind:<9}", fg=_COLOURS[progress.kind])
-    click.echo(f"{coloured} {printing.printable(progress.text)}")
+    # What is waited for says so itself.
+    label = "" if progress.kind is ProgressKind.WAITING else progress.kind
+    click.echo(f"{click.style(f'{label:<7}', fg=_COLOURS[progress.kind])} {printing.printable(progress.text)}")
     if progress.report is not None:
         history.print_report(dict(progress.report))
