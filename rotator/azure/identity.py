@@ -101,7 +101,8 @@ def _sdk_credential(
     if "IDENTITY_ENDPOINT" in environment:
         return identity.ManagedIdentityCredential(
             client_id=client_id,
-            retry_policy=retry_policy,
+            # The SDK makes the policy from a class, and ignores `retry_policy`.
+            retry_policy_class=lambda **_options: retry_policy,
             transport=retries.transport(connect=_ANSWER_SECONDS, read=_ANSWER_SECONDS, whole=whole),
         )
     return identity.DefaultAzureCredential(managed_identity_client_id=client_id)
