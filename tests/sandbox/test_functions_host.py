@@ -1,4 +1,4 @@
-"""The Functions host with an app of its own: what a request or a timer carries there, and what an answer carries back."""
+"""The Functions host with an app of its own: what a request or a timer carries there, and what comes back."""
 
 import json
 import os
