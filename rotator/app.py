@@ -10,7 +10,7 @@ import datetime
 import logging
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rotator import errors, event_log, redaction, wiring
 from rotator.azure.errors import LeaseUnavailableError
@@ -24,6 +24,7 @@ from rotator.reporting import publish
 from rotator.reporting import report as reports
 from rotator.reporting.report import Report, TargetReport, Trigger, Unchanged
 from rotator.reporting.status import LastKnown, Status
+from rotator.reporting.timer import TimerReader, TimerReading
 from rotator.rotation import lock, readiness, target_status
 from rotator.rotation.keys import rotate as key_rotation
 from rotator.rotation.keys import task as key_task
@@ -178,7 +179,10 @@ def status(*, environment: Mapping[str, str] = os.environ) -> Status:
         # A wall screen asks each minute. A SAS that was accepted before its delivery needs no retries.
         wiring.services(found, credential, proof_seconds=2.0, quick=True) as services,
     ):
-        return target_status.read(found, services, _archive_reader(found, environment, credential))
+        reader = TimerReader(found, environment, credential)
+        targets = target_status.read(found, services, _archive_reader(found, environment, credential))
+        reading = reader.result(targets.now)
+    return dataclasses.replace(targets, warnings=targets.warnings + reading.warnings, timer=reading.timer)
 
 
 def _archive_reader(
@@ -222,6 +226,18 @@ def check(
         seconds = checkup.PROOF_SECONDS if proof_seconds is None else proof_seconds
         with wiring.check_context(found, credential, environment, proof_seconds=seconds) as context:
             return checkup.check(context, announce or runner.NoProgress())
+
+
+def history(
+    limit: int, since: datetime.datetime, *, environment: Mapping[str, str] = os.environ
+) -> tuple[list[dict[str, Any]], TimerReading]:
+    """Read the newest reports, newest first, and when the timer fired. Raises SettingsError or ArchiveError."""
+    with _signed_in(environment) as (found, credential):
+        from rotator.reporting import archive as adapter
+
+        with adapter.opened(found, environment, credential) as kept:
+            reader = TimerReader(found, environment, credential)
+            return kept.recent(limit, since), reader.result(utc_now())
 
 
 @contextlib.contextmanager

@@ -55,6 +55,7 @@ CHECKS: tuple[type[Check[Any]], ...] = (
     storage.LiveSasAccepted,
     host_storage.LeaseAvailable,
     host_storage.ReportsWritable,
+    host_storage.TimerFires,
 )
 PROOF_SECONDS = 10.0  # for which a SAS is tried that storage refuses: a person waits
 

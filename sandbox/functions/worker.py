@@ -58,7 +58,8 @@ class ProgrammingModel:
         function = self._functions[invocation["function"]]
         try:
             if "timer" in invocation:
-                function(TimerRequest(past_due=invocation["timer"]["past_due"], schedule_status={}))
+                timer = invocation["timer"]
+                function(TimerRequest(past_due=timer["past_due"], schedule_status=timer["status"]))
                 return {"ok": True}
             asked = invocation["http"]
             sent = {"headers": asked["headers"], "params": _query(asked["url"]), "body": asked["body"].encode()}
@@ -146,8 +147,9 @@ _PROTOS = types.SimpleNamespace(
 
 
 def _timer(invocation: Invocation) -> Any:
-    status = {"Schedule": {"AdjustForDST": True}, "ScheduleStatus": None, "IsPastDue": invocation["timer"]["past_due"]}
-    return _PROTOS.TypedData(json=json.dumps(status))
+    timer = invocation["timer"]
+    message = {"Schedule": {"AdjustForDST": True}, "ScheduleStatus": timer["status"], "IsPastDue": timer["past_due"]}
+    return _PROTOS.TypedData(json=json.dumps(message))
 
 
 def _http(invocation: Invocation) -> Any:

@@ -11,6 +11,7 @@ from rotator.checks.findings import Checkup, Finding, Level
 from rotator.delivery.interface import WriteMethod
 from rotator.onboarding.steps import StepOutcome
 from rotator.plan.plan import Strategy
+from rotator.plan.timer import Timer
 from rotator.reporting.report import Failed, Trigger, Unchanged, WouldRotate
 from rotator.reporting.status import State, Status, TargetStatus
 from rotator.rotation.state import Operation
@@ -28,12 +29,16 @@ REPORT = dataclasses.replace(
     key=dataclasses.replace(KEY, proofs=("3eb1bd439947eb76: storage answered 403",)),
 )
 CHECKUP = Checkup(NOW, NOW, (Finding("vault", Level.OK, "myvault.vault.azure.net answers"),))
-STATUS = Status(NOW, NOW + MINUTE, 30 * MINUTE, (FRESH, UNKNOWN))
+TIMER = Timer(NOW - 90 * MINUTE, NOW - 60 * MINUTE, (NOW - 60 * MINUTE, NOW - 30 * MINUTE))
+STATUS = Status(NOW, NOW + MINUTE, 30 * MINUTE, (FRESH, UNKNOWN), timer=TIMER)
 VALUES: dict[str, Any] = {
     "report": REPORT.as_json(),
     "check": CHECKUP.as_json(),
     "status": STATUS.as_json(),
-    "history": {"reports": [REPORT.as_json(), {"blob": "x", "problem": "this is no report of a run"}]},
+    "history": {
+        "reports": [REPORT.as_json(), {"blob": "x", "problem": "this is no report of a run"}],
+        "timer": TIMER.as_json(),
+    },
     "error": dataclasses.asdict(FAILURE),
     "onboard-step": {"step": "vault", "did": "checked", "text": "it is there", "equivalent": ""},
 }
