@@ -206,8 +206,10 @@ def _archive_reader(
 def _runs_come_as_scheduled(environment: Mapping[str, str] = os.environ) -> bool:
     """Look up whether a run is overdue, in the host storage alone. Raises what `_signed_in` and the lease do."""
     with _signed_in(environment) as (plan, credential):
-        last = lock.last_run(plan, environment, credential)
-        return not readiness.is_overdue(plan, utc_now(), last, None)
+        last, now = lock.last_run(plan, environment, credential), utc_now()
+        # Before the first run, and after one that was killed, the host's timer says when the next one is due.
+        timer = None if last else TimerReader(plan, environment, credential).result(now).timer
+        return not readiness.is_overdue(plan, now, last, timer.next if timer else None)
 
 
 is_ready = readiness.Readiness(_runs_come_as_scheduled)

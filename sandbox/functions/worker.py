@@ -168,10 +168,15 @@ def _answered(status: int, headers: Mapping[str, str], body: bytes) -> Result:
     return {"ok": True, "status": status, "headers": lower, "body": body.decode()}
 
 
+def make_engine() -> Engine:
+    """Make the engine that Azure would run the app by, where it is published for this Python."""
+    return Runtime() if sys.version_info >= (3, 13) else ProgrammingModel()
+
+
 def main(directory: Path) -> None:
     """Index the app, then serve invocations until stdin ends."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    engine: Engine = Runtime() if sys.version_info >= (3, 13) else ProgrammingModel()
+    engine = make_engine()
     print(json.dumps({"engine": engine.name, "functions": engine.index(directory)}), flush=True)  # noqa: T201
     for line in sys.stdin:
         answer = json.dumps(engine.invoke(json.loads(line)))

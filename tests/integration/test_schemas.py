@@ -208,7 +208,8 @@ def the_timer_is_silent(world: World) -> Iterator[Output]:
             (lease,) = world.blob.containers[APP_ACCOUNT][LEASES].blobs.values()
             lease.modified -= datetime.timedelta(hours=1)
         lease.metadata = Request(Trigger.TIMER, "timer").holder.as_metadata()  # it was killed
-        running.fire_timer("rotate_on_schedule", past_due=True)
+        status = {"Last": "0001-01-01T00:00:00", "Next": LONG_AGO, "LastUpdated": LONG_AGO}
+        running.fire_timer("rotate_on_schedule", past_due=True, status=status)
     yield from logged(running)
     yield printed(world, "report", "plan", ROTATION_SCHEDULE="0 0 6 * * MON", SAS_VALIDITY="P20D")
 
