@@ -111,12 +111,7 @@ def app(world: World) -> Iterator[App]:
 
 
 def live(
-    world: World,
-    app: App,
-    *,
-    hours: float,
-    step: datetime.timedelta,
-    evaluate: Callable[[App, datetime.datetime], None],
+    world: World, app: App, evaluate: Callable[[App, datetime.datetime], None], *, hours: int, step: datetime.timedelta
 ) -> list[datetime.datetime]:
     """Let hours pass, in which the timer stops; return when a consumer that reads a blob at each step was refused."""
     app.log.reports.clear()
