@@ -1,4 +1,4 @@
-"""The triggers, and nothing more: timer, manual rotation, revocation, check, status, health.
+"""The triggers, and nothing more: timer, a second way to fire, manual rotation, revocation, check, status, health.
 
 Only azure.functions is imported here; the SDKs come with the first run, which keeps indexing and cold start short.
 """
@@ -15,7 +15,7 @@ import azure.functions as func
 from rotator.plan import schedule
 
 if TYPE_CHECKING:
-    from rotator.reporting.report import Report
+    from rotator.reporting.report import Report, Trigger
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 logger = logging.getLogger("rotator.functions")
@@ -31,11 +31,14 @@ def rotate_on_schedule(timer: func.TimerRequest) -> None:
     from rotator import app as rotator
     from rotator import errors
     from rotator.reporting.report import Trigger
+    from rotator.rotation.request import Firing
 
     if timer.past_due:
         logger.warning("the timer is past due: a run was missed or comes late")
+    # The type of the programming model has only a part of what the worker hands over.
+    firing = Firing.from_host(getattr(timer, "schedule_status", None), past_due=timer.past_due)
     try:
-        report = rotator.rotate(trigger=Trigger.TIMER, asked_by="timer")
+        report = rotator.rotate(trigger=Trigger.TIMER, asked_by="timer", firing=firing)
     except errors.BusyError:
         return  # the run in progress does the work; the log says so
     except errors.RotatorError as error:
@@ -45,10 +48,34 @@ def rotate_on_schedule(timer: func.TimerRequest) -> None:
         raise errors.RotationFailedError(f"run {report.run}: {report.counts()}; the log holds its report")
 
 
+@app.function_name("rotate_due")
+@app.route(route="rotate-due", methods=["POST"])
+def rotate_due(req: func.HttpRequest) -> func.HttpResponse:
+    """Do what the timer missed: what is due, at most once for each scheduled time, whoever calls. No detail is told."""
+    from rotator import app as rotator
+    from rotator import errors
+
+    trigger, asked_by = _caller_of_due(req)
+    if trigger is None:
+        return _answer(200, {"status": "not due"})
+    try:
+        report = rotator.rotate_if_missed(trigger=trigger, asked_by=asked_by)
+    except errors.BusyError as error:
+        return _answer(error.http_status, {"status": "busy"})
+    except errors.RotatorError:  # reported, as any run's failure
+        return _answer(500, {"status": "failed"})
+    if report is None:
+        return _answer(200, {"status": "not due"})
+    return _answer(502 if report.failed else 200, {"status": "failed" if report.failed else "done"})
+
+
 @app.function_name("rotate_now")
 @app.route(route="rotate", methods=["POST"])
 def rotate_now(req: func.HttpRequest) -> func.HttpResponse:
-    """Force a rotation; with `{"regenerate_key": true}` run a key rotation, with `"force": true` even if a SAS dies."""
+    """Force a rotation; `{"only_due": true}` rotates what is due; `{"regenerate_key": true}` runs a key rotation.
+
+    With `"force": true` the key rotation runs even if a SAS dies.
+    """
     return _run_and_answer(req, {"regenerate_key", "force", "only_due"}, _rotate)
 
 
@@ -104,6 +131,15 @@ def health(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001  # the b
     return _answer(200, {"status": "ok"})
 
 
+@app.function_name("ready")
+@app.route(route="ready", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+def ready(req: func.HttpRequest) -> func.HttpResponse:  # noqa: ARG001  # the binding's name must be a parameter
+    """Answer 200 while runs come as scheduled, 503 while one is overdue; nothing else, to anybody."""
+    from rotator import app as rotator
+
+    return _answer(200, {"status": "ok"}) if rotator.is_ready() else _answer(503, {"status": "unavailable"})
+
+
 class _BadRequestError(Exception):
     """The request's body is wrong; the text is for the caller."""
 
@@ -143,6 +179,24 @@ def _rotate(options: dict[str, bool], caller: str) -> "Report":
     if "force" in options:
         raise _BadRequestError("force goes with regenerate_key; every other rotation by HTTP is a forced one")
     return rotator.rotate(trigger=Trigger.HTTP, asked_by=caller, forced=not only_due)
+
+
+def _caller_of_due(req: func.HttpRequest) -> "tuple[Trigger | None, str]":
+    """Return what calls, by its body, and its name for the report; None for an alert's message that all is well again.
+
+    https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-common-schema
+    """
+    from rotator import untrusted
+    from rotator.reporting.report import Trigger
+
+    body = untrusted.mapping(untrusted.json_value(req.get_body()))
+    if body.get("schemaId") == "azureMonitorCommonAlertSchema":
+        essentials = untrusted.mapping(untrusted.mapping(body.get("data")).get("essentials"))
+        resolved = essentials.get("monitorCondition") == "Resolved"
+        return (None if resolved else Trigger.ALERT), "an alert"
+    if body.get("trigger") == Trigger.WORKFLOW:
+        return Trigger.WORKFLOW, "a workflow"
+    return Trigger.HTTP, _caller(req.headers)
 
 
 def _revoke(options: dict[str, bool], caller: str) -> "Report":

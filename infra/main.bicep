@@ -69,6 +69,13 @@ param alertEmail string = ''
 @description('False where the schedule leaves more than a day between two runs, which is more than the alert for missing runs can see.')
 param watchForRuns bool = true
 
+@allowed(['', 'true', 'false'])
+@description('Whether an alert calls the app where its timer is silent; empty means where there is an alertEmail.')
+param secondTrigger string = ''
+
+@description('Whether the function that this alert calls exists, which takes a deployed package; hooks/preprovision.sh finds out.')
+param functionsDeployed bool = false
+
 @minValue(0)
 @maxValue(146000)
 @description('How long nobody may change or delete the report of a run, in days; 0 leaves the policy as it is, which a locked one needs.')
@@ -125,6 +132,7 @@ var groupName = empty(resourceGroupName)
 // Names are made here and not asked of the module that makes the thing: a preview knows them before anything is there.
 var insightsName = '${abbreviations.insightsComponents}${token}'
 var storageName = '${abbreviations.storageStorageAccounts}${token}'
+var functionAppName = '${abbreviations.webSitesFunctions}${token}'
 var networkName = '${abbreviations.networkVirtualNetworks}${token}'
 var newStorageAccount = empty(storageAccountName)
 var rotatedName = newStorageAccount ? '${abbreviations.storageStorageAccounts}sas${token}' : storageAccountName
@@ -145,6 +153,11 @@ var keyVaultPrincipal = empty(keyVaultServicePrincipalId)
 var clusterKey = createCluster && (!vnetEnabled || empty(clusterSshPublicKey))
   ? fail('createCluster needs vnetEnabled and clusterSshPublicKey')
   : clusterSshPublicKey
+
+// Only a function that exists has a key, so the second way to fire comes with the second provisioning, which
+// hooks/postdeploy.sh starts.
+var calls = functionsDeployed && (empty(secondTrigger) ? !empty(alertEmail) : secondTrigger == 'true')
+var callerName = 'rotator-second-trigger'
 
 // A period without the permissions would never come to anything.
 var rotatesKeys = keyRotationEnabled || !empty(keyRotationPeriod)
@@ -206,7 +219,10 @@ module alerts 'app/alerts.bicep' = {
     workspaceId: monitoring.outputs.workspaceId
     email: alertEmail
     watchForRuns: watchForRuns
+    callerName: callerName
+    calls: calls
   }
+  dependsOn: [secondTriggerGroup]
 }
 
 module network 'app/network.bicep' = if (vnetEnabled) {
@@ -356,7 +372,7 @@ module function 'app/function.bicep' = {
   name: 'function'
   scope: group
   params: {
-    name: '${abbreviations.webSitesFunctions}${token}'
+    name: functionAppName
     planName: '${abbreviations.webServerFarms}${token}'
     location: location
     tags: tags
@@ -400,6 +416,17 @@ module function 'app/function.bicep' = {
       SAS_VALIDITY: sasValidity
     }
   }
+}
+
+module secondTriggerGroup 'app/second-trigger.bicep' = if (calls) {
+  name: 'second-trigger'
+  scope: group
+  params: {
+    name: callerName
+    tags: tags
+    functionAppName: functionAppName
+  }
+  dependsOn: [function]
 }
 
 // New or not, only for their ids.

@@ -11,25 +11,27 @@ import logging
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rotator import errors, event_log, redaction, wiring
+from rotator.azure.errors import LeaseUnavailableError
 from rotator.checks import runner
 from rotator.checks.findings import Checkup
 from rotator.event_log import Event
 from rotator.issuers.interface import PROOF_SECONDS
-from rotator.plan import loader
+from rotator.plan import loader, schedule, tolerance
 from rotator.plan.plan import Plan, Target
 from rotator.reporting import publish
 from rotator.reporting import report as reports
-from rotator.reporting.report import Report, TargetReport, Trigger
+from rotator.reporting.report import Report, TargetReport, Trigger, Unchanged
 from rotator.reporting.status import LastKnown, Status
-from rotator.rotation import target_status
+from rotator.reporting.timer import TimerReader, TimerReading
+from rotator.rotation import lock, readiness, target_status
 from rotator.rotation.keys import rotate as key_rotation
 from rotator.rotation.keys import task as key_task
-from rotator.rotation.lock import acquire
-from rotator.rotation.request import Request
+from rotator.rotation.request import Firing, Request
 from rotator.rotation.run import Run
+from rotator.rotation.services import utc_now
 from rotator.rotation.state import Operation
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ def rotate(
     forced: bool = False,
     operation: Operation | None = None,
     lease: bool = True,
+    firing: Firing | None = None,
     environment: Mapping[str, str] = os.environ,
     proof_seconds: float = PROOF_SECONDS,
 ) -> Report:
@@ -62,7 +65,7 @@ def rotate(
     Raises SettingsError or BusyError before anything is done, and a RotatorError when an operation on the keys is
     refused. Other failures are in the report.
     """
-    request = Request(trigger, asked_by or trigger, forced, operation, lease, proof_seconds)
+    request = Request(trigger, asked_by or trigger, forced, operation, lease, proof_seconds, firing=firing or Firing())
     with _under_way(request, environment):
         try:
             plan = loader.load(environment)
@@ -70,6 +73,24 @@ def rotate(
             publish.log_and_measure(request.failure_report(error))
             raise
         return _rotate_plan(plan, request, environment)
+
+
+def rotate_if_missed(
+    *, trigger: Trigger, asked_by: str = "", environment: Mapping[str, str] = os.environ
+) -> Report | None:
+    """Do what the timer would do, if the schedule's time has come since the last run; None if it has not.
+
+    So whoever calls, and however often: there is one run for each scheduled time, and none is forced. A run that was
+    killed is made up for at once. Raises what `rotate` does.
+    """
+    with _signed_in(environment) as (plan, credential):
+        try:
+            last = lock.last_run(plan, environment, credential)
+        except LeaseUnavailableError:  # as for the timer, that stops no rotation
+            last = lock.last_run_here()
+        if last is not None and schedule.following(plan.schedule, last) > utc_now():
+            return None
+    return rotate(trigger=trigger, asked_by=asked_by, environment=environment)
 
 
 def rotate_plan(plan: Plan, request: Request, environment: Mapping[str, str] = os.environ) -> Report:
@@ -87,7 +108,7 @@ def _under_way(request: Request, environment: Mapping[str, str]) -> Iterator[Non
 
 def _rotate_plan(plan: Plan, request: Request, environment: Mapping[str, str]) -> Report:
     reported: dict[Target, TargetReport] = {}
-    with wiring.signed_in(plan.client_id) as credential:
+    with wiring.signed_in(plan.client_id, unattended=request.trigger.scheduled) as credential:
         try:
             report = _run(plan, request, environment, credential, reported)
         except errors.BusyError as error:
@@ -109,7 +130,7 @@ def _run(
     reported: dict[Target, TargetReport],
 ) -> Report:
     with (
-        acquire(plan, request, environment, credential) as run_lock,
+        lock.acquire(plan, request, environment, credential) as run_lock,
         wiring.services(plan, credential, run_lock, proof_seconds=request.proof_seconds) as services,
     ):
         run = Run(
@@ -122,7 +143,7 @@ def _run(
             warnings=run_lock.warnings,
             reported=reported,
         )
-        return carry_out(run, request)
+        return request.complete(carry_out(run, request), run_lock.interrupted)
 
 
 def carry_out(run: Run, request: Request) -> Report:
@@ -130,7 +151,7 @@ def carry_out(run: Run, request: Request) -> Report:
     if request.operation is not None:
         done = key_rotation.run_operation(run, request.operation, forced=request.forced)
         return dataclasses.replace(done, forced=request.forced)
-    scheduled = request.trigger == Trigger.TIMER
+    scheduled = request.trigger.scheduled
     if key_task.is_possible(run.plan, run.account, scheduled=scheduled):
         return key_rotation.rotate_and_resume(run, scheduled=scheduled)
     return run.rotate()
@@ -145,7 +166,14 @@ def plan(*, forced: bool = False, environment: Mapping[str, str] = os.environ) -
             key = key_task.preview(found, run.account, services.clock())
         report = run.preview()
         warnings = run.account.state().warnings
-    return dataclasses.replace(report, key=key, warnings=report.warnings + warnings)
+        tolerated = tolerance.of(found, services.clock(), _first_expiry(report))
+    return dataclasses.replace(report, key=key, warnings=report.warnings + warnings, tolerance=tolerated)
+
+
+def _first_expiry(report: Report) -> datetime.datetime | None:
+    """Return when the first of the SAS expires that the targets would keep."""
+    kept = [each.outcome.expires for each in report.targets if isinstance(each.outcome, Unchanged)]
+    return min(filter(None, kept), default=None)
 
 
 def status(*, environment: Mapping[str, str] = os.environ) -> Status:
@@ -155,7 +183,10 @@ def status(*, environment: Mapping[str, str] = os.environ) -> Status:
         # A wall screen asks each minute. A SAS that was accepted before its delivery needs no retries.
         wiring.services(found, credential, proof_seconds=2.0, quick=True) as services,
     ):
-        return target_status.read(found, services, _archive_reader(found, environment, credential))
+        reader = TimerReader(found, environment, credential)
+        targets = target_status.read(found, services, _archive_reader(found, environment, credential))
+        reading = reader.result(targets.now)
+    return dataclasses.replace(targets, warnings=targets.warnings + reading.warnings, timer=reading.timer)
 
 
 def _archive_reader(
@@ -176,6 +207,18 @@ def _archive_reader(
     return recall
 
 
+def _runs_come_as_scheduled(environment: Mapping[str, str] = os.environ) -> bool:
+    """Look up whether a run is overdue, in the host storage alone. Raises what `_signed_in` and the lease do."""
+    with _signed_in(environment) as (plan, credential):
+        last, now = lock.last_run(plan, environment, credential), utc_now()
+        # Before the first run, and after one that was killed, the host's timer says when the next one is due.
+        timer = None if last else TimerReader(plan, environment, credential).result(now).timer
+        return not readiness.is_overdue(plan, now, last, timer.next if timer else None)
+
+
+is_ready = readiness.Readiness(_runs_come_as_scheduled)
+
+
 def check(
     *,
     announce: runner.Progress | None = None,
@@ -189,6 +232,18 @@ def check(
         seconds = checkup.PROOF_SECONDS if proof_seconds is None else proof_seconds
         with wiring.check_context(found, credential, environment, proof_seconds=seconds) as context:
             return checkup.check(context, announce or runner.NoProgress())
+
+
+def history(
+    limit: int, since: datetime.datetime, *, environment: Mapping[str, str] = os.environ
+) -> tuple[list[dict[str, Any]], TimerReading]:
+    """Read the newest reports, newest first, and when the timer fired. Raises SettingsError or ArchiveError."""
+    with _signed_in(environment) as (found, credential):
+        from rotator.reporting import archive as adapter
+
+        with adapter.opened(found, environment, credential) as kept:
+            reader = TimerReader(found, environment, credential)
+            return kept.recent(limit, since), reader.result(utc_now())
 
 
 @contextlib.contextmanager

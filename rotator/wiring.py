@@ -32,11 +32,14 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def signed_in(client_id: str | None) -> "Iterator[TokenCredential]":
-    """Return the credential of this process's identity; `client_id` is a user-assigned one's."""
+def signed_in(client_id: str | None, *, unattended: bool = False) -> "Iterator[TokenCredential]":
+    """Return the credential of this process's identity; `client_id` is a user-assigned one's.
+
+    Where nobody waits (`unattended`), an identity endpoint that does not answer is asked for up to a minute.
+    """
     from rotator.azure import identity
 
-    with contextlib.closing(identity.credential(client_id)) as found:
+    with contextlib.closing(identity.credential(client_id, unattended=unattended)) as found:
         yield found
 
 

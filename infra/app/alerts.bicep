@@ -6,7 +6,16 @@ param workspaceId string
 param email string
 param watchForRuns bool
 
-var alerts = [
+@description('The action group that calls the app, which second-trigger.bicep makes.')
+param callerName string
+
+@description('Whether it is there.')
+param calls bool
+
+var timerSilent = loadTextContent('alerts/timer-silent.kql')
+var people = empty(email) ? [] : [operators.id]
+
+var forPeople = [
   {
     name: 'sas-expires'
     displayName: 'SAS expires'
@@ -19,6 +28,8 @@ var alerts = [
     query: loadTextContent('alerts/sas-expires.kql')
     // Each target raises an alert of its own.
     dimensions: [{ name: 'Target', operator: 'Include', values: ['*'] }]
+    autoMitigate: true
+    actionGroups: people
   }
   {
     name: 'two-failed-runs'
@@ -31,6 +42,8 @@ var alerts = [
     range: 'P2D'
     query: loadTextContent('alerts/two-failed-runs.kql')
     dimensions: []
+    autoMitigate: true
+    actionGroups: people
   }
   {
     name: 'no-run'
@@ -43,6 +56,22 @@ var alerts = [
     range: 'P2D'
     query: loadTextContent('alerts/no-run.kql')
     dimensions: []
+    autoMitigate: true
+    actionGroups: people
+  }
+  {
+    name: 'timer-silent'
+    displayName: 'Timer silent'
+    description: 'The timer itself did not fire for one interval of the schedule and fifteen minutes, whoever else asked for runs.'
+    severity: 2
+    enabled: watchForRuns
+    frequency: 'PT15M'
+    window: 'PT15M'
+    range: 'P2D'
+    query: timerSilent
+    dimensions: []
+    autoMitigate: true
+    actionGroups: people
   }
   {
     name: 'host-key-rejected'
@@ -56,8 +85,34 @@ var alerts = [
     range: 'PT15M'
     query: loadTextContent('alerts/host-key-rejected.kql')
     dimensions: []
+    autoMitigate: true
+    actionGroups: people
   }
 ]
+
+// The same condition, for the app and for nobody else.
+var forTheApp = [
+  {
+    name: 'timer-silent-call'
+    displayName: 'Timer silent: call'
+    description: 'The timer itself did not fire for one interval of the schedule and fifteen minutes: the app is called, to do what the timer would have done.'
+    severity: 4
+    enabled: true
+    frequency: 'PT5M'
+    window: 'PT5M'
+    range: 'P2D'
+    query: timerSilent
+    dimensions: []
+    // Calls at each evaluation while the timer is silent. An alert that stays raised until it clears calls once only.
+    autoMitigate: false
+    actionGroups: [caller.id]
+  }
+]
+var alerts = concat(forPeople, watchForRuns && calls ? forTheApp : [])
+
+resource caller 'Microsoft.Insights/actionGroups@2023-01-01' existing = {
+  name: callerName
+}
 
 // 2023-01-01 is the newest version that is no preview.
 resource operators 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(email)) {
@@ -109,11 +164,11 @@ resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
           }
         ]
       }
-      autoMitigate: true
+      autoMitigate: alert.autoMitigate
       // A new workspace may not know the tables before the first line arrives.
       skipQueryValidation: true
       actions: {
-        actionGroups: empty(email) ? [] : [operators.id]
+        actionGroups: alert.actionGroups
       }
     }
   }

@@ -3,39 +3,16 @@
 # key. Arguments go to onboarding. ROTATOR_ONBOARD_YES=1 asks nothing, ROTATOR_ONBOARD=skip leaves it out.
 set -eu
 cd "$(dirname "$0")/../.."
-python=.venv/bin/python
+. infra/hooks/python.sh
 
-stop() {
-  echo "postprovision: $*" >&2
-  exit 1
-}
-
-interpreter() {
-  for candidate in python3.13 python3.12 python3.11 python3; do
-    if "$candidate" -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
-      echo "$candidate"
-      return
-    fi
-  done
-  return 1
-}
-
-installed() {
-  "$python" -c 'import rotator.commands.cli, rotator.app, rotator.onboarding.vault_setup, rotator.delivery.ssh.connection' 2>/dev/null
-}
-
-if [ "${ROTATOR_ONBOARD:-}" = skip ]; then
-  echo "Onboarding is left out (ROTATOR_ONBOARD=skip)."
+# ROTATOR_HOOK: postdeploy.sh provisions once more, right after onboarding. What azd has stored wins over the variables of
+# its own process, so that ROTATOR_ONBOARD alone could not say so.
+if [ "${ROTATOR_ONBOARD:-}" = skip ] || [ "${ROTATOR_HOOK:-}" = postdeploy ]; then
+  echo "Onboarding is left out (${ROTATOR_HOOK:-ROTATOR_ONBOARD=skip})."
   exit 0
 fi
 
-if ! installed; then
-  if [ ! -x "$python" ]; then
-    base=$(interpreter) || stop "Python 3.11, 3.12 or 3.13 with its venv module is needed"
-    "$base" -m venv .venv
-  fi
-  "$python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
-fi
+set_up_python postprovision
 
 if [ "${ROTATOR_ONBOARD_YES:-}" = 1 ]; then
   set -- --yes "$@"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# What the template cannot do: look up Key Vault's own service principal, which differs by tenant, and register a
-# resource provider. Stops at settings that would fail late.
+# What the template cannot do: look up Key Vault's own service principal, which differs by tenant, and whether a package
+# was deployed; register a resource provider. Stops at settings that would fail late.
 set -eu
 
 stop() {
@@ -14,6 +14,22 @@ remember() { # NAME value, unless azd knows it already
 
 tenant() { # of the subscription that az uses, or of the one named by further arguments
   az account show "$@" --query tenantId --output tsv 2>/dev/null
+}
+
+deployed() { # true or false: whether the function that an alert calls is listed; fails where that cannot be found out
+  group=${AZURE_RESOURCE_GROUP:-${RESOURCE_GROUP_NAME:-rg-${AZURE_ENV_NAME:-}}}
+  set -- --subscription "$AZURE_SUBSCRIPTION_ID"
+  there=$(az group exists --name "$group" "$@" 2>/dev/null) || return 1
+  if [ "$there" = true ]; then
+    # By its tag, even where azd knows its name, which it may after the app was deleted.
+    app=$(az functionapp list --resource-group "$group" "$@" \
+      --query "[?tags.\"azd-service-name\"=='rotator'].name" --output tsv 2>/dev/null) || return 1
+  fi
+  if [ -n "${app:-}" ]; then
+    listed=$(az functionapp function list --resource-group "$group" --name "$app" "$@" \
+      --query "[?ends_with(name, '/rotate_due')].name" --output tsv 2>/dev/null) || return 1
+  fi
+  if [ -n "${listed:-}" ]; then echo true; else echo false; fi
 }
 
 is_private=${VNET_ENABLED:-false}
@@ -50,6 +66,11 @@ found=$(az ad sp show --id "$application" --query id --output tsv 2>/dev/null) |
   stop "no service principal of Key Vault ($application) in tenant $signed_in; somebody who may read the directory runs:" \
     "az ad sp show --id $application --query id --output tsv, and you: azd env set KEY_VAULT_SERVICE_PRINCIPAL_ID <id>"
 remember KEY_VAULT_SERVICE_PRINCIPAL_ID "$found"
+
+# A function's key, which the template puts into an action group, can be read only where the function exists. Where
+# nobody can tell, what was found before stays.
+now_deployed=$(deployed) || now_deployed=${FUNCTIONS_DEPLOYED:-false}
+[ "${FUNCTIONS_DEPLOYED:-false}" = "$now_deployed" ] || azd env set FUNCTIONS_DEPLOYED "$now_deployed"
 
 # Flex Consumption joins a network only where this is registered, and the template does not register it.
 if [ "$is_private" = true ] || [ -n "${INTEGRATION_SUBNET_ID:-}" ]; then

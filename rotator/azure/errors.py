@@ -46,6 +46,15 @@ class ArchiveError(HostStorageError):
     )
 
 
+class TimerRecordError(HostStorageError):
+    """The Functions host's record of the timer cannot be read from the app's own storage."""
+
+    remedy = (
+        "Check AzureWebJobsStorage, or AzureWebJobsStorage__blobServiceUri and the identity's role Storage Blob Data "
+        "Owner there; to read it, Storage Blob Data Reader is enough."
+    )
+
+
 class OwnStorageError(KeyRotationError):
     """The function app opens its own storage with a key of this account, and would stop if that were regenerated."""
 

@@ -23,6 +23,9 @@ _NO_ENDPOINT = (
     "answers only until it is stopped: start it again, and take over its settings; elsewhere unset IDENTITY_ENDPOINT."
 )
 _WHOLE_SECONDS = 10.0  # for one try, from connecting to the last byte
+# On an instance that has just started, the endpoint is unavailable or answers 500 or 401 for a while
+# (https://github.com/Azure/azure-functions-host/issues/10238).
+_COLD_START_SECONDS = 60.0
 
 
 class Credential:
@@ -54,13 +57,24 @@ class Credential:
 
 
 def credential(
-    client_id: str | None, environment: Mapping[str, str] = os.environ, *, whole: float = _WHOLE_SECONDS
+    client_id: str | None,
+    environment: Mapping[str, str] = os.environ,
+    *,
+    whole: float = _WHOLE_SECONDS,
+    unattended: bool = False,
 ) -> Credential:
     """Make the credential for this environment: in App Service its managed identity, else DefaultAzureCredential.
 
-    `whole` bounds one try to get a token from the identity endpoint, in seconds.
+    `whole` bounds one try to get a token from the identity endpoint, in seconds. Where nobody waits (`unattended`), the
+    endpoint is asked for up to a minute; otherwise it is asked four times, which takes some seconds.
     """
-    return Credential(_sdk_credential(client_id, environment, whole), environment.get("IDENTITY_ENDPOINT", ""))
+    policy = (
+        retries.PersistentRetryPolicy(seconds=_COLD_START_SECONDS)
+        if unattended
+        else retries.BoundedRetryPolicy(retry_total=3)
+    )
+    found = _sdk_credential(client_id, environment, whole, policy)
+    return Credential(found, environment.get("IDENTITY_ENDPOINT", ""))
 
 
 def _error_for(error: Exception, endpoint: str) -> IdentityError:
@@ -82,12 +96,13 @@ def _network_error(diagnosis: network_errors.Diagnosis) -> IdentityError:
 
 
 def _sdk_credential(
-    client_id: str | None, environment: Mapping[str, str], whole: float
+    client_id: str | None, environment: Mapping[str, str], whole: float, retry_policy: retries.BoundedRetryPolicy
 ) -> identity.ManagedIdentityCredential | identity.DefaultAzureCredential:
     if "IDENTITY_ENDPOINT" in environment:
         return identity.ManagedIdentityCredential(
             client_id=client_id,
-            retry_policy=retries.BoundedRetryPolicy(retry_total=3),
+            # The SDK makes the policy from a class, and ignores `retry_policy`.
+            retry_policy_class=lambda **_options: retry_policy,
             transport=retries.transport(connect=_ANSWER_SECONDS, read=_ANSWER_SECONDS, whole=whole),
         )
     return identity.DefaultAzureCredential(managed_identity_client_id=client_id)

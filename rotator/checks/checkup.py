@@ -7,7 +7,9 @@ from rotator.checks import (
     issuer_keyvault,
     kubernetes,
     kubernetes_secret,
+    python_version,
     runner,
+    schedule,
     ssh,
     storage,
     vault_permissions,
@@ -20,6 +22,8 @@ from rotator.checks.interface import Check
 # In the order of their findings. Each comes after those whose results it needs.
 CHECKS: tuple[type[Check[Any]], ...] = (
     identity_checks.SettingsConsistent,
+    schedule.FailuresTolerated,
+    python_version.PythonSupported,
     identity_checks.SignedIn,
     vault_permissions.VaultReachable,
     vault_permissions.PrivateKeyRead,
@@ -51,6 +55,7 @@ CHECKS: tuple[type[Check[Any]], ...] = (
     storage.LiveSasAccepted,
     host_storage.LeaseAvailable,
     host_storage.ReportsWritable,
+    host_storage.TimerFires,
 )
 PROOF_SECONDS = 10.0  # for which a SAS is tried that storage refuses: a person waits
 

@@ -1,14 +1,23 @@
-"""Checks the function app's own storage: whether a run can take the lease and save its report there."""
+"""Checks the function app's own storage: whether a run can take the lease and save its report there, and the timer.
+
+The Functions host keeps its record of the timer there.
+"""
 
 from rotator import errors
 from rotator.azure.errors import BY_FIREWALL, HostStorageError
+from rotator.azure.host_storage.timer_record import TimerRecord
 from rotator.checks.findings import Level, Reporter
 from rotator.checks.identity import SignedIn
 from rotator.checks.interface import PlanCheck, Results
+from rotator.plan import timer
 from rotator.plan.plan import Plan
 
 _WITHOUT_ROLE = "AuthorizationPermissionMismatch"
 _SETTING = "AzureWebJobsStorage__accountName"
+_IN_AZURE = (
+    "WEBSITE_SITE_NAME"  # App Service sets it: https://learn.microsoft.com/azure/app-service/reference-app-settings
+)
+_RUN_BOOK = "the run-book 'No run' in docs/operations.md"
 
 
 class HostStorageCheck(PlanCheck[None]):
@@ -79,3 +88,52 @@ class ReportsWritable(HostStorageCheck):
             return
         where = "exists" if self.context.host_storage.container() else "does not exist yet, the next run creates it"
         report(Level.OK, f"container {self.plan.report_container} {where}; blobs may be written to it")
+
+
+class TimerFires(HostStorageCheck):
+    """The timer fires when the schedule says so, by the Functions host's own record."""
+
+    name = "timer"
+
+    @property
+    def severity(self) -> Level:
+        """A rotation by HTTP or in a terminal needs no timer."""
+        return Level.WARNING
+
+    def run(self, results: Results, report: Reporter) -> None:
+        """Read when it fired, and report which times of the schedule it missed since.
+
+        Reports nothing where no storage is set, which `lease` reports.
+        """
+        results.require(SignedIn)
+        if self.context.host_storage is None:
+            return
+        if not timer.keeps_record(self.plan.schedule):
+            report(Level.OK, "of a timer that fires more than once a minute the host keeps no record")
+            return
+        found = self.context.host_storage.timer()
+        for warning in found.warnings:
+            report(Level.WARNING, warning, "The host writes it again when the timer fires; if it does not, delete it.")
+        if found.record:
+            self._report_record(found.record, report)
+        elif not found.warnings:
+            self._report_unrecorded(report)
+
+    def _report_record(self, record: TimerRecord, report: Reporter) -> None:
+        now = self.context.clock()
+        observed = timer.observe(record.last, record.next, self.plan.schedule, now)
+        summary, missed = observed.summary(now), observed.missed_text(now)
+        if observed.silent:
+            remedy = f"Rotate now, by HTTP or with `python -m rotator rotate`; then follow {_RUN_BOOK}."
+            report(Level.WARNING, f"{missed}; it {summary}", remedy)
+        else:
+            report(Level.OK, summary)
+
+    def _report_unrecorded(self, report: Reporter) -> None:
+        """Report that there is no record, which a host makes when it starts the timer."""
+        if self.context.environment.get(_IN_AZURE):
+            schedule = self.plan.origin("schedule")
+            remedy = f"Check {schedule}, and whether the app's functions are listed: {_RUN_BOOK}."
+            report(Level.WARNING, "the host has no record of the timer, so it never started it", remedy)
+        else:
+            report(Level.OK, "no host has recorded a timer here yet")

@@ -9,9 +9,12 @@ import click
 from rotator import activity, app
 from rotator.commands import error_handling, interrupts, options, printing, tables
 from rotator.commands.options import OutputOptions
+from rotator.reporting.timer import TimerReading
 
 if TYPE_CHECKING:
     from rich.text import Text
+
+_ACTIVITY = "the app's own storage, for the reports"
 
 
 @click.command()
@@ -33,22 +36,45 @@ def history(*, run: str | None, limit: int, days: int, output: OutputOptions) ->
       python -m rotator history 20261124T043505Z-ec886b
       python -m rotator history --json | jq '.reports[] | select(.failed)'
     """  # noqa: D301  # click reads the backspace as "do not wrap"
-    since = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=days)
     with error_handling.report_errors(output):
-        with (
-            interrupts.read_only(output),
-            activity.of("the app's own storage, for the reports"),
-            app.archive() as archive,
-        ):
-            found = {"reports": archive.recent(limit, since)} if run is None else archive.find(run)
-        if output.as_json:
-            click.echo(printing.json_text(found, indent=2))
-        elif run is not None:
-            print_report(found)
-        elif found["reports"]:
-            _print_list(found["reports"])
+        if run is None:
+            _list_runs(limit, days, output)
         else:
-            click.echo(f"no report was kept in the last {days} days")
+            _show_run(run, output)
+
+
+def _list_runs(limit: int, days: int, output: OutputOptions) -> None:
+    now = datetime.datetime.now(datetime.UTC)
+    with interrupts.read_only(output), activity.of(_ACTIVITY):
+        reports, reading = app.history(limit, now - datetime.timedelta(days=days))
+    if output.as_json:
+        found = {"reports": reports, "timer": reading.timer.as_json() if reading.timer else None}
+        click.echo(printing.json_text(found, indent=2))
+        for warning in reading.warnings:
+            click.echo(printing.printable(f"warning: {warning}"), err=True)
+        return
+    if reports:
+        _print_list(reports)
+    else:
+        click.echo(f"no report was kept in the last {days} days")
+    _print_timer(reading, now)
+
+
+def _show_run(run: str, output: OutputOptions) -> None:
+    with interrupts.read_only(output), activity.of(_ACTIVITY), app.archive() as archive:
+        report = archive.find(run)
+    if output.as_json:
+        click.echo(printing.json_text(report, indent=2))
+    else:
+        print_report(report)
+
+
+def _print_timer(reading: TimerReading, now: datetime.datetime) -> None:
+    console = printing.console()
+    for warning in reading.warnings:
+        console.print(printing.text(f"warning: {warning}", "yellow"))
+    if reading.timer:
+        console.print(printing.text(f"timer {reading.timer.summary(now)}", "dim"))
 
 
 def _print_list(reports: list[dict[str, Any]]) -> None:

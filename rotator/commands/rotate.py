@@ -126,6 +126,8 @@ def _print_report(report: Report) -> None:
     warnings = [*report.warnings, *(warning for target in report.targets for warning in target.warnings)]
     for warning in warnings:
         console.print(printing.text(f"warning: {warning}", "yellow"))
+    for sentence in report.tolerance.sentences() if report.tolerance else ():
+        console.print(printing.text(sentence, "dim"))
     console.print(printing.text(_summary(report), "dim"))
 
 
@@ -162,4 +164,5 @@ def _summary(report: Report) -> str:
         definition = "would be set" if report.definition_changed else "is as wanted"
         return f"plan only: nothing was changed; the SAS definition {definition}"
     definition = "; the SAS definition was set" if report.definition_changed else ""
-    return f"run {report.run}: {report.counts()} in {seconds:.1f} s{definition}"
+    late = f"; {report.late.total_seconds() / 60:.0f} min late" if report.past_due and report.late else ""
+    return f"run {report.run}: {report.counts()} in {seconds:.1f} s{definition}{late}"

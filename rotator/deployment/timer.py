@@ -18,6 +18,7 @@ FUNCTION = "status"
 LONGEST_WAIT_SECONDS = 60.0
 _PATH = "/api/status"
 _MOST_MISSED = 3
+_LEAST_RECORDED_SECONDS = 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,9 +55,17 @@ def _look(endpoint: Endpoint, key: SecretText) -> _Look:
         return _Look(problem=f"when its timer fires is not known: {_refusal(answer)}")
     timer = untrusted.mapping(answer.value.get("timer"))
     next_run = untrusted.iso_time(timer.get("next"))
+    if not timer and _is_without_record(answer.value):
+        next_run = untrusted.iso_time(answer.value.get("next_run"))
     if next_run is not None and next_run > now:
         return _Look(now, next_run, _first_expiry(answer.value))
     return _Look(problem=_problem(answer.value, timer, next_run))
+
+
+def _is_without_record(status: dict[str, Any]) -> bool:
+    """Whether the host keeps no record of the timer, as for every schedule under a minute: then the plan's is known."""
+    interval = status.get("interval_seconds")
+    return isinstance(interval, int | float) and interval < _LEAST_RECORDED_SECONDS
 
 
 def _problem(status: dict[str, Any], timer: dict[str, Any], next_run: datetime.datetime | None) -> str:

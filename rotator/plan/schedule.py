@@ -3,8 +3,12 @@
 import datetime
 import functools
 import itertools
+from typing import TYPE_CHECKING
 
 from rotator.plan import ncrontab
+
+if TYPE_CHECKING:
+    import croniter
 
 DEFAULT = "0 */30 * * * *"
 _SECONDS_PER_DAY = 86_400
@@ -30,13 +34,23 @@ def intervals(expression: str) -> tuple[datetime.timedelta, datetime.timedelta]:
 
 def following(expression: str, now: datetime.datetime) -> datetime.datetime:
     """The first time after `now` at which the schedule fires, in UTC; raises ValueError for an invalid schedule."""
+    found: datetime.datetime = _times(expression, now).get_next(datetime.datetime)
+    return found.replace(tzinfo=datetime.UTC)
+
+
+def _times(expression: str, start: datetime.datetime) -> "croniter.croniter":
     import croniter  # 30 ms that only a run needs
 
-    start = now.astimezone(datetime.UTC).replace(tzinfo=None, microsecond=0)
+    since = start.astimezone(datetime.UTC).replace(tzinfo=None, microsecond=0)
     # `day_or`: the day of the month and the day of the week must both match.
-    times = croniter.croniter(_as_cron(expression), start, day_or=False, max_years_between_matches=_LONGEST_WAIT_YEARS)
-    following_time: datetime.datetime = times.get_next(datetime.datetime)
-    return following_time.replace(tzinfo=datetime.UTC)
+    return croniter.croniter(_as_cron(expression), since, day_or=False, max_years_between_matches=_LONGEST_WAIT_YEARS)
+
+
+def latest(expression: str, now: datetime.datetime) -> datetime.datetime:
+    """The last time up to `now` at which the schedule fires, in UTC; raises ValueError for an invalid schedule."""
+    times = _times(expression, now.replace(microsecond=0) + datetime.timedelta(seconds=1))
+    found: datetime.datetime = times.get_prev(datetime.datetime)
+    return found.replace(tzinfo=datetime.UTC)
 
 
 @functools.cache

@@ -25,7 +25,7 @@ from rotator.azure.errors import ArchiveError
 from rotator.azure.host_storage import blob_containers, storage_settings
 from rotator.azure.host_storage.storage_settings import HostStorage
 from rotator.plan.plan import Plan
-from rotator.reporting.report import Report
+from rotator.reporting.report import ADDED_FIELDS, Report
 from rotator.reporting.status import LastKnown
 
 # How far back the archive is searched: each day takes a request.
@@ -256,7 +256,7 @@ def _is_of_one_blob(error: HttpResponseError) -> bool:
 
 
 def _report(name: str, content: bytes) -> dict[str, Any] | None:
-    """Parse a report; None for any other content."""
+    """Parse a report, with the fields that one of an earlier version lacks; None for any other content."""
     value = untrusted.json_value(content)
     try:
         json.dumps(value, allow_nan=False)  # Python reads numbers that no JSON has: NaN, 1e999
@@ -266,4 +266,5 @@ def _report(name: str, content: bytes) -> dict[str, Any] | None:
         return None
     fits = all(isinstance(value.get(field), kind) for field, kind in _SHAPE.items())
     fits = fits and isinstance((value.get("key") or {}).get("failure"), dict | None)
-    return value if fits and all(isinstance(target, dict) for target in value["targets"]) else None
+    fits = fits and all(isinstance(target, dict) for target in value["targets"])
+    return value | {name: value.get(name, default) for name, default in ADDED_FIELDS.items()} if fits else None

@@ -9,6 +9,8 @@ import enum
 from typing import Any, ClassVar
 
 from rotator import errors, redaction, timestamps
+from rotator.azure.host_storage.lease import Holder
+from rotator.plan.tolerance import Tolerance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,9 +86,20 @@ class Trigger(enum.StrEnum):
     TIMER = "timer"
     HTTP = "http"
     CLI = "cli"
+    ALERT = "alert"  # Azure Monitor calls, as the timer has not fired
+    WORKFLOW = "workflow"  # a scheduled workflow elsewhere
     PLAN = "plan"  # a preview
     STATUS = "status"
     CHECK = "check"
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether a schedule starts the run, which nobody waits for, and which does what the timer would do."""
+        return self in {Trigger.TIMER, Trigger.ALERT, Trigger.WORKFLOW}
+
+
+# What reports of earlier versions do not have, and what that means.
+ADDED_FIELDS = {"past_due": False, "late_seconds": None, "interrupted": None, "tolerance": None}
 
 
 class KeyOutcome(enum.StrEnum):
@@ -129,7 +142,9 @@ class Report:
     """What one run did, or, in a plan, would do.
 
     `asked_by` is who or what started it, `interval` the longest time between two scheduled runs. With `error` the run
-    was refused or broke off; `targets` are then those that it had reached.
+    was refused or broke off; `targets` are then those that it had reached. `past_due` and `late` are the timer's:
+    whether the host says that it missed a time, and by how much the run began late. `interrupted` is a run before this
+    one that did not end, `tolerance` in a plan how many runs may fail.
     """
 
     run: str
@@ -144,6 +159,10 @@ class Report:
     asked_by: str = ""
     interval: datetime.timedelta | None = None
     error: Failed | None = None
+    past_due: bool = False
+    late: datetime.timedelta | None = None
+    interrupted: Holder | None = None
+    tolerance: Tolerance | None = None
 
     @property
     def failed(self) -> bool:
@@ -180,6 +199,10 @@ class Report:
             "warnings": list(self.warnings),
             "key": self.key.as_json() if self.key else None,
             "targets": [_target(target) for target in self.targets],
+            "past_due": self.past_due,
+            "late_seconds": round(self.late.total_seconds(), 3) if self.late is not None else None,
+            "interrupted": self.interrupted.as_json() if self.interrupted else None,
+            "tolerance": self.tolerance.as_json() if self.tolerance else None,
         }
 
 

@@ -6,6 +6,7 @@ import enum
 from typing import Any
 
 from rotator import timestamps
+from rotator.plan.timer import Timer
 from rotator.reporting.report import Failed
 
 
@@ -81,17 +82,21 @@ class TargetStatus:
 
 @dataclasses.dataclass(frozen=True)
 class Status:
-    """All targets at one time, and when the schedule fires next."""
+    """All targets at one time, when the schedule fires next, and what the host's record says of the timer.
+
+    `timer` is None where it is not known.
+    """
 
     now: datetime.datetime
     next_run: datetime.datetime
     interval: datetime.timedelta
     targets: tuple[TargetStatus, ...]
     warnings: tuple[str, ...] = ()
+    timer: Timer | None = None
 
     @property
     def well(self) -> bool:
-        """Whether every target is well."""
+        """Whether every target is well; a timer that is silent is a warning."""
         return all(target.well for target in self.targets)
 
     def as_json(self) -> dict[str, Any]:
@@ -103,4 +108,5 @@ class Status:
             "well": self.well,
             "warnings": list(self.warnings),
             "targets": [target.as_json(self.now) for target in self.targets],
+            "timer": self.timer.as_json() if self.timer else None,
         }

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import datetime
 import logging
 import threading
 import time
@@ -17,6 +18,7 @@ from rotator.plan.plan import Plan
 from rotator.rotation.request import Request
 
 if TYPE_CHECKING:
+    from rotator.azure.host_storage.blob_lease import LeaseState
     from rotator.azure.identity import TokenCredential
 
 logger = logging.getLogger(__name__)
@@ -28,6 +30,7 @@ class _ProcessLock:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._holder: Holder | None = None
+        self.ended: datetime.datetime | None = None  # when its last run ended
 
     @contextlib.contextmanager
     def held_by(self, holder: Holder) -> Iterator[None]:
@@ -39,6 +42,7 @@ class _ProcessLock:
             yield
         finally:
             self._holder = None
+            self.ended = datetime.datetime.now(datetime.UTC)
             self._lock.release()
 
 
@@ -50,13 +54,15 @@ class RunLock:
     """The lock of the run in progress; `environment` has the settings of this process.
 
     `problem` is why the lease that was asked for could not be acquired: the run goes on without it, but may regenerate
-    no key. It is None with a lease, and where none was asked for.
+    no key. It is None with a lease, and where none was asked for. `interrupted` is the run before this one if it did
+    not release the lease.
     """
 
     holder: Holder
     environment: Mapping[str, str] = dataclasses.field(repr=False)
     lease: Lease = dataclasses.field(default_factory=NoLease)
     problem: LeaseUnavailableError | None = None
+    interrupted: Holder | None = None
 
     @property
     def fence(self) -> Callable[[], None]:
@@ -68,8 +74,12 @@ class RunLock:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """The report's warning of a lease that could not be acquired; empty otherwise."""
-        return (f"{self.problem}: nothing keeps another run from starting meanwhile",) if self.problem else ()
+        """The report's warnings: of a lease that could not be acquired, and of a run that never ended."""
+        if self.problem:
+            return (f"{self.problem}: nothing keeps another run from starting meanwhile",)
+        if self.interrupted:
+            return (f"{self.interrupted} did not end: it was killed, or lost its lease; this run makes up for it",)
+        return ()
 
     def admit(self, account: str) -> None:
         """Return if this run may regenerate the account's keys.
@@ -107,6 +117,33 @@ def lease_name(plan: Plan) -> str:
     return f"{plan.account.host}/{plan.account.managed_account}".lower()
 
 
+def last_run(plan: Plan, environment: Mapping[str, str], credential: "TokenCredential") -> datetime.datetime | None:
+    """Return when the last run began or ended, by the lease, or without one by this process; None if there was none.
+
+    A run that was killed does not count: it is to be made up for. One request, without a retry: somebody waits. Raises
+    LeaseUnavailableError.
+    """
+    state = _lease_state(plan, environment, credential)
+    if state is None:
+        return last_run_here()
+    return None if state.interrupted else state.changed
+
+
+def last_run_here() -> datetime.datetime | None:
+    """Return when this process's last run ended; None if there was none."""
+    return _process_lock.ended
+
+
+def _lease_state(plan: Plan, environment: Mapping[str, str], credential: "TokenCredential") -> "LeaseState | None":
+    storage = storage_settings.find(environment, blob_suffix(plan.account.host))
+    if storage is None:
+        return None
+    from rotator.azure.host_storage import blob_containers, blob_lease
+
+    with blob_containers.signed_in(storage, plan.client_id, credential) as signed_in:
+        return blob_lease.read(storage, lease_name(plan), signed_in, retry_total=0)
+
+
 def _with_lease(plan: Plan, run_lock: RunLock, credential: "TokenCredential", stack: contextlib.ExitStack) -> RunLock:
     storage = storage_settings.find(run_lock.environment, blob_suffix(plan.account.host))
     if storage is None:
@@ -121,7 +158,7 @@ def _with_lease(plan: Plan, run_lock: RunLock, credential: "TokenCredential", st
             taken = stack.enter_context(BlobLease(storage, lease_name(plan), run_lock.holder, signed_in))
     except LeaseUnavailableError as error:
         return dataclasses.replace(run_lock, problem=error)
-    return dataclasses.replace(run_lock, lease=taken)
+    return dataclasses.replace(run_lock, lease=taken, interrupted=taken.interrupted)
 
 
 @contextlib.contextmanager

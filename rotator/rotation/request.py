@@ -4,7 +4,9 @@ import dataclasses
 import datetime
 import secrets
 import socket
+from typing import Self
 
+from rotator import untrusted
 from rotator.azure.host_storage.lease import Holder
 from rotator.issuers.interface import PROOF_SECONDS
 from rotator.reporting import report
@@ -17,12 +19,37 @@ def name_at(time: datetime.datetime) -> str:
     return f"{time:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
+_EARLY = datetime.timedelta(seconds=1)  # by which the host's timer may fire before its time
+
+
+@dataclasses.dataclass(frozen=True)
+class Firing:
+    """How the Functions host fired the timer: whether late by its own account, and for which time, if that is known."""
+
+    past_due: bool = False
+    due: datetime.datetime | None = None
+
+    @classmethod
+    def from_host(cls, status: object, *, past_due: bool) -> Self:
+        """Read what the host tells the timer's function: its record as it was before this firing.
+
+        https://learn.microsoft.com/azure/azure-functions/functions-bindings-timer#usage
+        """
+        return cls(past_due, untrusted.iso_time(untrusted.mapping(status).get("Next")))
+
+    def late(self, began: datetime.datetime) -> datetime.timedelta | None:
+        """Return by how much a run began late; None where it is not known when it was due."""
+        if self.due is None or began < self.due - _EARLY:
+            return None
+        return max(began - self.due, datetime.timedelta(0))
+
+
 @dataclasses.dataclass(frozen=True)
 class Request:
     """A request for one run. `forced` applies to the operation on the keys if there is one, else to the targets.
 
     `asked_by` says who or what started it. Without `lease` nothing keeps another run from starting at the same time.
-    A SAS that storage refuses is tried again for `proof_seconds`.
+    A SAS that storage refuses is tried again for `proof_seconds`. `firing` is the timer's, for a run by the timer.
     """
 
     trigger: Trigger
@@ -33,6 +60,7 @@ class Request:
     proof_seconds: float = PROOF_SECONDS
     since: datetime.datetime = dataclasses.field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
     run: str = ""
+    firing: Firing = Firing()
 
     def __post_init__(self) -> None:
         """Name the run."""
@@ -60,4 +88,11 @@ class Request:
             asked_by=self.asked_by,
             interval=interval,
             error=report.failure(error),
+            past_due=self.firing.past_due,
+            late=self.firing.late(self.since),
         )
+
+    def complete(self, done: Report, interrupted: Holder | None) -> Report:
+        """Return the report of a finished run, with how it began and the run before it that did not end."""
+        late = self.firing.late(self.since)
+        return dataclasses.replace(done, past_due=self.firing.past_due, late=late, interrupted=interrupted)

@@ -45,7 +45,7 @@ class Identity(service.WebService):
 
     The system-assigned identity has `client_id` and `object_id`; `user_assigned` maps further client ids to
     object ids; the client ids in `unassigned` are not the app's yet. While `fail_with` is set, every request is
-    answered with that status. `clock_skew` is how far its clock is ahead.
+    answered with that status, or the next `fail_times` ones. `clock_skew` is how far its clock is ahead.
     """
 
     def __init__(self, record: journal.Journal) -> None:
@@ -61,6 +61,7 @@ class Identity(service.WebService):
         self.audiences: set[str] = set(AZURE_AUDIENCES)
         self.lifetime = 24 * 3600
         self.fail_with: int | None = None
+        self.fail_times: int | None = None
         self.clock_skew = datetime.timedelta()
         self.issued: list[str] = []
 
@@ -120,6 +121,15 @@ class Identity(service.WebService):
             raise TokenError(Flaw.EXPIRED)
         return claims
 
+    def _fails(self) -> bool:
+        if self.fail_with is None:
+            return False
+        if self.fail_times is not None:
+            self.fail_times -= 1
+            if self.fail_times < 0:
+                self.fail_with = self.fail_times = None
+        return self.fail_with is not None
+
     def _sign(self, claims: dict[str, Any]) -> str:
         parts = ({"typ": "JWT", "alg": "HS256"}, claims)
         signed = ".".join(_base64url(json.dumps(part).encode()) for part in parts)
@@ -154,7 +164,7 @@ class Identity(service.WebService):
         resource, client = query.get("resource"), query.get("client_id")
         presented = request.headers.get("X-IDENTITY-HEADER")
         problems = (
-            (self.fail_with is not None, self.fail_with or 0, "The identity service was told to fail."),
+            (self._fails(), self.fail_with or 0, "The identity service was told to fail."),
             (request.path != "/msi/token", 404, "No such path."),
             (request.method != "GET", 405, "Only GET is answered."),
             (presented is None, 401, "The X-IDENTITY-HEADER header is missing."),

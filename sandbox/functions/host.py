@@ -64,9 +64,15 @@ class FunctionsHost:
         """The worker's process id."""
         return self._process.pid
 
-    def fire_timer(self, function: str, *, past_due: bool = False) -> dict[str, Any]:
-        """Invoke a timer function; the result has `ok`, and `exception` when it failed."""
-        return self._invoke({"function": function, "timer": {"past_due": past_due}})
+    def fire_timer(
+        self, function: str, *, past_due: bool = False, status: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Invoke a timer function; the result has `ok`, and `exception` when it failed.
+
+        `status` is the timer's record before this run, with `Last`, `Next` and `LastUpdated`; None where none is kept.
+        """
+        timer = {"past_due": past_due, "status": dict(status) if status is not None else None}
+        return self._invoke({"function": function, "timer": timer})
 
     def request(
         self,

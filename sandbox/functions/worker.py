@@ -57,7 +57,8 @@ class ProgrammingModel:
         function = self._functions[invocation["function"]]
         try:
             if "timer" in invocation:
-                function(TimerRequest(past_due=invocation["timer"]["past_due"], schedule_status={}))
+                timer = invocation["timer"]
+                function(TimerRequest(past_due=timer["past_due"], schedule_status=timer["status"]))
                 return {"ok": True}
             asked = invocation["http"]
             sent = {"headers": asked["headers"], "params": _query(asked["url"]), "body": asked["body"].encode()}
@@ -151,8 +152,9 @@ _PROTOS = types.SimpleNamespace(
 
 
 def _timer(invocation: Invocation) -> Any:
-    status = {"Schedule": {"AdjustForDST": True}, "ScheduleStatus": None, "IsPastDue": invocation["timer"]["past_due"]}
-    return _PROTOS.TypedData(json=json.dumps(status))
+    timer = invocation["timer"]
+    message = {"Schedule": {"AdjustForDST": True}, "ScheduleStatus": timer["status"], "IsPastDue": timer["past_due"]}
+    return _PROTOS.TypedData(json=json.dumps(message))
 
 
 def _http(invocation: Invocation) -> Any:
@@ -171,10 +173,15 @@ def _answered(status: int, headers: Mapping[str, str], body: bytes) -> Result:
     return {"ok": True, "status": status, "headers": lower, "body": body.decode()}
 
 
+def make_engine() -> Engine:
+    """Make the engine that Azure would run the app by, where it is published for this Python."""
+    return Runtime() if sys.version_info >= (3, 13) else ProgrammingModel()
+
+
 def main(directory: Path) -> None:
     """Index the app, then serve invocations until stdin ends."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    engine: Engine = Runtime() if sys.version_info >= (3, 13) else ProgrammingModel()
+    engine = make_engine()
     indexed = engine.index(directory)
     first = {"engine": engine.name, "functions": list(indexed), "bindings": indexed}
     print(json.dumps(first), flush=True)  # noqa: T201

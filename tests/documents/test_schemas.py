@@ -12,6 +12,7 @@ from rotator.delivery.interface import WriteMethod
 from rotator.deployment.progress import Progress, ProgressKind, Stage
 from rotator.onboarding.steps import StepOutcome
 from rotator.plan.plan import Strategy
+from rotator.plan.timer import Timer
 from rotator.reporting.report import Failed, Trigger, Unchanged, WouldRotate
 from rotator.reporting.status import State, Status, TargetStatus
 from rotator.rotation.state import Operation
@@ -29,12 +30,16 @@ REPORT = dataclasses.replace(
     key=dataclasses.replace(KEY, proofs=("3eb1bd439947eb76: storage answered 403",)),
 )
 CHECKUP = Checkup(NOW, NOW, (Finding("vault", Level.OK, "myvault.vault.azure.net answers"),))
-STATUS = Status(NOW, NOW + MINUTE, 30 * MINUTE, (FRESH, UNKNOWN))
+TIMER = Timer(NOW - 90 * MINUTE, NOW - 60 * MINUTE, (NOW - 60 * MINUTE, NOW - 30 * MINUTE))
+STATUS = Status(NOW, NOW + MINUTE, 30 * MINUTE, (FRESH, UNKNOWN), timer=TIMER)
 VALUES: dict[str, Any] = {
     "report": REPORT.as_json(),
     "check": CHECKUP.as_json(),
     "status": STATUS.as_json(),
-    "history": {"reports": [REPORT.as_json(), {"blob": "x", "problem": "this is no report of a run"}]},
+    "history": {
+        "reports": [REPORT.as_json(), {"blob": "x", "problem": "this is no report of a run"}],
+        "timer": TIMER.as_json(),
+    },
     "error": dataclasses.asdict(FAILURE),
     "finish-deployment-step": Progress(
         Stage.RUN, ProgressKind.DONE, "run 1 did what is due", REPORT.as_json()
@@ -81,7 +86,7 @@ def test_every_field_has_a_title_and_says_what_it_is(name: str) -> None:
 def test_every_number_has_a_unit(name: str) -> None:
     for node in objects(PUBLISHED[name]):
         if "number" in node.get("type", ()) or "integer" in node.get("type", ()):
-            assert "description" not in node or "in seconds" in node["description"]
+            assert re.search("in seconds|How many", node.get("description", "in seconds"))
 
 
 @each

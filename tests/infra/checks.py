@@ -299,14 +299,16 @@ def package(sets: Sets) -> Iterator[str]:
 
 
 _NETWORKED = {"private", "existing-private", "everything"}
+_CALLED_BY_ALERT = {"existing", "private", "everything"}
 _MADE = {"default", "no-principal", "private", "everything"}
 # What a condition of the template lets be there: its type, how its name begins, and the sets that have it.
 CONDITIONAL: dict[str, tuple[str, str, set[str]]] = {
     "cluster": ("Microsoft.Compute/virtualMachines", "vm-", {"private", "everything"}),
     "network": ("Microsoft.Network/virtualNetworks", "vnet-", _NETWORKED),
-    "operators": ("Microsoft.Insights/actionGroups", "", {"everything"}),
+    "operators": ("Microsoft.Insights/actionGroups", "rotator-operators", _NETWORKED),
     "reportsImmutability": (_IMMUTABLE, "", EXPECTED.keys() - {"existing"}),
     "rotated": ("Microsoft.Storage/storageAccounts", "stsas", _MADE),
+    "secondTriggerGroup": ("Microsoft.Insights/actionGroups", "rotator-second-trigger", _CALLED_BY_ALERT),
     "storageEndpoint": ("Microsoft.Network/privateEndpoints", "pep-blob-", _NETWORKED),
     "vault": ("Microsoft.KeyVault/vaults", "kv-", _MADE),
     "vaultEndpoint": ("Microsoft.Network/privateEndpoints", "pep-vault-", _NETWORKED),
@@ -365,11 +367,43 @@ def settings(sets: Sets) -> Iterator[str]:
             yield f"{name} is {everything[name]}"
 
 
+_CALLER = "rotator-second-trigger"
+_APP_ID = r"'[^']*/providers/Microsoft\.Web/sites/func-{token}"
+# The URL that the alert calls; the one place where a key is read, which is that of the function called and no other.
+CALLED = (
+    r"\[format\('https://\{{0\}}/api/rotate-due\?code=\{{1\}}', "
+    rf"reference\({_APP_ID}', '[\d-]+'\)\.defaultHostName, "
+    rf"uriComponent\(listKeys\({_APP_ID}/functions/rotate_due', '[\d-]+'\)\.default\)\)\]"
+)
+
+
+def second_trigger(sets: Sets) -> Iterator[str]:
+    """The alert calls one function of the app, with that function's own key, and tells nobody else."""
+    for name, deployment in sets.items():
+        (app,) = deployment.of("Microsoft.Web/sites")
+        groups = [each for each in deployment.of("Microsoft.Insights/actionGroups") if each["name"] == _CALLER]
+        for group in groups:
+            receivers = {kind: each for kind, each in group["properties"].items() if kind.endswith("Receivers")}
+            (receiver,) = receivers.pop("azureFunctionReceivers", [{}])
+            if receivers or receiver.get("functionAppResourceId") != app["id"]:
+                yield f"{name}: others are called: {receivers or receiver}"
+            if (receiver.get("functionName"), receiver.get("useCommonAlertSchema")) != ("rotate_due", True):
+                yield f"{name}: called is {receiver.get('functionName')}"
+            if not re.fullmatch(CALLED.format(token=deployment.token), receiver.get("httpTriggerUrl", "")):
+                yield f"{name}: called by {receiver.get('httpTriggerUrl')}"
+        ids = {each["id"] for each in groups}
+        for rule in deployment.of("Microsoft.Insights/scheduledQueryRules"):
+            calls = ids & {*at(rule, "properties.actions.actionGroups")}
+            if bool(calls) is not (rule["name"] == "timer-silent-call"):
+                yield f"{name}: {rule['name']} calls {calls or 'nobody'}"
+
+
 def secrets(sets: Sets) -> Iterator[str]:
-    """No key or connection string is read."""
+    """No key or connection string is read, but the key in the URL that the alert calls."""
     secret = r"\blist\w*\(|AccountKey|SharedAccess(?:Key|Signature)|DefaultEndpointsProtocol|InstrumentationKey"
     for name, deployment in sets.items():
-        yield from (f"{name}: {each}" for each in re.findall(secret, deployment.text()))
+        read = re.sub(CALLED.format(token=deployment.token), "", deployment.text())
+        yield from (f"{name}: {each}" for each in re.findall(secret, read))
 
 
 def unguarded(template: dict[str, Any]) -> Iterator[str]:
@@ -449,7 +483,8 @@ def names(sets: Sets) -> Iterator[str]:
 
 
 CHECKS: list[Check] = [
-    closed, conditions, keys, logs, names, network, package, policies, reports, roles, secrets, settings, machine
+    closed, conditions, keys, logs, names, network, package, policies, reports, roles, second_trigger, secrets,
+    settings, machine
 ]  # fmt: skip
 
 

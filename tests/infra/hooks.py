@@ -9,7 +9,23 @@ from pathlib import Path
 
 from tests.infra import FOLDER
 
-TOOLS = ("sh", "dirname", "mktemp", "printenv", "rm", "cat", "cp", "mkdir", "touch", "env", "grep", "sha256sum")
+TOOLS = (
+    "sh",
+    "dirname",
+    "mktemp",
+    "printenv",
+    "rm",
+    "cat",
+    "cp",
+    "mkdir",
+    "touch",
+    "env",
+    "grep",
+    "sha256sum",
+    "cut",
+    "sed",
+    "tail",
+)
 
 AZ = """#!/bin/sh
 cd "$STATE"
@@ -18,11 +34,21 @@ case "$1 $2" in
   "cloud show") cat cloud ;;
   "ad sp") cat "principal-$5" ;;
   "provider show") [ "$4 $6" = "Microsoft.App subscription-1" ] || exit 99; cat registration ;;
+  "group exists") [ "$4 $6" = "$(cat group) subscription-1" ] && echo true || echo false ;;
+  "functionapp list") [ "$4" = "$(cat group)" ] && cat app ;;
+  "functionapp function")
+    [ "$3 $5 $7" = "list $(cat group) $(cat app)" ] && [ -e functions ] || exit 1
+    case "$*" in *"[?ends_with(name, '/rotate_due')].name"*) grep '/rotate_due$' functions || : ;; *) exit 99 ;; esac ;;
   "provider register") echo "$*" > registered; exit "$(cat registering)" ;;
   *) echo "az $*: not expected" >&2; exit 99 ;;
 esac
 """
 AZD = """#!/bin/sh
+if [ "$*" = "provision --no-prompt" ]; then
+  cat > "$STATE/provision-input"
+  env > "$STATE/provisioned"
+  exit "$(cat "$STATE/provisioning")"
+fi
 [ "$1 $2" = "env set" ] && [ $# = 4 ] || exit 99
 cat >/dev/null  # as a program may do that asks
 echo "$3=$4" >> "$STATE/azd-environment"
@@ -32,7 +58,11 @@ case "$1 $2" in
   "-c "*) [ -e "$STATE/installed" ] ;;
   "-m pip") case "$*" in *--require-hashes*requirements.txt) touch "$STATE/installed" ;; *) exit 99 ;; esac ;;
   "-m rotator")
-    shift 2; echo "$*" > "$STATE/onboard"; env > "$STATE/environment"
+    shift 2
+    if [ "$1" = finish-deployment ]; then
+      echo "$*" > "$STATE/finished"; env > "$STATE/environment"; exit "$(cat "$STATE/finishing")"
+    fi
+    echo "$*" > "$STATE/onboard"; env > "$STATE/environment"
     [ -e "$STATE/lines" ] && cat "$STATE/lines" > "$3"
     exit "$(cat "$STATE/status")" ;;
   *) exit 99 ;;
@@ -74,6 +104,15 @@ class Surroundings:
         self.known("principal-cfa8b339-82a2-471a-a3c9-0fc0be7a4093", "object-public")
         self.known("principal-7e7c393b-45d0-48b1-a35e-2905ddf8183c", "object-government")
         self.known("status", "0")
+        self.known("finishing", "0")
+        self.known("provisioning", "0")
+        self.known("group", None)
+
+    def lists(self, *functions: str, group: str = "rg-rotator") -> None:
+        """Let there be an app in this group, of which the platform lists these functions."""
+        self.known("group", group)
+        self.known("app", "func-1")
+        self.known("functions", "\n".join(f"func-1/{each}" for each in functions))
 
     def program(self, name: str, text: str) -> None:
         """Put a program on the PATH."""
@@ -104,6 +143,7 @@ class Surroundings:
             "STATE": str(self.state),
             "TMPDIR": str(self.state),
             "AZURE_SUBSCRIPTION_ID": "subscription-1",
+            "AZURE_ENV_NAME": "rotator",
             **environment,
         }
         command = [str(self.folder / f"infra/hooks/{hook}.sh"), *arguments]

@@ -68,7 +68,7 @@ class Workspace:
 def app(sets: dict[str, Deployment]) -> Iterator[Workspace]:
     now = datetime.datetime.now(datetime.UTC)
     with contextlib.closing(Logs(now)) as logs:
-        yield Workspace(logs, {rule.title: rule.query for rule in alerts.rules(sets["default"])}, now)
+        yield Workspace(logs, {rule.title: rule.query for rule in alerts.rules(sets["private"])}, now)
 
 
 def healthy(app: Workspace, *, last: datetime.timedelta | None = None) -> None:
@@ -225,6 +225,86 @@ def test_the_interval_is_the_schedules(app: Workspace) -> None:
 def test_without_an_interval_it_is_an_hour(app: Workspace, ago: int, raised: bool) -> None:
     app.ran(minutes(ago), error=REFUSED, interval=None)
     assert bool(app.raised("No run")) is raised
+
+
+# Timer silent, for people and for the app
+
+
+SILENT = {"Timer silent", "Timer silent: call"}
+OTHERS = [each for each in Trigger if each is not Trigger.TIMER]
+
+
+def silent(app: Workspace) -> bool:
+    raised = app.all_raised() & SILENT
+    assert raised in (set(), SILENT)  # the same query
+    return bool(raised)
+
+
+@pytest.mark.parametrize("trigger", OTHERS)
+def test_runs_that_others_ask_for_do_not_hide_a_silent_timer(app: Workspace, trigger: Trigger) -> None:
+    for count in range(20):
+        app.ran(minutes(5) + count * HALF_HOUR, app.rotated(minutes(5)), trigger=trigger)
+        app.logs.request(minutes(5) + count * HALF_HOUR, "rotate_due", success=True)
+    assert app.raised("No run") == []
+    assert silent(app)
+
+
+@pytest.mark.parametrize(("ago", "raised"), [(44, False), (46, True)])
+def test_an_interval_and_a_quarter_of_an_hour_without_a_run_of_the_timer_are_told(
+    app: Workspace, ago: int, raised: bool
+) -> None:
+    healthy(app, last=minutes(ago))
+    app.ran(minutes(1), app.rotated(minutes(1)), trigger=Trigger.HTTP)
+    assert silent(app) is raised
+
+
+@pytest.mark.parametrize("success", [True, False])
+@pytest.mark.parametrize(("ago", "raised"), [(44, False), (46, True)])
+def test_a_run_that_left_no_report_fired_as_well(app: Workspace, ago: int, raised: bool, success: bool) -> None:
+    """It was killed, or left the work to a run in progress."""
+    healthy(app, last=minutes(100))
+    app.logs.request(minutes(ago), "rotate_on_schedule", success=success)
+    assert silent(app) is raised
+
+
+def test_a_timer_whose_runs_fail_is_not_silent(app: Workspace) -> None:
+    healthy(app, last=minutes(65))
+    for ago in (35, 5):
+        app.ran(minutes(ago), FAILED)
+    assert not silent(app)
+
+
+@pytest.mark.parametrize(("ago", "raised"), [(74, False), (76, True)])
+def test_without_an_interval_a_silent_timer_is_told_after_an_hour_and_a_quarter(
+    app: Workspace, ago: int, raised: bool
+) -> None:
+    app.ran(minutes(ago), error=REFUSED, interval=None)
+    assert silent(app) is raised
+
+
+def test_the_interval_is_the_one_that_any_run_knew_last(app: Workspace) -> None:
+    half_a_day = datetime.timedelta(hours=12)
+    app.ran(minutes(600), app.rotated(minutes(600)))
+    assert silent(app)
+    app.ran(minutes(5), app.rotated(minutes(5)), trigger=Trigger.HTTP, interval=half_a_day)
+    assert not silent(app)
+    app.ran(minutes(1), error=REFUSED, interval=None, trigger=Trigger.HTTP)
+    assert not silent(app)
+
+
+@pytest.mark.parametrize(("hours", "raised"), [(47.9, False), (48.1, True)])
+def test_a_timer_that_azure_does_not_see_any_more_is_silent(app: Workspace, hours: float, raised: bool) -> None:
+    """An alert looks back for two days, which `WATCH_FOR_RUNS` is for."""
+    ago, interval = datetime.timedelta(hours=hours), datetime.timedelta(days=3)
+    app.ran(ago, app.rotated(ago, datetime.timedelta(days=7)), interval=interval)
+    app.ran(minutes(5), app.rotated(minutes(5)), trigger=Trigger.HTTP, interval=interval)
+    assert silent(app) is raised
+
+
+def test_an_app_that_never_ran_is_silent(app: Workspace) -> None:
+    app.logs.line(minutes(1), "Host started")
+    app.logs.request(minutes(1), "status", success=True)
+    assert silent(app)
 
 
 # Host key rejected

@@ -10,10 +10,18 @@ import pytest
 from rotator.reporting.report import Failed, Report, Rotated, TargetReport, Trigger
 from tests.infra import FOLDER, ROOT, alerts, kusto
 from tests.infra.alerts import Rule
-from tests.infra.deployments import Deployment
+from tests.infra.deployments import Deployment, Resource
 
 OPERATIONS = (ROOT / "docs/operations.md").read_text()
-SEVERITIES = {"Host key rejected": 0, "SAS expires": 1, "Two failed runs": 2, "No run": 2}
+SEVERITIES = {
+    "Host key rejected": 0,
+    "SAS expires": 1,
+    "Two failed runs": 2,
+    "No run": 2,
+    "Timer silent": 2,
+    "Timer silent: call": 4,
+}
+CALL = "Timer silent: call"
 # https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-create-log-alert-rule
 FREQUENCIES = {"PT1M": "1 minute", "PT5M": "5 minutes", "PT15M": "15 minutes"}
 MINUTES = {"PT1M": 1, "PT5M": 5, "PT15M": 15, "P2D": 2880}
@@ -24,7 +32,8 @@ ROTATED = Rotated("it is due", "create", "f" * 16, NOON, "blobrwu4hours", "d" * 
 
 @pytest.fixture(scope="module")
 def rules(sets: dict[str, Deployment]) -> list[Rule]:
-    return alerts.rules(sets["default"])
+    """All of them: this set has an address, and a function to call."""
+    return alerts.rules(sets["private"])
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +85,7 @@ def test_each_run_book_is_complete(part: str) -> None:
     assert [title for title, text in runbooks().items() if text.count(f"\n**{part}") != 1] == []
 
 
-def test_each_row_that_a_query_finds_raises_an_alert_that_clears_by_itself(rules: list[Rule]) -> None:
+def test_each_row_that_a_query_finds_raises_an_alert(rules: list[Rule]) -> None:
     for each in rules:
         assert each.others["criteria"] == {
             "timeAggregation": "Count",
@@ -84,8 +93,16 @@ def test_each_row_that_a_query_finds_raises_an_alert_that_clears_by_itself(rules
             "threshold": 0,
             "failingPeriods": {"numberOfEvaluationPeriods": 1, "minFailingPeriodsToAlert": 1},
         }
-        assert each.others["autoMitigate"] is True
-        assert "muteActionsDuration" not in each.others  # Azure takes one of the two
+        assert "muteActionsDuration" not in each.others  # Azure takes one of the two, and it would skip calls
+
+
+def test_an_alert_for_people_clears_by_itself_and_the_app_is_called_again_and_again(rules: list[Rule]) -> None:
+    """A stateful rule acts once until it has cleared; a stateless one acts at each evaluation."""
+    assert {each.title: each.others["autoMitigate"] for each in rules} == {title: title != CALL for title in SEVERITIES}
+
+
+def test_the_app_is_called_for_what_people_are_told(rule: dict[str, Rule]) -> None:
+    assert rule[CALL].query == rule["Timer silent"].query
 
 
 def test_each_rule_says_where_its_run_book_is(rules: list[Rule]) -> None:
@@ -94,18 +111,45 @@ def test_each_rule_says_where_its_run_book_is(rules: list[Rule]) -> None:
 
 
 def test_somebody_is_told_where_there_is_an_address(sets: dict[str, Deployment]) -> None:
-    (group,) = sets["everything"].of("Microsoft.Insights/actionGroups")
-    addresses = [each["emailAddress"] for each in group["properties"]["emailReceivers"]]
-    assert addresses == ["operators@example.com"]
-    for each in alerts.rules(sets["everything"]):
-        assert each.others["actions"] == {"actionGroups": [group["id"]]}
+    for name in ("everything", "private", "existing-private"):
+        (people,) = groups(sets[name], "rotator-operators")
+        addresses = [each["emailAddress"] for each in people["properties"]["emailReceivers"]]
+        assert addresses == ["operators@example.com"]
+        for each in alerts.rules(sets[name]):
+            if each.title != CALL:
+                assert each.others["actions"] == {"actionGroups": [people["id"]]}
     assert sets["default"].of("Microsoft.Insights/actionGroups") == []
-    assert [each.others["actions"] for each in alerts.rules(sets["default"])] == [{"actionGroups": []}] * 4
+    assert {str(each.others["actions"]) for each in alerts.rules(sets["default"])} == {"{'actionGroups': []}"}
 
 
-def test_every_rule_is_switched_on_but_one_that_may_be_switched_off(sets: dict[str, Deployment]) -> None:
+@pytest.mark.parametrize("name", ["private", "existing"])
+def test_the_app_and_nobody_else_is_called_where_that_is_on(sets: dict[str, Deployment], name: str) -> None:
+    (caller,) = groups(sets[name], "rotator-second-trigger")
+    (call,) = [each for each in alerts.rules(sets[name]) if each.title == CALL]
+    assert call.others["actions"] == {"actionGroups": [caller["id"]]}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("default", id="there is no address"),
+        pytest.param("no-principal", id="no package was deployed yet"),
+        pytest.param("existing-private", id="somebody switched it off"),
+        pytest.param("everything", id="nobody watches for runs"),
+    ],
+)
+def test_the_app_is_not_called_where(sets: dict[str, Deployment], name: str) -> None:
+    assert CALL not in {each.title for each in alerts.rules(sets[name])}
+
+
+def groups(deployment: Deployment, name: str) -> list[Resource]:
+    return [each for each in deployment.of("Microsoft.Insights/actionGroups") if each["name"] == name]
+
+
+def test_every_rule_is_switched_on_but_those_that_may_be_switched_off(sets: dict[str, Deployment]) -> None:
     assert [each.title for each in alerts.rules(sets["default"]) if not each.enabled] == []
-    assert [each.title for each in alerts.rules(sets["everything"]) if not each.enabled] == ["No run"]
+    off = {each.title for each in alerts.rules(sets["everything"]) if not each.enabled}
+    assert off == {"No run", "Timer silent"}
 
 
 def test_no_rule_looks_back_further_or_more_often_than_azure_does(rules: list[Rule]) -> None:
@@ -125,7 +169,7 @@ def test_what_is_asked_each_minute_is_one_simple_question(rules: list[Rule]) -> 
 
 def test_every_query_is_in_a_rule(rules: list[Rule]) -> None:
     kept = [path.read_text() for path in (FOLDER / "app/alerts").iterdir()]
-    assert sorted(kept) == sorted(each.query for each in rules)
+    assert sorted(kept) == sorted({each.query for each in rules})
 
 
 def code(query: str) -> str:
@@ -222,8 +266,9 @@ def host_key(rule: dict[str, Rule]) -> re.Pattern[str]:
     return re.compile(found)
 
 
-def test_a_killed_run_is_known_by_the_name_of_the_timers_function(rule: dict[str, Rule]) -> None:
-    (name,) = re.findall(r"Name == '(\w+)'", rule["Two failed runs"].query)
+@pytest.mark.parametrize("title", ["Two failed runs", "Timer silent"])
+def test_a_killed_run_is_known_by_the_name_of_the_timers_function(rule: dict[str, Rule], title: str) -> None:
+    (name,) = re.findall(r"Name == '(\w+)'", rule[title].query)
     assert f'@app.function_name("{name}")\n@app.timer_trigger' in (ROOT / "function_app.py").read_text()
 
 

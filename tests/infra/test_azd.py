@@ -44,7 +44,7 @@ def test_azd_finds_the_resources_by_their_tag(sets: dict[str, Deployment]) -> No
 
 
 def test_the_hooks_are_programs() -> None:
-    assert set(PROJECT["hooks"]) == {"preprovision", "postprovision"}
+    assert set(PROJECT["hooks"]) == {"preprovision", "postprovision", "postdeploy"}
     for hook in PROJECT["hooks"].values():
         script = ROOT / hook["posix"]["run"]
         assert script.stat().st_mode & 0o111, script
@@ -52,6 +52,10 @@ def test_the_hooks_are_programs() -> None:
 
 def test_onboarding_may_ask() -> None:
     assert PROJECT["hooks"]["postprovision"]["posix"]["interactive"] is True
+
+
+def test_the_end_of_a_deployment_shows_what_it_waits_for() -> None:
+    assert PROJECT["hooks"]["postdeploy"]["posix"]["interactive"] is True
 
 
 def test_windows_is_told_where_to_run_azd() -> None:

@@ -147,6 +147,7 @@ class Edit(NamedTuple):
 TEMPLATE, STORAGE, VAULT, FUNCTION = "main.bicep", "app/storage.bicep", "app/vault.bicep", "app/function.bicep"
 ROTATED, POLICIES, OPERATORS = "app/rotated.bicep", "app/vault-policies.bicep", "app/key-operators.bicep"
 CLUSTER, MONITORING, ROLES = "app/cluster.bicep", "app/monitoring.bicep", "app/roles.bicep"
+CALLER, ALERTS = "app/second-trigger.bicep", "app/alerts.bicep"
 ROTATION = "app/key-rotation-role.bicep"
 OPENED: dict[checks.Check, list[tuple[str, str, str, str]]] = {
     checks.keys: [
@@ -233,7 +234,29 @@ OPENED: dict[checks.Check, list[tuple[str, str, str, str]]] = {
         (CLUSTER, "    networkSecurityGroup: { id: securityGroup.id }\n", "", "no security group"),
         (CLUSTER, "privateIPAddress: address", "publicIPAddress: { id: address }", "there is a public address"),
     ],
-    checks.secrets: [(FUNCTION, ".ConnectionString", ".InstrumentationKey", "InstrumentationKey")],
+    checks.second_trigger: [
+        (CALLER, "'rotate_due'", "'rotate_now'", "called is rotate_now"),
+        (
+            CALLER,
+            "/functions/${functionName}', '2025-03-01').default",
+            "/host/default', '2025-03-01').masterKey",
+            "by [",
+        ),
+        (CALLER, "api/rotate-due?", "api/rotate?", "called by ["),
+        (CALLER, "functionAppResourceId: app.id", "functionAppResourceId: name", "others are called"),
+        (CALLER, "    enabled: true\n", "    enabled: true\n    webhookReceivers: []\n", "others are called"),
+        (ALERTS, "[caller.id]", "people", "timer-silent-call calls nobody"),
+        (
+            ALERTS,
+            "    query: timerSilent\n    dimensions: []\n    autoMitigate: true\n    actionGroups: people\n",
+            "    query: timerSilent\n    dimensions: []\n    autoMitigate: true\n    actionGroups: [caller.id]\n",
+            "timer-silent calls",
+        ),
+    ],
+    checks.secrets: [
+        (FUNCTION, ".ConnectionString", ".InstrumentationKey", "InstrumentationKey"),
+        (CALLER, "groupShortName: 'rotate-due'", "groupShortName: listKeys(app.id, '2025-03-01').key", "listKeys("),
+    ],
     checks.names: [
         (TEMPLATE, "NetworkInterfaces}${token}", "NetworkInterfaces}${token}-", "no name for it"),
         (TEMPLATE, "ServerFarms}${token}", "ServerFarms}.${token}", "no name for it"),
@@ -275,6 +298,9 @@ OPENED: dict[checks.Check, list[tuple[str, str, str, str]]] = {
             "existing-private: vaultEndpoint",
         ),
         (TEMPLATE, "rotated.bicep' = if (", "rotated.bicep' = if (!vnetEnabled && ", "private: rotated"),
+        (TEMPLATE, "calls = functionsDeployed && ", "calls = ", "no-principal: secondTriggerGroup"),
+        (TEMPLATE, "empty(secondTrigger) ? ", "secondTrigger != 'true' ? ", "existing-private: secondTriggerGroup"),
+        (TEMPLATE, ": secondTrigger == 'true')", ": false)", "existing: secondTriggerGroup"),
     ],
     checks.roles: [
         (OPERATORS, " = if (!keyVaultHasRole) {", " = {", "existing: unexpected: "),
@@ -384,6 +410,8 @@ def test_modules_have_names_of_their_own_and_wait_for_what_is_only_named_to_them
     assert "rotated" in after["key-operators"]
     assert "vault" in after["vault-endpoint"]
     assert "monitoring" in after["function"]
+    assert "function" in after["second-trigger"]
+    assert "second-trigger" in after["alerts"]
 
 
 def test_names_differ_from_one_subscription_to_the_other(bicep: Compiler) -> None:

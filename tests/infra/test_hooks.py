@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,70 @@ def test_who_may_not_register_the_provider_is_told(surroundings: Surroundings) -
     assert "az provider register --namespace Microsoft.App --subscription subscription-1" in done.stderr
 
 
+# Whether a package was deployed, which the template must know
+
+
+def test_the_function_that_an_alert_calls_is_found(surroundings: Surroundings) -> None:
+    surroundings.lists("rotate_on_schedule", "rotate_due")
+    assert surroundings.run("preprovision").returncode == 0
+    assert "FUNCTIONS_DEPLOYED=true" in surroundings.written("azd-environment")
+
+
+@pytest.mark.parametrize("name", ["AZURE_RESOURCE_GROUP", "RESOURCE_GROUP_NAME"])
+def test_it_is_looked_for_in_the_group_that_azd_knows(surroundings: Surroundings, name: str) -> None:
+    surroundings.lists("rotate_due", group="rg-shared")
+    surroundings.run("preprovision", **{name: "rg-shared"})
+    assert "FUNCTIONS_DEPLOYED=true" in surroundings.written("azd-environment")
+
+
+def test_a_first_deployment_has_none(surroundings: Surroundings) -> None:
+    done = surroundings.run("preprovision")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not [line for line in surroundings.written("azd-environment") if line.startswith("FUNCTIONS_DEPLOYED")]
+
+
+def test_where_nothing_is_left_of_what_was_deployed_azd_is_told(surroundings: Surroundings) -> None:
+    """After `azd down` the function's key cannot be read, and the template must not try to."""
+    done = surroundings.run("preprovision", FUNCTIONS_DEPLOYED="true", SERVICE_ROTATOR_NAME="func-1")
+    assert done.returncode == 0
+    assert "FUNCTIONS_DEPLOYED=false" in surroundings.written("azd-environment")
+
+
+@pytest.mark.parametrize("functions", [(), ("WarmUp",), ("rotate_on_schedule", "not_rotate_due")])
+def test_an_app_without_that_function_has_none(surroundings: Surroundings, functions: tuple[str, ...]) -> None:
+    surroundings.lists(*functions)
+    surroundings.run("preprovision", FUNCTIONS_DEPLOYED="true")
+    assert "FUNCTIONS_DEPLOYED=false" in surroundings.written("azd-environment")
+
+
+def test_a_group_without_the_app_has_none(surroundings: Surroundings) -> None:
+    surroundings.lists("rotate_due")
+    surroundings.known("app", "")
+    surroundings.run("preprovision", FUNCTIONS_DEPLOYED="true")
+    assert "FUNCTIONS_DEPLOYED=false" in surroundings.written("azd-environment")
+
+
+@pytest.mark.parametrize("refused", ["app", "functions"])
+@pytest.mark.parametrize("known", ["true", "false"])
+def test_where_nobody_can_tell_what_was_found_before_stays(
+    surroundings: Surroundings, refused: str, known: str
+) -> None:
+    surroundings.lists("rotate_due")
+    surroundings.known(refused, None)
+    done = surroundings.run("preprovision", FUNCTIONS_DEPLOYED=known, KEY_VAULT_SERVICE_PRINCIPAL_ID="object-public")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert surroundings.written("azd-environment") == []
+
+
+def test_what_azd_knows_already_is_not_set_again(surroundings: Surroundings) -> None:
+    surroundings.lists("rotate_due")
+    surroundings.run("preprovision", FUNCTIONS_DEPLOYED="true", KEY_VAULT_SERVICE_PRINCIPAL_ID="object-public")
+    assert surroundings.written("azd-environment") == []
+
+
+# Onboarding
+
+
 def test_onboarding_sees_azds_environment(installed: Surroundings) -> None:
     done = installed.run("postprovision", "--dry-run", STORAGE_ACCOUNT_ID="/subscriptions/1")
     assert (done.returncode, done.stderr) == (0, "")
@@ -214,6 +279,102 @@ def test_onboarding_can_be_left_out(surroundings: Surroundings) -> None:
     assert "left out" in done.stdout
 
 
+@pytest.mark.parametrize("stored", ["", "run"])
+def test_onboarding_does_not_follow_a_deployment_that_provisions_once_more(
+    installed: Surroundings, stored: str
+) -> None:
+    """Whatever azd has stored, which wins over the variables of its own process."""
+    assert installed.run("postprovision", ROTATOR_ONBOARD=stored, ROTATOR_HOOK="postdeploy").returncode == 0
+    assert installed.written("onboard") == []
+
+
+# The end of a deployment
+
+CALLS = {"ALERT_EMAIL": "operators@example.com"}
+LISTED, NOT_LISTED = [0, 1, 3, 5], [2, 4, 130]
+
+
+def test_a_deployment_ends_with_what_the_app_does(installed: Surroundings) -> None:
+    done = installed.run("postdeploy", "--timeout", "60", FUNCTION_APP_ID="/subscriptions/1", FUNCTIONS_DEPLOYED="true")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert installed.written("finished") == ["finish-deployment --timeout 60"]
+    assert "FUNCTION_APP_ID=/subscriptions/1" in installed.written("environment")
+
+
+@pytest.mark.parametrize("status", [*LISTED, *NOT_LISTED])
+def test_of_a_later_deployment_each_ending_is_passed_on(installed: Surroundings, status: int) -> None:
+    installed.known("finishing", str(status))
+    assert installed.run("postdeploy", FUNCTIONS_DEPLOYED="true", **CALLS).returncode == status
+    assert installed.written("provisioned") == []
+    assert installed.written("azd-environment") == []
+
+
+@pytest.mark.parametrize("status", [*(each for each in LISTED if each != 1), *NOT_LISTED])
+@pytest.mark.parametrize("calls", [CALLS, {}])
+def test_of_the_first_deployment_each_ending_but_one_is_passed_on(
+    installed: Surroundings, status: int, calls: dict[str, str]
+) -> None:
+    installed.known("finishing", str(status))
+    assert installed.run("postdeploy", **calls).returncode == status
+
+
+@pytest.mark.parametrize("known", [{}, {"FUNCTIONS_DEPLOYED": "false"}])
+def test_the_first_run_may_fail_as_the_master_is_not_set_up_yet(installed: Surroundings, known: dict[str, str]) -> None:
+    installed.known("finishing", "1")
+    done = installed.run("postdeploy", **known)
+    assert done.returncode == 0
+    assert "expected until the master is set up: README, Deploy" in done.stderr
+
+
+@pytest.mark.parametrize("calls", [CALLS, {"SECOND_TRIGGER": "true"}, {**CALLS, "SECOND_TRIGGER": "true"}])
+@pytest.mark.parametrize("status", LISTED)
+def test_once_the_function_is_there_the_alert_that_calls_it_is_made(
+    installed: Surroundings, calls: dict[str, str], status: int
+) -> None:
+    installed.known("finishing", str(status))
+    installed.run("postdeploy", ROTATOR_ONBOARD="run", **calls)
+    assert {"ROTATOR_ONBOARD=skip", "ROTATOR_HOOK=postdeploy"} <= {*installed.written("provisioned")}
+    assert installed.written("provision-input") == []
+
+
+@pytest.mark.parametrize("status", NOT_LISTED)
+def test_without_the_function_it_is_not_made(installed: Surroundings, status: int) -> None:
+    installed.known("finishing", str(status))
+    installed.run("postdeploy", **CALLS)
+    assert installed.written("provisioned") == []
+    assert installed.written("azd-environment") == []
+
+
+@pytest.mark.parametrize("calls", [{}, {**CALLS, "SECOND_TRIGGER": "false"}, {"SECOND_TRIGGER": "false"}])
+def test_where_no_alert_calls_the_app_azd_only_remembers_the_deployment(
+    installed: Surroundings, calls: dict[str, str]
+) -> None:
+    assert installed.run("postdeploy", **calls).returncode == 0
+    assert installed.written("provisioned") == []
+    assert installed.written("azd-environment") == ["FUNCTIONS_DEPLOYED=true"]
+
+
+@pytest.mark.parametrize(("status", "expected"), [(0, 7), (1, 7), (3, 3), (5, 5)])
+def test_where_the_alert_cannot_be_made_the_deployment_fails(
+    installed: Surroundings, status: int, expected: int
+) -> None:
+    installed.known("finishing", str(status))
+    installed.known("provisioning", "7")
+    done = installed.run("postdeploy", **CALLS)
+    assert done.returncode == expected
+    assert "no alert calls it yet: azd provision" in done.stderr
+
+
+def test_a_machine_that_only_deploys_gets_its_environment_as_well(surroundings: Surroundings) -> None:
+    surroundings.executable(surroundings.state / "python", hooks.PYTHON)
+    surroundings.program("python3.13", hooks.INTERPRETER.format(refuses=0))
+    assert surroundings.run("postdeploy").returncode == 0
+    assert surroundings.written("finished") == ["finish-deployment"]
+
+
+# The hooks' Python
+
+
 def test_an_environment_is_made_with_an_interpreter_that_fits(surroundings: Surroundings) -> None:
     surroundings.executable(surroundings.state / "python", hooks.PYTHON)
     surroundings.program("python3.13", hooks.INTERPRETER.format(refuses=1))
@@ -229,11 +390,12 @@ def test_an_unfinished_environment_is_finished(installed: Surroundings) -> None:
     assert installed.written("onboard") != []
 
 
-def test_without_a_python_that_fits_it_stops(surroundings: Surroundings) -> None:
+@pytest.mark.parametrize("hook", ["postprovision", "postdeploy"])
+def test_without_a_python_that_fits_it_stops(surroundings: Surroundings, hook: str) -> None:
     surroundings.program("python3", hooks.INTERPRETER.format(refuses=1))
-    done = surroundings.run("postprovision")
+    done = surroundings.run(hook)
     assert done.returncode == 1
-    assert "Python 3.11, 3.12 or 3.13" in done.stderr
+    assert done.stderr == f"{hook}: Python 3.11, 3.12 or 3.13 with its venv module is needed\n"
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash"])
@@ -244,8 +406,19 @@ def test_every_shell_understands_the_hooks(shell: str, installed: Surroundings) 
     (installed.programs / "sh").unlink()
     (installed.programs / "sh").symlink_to(found)
     installed.known("lines", "SAS_VALIDITY=PT4H")
-    for hook in ("preprovision", "postprovision"):
+    for hook in ("preprovision", "postprovision", "postdeploy"):
         script = installed.folder / f"infra/hooks/{hook}.sh"
         script.write_text(script.read_text().replace("#!/bin/sh", f"#!{installed.programs / 'sh'}"))
-        assert installed.run(hook).returncode == 0
+        assert installed.run(hook, **CALLS).returncode == 0
     assert "SAS_VALIDITY=PT4H" in installed.written("azd-environment")
+    assert "ROTATOR_ONBOARD=skip" in installed.written("provisioned")
+
+
+def test_the_hooks_are_as_shellcheck_wants_them() -> None:
+    found = shutil.which("shellcheck")
+    if found is None:
+        pytest.skip("no shellcheck here")
+    scripts = sorted(map(str, [*(FOLDER / "hooks").iterdir(), *FOLDER.glob("*.sh")]))
+    command = [found, "--severity", "warning", "--external-sources", *scripts]
+    done = subprocess.run(command, cwd=FOLDER.parent, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

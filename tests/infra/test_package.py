@@ -73,7 +73,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.timeout(300)  # the first time on a machine fetches the libraries
 def test_the_app_is_indexed_from_the_package_alone(built: Path) -> None:
-    names = ["check", "health", "revoke_now", "rotate_now", "rotate_on_schedule", "status"]
+    names = ["check", "health", "ready", "revoke_now", "rotate_due", "rotate_now", "rotate_on_schedule", "status"]
     assert package.run(built, package.INDEX).split() == names
 
 

@@ -153,6 +153,19 @@ def test_no_identity_is_told(world: World) -> None:
     assert forced(world)["error"] == "IdentityError"
 
 
+@pytest.mark.parametrize(
+    ("trigger", "found"),
+    [(Trigger.TIMER, "rotated"), (Trigger.ALERT, "rotated"), (Trigger.HTTP, "failed"), (Trigger.CLI, "failed")],
+)
+def test_an_identity_endpoint_that_is_not_up_yet_is_asked_again_where_nobody_waits(
+    world: World, trigger: Trigger, found: str
+) -> None:
+    # Every service asks for a token of its own; without a lease the vault is the first.
+    storage = {"AzureWebJobsStorage__accountName": "", "AzureWebJobsStorage__blobServiceUri": ""}
+    world.identity.fail_with, world.identity.fail_times = 401, 2
+    assert outcome(rotate(world, trigger, forced=True, **storage))["outcome"] == found
+
+
 def test_an_identity_endpoint_that_does_not_answer_is_told_as_such(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,7 +1,9 @@
 """`python -m rotator finish-deployment` against the sandbox: each way in which a deployment can end."""
 
 import contextlib
+import datetime
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -18,9 +20,10 @@ from rotator.azure.resource_id import ResourceId
 from rotator.deployment import listing
 from rotator.deployment.errors import RunRefusedError
 from rotator.deployment.progress import Progress, ProgressKind, Stage
+from sandbox.functions.timer import CONTAINER, StatusBlob
 from sandbox.resource_manager import deployed, roles
 from sandbox.server.faults import Fault
-from sandbox.world import World
+from sandbox.world import APP_ACCOUNT, World
 from tests import schemas
 from tests.fakes.deployment import BUSY, REPORT, STATUS
 from tests.integration.conftest import ROOT, Cluster, command_line, environment, plain, start_worker
@@ -42,12 +45,15 @@ def site(world: World) -> World:
 
 @pytest.fixture
 def running(site: World) -> Iterator[World]:
-    """The app itself answers the request for a run."""
-    del site.site.prepared[ROTATE]
+    """The app itself answers, as itself; its host has started the timer."""
+    site.site.prepared.clear()
+    next_run = datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=20)
+    record = StatusBlob(site.blob, APP_ACCOUNT, "rotate_on_schedule")
+    record.write({"Last": "0001-01-01T00:00:00", **dict.fromkeys(("Next", "LastUpdated"), next_run.isoformat())})
     site.start_app(ROOT, environment(site), start_worker())
-    site.deployed.functions = listing.FUNCTIONS
     with contextlib.ExitStack() as stack:
         stack.callback(site.stop_app)
+        stack.callback(site.blob.containers[APP_ACCOUNT].pop, CONTAINER)
         yield site
 
 
@@ -91,7 +97,9 @@ def test_app_itself_rotates_what_is_due_and_nothing_the_second_time(running: Wor
 
     assert (first.returncode, first.stderr) == (0, "")
     assert "rotated" in first.stdout
-    assert "SAS valid until" in first.stdout.splitlines()[-1]
+    assert re.search(
+        r"next run at .+ \(in 1\d min\), SAS valid until .+ \(in 3 h 59 min\)", first.stdout.splitlines()[-1]
+    )
     value = Cluster(running).value()
     assert Cluster(running).works()
 

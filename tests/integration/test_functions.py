@@ -21,7 +21,16 @@ def host(world: World) -> Iterator[FunctionsHost]:
 
 
 def test_the_app_indexes_on_azures_runtime_where_there_is_one(host: FunctionsHost) -> None:
-    assert sorted(host.functions) == ["check", "health", "revoke_now", "rotate_now", "rotate_on_schedule", "status"]
+    assert sorted(host.functions) == [
+        "check",
+        "health",
+        "ready",
+        "revoke_now",
+        "rotate_due",
+        "rotate_now",
+        "rotate_on_schedule",
+        "status",
+    ]
     expected = "azure-functions-runtime" if sys.version_info >= (3, 13) else "azure-functions"
     assert host.engine == expected
 

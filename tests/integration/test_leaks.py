@@ -18,7 +18,6 @@ from azure.storage.blob import ContainerClient
 
 from rotator import app
 from rotator.azure.resource_id import FUNCTION_APP, ResourceId
-from rotator.deployment import listing
 from sandbox.functions.host import FunctionsHost
 from sandbox.kubernetes.state import KubernetesApi, KubernetesFault
 from sandbox.server.faults import Fault
@@ -156,7 +155,6 @@ def deployments(world: World, caplog: pytest.LogCaptureFixture) -> Iterator[str]
 
     world.start_app(ROOT, environment(world), start_worker())
     try:
-        world.deployed.functions = listing.FUNCTIONS
         world.site.prepared["GET", "/api/status"] = [(200, STATUS)]
         yield ask("-v")
         yield ask("--json")

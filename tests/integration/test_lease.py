@@ -50,7 +50,8 @@ class Place:
     name: str
 
     def look(self) -> LeaseState:
-        return read(self.storage, self.name, self.credential)
+        """What can be seen, but for the time."""
+        return dataclasses.replace(read(self.storage, self.name, self.credential), changed=None)
 
     def lease(self, run: str, *, seconds: int = 60, renew_every: float = NEVER) -> BlobLease:
         return BlobLease(
@@ -456,11 +457,48 @@ def test_a_malformed_connection_string_gives_no_lease(place: Place, text: str) -
 # To look takes nothing
 
 
+def seen(run: str) -> Holder:
+    """A holder as metadata have it."""
+    return dataclasses.replace(holder(run), since=SINCE.replace(microsecond=0))
+
+
+def test_a_look_tells_when_the_last_run_began_or_ended(place: Place) -> None:
+    before = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    with place.lease("r1"):
+        began = read(place.storage, place.name, place.credential).changed
+    ended = read(place.storage, place.name, place.credential).changed
+    assert began is not None
+    assert ended is not None
+    assert before <= began <= ended
+
+
+def test_a_run_that_did_not_release_the_lease_is_told_to_the_next_one_and_to_no_other(anywhere: Place) -> None:
+    with anywhere.lease("r1") as first:
+        assert first.interrupted is None
+    with anywhere.lease("r2") as second:
+        assert second.interrupted is None
+        metadata = anywhere.metadata()
+    with anywhere.blob() as blob:  # as a process leaves it that is killed
+        blob.set_blob_metadata(metadata)
+    with anywhere.lease("r3") as third:
+        assert third.interrupted == seen("r2")
+    with anywhere.lease("r4") as fourth:
+        assert fourth.interrupted is None
+
+
+@pytest.mark.parametrize("metadata", [{"run": "r1"}, {"run": "r1", "trigger": "t", "host": "h", "since": "soon"}])
+def test_metadata_that_no_run_wrote_are_no_interrupted_run(place: Place, metadata: dict[str, str]) -> None:
+    with place.lease("r1"):
+        pass
+    with place.blob() as blob:
+        blob.set_blob_metadata(metadata)
+    with place.lease("r2") as held:
+        assert held.interrupted is None
+
+
 def test_a_look_tells_who_holds_the_lease_and_leaves_it_to_them(anywhere: Place) -> None:
     with anywhere.lease("r1") as held:
-        assert anywhere.look() == LeaseState(
-            held=True, holder=dataclasses.replace(holder("r1"), since=SINCE.replace(microsecond=0))
-        )
+        assert anywhere.look() == LeaseState(held=True, holder=seen("r1"))
         held.fence()
     assert anywhere.look() == LeaseState(held=False)
     assert anywhere.state() == "available"
@@ -483,7 +521,7 @@ def test_what_is_missing_on_real_storage_is_free(anywhere: Place) -> None:
 def test_a_lease_that_ran_out_is_free_whoever_had_it(place: Place) -> None:
     with place.lease("r1"):
         place.world.blob.expire_leases()
-        assert place.look() == LeaseState(held=False)
+        assert place.look() == LeaseState(held=False, interrupted=seen("r1"))
 
 
 def test_a_lease_of_an_unknown_holder_is_held(anywhere: Place) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import datetime
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,8 +10,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from rotator.azure.host_storage.blob_lease import CONTAINER as LEASES
 from rotator.commands import cli
 from rotator.deployment import listing
+from rotator.reporting.report import Trigger
+from rotator.rotation.request import Request
 from sandbox.functions.host import FunctionsHost
 from sandbox.master.server import Master
 from sandbox.server.faults import Fault
@@ -27,6 +31,7 @@ from tests.integration.conftest import (
 )
 from tests.integration.test_onboarding import prepare
 from tests.integration.test_one_at_a_time import NO_STORAGE, held
+from tests.integration.test_second_trigger import ALERT
 
 pytestmark = pytest.mark.timeout(300)  # whichever test comes first has all scenes played
 
@@ -206,6 +211,20 @@ def it_is_asked_for_by_http(world: World) -> Iterator[Output]:
     yield from logged(running)
 
 
+def the_timer_is_silent(world: World) -> Iterator[Output]:
+    world.blob.containers[APP_ACCOUNT].pop(LEASES)
+    with host(world) as running:
+        for body in (ALERT, {"trigger": "workflow"}):
+            running.request("rotate_due", "POST", "/api/rotate-due", json.dumps(body))
+            (lease,) = world.blob.containers[APP_ACCOUNT][LEASES].blobs.values()
+            lease.modified -= datetime.timedelta(hours=1)
+        lease.metadata = Request(Trigger.TIMER, "timer").holder.as_metadata()  # it was killed
+        status = {"Last": "0001-01-01T00:00:00", "Next": LONG_AGO, "LastUpdated": LONG_AGO}
+        running.fire_timer("rotate_on_schedule", past_due=True, status=status)
+    yield from logged(running)
+    yield printed(world, "report", "plan", ROTATION_SCHEDULE="0 0 6 * * MON", SAS_VALIDITY="P20D")
+
+
 def the_settings_are_wrong(world: World) -> Iterator[Output]:
     with host(world, SAS_VALIDITY="1h") as running:
         yield Output("error", answered(running, 500, "rotate_now", "rotate"))
@@ -257,6 +276,7 @@ SCENES: list[Callable[[World], Iterator[Output]]] = [
     keys_are_left_as_they_are,
     another_run_is_in_progress,
     it_is_asked_for_by_http,
+    the_timer_is_silent,
     the_settings_are_wrong,
     it_is_looked_back_upon,
     a_deployment_ends,

@@ -1,4 +1,4 @@
-"""The Functions host with an app of its own: what a request carries there, and what its answer carries back."""
+"""The Functions host with an app of its own: what a request or a timer carries there, and what comes back."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from sandbox.functions.host import FunctionsHost
 
 APP = """
 import json
+import sys
 
 import azure.functions as func
 
@@ -29,7 +30,18 @@ def echo(req: func.HttpRequest) -> func.HttpResponse:
 @app.route("page", methods=["GET"])
 def page(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse("<p>", status_code=201, mimetype="text/html")
+
+
+@app.function_name("tick")
+@app.timer_trigger(arg_name="timer", schedule="0 */30 * * * *")
+def tick(timer: func.TimerRequest) -> None:
+    print("told", timer.past_due, json.dumps(timer.schedule_status), file=sys.stderr, flush=True)
 """
+STATUS = {
+    "Last": "0001-01-01T00:00:00",
+    "Next": "2026-11-30T07:30:00+00:00",
+    "LastUpdated": "2026-11-30T07:23:29.6410206+00:00",
+}
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +71,13 @@ def test_headers_come_back_in_lower_case(host: FunctionsHost) -> None:
     assert answer["headers"] == {"content-type": "application/json", "x-run": "7"}
     answer = host.request("page", "GET", "/api/page")
     assert (answer["status"], answer["headers"]) == (201, {"content-type": "text/html; charset=utf-8"})
+
+
+def test_a_timer_carries_its_record_to_the_function(host: FunctionsHost) -> None:
+    assert host.fire_timer("tick", past_due=True, status=STATUS)["ok"]
+    assert host.log[-1] == f"told True {json.dumps(STATUS)}"
+
+
+def test_a_timer_without_a_record_carries_none(host: FunctionsHost) -> None:
+    assert host.fire_timer("tick")["ok"]
+    assert host.log[-1] in ("told False {}", "told False null")

@@ -76,6 +76,11 @@ def test_it_fails_when_told_to(azure: Azure) -> None:
     assert send(azure, azure.identity.header, query())[0] == 503
 
 
+def test_it_fails_as_often_as_told_to(azure: Azure) -> None:
+    azure.identity.fail_with, azure.identity.fail_times = 401, 2
+    assert [send(azure, azure.identity.header, query())[0] for _ in range(3)] == [401, 401, 200]
+
+
 def test_a_token_of_somebody_else_is_not_ours(azure: Azure) -> None:
     token = azure.identity.issue(VAULT)
     assert azure.identity.claims(token) is not None

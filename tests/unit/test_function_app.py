@@ -37,6 +37,7 @@ def user_function(trigger: Any) -> Callable[..., Any]:
 class Timer:
     def __init__(self, *, past_due: bool = False) -> None:
         self.past_due = past_due
+        self.schedule_status: dict[str, str] = {}
 
 
 @pytest.fixture(autouse=True)
@@ -260,9 +261,11 @@ def test_routes_methods_and_access_are_as_documented() -> None:
     """
     assert fresh(code).splitlines() == [
         "rotate_on_schedule timerTrigger None None",
+        "rotate_due httpTrigger rotate-due FUNCTION POST",
         "rotate_now httpTrigger rotate FUNCTION POST",
         "revoke_now httpTrigger revoke FUNCTION POST",
         "check httpTrigger check FUNCTION POST",
         "status httpTrigger status FUNCTION GET",
         "health httpTrigger health ANONYMOUS GET",
+        "ready httpTrigger ready ANONYMOUS GET",
     ]

@@ -5,6 +5,7 @@ https://learn.microsoft.com/rest/api/storageservices/lease-blob
 
 import contextlib
 import dataclasses
+import datetime
 import logging
 import threading
 import time
@@ -31,8 +32,9 @@ class BlobLease:
     """A context manager that holds the lease on the blob `name`; a thread renews it until the context is left.
 
     The lease lasts `seconds` (15 to 60) after its last renewal, so a process that dies blocks other runs for as long.
-    `whole` bounds one try of a request, in seconds. The constructor raises LeaseUnavailableError; entering the context
-    raises LeaseUnavailableError or BusyError.
+    Inside, `interrupted` is the run that held it before and did not release it, if there is one. `whole` bounds one try
+    of a request, in seconds. The constructor raises LeaseUnavailableError; entering the context raises
+    LeaseUnavailableError or BusyError.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class BlobLease:
         self._container = blob_containers.container(storage, CONTAINER, credential, LeaseUnavailableError, whole=whole)
         self._blob = self._container.get_blob_client(name)
         self._lease = BlobLeaseClient(self._blob)
+        self.interrupted: Holder | None = None
         self._ends = 0.0
         self._lost_because = ""
         self._lock = threading.Lock()
@@ -105,6 +108,8 @@ class BlobLease:
                 self._make_blob()
         self._ends = began + self._seconds
         try:
+            # Who releases the lease clears the metadata.
+            self.interrupted = Holder.from_metadata(self._blob.get_blob_properties().metadata or {})
             self._blob.set_blob_metadata(self._holder.as_metadata(), lease=self._lease)
         except blob_containers.ERRORS as error:
             logger.warning("the lease %s does not show its holder: %s", self._name, self._describe(error))
@@ -181,15 +186,23 @@ class BlobLease:
 
 @dataclasses.dataclass(frozen=True)
 class LeaseState:
-    """Whether a lease is held, and by whom, if its holder has written that."""
+    """Whether a lease is held, and by whom, if its holder has written that.
+
+    `interrupted` is the last run if it neither holds the lease nor released it. `changed` is when the last run began
+    or, if it released the lease, ended; None if there was never one.
+    """
 
     held: bool
     holder: Holder | None = None
+    interrupted: Holder | None = None
+    changed: datetime.datetime | None = None
 
 
-def read(storage: HostStorage, name: str, credential: TokenCredential) -> LeaseState:
+def read(storage: HostStorage, name: str, credential: TokenCredential, *, retry_total: int = 1) -> LeaseState:
     """Read who holds the lease on the blob `name`, without changing anything. Raises LeaseUnavailableError."""
-    container = blob_containers.container(storage, CONTAINER, credential, LeaseUnavailableError)
+    container = blob_containers.container(
+        storage, CONTAINER, credential, LeaseUnavailableError, retry_total=retry_total
+    )
     with contextlib.closing(container):
         try:
             blob = container.get_blob_client(name).get_blob_properties()
@@ -197,5 +210,5 @@ def read(storage: HostStorage, name: str, credential: TokenCredential) -> LeaseS
             if blob_containers.is_absent(error):
                 return LeaseState(held=False)
             raise blob_containers.error_for(LeaseUnavailableError, container, error) from None
-    held = blob.lease.status == "locked"
-    return LeaseState(held, Holder.from_metadata(blob.metadata) if held else None)
+    held, written = blob.lease.status == "locked", Holder.from_metadata(blob.metadata or {})
+    return LeaseState(held, written if held else None, None if held else written, blob.last_modified)

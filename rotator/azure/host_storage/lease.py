@@ -27,6 +27,11 @@ class Holder:
         run, trigger, host = map(untrusted.one_line, (self.run, self.trigger, self.host))
         return f"run {run} ({trigger}) on host {host}"
 
+    def as_json(self) -> dict[str, str]:
+        """Return it as JSON values."""
+        run, trigger, host = map(untrusted.one_line, (self.run, self.trigger, self.host))
+        return {"run": run, "trigger": trigger, "host": host, "since": timestamps.text(self.since)}
+
     def as_metadata(self) -> dict[str, str]:
         """Return it as a blob's metadata, percent-encoded, as metadata are HTTP headers."""
         texts = {"run": self.run, "trigger": self.trigger, "host": self.host, "since": timestamps.text(self.since)}

@@ -1,4 +1,7 @@
-"""Checks of the app's own storage that change nothing: who holds the lease, and whether reports can be written."""
+"""Checks of the app's own storage that change nothing.
+
+Who holds the lease, whether reports can be written, and what the Functions host recorded of the timer.
+"""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,7 +11,7 @@ from azure.storage.blob import ContainerClient
 
 from rotator.azure import identity
 from rotator.azure.errors import ArchiveError, HostStorageError, LeaseUnavailableError
-from rotator.azure.host_storage import blob_containers, blob_lease
+from rotator.azure.host_storage import blob_containers, blob_lease, timer_record
 from rotator.azure.host_storage.lease import Holder
 from rotator.azure.host_storage.storage_settings import HostStorage
 from rotator.azure.permissions import Principal
@@ -50,6 +53,11 @@ class HostStorageProbe:
         with self._signed_in() as credential, self._opened(name, credential, ArchiveError) as container:
             blob_containers.check_write(container, "check")
             return container.exists()
+
+    def timer(self) -> timer_record.Reading:
+        """Read the Functions host's record of the timer; raises TimerRecordError."""
+        with self._signed_in() as credential:
+            return timer_record.read(self._storage, credential, retry_total=1, whole=blob_containers.WHOLE_SECONDS)
 
     @contextlib.contextmanager
     def _opened(

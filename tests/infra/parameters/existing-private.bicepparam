@@ -1,4 +1,5 @@
 // Account and vault were there before, in the environment's own group; the app gets a network.
+// Alerts are for people only.
 using '../../../infra/main.bicep'
 
 param environmentName = 'rotator'
@@ -8,5 +9,8 @@ param principalId = '00000000-0000-0000-0000-00000000000a'
 param keyVaultServicePrincipalId = '00000000-0000-0000-0000-00000000000b'
 param storageAccountName = 'pictures'
 param keyVaultName = 'kv-pictures'
+param alertEmail = 'operators@example.com'
+param secondTrigger = 'false'
+param functionsDeployed = true
 param vnetEnabled = true
 param kubernetesDns = 'master.example.com'

@@ -1,4 +1,5 @@
 // Account, vault and subnet were there before; their owners gave Key Vault its role and locked the reports' policy.
+// An alert calls the app, and nobody else.
 using '../../../infra/main.bicep'
 
 param environmentName = 'rotator'
@@ -13,5 +14,7 @@ param keyVaultName = 'kv-pictures'
 param keyVaultResourceGroup = 'rg-vaults'
 param integrationSubnetId = '/subscriptions/22222222-2222-2222-2222-222222222222/resourceGroups/rg-network/providers/Microsoft.Network/virtualNetworks/vnet/subnets/app'
 param reportRetentionDays = 0
+param secondTrigger = 'true'
+param functionsDeployed = true
 param keyRotationEnabled = true
 param kubernetesDns = 'master.example.com'

@@ -24,6 +24,8 @@ SHOP = dataclasses.replace(TARGET, cluster=EAST, namespace="shop")
 OF_A_CLUSTER = ("SSH key", "master", "host key", "login", "remote shell", "master clock", "kubectl", "API server")
 OF_A_TARGET = ("namespace", "kubectl may get", "Secret", "kubectl may create", "dry run", "held SAS")
 OF_THE_PLAN = {
+    "failing runs",
+    "Python",
     "settings",
     "identity",
     "vault",

@@ -76,6 +76,12 @@ def test_what_is_not_known_of_the_timer_is_said_with_the_warnings(value: object)
     assert text.endswith("when its timer fires is not known; the host's record cannot be read")
 
 
+def test_schedule_under_a_minute_has_no_record_and_the_next_run_of_the_plan() -> None:
+    frequent = STATUS | {"timer": None, "interval_seconds": 20.0, "next_run": "2026-07-01T12:00:20Z"}
+    (done,) = look(answering(status=Answer(200, frequent)))
+    assert done.text.startswith("next run at 2026-07-01T12:00:20Z (in 20 s)")
+
+
 def test_status_of_an_older_app_has_no_timer() -> None:
     assert "not known" in silent({name: value for name, value in STATUS.items() if name != "timer"})
 

@@ -93,6 +93,10 @@ def test_report_of_a_rotation_as_json() -> None:
                 "seconds": {"connect": 0.123},
             }
         ],
+        "past_due": False,
+        "late_seconds": None,
+        "interrupted": None,
+        "tolerance": None,
     }
 
 

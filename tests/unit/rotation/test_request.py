@@ -1,5 +1,6 @@
 """What was asked for, and the report of a run that was refused."""
 
+import dataclasses
 import datetime
 import json
 import re
@@ -9,9 +10,10 @@ import pytest
 
 from rotator import errors
 from rotator.azure.errors import VaultError
+from rotator.azure.host_storage.lease import Holder
 from rotator.reporting.report import Failed, Trigger
 from rotator.rotation import request
-from rotator.rotation.request import Request
+from rotator.rotation.request import Firing, Request
 from rotator.rotation.state import Operation
 from tests.fakes.examples import NOW, TOKEN
 
@@ -69,7 +71,58 @@ def test_a_refused_run_has_a_report_without_targets() -> None:
         "warnings": [],
         "key": None,
         "targets": [],
+        "past_due": False,
+        "late_seconds": None,
+        "interrupted": None,
+        "tolerance": None,
     }
+
+
+# How the timer fired
+
+SECOND = datetime.timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("status", "late"),
+    [
+        ({"Last": "2026-07-01T11:30:00.0053107+00:00", "Next": "2026-07-01T12:00:00+00:00"}, 0),
+        ({"Next": "2026-07-01T11:00:00+00:00"}, 3600),
+        ({"Next": "2026-07-01T13:00:00+02:00"}, 3600),
+        ({"Next": "2026-07-01T12:00:00.5000000+00:00"}, 0),  # the host's clock
+        ({"Next": "2026-07-01T12:30:00+00:00"}, None),  # fired by hand
+        ({"Next": "0001-01-01T00:00:00"}, None),
+        ({"Next": 7}, None),
+        ({}, None),
+        (None, None),
+        ("soon", None),
+        ([{"Next": "2026-07-01T11:00:00+00:00"}], None),
+    ],
+)
+@pytest.mark.parametrize("past_due", [True, False])
+def test_how_late_a_run_began_is_what_the_hosts_record_tells(
+    status: object, late: float | None, past_due: bool
+) -> None:
+    late_run = dataclasses.replace(REQUEST, firing=Firing.from_host(status, past_due=past_due))
+    for report in (
+        late_run.complete(REQUEST.failure_report(REFUSED), None),
+        late_run.failure_report(REFUSED),
+    ):
+        fields = report.as_json()
+        assert (fields["past_due"], fields["late_seconds"]) == (past_due, late)
+
+
+def test_the_run_before_that_did_not_end_is_in_the_report() -> None:
+    holder = Holder("20260701T113000Z-abc123", "timer", "host\n1", NOW - 1800 * SECOND)
+    assert REQUEST.complete(REQUEST.failure_report(REFUSED), holder).as_json()["interrupted"] == {
+        "run": "20260701T113000Z-abc123",
+        "trigger": "timer",
+        "host": "host\\n1",
+        "since": "2026-07-01T11:30:00Z",
+    }
+
+
+# Runs that were refused
 
 
 def test_without_settings_the_interval_is_not_known() -> None:

@@ -1,0 +1,138 @@
+"""Another clock than Azure's: the workflow rotate.yml, and the script that it runs, with stand-ins for az and curl."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.infra import FOLDER, ROOT
+from tests.infra.hooks import Surroundings
+
+TEXT = (ROOT / ".github/workflows/rotate.yml").read_text()
+WORKFLOW = yaml.safe_load(TEXT)
+(JOB,) = WORKFLOW["jobs"].values()
+KEY = "zN3u-key_of-rotate_due=="
+APP = "/subscriptions/1/resourceGroups/rg-rotator/providers/Microsoft.Web/sites/func-1"
+AZ = """#!/bin/sh
+echo "az $*" >> "$STATE/commands"
+case "$1 $2 $3 $4 $5" in
+  "rest --method get --uri $APP?api-version="*) cat "$STATE/host" ;;
+  "rest --method post --uri $APP/functions/rotate_due/listkeys?api-version="*) cat "$STATE/key" ;;
+  *) exit 99 ;;
+esac
+"""
+CURL = """#!/bin/sh
+echo "curl $*" >> "$STATE/commands"
+cat > "$STATE/headers"
+[ -e "$STATE/answer" ] || exit 28
+printf '%s\\n%s' '{"status": "done"}' "$(cat "$STATE/answer")"
+"""
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Surroundings:
+    surroundings = Surroundings(tmp_path)
+    surroundings.executable(tmp_path / "infra/hooks/rotate-due.sh", (FOLDER / "rotate-due.sh").read_text())
+    surroundings.program("az", AZ.replace("$APP", APP))
+    surroundings.program("curl", CURL)
+    surroundings.known("host", "func-1.azurewebsites.net")
+    surroundings.known("key", KEY)
+    surroundings.known("answer", "200")
+    return surroundings
+
+
+def test_the_app_is_asked_for_what_its_timer_would_do(machine: Surroundings) -> None:
+    done = machine.run("rotate-due", APP)
+    assert (done.returncode, done.stdout, done.stderr) == (0, '{"status": "done"}\n', "")
+    asked = "\n".join(machine.written("commands"))
+    assert asked.endswith(" https://func-1.azurewebsites.net/api/rotate-due")
+    assert '--data {"trigger": "workflow"} ' in asked
+
+
+def test_the_key_is_in_a_header_and_in_no_argument(machine: Surroundings) -> None:
+    machine.run("rotate-due", APP)
+    assert machine.written("headers") == [f"x-functions-key: {KEY}"]
+    assert KEY not in "\n".join(machine.written("commands"))
+
+
+def test_github_takes_the_key_out_of_its_log(machine: Surroundings) -> None:
+    printed = machine.run("rotate-due", APP, GITHUB_ACTIONS="true").stdout
+    assert printed.splitlines()[0] == f"::add-mask::{KEY}"
+    assert printed.count(KEY) == 1
+
+
+@pytest.mark.parametrize("code", ["200", "202", "204", "409"])
+def test_a_run_that_was_made_or_is_being_made_is_enough(machine: Surroundings, code: str) -> None:
+    machine.known("answer", code)
+    assert machine.run("rotate-due", APP).returncode == 0
+
+
+@pytest.mark.parametrize("code", ["000", "301", "400", "401", "404", "500", "502", "503"])
+def test_any_other_answer_fails_the_workflow(machine: Surroundings, code: str) -> None:
+    machine.known("answer", code)
+    done = machine.run("rotate-due", APP)
+    assert done.returncode == 1
+    assert f"answered {code}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [
+        ("answer", "https://func-1.azurewebsites.net does not answer"),
+        ("key", "the key of the function rotate_due cannot be read: docs/deploy.md, Another clock"),
+        ("host", f"this identity may not read {APP}: docs/deploy.md, Another clock"),
+    ],
+)
+def test_what_is_missing_is_told(machine: Surroundings, missing: str, words: str) -> None:
+    machine.known(missing, None)
+    done = machine.run("rotate-due", APP)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert KEY not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("given", [[], [""], ["func-1"], ["https://example.com"]])
+def test_what_is_no_app_is_asked_for_nothing(machine: Surroundings, given: list[str]) -> None:
+    done = machine.run("rotate-due", *given)
+    assert done.returncode == 1
+    assert "azd env get-value FUNCTION_APP_ID" in done.stderr
+    assert machine.written("commands") == []
+
+
+def test_a_key_that_is_empty_asks_for_nothing(machine: Surroundings) -> None:
+    machine.known("key", "")
+    assert machine.run("rotate-due", APP).returncode == 1
+    assert machine.written("headers") == []
+
+
+def test_a_copy_of_the_repository_does_not_run_it_by_itself() -> None:
+    assert JOB["if"] == "vars.ROTATE_BY_WORKFLOW == 'true'"
+
+
+def test_it_signs_in_without_a_secret_and_may_write_nothing() -> None:
+    assert WORKFLOW["permissions"] == {"id-token": "write", "contents": "read"}
+    assert "secrets." not in TEXT
+    assert JOB["environment"] == "${{ vars.ROTATE_ENVIRONMENT || 'production' }}"
+
+
+def test_it_runs_twice_an_hour_away_from_the_full_one() -> None:
+    """When GitHub is busiest, runs are left out. YAML 1.1 has `on` as a boolean."""
+    (schedule,) = WORKFLOW[True]["schedule"]
+    minutes = [int(minute) for minute in schedule["cron"].partition(" ")[0].split(",")]
+    assert len(minutes) == 2
+    assert not {0, 30} & {*minutes}
+    assert "workflow_dispatch" in WORKFLOW[True]
+
+
+def test_its_actions_are_those_of_the_deployment() -> None:
+    deployed = (ROOT / ".github/workflows/deploy.yml").read_text()
+    used = re.findall(r"uses: (\S+@\w{40} # v\S+)", TEXT)
+    assert len(used) == TEXT.count("uses: ") == 2
+    assert [each for each in used if each not in deployed] == []
+
+
+def test_no_variable_is_part_of_a_command() -> None:
+    """GitHub would put its text into the script, whatever it holds."""
+    assert [step["run"] for step in JOB["steps"] if "run" in step] == ['./infra/rotate-due.sh "$FUNCTION_APP_ID"']
+    assert (FOLDER / "rotate-due.sh").stat().st_mode & 0o111
