@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import datetime
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,6 +20,7 @@ from tests.integration.conftest import (
     Cluster,
     Keys,
     functions_host,
+    host_timer,
     options_for,
     settings_for,
     unspoilt,
@@ -221,6 +223,16 @@ def it_is_looked_back_upon(world: World) -> Iterator[Output]:
     yield printed(world, "error", "history", REPORT_CONTAINER="")
 
 
+def the_timer_stands_still(world: World) -> Iterator[Output]:
+    now = datetime.datetime.now(datetime.UTC)
+    timer = host_timer(world)
+    timer.start(now - datetime.timedelta(hours=3))
+    for hours in (3, 2):
+        timer.advance(now - datetime.timedelta(hours=hours))
+        yield printed(world, "status", "status")
+        yield printed(world, "history", "history")
+
+
 SCENES: list[Callable[[World], Iterator[Output]]] = [
     a_secret_and_its_sas,
     little_is_permitted,
@@ -235,6 +247,7 @@ SCENES: list[Callable[[World], Iterator[Output]]] = [
     it_is_asked_for_by_http,
     the_settings_are_wrong,
     it_is_looked_back_upon,
+    the_timer_stands_still,
 ]
 
 
