@@ -23,6 +23,7 @@ from tests.integration.conftest import (
     Cluster,
     Keys,
     functions_host,
+    host_timer,
     options_for,
     settings_for,
     unspoilt,
@@ -240,6 +241,16 @@ def it_is_looked_back_upon(world: World) -> Iterator[Output]:
     yield printed(world, "error", "history", REPORT_CONTAINER="")
 
 
+def the_timer_stands_still(world: World) -> Iterator[Output]:
+    now = datetime.datetime.now(datetime.UTC)
+    timer = host_timer(world)
+    timer.start(now - datetime.timedelta(hours=3))
+    for hours in (3, 2):
+        timer.advance(now - datetime.timedelta(hours=hours))
+        yield printed(world, "status", "status")
+        yield printed(world, "history", "history")
+
+
 SCENES: list[Callable[[World], Iterator[Output]]] = [
     a_secret_and_its_sas,
     little_is_permitted,
@@ -255,6 +266,7 @@ SCENES: list[Callable[[World], Iterator[Output]]] = [
     the_timer_is_silent,
     the_settings_are_wrong,
     it_is_looked_back_upon,
+    the_timer_stands_still,
 ]
 
 
