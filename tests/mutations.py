@@ -57,6 +57,8 @@ MUTATIONS = (
         "unit/rotation/keys",
     ),
     Mutation("issuers/keyvault.py", "if before.keys is None and", "if", "unit/rotation"),
+    Mutation("plan/timer.py", "if time > now - MARGIN:", "if time > now:", "unit/plan"),
+    Mutation("azure/host_storage/timer_record.py", "None if outdated else newest", "newest", "unit/azure"),
     # One at a time.
     Mutation("rotation/lock.py", "if not self._lock.acquire(blocking=False):", "if False:", "unit/rotation"),
     Mutation(

@@ -119,6 +119,11 @@ class TimerFires(HostStorageCheck):
         elif not found.warnings:
             self._report_unrecorded(report)
 
+    def command(self, error: errors.RotatorError, results: Results) -> str:
+        """Return what lets this network, or whoever opens it, into the storage, unless `lease` has that already."""
+        results.require(LeaseAvailable)
+        return super().command(error, results)
+
     def _report_record(self, record: TimerRecord, report: Reporter) -> None:
         now = self.context.clock()
         observed = timer.observe(record.last, record.next, self.plan.schedule, now)

@@ -43,9 +43,11 @@ class Timer:
         }
 
     def summary(self, now: datetime.datetime) -> str:
-        """Return when it fired and, unless that has passed, when it fires next."""
+        """Return when it fired last and, unless it is silent, when it fires next, or is about to."""
         fired = f"fired {_with_distance(self.last, now)}" if self.last else "has not fired yet"
-        return fired if self.silent else f"{fired}, fires next {_with_distance(self.next, now)}"
+        if self.silent:
+            return fired
+        return f"{fired}, {'fires next' if self.next > now else 'is due since'} {_with_distance(self.next, now)}"
 
     def missed_text(self, now: datetime.datetime) -> str:
         """Return which times it missed: "should have fired at 06:00 and 06:30 and did not"; empty if none.

@@ -19,12 +19,15 @@ from typing import Any
 import pytest
 
 from rotator import app
+from rotator.plan import schedule
 from rotator.reporting.report import Report, Trigger
 from rotator.rotation import state
 from rotator.rotation.state import Operation
 from sandbox import programs
 from sandbox.azure import accounts
 from sandbox.functions.host import FunctionsHost, WorkerProcess
+from sandbox.functions.timer import CONTAINER as HOSTS_OWN
+from sandbox.functions.timer import Fire, HostTimer, StatusBlob
 from sandbox.key_vault.managed_storage import ManagedAccount
 from sandbox.kubernetes.client import Client
 from sandbox.kubernetes.state import KubernetesApi
@@ -32,7 +35,7 @@ from sandbox.master.server import Master
 from sandbox.options import Options
 from sandbox.resource_manager.deployed import Deployed
 from sandbox.server.journal import Event
-from sandbox.world import KEY_SECRET, SECRET_NAME, World
+from sandbox.world import APP_ACCOUNT, KEY_SECRET, SECRET_NAME, World
 from tests import surroundings
 from tests.integration.first_rotation import FirstRotation
 from tests.integration.warm import Warm
@@ -202,6 +205,7 @@ def unspoilt(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     world.vault.compound_policies.clear()
     world.blob.faults.clear()
     world.blob.expire_leases()
+    world.blob.containers.get(APP_ACCOUNT, {}).pop(HOSTS_OWN, None)
     world.resource_manager.faults.clear()
     world.resource_manager.role_assignments[:] = roles
     if isinstance(world.cluster, KubernetesApi):
@@ -308,6 +312,16 @@ def functions_host(world: World, **settings: str) -> FunctionsHost:
 def start_worker() -> Callable[[Path, Mapping[str, str]], WorkerProcess]:
     """How a worker is forked from a process that has imported everything."""
     return _warm().start_worker
+
+
+def _unheeded(**_: object) -> None:
+    """Run nothing when the timer fires."""
+
+
+def host_timer(world: World, fire: Fire = _unheeded, *, host_id: str = "sandboxrotator") -> HostTimer:
+    """The host's timer for the default schedule, with its record in the app's own storage."""
+    record = StatusBlob(world.blob, APP_ACCOUNT, "rotate_on_schedule", host_id)
+    return HostTimer(functools.partial(schedule.following, schedule.DEFAULT), fire, record)
 
 
 def fresh_command_line(world: World, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":

@@ -18,7 +18,7 @@ from sandbox.resource_manager.roles import CONTRIBUTOR, KEY_OPERATOR
 from sandbox.server.faults import Fault
 from sandbox.world import ACCOUNT, KEY_SECRET, World
 from tests.integration.checkups import Examiner, examined, levels, only, state, written, wrong
-from tests.integration.conftest import Cluster, Keys, regenerate, settings_for
+from tests.integration.conftest import Cluster, Keys, host_timer, regenerate, settings_for
 from tests.remedies.shell import Shell
 
 SECRETS_GET = "vault permission secrets get"
@@ -114,6 +114,7 @@ PLACE = {"WEBSITE_SITE_NAME": "sandboxrotator", "WEBSITE_RESOURCE_GROUP": "sandb
 def test_an_app_gets_its_identity_by_the_command(examiner: Examiner) -> None:
     world = examiner.world
     world.identity.unassigned = {world.identity.client_id}
+    host_timer(world).start(datetime.datetime.now(datetime.UTC))
     assert wrong(examiner.repaired(examiner.failing("identity", **PLACE), **PLACE)) == set()
     site = world.resource_manager.sites[world.function_app_id]
     assert site.principal_id == world.identity.object_id
@@ -123,6 +124,7 @@ def test_an_app_gets_the_very_identity_that_it_is_to_use_by_the_command(examiner
     world = examiner.world
     site = world.resource_manager.sites[world.function_app_id]
     world.identity.unassigned, site.user_assigned = {world.app_client_id}, {}
+    host_timer(world).start(datetime.datetime.now(datetime.UTC))
     place = PLACE | {"AZURE_CLIENT_ID": world.app_client_id}
     assert wrong(examiner.repaired(examiner.failing("identity", **place), **place)) == set()
     assert list(site.user_assigned.values()) == [(world.app_client_id, world.app_object_id)]

@@ -1,6 +1,5 @@
 """`python -m rotator finish-deployment` against the sandbox: each way in which a deployment can end."""
 
-import contextlib
 import datetime
 import json
 import re
@@ -20,7 +19,7 @@ from rotator.azure.resource_id import ResourceId
 from rotator.deployment import listing
 from rotator.deployment.errors import RunRefusedError
 from rotator.deployment.progress import Progress, ProgressKind, Stage
-from sandbox.functions.timer import CONTAINER, StatusBlob
+from sandbox.functions.timer import StatusBlob
 from sandbox.resource_manager import deployed, roles
 from sandbox.server.faults import Fault
 from sandbox.world import APP_ACCOUNT, World
@@ -51,10 +50,8 @@ def running(site: World) -> Iterator[World]:
     record = StatusBlob(site.blob, APP_ACCOUNT, "rotate_on_schedule")
     record.write({"Last": "0001-01-01T00:00:00", **dict.fromkeys(("Next", "LastUpdated"), next_run.isoformat())})
     site.start_app(ROOT, environment(site), start_worker())
-    with contextlib.ExitStack() as stack:
-        stack.callback(site.stop_app)
-        stack.callback(site.blob.containers[APP_ACCOUNT].pop, CONTAINER)
-        yield site
+    yield site
+    site.stop_app()
 
 
 def hold(world: World, *held: str) -> None:

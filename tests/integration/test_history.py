@@ -261,7 +261,7 @@ def test_no_more_are_listed_than_asked_for(empty: World) -> None:
 
 def test_nothing_is_listed_where_nothing_was_kept(empty: World) -> None:
     assert output_of(empty, "--days", "7") == "no report was kept in the last 7 days\n"
-    assert json.loads(output_of(empty, "--json")) == {"reports": []}
+    assert json.loads(output_of(empty, "--json")) == {"reports": [], "timer": None}
 
 
 def test_one_run_is_told_with_all_that_its_report_says(empty: World) -> None:

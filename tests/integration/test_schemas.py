@@ -25,6 +25,7 @@ from tests.integration.conftest import (
     Cluster,
     Keys,
     functions_host,
+    host_timer,
     options_for,
     settings_for,
     unspoilt,
@@ -264,6 +265,16 @@ def a_deployment_ends(world: World) -> Iterator[Output]:
         yield from lines_of(world, "finish-deployment", "finish-deployment-step")
 
 
+def the_timer_stands_still(world: World) -> Iterator[Output]:
+    now = datetime.datetime.now(datetime.UTC)
+    timer = host_timer(world)
+    timer.start(now - datetime.timedelta(hours=3))
+    for hours in (3, 2):
+        timer.advance(now - datetime.timedelta(hours=hours))
+        yield printed(world, "status", "status")
+        yield printed(world, "history", "history")
+
+
 SCENES: list[Callable[[World], Iterator[Output]]] = [
     a_secret_and_its_sas,
     little_is_permitted,
@@ -280,6 +291,7 @@ SCENES: list[Callable[[World], Iterator[Output]]] = [
     the_settings_are_wrong,
     it_is_looked_back_upon,
     a_deployment_ends,
+    the_timer_stands_still,
 ]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from rotator.plan.timer import Timer
 from rotator.reporting import status_page
 from rotator.reporting.report import Failed
 from rotator.reporting.status import State, Status, TargetStatus
@@ -47,8 +48,11 @@ def target(name: str, state: State = State.FRESH, **values: Any) -> TargetStatus
     return dataclasses.replace(known, **values)
 
 
-def page(*targets: TargetStatus, warnings: tuple[str, ...] = ()) -> Page:
-    return status_page.render(Status(NOW, NOW + 18 * MINUTE, 30 * MINUTE, targets, warnings))
+SILENT = Timer(NOW - 30 * HOUR, NOW - 29 * HOUR, tuple(NOW - hours * HOUR for hours in range(29, 0, -1)))
+
+
+def page(*targets: TargetStatus, warnings: tuple[str, ...] = (), timer: Timer | None = None) -> Page:
+    return status_page.render(Status(NOW, NOW + 18 * MINUTE, 30 * MINUTE, targets, warnings, timer))
 
 
 FAILURE = Failed("UnreachableError", "nothing answers; " * 40, f"https://{'a' * 300}")
@@ -61,6 +65,9 @@ UNBREAKABLE = page(
     *[target(f"{'n' * 253}/{'s' * 253}@{'h' * 253}", text="t" * 700, definition="d" * 102, run="r" * 80)] * 12,
     target("m", State.UNKNOWN, signing_key="k" * 60, failure=Failed("E" * 200, "m" * 700, "r" * 700)),
     warnings=("w" * 700,),
+)
+TIMER_SILENT = page(
+    target("default/storage-sas@10.0.0.4"), warnings=(f"the timer {SILENT.missed_text(NOW)}",), timer=SILENT
 )
 NO_STATUS = status_page.render_failure(FAILURE, NOW)
 
@@ -149,6 +156,11 @@ def test_the_style_applies_and_nothing_is_refused(tmp_path: Path) -> None:
     ]
 
 
+def test_a_silent_timer_has_the_colours_of_what_is_late(tmp_path: Path) -> None:
+    asked = (colour(".facts .late"), colour(".facts .late", "color"), colour(".notes", "borderLeftColor"))
+    assert look(TIMER_SILENT, tmp_path, *asked) == ["rgb(255, 194, 51)", "rgb(28, 20, 0)", "rgb(255, 194, 51)"]
+
+
 def test_a_screen_that_prefers_light_gets_it(tmp_path: Path) -> None:
     asked = (colour("body"), colour("header"), colour("h1", "color"))
     expected = ["rgb(238, 241, 245)", "rgb(205, 238, 218)", "rgb(10, 74, 38)"]
@@ -226,7 +238,7 @@ def test_a_wall_screen_comes_back_by_itself_and_says_how_old_it_is(tmp_path: Pat
 
 
 @pytest.mark.parametrize("size", [WALL, SMALL_WALL, PORTRAIT, PHONE])
-@pytest.mark.parametrize("served", [EACH_STATE, THIRTY, UNKNOWN, UNBREAKABLE, NO_STATUS])
+@pytest.mark.parametrize("served", [EACH_STATE, THIRTY, UNKNOWN, UNBREAKABLE, TIMER_SILENT, NO_STATUS])
 def test_no_page_scrolls_sideways(served: Page, size: tuple[int, int], tmp_path: Path) -> None:
     assert look(served, tmp_path, FITS, VIOLATIONS, size=size) == [True, []]
 

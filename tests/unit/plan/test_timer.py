@@ -83,6 +83,10 @@ def test_the_summary_says_when_it_fired_and_fires_next() -> None:
     )
 
 
+def test_a_timer_that_may_be_running_now_is_due() -> None:
+    assert Timer(None, NOW - MINUTE).summary(NOW) == "has not fired yet, is due since 2026-07-01T11:59:00Z (1 min ago)"
+
+
 def test_of_a_silent_timer_no_next_time_is_named() -> None:
     assert observed(NOW - HOUR).summary(NOW) == "fired 2026-07-01T10:00:00Z (2 h ago)"
 

@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from rotator.plan.timer import Timer
 from rotator.reporting import status_page
 from rotator.reporting.report import Failed
 from rotator.reporting.status import LastKnown, State, Status, TargetStatus
@@ -105,6 +106,30 @@ def test_times_are_for_machines_too() -> None:
 
 def test_the_next_run_is_counted_down_in_words() -> None:
     assert "Next run in 18 min , at 12:18:00 UTC" in words(body(FRESH))
+
+
+def with_timer(timer: Timer | None) -> str:
+    return status_page.render(dataclasses.replace(status(FRESH), timer=timer)).body
+
+
+def test_when_the_timer_fired_stands_beside_the_next_run() -> None:
+    page = with_timer(Timer(NOW - 12 * MINUTE, NOW + 18 * MINUTE))
+    assert "at 12:18:00 UTC Timer fired 12 min ago , at 11:48:00 UTC 1 fresh" in words(page)
+    assert '<p class="late">' not in page
+
+
+def test_a_timer_that_never_fired_is_said_to() -> None:
+    assert "Timer has not fired yet 1 fresh" in words(with_timer(Timer(None, NOW + 18 * MINUTE)))
+
+
+def test_a_silent_timer_stands_out_as_what_is_late() -> None:
+    page = with_timer(Timer(NOW - 3 * HOUR, NOW - 2.5 * HOUR, (NOW - 2.5 * HOUR,)))
+    assert '<p class="late">Timer fired <b>3 h ago</b>' in page
+    assert '<header class="fresh">' in page
+
+
+def test_of_a_timer_that_is_not_known_nothing_is_shown() -> None:
+    assert "Timer" not in words(with_timer(None))
 
 
 def test_it_says_when_it_was_made_and_reloads_itself() -> None:
