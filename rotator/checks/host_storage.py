@@ -17,7 +17,7 @@ _SETTING = "AzureWebJobsStorage__accountName"
 _IN_AZURE = (
     "WEBSITE_SITE_NAME"  # App Service sets it: https://learn.microsoft.com/azure/app-service/reference-app-settings
 )
-_RUN_BOOK = "the run-book 'No run' in docs/operations.md"
+_RUN_BOOK = "the run-book 'Timer silent' in docs/operations.md"
 
 
 class HostStorageCheck(PlanCheck[None]):
