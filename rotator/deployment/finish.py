@@ -2,7 +2,8 @@
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from rotator import errors
 from rotator.azure.errors import FunctionAppForbiddenError, ResourceManagerError
@@ -54,10 +55,15 @@ class Deployment:
         self._warn(site)
         listing.wait_until_listed(self._app, self._wait(), self._announce)
         with self._connect(site.url) as endpoint:
-            self._rotate(endpoint)
+            report = self._rotate(endpoint)
             seconds = min(self._seconds, timer.LONGEST_WAIT_SECONDS)
             key = self._key(timer.FUNCTION, Stage.TIMER)
             timer.wait_for_next_run(endpoint, key, self._wait(seconds), self._announce)
+        if report["failed"]:
+            raise errors.RotationFailedError(
+                f"the functions are listed, but run {report['run']} failed",
+                remedy="Correct what its report names, and run finish-deployment again.",
+            )
 
     def _wait(self, seconds: float | None = None) -> Wait:
         return Wait(self._seconds if seconds is None else seconds, self._clock, self._sleep)
@@ -97,13 +103,9 @@ class Deployment:
                 if not wait.pause():
                     raise
 
-    def _rotate(self, endpoint: Endpoint) -> None:
+    def _rotate(self, endpoint: Endpoint) -> Mapping[str, Any]:
         report = run.rotate_due(endpoint, self._key(run.FUNCTION, Stage.RUN), self._wait(), self._announce)
         kind = ProgressKind.FAILED if report["failed"] else ProgressKind.DONE
         text = f"run {report['run']} {'failed' if report['failed'] else 'did what is due'}"
         self._announce(Progress(Stage.RUN, kind, text, report))
-        if report["failed"]:
-            raise errors.RotationFailedError(
-                f"the functions are listed, but run {report['run']} failed",
-                remedy="Correct what its report names, and run finish-deployment again.",
-            )
+        return report

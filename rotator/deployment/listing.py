@@ -74,22 +74,23 @@ class _Syncs:
 
 
 def wait_until_listed(app: App, wait: Wait, announce: Announce, wanted: Collection[str] = FUNCTIONS) -> None:
-    """List and sync until all functions are listed.
+    """Sync once, for a package that replaces another one; then list and sync until all functions are listed.
 
     Raises FunctionsNotListedError, FunctionsDisabledError, FunctionAppForbiddenError or IdentityError.
     """
     syncs = _Syncs(app, announce)
+    syncs.again()
     while True:
         found = _list(app)
         missing = found.missing(wanted)
         if not missing:
             return _require_enabled(found, wanted, announce)
-        syncs.again()
         what = "the functions" if len(missing) == len(wanted) else ", ".join(missing)
         text = f"waiting for {what} to be listed: {found.text()}{syncs.text}, {duration(wait.elapsed())}"
         announce(Progress(Stage.FUNCTIONS, ProgressKind.WAITING, text))
         if not wait.pause():
             raise _not_listed(app, found, missing, wait)
+        syncs.again()
 
 
 def _list(app: App) -> _Listing:

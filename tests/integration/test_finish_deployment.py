@@ -85,7 +85,7 @@ def test_deployment_ends_with_the_next_run_and_the_expiry(site: World) -> None:
 
     assert error is None
     assert site.deployed.syncs == 3
-    assert "only WarmUp is; 3rd sync" in texts(lines, Stage.FUNCTIONS, ProgressKind.WAITING)[2]
+    assert "only WarmUp is; 2nd sync" in texts(lines, Stage.FUNCTIONS, ProgressKind.WAITING)[1]
     assert lines[-1].text.startswith("next run at 2026-07-01T12:30:00Z")
 
 

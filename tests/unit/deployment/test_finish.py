@@ -31,10 +31,10 @@ def test_deployment_ends_when_the_app_has_run_and_its_timer_will() -> None:
     assert done[2].text.startswith("next run at 2026-07-01T12:30:00Z")
 
 
-def test_second_time_ends_as_well_without_a_sync() -> None:
+def test_second_time_ends_as_well_with_one_sync() -> None:
     app = FakeApp(listed_after=2)
     assert [finish(app).error for _ in range(2)] == [None, None]
-    assert app.syncs == 2
+    assert app.syncs == 3
 
 
 @pytest.mark.parametrize(
