@@ -59,6 +59,23 @@ MUTATIONS = (
     Mutation("issuers/keyvault.py", "if before.keys is None and", "if", "unit/rotation"),
     Mutation("plan/timer.py", "if time > now - MARGIN:", "if time > now:", "unit/plan"),
     Mutation("azure/host_storage/timer_record.py", "None if outdated else newest", "newest", "unit/azure"),
+    # What runs although something has stopped.
+    Mutation(
+        "app.py",
+        "if last is not None and schedule.following(plan.schedule, last) > utc_now():",
+        "if False:",
+        "integration/test_second_trigger.py",
+    ),
+    Mutation(
+        "rotation/lock.py",
+        "return None if state.interrupted else state.changed",
+        "return state.changed",
+        "integration/test_second_trigger.py",
+    ),
+    Mutation("rotation/readiness.py", "now > due + MARGIN", "False", "unit/rotation"),
+    Mutation("azure/retries.py", "self._failing_since = None\n        return again", "return again", "unit/azure"),
+    Mutation("plan/tolerance.py", "until - MARGIN)", "until)", "unit/plan"),
+    Mutation("deployment/listing.py", "    syncs.again()\n    while True:", "    while True:", "unit/deployment"),
     # One at a time.
     Mutation("rotation/lock.py", "if not self._lock.acquire(blocking=False):", "if False:", "unit/rotation"),
     Mutation(

@@ -206,6 +206,8 @@ def scenario(world: World, caplog: pytest.LogCaptureFixture) -> Iterator[str]:
     with functions_host(world, PYTHON_ENABLE_DEBUG_LOGGING="1") as host:
         yield str(host.fire_timer("rotate_on_schedule"))
         yield str(host.request("rotate_now", "POST", "/api/rotate"))
+        yield str(host.request("rotate_due", "POST", "/api/rotate-due"))
+        yield str(host.request("ready", "GET", "/api/ready"))
         yield from looks(host)
         world.vault.faults.append(Fault(path="/secrets/", status=403, code="Forbidden", times=99))
         yield from looks(host)
