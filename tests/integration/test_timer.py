@@ -227,7 +227,7 @@ def test_check_warns_of_a_silent_timer_which_keeps_no_rotation_from_succeeding(
     finding = examiner.harmless("timer")
     assert finding.text.startswith("should have fired at ")
     assert f" and did not; it fired {timestamps.text(silent)} (" in finding.text
-    assert "No run" in finding.remedy
+    assert "Timer silent" in finding.remedy
 
 
 def test_in_azure_a_timer_that_no_host_started_is_a_warning(examiner: Examiner) -> None:
