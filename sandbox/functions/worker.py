@@ -35,6 +35,9 @@ class Engine(Protocol):
     def invoke(self, invocation: Invocation) -> Result:
         """Run one function with a timer's or a request's data."""
 
+    def close(self) -> None:
+        """End its threads."""
+
 
 class ProgrammingModel:
     """Calls the functions that the app registers, with the objects that the worker would pass."""
@@ -69,6 +72,9 @@ class ProgrammingModel:
         encoded = HttpResponseConverter.encode(answer, expected_type=None).value
         headers = {name: datum.value for name, datum in encoded["headers"].items()}
         return _answered(answer.status_code, headers, answer.get_body())
+
+    def close(self) -> None:
+        """Do nothing: it has no threads."""
 
 
 class Runtime:
@@ -116,6 +122,11 @@ class Runtime:
             return {"ok": True}
         answer = response.return_value.http
         return _answered(int(answer.status_code), answer.headers, answer.body.bytes)
+
+    def close(self) -> None:
+        """End its threads and its event loop."""
+        self._runtime.stop_threadpool_executor()
+        self._loop.close()
 
     def _call(self, what: str, **request: Any) -> Any:
         message = _Bag(request=_Bag(**request), properties={"host": "127.0.0.1", "protos": _PROTOS})

@@ -3,6 +3,7 @@
 The Functions runtime, the sandbox and the rotator share one process here, whose clock is moved; each part is as ever.
 """
 
+import contextlib
 import datetime
 import json
 import logging
@@ -48,10 +49,10 @@ class Log(logging.Handler):
 class App:
     """The function app in this process, by the engine that runs it in Azure."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, engine: worker.Engine) -> None:
         self.log = log
-        self._engine: worker.Engine = worker.make_engine()
-        self._engine.index(ROOT)
+        self._engine = engine
+        engine.index(ROOT)
 
     def fire(self, *, past_due: bool, status: Status | None) -> object:
         return self._engine.invoke(
@@ -104,7 +105,8 @@ def app(world: World) -> Iterator[App]:
     level = logger.level
     logger.addHandler(log)
     logger.setLevel(logging.INFO)
-    yield App(log)
+    with contextlib.closing(worker.make_engine()) as engine:
+        yield App(log, engine)
     logger.removeHandler(log)
     logger.setLevel(level)
 
