@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from rotator import errors, event_log, redaction, wiring
 from rotator.azure.errors import LeaseUnavailableError
+from rotator.azure.host_storage.lease import Holder
 from rotator.checks import runner
 from rotator.checks.findings import Checkup
 from rotator.event_log import Event
 from rotator.issuers.interface import PROOF_SECONDS
-from rotator.plan import loader, schedule, tolerance
+from rotator.plan import loader, tolerance
 from rotator.plan.plan import Plan, Target
 from rotator.reporting import publish
 from rotator.reporting import report as reports
-from rotator.reporting.report import Report, TargetReport, Trigger, Unchanged
+from rotator.reporting.report import Report, TargetReport, Trigger
 from rotator.reporting.status import LastKnown, Status
 from rotator.reporting.timer import TimerReader, TimerReading
 from rotator.rotation import lock, readiness, target_status
@@ -67,12 +68,7 @@ def rotate(
     """
     request = Request(trigger, asked_by or trigger, forced, operation, lease, proof_seconds, firing=firing or Firing())
     with _under_way(request, environment):
-        try:
-            plan = loader.load(environment)
-        except errors.SettingsError as error:
-            publish.log_and_measure(request.failure_report(error))
-            raise
-        return _rotate_plan(plan, request, environment)
+        return _rotate_plan(_load(request, environment), request, environment)
 
 
 def rotate_if_missed(
@@ -83,14 +79,33 @@ def rotate_if_missed(
     So whoever calls, and however often: there is one run for each scheduled time, and none is forced. A run that was
     killed is made up for at once. Raises what `rotate` does.
     """
-    with _signed_in(environment) as (plan, credential):
-        try:
-            last = lock.last_run(plan, environment, credential)
-        except LeaseUnavailableError:  # as for the timer, that stops no rotation
-            last = lock.last_run_here()
-        if last is not None and schedule.following(plan.schedule, last) > utc_now():
+    request = Request(trigger, asked_by or trigger, if_missed=True)
+    with _under_way(request, environment):
+        plan = _load(request, environment)
+        with wiring.signed_in(plan.client_id) as credential:
+            try:
+                last = lock.last_run(plan, environment, credential)
+            except LeaseUnavailableError:  # as for the timer, that stops no rotation
+                last = lock.last_run_here()
+        if not readiness.is_missed(plan, utc_now(), last):
             return None
-    return rotate(trigger=trigger, asked_by=asked_by, environment=environment)
+        try:
+            return _rotate_plan(plan, request, environment)
+        except _NotMissedError:  # another caller was first
+            return None
+
+
+class _NotMissedError(errors.RotatorError):
+    """A run was only wanted if one was missed, and none was."""
+
+
+def _load(request: Request, environment: Mapping[str, str]) -> Plan:
+    """Load the plan for a run; settings that are refused are reported as a run that was refused."""
+    try:
+        return loader.load(environment)
+    except errors.SettingsError as error:
+        publish.log_and_measure(request.failure_report(error))
+        raise
 
 
 def rotate_plan(plan: Plan, request: Request, environment: Mapping[str, str] = os.environ) -> Report:
@@ -106,17 +121,34 @@ def _under_way(request: Request, environment: Mapping[str, str]) -> Iterator[Non
         yield
 
 
+@dataclasses.dataclass
+class _Progress:
+    """What is known of a run that may break off: each target's report, and what was found with the lock."""
+
+    reported: dict[Target, TargetReport] = dataclasses.field(default_factory=dict)
+    interrupted: Holder | None = None
+    warnings: tuple[str, ...] = ()
+
+
 def _rotate_plan(plan: Plan, request: Request, environment: Mapping[str, str]) -> Report:
-    reported: dict[Target, TargetReport] = {}
+    progress = _Progress()
     with wiring.signed_in(plan.client_id, unattended=request.trigger.scheduled) as credential:
         try:
-            report = _run(plan, request, environment, credential, reported)
+            report = _run(plan, request, environment, credential, progress)
         except errors.BusyError as error:
             event_log.log(logger, logging.WARNING, Event.RUN_BUSY, reason=error)
             raise
+        except _NotMissedError:
+            raise
         except BaseException as error:
             ended = error if isinstance(error, Exception) else errors.InterruptedRunError()
-            failed = request.failure_report(ended, plan.longest_interval, tuple(reported.values()))
+            failed = request.failure_report(
+                ended,
+                plan.longest_interval,
+                tuple(progress.reported.values()),
+                interrupted=progress.interrupted,
+                warnings=progress.warnings,
+            )
             publish.publish(failed, plan, environment, credential)
             raise
         return publish.publish(report, plan, environment, credential)
@@ -127,12 +159,15 @@ def _run(
     request: Request,
     environment: Mapping[str, str],
     credential: "TokenCredential",
-    reported: dict[Target, TargetReport],
+    progress: _Progress,
 ) -> Report:
     with (
         lock.acquire(plan, request, environment, credential) as run_lock,
         wiring.services(plan, credential, run_lock, proof_seconds=request.proof_seconds) as services,
     ):
+        if request.if_missed and not readiness.is_missed(plan, utc_now(), run_lock.before):
+            raise _NotMissedError("no run was missed")
+        progress.interrupted, progress.warnings = run_lock.interrupted, run_lock.warnings
         run = Run(
             plan,
             services,
@@ -141,9 +176,11 @@ def _run(
             forced=request.forced and request.operation is None,
             name=request.run,
             warnings=run_lock.warnings,
-            reported=reported,
+            reported=progress.reported,
         )
-        return request.complete(carry_out(run, request), run_lock.interrupted)
+        done = carry_out(run, request)
+        run_lock.completed()
+        return request.complete(done, run_lock.interrupted)
 
 
 def carry_out(run: Run, request: Request) -> Report:
@@ -166,14 +203,10 @@ def plan(*, forced: bool = False, environment: Mapping[str, str] = os.environ) -
             key = key_task.preview(found, run.account, services.clock())
         report = run.preview()
         warnings = run.account.state().warnings
-        tolerated = tolerance.of(found, services.clock(), _first_expiry(report))
+        now = services.clock()
+        held = [each.expires for each in report.targets if each.expires and each.expires > now]
+        tolerated = tolerance.of(found, now, min(held, default=None))
     return dataclasses.replace(report, key=key, warnings=report.warnings + warnings, tolerance=tolerated)
-
-
-def _first_expiry(report: Report) -> datetime.datetime | None:
-    """Return when the first of the SAS expires that the targets would keep."""
-    kept = [each.outcome.expires for each in report.targets if isinstance(each.outcome, Unchanged)]
-    return min(filter(None, kept), default=None)
 
 
 def status(*, environment: Mapping[str, str] = os.environ) -> Status:
@@ -211,8 +244,8 @@ def _runs_come_as_scheduled(environment: Mapping[str, str] = os.environ) -> bool
     """Look up whether a run is overdue, in the host storage alone. Raises what `_signed_in` and the lease do."""
     with _signed_in(environment) as (plan, credential):
         last, now = lock.last_run(plan, environment, credential), utc_now()
-        # Before the first run, and after one that was killed, the host's timer says when the next one is due.
-        timer = None if last else TimerReader(plan, environment, credential).result(now).timer
+        # Before the first run, the host's timer says when it is due.
+        timer = None if last.ended else TimerReader(plan, environment, credential).result(now).timer
         return not readiness.is_overdue(plan, now, last, timer.next if timer else None)
 
 

@@ -16,7 +16,8 @@ tenant() { # of the subscription that az uses, or of the one named by further ar
   az account show "$@" --query tenantId --output tsv 2>/dev/null
 }
 
-deployed() { # true or false: whether the function that an alert calls is listed; fails where that cannot be found out
+deployed() { # "<app> <whether the function is listed that an alert calls>", - for no app; fails where nobody can tell
+  app='' listed=''
   group=${AZURE_RESOURCE_GROUP:-${RESOURCE_GROUP_NAME:-rg-${AZURE_ENV_NAME:-}}}
   set -- --subscription "$AZURE_SUBSCRIPTION_ID"
   there=$(az group exists --name "$group" "$@" 2>/dev/null) || return 1
@@ -25,11 +26,11 @@ deployed() { # true or false: whether the function that an alert calls is listed
     app=$(az functionapp list --resource-group "$group" "$@" \
       --query "[?tags.\"azd-service-name\"=='rotator'].name" --output tsv 2>/dev/null) || return 1
   fi
-  if [ -n "${app:-}" ]; then
+  if [ -n "$app" ]; then
     listed=$(az functionapp function list --resource-group "$group" --name "$app" "$@" \
       --query "[?ends_with(name, '/rotate_due')].name" --output tsv 2>/dev/null) || return 1
   fi
-  if [ -n "${listed:-}" ]; then echo true; else echo false; fi
+  if [ -n "$listed" ]; then echo "$app true"; else echo "${app:--} false"; fi
 }
 
 is_private=${VNET_ENABLED:-false}
@@ -69,8 +70,14 @@ remember KEY_VAULT_SERVICE_PRINCIPAL_ID "$found"
 
 # A function's key, which the template puts into an action group, can be read only where the function exists. Where
 # nobody can tell, what was found before stays.
-now_deployed=$(deployed) || now_deployed=${FUNCTIONS_DEPLOYED:-false}
+now=$(deployed) || now=''
+now_deployed=${now#* }
+now_deployed=${now_deployed:-${FUNCTIONS_DEPLOYED:-false}}
 [ "${FUNCTIONS_DEPLOYED:-false}" = "$now_deployed" ] || azd env set FUNCTIONS_DEPLOYED "$now_deployed"
+# Before there is an app, no run has succeeded; hooks/postdeploy.sh stores the first one that does.
+if [ "${now%% *}" = - ]; then
+  remember FIRST_RUN_SUCCEEDED false
+fi
 
 # Flex Consumption joins a network only where this is registered, and the template does not register it.
 if [ "$is_private" = true ] || [ -n "${INTEGRATION_SUBNET_ID:-}" ]; then

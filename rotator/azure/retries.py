@@ -1,6 +1,7 @@
 """Time limits and retries of requests to Azure's services, so that a run ends within its function's time."""
 
 import math
+import threading
 import time
 from collections.abc import Callable
 from http import HTTPStatus
@@ -56,19 +57,22 @@ class PersistentRetryPolicy(BoundedRetryPolicy):
         super().__init__(retry_total=_COUNTLESS, retry_on_status_codes=[HTTPStatus.UNAUTHORIZED], **counts)
         self._seconds = seconds
         self._clock = clock
+        self._lock = threading.Lock()
         self._failing_since: float | None = None
 
     def is_retry(self, settings: dict[str, Any], response: Any) -> bool:
         """Whether to send the request again; an answer that needs no retry ends the failures in a row."""
         again = super().is_retry(settings, response)
         if not again:
-            self._failing_since = None
+            with self._lock:
+                self._failing_since = None
         return again
 
     def increment(self, settings: dict[str, Any], response: Any = None, error: Exception | None = None) -> bool:
         """Count a failure; return whether there is time for another try, after the pause before it."""
-        if self._failing_since is None:
-            self._failing_since = self._clock()
+        with self._lock:
+            since = self._failing_since = self._clock() if self._failing_since is None else self._failing_since
         counted = super().increment(settings, response, error)
-        left = self._failing_since + self._seconds - self._clock()
-        return counted and self.get_backoff_time(settings) < left
+        asked_for = 0 if error else self.get_retry_after(response) or 0
+        left = since + self._seconds - self._clock()
+        return counted and max(asked_for, self.get_backoff_time(settings)) < left

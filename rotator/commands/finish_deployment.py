@@ -57,8 +57,9 @@ def finish_deployment(*, function_app: resource_id.ResourceId, timeout: int, out
     A second run does no harm. AZURE_RESOURCE_MANAGER names Resource Manager in
     other clouds than the public one.
 
-    Exit codes: 0 the app runs, 1 the run failed or could not be asked for, 2 bad usage, 3 another run was in
-    progress all the time, 4 the functions are not listed or are disabled, 5 the timer has no next moment.
+    Exit codes: 0 the app runs, 1 something is refused or does not answer, 2 bad usage, 3 another run was in
+    progress all the time, 4 the functions are not listed or are disabled, 5 the timer has no next moment, or that
+    is not known, 6 the run failed.
 
     \b
     Examples:

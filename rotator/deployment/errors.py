@@ -25,6 +25,13 @@ class RunNotAnsweredError(DeploymentError):
     remedy = "Look at the app's log, restart the app, and run finish-deployment again."
 
 
+class RunFailedError(DeploymentError):
+    """The app runs, and its run of what is due failed."""
+
+    exit_code = 6
+    remedy = "Correct what the run's report names, and run finish-deployment again."
+
+
 class RunRefusedError(DeploymentError):
     """The app refused the run; the message and the remedy are its own."""
 

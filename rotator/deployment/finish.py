@@ -5,11 +5,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rotator import errors
 from rotator.azure.errors import FunctionAppForbiddenError, ResourceManagerError
 from rotator.azure.function_facts import SiteFacts
 from rotator.deployment import listing, run, timer
-from rotator.deployment.errors import DeploymentError
+from rotator.deployment.errors import DeploymentError, RunFailedError, TimerSilentError
 from rotator.deployment.interface import App, Endpoint
 from rotator.deployment.progress import Announce, Progress, ProgressKind, Stage
 from rotator.deployment.waiting import Wait, duration
@@ -46,8 +45,7 @@ class Deployment:
     def finish(self) -> None:
         """Return when the app runs, and its timer will fire.
 
-        Raises a DeploymentError, BusyError, RotationFailedError, AppUnreachableError, IdentityError or
-        ResourceManagerError.
+        Raises a DeploymentError, BusyError, AppUnreachableError, IdentityError or ResourceManagerError.
         """
         site = self._app.site()
         if site.url is None:
@@ -56,14 +54,22 @@ class Deployment:
         listing.wait_until_listed(self._app, self._wait(), self._announce)
         with self._connect(site.url) as endpoint:
             report = self._rotate(endpoint)
-            seconds = min(self._seconds, timer.LONGEST_WAIT_SECONDS)
-            key = self._key(timer.FUNCTION, Stage.TIMER)
+            failed = f"run {report['run']} failed" if report["failed"] else ""
+            self._look_at_timer(endpoint, failed)
+        if failed:
+            raise RunFailedError(f"the functions are listed, but {failed}")
+
+    def _look_at_timer(self, endpoint: Endpoint, failed: str) -> None:
+        """Wait for the timer's next moment; `failed` says that the run failed, which the error then says too."""
+        seconds = min(self._seconds, timer.LONGEST_WAIT_SECONDS)
+        key = self._key(timer.FUNCTION, Stage.TIMER)
+        try:
             timer.wait_for_next_run(endpoint, key, self._wait(seconds), self._announce)
-        if report["failed"]:
-            raise errors.RotationFailedError(
-                f"the functions are listed, but run {report['run']} failed",
-                remedy="Correct what its report names, and run finish-deployment again.",
-            )
+        except TimerSilentError as error:
+            if not failed:
+                raise
+            remedy = f"{RunFailedError.remedy} {error.remedy}"
+            raise TimerSilentError(f"{error}; and {failed}", remedy=remedy) from error
 
     def _wait(self, seconds: float | None = None) -> Wait:
         return Wait(self._seconds if seconds is None else seconds, self._clock, self._sleep)

@@ -63,8 +63,8 @@ _REMEDIES = {
         "deploy` does; the error names what is missing."
     ),
     HostProblem.UNKNOWN: (
-        "Look at the host's log (Application Insights, table `traces`), restart the app, and deploy again; "
-        "docs/operations.md has the run-book *No run*."
+        "Click Refresh above the list of functions in the portal, look at the host's log (Application Insights, table "
+        "`traces`), restart the app, and deploy again; see *When Azure does not run it* in docs/operations.md."
     ),
 }
 

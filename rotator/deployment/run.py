@@ -102,6 +102,9 @@ def _kind(answer: Answer) -> _Kind:
 def _report(value: Mapping[str, Any]) -> dict[str, Any]:
     """Return a report of which every part has the type that it should have."""
     parts = {name: untrusted.mapping(value.get(name)) or None for name in ("key", "error")}
+    key = parts["key"]
+    if key is not None:
+        key["failure"] = untrusted.mapping(key.get("failure")) or None
     return {**value, **parts, "targets": untrusted.records(value["targets"])}
 
 

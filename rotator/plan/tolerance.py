@@ -22,7 +22,7 @@ class Tolerance:
 
     `failed_runs` in a row may fail (100 means at least as many). The run at `last_run` is the last one in time, ten
     minutes before. `called_after` is how long after its last firing a timer that stopped is made up for by the alert;
-    None where no alert can watch the schedule. `called_in_time`: whether a new SAS is still valid then.
+    None where no alert can watch the schedule. `called_in_time`: whether the SAS is still valid if it stops now.
     """
 
     failed_runs: int
@@ -71,7 +71,7 @@ def of(plan: Plan, now: datetime.datetime, expires: datetime.datetime | None = N
         last_run=schedule.latest(plan.schedule, until - MARGIN),
         expires=until,
         called_after=after,
-        called_in_time=after is not None and after < plan.grant.validity,
+        called_in_time=after is not None and now + after < until,
     )
 
 

@@ -30,7 +30,7 @@ class _ProcessLock:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._holder: Holder | None = None
-        self.ended: datetime.datetime | None = None  # when its last run ended
+        self.ended: datetime.datetime | None = None  # when its last run ended that was completed
 
     @contextlib.contextmanager
     def held_by(self, holder: Holder) -> Iterator[None]:
@@ -42,11 +42,22 @@ class _ProcessLock:
             yield
         finally:
             self._holder = None
-            self.ended = datetime.datetime.now(datetime.UTC)
             self._lock.release()
+
+    def completed(self) -> None:
+        """Note that the run in progress visited the targets."""
+        self.ended = datetime.datetime.now(datetime.UTC)
 
 
 _process_lock = _ProcessLock()
+
+
+@dataclasses.dataclass(frozen=True)
+class LastRun:
+    """When the last run ended that was completed, None if that is not known, and a run after it that did not end."""
+
+    ended: datetime.datetime | None = None
+    interrupted: Holder | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,15 +65,19 @@ class RunLock:
     """The lock of the run in progress; `environment` has the settings of this process.
 
     `problem` is why the lease that was asked for could not be acquired: the run goes on without it, but may regenerate
-    no key. It is None with a lease, and where none was asked for. `interrupted` is the run before this one if it did
-    not release the lease.
+    no key. It is None with a lease, and where none was asked for. `before` is what is known of the last run.
     """
 
     holder: Holder
     environment: Mapping[str, str] = dataclasses.field(repr=False)
     lease: Lease = dataclasses.field(default_factory=NoLease)
     problem: LeaseUnavailableError | None = None
-    interrupted: Holder | None = None
+    before: LastRun = dataclasses.field(default_factory=LastRun)
+
+    @property
+    def interrupted(self) -> Holder | None:
+        """The run before this one, if it did not end."""
+        return self.before.interrupted
 
     @property
     def fence(self) -> Callable[[], None]:
@@ -80,6 +95,11 @@ class RunLock:
         if self.interrupted:
             return (f"{self.interrupted} did not end: it was killed, or lost its lease; this run makes up for it",)
         return ()
+
+    def completed(self) -> None:
+        """Note that this run visited the targets, so that nothing makes up for it."""
+        self.lease.completed()
+        _process_lock.completed()
 
     def admit(self, account: str) -> None:
         """Return if this run may regenerate the account's keys.
@@ -104,7 +124,7 @@ def acquire(
     holder = request.holder
     with contextlib.ExitStack() as stack:
         stack.enter_context(_process_lock.held_by(holder))
-        run_lock = RunLock(holder, environment)
+        run_lock = RunLock(holder, environment, before=last_run_here())
         if request.lease:
             run_lock = _with_lease(plan, run_lock, credential, stack)
         for warning in run_lock.warnings:
@@ -117,21 +137,18 @@ def lease_name(plan: Plan) -> str:
     return f"{plan.account.host}/{plan.account.managed_account}".lower()
 
 
-def last_run(plan: Plan, environment: Mapping[str, str], credential: "TokenCredential") -> datetime.datetime | None:
-    """Return when the last run began or ended, by the lease, or without one by this process; None if there was none.
+def last_run(plan: Plan, environment: Mapping[str, str], credential: "TokenCredential") -> LastRun:
+    """Return the last run by the lease, or without one by this process. One request, without a retry: somebody waits.
 
-    A run that was killed does not count: it is to be made up for. One request, without a retry: somebody waits. Raises
-    LeaseUnavailableError.
+    Raises LeaseUnavailableError.
     """
     state = _lease_state(plan, environment, credential)
-    if state is None:
-        return last_run_here()
-    return None if state.interrupted else state.changed
+    return LastRun(state.ended, state.interrupted) if state else last_run_here()
 
 
-def last_run_here() -> datetime.datetime | None:
-    """Return when this process's last run ended; None if there was none."""
-    return _process_lock.ended
+def last_run_here() -> LastRun:
+    """Return this process's last run."""
+    return LastRun(_process_lock.ended)
 
 
 def _lease_state(plan: Plan, environment: Mapping[str, str], credential: "TokenCredential") -> "LeaseState | None":
@@ -158,7 +175,7 @@ def _with_lease(plan: Plan, run_lock: RunLock, credential: "TokenCredential", st
             taken = stack.enter_context(BlobLease(storage, lease_name(plan), run_lock.holder, signed_in))
     except LeaseUnavailableError as error:
         return dataclasses.replace(run_lock, problem=error)
-    return dataclasses.replace(run_lock, lease=taken, interrupted=taken.interrupted)
+    return dataclasses.replace(run_lock, lease=taken, before=LastRun(taken.ended, taken.interrupted))
 
 
 @contextlib.contextmanager

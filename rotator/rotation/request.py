@@ -19,7 +19,7 @@ def name_at(time: datetime.datetime) -> str:
     return f"{time:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
-_EARLY = datetime.timedelta(seconds=1)  # by which the host's timer may fire before its time
+EARLY = datetime.timedelta(seconds=1)  # by which the host's timer may fire before its time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Firing:
 
     def late(self, began: datetime.datetime) -> datetime.timedelta | None:
         """Return by how much a run began late; None where it is not known when it was due."""
-        if self.due is None or began < self.due - _EARLY:
+        if self.due is None or began < self.due - EARLY:
             return None
         return max(began - self.due, datetime.timedelta(0))
 
@@ -50,6 +50,7 @@ class Request:
 
     `asked_by` says who or what started it. Without `lease` nothing keeps another run from starting at the same time.
     A SAS that storage refuses is tried again for `proof_seconds`. `firing` is the timer's, for a run by the timer.
+    `if_missed`: only if the schedule's time has come since the last run.
     """
 
     trigger: Trigger
@@ -61,6 +62,7 @@ class Request:
     since: datetime.datetime = dataclasses.field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
     run: str = ""
     firing: Firing = Firing()
+    if_missed: bool = False
 
     def __post_init__(self) -> None:
         """Name the run."""
@@ -76,8 +78,14 @@ class Request:
         error: BaseException,
         interval: datetime.timedelta | None = None,
         targets: tuple[TargetReport, ...] = (),
+        *,
+        interrupted: Holder | None = None,
+        warnings: tuple[str, ...] = (),
     ) -> Report:
-        """Return the report of a run that was refused, or that broke off after some targets."""
+        """Return the report of a run that was refused, or that broke off after some targets.
+
+        `interrupted` is the run before it, if that did not end.
+        """
         return Report(
             run=self.run,
             trigger=self.trigger,
@@ -90,6 +98,8 @@ class Request:
             error=report.failure(error),
             past_due=self.firing.past_due,
             late=self.firing.late(self.since),
+            interrupted=interrupted,
+            warnings=warnings,
         )
 
     def complete(self, done: Report, interrupted: Holder | None) -> Report:

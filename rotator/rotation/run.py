@@ -114,6 +114,7 @@ class Run:
 
     def _preview(self, visit: Visit, channel: Channel) -> None:
         for target, held in visit.read(channel):
+            self._expires[target] = held.annotated_time(EXPIRES) if held else None
             with visit.guard(target):
                 why = self._due(held, target)
                 visit.report(target, WouldRotate(why.text, why.drift) if why else _unchanged(held))

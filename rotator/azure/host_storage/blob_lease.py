@@ -32,9 +32,9 @@ class BlobLease:
     """A context manager that holds the lease on the blob `name`; a thread renews it until the context is left.
 
     The lease lasts `seconds` (15 to 60) after its last renewal, so a process that dies blocks other runs for as long.
-    Inside, `interrupted` is the run that held it before and did not release it, if there is one. `whole` bounds one try
-    of a request, in seconds. The constructor raises LeaseUnavailableError; entering the context raises
-    LeaseUnavailableError or BusyError.
+    Inside, `interrupted` is the run that held it before and did not release it, if there is one, and `ended` when the
+    last run ended that was completed; None if that is not known. `whole` bounds one try of a request, in seconds. The
+    constructor raises LeaseUnavailableError; entering the context raises LeaseUnavailableError or BusyError.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class BlobLease:
         self._blob = self._container.get_blob_client(name)
         self._lease = BlobLeaseClient(self._blob)
         self.interrupted: Holder | None = None
+        self.ended: datetime.datetime | None = None
         self._ends = 0.0
         self._lost_because = ""
         self._lock = threading.Lock()
@@ -93,6 +94,10 @@ class BlobLease:
             if self._lost_because:
                 raise LeaseLostError(self._lost_because)
 
+    def completed(self) -> None:
+        """Note that this run visited the targets; the blob says so once the lease is released."""
+        self.ended = datetime.datetime.now(datetime.UTC)
+
     def _acquire(self) -> None:
         """Acquire the lease; create the blob if there is none. Raises BusyError if another run holds the lease."""
         began = time.monotonic()
@@ -108,11 +113,15 @@ class BlobLease:
                 self._make_blob()
         self._ends = began + self._seconds
         try:
-            # Who releases the lease clears the metadata.
-            self.interrupted = Holder.from_metadata(self._blob.get_blob_properties().metadata or {})
-            self._blob.set_blob_metadata(self._holder.as_metadata(), lease=self._lease)
+            before = self._blob.get_blob_properties().metadata or {}
+            # Who releases the lease takes its name away.
+            self.interrupted, self.ended = Holder.from_metadata(before), lease.ended_from_metadata(before)
+            self._write(self._holder.as_metadata())
         except blob_containers.ERRORS as error:
             logger.warning("the lease %s does not show its holder: %s", self._name, self._describe(error))
+
+    def _write(self, metadata: dict[str, str]) -> None:
+        self._blob.set_blob_metadata(metadata | lease.ended_as_metadata(self.ended), lease=self._lease)
 
     def _make_blob(self) -> None:
         for make in (self._container.create_container, lambda: self._blob.upload_blob(b"")):
@@ -162,7 +171,7 @@ class BlobLease:
 
     def _release(self) -> None:
         try:
-            self._blob.set_blob_metadata({}, lease=self._lease)
+            self._write({})
             self._lease.release()
         except Exception as error:  # noqa: BLE001  # the run is over, and its outcome is what counts
             logger.warning("the lease %s could not be released, and will expire: %s", self._name, self._describe(error))
@@ -188,14 +197,14 @@ class BlobLease:
 class LeaseState:
     """Whether a lease is held, and by whom, if its holder has written that.
 
-    `interrupted` is the last run if it neither holds the lease nor released it. `changed` is when the last run began
-    or, if it released the lease, ended; None if there was never one.
+    `interrupted` is the last run if it neither holds the lease nor released it. `ended` is when the last run ended that
+    was completed; None if that is not known.
     """
 
     held: bool
     holder: Holder | None = None
     interrupted: Holder | None = None
-    changed: datetime.datetime | None = None
+    ended: datetime.datetime | None = None
 
 
 def read(storage: HostStorage, name: str, credential: TokenCredential, *, retry_total: int = 1) -> LeaseState:
@@ -210,5 +219,7 @@ def read(storage: HostStorage, name: str, credential: TokenCredential, *, retry_
             if blob_containers.is_absent(error):
                 return LeaseState(held=False)
             raise blob_containers.error_for(LeaseUnavailableError, container, error) from None
-    held, written = blob.lease.status == "locked", Holder.from_metadata(blob.metadata or {})
-    return LeaseState(held, written if held else None, None if held else written, blob.last_modified)
+    metadata = blob.metadata or {}
+    held, written = blob.lease.status == "locked", Holder.from_metadata(metadata)
+    ended = lease.ended_from_metadata(metadata)
+    return LeaseState(held, written if held else None, None if held else written, ended)

@@ -8,6 +8,9 @@ from typing import Protocol, Self
 
 from rotator import errors, timestamps, untrusted
 
+_ENDED = "ended"
+_EARLIEST = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
+
 
 @dataclasses.dataclass(frozen=True)
 class Holder:
@@ -40,11 +43,26 @@ class Holder:
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Self | None:
         """Read what `as_metadata` wrote; None for anything else. A service may change the case of the names."""
-        texts = {name.lower(): urllib.parse.unquote(text) for name, text in metadata.items()}
+        texts = _texts(metadata)
         since = untrusted.iso_time(texts.get("since"))
-        if since is None or not {"run", "trigger", "host"} <= texts.keys():
+        if since is None or since < _EARLIEST or not {"run", "trigger", "host"} <= texts.keys():
             return None
         return cls(texts["run"], texts["trigger"], texts["host"], since)
+
+
+def ended_as_metadata(ended: datetime.datetime | None) -> dict[str, str]:
+    """Return as a blob's metadata when the last run ended that did what the schedule wants."""
+    return {_ENDED: timestamps.text(ended)} if ended else {}
+
+
+def ended_from_metadata(metadata: Mapping[str, str]) -> datetime.datetime | None:
+    """Read what `ended_as_metadata` wrote; None for anything else."""
+    found = untrusted.iso_time(_texts(metadata).get(_ENDED))
+    return found if found and found >= _EARLIEST else None
+
+
+def _texts(metadata: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): urllib.parse.unquote(text) for name, text in metadata.items()}
 
 
 def busy_error(holder: Holder | None) -> errors.BusyError:
@@ -55,14 +73,20 @@ def busy_error(holder: Holder | None) -> errors.BusyError:
 
 
 class Lease(Protocol):
-    """What a run calls before each step that cannot be undone."""
+    """What a run calls before each step that cannot be undone, and when it has done what the schedule wants."""
 
     def fence(self) -> None:
         """Raise LeaseLostError unless this run still holds the lease."""
+
+    def completed(self) -> None:
+        """Note that this run visited the targets: the schedule's time is covered."""
 
 
 class NoLease:
     """For runs without storage: another run may work at the same time."""
 
     def fence(self) -> None:
+        """Do nothing."""
+
+    def completed(self) -> None:
         """Do nothing."""

@@ -20,6 +20,7 @@ from rotator import untrusted
 from rotator.azure.errors import TimerRecordError
 from rotator.azure.host_storage import blob_containers
 from rotator.azure.host_storage.storage_settings import HostStorage
+from rotator.sas import CLOCK_SKEW
 
 CONTAINER = "azure-webjobs-hosts"
 FUNCTION = "rotate_on_schedule"
@@ -103,7 +104,7 @@ def _newest(container: ContainerClient, blobs: list[BlobProperties]) -> Reading:
     One that is damaged counts as written when storage got it. Where that is the latest, there is no record: an older
     one is of a host that runs no more.
     """
-    found = [(blob, parse(content)) for blob in blobs for content in _contents(container, blob)]
+    found = [(blob, _read(content, blob)) for blob in blobs for content in _contents(container, blob)]
     damaged = [blob for blob, record in found if record is None]
     records = [(record.updated, _stored(blob), record) for blob, record in found if record]
     warnings = tuple(_warning(blob) for blob in damaged)
@@ -112,6 +113,12 @@ def _newest(container: ContainerClient, blobs: list[BlobProperties]) -> Reading:
     updated, _, newest = max(records, key=lambda each: each[:2])
     outdated = any(_stored(blob) > updated for blob in damaged)
     return Reading(None if outdated else newest, warnings)
+
+
+def _read(content: bytes, blob: BlobProperties) -> TimerRecord | None:
+    """Read a record; None also for one of a time after storage got it, which would hide any later one."""
+    found = parse(content)
+    return found if found and found.updated <= _stored(blob) + CLOCK_SKEW else None
 
 
 def _stored(blob: BlobProperties) -> datetime.datetime:
