@@ -60,18 +60,9 @@ MUTATIONS = (
     Mutation("plan/timer.py", "if time > now - MARGIN:", "if time > now:", "unit/plan"),
     Mutation("azure/host_storage/timer_record.py", "None if outdated else newest", "newest", "unit/azure"),
     # What runs although something has stopped.
-    Mutation(
-        "app.py",
-        "if last is not None and schedule.following(plan.schedule, last) > utc_now():",
-        "if False:",
-        "integration/test_second_trigger.py",
-    ),
-    Mutation(
-        "rotation/lock.py",
-        "return None if state.interrupted else state.changed",
-        "return state.changed",
-        "integration/test_second_trigger.py",
-    ),
+    Mutation("app.py", "if request.if_missed and not", "if False and not", "integration/test_second_trigger.py"),
+    Mutation("app.py", "        run_lock.completed()\n", "", "integration/test_second_trigger.py"),
+    Mutation("rotation/readiness.py", "return last.interrupted is not None or", "return", "unit/rotation"),
     Mutation("rotation/readiness.py", "now > due + MARGIN", "False", "unit/rotation"),
     Mutation("azure/retries.py", "self._failing_since = None\n        return again", "return again", "unit/azure"),
     Mutation("plan/tolerance.py", "until - MARGIN)", "until)", "unit/plan"),

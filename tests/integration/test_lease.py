@@ -50,8 +50,7 @@ class Place:
     name: str
 
     def look(self) -> LeaseState:
-        """What can be seen, but for the time."""
-        return dataclasses.replace(read(self.storage, self.name, self.credential), changed=None)
+        return read(self.storage, self.name, self.credential)
 
     def lease(self, run: str, *, seconds: int = 60, renew_every: float = NEVER) -> BlobLease:
         return BlobLease(
@@ -462,14 +461,29 @@ def seen(run: str) -> Holder:
     return dataclasses.replace(holder(run), since=SINCE.replace(microsecond=0))
 
 
-def test_a_look_tells_when_the_last_run_began_or_ended(place: Place) -> None:
+def test_a_look_tells_when_the_last_run_ended_that_was_completed_whatever_came_after_it(anywhere: Place) -> None:
     before = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
-    with place.lease("r1"):
-        began = read(place.storage, place.name, place.credential).changed
-    ended = read(place.storage, place.name, place.credential).changed
-    assert began is not None
+    with anywhere.lease("r1"):
+        assert anywhere.look().ended is None
+    assert anywhere.look().ended is None  # it was not completed
+    with anywhere.lease("r2") as held:
+        held.completed()
+    ended = anywhere.look().ended
     assert ended is not None
-    assert before <= began <= ended
+    assert before <= ended <= datetime.datetime.now(datetime.UTC)
+    with anywhere.lease("r3") as held:
+        assert held.ended == ended
+        assert anywhere.look().ended == ended
+    assert anywhere.look() == LeaseState(held=False, ended=ended)
+
+
+@pytest.mark.parametrize("ended", ["", "soon", "2026-07-01T12:00:00", "0001-01-01T00:00:00Z"])
+def test_a_time_that_no_run_wrote_is_none(place: Place, ended: str) -> None:
+    with place.lease("r1"):
+        pass
+    with place.blob() as blob:
+        blob.set_blob_metadata({"ended": ended})
+    assert place.look().ended is None
 
 
 def test_a_run_that_did_not_release_the_lease_is_told_to_the_next_one_and_to_no_other(anywhere: Place) -> None:
@@ -486,12 +500,12 @@ def test_a_run_that_did_not_release_the_lease_is_told_to_the_next_one_and_to_no_
         assert fourth.interrupted is None
 
 
-@pytest.mark.parametrize("metadata", [{"run": "r1"}, {"run": "r1", "trigger": "t", "host": "h", "since": "soon"}])
-def test_metadata_that_no_run_wrote_are_no_interrupted_run(place: Place, metadata: dict[str, str]) -> None:
+@pytest.mark.parametrize("since", ["", "soon", "2026-07-01T12:00:00", "0001-01-01T00:00:00Z"])
+def test_metadata_that_no_run_wrote_are_no_interrupted_run(place: Place, since: str) -> None:
     with place.lease("r1"):
         pass
     with place.blob() as blob:
-        blob.set_blob_metadata(metadata)
+        blob.set_blob_metadata({"run": "r1", "trigger": "t", "host": "h", "since": since})
     with place.lease("r2") as held:
         assert held.interrupted is None
 

@@ -218,7 +218,7 @@ def the_timer_is_silent(world: World) -> Iterator[Output]:
         for body in (ALERT, {"trigger": "workflow"}):
             running.request("rotate_due", "POST", "/api/rotate-due", json.dumps(body))
             (lease,) = world.blob.containers[APP_ACCOUNT][LEASES].blobs.values()
-            lease.modified -= datetime.timedelta(hours=1)
+            lease.metadata = {"ended": "2020-01-01T00:00:00Z"}
         lease.metadata = Request(Trigger.TIMER, "timer").holder.as_metadata()  # it was killed
         status = {"Last": "0001-01-01T00:00:00", "Next": LONG_AGO, "LastUpdated": LONG_AGO}
         running.fire_timer("rotate_on_schedule", past_due=True, status=status)

@@ -2,12 +2,14 @@
 
 import datetime
 import json
+import urllib.parse
 from collections.abc import Iterator
+from concurrent import futures
 from typing import Any
 
 import pytest
 
-from rotator import app
+from rotator import app, errors
 from rotator.azure.host_storage.blob_lease import CONTAINER
 from rotator.reporting.report import Trigger
 from rotator.rotation.request import Request
@@ -53,7 +55,9 @@ def lease_blob(world: World) -> Blob:
 
 def let_time_pass(world: World, time: datetime.timedelta) -> None:
     """Have the last run be over for so long."""
-    lease_blob(world).modified -= time
+    metadata = lease_blob(world).metadata
+    ended = datetime.datetime.fromisoformat(urllib.parse.unquote(metadata["ended"])) - time
+    metadata["ended"] = f"{ended:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def last_report(host: FunctionsHost) -> dict[str, Any]:
@@ -122,11 +126,58 @@ def test_an_alert_that_is_over_calls_for_nothing(world: World, host: FunctionsHo
 def test_a_run_that_was_killed_is_made_up_for_at_once_and_said(world: World, host: FunctionsHost) -> None:
     rotate(world)
     killed = Request(Trigger.TIMER, "timer").holder
-    lease_blob(world).metadata = killed.as_metadata()
+    lease_blob(world).metadata |= killed.as_metadata()
     assert call(host, ALERT) == (200, "done")
     report = last_report(host)
     assert report["interrupted"]["run"] == killed.run
     assert any(f"run {killed.run} (timer)" in warning and "did not end" in warning for warning in report["warnings"])
+
+
+def refuse_keys(world: World) -> None:
+    """Resource Manager lists the account's keys to nobody."""
+    world.resource_manager.faults.append(Fault(path=world.account.resource_id, status=403, code="Forbidden", times=9))
+
+
+def test_a_run_that_breaks_off_says_too_which_one_before_it_was_killed(world: World, host: FunctionsHost) -> None:
+    rotate(world)
+    killed = Request(Trigger.TIMER, "timer").holder
+    lease_blob(world).metadata |= killed.as_metadata()
+    refuse_keys(world)
+    assert host.request("rotate_now", "POST", "/api/rotate", '{"regenerate_key": true}')["status"] == 500
+    report = last_report(host)
+    assert report["interrupted"]["run"] == killed.run
+    assert any("did not end" in warning for warning in report["warnings"])
+
+
+def test_an_operation_that_was_refused_is_no_run_of_the_schedule(world: World, host: FunctionsHost) -> None:
+    rotate(world)
+    let_time_pass(world, HOUR)
+    refuse_keys(world)
+    assert host.request("rotate_now", "POST", "/api/rotate", '{"regenerate_key": true}')["status"] == 500
+    assert call(host, ALERT) == (200, "done")
+
+
+def test_a_time_in_the_future_is_not_believed(world: World, host: FunctionsHost) -> None:
+    rotate(world)
+    let_time_pass(world, -720 * HOUR)
+    assert call(host, ALERT) == (200, "done")
+
+
+def test_two_that_call_at_once_make_one_run(world: World) -> None:
+    rotate(world)
+    let_time_pass(world, HOUR)
+    environment = settings_for(world)
+    with futures.ThreadPoolExecutor(4) as pool:
+        runs = [pool.submit(attempt, environment) for _ in range(4)]
+    assert [run.result() for run in runs].count("done") == 1
+
+
+def attempt(environment: dict[str, str]) -> str:
+    try:
+        report = app.rotate_if_missed(trigger=Trigger.ALERT, environment=environment)
+    except errors.BusyError:
+        return "busy"
+    return "done" if report else "not due"
 
 
 def test_a_failure_is_told_without_detail(world: World, host: FunctionsHost) -> None:
@@ -153,6 +204,8 @@ def test_a_run_in_progress_does_the_work(world: World, host: FunctionsHost) -> N
 def test_bad_settings_are_told_without_detail(sandbox_world: World, world: World) -> None:
     with functions_host(sandbox_world, SAS_VALIDITY="1h") as host:
         assert call(host, ALERT) == (500, "failed")
+        report = last_report(host)
+        assert (report["trigger"], report["error"]["error"]) == ("alert", "SettingsError")
         assert host.request("ready", "GET", "/api/ready")["status"] == 503
 
 
@@ -183,11 +236,14 @@ def test_ready_tells_anybody_whether_runs_come_and_is_asked_of_the_storage_once_
         assert len([event for event in looked if event.service == "blob" and event.phase == "after"]) <= 3
 
 
-@pytest.mark.parametrize("reason", ["overdue", "unreachable", "never ran"])
+@pytest.mark.parametrize("reason", ["overdue", "unreachable", "never ran", "killed again and again"])
 def test_ready_is_503_without_detail_while_a_run_is_overdue_or_that_is_not_known(world: World, reason: str) -> None:
     rotate(world)
     if reason == "overdue":
         let_time_pass(world, HOUR)
+    if reason == "killed again and again":
+        let_time_pass(world, HOUR)
+        lease_blob(world).metadata |= Request(Trigger.TIMER, "timer").holder.as_metadata()
     if reason == "unreachable":
         world.blob.faults.append(Fault(status=503, code="ServerBusy", times=9))
     if reason == "never ran":
@@ -208,3 +264,7 @@ def test_a_plan_says_how_many_runs_may_fail_and_until_when_help_must_come(world:
     held = app.plan(environment=settings_for(world)).tolerance
     assert held is not None
     assert held.as_json()["expires"] == Cluster(world).annotation("expires")
+    due = app.plan(environment=settings_for(world, KUBERNETES_SECRET_ENCODING="base64"))
+    assert due.as_json()["targets"][0]["outcome"] == "due"
+    assert due.tolerance is not None
+    assert due.tolerance.as_json()["expires"] == Cluster(world).annotation("expires")  # what consumers have now

@@ -61,6 +61,7 @@ def test_exit_codes_and_http_statuses_are_those_of_the_families(kind: type[Rotat
         deployment_errors.FunctionsNotListedError: 4,
         deployment_errors.FunctionsDisabledError: 4,
         deployment_errors.TimerSilentError: 5,
+        deployment_errors.RunFailedError: 6,
     }
     statuses = {errors.BusyError: 409, errors.KeyRotationError: 412, azure_errors.LeaseError: 412}
     assert kind.exit_code == next((code for family, code in exits.items() if issubclass(kind, family)), 1)

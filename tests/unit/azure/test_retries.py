@@ -1,6 +1,7 @@
 """A service that becomes available late is asked until a minute is over."""
 
 import types
+from concurrent import futures
 from typing import Any
 
 import pytest
@@ -21,13 +22,16 @@ class Endpoint(HttpTransport[Any, Any]):
         self.available_after, self.failure = available_after, failure
         self.now = 0.0
         self.requests = 0
+        self.retry_after = ""
+        self.flaky = False  # every other answer is a right one
 
     def send(self, request: Any, **_options: Any) -> Any:
         self.requests += 1
-        available = self.now >= self.available_after
+        available = self.now >= self.available_after or (self.flaky and self.requests % 2 == 0)
         if not available and isinstance(self.failure, Exception):
             raise self.failure
-        return types.SimpleNamespace(status_code=200 if available else self.failure, headers={}, request=request)
+        headers = {"Retry-After": self.retry_after} if self.retry_after else {}
+        return types.SimpleNamespace(status_code=200 if available else self.failure, headers=headers, request=request)
 
     def sleep(self, duration: float) -> None:
         self.now += duration
@@ -90,6 +94,22 @@ def test_a_refusal_is_not_repeated(refusal: int) -> None:
     endpoint = Endpoint(1000, refusal)
     assert status(client(endpoint)) == refusal
     assert endpoint.requests == 1
+
+
+def test_a_pause_that_is_asked_for_counts_too() -> None:
+    endpoint = Endpoint(1000, 500)
+    endpoint.retry_after = "55"
+    assert status(client(endpoint)) == 500
+    assert endpoint.now <= 60
+
+
+def test_many_threads_share_the_minute() -> None:
+    endpoint = Endpoint(1000, 500)
+    pipeline = client(endpoint)
+    endpoint.flaky = True
+    with futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: status(pipeline), range(200)))
+    assert set(answers) <= {200, 500}
 
 
 def test_pauses_grow_to_ten_seconds() -> None:

@@ -202,6 +202,14 @@ def test_of_two_hosts_with_the_same_time_the_one_counts_that_storage_got_last(
     assert read_at(url) == Reading(timer_record.parse(later))
 
 
+def test_a_record_of_a_clock_that_was_wrong_does_not_hide_the_present_one(container: HostContainer, url: str) -> None:
+    container.put("wrong", record(NOW + 720 * HOUR), NOW - HOUR)
+    container.put("present", record(NOW), NOW)
+    found = read_at(url)
+    assert found.record == timer_record.parse(record(NOW))
+    assert len(found.warnings) == 1
+
+
 def test_a_damaged_record_is_a_warning_and_an_older_one_of_another_host_is_not_taken_for_it(
     container: HostContainer, url: str
 ) -> None:

@@ -9,6 +9,7 @@ from rotator.azure.function_facts import SiteFacts
 from rotator.deployment.errors import (
     DeploymentError,
     FunctionsNotListedError,
+    RunFailedError,
     TimerSilentError,
 )
 from rotator.deployment.progress import Progress, ProgressKind, Stage
@@ -41,7 +42,7 @@ def test_second_time_ends_as_well_with_one_sync() -> None:
     ("app", "endpoint", "kind", "code"),
     [
         (FakeApp(listed_after=None), None, FunctionsNotListedError, 4),
-        (FakeApp(), answering(rotate=Answer(502, FAILED_REPORT)), errors.RotationFailedError, 1),
+        (FakeApp(), answering(rotate=Answer(502, FAILED_REPORT)), RunFailedError, 6),
         (FakeApp(), answering(rotate=Answer(409, BUSY)), errors.BusyError, 3),
         (FakeApp(), answering(status=Answer(200, STATUS | {"timer": None})), TimerSilentError, 5),
     ],
@@ -119,3 +120,11 @@ def test_line_as_json_has_every_field() -> None:
         "next_run": "2026-07-01T12:00:00Z",
         "sas_until": None,
     }
+
+
+def test_failed_run_and_a_silent_timer_are_both_told() -> None:
+    endpoint = answering(rotate=Answer(502, FAILED_REPORT), status=Answer(200, STATUS | {"timer": None}))
+    ended = finish(FakeApp(), endpoint)
+    assert isinstance(ended.error, TimerSilentError)
+    assert f"run {FAILED_REPORT['run']} failed" in str(ended.error)
+    assert RunFailedError.remedy in ended.error.remedy

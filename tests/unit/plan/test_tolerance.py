@@ -90,6 +90,11 @@ def test_the_alerts_call_counts_in(
     assert ("no alert watches" in words) is (minutes is None)
 
 
+def test_of_a_sas_that_is_held_already_the_call_comes_in_time_or_not_too() -> None:
+    assert tolerance.of(plan(), NOW, NOW + datetime.timedelta(minutes=56)).called_in_time
+    assert not tolerance.of(plan(), NOW, NOW + datetime.timedelta(minutes=46)).called_in_time
+
+
 def test_it_is_json() -> None:
     assert tolerance.of(plan(), NOW).as_json() == {
         "failed_runs": 6,

@@ -5,7 +5,9 @@ import threading
 
 import pytest
 
-from rotator.rotation.readiness import Readiness, is_overdue
+from rotator.azure.host_storage.lease import Holder
+from rotator.rotation.lock import LastRun
+from rotator.rotation.readiness import Readiness, is_missed, is_overdue
 from tests.fakes.examples import NOW, plan
 
 PLAN = plan()  # a run each half hour, on the hour
@@ -21,16 +23,44 @@ def minutes(count: float) -> datetime.timedelta:
 )
 def test_a_run_is_overdue_ten_minutes_after_its_time(ended: float, overdue: bool) -> None:
     now = NOW + minutes(11)  # 12:11, so the run at 12:00 is overdue, if that before it ended earlier
-    assert is_overdue(PLAN, now, now + minutes(ended), None) is overdue
+    assert is_overdue(PLAN, now, LastRun(now + minutes(ended)), None) is overdue
 
 
 def test_the_first_run_is_overdue_by_the_hosts_timer() -> None:
-    assert not is_overdue(PLAN, NOW + minutes(9), None, NOW)
-    assert is_overdue(PLAN, NOW + minutes(11), None, NOW)
+    assert not is_overdue(PLAN, NOW + minutes(9), LastRun(), NOW)
+    assert is_overdue(PLAN, NOW + minutes(11), LastRun(), NOW)
 
 
 def test_where_nothing_ever_ran_and_no_timer_is_known_it_is_overdue() -> None:
-    assert is_overdue(PLAN, NOW, None, None)
+    assert is_overdue(PLAN, NOW, LastRun(), None)
+
+
+@pytest.mark.parametrize(("ended", "overdue"), [(-5, False), (-60, True)])
+def test_killed_runs_do_not_count_however_many_there_are(ended: float, overdue: bool) -> None:
+    killed = Holder("r1", "timer", "host", NOW - minutes(1))
+    assert is_overdue(PLAN, NOW, LastRun(NOW + minutes(ended), killed), NOW + minutes(30)) is overdue
+    assert is_missed(PLAN, NOW, LastRun(NOW + minutes(ended), killed))
+
+
+def test_before_any_run_was_completed_one_that_was_killed_is_overdue_soon() -> None:
+    killed = Holder("r1", "timer", "host", NOW)
+    assert not is_overdue(PLAN, NOW + minutes(9), LastRun(None, killed), None)
+    assert is_overdue(PLAN, NOW + minutes(11), LastRun(None, killed), NOW + minutes(30))
+
+
+@pytest.mark.parametrize(
+    ("ended", "missed"),
+    [
+        (NOW + minutes(0.1), False),
+        (NOW - minutes(0.01), False),  # the timer fired a moment early
+        (NOW - minutes(1), True),
+        (NOW + minutes(9), False),
+        (NOW + minutes(60), True),  # a clock was wrong
+        (None, True),
+    ],
+)
+def test_a_run_is_missed_once_the_schedules_time_has_come(ended: datetime.datetime | None, missed: bool) -> None:
+    assert is_missed(PLAN, NOW + minutes(5), LastRun(ended)) is missed
 
 
 class Place:
