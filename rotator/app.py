@@ -240,8 +240,8 @@ def _archive_reader(
     return recall
 
 
-def _runs_come_as_scheduled(environment: Mapping[str, str] = os.environ) -> bool:
-    """Look up whether a run is overdue, in the host storage alone. Raises what `_signed_in` and the lease do."""
+def runs_come_as_scheduled(*, environment: Mapping[str, str] = os.environ) -> bool:
+    """Look up in the host storage whether a run is overdue. Raises SettingsError or LeaseUnavailableError."""
     with _signed_in(environment) as (plan, credential):
         last, now = lock.last_run(plan, environment, credential), utc_now()
         # Before the first run, the host's timer says when it is due.
@@ -249,7 +249,7 @@ def _runs_come_as_scheduled(environment: Mapping[str, str] = os.environ) -> bool
         return not readiness.is_overdue(plan, now, last, timer.next if timer else None)
 
 
-is_ready = readiness.Readiness(_runs_come_as_scheduled)
+is_ready = readiness.Readiness(runs_come_as_scheduled)
 
 
 def check(

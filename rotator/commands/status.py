@@ -59,8 +59,8 @@ def _print_status(found: Status) -> None:
     for warning in found.warnings:
         console.print(printing.text(f"warning: {warning}", "yellow"))
     console.print(printing.text(_next_run(found), "dim"))
-    if found.timer:
-        console.print(printing.text(f"timer {found.timer.summary(found.now)}", "dim"))
+    timer = f"timer {found.timer.summary(found.now)}" if found.timer else "when the timer fired is not known here"
+    console.print(printing.text(timer, "dim"))
 
 
 def _cells(target: TargetStatus, found: Status) -> "list[Text]":

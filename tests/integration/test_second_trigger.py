@@ -15,6 +15,7 @@ from rotator.reporting.report import Trigger
 from rotator.rotation.request import Request
 from sandbox.blob.store import Blob
 from sandbox.functions.host import FunctionsHost
+from sandbox.functions.timer import StatusBlob
 from sandbox.server.faults import Fault
 from sandbox.world import APP_ACCOUNT, World
 from tests.integration.conftest import Cluster, functions_host, rotate, settings_for
@@ -236,18 +237,32 @@ def test_ready_tells_anybody_whether_runs_come_and_is_asked_of_the_storage_once_
         assert len([event for event in looked if event.service == "blob" and event.phase == "after"]) <= 3
 
 
-@pytest.mark.parametrize("reason", ["overdue", "unreachable", "never ran", "killed again and again"])
-def test_ready_is_503_without_detail_while_a_run_is_overdue_or_that_is_not_known(world: World, reason: str) -> None:
+def overdue(world: World) -> bool:
+    return not app.runs_come_as_scheduled(environment=settings_for(world))
+
+
+def test_a_run_is_overdue_that_should_have_come_also_where_each_is_killed(world: World) -> None:
     rotate(world)
-    if reason == "overdue":
-        let_time_pass(world, HOUR)
-    if reason == "killed again and again":
-        let_time_pass(world, HOUR)
-        lease_blob(world).metadata |= Request(Trigger.TIMER, "timer").holder.as_metadata()
-    if reason == "unreachable":
-        world.blob.faults.append(Fault(status=503, code="ServerBusy", times=9))
-    if reason == "never ran":
-        world.blob.containers[APP_ACCOUNT].pop(CONTAINER)
+    assert not overdue(world)
+    let_time_pass(world, HOUR)
+    assert overdue(world)
+    lease_blob(world).metadata |= Request(Trigger.TIMER, "timer").holder.as_metadata()
+    assert overdue(world)
+
+
+def test_before_the_first_run_the_hosts_timer_says_when_it_is_due(world: World) -> None:
+    world.blob.containers.get(APP_ACCOUNT, {}).pop(CONTAINER, None)
+    assert overdue(world)
+    now = datetime.datetime.now(datetime.UTC)
+    for next_run, expected in ((now + HOUR, False), (now - HOUR, True)):
+        record = StatusBlob(world.blob, APP_ACCOUNT, "rotate_on_schedule")
+        times = {"Next": next_run.isoformat(), "LastUpdated": now.isoformat()}
+        record.write({"Last": "0001-01-01T00:00:00", **times})
+        assert overdue(world) is expected
+
+
+def test_a_storage_that_does_not_answer_is_503_without_detail(world: World) -> None:
+    world.blob.faults.append(Fault(status=503, code="ServerBusy", times=9))
     with functions_host(world) as host:
         answer = host.request("ready", "GET", "/api/ready")
     assert (answer["status"], json.loads(answer["body"])) == (503, {"status": "unavailable"})
