@@ -61,7 +61,7 @@ case "$1 $2" in
     shift 2
     if [ "$1" = finish-deployment ]; then
       echo "$*" >> "$STATE/finished"; env > "$STATE/environment"
-      code=$(sed -n "$(grep -c '' "$STATE/finished")p" "$STATE/finishing")  # a line for each time, and then the last one
+      code=$(sed -n "$(grep -c '' "$STATE/finished")p" "$STATE/finishing")  # a line for each time; the last stays
       exit "${code:-$(tail -n 1 "$STATE/finishing")}"
     fi
     echo "$*" > "$STATE/onboard"; env > "$STATE/environment"
