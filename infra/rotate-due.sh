@@ -35,7 +35,13 @@ unset key
 
 code=$(printf '%s\n' "$answer" | tail -n 1)
 # Only a word that is known is printed: whatever else answers there, GitHub acts on some lines of a log.
-status=$(printf '%s\n' "$answer" | sed -n 's/^{"status": *"\(done\|not due\|busy\|failed\)"}$/\1/p')
+case $(printf '%s\n' "$answer" | sed '$d') in
+  '{"status": "done"}') status='done' ;;
+  '{"status": "not due"}') status='not due' ;;
+  '{"status": "busy"}') status=busy ;;
+  '{"status": "failed"}') status=failed ;;
+  *) status='' ;;
+esac
 case $code-$status in
   200-done | '200-not due' | 409-busy) echo "$status" ;;
   *) stop "https://$host/api/rotate-due answered $code ${status:-with something else than the app}: docs/operations.md, Timer silent" ;;

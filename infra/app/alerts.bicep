@@ -97,7 +97,8 @@ var forTheApp = [
     displayName: 'Timer silent: call'
     description: 'The timer itself did not fire for one interval of the schedule and fifteen minutes: the app is called, to do what the timer would have done.'
     severity: 4
-    enabled: true
+    // Off rather than left out: an incremental deployment deletes nothing, so the rule would go on calling.
+    enabled: watchForRuns
     frequency: 'PT5M'
     window: 'PT5M'
     range: 'P2D'
@@ -108,7 +109,7 @@ var forTheApp = [
     actionGroups: [caller.id]
   }
 ]
-var alerts = concat(forPeople, watchForRuns && calls ? forTheApp : [])
+var alerts = concat(forPeople, calls ? forTheApp : [])
 
 resource caller 'Microsoft.Insights/actionGroups@2023-01-01' existing = {
   name: callerName

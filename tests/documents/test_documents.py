@@ -88,6 +88,7 @@ def test_variables_are_ones_that_something_reads_or_writes(document: str) -> Non
     outputs = set(re.findall(r"^output (\w+)", text("infra/main.bicep"), re.MULTILINE))
     hooks = {"ROTATOR_ONBOARD", "ROTATOR_ONBOARD_YES", "ROTATOR_ONBOARD_UNSEEN_HOST"}
     hooks |= {"AZURE_SUBSCRIPTION_ID", "KEY_VAULT_APPLICATION_ID"}
+    hooks |= set(re.findall(r"(?:remember|azd env set) ([A-Z_]+) ", text("infra/hooks/preprovision.sh")))
     clock = set(re.findall(r"vars\.(ROTATE_\w+)", text(".github/workflows/rotate.yml")))
     words = text(document).replace("OBJECT_ID`", "`")  # what an option takes
     assert set(NAME.findall(words)) <= settings() | azd_variables() | outputs | hooks | clock

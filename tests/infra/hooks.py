@@ -60,7 +60,9 @@ case "$1 $2" in
   "-m rotator")
     shift 2
     if [ "$1" = finish-deployment ]; then
-      echo "$*" > "$STATE/finished"; env > "$STATE/environment"; exit "$(cat "$STATE/finishing")"
+      echo "$*" >> "$STATE/finished"; env > "$STATE/environment"
+      code=$(sed -n "$(grep -c '' "$STATE/finished")p" "$STATE/finishing")  # a line for each time; the last stays
+      exit "${code:-$(tail -n 1 "$STATE/finishing")}"
     fi
     echo "$*" > "$STATE/onboard"; env > "$STATE/environment"
     [ -e "$STATE/lines" ] && cat "$STATE/lines" > "$3"

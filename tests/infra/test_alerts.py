@@ -135,11 +135,15 @@ def test_the_app_and_nobody_else_is_called_where_that_is_on(sets: dict[str, Depl
         pytest.param("default", id="there is no address"),
         pytest.param("no-principal", id="no package was deployed yet"),
         pytest.param("existing-private", id="somebody switched it off"),
-        pytest.param("everything", id="nobody watches for runs"),
     ],
 )
 def test_the_app_is_not_called_where(sets: dict[str, Deployment], name: str) -> None:
     assert CALL not in {each.title for each in alerts.rules(sets[name])}
+
+
+def test_where_nobody_watches_for_runs_the_rule_that_calls_is_there_and_off(sets: dict[str, Deployment]) -> None:
+    """An incremental deployment deletes nothing: a rule that is left out would go on calling."""
+    assert [each.enabled for each in alerts.rules(sets["everything"]) if each.title == CALL] == [False]
 
 
 def groups(deployment: Deployment, name: str) -> list[Resource]:
@@ -149,7 +153,7 @@ def groups(deployment: Deployment, name: str) -> list[Resource]:
 def test_every_rule_is_switched_on_but_those_that_may_be_switched_off(sets: dict[str, Deployment]) -> None:
     assert [each.title for each in alerts.rules(sets["default"]) if not each.enabled] == []
     off = {each.title for each in alerts.rules(sets["everything"]) if not each.enabled}
-    assert off == {"No run", "Timer silent"}
+    assert off == {"No run", "Timer silent", CALL}
 
 
 def test_no_rule_looks_back_further_or_more_often_than_azure_does(rules: list[Rule]) -> None:

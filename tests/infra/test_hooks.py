@@ -32,39 +32,46 @@ def installed(surroundings: Surroundings) -> Surroundings:
     return surroundings
 
 
-def test_key_vaults_principal_is_looked_up(surroundings: Surroundings) -> None:
-    done = surroundings.run("preprovision")
+@pytest.fixture
+def deployed(surroundings: Surroundings) -> Surroundings:
+    """An app without functions: azd remembers nothing of it."""
+    surroundings.lists()
+    return surroundings
+
+
+def test_key_vaults_principal_is_looked_up(deployed: Surroundings) -> None:
+    done = deployed.run("preprovision")
     assert (done.returncode, done.stderr) == (0, "")
-    assert surroundings.written("azd-environment") == ["KEY_VAULT_SERVICE_PRINCIPAL_ID=object-public"]
+    assert deployed.written("azd-environment") == ["KEY_VAULT_SERVICE_PRINCIPAL_ID=object-public"]
 
 
-def test_the_government_cloud_has_another_application(surroundings: Surroundings) -> None:
-    surroundings.known("cloud", "AzureUSGovernment")
-    surroundings.run("preprovision")
-    assert surroundings.written("azd-environment") == ["KEY_VAULT_SERVICE_PRINCIPAL_ID=object-government"]
+def test_the_government_cloud_has_another_application(deployed: Surroundings) -> None:
+    deployed.known("cloud", "AzureUSGovernment")
+    deployed.run("preprovision")
+    assert deployed.written("azd-environment") == ["KEY_VAULT_SERVICE_PRINCIPAL_ID=object-government"]
 
 
-def test_a_named_application_is_taken(surroundings: Surroundings) -> None:
-    surroundings.run("preprovision", KEY_VAULT_APPLICATION_ID=GOVERNMENT)
-    assert surroundings.written("azd-environment") == ["KEY_VAULT_SERVICE_PRINCIPAL_ID=object-government"]
+def test_a_named_application_is_taken(deployed: Surroundings) -> None:
+    deployed.run("preprovision", KEY_VAULT_APPLICATION_ID=GOVERNMENT)
+    assert deployed.written("azd-environment") == ["KEY_VAULT_SERVICE_PRINCIPAL_ID=object-government"]
 
 
-def test_an_unchanged_principal_is_not_set_again(surroundings: Surroundings) -> None:
-    done = surroundings.run("preprovision", KEY_VAULT_SERVICE_PRINCIPAL_ID="object-public")
+def test_an_unchanged_principal_is_not_set_again(deployed: Surroundings) -> None:
+    done = deployed.run("preprovision", KEY_VAULT_SERVICE_PRINCIPAL_ID="object-public")
     assert done.returncode == 0
-    assert surroundings.written("azd-environment") == []
+    assert deployed.written("azd-environment") == []
 
 
-def test_a_changed_principal_is_set(surroundings: Surroundings) -> None:
-    surroundings.run("preprovision", KEY_VAULT_SERVICE_PRINCIPAL_ID="object-of-another-tenant")
-    assert surroundings.written("azd-environment") == ["KEY_VAULT_SERVICE_PRINCIPAL_ID=object-public"]
+def test_a_changed_principal_is_set(deployed: Surroundings) -> None:
+    deployed.run("preprovision", KEY_VAULT_SERVICE_PRINCIPAL_ID="object-of-another-tenant")
+    assert deployed.written("azd-environment") == ["KEY_VAULT_SERVICE_PRINCIPAL_ID=object-public"]
 
 
-def test_a_pipeline_that_may_not_look_keeps_what_was_found(surroundings: Surroundings) -> None:
-    surroundings.known(f"principal-{PUBLIC}", None)
-    done = surroundings.run("preprovision", KEY_VAULT_SERVICE_PRINCIPAL_ID="object-public")
+def test_a_pipeline_that_may_not_look_keeps_what_was_found(deployed: Surroundings) -> None:
+    deployed.known(f"principal-{PUBLIC}", None)
+    done = deployed.run("preprovision", KEY_VAULT_SERVICE_PRINCIPAL_ID="object-public")
     assert done.returncode == 0
-    assert surroundings.written("azd-environment") == []
+    assert deployed.written("azd-environment") == []
 
 
 def test_a_principal_that_nobody_knows_is_an_error(surroundings: Surroundings) -> None:
@@ -230,6 +237,49 @@ def test_what_azd_knows_already_is_not_set_again(surroundings: Surroundings) -> 
     assert surroundings.written("azd-environment") == []
 
 
+@pytest.mark.parametrize("inherited", ["app", "listed", "there", "group", "now", "now_deployed"])
+@pytest.mark.parametrize("functions", [None, (), ("rotate_due",)])
+def test_variables_that_the_shell_inherits_do_no_harm(
+    surroundings: Surroundings, inherited: str, functions: tuple[str, ...] | None
+) -> None:
+    if functions is not None:
+        surroundings.lists(*functions)
+    surroundings.run("preprovision", **{inherited: "true", "KEY_VAULT_SERVICE_PRINCIPAL_ID": "object-public"})
+    expected = ["FIRST_RUN_SUCCEEDED=false"] if functions is None else ["FUNCTIONS_DEPLOYED=true"] if functions else []
+    assert surroundings.written("azd-environment") == expected
+
+
+# Whether a run has succeeded, until when a failed one is expected
+
+
+@pytest.mark.parametrize("known", [{}, {"FIRST_RUN_SUCCEEDED": "true"}])
+def test_before_there_is_an_app_no_run_has_succeeded(surroundings: Surroundings, known: dict[str, str]) -> None:
+    surroundings.run("preprovision", **known)
+    assert "FIRST_RUN_SUCCEEDED=false" in surroundings.written("azd-environment")
+
+
+def test_a_group_that_lost_its_app_begins_anew(deployed: Surroundings) -> None:
+    deployed.known("app", "")
+    deployed.run("preprovision", FIRST_RUN_SUCCEEDED="true")
+    assert "FIRST_RUN_SUCCEEDED=false" in deployed.written("azd-environment")
+
+
+@pytest.mark.parametrize("known", [{}, {"FIRST_RUN_SUCCEEDED": "false"}, {"FIRST_RUN_SUCCEEDED": "true"}])
+@pytest.mark.parametrize("functions", [(), ("rotate_due",)])
+def test_of_an_app_that_is_there_what_azd_knows_stays(
+    surroundings: Surroundings, known: dict[str, str], functions: tuple[str, ...]
+) -> None:
+    surroundings.lists(*functions)
+    assert surroundings.run("preprovision", **known).returncode == 0
+    assert not [line for line in surroundings.written("azd-environment") if line.startswith("FIRST_RUN_SUCCEEDED")]
+
+
+def test_where_nobody_can_tell_whether_there_is_an_app_what_azd_knows_stays(deployed: Surroundings) -> None:
+    deployed.known("app", None)
+    assert deployed.run("preprovision", FIRST_RUN_SUCCEEDED="true").returncode == 0
+    assert "FIRST_RUN_SUCCEEDED=false" not in deployed.written("azd-environment")
+
+
 # Onboarding
 
 
@@ -291,7 +341,8 @@ def test_onboarding_does_not_follow_a_deployment_that_provisions_once_more(
 # The end of a deployment
 
 CALLS = {"ALERT_EMAIL": "operators@example.com"}
-LISTED, NOT_LISTED = [0, 1, 3, 5], [2, 4, 130]
+LISTED, NOT_LISTED = [0, 3, 5, 6], [1, 2, 4, 130]
+NO_RUN_YET = {"FIRST_RUN_SUCCEEDED": "false"}
 
 
 def test_a_deployment_ends_with_what_the_app_does(installed: Surroundings) -> None:
@@ -309,21 +360,65 @@ def test_of_a_later_deployment_each_ending_is_passed_on(installed: Surroundings,
     assert installed.written("azd-environment") == []
 
 
-@pytest.mark.parametrize("status", [*(each for each in LISTED if each != 1), *NOT_LISTED])
+@pytest.mark.parametrize("status", [*(each for each in LISTED if each != 6), *NOT_LISTED])
 @pytest.mark.parametrize("calls", [CALLS, {}])
 def test_of_the_first_deployment_each_ending_but_one_is_passed_on(
     installed: Surroundings, status: int, calls: dict[str, str]
 ) -> None:
     installed.known("finishing", str(status))
-    assert installed.run("postdeploy", **calls).returncode == status
+    assert installed.run("postdeploy", **NO_RUN_YET, **calls).returncode == status
 
 
-@pytest.mark.parametrize("known", [{}, {"FUNCTIONS_DEPLOYED": "false"}])
-def test_the_first_run_may_fail_as_the_master_is_not_set_up_yet(installed: Surroundings, known: dict[str, str]) -> None:
-    installed.known("finishing", "1")
-    done = installed.run("postdeploy", **known)
+@pytest.mark.parametrize("known", [{}, {"FUNCTIONS_DEPLOYED": "false"}, {"FUNCTIONS_DEPLOYED": "true"}])
+@pytest.mark.parametrize("calls", [CALLS, {}])
+def test_a_run_may_fail_until_one_has_succeeded_as_the_master_is_not_set_up_yet(
+    installed: Surroundings, known: dict[str, str], calls: dict[str, str]
+) -> None:
+    installed.known("finishing", "6")
+    done = installed.run("postdeploy", **NO_RUN_YET, **known, **calls)
     assert done.returncode == 0
     assert "expected until the master is set up: README, Deploy" in done.stderr
+    assert "FIRST_RUN_SUCCEEDED=true" not in installed.written("azd-environment")
+
+
+@pytest.mark.parametrize("known", [{}, {"FIRST_RUN_SUCCEEDED": "true"}])
+def test_a_failed_run_is_not_excused_once_one_has_succeeded_or_where_nobody_knows(
+    installed: Surroundings, known: dict[str, str]
+) -> None:
+    installed.known("finishing", "6")
+    done = installed.run("postdeploy", **known)
+    assert (done.returncode, done.stderr) == (6, "")
+
+
+@pytest.mark.parametrize("deployed_before", ["true", "false"])
+@pytest.mark.parametrize("calls", [CALLS, {}])
+def test_the_first_run_that_succeeds_is_remembered(
+    installed: Surroundings, deployed_before: str, calls: dict[str, str]
+) -> None:
+    assert installed.run("postdeploy", **NO_RUN_YET, **calls, FUNCTIONS_DEPLOYED=deployed_before).returncode == 0
+    assert "FIRST_RUN_SUCCEEDED=true" in installed.written("azd-environment")
+
+
+@pytest.mark.parametrize("status", [*LISTED[1:], *NOT_LISTED])
+def test_any_other_ending_is_not_remembered_as_a_success(installed: Surroundings, status: int) -> None:
+    installed.known("finishing", str(status))
+    installed.run("postdeploy", **NO_RUN_YET)
+    assert "FIRST_RUN_SUCCEEDED=true" not in installed.written("azd-environment")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [(0, 4, 4), (0, 1, 1), (5, 0, 0), (3, 5, 5), (6, 0, 0), (0, 6, 0), (6, 3, 3)],
+)
+def test_after_provisioning_once_more_the_second_ending_counts(
+    installed: Surroundings, first: int, second: int, expected: int
+) -> None:
+    """Writing the settings restarts the app, so that what was true before need not be true any more."""
+    installed.known("finishing", f"{first}\n{second}")
+    assert installed.run("postdeploy", "--timeout", "60", **NO_RUN_YET, **CALLS).returncode == expected
+    assert installed.written("finished") == ["finish-deployment --timeout 60"] * 2
+    succeeded = "FIRST_RUN_SUCCEEDED=true" in installed.written("azd-environment")
+    assert succeeded is (second == 0)
 
 
 @pytest.mark.parametrize("calls", [CALLS, {"SECOND_TRIGGER": "true"}, {**CALLS, "SECOND_TRIGGER": "true"}])
@@ -354,14 +449,12 @@ def test_where_no_alert_calls_the_app_azd_only_remembers_the_deployment(
     assert installed.written("azd-environment") == ["FUNCTIONS_DEPLOYED=true"]
 
 
-@pytest.mark.parametrize(("status", "expected"), [(0, 7), (1, 7), (3, 3), (5, 5)])
-def test_where_the_alert_cannot_be_made_the_deployment_fails(
-    installed: Surroundings, status: int, expected: int
-) -> None:
+@pytest.mark.parametrize("status", LISTED)
+def test_where_the_alert_cannot_be_made_the_deployment_fails(installed: Surroundings, status: int) -> None:
     installed.known("finishing", str(status))
     installed.known("provisioning", "7")
-    done = installed.run("postdeploy", **CALLS)
-    assert done.returncode == expected
+    done = installed.run("postdeploy", **NO_RUN_YET, **CALLS)
+    assert done.returncode == 7
     assert "no alert calls it yet: azd provision" in done.stderr
 
 

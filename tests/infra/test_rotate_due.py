@@ -25,8 +25,8 @@ esac
 CURL = """#!/bin/sh
 echo "curl $*" >> "$STATE/commands"
 cat > "$STATE/headers"
-[ -e "$STATE/answer" ] || exit 28
-printf '%s\\n%s' '{"status": "done"}' "$(cat "$STATE/answer")"
+[ -e "$STATE/code" ] || exit 28
+printf '%s\\n%s' "$(cat "$STATE/body")" "$(cat "$STATE/code")"
 """
 
 
@@ -38,13 +38,14 @@ def machine(tmp_path: Path) -> Surroundings:
     surroundings.program("curl", CURL)
     surroundings.known("host", "func-1.azurewebsites.net")
     surroundings.known("key", KEY)
-    surroundings.known("answer", "200")
+    surroundings.known("code", "200")
+    surroundings.known("body", '{"status": "done"}')
     return surroundings
 
 
 def test_the_app_is_asked_for_what_its_timer_would_do(machine: Surroundings) -> None:
     done = machine.run("rotate-due", APP)
-    assert (done.returncode, done.stdout, done.stderr) == (0, '{"status": "done"}\n', "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
     asked = "\n".join(machine.written("commands"))
     assert asked.endswith(" https://func-1.azurewebsites.net/api/rotate-due")
     assert '--data {"trigger": "workflow"} ' in asked
@@ -62,24 +63,64 @@ def test_github_takes_the_key_out_of_its_log(machine: Surroundings) -> None:
     assert printed.count(KEY) == 1
 
 
-@pytest.mark.parametrize("code", ["200", "202", "204", "409"])
-def test_a_run_that_was_made_or_is_being_made_is_enough(machine: Surroundings, code: str) -> None:
-    machine.known("answer", code)
-    assert machine.run("rotate-due", APP).returncode == 0
-
-
-@pytest.mark.parametrize("code", ["000", "301", "400", "401", "404", "500", "502", "503"])
-def test_any_other_answer_fails_the_workflow(machine: Surroundings, code: str) -> None:
-    machine.known("answer", code)
+@pytest.mark.parametrize(("code", "status"), [("200", "done"), ("200", "not due"), ("409", "busy")])
+def test_a_run_that_was_made_or_is_being_made_is_enough(machine: Surroundings, code: str, status: str) -> None:
+    machine.known("code", code)
+    machine.known("body", f'{{"status": "{status}"}}')
     done = machine.run("rotate-due", APP)
-    assert done.returncode == 1
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{status}\n", "")
+
+
+@pytest.mark.parametrize("code", ["000", "202", "204", "301", "400", "401", "404", "409", "500", "502", "503"])
+def test_any_other_answer_fails_the_workflow(machine: Surroundings, code: str) -> None:
+    machine.known("code", code)
+    done = machine.run("rotate-due", APP)
+    assert (done.returncode, done.stdout) == (1, "")
     assert f"answered {code}" in done.stderr
+
+
+@pytest.mark.parametrize(("code", "status"), [("200", "failed"), ("500", "failed"), ("502", "failed"), ("200", "busy")])
+def test_a_run_that_failed_fails_the_workflow(machine: Surroundings, code: str, status: str) -> None:
+    machine.known("code", code)
+    machine.known("body", f'{{"status": "{status}"}}')
+    done = machine.run("rotate-due", APP)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"answered {code} {status}: docs/operations.md, Timer silent" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "<!DOCTYPE html>\n<html>rubbish</html>",
+        "::stop-commands::rubbish",
+        '{"status": "rubbish"}',
+        '{"status": ""}',
+        '{"status": "done", "rubbish": 1}',
+        '{"status": "done"}\n::stop-commands::rubbish',
+        '::set-output name=rubbish::1\n{"status": "done"}',
+        '{"status": "done"}\n{"status": "not due"}',
+        '{"status": "do*"}',
+        "200",
+    ],
+)
+@pytest.mark.parametrize("github", [{}, {"GITHUB_ACTIONS": "true"}])
+def test_what_the_app_does_not_say_is_a_failure_and_is_not_printed(
+    machine: Surroundings, body: str, github: dict[str, str]
+) -> None:
+    """GitHub acts on some lines of a log, whoever wrote them."""
+    machine.known("body", body)
+    done = machine.run("rotate-due", APP, **github)
+    assert done.returncode == 1
+    assert done.stdout == (f"::add-mask::{KEY}\n" if github else "")
+    words = "https://func-1.azurewebsites.net/api/rotate-due answered 200 with something else than the app"
+    assert done.stderr == f"rotate-due: {words}: docs/operations.md, Timer silent\n"
 
 
 @pytest.mark.parametrize(
     ("missing", "words"),
     [
-        ("answer", "https://func-1.azurewebsites.net does not answer"),
+        ("code", "https://func-1.azurewebsites.net does not answer"),
         ("key", "the key of the function rotate_due cannot be read: docs/deploy.md, Another clock"),
         ("host", f"this identity may not read {APP}: docs/deploy.md, Another clock"),
     ],
