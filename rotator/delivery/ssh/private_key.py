@@ -54,7 +54,11 @@ def _parse(found: PemKey, passphrase: SecretText | None, named: str) -> _Key:
     )
     try:
         key = load_key(found.pem.encode(), passphrase.reveal().encode() if passphrase else None)
-    except Exception:  # noqa: BLE001  # not chained: the library's errors are of many kinds, and may quote the key
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    # Not chained: the library's errors are of many kinds, and may quote the key. A panic of its compiled part, as for
+    # an initialization vector that is too short, is no Exception.
+    except BaseException:  # noqa: BLE001
         raise (_passphrase_error("wrong", named) if found.encrypted else private_key_formats.damaged()) from None
     if not isinstance(key, _Key):
         raise private_key_formats.unsuitable("is not RSA, ECDSA or Ed25519")

@@ -1,6 +1,7 @@
 """Private keys as vault secrets hold them. All keys here are made for the test and opened nowhere."""
 
 import functools
+import re
 from collections.abc import Callable
 
 import pytest
@@ -124,6 +125,14 @@ def test_wrong_passphrase_is_reported_as_such(form: str) -> None:
     assert refused(text("ecdsa", form, PASSPHRASE), "another one") == (
         "the SSH private key does not open with the passphrase from the vault"
     )
+
+
+@pytest.mark.parametrize("vector", ["00", "", "0011223344556677"])
+def test_an_initialization_vector_that_is_too_short_is_an_error_of_ours(vector: str) -> None:
+    found = re.sub(r"(DEK-Info: [^,]+,)[0-9A-F]+", rf"\g<1>{vector}", text("ecdsa", "TraditionalOpenSSL", PASSPHRASE))
+    assert f",{vector}\n" in found
+    with pytest.raises(PrivateKeyError):
+        private_key.load(SecretText(found), SecretText(PASSPHRASE))
 
 
 def test_wrong_passphrase_of_an_openssh_key_is_reported_as_such() -> None:
