@@ -17,6 +17,7 @@ from sandbox.blob.store import Blob
 from sandbox.functions.host import FunctionsHost
 from sandbox.functions.timer import StatusBlob
 from sandbox.server.faults import Fault
+from sandbox.server.journal import Event
 from sandbox.world import APP_ACCOUNT, World
 from tests.integration.conftest import Cluster, functions_host, rotate, settings_for
 
@@ -171,6 +172,25 @@ def test_two_that_call_at_once_make_one_run(world: World) -> None:
     with futures.ThreadPoolExecutor(4) as pool:
         runs = [pool.submit(attempt, environment) for _ in range(4)]
     assert [run.result() for run in runs].count("done") == 1
+
+
+def test_what_another_instance_did_since_the_first_look_is_seen_under_the_lease(world: World) -> None:
+    rotate(world)
+    let_time_pass(world, HOUR)
+    blob, seen = lease_blob(world), len(world.vault.minted)
+
+    def finish_elsewhere(event: Event) -> None:
+        if (event.service, event.phase) == ("blob", "after"):
+            blob.metadata["ended"] = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+    cancel = world.journal.subscribe(finish_elsewhere)
+    try:
+        assert (
+            app.rotate_if_missed(trigger=Trigger.ALERT, environment=settings_for(world, ROTATION_PROVE="false")) is None
+        )
+    finally:
+        cancel()
+    assert len(world.vault.minted) == seen
 
 
 def attempt(environment: dict[str, str]) -> str:

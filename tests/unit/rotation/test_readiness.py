@@ -39,7 +39,12 @@ def test_where_nothing_ever_ran_and_no_timer_is_known_it_is_overdue() -> None:
 def test_killed_runs_do_not_count_however_many_there_are(ended: float, overdue: bool) -> None:
     killed = Holder("r1", "timer", "host", NOW - minutes(1))
     assert is_overdue(PLAN, NOW, LastRun(NOW + minutes(ended), killed), NOW + minutes(30)) is overdue
-    assert is_missed(PLAN, NOW, LastRun(NOW + minutes(ended), killed))
+
+
+def test_a_run_that_was_killed_is_missed_at_once() -> None:
+    killed = Holder("r2", "timer", "host", NOW + minutes(1))
+    assert not is_missed(PLAN, NOW + minutes(2), LastRun(NOW + minutes(1)))
+    assert is_missed(PLAN, NOW + minutes(2), LastRun(NOW + minutes(1), killed))
 
 
 def test_before_any_run_was_completed_one_that_was_killed_is_overdue_soon() -> None:
