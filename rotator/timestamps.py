@@ -25,3 +25,8 @@ def relative(time: datetime.datetime, now: datetime.datetime) -> str:
     if not left:
         return "now"
     return f"in {words}" if left > 0 else f"{words} ago"
+
+
+def with_distance(time: datetime.datetime, now: datetime.datetime) -> str:
+    """A time and the distance to it: 2026-11-30T21:00:00Z (in 3 h 5 min)."""
+    return f"{text(time)} ({relative(time, now)})"

@@ -93,6 +93,11 @@ def records(value: object) -> list[dict[str, Any]]:
     return [dict(one) for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
 
 
+def strings(value: object) -> list[str]:
+    """Read a list of texts; other items are left out, and [] for anything else."""
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
 def json_value(text: str | bytes) -> Any | None:
     """Read JSON."""
     try:

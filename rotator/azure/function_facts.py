@@ -60,8 +60,7 @@ class HostStatus:
     @classmethod
     def from_answer(cls, answer: Mapping[str, Any]) -> Self:
         """Read the answer of the host's /admin/host/status."""
-        found = answer.get("errors")
-        texts = [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
+        texts = untrusted.strings(answer.get("errors"))
         errors = (redaction.scrub_quotation(text)[:_LONGEST_ERROR] for text in texts[:_MOST_ERRORS])
         return cls(untrusted.one_line(answer.get("state") or "unknown"), tuple(errors))
 

@@ -20,17 +20,10 @@ _COLOURS = {
 _INTERRUPTED = "The deployment stays as it is, and a run that was asked for goes on in the app. Run it again."
 
 
-def _function_app(text: str) -> resource_id.ResourceId:
-    try:
-        return resource_id.ResourceId.parse(text, resource_id.FUNCTION_APP)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-
-
 @click.command("finish-deployment")
 @click.option(
     "--function-app",
-    type=_function_app,
+    type=options.resource(resource_id.FUNCTION_APP),
     metavar="ID",
     envvar="FUNCTION_APP_ID",
     required=True,

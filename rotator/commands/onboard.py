@@ -3,7 +3,7 @@
 import datetime
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -30,16 +30,6 @@ _COLOURS = {
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-def _id(kind: str) -> Callable[[str], resource_id.ResourceId]:
-    def read(text: str) -> resource_id.ResourceId:
-        try:
-            return resource_id.ResourceId.parse(text, kind)
-        except ValueError as error:
-            raise click.BadParameter(str(error)) from None
-
-    return read
-
-
 def _period(text: str) -> datetime.timedelta:
     try:
         return validity(text)
@@ -50,7 +40,7 @@ def _period(text: str) -> datetime.timedelta:
 @click.command()
 @click.option(
     "--storage-account",
-    type=_id(resource_id.STORAGE_ACCOUNT),
+    type=options.resource(resource_id.STORAGE_ACCOUNT),
     metavar="ID",
     envvar="STORAGE_ACCOUNT_ID",
     required=True,
@@ -58,7 +48,7 @@ def _period(text: str) -> datetime.timedelta:
 )
 @click.option(
     "--vault",
-    type=_id(resource_id.VAULT),
+    type=options.resource(resource_id.VAULT),
     metavar="ID",
     envvar="KEY_VAULT_ID",
     required=True,
@@ -66,7 +56,7 @@ def _period(text: str) -> datetime.timedelta:
 )
 @click.option(
     "--function-app",
-    type=_id(resource_id.FUNCTION_APP),
+    type=options.resource(resource_id.FUNCTION_APP),
     metavar="ID",
     envvar="FUNCTION_APP_ID",
     help="The function app's resource id, to find its identity and write its settings.",

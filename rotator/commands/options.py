@@ -1,10 +1,12 @@
-"""The options that commands share: --json, --verbose and --debug."""
+"""What the options of commands share: --json, --verbose and --debug, and resource ids as values."""
 
 import dataclasses
 import functools
 from collections.abc import Callable
 
 import click
+
+from rotator.azure import resource_id
 
 _Command = Callable[..., None]
 
@@ -29,3 +31,15 @@ def output_options(command: _Command) -> _Command:
         command(output=OutputOptions(as_json, verbose, debug), **options)
 
     return wrapped
+
+
+def resource(kind: str) -> Callable[[str], resource_id.ResourceId]:
+    """Return the type of an option whose value is the resource id of such a resource."""
+
+    def read(text: str) -> resource_id.ResourceId:
+        try:
+            return resource_id.ResourceId.parse(text, kind)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+
+    return read

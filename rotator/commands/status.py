@@ -67,7 +67,7 @@ def _cells(target: TargetStatus, found: Status) -> "list[Text]":
     known, rotated = target.last_known, target.rotated
     expires, origin = (known.expires, ", last known") if known else (target.expires, "")
     cells = [
-        f"{timestamps.text(expires)} ({timestamps.relative(expires, found.now)}){origin}" if expires else "",
+        f"{timestamps.with_distance(expires, found.now)}{origin}" if expires else "",
         timestamps.relative(rotated, found.now) if rotated else "",
         target.signing_key or "",
         target.run or "",
@@ -77,4 +77,4 @@ def _cells(target: TargetStatus, found: Status) -> "list[Text]":
 
 
 def _next_run(found: Status) -> str:
-    return f"next run {timestamps.text(found.next_run)} ({timestamps.relative(found.next_run, found.now)})"
+    return f"next run {timestamps.with_distance(found.next_run, found.now)}"

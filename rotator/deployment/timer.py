@@ -36,7 +36,8 @@ def wait_for_next_run(endpoint: Endpoint, key: SecretText, wait: Wait, announce:
     while True:
         found = _look(endpoint, key)
         if found.now and found.next_run:
-            text = f"next run at {_time(found.next_run, found.now)}, {_sas(found.sas_until, found.now)}"
+            next_run = timestamps.with_distance(found.next_run, found.now)
+            text = f"next run at {next_run}, {_sas(found.sas_until, found.now)}"
             done = Progress(Stage.TIMER, ProgressKind.DONE, text)
             return announce(dataclasses.replace(done, next_run=found.next_run, sas_until=found.sas_until))
         text = f"waiting for the timer's next moment: {found.problem}, {duration(wait.elapsed())}"
@@ -70,11 +71,12 @@ def _is_without_record(status: dict[str, Any]) -> bool:
 
 def _problem(status: dict[str, Any], timer: dict[str, Any], next_run: datetime.datetime | None) -> str:
     if not timer:
-        warnings = [untrusted.one_line(text) for text in _texts(status.get("warnings"))]
+        warnings = [untrusted.one_line(text) for text in untrusted.strings(status.get("warnings"))]
         return "; ".join(["when its timer fires is not known", *warnings])
     if next_run is None:
         return "its timer has no next moment"
-    missed = [untrusted.one_line(text) for text in _texts(timer.get("missed"))] or [timestamps.text(next_run)]
+    recorded = [untrusted.one_line(text) for text in untrusted.strings(timer.get("missed"))]
+    missed = recorded or [timestamps.text(next_run)]
     more = f" and {len(missed) - _MOST_MISSED} more" if len(missed) > _MOST_MISSED else ""
     return f"its timer should have fired at {', '.join(missed[:_MOST_MISSED])}{more} and did not"
 
@@ -90,12 +92,4 @@ def _first_expiry(status: dict[str, Any]) -> datetime.datetime | None:
 
 
 def _sas(until: datetime.datetime | None, now: datetime.datetime) -> str:
-    return f"SAS valid until {_time(until, now)}" if until else "no target holds a SAS"
-
-
-def _time(time: datetime.datetime, now: datetime.datetime) -> str:
-    return f"{timestamps.text(time)} ({timestamps.relative(time, now)})"
-
-
-def _texts(value: object) -> list[str]:
-    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+    return f"SAS valid until {timestamps.with_distance(until, now)}" if until else "no target holds a SAS"

@@ -44,10 +44,11 @@ class Timer:
 
     def summary(self, now: datetime.datetime) -> str:
         """Return when it fired last and, unless it is silent, when it fires next, or is about to."""
-        fired = f"fired {_with_distance(self.last, now)}" if self.last else "has not fired yet"
+        fired = f"fired {timestamps.with_distance(self.last, now)}" if self.last else "has not fired yet"
         if self.silent:
             return fired
-        return f"{fired}, {'fires next' if self.next > now else 'is due since'} {_with_distance(self.next, now)}"
+        fires = "fires next" if self.next > now else "is due since"
+        return f"{fired}, {fires} {timestamps.with_distance(self.next, now)}"
 
     def missed_text(self, now: datetime.datetime) -> str:
         """Return which times it missed: "should have fired at 06:00 and 06:30 and did not"; empty if none.
@@ -90,10 +91,6 @@ def _missed(first: datetime.datetime, expression: str, now: datetime.datetime) -
             return
         yield time
         time = schedule.following(expression, time)
-
-
-def _with_distance(time: datetime.datetime, now: datetime.datetime) -> str:
-    return f"{timestamps.text(time)} ({timestamps.relative(time, now)})"
 
 
 def _clock(time: datetime.datetime, now: datetime.datetime) -> str:

@@ -86,7 +86,7 @@ class Request:
 
         `interrupted` is the run before it, if that did not end.
         """
-        return Report(
+        refused = Report(
             run=self.run,
             trigger=self.trigger,
             forced=self.forced,
@@ -96,13 +96,11 @@ class Request:
             asked_by=self.asked_by,
             interval=interval,
             error=report.failure(error),
-            past_due=self.firing.past_due,
-            late=self.firing.late(self.since),
-            interrupted=interrupted,
             warnings=warnings,
         )
+        return self.complete(refused, interrupted)
 
     def complete(self, done: Report, interrupted: Holder | None) -> Report:
-        """Return the report of a finished run, with how it began and the run before it that did not end."""
+        """Return the report of a run, with how it began and the run before it that did not end."""
         late = self.firing.late(self.since)
         return dataclasses.replace(done, past_due=self.firing.past_due, late=late, interrupted=interrupted)

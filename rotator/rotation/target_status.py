@@ -78,7 +78,7 @@ def _with_last_known(target: TargetStatus, known: LastKnown | None, now: datetim
     if known is None or not _unread(target):
         return target
     ends = "expired" if known.expires <= now else "expires"
-    when = f"{timestamps.text(known.expires)} ({timestamps.relative(known.expires, now)})"
+    when = timestamps.with_distance(known.expires, now)
     text = f"{target.text}; by what was last known its SAS {ends} at {when}, as run {known.run} reported"
     return dataclasses.replace(target, text=text, last_known=known)
 
