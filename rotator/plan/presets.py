@@ -88,7 +88,7 @@ _DEFINITIONS: Mapping[Preset, PresetDefinition] = {
     Preset.ARGO: PresetDefinition({"shared-access-key": "{sas}"}),
     # https://rclone.org/azureblob/: URL of the account or of one container
     Preset.RCLONE: PresetDefinition({"RCLONE_AZUREBLOB_SAS_URL": "{url}"}),
-    # apache-airflow-providers-microsoft-azure, hooks/wasb.py: older ones join URL and token, and so need the `?`
+    # apache-airflow-providers-microsoft-azure, hooks/wasb.py: for years it joined URL and token, and so needs the `?`
     Preset.AIRFLOW: PresetDefinition(
         {
             "AIRFLOW_CONN_WASB_DEFAULT": '{{"conn_type": "wasb", "login": "{account}", "host": "{blob_endpoint}", '
@@ -101,7 +101,7 @@ _DEFINITIONS: Mapping[Preset, PresetDefinition] = {
     ),
     # https://keda.sh/docs/latest/scalers/azure-storage-blob/: the parameter's name
     Preset.KEDA: PresetDefinition({"connection": _CONNECTION_STRING}),
-    # loki, pkg/storage/chunk/client/azure: the setting's name
+    # loki, pkg/storage/bucket/azure: the setting's name; Loki's other client fails with a SAS (loki#21596)
     Preset.LOKI: PresetDefinition({"connection_string": _CONNECTION_STRING}),
     # the variable that Azure's command line, adlfs, MLflow and others read
     Preset.CONNECTION_STRING: PresetDefinition({"AZURE_STORAGE_CONNECTION_STRING": _CONNECTION_STRING}),

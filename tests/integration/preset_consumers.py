@@ -12,11 +12,19 @@ from typing import Any
 from azure.core.credentials import AzureSasCredential
 from azure.storage.blob import BlobServiceClient
 
+from rotator.plan.presets import Preset
 from tests.integration.preset_storage import CONTAINER
 from tests.integration.public_names import SUFFIX
 
 BLOB = "hello.txt"
 PATH = f"{CONTAINER}/{BLOB}"
+
+# Where a connection string is, in which presets.
+CONNECTION_STRINGS = {
+    Preset.CONNECTION_STRING: "AZURE_STORAGE_CONNECTION_STRING",
+    Preset.KEDA: "connection",
+    Preset.LOKI: "connection_string",
+}
 
 Secret = Mapping[str, str]
 
@@ -71,12 +79,12 @@ def keda(secret: Secret) -> str:
 
 
 def loki(secret: Secret) -> str:
-    """loki, blob_storage_client.go: Go's SDK gets the setting `connection_string`."""
+    """loki, pkg/storage/bucket/azure, and thanos-io/objstore: Go's SDK gets the setting `connection_string`."""
     return go_sdk(secret["connection_string"])
 
 
 def dapr(secret: Secret) -> str:
-    """Any other program with Go's SDK."""
+    """dapr, bindings/azure/blobstorage, and other programs with Go's SDK."""
     return go_sdk(secret["AZURE_STORAGE_CONNECTION_STRING"])
 
 

@@ -13,6 +13,7 @@ import pytest
 from rotator.plan.presets import Preset
 from sandbox import programs
 from tests.integration import preset_storage
+from tests.integration.preset_consumers import CONNECTION_STRINGS
 from tests.integration.preset_storage import CONTAINER, GRANTS, WAL, Grant, Storage
 
 pytestmark = pytest.mark.real
@@ -72,6 +73,15 @@ def test_restic_opens_its_repository(grant: Grant, repository: dict[str, str]) -
 def test_rclone_reads_a_blob(grant: Grant) -> None:
     rclone = require("rclone")
     assert grant.run([rclone, "cat", f":azureblob:{CONTAINER}/hello.txt"], grant.secret(Preset.RCLONE)) == "hello"
+
+
+def test_go_s_sdk_in_rclone_reads_a_blob_with_the_connection_string(grant: Grant) -> None:
+    rclone = require("rclone")
+    if "--azureblob-connection-string" not in grant.run([rclone, "help", "backend", "azureblob"], {}):
+        pytest.skip("this rclone is too old for connection strings: KEDA's and Loki's rule is in test_presets.py")
+    (text,) = {grant.secret(preset)[key] for preset, key in CONNECTION_STRINGS.items()}
+    environment = {"RCLONE_AZUREBLOB_CONNECTION_STRING": text}
+    assert grant.run([rclone, "cat", f":azureblob:{CONTAINER}/hello.txt"], environment) == "hello"
 
 
 def test_pgbackrest_reads_a_blob_with_the_secret_as_a_file_of_its_configuration(grant: Grant, tmp_path: Path) -> None:

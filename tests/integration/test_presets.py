@@ -13,6 +13,7 @@ from rotator.plan.presets import Preset
 from sandbox import programs
 from tests.integration import preset_consumers as consumers
 from tests.integration import preset_storage
+from tests.integration.preset_consumers import CONNECTION_STRINGS
 from tests.integration.preset_storage import CONTAINER, GRANTS, Grant, Storage
 from tests.integration.public_names import RefusedError
 
@@ -27,11 +28,6 @@ RULES = {
     Preset.KEDA: consumers.keda,
     Preset.LOKI: consumers.loki,
     Preset.CONNECTION_STRING: consumers.dapr,
-}
-CONNECTION_STRINGS = {
-    Preset.CONNECTION_STRING: "AZURE_STORAGE_CONNECTION_STRING",
-    Preset.KEDA: "connection",
-    Preset.LOKI: "connection_string",
 }
 IN_TEST_PRESET_PROGRAMS = {Preset.RCLONE, Preset.RESTIC, Preset.PGBACKREST, Preset.BARMAN}
 
