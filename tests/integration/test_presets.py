@@ -92,6 +92,14 @@ def test_python_s_sdk_reads_a_blob_with_the_connection_string(reached: Grant, pr
     assert hello(BlobServiceClient.from_connection_string(text)) == b"hello"
 
 
+def test_a_connection_string_with_an_endpoint_of_another_form_is_read_as_well(reached: Grant) -> None:
+    """As for an account with a private or zonal endpoint."""
+    endpoint, account = reached.storage.endpoint, preset_storage.ACCOUNT
+    text = f"BlobEndpoint={endpoint};AccountName={account};SharedAccessSignature={reached.sas}"
+    assert hello(BlobServiceClient.from_connection_string(text)) == b"hello"
+    assert reached.storage.front.read(consumers.go_sdk(text)) == b"hello"
+
+
 @pytest.mark.parametrize("client", [consumers.airflow, consumers.airflow_before])
 def test_airflow_of_any_age_reads_a_blob_with_its_connection(
     reached: Grant, client: Callable[[str], BlobServiceClient]
