@@ -28,11 +28,16 @@ class RefusedError(Exception):
     """Storage did not answer with the blob; the message has the status and the code."""
 
 
+def field_names(query: str) -> frozenset[str]:
+    """The names of a query's fields."""
+    return frozenset(urllib.parse.parse_qs(query, keep_blank_values=True))
+
+
 class PublicNames(socketserver.ThreadingTCPServer):
     """A context manager that serves one account's blob storage, as `https://<account>.blob.core.windows.net`.
 
-    `inner` is the URL of the account at the service behind, `trusted` the context in which that is verified. `seen`
-    has the requests: method and path without the query, in which the SAS is.
+    `inner` is the URL of the account at the service behind, `trusted` the context in which that is verified. `fields`
+    has the names of each request's query parameters, and not their values, among which is the signature.
     """
 
     daemon_threads = True
@@ -48,7 +53,7 @@ class PublicNames(socketserver.ThreadingTCPServer):
         authority.issue_cert(self.host, "localhost").configure_cert(self.context)
         self.inner = urllib.parse.urlsplit(inner)
         self.trusted = trusted
-        self.seen: list[str] = []
+        self.fields: list[frozenset[str]] = []
         super().__init__((LOOPBACK, 0), _Connection)
 
     @property
@@ -122,7 +127,7 @@ class _Requests(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def _send_on(self) -> None:
-        self.server.seen.append(f"{self.command} {self.path.partition('?')[0]}")
+        self.server.fields.append(field_names(urllib.parse.urlsplit(self.path).query))
         inner = self.server.inner
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         headers = {name: text for name, text in self.headers.items() if name.lower() not in _OF_THE_CONNECTION}
