@@ -46,10 +46,8 @@ class InitialResources:
         manager.sites[self.function_app_id] = self._function_app()
         manager.identities[self._identity_id] = (self.app_client_id, self.app_object_id)
         manager.role_assignments += self._role_assignments()
-        self._vault.authorizes = manager.authorizes
-        blobs.authorizes = lambda object_id, action, scope: roles.opens_data(
-            manager.role_assignments, object_id, action, scope
-        )
+        self._vault.authorizes = blobs.authorizes_action = manager.authorizes
+        self._vault.opens_data = blobs.authorizes = manager.opens_data
 
     def _role_assignments(self) -> Iterator[roles.Assignment]:
         yield roles.Assignment(self.group_id, roles.CONTRIBUTOR, self._operator_id)
