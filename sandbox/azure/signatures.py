@@ -6,6 +6,7 @@ https://learn.microsoft.com/rest/api/storageservices/create-account-sas#construc
 import base64
 import hashlib
 import hmac
+import urllib.parse
 
 
 def sign(key: str, text: str) -> str:
@@ -16,3 +17,8 @@ def sign(key: str, text: str) -> str:
 def is_signed_by(key: str, text: str, signature: str) -> bool:
     """Whether this is the text's signature by the key, compared in constant time."""
     return hmac.compare_digest(sign(key, text).encode(), signature.encode())
+
+
+def of_token(sas: str) -> str:
+    """Return a SAS's signature, unquoted; empty for what is no SAS."""
+    return dict(urllib.parse.parse_qsl(sas.lstrip("?"))).get("sig", "")
