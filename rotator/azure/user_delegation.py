@@ -61,10 +61,10 @@ class UserDelegation:
 
         Raises IdentityError, UserDelegationForbiddenError without the role, or another UserDelegationError.
         """
-        from azure.storage.blob import BlobServiceClient
+        from azure.storage.blob import BlobServiceClient, LinearRetry
 
         options: dict[str, Any] = {
-            "retry_policy": retries.BoundedRetryPolicy(retry_total=3),
+            "retry_policy": LinearRetry(backoff=1, retry_total=3, random_jitter_range=0),
             "transport": retries.transport(),
         }
         with self._translated(), BlobServiceClient(self._endpoint, self._credential, **options) as client:

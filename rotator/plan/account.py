@@ -119,11 +119,13 @@ class Grant(Model):
     @pydantic.model_validator(mode="before")
     @classmethod
     def _with_defaults_of_containers(cls, given: Any) -> Any:
-        values = dict(given.kwargs or {}) if isinstance(given, ArgsKwargs) else {}
+        # Arguments where a Grant is made by itself, a mapping where it is made as a part of a plan.
+        values = dict((given.kwargs if isinstance(given, ArgsKwargs) else given) or {})
         if not values.get("container"):
             return given
         name = re.sub(r"[^0-9a-zA-Z]", "", str(values["container"]))
-        return ArgsKwargs((), {"name": name, **_IN_CONTAINER, **values})
+        values = {"name": name, **_IN_CONTAINER, **values}
+        return ArgsKwargs((), values) if isinstance(given, ArgsKwargs) else values
 
     @property
     def scope(self) -> Scope:

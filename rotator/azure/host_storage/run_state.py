@@ -53,12 +53,11 @@ class BlobRunState:
         self.entries = None
         with self._translated():
             try:
-                blob = self._blob.download_blob(length=_LARGEST)
+                blob = self._blob.download_blob(offset=0, length=_LARGEST)
                 self._version, text = blob.properties.etag, blob.readall()
             except HttpResponseError as error:
-                if not blob_containers.is_absent(error):
-                    raise
-                self._version, text = None, b"{}"
+                self._version = None
+                text = self._content_by(error)
         self.entries = self._parse(text)
         return self.entries
 
@@ -88,6 +87,14 @@ class BlobRunState:
         except HttpResponseError as error:  # another run may do the same at this time
             if error.status_code not in blob_containers.EXISTS:
                 raise
+
+    def _content_by(self, error: HttpResponseError) -> bytes:
+        """What is there by an error: nothing yet, or an empty blob; raises any other error."""
+        if blob_containers.is_absent(error):
+            return b"{}"
+        if blob_containers.error_code(error) == "InvalidRange":
+            return b""
+        raise error
 
     def _parse(self, text: bytes) -> Mapping[str, str]:
         found = untrusted.json_value(text.decode(errors="replace"))
