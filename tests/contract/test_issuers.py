@@ -1,4 +1,4 @@
-"""What each issuer must do, over HTTP against the sandbox: one list of cases; a new one joins in the sandbox's ISSUERS."""
+"""What each issuer must do, over HTTP against the sandbox: one list of cases. A new one joins in its ISSUERS."""
 
 import contextlib
 import dataclasses
