@@ -69,16 +69,22 @@ def check_context(
     plan: Plan, credential: "TokenCredential", environment: Mapping[str, str], *, proof_seconds: float
 ) -> "Iterator[Context]":
     """Return what checks of this plan share: a run's own services, and what asks these without changing anything."""
-    from rotator.azure import identity, key_vault
+    from rotator.azure import account_probe, identity, key_vault
     from rotator.checks.context import Context
 
-    with _clients(plan, credential, environment) as clients, contextlib.ExitStack() as stack:
+    with (
+        _clients(plan, credential, environment) as clients,
+        contextlib.closing(account_probe.AccountProbe(plan.resource_manager, credential)) as lookup,
+        contextlib.ExitStack() as stack,
+    ):
         found = _services(plan, clients, None, proof_seconds)
         yield Context(
             plan=plan,
             environment=environment,
             sign_in=lambda: identity.whoami(credential, key_vault.scope(plan.account.host)),
             vault=clients.vault,
+            issuer=clients.issuer,
+            lookup=lookup,
             key_lister=clients.keys,
             prover=found.prover,
             account=AccountReader(plan, found),

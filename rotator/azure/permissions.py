@@ -12,7 +12,13 @@ KEY_OPERATOR = "81a9662b-bebf-436f-a333-f67b29880f12"
 KEY_OPERATOR_NAME = "Storage Account Key Operator Service Role"
 BLOB_DELEGATOR = "db58b8e5-c6ad-4a2a-8342-4190687cbf4a"
 BLOB_DELEGATOR_NAME = "Storage Blob Delegator"
+REVOKER_NAME = "Storage User Delegation Key Revoker"  # a custom one: no built-in role has just that action
+BLOB_READER_NAME = "Storage Blob Data Reader"
+BLOB_CONTRIBUTOR_NAME = "Storage Blob Data Contributor"
 BLOB_OWNER_NAME = "Storage Blob Data Owner"
+READER_NAME = "Reader"
+SECRETS_USER_NAME = "Key Vault Secrets User"
+SECRETS_OFFICER_NAME = "Key Vault Secrets Officer"
 WEBSITE_CONTRIBUTOR_NAME = "Website Contributor"  # all that is done with a function app
 # Built-in roles that may read and regenerate an account's keys: that one, Storage Account Contributor, Contributor
 # and Owner (https://learn.microsoft.com/azure/role-based-access-control/built-in-roles).
@@ -27,6 +33,8 @@ KEY_ROLES = frozenset(
 LIST_KEYS = "Microsoft.Storage/storageAccounts/listkeys/action"
 REGENERATE_KEY = "Microsoft.Storage/storageAccounts/regeneratekey/action"
 REVOKE_DELEGATION_KEYS = "Microsoft.Storage/storageAccounts/revokeUserDelegationKeys/action"
+DELEGATE = "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action"
+SET_SECRET = "Microsoft.KeyVault/vaults/secrets/setSecret/action"  # noqa: S105  # an action
 # From Microsoft's documentation of managed storage (overview-storage-keys), which was withdrawn in April 2026.
 _KEY_VAULT = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093"
 _KEY_VAULT_OF_GOVERNMENT = "7e7c393b-45d0-48b1-a35e-2905ddf8183c"
@@ -40,6 +48,24 @@ def key_vault_application(host: str) -> str:
 def is_allowed(action: str, roles: Iterable[Mapping[str, Any]]) -> bool:
     """Whether any of these roles includes the action in its `actions` and not in its `notActions`."""
     return any(_matches(one.get("actions"), action) and not _matches(one.get("notActions"), action) for one in roles)
+
+
+@dataclasses.dataclass(frozen=True)
+class Roles:
+    """What one identity's roles allow at a scope, each as Resource Manager lists it."""
+
+    each: tuple[Mapping[str, Any], ...] = ()
+
+    def allow(self, action: str) -> bool:
+        """Whether any of them includes an action of the control plane."""
+        return is_allowed(action, self.each)
+
+    def open(self, data_action: str) -> bool:
+        """Whether any of them includes an action on data."""
+        return any(
+            _matches(one.get("dataActions"), data_action) and not _matches(one.get("notDataActions"), data_action)
+            for one in self.each
+        )
 
 
 def key_operators(assignments: Iterable[Mapping[str, Any]]) -> frozenset[str]:
@@ -138,3 +164,13 @@ KEY_ROTATION = Policy(storage=frozenset({"regeneratekey"}))
 OPERATOR = Policy(
     frozenset({"get", "set", "recover"}), frozenset({"get", "getsas", "list", "set", "update", "recover"})
 )
+
+
+def for_app(*, manages: bool) -> Policy:
+    """Return what the app needs of a vault: one that `manages` the storage account, or has the SSH key alone."""
+    return APP if manages else Policy(APP.secrets)
+
+
+def for_operator(*, manages: bool) -> Policy:
+    """Return what onboarding needs of such a vault."""
+    return OPERATOR if manages else Policy(OPERATOR.secrets)

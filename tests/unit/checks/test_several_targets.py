@@ -36,6 +36,12 @@ OF_THE_PLAN = {
     "SAS definition",
     "SAS",
     "storage",
+    "storage account",
+    "shared key access",
+    "SAS policy",
+    "key policy",
+    "storage networks",
+    "locks",
 }
 
 
