@@ -96,6 +96,20 @@ def check_context(
         )
 
 
+def storage_account_id(plan: Plan, credential: "TokenCredential") -> str | None:
+    """Return the storage account's resource id: of the settings or, with Key Vault, as far as the vault says it."""
+    if plan.account.issuer is not IssuerKind.KEYVAULT:
+        return plan.account.storage_account
+    from rotator.azure import managed_storage
+    from rotator.azure.errors import IdentityError, VaultError
+
+    with contextlib.closing(managed_storage.ManagedStorage(plan.account, credential)) as vault:
+        try:
+            return vault.managed().resource_id
+        except (IdentityError, VaultError):
+            return None
+
+
 @contextlib.contextmanager
 def onboarding(
     request: "OnboardingRequest", report: "Callable[[Step], None]", on_wait: Callable[[str], None]

@@ -72,7 +72,7 @@ class DataRoleHeld(RoleCheck):
     def run(self, results: Results, report: Reporter) -> None:
         """Compare its actions on data there with the SAS's permissions.
 
-        A warning: a rotation fails only where not even reading is allowed, which shows when the SAS is tried.
+        A rotation fails where not even reading is allowed, as the SAS is tried by that. The rest is a warning.
         """
         principal = results.of(SignedIn)
         wanted, where = self.plan.grant.permissions, f"in container {self.plan.grant.container!r}"
@@ -83,7 +83,8 @@ class DataRoleHeld(RoleCheck):
         origin = self.plan.grant.origin("permissions")
         text = f"the SAS allow {missing!r} ({origin}) without effect: {principal.name} may not do that itself {where}"
         remedy = f"Assign the role {data_actions.role_for(wanted)!r} on the container, or delegate less."
-        report(Level.WARNING, text, remedy, self.context.remedies.data_role(self.scope, principal))
+        level = Level.FAILURE if self.plan.prove and set("rl") & set(missing) else Level.WARNING
+        report(level, text, remedy, self.context.remedies.data_role(self.scope, principal))
 
 
 class RevocationAllowed(RoleCheck):

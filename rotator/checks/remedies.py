@@ -47,6 +47,13 @@ class Remedies:
             return az_commands.set_app_settings(self._app, values)
         return "; ".join(_export(name, value) for name, value in values.items())
 
+    def change(self, values: Mapping[str, str]) -> str:
+        """Set several settings of the function app, where the environment knows one, else as `settings` does."""
+        app = self.environment.get("FUNCTION_APP_ID", "")
+        if self._app is not None or not app:
+            return self.settings(values)
+        return az_commands.set_app_settings(f"--ids {az_commands.word(app)}", values)
+
     def policy(self, who: Principal) -> str:
         """Grant the identity what this plan needs of the vault, beside what it has there."""
         account = self.plan.account

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from rotator import app, errors
-from rotator.commands import error_handling, interrupts, options, printing, status_line, tables
+from rotator.commands import error_handling, interrupts, move, options, printing, status_line, tables
 from rotator.commands.options import OutputOptions
 from rotator.commands.status_line import StatusLine
+from rotator.plan.account import IssuerKind
 from rotator.reporting.report import Failed, KeyReport, Report, Rotated, TargetReport, Trigger, Unchanged, WouldRotate
 from rotator.rotation.state import Operation
 
@@ -67,15 +68,23 @@ def revoke(*, force: bool, no_lease: bool, output: OutputOptions) -> None:
 
 @click.command()
 @click.option("--force", is_flag=True, help="Plan a rotation with --force: even where the SAS is fresh.")
+@click.option(
+    "--issuer",
+    type=click.Choice([str(kind) for kind in IssuerKind]),
+    help="Show instead what a move to this SAS_ISSUER takes: exit code 1 if anything is missing.",
+)
 @options.output_options
-def plan(*, force: bool, output: OutputOptions) -> None:
+def plan(*, force: bool, issuer: str | None, output: OutputOptions) -> None:
     """Show what `rotate` would do; change nothing.
 
     \b
     Examples:
       python -m rotator plan
+      python -m rotator plan --issuer userdelegation
       python -m rotator plan --json | jq -r '.targets[] | "\\(.target): \\(.reason)"'
     """  # noqa: D301
+    if issuer is not None:
+        move.show(IssuerKind(issuer), output)
     _run(lambda: app.plan(forced=force), output, reads=True)
 
 

@@ -42,7 +42,8 @@ def found(given: Context, kind: type[Check[Any]], **earlier: Any) -> list[Findin
     if "accepted" in earlier:
         futures[SasAccepted, THE_PLAN] = checks.result(earlier["accepted"])
     findings: list[Finding] = []
-    for one in dict.fromkeys((account_policy.AccountRead, kind)):
+    kinds: list[type[Check[Any]]] = [account_policy.AccountRead, kind]
+    for one in dict.fromkeys(kinds):
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             made = one(given, THE_PLAN)
             futures[one, THE_PLAN] = pool.submit(runner.run_check, made, Results(dict(futures)), findings.append)
@@ -224,13 +225,14 @@ def test_the_key_that_signs_is_named() -> None:
 
 
 def test_checks_of_another_issuer_do_not_apply() -> None:
-    for issuer, not_for_it in (
-        (STORAGEKEY, [vault_permissions.DefinitionRead, issuer_userdelegation.DelegationAllowed]),
-        (USERDELEGATION, [account_policy.SharedKeyAllowed, issuer_storagekey.SigningKeyListed]),
-        (IssuerKind.KEYVAULT, [vault_permissions.VaultMode, issuer_userdelegation.DataRoleHeld]),
-    ):
+    others: dict[IssuerKind, list[type[Check[Any]]]] = {
+        STORAGEKEY: [vault_permissions.DefinitionRead, issuer_userdelegation.DelegationAllowed],
+        USERDELEGATION: [account_policy.SharedKeyAllowed, issuer_storagekey.SigningKeyListed],
+        IssuerKind.KEYVAULT: [vault_permissions.VaultMode, issuer_userdelegation.DataRoleHeld],
+    }
+    for issuer, kinds in others.items():
         given, _ = context(issuer)
-        assert [kind for kind in not_for_it if kind.subjects(given.plan)] == []
+        assert [kind for kind in kinds if kind.subjects(given.plan)] == []
 
 
 def _role(name: str, scope: str) -> str:

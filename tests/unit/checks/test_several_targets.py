@@ -33,6 +33,7 @@ OF_THE_PLAN = {
     "vault permission storage getsas",
     "vault permission storage setsas",
     "managed account",
+    "issuer",
     "SAS definition",
     "SAS",
     "storage",
