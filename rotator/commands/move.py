@@ -25,11 +25,14 @@ def show(issuer: IssuerKind, output: OutputOptions) -> NoReturn:
         if output.as_json:
             click.echo(printing.json_text(found.as_json(), indent=2))
         else:
-            _print(printing.console(), found)
+            print_text(found)
     sys.exit(0 if found.possible else error_handling.FAILED)
 
 
-def _print(console: "Console", found: "Move") -> None:
+def print_text(found: "Move") -> None:
+    """Print what is missing, what else to know, what will change, and the command, in this order."""
+    console = printing.console()
+
     def line(words: str, style: str = "") -> None:
         console.print(printing.text(words, style), soft_wrap=True)
 
