@@ -34,6 +34,7 @@ LIST_KEYS = "Microsoft.Storage/storageAccounts/listkeys/action"
 REGENERATE_KEY = "Microsoft.Storage/storageAccounts/regeneratekey/action"
 REVOKE_DELEGATION_KEYS = "Microsoft.Storage/storageAccounts/revokeUserDelegationKeys/action"
 DELEGATE = "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action"
+ASSIGN_ROLES = "Microsoft.Authorization/roleAssignments/write"
 SET_SECRET = "Microsoft.KeyVault/vaults/secrets/setSecret/action"  # noqa: S105  # an action
 # From Microsoft's documentation of managed storage (overview-storage-keys), which was withdrawn in April 2026.
 _KEY_VAULT = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093"
@@ -164,6 +165,50 @@ KEY_ROTATION = Policy(storage=frozenset({"regeneratekey"}))
 OPERATOR = Policy(
     frozenset({"get", "set", "recover"}), frozenset({"get", "getsas", "list", "set", "update", "recover"})
 )
+
+
+@dataclasses.dataclass(frozen=True)
+class Role:
+    """A built-in role, and the ids of those that include all of it and that are often assigned instead."""
+
+    name: str
+    role_id: str
+    wider: frozenset[str] = frozenset()
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """The ids of all roles that are enough."""
+        return self.wider | {self.role_id}
+
+
+# https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
+_BLOB_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
+_BLOB_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
+_BLOB_OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
+_SECRETS_OFFICER = "b86a8fe4-44ce-4948-aee5-eccb2c155cd7"
+_VAULT_ADMINISTRATOR = "00482a5a-887f-4fb3-b363-3b7fe8e74483"
+KEY_OPERATORS = Role(KEY_OPERATOR_NAME, KEY_OPERATOR, KEY_ROLES)
+SECRETS_OFFICER = Role(SECRETS_OFFICER_NAME, _SECRETS_OFFICER, frozenset({_VAULT_ADMINISTRATOR}))
+SECRETS_USER = Role(
+    SECRETS_USER_NAME, "4633458b-17de-408a-b874-0445c86b69e6", frozenset({_SECRETS_OFFICER, _VAULT_ADMINISTRATOR})
+)
+DELEGATOR = Role(BLOB_DELEGATOR_NAME, BLOB_DELEGATOR, frozenset({_BLOB_READER, _BLOB_CONTRIBUTOR, _BLOB_OWNER}))
+DATA_ROLES = {
+    BLOB_READER_NAME: Role(BLOB_READER_NAME, _BLOB_READER, frozenset({_BLOB_CONTRIBUTOR, _BLOB_OWNER})),
+    BLOB_CONTRIBUTOR_NAME: Role(BLOB_CONTRIBUTOR_NAME, _BLOB_CONTRIBUTOR, frozenset({_BLOB_OWNER})),
+    BLOB_OWNER_NAME: Role(BLOB_OWNER_NAME, _BLOB_OWNER),
+}
+
+
+def has_role(role: Role, scope: str, object_id: str, assignments: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether one of these assignments gives an object id a role, or a wider one, at a scope or above it."""
+    found = [untrusted.mapping(one.get("properties")) for one in assignments]
+    return any(
+        one.get("principalId") == object_id
+        and str(one.get("roleDefinitionId", "")).rpartition("/")[2].lower() in role.ids
+        and f"{scope}/".lower().startswith(f"{str(one.get('scope')).rstrip('/')}/".lower())
+        for one in found
+    )
 
 
 def for_app(*, manages: bool) -> Policy:
