@@ -31,6 +31,7 @@ ENCODING = "rotator/encoding"
 RUN = "rotator/run"
 SIGNING_KEY = "rotator/signing-key"
 KEY_CREATED = "rotator/key-created"
+RESOURCE = "rotator/resource"  # what the SAS is for, if not for the account: `container` or `container/name`
 KEPT = "rotator/kept"  # set only to give a Secret another version, if a delete of it may still be under way
 MANAGED_BY, OWNER = owners.MANAGED_BY, owners.OWNER
 # `kubectl apply` writes the whole Secret into it, value included: a stale credential must not stay in an annotation.
@@ -106,6 +107,7 @@ class DesiredSecret:
             RUN: self.run,
             SIGNING_KEY: self.signing_key,
             KEY_CREATED: timestamps.text(self.key_created) if self.key_created else None,
+            RESOURCE: self.sas.path or None,
         }
 
 
@@ -149,7 +151,7 @@ def _sas_under(held: LiveSecret, data_key: str) -> Sas | None:
         text = base64.b64decode((held.document.get("data") or {}).get(data_key, ""), validate=True).decode()
         if "sig=" not in text:
             text = base64.b64decode(text, validate=True).decode()
-        return sas.parse(SecretText(text))
+        return sas.parse(SecretText(text), path=held.annotations.get(RESOURCE, ""))
     except (ValueError, errors.SasError):
         return None
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rotator import errors
-from rotator.plan import consistency, setting_names, settings
+from rotator.plan import consistency, issuer_rules, setting, setting_names, settings
 from rotator.plan.account import Account, Grant
 from rotator.plan.consistency import Written
 from rotator.plan.host_storage import HostStorageSettings
@@ -30,7 +30,8 @@ def load(environment: Mapping[str, str] = os.environ) -> Plan:
     if plan is None or problems:
         raise errors.SettingsError(problems)
     warnings = consistency.warnings(plan, environment.get(consistency.TIME_ZONE, "").strip())
-    return dataclasses.replace(plan, warnings=(*warnings, *_webhook_warnings(plan, texts)))
+    warnings += issuer_rules.warnings(plan) + _webhook_warnings(plan, texts)
+    return dataclasses.replace(plan, warnings=tuple(warnings))
 
 
 def resource_manager(environment: Mapping[str, str] = os.environ) -> str:
@@ -59,6 +60,24 @@ def _problems_of_host_storage(texts: Mapping[str, str]) -> list[str]:
 
 def _problems_together(texts: Mapping[str, str]) -> list[str]:
     """How settings fit together, as far as each is valid: those that are not are reported under their own names."""
+    return _problems_of_issuer(texts) + _problems_of_times(texts)
+
+
+def _problems_of_issuer(texts: Mapping[str, str]) -> list[str]:
+    account = _all_written(Account, texts)
+    if "issuer" in account and account["issuer"].value is None:
+        return []  # what it needs is not known
+    return issuer_rules.problems_of(account, _all_written(Grant, texts))
+
+
+def _all_written(model: type[Model], texts: Mapping[str, str]) -> dict[str, Written[Any]]:
+    """The fields of this model whose settings are set; None is the value of one that is wrong by itself."""
+    fields = {field.name: setting.of(field) for field in dataclasses.fields(model)}
+    names = {field: each.name for field, each in fields.items() if each and each.name in texts}
+    return {field: _written(model, field, texts) or Written(None, name) for field, name in names.items()}
+
+
+def _problems_of_times(texts: Mapping[str, str]) -> list[str]:
     validity = _written(Grant, "validity", texts)
     times = _written(Plan, "schedule", texts)
     period = _written(Account, "key_rotation_period", texts)

@@ -107,13 +107,26 @@ def _signer(held: LiveSecret, target: Target, account_state: AccountState) -> st
 
 
 def _key_regenerated(held: LiveSecret, target: Target, account_state: AccountState | None) -> Due | None:
-    if account_state is None or account_state.keys is None:
+    if account_state is None:
         return None
-    return (
-        None
-        if _signer(held, target, account_state)
-        else Due(Cause.KEY_REGENERATED, "the SAS was signed by a key that was regenerated")
-    )
+    if _is_delegated(held, target):
+        return _revoked(held, account_state)
+    if account_state.keys is None or _signer(held, target, account_state):
+        return None
+    return Due(Cause.KEY_REGENERATED, "the SAS was signed by a key that was regenerated")
+
+
+def _is_delegated(held: LiveSecret, target: Target) -> bool:
+    """Whether no account key signed the SAS, so that an account's keys tell nothing of it."""
+    sas = manifest.held_sas(held, target)
+    return sas is not None and sas.delegated
+
+
+def _revoked(held: LiveSecret, account_state: AccountState) -> Due | None:
+    since, rotated = state.revoked_at(account_state.entries), held.annotated_time(manifest.ROTATED)
+    if since is None or rotated is None or rotated >= since:
+        return None
+    return Due(Cause.KEY_REGENERATED, f"its user delegation key was revoked at {timestamps.text(since)}")
 
 
 def _settings_changed(held: LiveSecret, target: Target, plan: Plan) -> Due | None:
@@ -151,7 +164,7 @@ def expires_before_next_run(expires: datetime.datetime, plan: Plan, now: datetim
 
 def _other_key(held: LiveSecret, target: Target, account_state: AccountState | None) -> Due | None:
     """The key that is not active is regenerated next, which ends the SAS that it signed."""
-    if account_state is None:
+    if account_state is None or _is_delegated(held, target):
         return None
     signer = _signer(held, target, account_state)
     if signer is not None and account_state.active is not None and signer != account_state.active:

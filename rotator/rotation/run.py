@@ -14,7 +14,7 @@ from rotator.reporting.report import Failed, Report, Rotated, TargetReport, Trig
 from rotator.rotation import due, request
 from rotator.rotation.account import AccountReader
 from rotator.rotation.due import Cause, Due
-from rotator.rotation.issuance import Issuance, IssuedSas
+from rotator.rotation.issuance import Issuance, ProvenSas
 from rotator.rotation.services import Services
 from rotator.rotation.visit import Visit
 
@@ -53,7 +53,7 @@ class Run:
         self._started = services.clock()
         self.name = name or request.name_at(self._started)
         self.account = AccountReader(plan, services)
-        self.issuance = Issuance(plan, services, self.account)
+        self.issuance = Issuance(plan, services, self.account, self.name)
 
     def rotate(self) -> Report:
         """Bring every target up to date and report what was done. One failing target stops no other."""
@@ -64,7 +64,8 @@ class Run:
         """Report what `rotate` would do. Changes nothing."""
         prepared = self.account.state().prepared
         found = self._report(self._visit_all(self._preview))
-        changes = not prepared and any(isinstance(each.outcome, WouldRotate) for each in found.targets)
+        sets_definition = not prepared and not self.services.issuer.capabilities.signs_here
+        changes = sets_definition and any(isinstance(each.outcome, WouldRotate) for each in found.targets)
         return dataclasses.replace(found, definition_changed=changes)
 
     def observe(self) -> Observed:
@@ -120,10 +121,10 @@ class Run:
                 visit.report(target, WouldRotate(why.text, why.drift) if why else _unchanged(held))
 
     def _rotate(self, visit: Visit, channel: Channel) -> None:
-        delivering: dict[Target, tuple[LiveSecret | None, Due, IssuedSas]] = {}
+        delivering: dict[Target, tuple[LiveSecret | None, Due, ProvenSas]] = {}
         for target, held, why in list(self._find_due(visit, channel)):
             with visit.guard(target) as stopwatch:
-                delivering[target] = held, why, self.issuance.issue(stopwatch)
+                delivering[target] = held, why, self.issuance.issue(target, stopwatch)
         # Lazily: a Secret says when it was written, which the grace of a revocation counts from.
         writes = (Write(target, held, self._desired(issued)) for target, (held, _, issued) in delivering.items())
         for target, done in visit.write(channel, list(delivering), writes):
@@ -158,7 +159,7 @@ class Run:
         # If an earlier run was killed before it could record the delivery.
         visit.report(target, outcome, self.issuance.record_delivery(target))
 
-    def _report_rotated(self, visit: Visit, target: Target, done: Delivery, why: Due, issued: IssuedSas) -> None:
+    def _report_rotated(self, visit: Visit, target: Target, done: Delivery, why: Due, issued: ProvenSas) -> None:
         self._expires[target] = issued.sas.expiry
         outcome = Rotated(
             reason=why.text,
@@ -171,6 +172,7 @@ class Run:
             proof=issued.proof,
             signing_key=issued.signer,
             drift=why.drift,
+            correlation_id=issued.sas.correlation_id or None,
         )
         event_log.log(
             logger,
@@ -182,10 +184,11 @@ class Run:
             fingerprint=outcome.fingerprint,
             expires=outcome.expires,
             proof=outcome.proof,
+            correlation_id=outcome.correlation_id,
         )
         visit.report(target, outcome, issued.warnings + done.warnings + self.issuance.record_delivery(target))
 
-    def _desired(self, issued: IssuedSas) -> DesiredSecret:
+    def _desired(self, issued: ProvenSas) -> DesiredSecret:
         keys = self.account.state().keys
         made = keys.named(issued.signer).created if keys and issued.signer else None
         now = self.services.clock()

@@ -12,7 +12,7 @@ from rotator import wiring
 from rotator.azure import identity
 from rotator.issuers import sas_check
 from rotator.issuers.account_state import AccountState
-from rotator.issuers.interface import Issuer, RunState
+from rotator.issuers.interface import Issuer, RunState, SasRequest
 from rotator.plan import loader
 from rotator.plan.plan import Plan
 from rotator.sas import Sas
@@ -21,6 +21,7 @@ from sandbox.world import World
 from tests import surroundings
 
 WORKING, REFUSED = 200, 403
+CORRELATION_ID = "c0ffee00-1234-4abc-8def-0123456789ab"
 
 
 @dataclasses.dataclass
@@ -37,11 +38,13 @@ class UnderTest:
         self.run_state.load()
         return self.issuer.state(keys=keys)
 
-    def issued(self, *, keys: bool = False) -> tuple[Sas, str | None]:
+    def issued(self, *, keys: bool = False, number: int = 0) -> tuple[Sas, str | None]:
         state = self.read(keys=keys)
         if not state.prepared:
             self.issuer.prepare()
-        return self.issuer.issue(self.read(keys=keys), lambda: self.read(keys=keys))
+        request = SasRequest(number, CORRELATION_ID)
+        found = self.issuer.issue(request, self.read(keys=keys), lambda: self.read(keys=keys))
+        return found.sas, found.signer
 
     def status(self, token: Sas) -> int:
         """What storage answers to a request with this SAS."""
