@@ -120,16 +120,6 @@ param kubernetesSecretStrategy string = ''
 param kubernetesSecretAdopt string = ''
 #disable-next-line secure-secrets-in-params // whether entries of others stay
 param kubernetesSecretKeepForeign string = ''
-#disable-next-line secure-secrets-in-params // templates of the entries, with placeholders for what is secret
-param kubernetesSecretData string = ''
-#disable-next-line secure-secrets-in-params // the type of the Secret
-param kubernetesSecretType string = ''
-#disable-next-line secure-secrets-in-params // labels of the Secret
-param kubernetesSecretLabels string = ''
-#disable-next-line secure-secrets-in-params // annotations of the Secret
-param kubernetesSecretAnnotations string = ''
-#disable-next-line secure-secrets-in-params // the name of a form that is ready
-param kubernetesSecretPreset string = ''
 param kubernetesKubectl string = ''
 @description('With keyvault: the name of the managed account in the vault; empty is the name of the storage account.')
 param keyVaultStorageName string = ''
@@ -186,8 +176,9 @@ var givenContainer = delegates && newStorageAccount ? newContainer : sasContaine
 var container = delegates && empty(givenContainer)
   ? fail('SAS_CONTAINER is empty: a user delegation SAS is for one container. azd env set SAS_CONTAINER <container>')
   : givenContainer
-// A delegation SAS allows no more than its issuer may do. Empty permissions are the app's default, which reads.
-var sasWrites = !empty(replace(replace(sasPermissions, 'r', ''), 'l', ''))
+// A delegation SAS allows no more than its issuer may do. Empty permissions are the app's default for a container.
+var delegatedPermissions = empty(sasPermissions) ? 'rw' : sasPermissions
+var sasWrites = !empty(replace(replace(delegatedPermissions, 'r', ''), 'l', ''))
 var keyVaultSecretsUser = '4633458b-17de-408a-b874-0445c86b69e6'
 var keyVaultSecretsOfficer = 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7'
 
@@ -528,11 +519,6 @@ module function 'app/function.bicep' = {
       KUBERNETES_SECRET_STRATEGY: kubernetesSecretStrategy
       KUBERNETES_SECRET_ADOPT: kubernetesSecretAdopt
       KUBERNETES_SECRET_KEEP_FOREIGN: kubernetesSecretKeepForeign
-      KUBERNETES_SECRET_DATA: kubernetesSecretData
-      KUBERNETES_SECRET_TYPE: kubernetesSecretType
-      KUBERNETES_SECRET_LABELS: kubernetesSecretLabels
-      KUBERNETES_SECRET_ANNOTATIONS: kubernetesSecretAnnotations
-      KUBERNETES_SECRET_PRESET: kubernetesSecretPreset
       KUBERNETES_KUBECTL: kubernetesKubectl
       ROTATION_SCHEDULE: rotationSchedule
       ROTATION_PROVE: rotationProve

@@ -43,7 +43,7 @@ resource delegator 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// Storage Blob Data Reader, or Contributor where the SAS allows more than to read and list.
+// Storage Blob Data Contributor, or Reader where the SAS allows only to read and list.
 resource data 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(account::blobs::delegated.id, appPrincipalId, dataRole)
   scope: account::blobs::delegated

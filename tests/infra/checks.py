@@ -285,18 +285,13 @@ MADE_HERE = {
     "STORAGE_BLOB_ENDPOINT": _ENDPOINT.replace("{account}", "storageAccounts/{rotated}"),
 }
 _OF_ISSUER = {"SAS_ISSUER", "SAS_CONTAINER", "STORAGE_ACCOUNT_ID", "KEYVAULT_STORAGE_NAME"}
-# Settings that the template has before the app knows them: to be removed with the change that teaches it.
-_AHEAD = {f"SAS_{each}" for each in ("ISSUER", "CONTAINER", "PREFIX", "BLOB", "IP", "ENCRYPTION_SCOPE")} | {
-    f"KUBERNETES_SECRET_{each}" for each in ("DATA", "TYPE", "LABELS", "ANNOTATIONS", "PRESET")
-}
-_AHEAD.add("STORAGE_ACCOUNT_ID")
 # Other ways to the app's own storage; the first would be a key, the second knows the public cloud only.
 _LEFT_OUT = {"AzureWebJobsStorage", "AzureWebJobsStorage__accountName"}
 
 
 def settings(sets: Sets) -> Iterator[str]:
     """The app is set what it knows, and nothing else; with everything set, each setting has its parameter's value."""
-    known = loader.NAMES - _LEFT_OUT | MADE_HERE.keys() | _AHEAD
+    known = loader.NAMES - _LEFT_OUT | MADE_HERE.keys()
     for name, deployment in sets.items():
         found, expected = deployment.settings, EXPECTED[name]
         yield from (f"{name}: {each} is not known or not set" for each in sorted(known ^ found.keys()))
@@ -314,7 +309,7 @@ def settings(sets: Sets) -> Iterator[str]:
 
 
 def _settings_given(name: str, found: Mapping[str, str]) -> Iterator[str]:
-    given = {each.lower(): value.replace("\\'", "'") for each, value in parameters_of(name).items()}
+    given = {each.lower(): value for each, value in parameters_of(name).items()}
     if "notifywebhookurl" in given:
         given["notifywebhookurl"] = "[parameters('notifyWebhookUrl')]"  # as it is not shown
     for setting in sorted(found.keys() - MADE_HERE.keys() - _OF_ISSUER):

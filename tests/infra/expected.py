@@ -140,7 +140,7 @@ EXPECTED = {
             Assignment(SECRETS_OFFICER, VAULT, *_USER),
             Assignment(READER, NEW, "app"),
             Assignment(DELEGATOR, NEW, "app"),
-            Assignment(DATA_READER, f"{NEW}/blobServices/default/containers/pictures", "app"),
+            Assignment(DATA_CONTRIBUTOR, f"{NEW}/blobServices/default/containers/pictures", "app"),
         ),
     ),
     "userdelegation-existing": Expected(

@@ -1,4 +1,5 @@
 // An environment that had keyvault before: SAS of the old issuer are still in use, and the way back stays open.
+// The SAS may read and list.
 using '../../../infra/main.bicep'
 
 param environmentName = 'rotator'
@@ -11,3 +12,4 @@ param sharedKeysInUse = true
 param kubernetesDns = 'master.example.com'
 param keyVaultStorageName = 'managedpictures'
 param sasContainer = 'media'
+param sasPermissions = 'rl'
