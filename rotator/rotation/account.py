@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from rotator import errors
 from rotator.azure.errors import ResourceManagerError, VaultForbiddenError
 from rotator.azure.managed_account import blob_suffix
+from rotator.delivery import template
+from rotator.delivery.template import Values
 from rotator.issuers.account_state import AccountState
 from rotator.plan.plan import Plan
 from rotator.rotation import state
 from rotator.rotation.services import Services
+from rotator.sas import Sas
 
 
 class AccountReader:
@@ -89,6 +92,16 @@ class AccountReader:
         if self._plan.account.blob_endpoint or account is None or suffix is None:
             return self._plan.account.blob_endpoint
         return f"https://{account}.{suffix}"
+
+    def values(self, issued: Sas) -> Values:
+        """Return what a Secret's templates may ask for beside the SAS, as far as it is known; raises as `state`."""
+        endpoint = self.endpoint()
+        return Values(
+            sas=issued,
+            account=self.state().account or template.account_in(endpoint),
+            blob_endpoint=endpoint,
+            container=getattr(self._plan.grant, "container", None),
+        )
 
     def _read(self) -> AccountState:
         entries = self._services.run_state.load()

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 import pytest
 
 from rotator import sas
-from rotator.delivery import manifest
+from rotator.delivery import live_secret
 from rotator.delivery.errors import (
     ConflictError,
     KubernetesForbiddenError,
@@ -19,7 +19,8 @@ from rotator.delivery.errors import (
     SshError,
 )
 from rotator.delivery.interface import Channel, Connector, Delivery, SecretStore, Write, WriteMethod
-from rotator.delivery.manifest import DesiredSecret, LiveSecret
+from rotator.delivery.live_secret import LiveSecret
+from rotator.delivery.manifest import DesiredSecret
 from rotator.delivery.ssh.connection import SshConnector
 from rotator.plan import loader
 from rotator.plan.plan import Strategy, Target
@@ -149,7 +150,7 @@ def test_secrets_are_created_read_and_replaced(cluster: UnderTest) -> None:
         held = cluster.held(target)
         assert held
         assert held.ours
-        assert held.annotations[manifest.DIGEST] == each.digest == held.digests["secretKey"]
+        assert held.annotations[live_secret.DIGEST] == each.digest == held.digests["secretKey"]
 
 
 def test_secret_of_somebody_else_is_its_own_result(cluster: UnderTest) -> None:

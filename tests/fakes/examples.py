@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 from rotator import sas
 from rotator.azure.host_storage.lease import Holder
-from rotator.delivery import manifest
-from rotator.delivery.manifest import DesiredSecret, Document, LiveSecret
+from rotator.delivery import live_secret, manifest
+from rotator.delivery.live_secret import Document, LiveSecret
+from rotator.delivery.manifest import DesiredSecret
 from rotator.plan import host_keys
 from rotator.plan.account import Account, Grant
 from rotator.plan.model import Model, Origins
@@ -122,7 +123,7 @@ def document(data: dict[str, str], **metadata: Any) -> Document:
 
 
 def held(found: Document) -> LiveSecret:
-    return manifest.parse(json.dumps(found))
+    return live_secret.parse(json.dumps(found))
 
 
 def delivered(**changes: Any) -> Document:

@@ -9,7 +9,7 @@ import pytest
 from rotator import sas
 from rotator.azure.account_keys import AccountKey, AccountKeys
 from rotator.azure.managed_account import StoredDefinition
-from rotator.delivery.manifest import LiveSecret
+from rotator.delivery.live_secret import LiveSecret
 from rotator.issuers.account_state import AccountState
 from rotator.redaction import SecretText
 from rotator.reporting.report import Failed
