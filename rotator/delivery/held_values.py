@@ -4,9 +4,9 @@ A value may be a SAS, or any text with a SAS in it: a URL, a connection string, 
 """
 
 import base64
-import binascii
+import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from rotator import errors, sas
 from rotator.delivery import live_secret
@@ -109,20 +109,16 @@ def has_account_key_only(held: LiveSecret) -> bool:
 
 
 def _sas_in(text: str | None) -> tuple[Sas, ...]:
-    return tuple(_parsed(text)) if text else ()
-
-
-def _parsed(text: str) -> Iterator[Sas]:
-    if "sig=" not in text:
+    if text and "sig=" not in text:
         try:
             text = base64.b64decode(text, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError, ValueError):
-            return
-    for token in (text, *_TOKEN.findall(text)):
-        try:
-            found = sas.parse(SecretText(token))
-        except errors.SasError:
-            continue
-        yield found
-        if token is text:
-            return  # the value is a SAS, as a whole
+        except ValueError:  # no base64, or of no text
+            return ()
+    # As a whole, a value with a field that no SAS has is one still.
+    return tuple(_parsed(_TOKEN.findall(text))) or tuple(_parsed([text])) if text else ()
+
+
+def _parsed(tokens: Iterable[str]) -> Iterator[Sas]:
+    for token in tokens:
+        with contextlib.suppress(errors.SasError):
+            yield sas.parse(SecretText(token))

@@ -97,6 +97,12 @@ def order(token: str = TOKEN, now: datetime.datetime = NOW) -> DesiredSecret:
     return DesiredSecret(sas.parse(SecretText(token)), DEFINITION, "20260701T120000Z-abc123", now)
 
 
+def templated(data: dict[str, str], target: Target = TARGET, **changes: Any) -> Target:
+    """The target with these templates by data key, and other changes; mappings as operators write them."""
+    written = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in changes.items()}
+    return dataclasses.replace(target, data=json.dumps(data), **written)  # type: ignore[arg-type]  # it is validated
+
+
 def token(**changes: str | None) -> str:
     """TOKEN with other fields; None leaves a field out."""
     fields: dict[str, str | None] = dict(urllib.parse.parse_qsl(TOKEN))
