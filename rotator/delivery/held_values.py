@@ -103,7 +103,7 @@ def account_keys(held: LiveSecret, target: Target) -> tuple[SecretText, ...]:
     return tuple(SecretText(found) for text in texts for found in dict.fromkeys(_ACCOUNT_KEY.findall(text)))
 
 
-def has_account_key_only(held: LiveSecret) -> bool:
+def has_account_key(held: LiveSecret) -> bool:
     """Whether the last delivery wrote an account key, by which a Secret without a SAS is as it should be."""
     return is_of_several(held) and live_secret.ACCOUNT_KEY in held.annotations
 

@@ -111,7 +111,7 @@ def _data_drift(held: LiveSecret) -> Due | None:
 
 def _sas_drift(held: LiveSecret, target: Target, expires: datetime.datetime, from_the_future: bool) -> Due | None:
     sas = held_values.held_sas(held, target)
-    if sas is None and not from_the_future and held_values.has_account_key_only(held):
+    if sas is None and not from_the_future and held_values.has_account_key(held):
         return None  # the values are as they were written, and no template has the SAS
     if sas is None or timestamps.text(sas.expiry) != timestamps.text(expires) or from_the_future:
         return _drifted("somebody changed what the Secret says of its SAS")

@@ -103,7 +103,8 @@ def status_of(
     if held is None:
         return TargetStatus(name, State.DRIFT if why and why.drift else State.MISSING, why.text if why else "")
     expires = _expiry(held, target)
-    state, text = _state(held, expires, plan, now, why)
+    key_only = held_values.has_account_key(held) and held_values.held_sas(held, target) is None
+    state, text = _state(held, expires, plan, now, why, key_only=key_only)
     if refused and state is not State.EXPIRED:
         more = f"; {why}" if why and why.drift else ""
         state, text = State.EXPIRED, f"storage refuses its SAS: rotate now, by HTTP or with --force{more}"
@@ -143,10 +144,17 @@ def _expiry(held: LiveSecret, target: Target) -> datetime.datetime | None:
 
 
 def _state(
-    held: LiveSecret, expires: datetime.datetime | None, plan: Plan, now: datetime.datetime, why: due.Due | None
+    held: LiveSecret,
+    expires: datetime.datetime | None,
+    plan: Plan,
+    now: datetime.datetime,
+    why: due.Due | None,
+    *,
+    key_only: bool,
 ) -> tuple[State, str]:
+    """Judge a Secret; with `key_only` it has no SAS but an account key, which does not expire."""
     rotated = held.annotated_time(live_secret.ROTATED)
-    if held.ours and expires and expires <= now:
+    if held.ours and expires and expires <= now and not key_only:
         return State.EXPIRED, f"the SAS expired at {timestamps.text(expires)}"
     if why and why.cause is due.Cause.KEY_REGENERATED:
         return State.EXPIRED, why.text

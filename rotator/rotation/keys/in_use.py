@@ -58,7 +58,7 @@ def _in_target(
     if name in keys:
         return Blocker(str(target), f"holds {name} itself", None)
     found = held_values.all_sas(held, target)
-    if not found and not any(keys) and not held_values.has_account_key_only(held):
+    if not found and not any(keys) and not held_values.has_account_key(held):
         return Blocker(str(target), "holds something that is no account SAS", None)
     signed = [sas.expiry for sas in found if account_state.signer(sas) == name]
     if not signed or timestamps.after(max(signed), CLOCK_SKEW) <= now:
