@@ -28,6 +28,7 @@ from rotator.reporting.report import Report, TargetReport, Trigger
 from rotator.reporting.status import LastKnown, Status
 from rotator.reporting.timer import TimerReader, TimerReading
 from rotator.rotation import lock, readiness, target_status
+from rotator.rotation.keys import delegation
 from rotator.rotation.keys import rotate as key_rotation
 from rotator.rotation.keys import task as key_task
 from rotator.rotation.request import Firing, Request
@@ -37,12 +38,12 @@ from rotator.rotation.state import Operation
 
 if TYPE_CHECKING:
     from rotator.azure.identity import TokenCredential
-    from rotator.azure.resource_id import ResourceId
     from rotator.deployment.finish import Deployment
     from rotator.deployment.progress import Announce
     from rotator.onboarding.onboard import Onboarding
     from rotator.onboarding.request import OnboardingRequest
     from rotator.onboarding.steps import Step
+    from rotator.plan.resource_id import ResourceId
     from rotator.reporting.archive import Archive
 
 logger = logging.getLogger(__name__)
@@ -163,7 +164,9 @@ def _run(
 ) -> Report:
     with (
         lock.acquire(plan, request, environment, credential) as run_lock,
-        wiring.services(plan, credential, run_lock, proof_seconds=request.proof_seconds) as services,
+        wiring.services(
+            plan, credential, run_lock, environment=environment, proof_seconds=request.proof_seconds
+        ) as services,
     ):
         if request.if_missed and not readiness.is_missed(plan, utc_now(), run_lock.before):
             raise _NotMissedError("no run was missed")
@@ -185,6 +188,9 @@ def _run(
 
 def carry_out(run: Run, request: Request) -> Report:
     """Do what was requested. The account's keys enter where it names an operation, or one may be pending or due."""
+    if not run.services.issuer.capabilities.account_keys:
+        done = delegation.carry_out(run, request.operation, forced=request.forced)
+        return dataclasses.replace(done, forced=request.forced)
     if request.operation is not None:
         done = key_rotation.run_operation(run, request.operation, forced=request.forced)
         return dataclasses.replace(done, forced=request.forced)
@@ -196,7 +202,10 @@ def carry_out(run: Run, request: Request) -> Report:
 
 def plan(*, forced: bool = False, environment: Mapping[str, str] = os.environ) -> Report:
     """Report what a rotation would do. Changes nothing. Raises SettingsError or a VaultError."""
-    with _signed_in(environment) as (found, credential), wiring.services(found, credential) as services:
+    with (
+        _signed_in(environment) as (found, credential),
+        wiring.services(found, credential, environment=environment) as services,
+    ):
         run = Run(found, services, trigger=Trigger.PLAN, forced=forced)
         key = None
         if key_task.is_possible(found, run.account, scheduled=True):
@@ -214,7 +223,7 @@ def status(*, environment: Mapping[str, str] = os.environ) -> Status:
     with (
         _signed_in(environment, Trigger.STATUS) as (found, credential),
         # A wall screen asks each minute. A SAS that was accepted before its delivery needs no retries.
-        wiring.services(found, credential, proof_seconds=2.0, quick=True) as services,
+        wiring.services(found, credential, environment=environment, proof_seconds=2.0, quick=True) as services,
     ):
         reader = TimerReader(found, environment, credential)
         targets = target_status.read(found, services, _archive_reader(found, environment, credential))

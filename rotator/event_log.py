@@ -48,6 +48,7 @@ class Event(enum.StrEnum):
     KEY_ROTATION_FAILED = "key_rotation_failed", "failed"
     KEY_REGENERATED = "key_regenerated", "regenerated"
     KEY_REGENERATED_DESPITE_ERROR = "key_regenerated_despite_error", "regenerated despite an error"
+    DELEGATION_KEYS_REVOKED = "delegation_keys_revoked", "user delegation keys revoked"
     CHECK_DONE = "check_done", "checked"
     REPORT_NOT_KEPT = "report_not_kept", "the report was not kept"
     METRICS_NOT_RECORDED = "metrics_not_recorded", "metrics were not recorded"

@@ -1,11 +1,14 @@
-"""An account SAS: its fields, and what is read from a token.
+"""A SAS: its fields, and what is read from a token.
 
-Fields of the token: https://learn.microsoft.com/rest/api/storageservices/create-account-sas
+Fields of the token of an account SAS: https://learn.microsoft.com/rest/api/storageservices/create-account-sas
+of a service SAS: https://learn.microsoft.com/rest/api/storageservices/create-service-sas
+and of a user delegation SAS: https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas
 """
 
 import base64
 import dataclasses
 import datetime
+import enum
 import hashlib
 import re
 import urllib.parse
@@ -20,18 +23,35 @@ SIGNED_VERSION = "2018-03-28"
 SERVICES = "bfqt"
 RESOURCE_TYPES = "sco"
 PERMISSIONS = "rwdlacup"  # of SIGNED_VERSION, in the order in which the service writes them
+# Of later versions too. Which of them a SAS may have depends on what it is for.
+ALL_PERMISSIONS = f"{PERMISSIONS}xytfmei"
 PROTOCOLS = ("https", "https,http")
 _GRANTED = ("sv", "ss", "srt", "sp", "spr")
 _ADDED = ("st", "se", "sig")  # written by Key Vault, whatever a template has
+_NARROWING = ("sr", "sdd", "sip", "ses")  # a container or a part of it, addresses, an encryption scope
+_DELEGATION = ("skoid", "sktid", "skt", "ske", "sks", "skv", "scid")  # the user delegation key, and the SAS's own GUID
+_ACCOUNT_MANDATORY = ("sv", "ss", "srt", "sp", "se", "sig")
+_SERVICE_MANDATORY = ("sv", "sr", "sp", "se", "sig")
 CLOCK_SKEW = datetime.timedelta(minutes=5)  # between this host, the vault and storage
+
+
+class Scope(enum.StrEnum):
+    """What a SAS is for: the account, or a part of blob storage by its letter in the field `sr`."""
+
+    ACCOUNT = ""
+    CONTAINER = "c"
+    DIRECTORY = "d"  # the blobs whose names begin with a prefix
+    BLOB = "b"
 
 
 @dataclasses.dataclass(frozen=True)
 class Sas:
-    """A parsed account SAS. Its str and repr show its fingerprint and expiry, never the token.
+    """A parsed SAS. Its str and repr show its fingerprint and expiry, never the token.
 
-    `issued` is the token as the vault wrote it, with a leading `?`. `fingerprint` is a hash of the signature. `others`
-    are the names of fields that no grant has.
+    `issued` is the token as the vault wrote it, with a leading `?`. `fingerprint` is a hash of the signature. `scope`
+    and `path` are what it is for; a token does not have the path (`container` or `container/name`), but its signature
+    does. `ip` and `encryption_scope` narrow it. With `delegated`, a user delegation key signed it instead of an account
+    key, and `correlation_id` is by what storage's logs name it. `others` are the names of fields that no grant has.
     """
 
     token: SecretText
@@ -45,6 +65,12 @@ class Sas:
     expiry: datetime.datetime
     fingerprint: str
     others: tuple[str, ...] = ()
+    scope: Scope = Scope.ACCOUNT
+    path: str = ""
+    ip: str = ""
+    encryption_scope: str = ""
+    delegated: bool = False
+    correlation_id: str = ""
 
     def __str__(self) -> str:
         return f"SAS {self.fingerprint} until {self.expiry:%Y-%m-%dT%H:%M:%SZ}"
@@ -52,30 +78,47 @@ class Sas:
     __repr__ = __str__
 
 
-def parse(token: SecretText) -> Sas:
-    """Parse a token, with or without a leading `?`; raises SasError if it is no account SAS."""
+def parse(token: SecretText, *, path: str = "") -> Sas:
+    """Parse a token, with or without a leading `?`; raises SasError if it is no SAS. `path` is what it is for."""
     issued = token.reveal().strip()
     text = issued.removeprefix("?")
     try:
         found = fields(text)
     except ValueError:
         raise errors.SasError("the issued SAS is not a query string") from None
-    missing = [name for name in ("sv", "ss", "srt", "sp", "se", "sig") if not found.get(name)]
+    missing = [
+        name
+        for name in (_SERVICE_MANDATORY if "sr" in found and "ss" not in found else _ACCOUNT_MANDATORY)
+        if not found.get(name)
+    ]
     if missing:
         raise errors.SasError(f"the issued SAS lacks {', '.join(missing)}")
     return Sas(
         token=SecretText(text),
         issued=SecretText(issued),
         version=found["sv"],
-        services=found["ss"],
-        resource_types=found["srt"],
+        services=found.get("ss", ""),
+        resource_types=found.get("srt", ""),
         permissions=found["sp"],
         protocol=found.get("spr", "https,http"),
         start=_time("st", found["st"]) if "st" in found else None,
         expiry=_time("se", found["se"]),
         fingerprint=_fingerprint(found["sig"]),
-        others=other_fields(found),
+        others=tuple(name for name in other_fields(found) if name not in (*_NARROWING, *_DELEGATION)),
+        scope=Scope.ACCOUNT if "ss" in found else _scope(found["sr"]),
+        path=path,
+        ip=found.get("sip", ""),
+        encryption_scope=found.get("ses", ""),
+        delegated="skoid" in found,
+        correlation_id=found.get("scid", ""),
     )
+
+
+def _scope(letter: str) -> Scope:
+    try:
+        return Scope(letter)
+    except ValueError:
+        raise errors.SasError("the issued SAS is for no container, directory or blob") from None
 
 
 def tolerance(validity: datetime.timedelta) -> datetime.timedelta:
@@ -93,7 +136,7 @@ def fields(query: str) -> dict[str, str]:
 
 
 def other_fields(found: Mapping[str, str]) -> tuple[str, ...]:
-    """Names of the fields that are neither a grant's nor added by the vault; no values, which may be secret."""
+    """Names of the fields that a SAS definition's template does not have; no values, which may be secret."""
     names = (_plain(name) for name, text in found.items() if text and name not in (*_GRANTED, *_ADDED))
     return tuple(dict.fromkeys(names))
 

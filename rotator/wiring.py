@@ -6,10 +6,12 @@ without the SDKs' half second.
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from rotator.issuers.interface import PROOF_SECONDS
+from rotator.issuers.interface import PROOF_SECONDS, Issuer, RunState
+from rotator.plan.account import IssuerKind
 from rotator.plan.plan import Plan
 from rotator.rotation import lock
 from rotator.rotation.account import AccountReader
@@ -18,10 +20,10 @@ from rotator.rotation.services import Services, utc_now
 
 if TYPE_CHECKING:
     from rotator.azure.host_storage.probe import HostStorageProbe
+    from rotator.azure.host_storage.run_state import BlobRunState, NoRunState
     from rotator.azure.identity import TokenCredential
     from rotator.azure.managed_storage import ManagedStorage
-    from rotator.azure.resource_id import ResourceId
-    from rotator.azure.resource_manager import AccountKeyList
+    from rotator.azure.resource_manager import AccountOperations
     from rotator.checks.context import Context
     from rotator.delivery.ssh.connection import SshConnector
     from rotator.deployment.finish import Deployment
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from rotator.onboarding.onboard import Onboarding
     from rotator.onboarding.request import OnboardingRequest
     from rotator.onboarding.steps import Step
+    from rotator.plan.resource_id import ResourceId
 
 
 @contextlib.contextmanager
@@ -49,6 +52,7 @@ def services(
     credential: "TokenCredential",
     run_lock: RunLock | None = None,
     *,
+    environment: Mapping[str, str] = os.environ,
     proof_seconds: float = PROOF_SECONDS,
     quick: bool = False,
 ) -> Iterator[Services]:
@@ -56,7 +60,7 @@ def services(
 
     A SAS that storage refuses is tried again for `proof_seconds`; a `quick` proof repeats no request that fails.
     """
-    with _clients(plan, credential) as clients:
+    with _clients(plan, credential, environment) as clients:
         yield _services(plan, clients, run_lock, proof_seconds, quick=quick)
 
 
@@ -68,7 +72,7 @@ def check_context(
     from rotator.azure import identity, key_vault
     from rotator.checks.context import Context
 
-    with _clients(plan, credential) as clients, contextlib.ExitStack() as stack:
+    with _clients(plan, credential, environment) as clients, contextlib.ExitStack() as stack:
         found = _services(plan, clients, None, proof_seconds)
         yield Context(
             plan=plan,
@@ -129,18 +133,73 @@ class _Clients:
     """What talks to the vault, to Resource Manager and to the masters of one plan, each as its own class."""
 
     vault: "ManagedStorage"
-    keys: "AccountKeyList"
+    keys: "AccountOperations"
     connector: "SshConnector"
+    issuer: Issuer
+    run_state: RunState
 
 
 @contextlib.contextmanager
-def _clients(plan: Plan, credential: "TokenCredential") -> Iterator[_Clients]:
+def _clients(plan: Plan, credential: "TokenCredential", environment: Mapping[str, str]) -> Iterator[_Clients]:
     from rotator.azure import managed_storage, resource_manager
     from rotator.delivery.ssh import connection
 
-    keys = resource_manager.AccountKeyList(plan.resource_manager, credential)
-    with contextlib.closing(managed_storage.ManagedStorage(plan.account, credential)) as vault:
-        yield _Clients(vault, keys, connection.SshConnector())
+    keys = resource_manager.AccountOperations(plan.resource_manager, credential)
+    with (
+        contextlib.closing(managed_storage.ManagedStorage(plan.account, credential)) as vault,
+        _issuer(plan, credential, environment, vault, keys) as (issuer, run_state),
+    ):
+        yield _Clients(vault, keys, connection.SshConnector(), issuer, run_state)
+
+
+@contextlib.contextmanager
+def _issuer(
+    plan: Plan,
+    credential: "TokenCredential",
+    environment: Mapping[str, str],
+    vault: "ManagedStorage",
+    keys: "AccountOperations",
+) -> Iterator[tuple[Issuer, RunState]]:
+    """Return the plan's issuer, and where its runs leave something for later ones."""
+    if plan.account.issuer is IssuerKind.KEYVAULT:
+        from rotator.issuers.keyvault import KeyVaultIssuer
+
+        managed = KeyVaultIssuer(plan, vault, keys, clock=utc_now)
+        yield managed, managed
+        return
+    with _run_state(plan, credential, environment) as records:
+        if plan.account.issuer is IssuerKind.STORAGEKEY:
+            from rotator.issuers.storagekey import StorageKeyIssuer
+
+            yield StorageKeyIssuer(plan, keys, records, clock=utc_now), records
+            return
+        from rotator.azure.user_delegation import UserDelegation
+        from rotator.issuers.userdelegation import UserDelegationIssuer
+
+        delegation = UserDelegation(
+            plan.account.endpoint_of(plan.account.name) or "",
+            credential,
+            named=plan.account.origin("blob_endpoint"),
+            resource=plan.account.storage_account,
+        )
+        yield UserDelegationIssuer(plan, delegation, keys, records, clock=utc_now), records
+
+
+@contextlib.contextmanager
+def _run_state(
+    plan: Plan, credential: "TokenCredential", environment: Mapping[str, str]
+) -> "Iterator[BlobRunState | NoRunState]":
+    from rotator.azure.host_storage import blob_containers, run_state, storage_settings
+
+    storage = storage_settings.find(environment, plan.account.blob_suffix)
+    if storage is None:
+        yield run_state.NoRunState()
+        return
+    with (
+        blob_containers.signed_in(storage, plan.client_id, credential) as signed,
+        contextlib.closing(run_state.BlobRunState(storage, plan.account.name, signed)) as found,
+    ):
+        yield found
 
 
 def _read_only(*_: object) -> None:
@@ -152,12 +211,11 @@ def _services(
     plan: Plan, clients: _Clients, run_lock: RunLock | None, proof_seconds: float, *, quick: bool = False
 ) -> Services:
     from rotator.azure import server_time
-    from rotator.issuers import keyvault, proof
+    from rotator.issuers import proof
 
-    issuer = keyvault.KeyVaultIssuer(plan, clients.vault, clients.keys, clock=utc_now)
     return Services(
-        issuer=issuer,
-        run_state=issuer,
+        issuer=clients.issuer,
+        run_state=clients.run_state,
         secrets=clients.vault,
         prover=proof.StorageProver(seconds=proof_seconds, quick=quick, named=plan.account.origin("blob_endpoint")),
         connector=clients.connector,
@@ -172,7 +230,6 @@ def _host_storage(
 ) -> "HostStorageProbe | None":
     from rotator.azure.host_storage import storage_settings
     from rotator.azure.host_storage.probe import HostStorageProbe
-    from rotator.azure.managed_account import blob_suffix
 
-    found = storage_settings.find(environment, blob_suffix(plan.account.host))
+    found = storage_settings.find(environment, plan.account.blob_suffix)
     return HostStorageProbe(found, plan, lock.lease_name(plan), credential) if found else None

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sandbox import programs, world
+from sandbox import issuers, programs, world
 from sandbox.options import Options
 
 SETTINGS_FILE = Path(".sandbox/settings.env")
@@ -75,6 +75,12 @@ def _parser() -> argparse.ArgumentParser:
         help="the vault grants what the original sample's access policy grants, and no more",
     )
     parser.add_argument(
+        "--issuer",
+        choices=issuers.ISSUERS,
+        default="keyvault",
+        help="what issues the SAS: settings and roles are those that it needs (default: %(default)s)",
+    )
+    parser.add_argument(
         "--settings",
         type=Path,
         default=SETTINGS_FILE,
@@ -95,6 +101,7 @@ def _options(parsed: argparse.Namespace) -> Options:
         envtest=None if parsed.envtest is None else programs.envtest_assets(parsed.envtest),
         azurite=parsed.azurite,
         minimal_permissions=parsed.minimal_permissions,
+        issuer=parsed.issuer,
     )
 
 

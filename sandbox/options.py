@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+from sandbox.issuers import Issuer
 from sandbox.kubernetes.envtest import EnvtestApi
 from sandbox.kubernetes.server import KubernetesServer
 from sandbox.kubernetes.state import KubernetesApi
@@ -18,11 +19,12 @@ from sandbox.server.service import Service
 class Options:
     """What runs as the real thing instead of our own, and how the throwaway credentials look.
 
-    `envtest` is a directory with kube-apiserver and etcd. `minimal_permissions` leaves the vault's permissions
-    at those of the original sample; otherwise the rotator may read the managed account too, and regenerate its
-    keys. Without `onboarded` vault and master are as a deployment leaves them: no managed account, no secret, no
-    access policy, and no key on the master. `webhook` and `insights` start what notifications and telemetry go to.
-    `sshd_options` are lines for the real sshd's configuration, which has OpenSSH's own limits otherwise.
+    `envtest` is a directory with kube-apiserver and etcd. With another `issuer` than Key Vault, the vault only keeps
+    secrets, and is in RBAC mode. `minimal_permissions` leaves its permissions at those of the original sample;
+    otherwise the rotator may read the managed account too, and regenerate its keys. Without `onboarded` vault and
+    master are as a deployment leaves them: no managed account, no secret, no access policy, and no key on the master.
+    `webhook` and `insights` start what notifications and telemetry go to. `sshd_options` are lines for the real sshd's
+    configuration, which has OpenSSH's own limits otherwise.
     """
 
     sshd: bool = False
@@ -35,6 +37,7 @@ class Options:
     onboarded: bool = True
     webhook: bool = False
     insights: bool = False
+    issuer: Issuer = "keyvault"
     directory: Path | None = None
 
     def make_cluster(

@@ -4,12 +4,13 @@ import contextlib
 import http.client
 import os
 import tempfile
-import time
 import urllib.parse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from sandbox import issuers
+from sandbox.azure import signatures
 from sandbox.azure.accounts import StorageAccount
 from sandbox.azure.identity import Identity
 from sandbox.blob import picture
@@ -37,12 +38,11 @@ if TYPE_CHECKING:
 ACCOUNT = "sandboxaccount"
 APP_ACCOUNT = "sandboxappstorage"
 CONTAINER = "pictures"
-PICTURE = "hello.png"
+PICTURE = picture.NAME
 KEY_SECRET = "privatekey"
 PASSPHRASE_SECRET = "privatekeypassphrase"
 SECRET_NAME = "storage-sas"
 HOST_KEY_TYPE = "ssh-ed25519"
-_MANAGED_FOR_SECONDS = 365 * 24 * 3600  # what was managed a moment ago may have SAS of either key about
 REPORT_CONTAINER = "rotation-reports"
 _LOOPBACK = "127.0.0.1,localhost"
 
@@ -54,6 +54,9 @@ class World:
     the same accounts, containers and blobs. Of the accounts in `storage` the second is the function app's own.
     `vault_id`, `function_app_id`, `app_client_id` and `app_object_id` (of the function app's identity) say what
     Resource Manager has, `deployed` what is deployed there. `site` is where the app answers, once it was started.
+
+    `rights` are those of the rotator's identity: the system-assigned one, which is the operator's too, with the issuer
+    `keyvault`, and the function app's with the others, which has what the issuer needs and no more.
     """
 
     def __init__(self, options: Options | None = None) -> None:
@@ -102,6 +105,18 @@ class World:
         """The storage account that the vault manages."""
         return self.storage[ACCOUNT]
 
+    def issuer_settings(self, issuer: issuers.Issuer) -> dict[str, str]:
+        """Return `settings` for another issuer, for which `allow_issuer` has to be called."""
+        others = set(issuers.settings(self.options.issuer, self.account, CONTAINER))
+        kept = {name: text for name, text in self.settings.items() if name not in others}
+        return {**kept, **issuers.settings(issuer, self.account, CONTAINER)}
+
+    def allow_issuer(self, issuer: issuers.Issuer) -> None:
+        """Give the rotator what another issuer needs beside what it has; `keyvault` ends the vault's RBAC mode."""
+        self.rights.assign_for(issuer)
+        if issuer == "keyvault":
+            self.rights.open_vault()
+
     def blob_endpoint(self, account: str) -> str:
         """Return where an account's blobs are, without a slash at the end."""
         return self.azurite.blob_url(account) if self.azurite else self.blob.url(account)
@@ -144,16 +159,18 @@ class World:
     def secret_values(self) -> list[str]:
         """Return every secret value that the sandbox knows so far, for a search for leaks."""
         account_keys = [
-            key for account in self.storage.values() for key in (*account.keys.values(), *account.retired_keys)
+            key
+            for account in self.storage.values()
+            for key in (*account.keys.values(), *account.retired_keys, *account.delegation_keys.issued)
         ]
         pem_lines = [line for line in self.key_pair.private_text.splitlines() if not line.startswith("-----")]
         minted = self.vault.minted
         tokens = [*minted, *(f"?{token}" for token in minted), *self.identity.issued, self.identity.header]
         tokens += [self.webhook.token] if self.webhook else []
         tokens += self.deployed.secret_values()
-        signatures = [_signature(token) for token in minted]
-        quoted = [urllib.parse.quote(signature, safe="") for signature in signatures]
-        values = [*account_keys, *self.vault.secrets.values(), *pem_lines, *tokens, *signatures, *quoted]
+        signed = [*(signatures.of_token(token) for token in minted), *self.blob.signatures]
+        quoted = [urllib.parse.quote(signature, safe="") for signature in signed]
+        values = [*account_keys, *self.vault.secrets.values(), *pem_lines, *tokens, *signed, *quoted]
         return list(dict.fromkeys(value for value in values if value))
 
     def _start(self) -> None:
@@ -172,6 +189,7 @@ class World:
     def _start_azure(self) -> None:
         self.identity = Identity(self.journal)
         self.vault = Vault(self.identity)
+        self.vault.rbac = self._rotator_is_app
         self.blob = BlobService(self.journal, self.authority, self.storage, self.identity)
         self._start_resource_manager()
         self._fill_vault()
@@ -185,10 +203,12 @@ class World:
 
     def _start_resource_manager(self) -> None:
         self.resource_manager = ResourceManager(self.identity, self.storage, self.blob_endpoint)
-        initial = InitialResources(self.identity, self.vault, self.account, self.storage[APP_ACCOUNT])
+        initial = InitialResources(self.identity, self.vault, self.storage[APP_ACCOUNT])
         initial.register(self.resource_manager, self.blob)
         self.vault_id, self.function_app_id = initial.vault_id, initial.function_app_id
         self.app_client_id, self.app_object_id = initial.app_client_id, initial.app_object_id
+        rotator_id = self.app_object_id if self._rotator_is_app else self.identity.object_id
+        self.rights = issuers.Rights(rotator_id, self.resource_manager, self.vault, self.account, CONTAINER)
         self._run(ResourceManagerServer(self.resource_manager, self.journal, self.authority, self.identity))
         self._start_site()
 
@@ -222,25 +242,27 @@ class World:
         self.azurite = Azurite(self.directory / "azurite", self.storage, self.authority)
         self._run(self.azurite)
         for account in self.storage:
-            self.azurite.fill(account, CONTAINER, _content())
+            self.azurite.fill(account, CONTAINER, picture.content())
 
     def _fill_vault(self) -> None:
         self.vault.storage.known_accounts |= {account.resource_id: account for account in self.storage.values()}
+        self.vault.policies.clear()
+        self.rights.assign_for(self.options.issuer)
         if not self.options.onboarded:
-            self.vault.policies.clear()
             return
         self.vault.secrets.put(KEY_SECRET, self.key_pair.private_text)
         if self.key_pair.passphrase is not None:
             self.vault.secrets.put(PASSPHRASE_SECRET, self.key_pair.passphrase)
-        managed = self.vault.storage.manage(self.account)
-        managed.created = managed.updated = int(time.time()) - _MANAGED_FOR_SECONDS
-        if not self.options.minimal_permissions:
-            self.vault.permissions |= {"storage/get", "storage/regeneratekey"}
-        self.vault.policies[self.app_object_id] = set(self.vault.permissions)
+        if self.options.issuer == "keyvault":
+            self.rights.open_vault(self.app_object_id, minimal=self.options.minimal_permissions)
+
+    @property
+    def _rotator_is_app(self) -> bool:
+        return self.options.issuer != "keyvault"
 
     def _fill_blob_service(self) -> None:
         self.blob.put_container(ACCOUNT, CONTAINER)
-        for name, (data, content_type) in _content().items():
+        for name, (data, content_type) in picture.content().items():
             self.blob.put_blob(ACCOUNT, CONTAINER, name, data, content_type)
 
     def _run(self, service: Service) -> None:
@@ -249,7 +271,6 @@ class World:
     def _settings(self) -> dict[str, str]:
         settings = {
             "KEYVAULT_BASEURL": self.vault.url,
-            "KEYVAULT_STORAGE_NAME": ACCOUNT,
             "KUBERNETES_DNS": "127.0.0.1",
             "KUBERNETES_SSH_PORT": str(self.master.port),
             "KUBERNETES_SSH_USERNAME": self.master.username,
@@ -259,6 +280,8 @@ class World:
             "AZURE_RESOURCE_MANAGER": self.resource_manager.url,
             "IDENTITY_ENDPOINT": self.identity.url,
             "IDENTITY_HEADER": self.identity.header,
+            **issuers.settings(self.options.issuer, self.account, CONTAINER),
+            **({"AZURE_CLIENT_ID": self.app_client_id} if self._rotator_is_app else {}),
             **self._app_storage(),
             **(self.webhook.settings if self.webhook else {}),
             **(self.insights.settings if self.insights else {}),
@@ -273,12 +296,3 @@ class World:
         if self.azurite is None:
             return {"AzureWebJobsStorage__blobServiceUri": self.blob.url(APP_ACCOUNT)}
         return {"AzureWebJobsStorage": self.azurite.connection_string(APP_ACCOUNT)}
-
-
-def _content() -> dict[str, tuple[bytes, str]]:
-    """Return Data and content type of the blobs that are there from the start."""
-    return {PICTURE: (picture.png(), "image/png"), "hello.txt": (b"Hello from the sandbox.\n", "text/plain")}
-
-
-def _signature(sas: str) -> str:
-    return dict(urllib.parse.parse_qsl(sas.lstrip("?"))).get("sig", "")

@@ -24,6 +24,7 @@ from rotator import activity, errors
 from rotator.azure import network_errors, paging, retries
 from rotator.azure.errors import (
     IdentityError,
+    ResourceLockedError,
     ResourceManagerError,
     ResourceManagerForbiddenError,
     ResourceNotFoundError,
@@ -103,6 +104,8 @@ class ArmClient:
             return IdentityError(f"{self._url} does not accept this identity's token")
         if error.status_code == HTTPStatus.FORBIDDEN:
             return ResourceManagerForbiddenError(text)
+        if code == "ScopeLocked":
+            return ResourceLockedError(text)
         if error.status_code == HTTPStatus.NOT_FOUND:
             return ResourceNotFoundError(text)
         return ResourceManagerError(text)

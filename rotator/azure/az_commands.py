@@ -9,8 +9,8 @@ import shlex
 from collections.abc import Mapping
 
 from rotator.azure.permissions import Policy, Principal
-from rotator.azure.resource_id import ResourceId
 from rotator.plan import secret_settings
+from rotator.plan.resource_id import ResourceId
 
 
 def word(text: str) -> str:

@@ -55,6 +55,15 @@ class TimerRecordError(HostStorageError):
     )
 
 
+class RunStateError(HostStorageError):
+    """What runs record for later ones cannot be read from the app's own storage, or not be written there."""
+
+    remedy = (
+        "Check AzureWebJobsStorage, or AzureWebJobsStorage__blobServiceUri and the identity's role Storage Blob Data "
+        "Owner there. Without it SAS are rotated as usual, but no key."
+    )
+
+
 class OwnStorageError(KeyRotationError):
     """The function app opens its own storage with a key of this account, and would stop if that were regenerated."""
 
@@ -174,6 +183,15 @@ class ResourceNotFoundError(ResourceManagerError):
     """There is no such resource, or the operator may not see it."""
 
 
+class ResourceLockedError(ResourceManagerError):
+    """A lock on the resource forbids the change, whatever the operator's role."""
+
+    remedy = (
+        "A ReadOnly lock blocks every request that lists or regenerates keys; `az lock list` shows it, and on which "
+        "scope. Delete it (az lock delete), or use an issuer that needs no such request."
+    )
+
+
 class StorageError(RotatorError):
     """The proof of a SAS on storage failed; the SAS was not delivered."""
 
@@ -210,3 +228,18 @@ class StillAcceptedError(StorageError):
 
 class StorageUnreachableError(StorageError):
     """Storage neither accepted nor refused the SAS: it does not answer, or not as storage does."""
+
+
+class UserDelegationError(RotatorError):
+    """Storage gave no user delegation key."""
+
+    remedy = "Check the storage account's name and firewall; `python -m rotator check` looks at each."
+
+
+class UserDelegationForbiddenError(UserDelegationError):
+    """The identity may not ask for user delegation keys."""
+
+    remedy = (
+        f"Assign the role {permissions.BLOB_DELEGATOR_NAME!r} on the account to the app's identity, and wait some "
+        "minutes:"
+    )

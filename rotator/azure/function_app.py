@@ -13,7 +13,7 @@ from rotator import untrusted
 from rotator.azure import arm_client, az_commands, identity, permissions
 from rotator.azure.errors import FunctionAppForbiddenError, ResourceManagerError, ResourceManagerForbiddenError
 from rotator.azure.function_facts import Function, HostStatus, SiteFacts
-from rotator.azure.resource_id import ResourceId
+from rotator.plan.resource_id import ResourceId
 from rotator.redaction import SecretText
 
 _SITES_VERSION = "2025-03-01"  # infra/ deploys with the same one

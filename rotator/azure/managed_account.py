@@ -1,4 +1,4 @@
-"""A storage account as Key Vault manages it (a StorageBundle), and the domain of its blob endpoint.
+"""A storage account as Key Vault manages it (a StorageBundle), and a SAS definition as the vault has it.
 
 https://learn.microsoft.com/rest/api/keyvault/
 """
@@ -12,13 +12,6 @@ import isodate
 
 from rotator import timestamps, untrusted
 from rotator.plan.account import Grant
-
-# Where blobs are, by the vault's cloud (https://learn.microsoft.com/azure/storage/common/storage-account-overview).
-_BLOB_SUFFIXES = {
-    "vault.azure.net": "blob.core.windows.net",
-    "vault.usgovcloudapi.net": "blob.core.usgovcloudapi.net",
-    "vault.azure.cn": "blob.core.chinacloudapi.cn",
-}
 
 UNTIL_TAG = "rotator-sas-until"
 
@@ -75,11 +68,6 @@ def parse(bundle: Mapping[str, Any]) -> StorageBundle:
         updated=untrusted.unix_time(attributes.get("updated")),
         period_text=str(period or ""),
     )
-
-
-def blob_suffix(vault_host: str) -> str | None:
-    """Return the domain of blob endpoints in the vault's cloud; None for an unknown cloud."""
-    return _BLOB_SUFFIXES.get(vault_host.partition(".")[2])
 
 
 @dataclasses.dataclass(frozen=True)

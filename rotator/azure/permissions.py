@@ -10,6 +10,8 @@ from rotator import untrusted
 
 KEY_OPERATOR = "81a9662b-bebf-436f-a333-f67b29880f12"
 KEY_OPERATOR_NAME = "Storage Account Key Operator Service Role"
+BLOB_DELEGATOR = "db58b8e5-c6ad-4a2a-8342-4190687cbf4a"
+BLOB_DELEGATOR_NAME = "Storage Blob Delegator"
 BLOB_OWNER_NAME = "Storage Blob Data Owner"
 WEBSITE_CONTRIBUTOR_NAME = "Website Contributor"  # all that is done with a function app
 # Built-in roles that may read and regenerate an account's keys: that one, Storage Account Contributor, Contributor
@@ -23,6 +25,8 @@ KEY_ROLES = frozenset(
     }
 )
 LIST_KEYS = "Microsoft.Storage/storageAccounts/listkeys/action"
+REGENERATE_KEY = "Microsoft.Storage/storageAccounts/regeneratekey/action"
+REVOKE_DELEGATION_KEYS = "Microsoft.Storage/storageAccounts/revokeUserDelegationKeys/action"
 # From Microsoft's documentation of managed storage (overview-storage-keys), which was withdrawn in April 2026.
 _KEY_VAULT = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093"
 _KEY_VAULT_OF_GOVERNMENT = "7e7c393b-45d0-48b1-a35e-2905ddf8183c"

@@ -8,17 +8,18 @@ import contextlib
 import io
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from azure.core.credentials import TokenCredential
 
 from rotator import untrusted
-from rotator.azure import az_commands, identity, permissions, resource_id, retries
+from rotator.azure import az_commands, identity, permissions, retries
 from rotator.azure.account_keys import AccountKeys
 from rotator.azure.errors import IdentityError, ResourceManagerError, ResourceManagerForbiddenError
 from rotator.azure.resource_facts import AccountFacts, AppFacts, VaultFacts
-from rotator.azure.resource_id import ResourceId
+from rotator.plan import resource_id
+from rotator.plan.resource_id import ResourceId
 
 if TYPE_CHECKING:
     from azure.mgmt.keyvault import KeyVaultManagementClient
@@ -29,8 +30,12 @@ _AUTHORIZATION_VERSION = "2022-04-01"
 _SITES_VERSION = "2025-03-01"
 _STORAGE_VERSION = "2025-01-01"
 _VAULTS_VERSION = "2026-02-01"
-_LIST_KEYS_REMEDY = (
+_KEY_OPERATOR_REMEDY = (
     f"Assign the role {permissions.KEY_OPERATOR_NAME!r} on the account to the app's identity, and wait some minutes: "
+)
+_REVOKE_REMEDY = (
+    "Assign the app's identity a role on the account that has the action "
+    f"{permissions.REVOKE_DELEGATION_KEYS}, such as a custom role, and wait some minutes."
 )
 
 
@@ -73,14 +78,43 @@ class ResourceManager:
         """List a storage account's keys; raises ResourceManagerForbiddenError where that is not allowed."""
         resource = _account_id(account_id)
         what = f"keys of storage account {resource.name!r}"
+        with self._of_key_operator(what, resource), self._storage(resource) as client:
+            no_kerberos: Any = None  # the SDK's default is expand="kerb"; its type does not know None
+            found = client.storage_accounts.list_keys(resource.group, resource.name, expand=no_kerberos)
+            return AccountKeys.from_answer(resource.name, found.keys_property or [])
+
+    def regenerate(self, account_id: str, key: str) -> None:
+        """Regenerate a storage account's key. Not retried: a second call would invalidate the new key.
+
+        Raises ResourceManagerForbiddenError where that is not allowed.
+        """
+        resource = _account_id(account_id)
+        what = f"{key} of storage account {resource.name!r}"
+        with self._of_key_operator(what, resource), self._storage(resource) as client:
+            client.storage_accounts.regenerate_key(resource.group, resource.name, {"keyName": key}, retry_total=0)
+
+    def revoke_delegation_keys(self, account_id: str) -> None:
+        """Revoke all user delegation keys of a storage account, and with them the SAS that they signed.
+
+        Raises ResourceManagerForbiddenError where that is not allowed.
+        """
+        resource = _account_id(account_id)
+        what = f"user delegation keys of storage account {resource.name!r}"
         try:
             with self._client.translated(what), self._storage(resource) as client:
-                no_kerberos: Any = None  # the SDK's default is expand="kerb"; its type does not know None
-                found = client.storage_accounts.list_keys(resource.group, resource.name, expand=no_kerberos)
-                return AccountKeys.from_answer(resource.name, found.keys_property or [])
+                client.storage_accounts.revoke_user_delegation_keys(resource.group, resource.name)
+        except ResourceManagerForbiddenError as error:
+            raise ResourceManagerForbiddenError(str(error), remedy=_REVOKE_REMEDY) from error
+
+    @contextlib.contextmanager
+    def _of_key_operator(self, what: str, resource: ResourceId) -> Iterator[None]:
+        """Translate errors; where something is forbidden, the remedy is the role for account keys."""
+        try:
+            with self._client.translated(what):
+                yield
         except ResourceManagerForbiddenError as error:
             command = az_commands.assign_role(permissions.KEY_OPERATOR, shlex.quote(str(resource)), "…")
-            raise ResourceManagerForbiddenError(str(error), remedy=_LIST_KEYS_REMEDY + command) from error
+            raise ResourceManagerForbiddenError(str(error), remedy=_KEY_OPERATOR_REMEDY + command) from error
 
     def may(self, resource: ResourceId, action: str) -> bool:
         """Whether the identity that is signed in may do this action with the resource.
@@ -150,17 +184,34 @@ class ResourceManager:
         }
 
 
-class AccountKeyList:
-    """Lists account keys; connects, and imports the SDK, for each list, as most runs need none."""
+class AccountOperations:
+    """What is done with account keys and user delegation keys.
+
+    Connects, and imports the SDK, for each request, as most runs need few. Every method raises IdentityError or a
+    ResourceManagerError.
+    """
 
     def __init__(self, url: str, credential: TokenCredential) -> None:
-        self._url = url
+        self.url = url
         self._credential = credential
 
     def keys(self, account_id: str) -> AccountKeys:
-        """List a storage account's keys; raises IdentityError or a ResourceManagerError."""
-        with contextlib.closing(ResourceManager(self._url, self._credential)) as manager:
+        """List a storage account's keys."""
+        with self._connected() as manager:
             return manager.keys(account_id)
+
+    def regenerate(self, account_id: str, key: str) -> None:
+        """Regenerate a key. Not retried: a second call would invalidate the new key."""
+        with self._connected() as manager:
+            manager.regenerate(account_id, key)
+
+    def revoke_delegation_keys(self, account_id: str) -> None:
+        """Revoke all user delegation keys of a storage account."""
+        with self._connected() as manager:
+            manager.revoke_delegation_keys(account_id)
+
+    def _connected(self) -> "contextlib.closing[ResourceManager]":
+        return contextlib.closing(ResourceManager(self.url, self._credential))
 
 
 def _account_id(text: str) -> ResourceId:

@@ -26,6 +26,7 @@ from rotator.delivery.live_secret import Document, LiveSecret
 from rotator.delivery.ssh import channel, kubectl
 from rotator.issuers import keyvault
 from rotator.issuers.account_state import AccountState
+from rotator.issuers.interface import IssuedSas
 from rotator.plan.plan import Strategy, Target
 from rotator.redaction import SecretText
 from rotator.rotation import due
@@ -190,7 +191,7 @@ class DryRunAccepted(TargetCheck[None]):
         if not self.target.form.templates:
             return kubectl_probe.empty_secret(self.target, live, definition, now)
         try:
-            values = self.context.account.values(kubectl_probe.nothing(definition, now))
+            values = self.context.account.values(IssuedSas(kubectl_probe.nothing(definition, now)))
         except errors.RotatorError as error:
             report(Level.SKIPPED, "not checked: what the Secret's template needs is not known")
             raise AlreadyReportedError from error  # other checks report why

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import click
 
 from rotator import app
-from rotator.azure import resource_id
 from rotator.commands import error_handling, history, options, printing
 from rotator.commands.options import OutputOptions
 from rotator.deployment.progress import Progress, ProgressKind
+from rotator.plan import resource_id
 
 _COLOURS = {
     ProgressKind.WAITING: "cyan",

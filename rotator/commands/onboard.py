@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from rotator import app
-from rotator.azure import resource_id
 from rotator.commands import error_handling, interrupts, onboard_request, options, printing
 from rotator.commands.onboard_request import FINGERPRINT, OnboardOptions
 from rotator.commands.options import OutputOptions
@@ -17,7 +16,7 @@ from rotator.onboarding import shell_commands
 from rotator.onboarding.errors import ConfirmationNeededError, OnboardingError
 from rotator.onboarding.request import Master
 from rotator.onboarding.steps import Step, StepOutcome
-from rotator.plan import host_keys
+from rotator.plan import host_keys, resource_id
 from rotator.plan.host_keys import HostKey
 from rotator.plan.setting_types import validity
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rotator import errors
-from rotator.azure.resource_id import ResourceId
 from rotator.delivery.errors import PrivateKeyError
 from rotator.onboarding.request import Master, OnboardingRequest
 from rotator.plan import host_keys, loader, settings
 from rotator.plan.account import Account
 from rotator.plan.plan import Cluster, Plan
+from rotator.plan.resource_id import ResourceId
 from rotator.redaction import SecretText
 
 FINGERPRINT = Cluster.usual_origin("fingerprints")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import click
 
-from rotator.azure import resource_id
+from rotator.plan import resource_id
 
 _Command = Callable[..., None]
 

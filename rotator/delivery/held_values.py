@@ -81,12 +81,12 @@ def names(held: LiveSecret, target: Target) -> tuple[str, ...]:
 
 def has_sas(held: LiveSecret, data_key: str) -> bool:
     """Whether there is a SAS in this value."""
-    return bool(_sas_in(held.value(data_key)))
+    return bool(_sas_in(held, data_key))
 
 
 def all_sas(held: LiveSecret, target: Target) -> tuple[Sas, ...]:
     """Every SAS in our values, each once; there may be a former one beside the present one."""
-    found = {each.fingerprint: each for name in names(held, target) for each in _sas_in(held.value(name))}
+    found = {each.fingerprint: each for name in names(held, target) for each in _sas_in(held, name)}
     return tuple(found.values())
 
 
@@ -108,17 +108,18 @@ def has_account_key(held: LiveSecret) -> bool:
     return is_of_several(held) and live_secret.ACCOUNT_KEY in held.annotations
 
 
-def _sas_in(text: str | None) -> tuple[Sas, ...]:
+def _sas_in(held: LiveSecret, data_key: str) -> tuple[Sas, ...]:
+    text, path = held.value(data_key), held.annotations.get(live_secret.RESOURCE, "")
     if text and "sig=" not in text:
         try:
             text = base64.b64decode(text, validate=True).decode()
         except ValueError:  # no base64, or of no text
             return ()
     # As a whole, a value with a field that no SAS has is one still.
-    return tuple(_parsed(_TOKEN.findall(text))) or tuple(_parsed([text])) if text else ()
+    return tuple(_parsed(_TOKEN.findall(text), path)) or tuple(_parsed([text], path)) if text else ()
 
 
-def _parsed(tokens: Iterable[str]) -> Iterator[Sas]:
+def _parsed(tokens: Iterable[str], path: str) -> Iterator[Sas]:
     for token in tokens:
         with contextlib.suppress(errors.SasError):
-            yield sas.parse(SecretText(token))
+            yield sas.parse(SecretText(token), path=path)

@@ -22,6 +22,7 @@ FINGERPRINT = "rotator/fingerprint"
 RUN = "rotator/run"
 SIGNING_KEY = "rotator/signing-key"
 KEY_CREATED = "rotator/key-created"
+RESOURCE = "rotator/resource"  # what the SAS is for, if not for the account: `container` or `container/name`
 KEPT = "rotator/kept"  # set only to give a Secret another version, if a delete of it may still be under way
 # Of a Secret that has the SAS alone:
 DATA_KEY = "rotator/data-key"

@@ -57,6 +57,7 @@ class DesiredSecret:
             live_secret.RUN: self.run,
             live_secret.SIGNING_KEY: self.signing_key,
             live_secret.KEY_CREATED: timestamps.text(self.key_created) if self.key_created else None,
+            live_secret.RESOURCE: self.sas.path or None,
         }
 
 

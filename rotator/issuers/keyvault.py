@@ -18,7 +18,7 @@ from rotator.azure.errors import VaultForbiddenError
 from rotator.azure.managed_account import StorageBundle, StoredDefinition
 from rotator.issuers import sas_check
 from rotator.issuers.account_state import AccountState
-from rotator.issuers.interface import KeyLister
+from rotator.issuers.interface import Capabilities, IssuedSas, KeyLister, SasRequest
 from rotator.plan.account import Grant
 from rotator.plan.consistency import MARGIN
 from rotator.plan.plan import Plan
@@ -50,6 +50,11 @@ class VaultOperations(Protocol):
 class KeyVaultIssuer:
     """The issuer of one plan's SAS definition, and the run state in that definition's tags."""
 
+    capabilities = Capabilities(sas_for_each_target=False, account_keys=True, signs_here=False)
+    name = "the vault"
+    longest = 256  # characters (https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates)
+    place = "on the SAS definition"
+
     def __init__(
         self,
         plan: Plan,
@@ -66,6 +71,11 @@ class KeyVaultIssuer:
         self._clock = clock
         self._sleep = sleep
         self._stored: StoredDefinition | None = None  # as it was last read or set
+
+    @property
+    def url(self) -> str:
+        """The vault's URL."""
+        return self._plan.account.vault
 
     def load(self) -> Mapping[str, str]:
         """Read the definition, and return its tags."""
@@ -98,7 +108,7 @@ class KeyVaultIssuer:
         """Read the definition's secret, at which the vault mints a SAS."""
         return sas.parse(self._storage.mint(self._definition))
 
-    def issue(self, state: AccountState, refresh: Callable[[], AccountState]) -> tuple[Sas, str | None]:
+    def issue(self, _request: SasRequest, state: AccountState, refresh: Callable[[], AccountState]) -> IssuedSas:
         """Mint a SAS that the active key is known to have signed, as far as the vault may be read.
 
         Without the keys that is known if the vault names the same active key before and after.
@@ -109,13 +119,13 @@ class KeyVaultIssuer:
             issued = self.mint()
             sas_check.check(issued, self._definition, self._clock())
             if state.active is None:
-                return issued, None
+                return IssuedSas(issued)
             if state.keys is not None and state.signer(issued) == state.active:
-                return issued, state.active
+                return IssuedSas(issued, state.active)
             # Otherwise the vault may have switched to its other key between the reading and the minting.
             before, state = state, refresh()
             if before.keys is None and state.active == before.active:
-                return issued, before.active
+                return IssuedSas(issued, before.active)
         raise errors.ActiveKeyError(
             f"the SAS that {self._plan.account.managed_account!r} mints are not signed by the key that the vault says "
             "is active",
@@ -125,6 +135,10 @@ class KeyVaultIssuer:
     def regenerate(self, key: str) -> None:
         """Let the vault regenerate a key and make it the active one."""
         self._storage.regenerate(key)
+
+    def revoke_delegation_keys(self) -> None:
+        """Raise KeyRotationError: account keys sign these SAS."""
+        raise errors.KeyRotationError("account keys sign the SAS, and no user delegation key")
 
     def _present(self) -> StoredDefinition:
         if self._stored is None:

@@ -1,7 +1,12 @@
-"""The proof of a SAS: one harmless request to blob storage that only an accepted SAS can make."""
+"""The proof of a SAS: one harmless request to blob storage that only an accepted SAS can make.
+
+An account SAS reads the service's properties. A SAS for a container or a part of it asks for a blob that need not
+exist, or where it may not read, lists one.
+"""
 
 import logging
 import time
+import urllib.parse
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -20,7 +25,7 @@ from rotator.azure.errors import (
 )
 from rotator.issuers.interface import PROOF_SECONDS
 from rotator.plan.account import Account
-from rotator.sas import SIGNED_VERSION, Sas
+from rotator.sas import SIGNED_VERSION, Sas, Scope
 
 logger = logging.getLogger(__name__)
 
@@ -31,14 +36,20 @@ _PERMISSION_CODES = {
     "AuthorizationResourceTypeMismatch",
     "AuthorizationServiceMismatch",
 }
+_OTHER_ADDRESS = "AuthorizationSourceIPMismatch"
 # `{endpoint}` is where the endpoint is written.
 _REMEDIES = {
     BY_FIREWALL: "Check the storage firewall: this app's network may not be let through.",
-    "KeyBasedAuthenticationNotPermitted": "Allow shared key access on the account: Key Vault's SAS is signed with it.",
-    "AuthorizationSourceIPMismatch": "The SAS is bound to other addresses; correct the SAS definition.",
+    "KeyBasedAuthenticationNotPermitted": "Allow shared key access on the account: an account key signs the SAS.",
+    _OTHER_ADDRESS: "The SAS is bound to other addresses; correct the SAS definition.",
     "AuthorizationProtocolMismatch": "Set {endpoint} to an https URL.",
 }
 _UNREACHABLE = "Check {endpoint}, name resolution and the storage firewall, or set ROTATION_PROVE=false."
+_NO_CONTAINER = "Create the container, or correct the setting that names it."
+_NO_DATA_ROLE = (
+    "A user delegation SAS can do no more than the app's identity may do: assign it the role Storage Blob Data Reader "
+    "(Storage Blob Data Contributor, to write) on the container, and wait some minutes."
+)
 _REMEDY = (
     "Check that the account's keys were not regenerated outside Key Vault (then set them in the vault again), "
     "and that {endpoint} is the managed account's."
@@ -46,6 +57,10 @@ _REMEDY = (
 
 _UNAUTHORIZED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _REFUSALS = (*_UNAUTHORIZED, HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND)
+# Storage caches user delegation keys, so that their revocation takes effect late, by no published time
+# (https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas#revoke-a-user-delegation-sas).
+_DELEGATION_PATIENCE = 4.0
+_PROOF_BLOB = "rotator-proof"  # need not exist
 _QUICK_SECONDS, _QUICK_WHOLE_SECONDS = 5.0, 10.0
 _Client = PipelineClient[HttpRequest, HttpResponse]
 _Try = Callable[[_Client, Sas, str], str]
@@ -80,13 +95,14 @@ class StorageProver:
 
     def prove_refused(self, sas: Sas, endpoint: str) -> str:
         """Return how storage refused the SAS; raises StillAcceptedError or StorageUnreachableError."""
-        return self._until(StillAcceptedError, self._try_refusal, sas, endpoint)
+        times = _DELEGATION_PATIENCE if sas.delegated else 1.0
+        return self._until(StillAcceptedError, self._try_refusal, sas, endpoint, times)
 
-    def _until(self, again: type[StorageError], attempt: _Try, sas: Sas, endpoint: str) -> str:
+    def _until(self, again: type[StorageError], attempt: _Try, sas: Sas, endpoint: str, times: float = 1.0) -> str:
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(again),
             wait=tenacity.wait_exponential(multiplier=0.5, max=8),
-            stop=tenacity.stop_before_delay(self._seconds),
+            stop=tenacity.stop_before_delay(self._seconds * times),
             sleep=self._sleep,
             reraise=True,
         )
@@ -109,10 +125,11 @@ class StorageProver:
         raise StillAcceptedError(f"{endpoint} still accepts {sas}")
 
     def _try(self, client: _Client, sas: Sas, endpoint: str) -> str:
-        # Get Blob Service Properties changes nothing, needs no container, and is answered with little.
-        url = f"{endpoint}/?restype=service&comp=properties&{sas.token.reveal()}"
+        method, address = _request(sas, endpoint)
+        version = max(sas.version, SIGNED_VERSION)
         try:
-            response = client.send_request(HttpRequest("GET", url, headers={"x-ms-version": SIGNED_VERSION}))
+            url = f"{address}{sas.token.reveal()}"
+            response = client.send_request(HttpRequest(method, url, headers={"x-ms-version": version}))
             response.read()
         except (AzureError, OSError) as error:
             diagnosis = network_errors.diagnose(error, endpoint, self._named, self._remedy(_UNREACHABLE))
@@ -123,25 +140,19 @@ class StorageProver:
 
     def _judge(self, status: int, code: str, sas: Sas, endpoint: str) -> str:
         answer = f"{endpoint} answered {status} {code}".rstrip()
-        if status == HTTPStatus.OK:
+        if status == HTTPStatus.OK or code == "BlobNotFound":
             return "accepted"
-        if status == HTTPStatus.FORBIDDEN and code in _PERMISSION_CODES:
-            if "b" in sas.services and "s" in sas.resource_types and "r" in sas.permissions:
-                raise StorageRefusedError(
-                    answer,
-                    f"for {sas}, which should grant that",
-                    remedy=self._remedy(_REMEDY),
-                    status=status,
-                    storage_code=code,
-                )
-            return f"accepted ({code}, as the SAS grants no reading of service properties)"
+        if status == HTTPStatus.FORBIDDEN and code == _OTHER_ADDRESS and sas.ip:
+            return f"accepted ({code}, as the SAS is for {sas.ip})"
+        if status == HTTPStatus.FORBIDDEN and code in _PERMISSION_CODES and not _may_read(sas):
+            return f"accepted ({code}, as the SAS grants no reading {_of_what(sas)})"
         if status in _REFUSALS:
-            remedy = _REMEDIES.get(code, _REMEDY) if status in _UNAUTHORIZED else _REMEDY
+            may_more = status == HTTPStatus.FORBIDDEN and code in _PERMISSION_CODES
             raise StorageRefusedError(
                 answer,
-                f"for {sas}",
-                "it was not delivered",
-                remedy=self._remedy(remedy),
+                f"for {sas}, which should grant that" if may_more else f"for {sas}",
+                "" if may_more else "it was not delivered",
+                remedy=self._remedy(_refusal_remedy(status, code, sas)),
                 status=status,
                 storage_code=code,
             )
@@ -150,3 +161,34 @@ class StorageProver:
 
     def _remedy(self, words: str) -> str:
         return words.format(endpoint=self._named)
+
+
+def _request(sas: Sas, endpoint: str) -> tuple[str, str]:
+    """Return a request's method and its URL, up to the SAS; it changes nothing, and its answer is small."""
+    if sas.scope is Scope.ACCOUNT:
+        return "GET", f"{endpoint}/?restype=service&comp=properties&"
+    container, _, name = sas.path.partition("/")
+    if "r" not in sas.permissions and "l" in sas.permissions:
+        prefix = f"&prefix={urllib.parse.quote(name)}/" if name else ""
+        return "GET", f"{endpoint}/{container}?restype=container&comp=list&maxresults=1{prefix}&"
+    blob = name if sas.scope is Scope.BLOB else "/".join(filter(None, (name, _PROOF_BLOB)))
+    return "HEAD", f"{endpoint}/{container}/{urllib.parse.quote(blob)}?"
+
+
+def _may_read(sas: Sas) -> bool:
+    """Whether the SAS grants what the request asks for."""
+    if sas.scope is Scope.ACCOUNT:
+        return "b" in sas.services and "s" in sas.resource_types and "r" in sas.permissions
+    return bool(set("rl") & set(sas.permissions))
+
+
+def _of_what(sas: Sas) -> str:
+    return "of service properties" if sas.scope is Scope.ACCOUNT else "of blobs"
+
+
+def _refusal_remedy(status: int, code: str, sas: Sas) -> str:
+    if code in _PERMISSION_CODES and sas.delegated:
+        return _NO_DATA_ROLE
+    if code == "ContainerNotFound":
+        return _NO_CONTAINER
+    return _REMEDIES.get(code, _REMEDY) if status in _UNAUTHORIZED else _REMEDY

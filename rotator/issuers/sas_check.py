@@ -1,33 +1,56 @@
 """The check that an issued SAS is what was asked for: no more, no less, and valid for as long."""
 
 import datetime
+from collections.abc import Iterator
 
 from rotator import errors, sas
 from rotator.plan.account import Grant
 from rotator.sas import Sas
 
 
-def check(issued: Sas, grant: Grant, now: datetime.datetime) -> None:
-    """Raise SasError unless a SAS allows exactly what the grant does, and is valid now and for as long."""
-    problems = [
-        f"{name} are {got!r} instead of {wanted!r}"
-        for name, got, wanted in (
-            ("services", issued.services, grant.services),
-            ("resource types", issued.resource_types, grant.resource_types),
-            ("permissions", issued.permissions, grant.permissions),
-        )
-        if set(got) != set(wanted)
-    ]
+def check(issued: Sas, grant: Grant, now: datetime.datetime, *, latest: str | None = sas.SIGNED_VERSION) -> None:
+    """Raise SasError unless a SAS allows exactly what the grant does, and is valid now and for as long.
+
+    `latest` is the last version that its issuer can sign, None where every version is right.
+    """
+    problems = [*_letters(issued, grant), *_scope(issued, grant), *_narrowing(issued, grant)]
     if sas.normal("spr", issued.protocol) != sas.normal("spr", grant.protocol):
         problems.append(f"protocol is {issued.protocol!r} instead of {grant.protocol!r}")
-    if issued.version > sas.SIGNED_VERSION:
-        problems.append(f"version {issued.version} is later than {sas.SIGNED_VERSION}, which Key Vault cannot sign")
-    if issued.others:
-        names = ", ".join(issued.others)
-        problems.append(f"it has the fields {names}, which are not in the definition and may narrow it")
+    if latest is not None and issued.version > latest:
+        problems.append(f"version {issued.version} is later than {latest}, which Key Vault cannot sign")
     problems += _window_problems(issued, grant.validity, now)
     if problems:
         raise errors.SasError(f"the issued SAS ({issued.fingerprint}) is not what was asked for: {'; '.join(problems)}")
+
+
+def _letters(issued: Sas, grant: Grant) -> Iterator[str]:
+    allowed = [("permissions", issued.permissions, grant.permissions)]
+    if grant.container is None:
+        allowed.append(("services", issued.services, grant.services))
+        allowed.append(("resource types", issued.resource_types, grant.resource_types))
+    for name, got, wanted in allowed:
+        if set(got) != set(wanted):
+            yield f"{name} are {got!r} instead of {wanted!r}"
+
+
+def _scope(issued: Sas, grant: Grant) -> Iterator[str]:
+    if (issued.scope, issued.path) != (grant.scope, grant.path):
+        yield f"it is for {_named(issued.scope, issued.path)} instead of {_named(grant.scope, grant.path)}"
+
+
+def _named(scope: sas.Scope, path: str) -> str:
+    return f"the {scope.name.lower()} {path}".rstrip()
+
+
+def _narrowing(issued: Sas, grant: Grant) -> Iterator[str]:
+    found = {"sip": issued.ip, "ses": issued.encryption_scope}
+    wanted = {"sip": grant.ip or "", "ses": grant.encryption_scope or ""}
+    more = [*issued.others, *(name for name, text in found.items() if text and not wanted[name])]
+    if more:
+        yield f"it has the fields {', '.join(more)}, which are not in the definition and may narrow it"
+    for name, text in wanted.items():
+        if text and found[name] != text:
+            yield f"{name} is {found[name]!r} instead of {text!r}"
 
 
 def _window_problems(issued: Sas, validity: datetime.timedelta, now: datetime.datetime) -> list[str]:

@@ -4,9 +4,9 @@ import dataclasses
 import datetime
 from collections.abc import Mapping
 
-from rotator.azure.resource_id import ResourceId
 from rotator.plan.host_keys import Pin
 from rotator.plan.plan import Cluster, Plan, Target
+from rotator.plan.resource_id import ResourceId
 from rotator.redaction import SecretText
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rotator import errors
-from rotator.plan import consistency, secret_consistency, setting_names, settings
-from rotator.plan.account import Account, Grant
+from rotator.plan import consistency, issuer_rules, secret_consistency, setting, setting_names, settings
+from rotator.plan.account import Account, Grant, IssuerKind
 from rotator.plan.consistency import Written
 from rotator.plan.host_storage import HostStorageSettings
 from rotator.plan.model import Model
@@ -26,13 +26,13 @@ def load(environment: Mapping[str, str] = os.environ) -> Plan:
     except errors.SettingsError as error:
         problems += error.problems
     problems += _problems_of_host_storage(texts)
-    problems += _problems_together(texts) + _problems_of_secret(texts, environment)
+    problems += _problems_together(texts) + _problems_of_secret(texts)
     problems += setting_names.unknown(environment, NAMES)
     if plan is None or problems:
         raise errors.SettingsError(problems)
     warnings = consistency.warnings(plan, environment.get(consistency.TIME_ZONE, "").strip())
-    warnings += secret_consistency.warnings(plan)
-    return dataclasses.replace(plan, warnings=(*warnings, *_webhook_warnings(plan, texts)))
+    warnings += issuer_rules.warnings(plan) + secret_consistency.warnings(plan) + _webhook_warnings(plan, texts)
+    return dataclasses.replace(plan, warnings=tuple(warnings))
 
 
 def resource_manager(environment: Mapping[str, str] = os.environ) -> str:
@@ -61,6 +61,24 @@ def _problems_of_host_storage(texts: Mapping[str, str]) -> list[str]:
 
 def _problems_together(texts: Mapping[str, str]) -> list[str]:
     """How settings fit together, as far as each is valid: those that are not are reported under their own names."""
+    return _problems_of_issuer(texts) + _problems_of_times(texts)
+
+
+def _problems_of_issuer(texts: Mapping[str, str]) -> list[str]:
+    account = _all_written(Account, texts)
+    if "issuer" in account and account["issuer"].value is None:
+        return []  # what it needs is not known
+    return issuer_rules.problems_of(account, _all_written(Grant, texts))
+
+
+def _all_written(model: type[Model], texts: Mapping[str, str]) -> dict[str, Written[Any]]:
+    """The fields of this model whose settings are set; None is the value of one that is wrong by itself."""
+    fields = {field.name: setting.of(field) for field in dataclasses.fields(model)}
+    names = {field: each.name for field, each in fields.items() if each and each.name in texts}
+    return {field: _written(model, field, texts) or Written(None, name) for field, name in names.items()}
+
+
+def _problems_of_times(texts: Mapping[str, str]) -> list[str]:
     validity = _written(Grant, "validity", texts)
     times = _written(Plan, "schedule", texts)
     period = _written(Account, "key_rotation_period", texts)
@@ -72,13 +90,13 @@ def _problems_together(texts: Mapping[str, str]) -> list[str]:
     return problems
 
 
-def _problems_of_secret(texts: Mapping[str, str], environment: Mapping[str, str]) -> list[str]:
+def _problems_of_secret(texts: Mapping[str, str]) -> list[str]:
     """How the settings about the Secret's data fit together, and to where SAS come from; as above."""
     named = {field: _name(field) for field in ("data", "preset", "data_key", "encoding") if _name(field) in texts}
     one_key = [named[field] for field in ("data_key", "encoding") if field in named]
     problems = secret_consistency.problems_of_choices(named.get("data"), named.get("preset"), one_key)
     data, preset = _written(Target, "data", texts), _written(Target, "preset", texts)
-    source = _origin_of_sas(environment)
+    source = _origin_of_sas(texts)
     if data and data.value is not None:
         problems += secret_consistency.problems_of_placeholders(
             secret_consistency.of_data(data.origin, data.value), source
@@ -89,12 +107,13 @@ def _problems_of_secret(texts: Mapping[str, str], environment: Mapping[str, str]
     return problems
 
 
-def _origin_of_sas(environment: Mapping[str, str]) -> secret_consistency.Origin:
+def _origin_of_sas(texts: Mapping[str, str]) -> secret_consistency.Origin:
+    issuer = _written(Account, "issuer", texts)
     return secret_consistency.Origin(
-        has_keys=environment.get("SAS_ISSUER", "").strip() == "storagekey",
-        with_keys="SAS_ISSUER=storagekey",
-        has_container=bool(environment.get("SAS_CONTAINER", "").strip()),
-        with_container="SAS_CONTAINER",
+        has_keys=issuer is None or issuer.value is IssuerKind.STORAGEKEY,  # a wrong one is reported by itself
+        with_keys=f"{Account.usual_origin('issuer')}={IssuerKind.STORAGEKEY}",
+        has_container=settings.find(Grant, "container").setting.name in texts,
+        with_container=Grant.usual_origin("container"),
     )
 
 

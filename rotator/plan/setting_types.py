@@ -5,6 +5,7 @@ error message quotes after the setting's name, never with the value.
 """
 
 import datetime
+import ipaddress
 import re
 import shlex
 import urllib.parse
@@ -15,11 +16,12 @@ import isodate
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
 from rotator import sas
-from rotator.plan import addresses, host_keys, schedule
+from rotator.plan import addresses, host_keys, resource_id, schedule
 from rotator.redaction import SecretText
 
 _LONGEST_GRACE = datetime.timedelta(minutes=3)
 _LONGEST_VALIDITY = datetime.timedelta(days=365_000)  # twice that before or after now is still in the calendar
+_LONGEST_BLOB_NAME = 1024  # characters
 _LONGEST_COMMAND = 4_000  # characters: shlex takes a time that grows with the square of the length
 # A DNS label (RFC 1123), and a part of a DNS subdomain, as Kubernetes wants them for names:
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#names
@@ -74,12 +76,17 @@ def _pattern(pattern: str, rule: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def letters_rule(known: str) -> str:
+    """The rule for a text of such letters."""
+    return f"it may hold each of the letters {known} once"
+
+
 def _letters(known: str) -> AfterValidator:
     """Each of the known letters at most once, in any order; returned in the order of `known`, which a SAS needs."""
 
     def check(text: str) -> str:
         if set(text) - set(known) or len(set(text)) != len(text):
-            raise ValueError(f"it may hold each of the letters {known} once")
+            raise ValueError(letters_rule(known))
         return "".join(letter for letter in known if letter in text)
 
     return AfterValidator(check)
@@ -120,6 +127,29 @@ def _split(text: str) -> tuple[str, ...]:
     return tuple(shlex.split(text))  # raises ValueError for an open quote
 
 
+def _blob_name(text: str) -> str:
+    """A blob's name or a directory's, without slashes around it."""
+    name = text.strip("/")
+    if not 1 <= len(name) <= _LONGEST_BLOB_NAME or "//" in name or re.search(r"[\x00-\x1f\x7f]", name):
+        raise ValueError(f"it must be a blob's or directory's name, of at most {_LONGEST_BLOB_NAME} characters")
+    return name
+
+
+def _ip_range(text: str) -> str:
+    """One address, or two with a hyphen between them: https://learn.microsoft.com/rest/api/storageservices/create-service-sas."""
+    try:
+        addresses = [ipaddress.IPv4Address(each.strip()) for each in text.split("-")]
+    except ValueError:
+        addresses = []
+    if len(addresses) not in (1, 2) or addresses != sorted(addresses):
+        raise ValueError("it must be an IPv4 address, or the first and the last of a range with a hyphen between")
+    return "-".join(map(str, addresses))
+
+
+def _storage_account_id(text: str) -> str:
+    return resource_id.ResourceId.parse(text, resource_id.STORAGE_ACCOUNT).text  # raises ValueError
+
+
 def _client_id(text: str) -> str:
     try:
         return str(uuid.UUID(text))
@@ -149,15 +179,27 @@ BlobUrl = Annotated[str, AfterValidator(addresses.blob_url)]
 WebhookUrl = Annotated[SecretText | None, PlainValidator(_webhook_url)]
 
 # Azure's names: https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
-VaultName = Annotated[str, _pattern(r"[0-9a-zA-Z]{1,127}", "Key Vault allows letters and digits only here")]
+_VAULT_NAME_RULE = "Key Vault allows letters and digits only here"
+VaultName = Annotated[str, _pattern(r"[0-9a-zA-Z]{1,127}", _VAULT_NAME_RULE)]
+ManagedAccountName = Annotated[str, _pattern(r"[0-9a-zA-Z]{0,127}", _VAULT_NAME_RULE)]  # empty with other issuers
 VaultSecretName = Annotated[str, _pattern(r"[0-9a-zA-Z-]{1,127}", "it must be the name of a vault secret")]
 StorageAccountName = Annotated[str, _pattern(r"[a-z0-9]{3,24}", "it must be a storage account's name")]
 ContainerName = Annotated[str, _pattern(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*", "it must be a blob container's name")]
+SasContainer = Annotated[
+    str,
+    _pattern(r"\$root|\$web|\$logs|(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*", "it must be a blob container's name"),
+]
+BlobName = Annotated[str, AfterValidator(_blob_name)]
+StorageAccountId = Annotated[str, AfterValidator(_storage_account_id)]
 ClientId = Annotated[str, AfterValidator(_client_id)]
 
 SasServices = Annotated[str, _letters(sas.SERVICES)]
 SasResourceTypes = Annotated[str, _letters(sas.RESOURCE_TYPES)]
-SasPermissions = Annotated[str, _letters(sas.PERMISSIONS)]
+SasPermissions = Annotated[str, _letters(sas.ALL_PERMISSIONS)]
+SasIp = Annotated[str, AfterValidator(_ip_range)]
+EncryptionScope = Annotated[
+    str, _pattern(r"[a-z0-9][a-z0-9-]{2,62}", "it must be an encryption scope's name: lower-case letters, digits, -")
+]
 SasProtocol = Annotated[str, AfterValidator(_protocol)]
 
 UserName = Annotated[str, _pattern(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\$?", "it must be a user name")]

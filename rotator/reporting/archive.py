@@ -20,7 +20,6 @@ from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import ContentSettings
 
 from rotator import errors, redaction, untrusted
-from rotator.azure import managed_account
 from rotator.azure.errors import ArchiveError
 from rotator.azure.host_storage import blob_containers, storage_settings
 from rotator.azure.host_storage.storage_settings import HostStorage
@@ -204,7 +203,7 @@ def opened(
     plan: Plan, environment: Mapping[str, str], credential: TokenCredential, *, retry_total: int = 3
 ) -> Iterator[Archive]:
     """Open the archive that the settings name; raises SettingsError if they name none, and ArchiveError."""
-    storage = storage_settings.find(environment, managed_account.blob_suffix(plan.account.host))
+    storage = storage_settings.find(environment, plan.account.blob_suffix)
     problems = []
     if plan.report_container is None:
         problems.append(f"{plan.origin('report_container')} is missing: the container that keeps each run's report")

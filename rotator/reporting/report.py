@@ -17,7 +17,8 @@ from rotator.plan.tolerance import Tolerance
 class Rotated:
     """The target holds a new SAS, which was read back and compared.
 
-    With `drift`, somebody had changed or deleted the Secret. The digests are of its data after and before.
+    With `drift`, somebody had changed or deleted the Secret. The digests are of its data after and before. By
+    `correlation_id` storage's logs name a user delegation SAS.
     """
 
     kind: ClassVar[str] = "rotated"
@@ -31,6 +32,7 @@ class Rotated:
     proof: str
     signing_key: str | None = None
     drift: bool = False
+    correlation_id: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

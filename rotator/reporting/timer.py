@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from rotator.azure import managed_account
 from rotator.azure.host_storage import storage_settings
 from rotator.azure.host_storage.storage_settings import HostStorage
 from rotator.plan import timer
@@ -44,7 +43,7 @@ class TimerReader:
         self._seconds = seconds
         self._ends = time.monotonic() + seconds
         self._outcomes: queue.SimpleQueue[Reading | str] | None = None
-        storage = storage_settings.find(environment, managed_account.blob_suffix(plan.account.host))
+        storage = storage_settings.find(environment, plan.account.blob_suffix)
         if storage is not None and timer.keeps_record(plan.schedule):
             self._outcomes = queue.SimpleQueue()
             arguments = (storage, plan.client_id, credential, self._outcomes)

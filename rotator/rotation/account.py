@@ -4,15 +4,14 @@ import dataclasses
 from collections.abc import Mapping
 
 from rotator import errors
-from rotator.azure.errors import ResourceManagerError, VaultForbiddenError
-from rotator.azure.managed_account import blob_suffix
+from rotator.azure.errors import ResourceManagerError, RunStateError, VaultForbiddenError
 from rotator.delivery import template
 from rotator.delivery.template import Values
 from rotator.issuers.account_state import AccountState
+from rotator.issuers.interface import IssuedSas
 from rotator.plan.plan import Plan
 from rotator.rotation import state
 from rotator.rotation.services import Services
-from rotator.sas import Sas
 
 
 class AccountReader:
@@ -29,7 +28,7 @@ class AccountReader:
     def state(self) -> AccountState:
         """Return the kept account state, or read it where none is kept.
 
-        Raises IdentityError, VaultError or ResourceManagerError; one that is kept without a new request.
+        Raises what the issuer does; an error that is kept without a new request.
         """
         if self._state is None:
             try:
@@ -50,8 +49,13 @@ class AccountReader:
         return self._latest or self.state()
 
     @property
+    def place(self) -> str:
+        """Where the entries of earlier runs are, for messages."""
+        return self._services.run_state.place
+
+    @property
     def warnings(self) -> tuple[str, ...]:
-        """A warning for each tag that was unreadable in any reading so far, even if the run has replaced it since."""
+        """A warning for all that was unreadable in any reading so far, even if the run has replaced it since."""
         return tuple(self._problems)
 
     def with_keys(self) -> AccountState:
@@ -88,22 +92,27 @@ class AccountReader:
 
         Raises as `state` does, also where the endpoint is set.
         """
-        account, suffix = self.state().account, blob_suffix(self._plan.account.host)
-        if self._plan.account.blob_endpoint or account is None or suffix is None:
-            return self._plan.account.blob_endpoint
-        return f"https://{account}.{suffix}"
+        return self._plan.account.endpoint_of(self.state().account)
 
-    def values(self, issued: Sas) -> Values:
-        """Return what a Secret's templates may ask for beside the SAS, as far as it is known; raises as `state`."""
+    def values(self, issued: IssuedSas) -> Values:
+        """Return what a Secret's templates may ask for, as far as it is known; raises as `state` does."""
         endpoint = self.endpoint()
         return Values(
-            sas=issued,
+            sas=issued.sas,
             account=self.state().account or template.account_in(endpoint),
             blob_endpoint=endpoint,
-            container=getattr(self._plan.grant, "container", None),
+            container=self._plan.grant.container,
+            account_key=issued.account_key,
         )
 
     def _read(self) -> AccountState:
-        entries = self._services.run_state.load()
-        self._problems |= dict.fromkeys(state.unreadable_entries(entries))
+        run_state = self._services.run_state
+        try:
+            entries = run_state.load()
+        except RunStateError as error:
+            if self._keyed:  # an unfinished key rotation may be recorded there
+                raise
+            entries = {}
+            self._problems[f"what earlier runs recorded is not known, so no key is rotated: {error}"] = None
+        self._problems |= dict.fromkeys(state.unreadable_entries(entries, run_state.place))
         return dataclasses.replace(self._services.issuer.state(keys=self._keyed), entries=entries)

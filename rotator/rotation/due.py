@@ -153,13 +153,36 @@ def _held_keys(held: LiveSecret, target: Target, account_state: AccountState) ->
 
 
 def _key_regenerated(held: LiveSecret, target: Target, account_state: AccountState | None) -> Due | None:
-    if account_state is None or account_state.keys is None:
+    if account_state is None:
+        return None
+    if _is_delegated(held, target):
+        return _revoked(held, account_state)
+    if account_state.keys is None:
         return None
     if None in _held_keys(held, target, account_state):
         return Due(Cause.KEY_REGENERATED, "the account key in the Secret was regenerated")
     if _signer(held, target, account_state) or held_values.held_sas(held, target) is None:
         return None  # without a SAS the Secret has the key itself, or drift was found
     return Due(Cause.KEY_REGENERATED, "the SAS was signed by a key that was regenerated")
+
+
+def _is_delegated(held: LiveSecret, target: Target) -> bool:
+    """Whether no account key signed the SAS, so that an account's keys tell nothing of it."""
+    sas = held_values.held_sas(held, target)
+    return sas is not None and sas.delegated
+
+
+def _revoked(held: LiveSecret, account_state: AccountState) -> Due | None:
+    since = revoked_since(held, account_state)
+    if since is None:
+        return None
+    return Due(Cause.KEY_REGENERATED, f"its user delegation key was revoked at {timestamps.text(since)}")
+
+
+def revoked_since(held: LiveSecret, account_state: AccountState) -> datetime.datetime | None:
+    """Return when user delegation keys were revoked, if that was after the delivery of what the Secret holds."""
+    since, rotated = state.revoked_at(account_state.entries), held.annotated_time(live_secret.ROTATED)
+    return since if since is not None and rotated is not None and rotated < since else None
 
 
 def _settings_changed(held: LiveSecret, target: Target, plan: Plan) -> Due | None:
@@ -202,7 +225,7 @@ def expires_before_next_run(expires: datetime.datetime, plan: Plan, now: datetim
 
 def _other_key(held: LiveSecret, target: Target, account_state: AccountState | None) -> Due | None:
     """The key that is not active is regenerated next, which ends the SAS that it signed."""
-    if account_state is None:
+    if account_state is None or _is_delegated(held, target):
         return None
     active = account_state.active
     for name in _held_keys(held, target, account_state):

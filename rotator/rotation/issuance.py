@@ -1,11 +1,16 @@
-"""Issues and proves one SAS for all targets of a run, and records which targets received one."""
+"""Issues and proves the SAS of a run's targets, and records which targets received one.
+
+It is one SAS for all of them, or one for each where the issuer gives those at no cost.
+"""
 
 import dataclasses
 import logging
+import uuid
 
 from rotator import event_log
-from rotator.azure.errors import StorageUnreachableError
+from rotator.azure.errors import RunStateError, StorageUnreachableError
 from rotator.event_log import Event
+from rotator.issuers.interface import IssuedSas, SasRequest
 from rotator.plan.plan import Plan, Target
 from rotator.reporting import report
 from rotator.rotation import state
@@ -18,23 +23,34 @@ logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
-class IssuedSas:
+class ProvenSas:
     """A SAS that may be delivered, which key signed it, and how storage accepted it."""
 
-    sas: Sas
-    signer: str | None
+    issued: IssuedSas
     proof: str
     warnings: tuple[str, ...] = ()
 
+    @property
+    def sas(self) -> Sas:
+        """The SAS."""
+        return self.issued.sas
+
+    @property
+    def signer(self) -> str | None:
+        """The name of the account key that signed it, as far as that is known."""
+        return self.issued.signer
+
 
 class Issuance:
-    """The one SAS of a run: issued and proven when the first target needs it."""
+    """The SAS of the run `run`: issued and proven when the first target needs it."""
 
-    def __init__(self, plan: Plan, services: Services, account: AccountReader) -> None:
+    def __init__(self, plan: Plan, services: Services, account: AccountReader, run: str) -> None:
         self._plan = plan
         self._services = services
+        self._run = run
         self.account = account
-        self._issued: IssuedSas | Exception | None = None
+        self._issued: ProvenSas | Exception | None = None
+        self._count = 0
         self.definition_changed = False
 
     def record_delivery(self, target: Target) -> tuple[str, ...]:
@@ -43,7 +59,7 @@ class Issuance:
             return ()
         try:
             entries = self._services.run_state.load()
-            recorded = state.with_delivery(entries, target)
+            recorded = state.with_delivery(entries, target, self._services.run_state.longest)
             if recorded == dict(entries):
                 return ()
             self._services.fence()
@@ -59,24 +75,28 @@ class Issuance:
         self._issued = None
         self.account.retry()
 
-    def issue(self, stopwatch: Stopwatch) -> IssuedSas:
-        """Issue and prove one SAS for all targets of the run. If that fails, each of them fails by the same error."""
-        if self._issued is None:
+    def issue(self, target: Target, stopwatch: Stopwatch) -> ProvenSas:
+        """Issue and prove a SAS for this target. If that fails, each further target fails by the same error."""
+        if self._issued is None or (
+            isinstance(self._issued, ProvenSas) and self._services.issuer.capabilities.sas_for_each_target
+        ):
             try:
-                self._issued = self._issue_once(stopwatch)
+                self._issued = self._issue_once(target, stopwatch)
             except Exception as error:  # noqa: BLE001  # what failed once is not requested again for each target
                 self._issued = error
         if isinstance(self._issued, Exception):
             raise self._issued
         return self._issued
 
-    def _issue_once(self, stopwatch: Stopwatch) -> IssuedSas:
+    def _issue_once(self, target: Target, stopwatch: Stopwatch) -> ProvenSas:
+        issuer, warnings = self._services.issuer, tuple[str, ...]()
         with stopwatch.step(Step.ISSUE):
             if not self.account.state().prepared:
-                self._services.fence()
-                self._services.issuer.prepare()
-                self.definition_changed = True
-            issued, signer = self._services.issuer.issue(self.account.state(), self.account.refresh)
+                warnings = self._prepare()
+            request = SasRequest(self._count, self._correlation_id(target))
+            found = issuer.issue(request, self.account.state(), self.account.refresh)
+            issued, signer = found.sas, found.signer
+            self._count += 1
         event_log.log(
             logger,
             logging.INFO,
@@ -85,10 +105,24 @@ class Issuance:
             expires=issued.expiry,
             definition=self._plan.grant.label,
             signing_key=signer,
+            correlation_id=issued.correlation_id or None,
         )
         with stopwatch.step(Step.PROVE):
-            proof, warnings = self._prove(issued)
-        return IssuedSas(issued, signer, proof, warnings)
+            proof, more = self._prove(issued)
+        return ProvenSas(found, proof, (*warnings, *more))
+
+    def _prepare(self) -> tuple[str, ...]:
+        self._services.fence()
+        try:
+            self._services.issuer.prepare()
+        except RunStateError as error:  # what it records is for key rotations, which need the record; this one does not
+            return (f"how long this run's SAS live was not recorded, which a key rotation needs to know: {error}",)
+        self.definition_changed = not self._services.issuer.capabilities.signs_here
+        return ()
+
+    def _correlation_id(self, target: Target) -> str:
+        """Return a GUID that anybody can derive from the run's id and the target's name, as reports have them."""
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{self._run}/{target}"))
 
     def _prove(self, issued: Sas) -> tuple[str, tuple[str, ...]]:
         if not self._plan.prove:

@@ -13,7 +13,7 @@ from rotator import activity, errors, telemetry
 from rotator.azure.errors import LeaseUnavailableError
 from rotator.azure.host_storage import lease, storage_settings
 from rotator.azure.host_storage.lease import Holder, Lease, NoLease
-from rotator.azure.managed_account import blob_suffix
+from rotator.plan.account import IssuerKind
 from rotator.plan.plan import Plan
 from rotator.rotation.request import Request
 
@@ -101,13 +101,14 @@ class RunLock:
         self.lease.completed()
         _process_lock.completed()
 
-    def admit(self, account: str) -> None:
-        """Return if this run may regenerate the account's keys.
+    def admit(self, account: str | None) -> None:
+        """Return if this run may regenerate the account's keys; without one, if it may revoke user delegation keys.
 
         Raises OwnStorageError if a setting of this process opens that account with a key or a SAS, and
         LeaseUnavailableError if the lease could not be acquired.
         """
-        storage_settings.check(self.environment, account)
+        if account is not None:
+            storage_settings.check(self.environment, account)
         if self.problem:
             raise self.problem
 
@@ -133,7 +134,9 @@ def acquire(
 
 
 def lease_name(plan: Plan) -> str:
-    """The name of the blob whose lease keeps the runs of one managed account of one vault apart."""
+    """The name of the blob whose lease keeps the runs of one account apart: by the vault where that manages it."""
+    if plan.account.issuer is not IssuerKind.KEYVAULT:
+        return plan.account.name
     return f"{plan.account.host}/{plan.account.managed_account}".lower()
 
 
@@ -152,7 +155,7 @@ def last_run_here() -> LastRun:
 
 
 def _lease_state(plan: Plan, environment: Mapping[str, str], credential: "TokenCredential") -> "LeaseState | None":
-    storage = storage_settings.find(environment, blob_suffix(plan.account.host))
+    storage = storage_settings.find(environment, plan.account.blob_suffix)
     if storage is None:
         return None
     from rotator.azure.host_storage import blob_containers, blob_lease
@@ -162,7 +165,7 @@ def _lease_state(plan: Plan, environment: Mapping[str, str], credential: "TokenC
 
 
 def _with_lease(plan: Plan, run_lock: RunLock, credential: "TokenCredential", stack: contextlib.ExitStack) -> RunLock:
-    storage = storage_settings.find(run_lock.environment, blob_suffix(plan.account.host))
+    storage = storage_settings.find(run_lock.environment, plan.account.blob_suffix)
     if storage is None:
         nowhere = LeaseUnavailableError("no storage of the app's own is set (AzureWebJobsStorage) for a lease")
         return dataclasses.replace(run_lock, problem=nowhere)

@@ -10,14 +10,13 @@ from rotator.delivery import held_values
 from rotator.delivery.interface import Channel, Delivery, Write
 from rotator.delivery.live_secret import EXPIRES, ROTATED, LiveSecret
 from rotator.delivery.manifest import DesiredSecret
-from rotator.delivery.template import Values
 from rotator.event_log import Event
 from rotator.plan.plan import Plan, Target
 from rotator.reporting.report import Failed, Report, Rotated, TargetReport, Trigger, Unchanged, WouldRotate
 from rotator.rotation import due, request
 from rotator.rotation.account import AccountReader
 from rotator.rotation.due import Cause, Due
-from rotator.rotation.issuance import Issuance, IssuedSas
+from rotator.rotation.issuance import Issuance, ProvenSas
 from rotator.rotation.services import Services
 from rotator.rotation.visit import Visit
 from rotator.sas import Sas
@@ -57,7 +56,7 @@ class Run:
         self._started = services.clock()
         self.name = name or request.name_at(self._started)
         self.account = AccountReader(plan, services)
-        self.issuance = Issuance(plan, services, self.account)
+        self.issuance = Issuance(plan, services, self.account, self.name)
 
     def rotate(self) -> Report:
         """Bring every target up to date and report what was done. One failing target stops no other."""
@@ -68,7 +67,8 @@ class Run:
         """Report what `rotate` would do. Changes nothing."""
         prepared = self.account.state().prepared
         found = self._report(self._visit_all(self._preview))
-        changes = not prepared and any(isinstance(each.outcome, WouldRotate) for each in found.targets)
+        sets_definition = not prepared and not self.services.issuer.capabilities.signs_here
+        changes = sets_definition and any(isinstance(each.outcome, WouldRotate) for each in found.targets)
         return dataclasses.replace(found, definition_changed=changes)
 
     def observe(self) -> Observed:
@@ -124,10 +124,10 @@ class Run:
                 visit.report(target, WouldRotate(why.text, why.drift) if why else _unchanged(held))
 
     def _rotate(self, visit: Visit, channel: Channel) -> None:
-        delivering: dict[Target, tuple[LiveSecret | None, Due, IssuedSas]] = {}
+        delivering: dict[Target, tuple[LiveSecret | None, Due, ProvenSas]] = {}
         for target, held, why in list(self._find_due(visit, channel)):
             with visit.guard(target) as stopwatch:
-                delivering[target] = held, why, self.issuance.issue(stopwatch)
+                delivering[target] = held, why, self.issuance.issue(target, stopwatch)
         # Lazily: a Secret says when it was written, which the grace of a revocation counts from.
         writes = (
             Write(target, held, self._desired(issued, target, held)) for target, (held, _, issued) in delivering.items()
@@ -164,7 +164,7 @@ class Run:
         # If an earlier run was killed before it could record the delivery.
         visit.report(target, outcome, self.issuance.record_delivery(target))
 
-    def _report_rotated(self, visit: Visit, target: Target, done: Delivery, why: Due, issued: IssuedSas) -> None:
+    def _report_rotated(self, visit: Visit, target: Target, done: Delivery, why: Due, issued: ProvenSas) -> None:
         self._expires[target] = issued.sas.expiry
         outcome = Rotated(
             reason=why.text,
@@ -177,6 +177,7 @@ class Run:
             proof=issued.proof,
             signing_key=issued.signer,
             drift=why.drift,
+            correlation_id=issued.sas.correlation_id or None,
         )
         event_log.log(
             logger,
@@ -188,37 +189,30 @@ class Run:
             fingerprint=outcome.fingerprint,
             expires=outcome.expires,
             proof=outcome.proof,
+            correlation_id=outcome.correlation_id,
         )
         visit.report(target, outcome, issued.warnings + done.warnings + self.issuance.record_delivery(target))
 
-    def _desired(self, issued: IssuedSas, target: Target, held: LiveSecret | None) -> DesiredSecret:
+    def _desired(self, issued: ProvenSas, target: Target, held: LiveSecret | None) -> DesiredSecret:
         keys = self.account.state().keys
         made = keys.named(issued.signer).created if keys and issued.signer else None
         now = self.services.clock()
-        key_lives = lambda sas: keys is None or keys.signer(sas) is not None  # noqa: E731  # a closure over one reading
-        return DesiredSecret(
-            sas=issued.sas,
-            definition=self.plan.grant,
-            run=self.name,
-            now=now,
-            signing_key=issued.signer,
-            key_created=made,
-            key_lives=key_lives,
-            values=self._values(issued.sas, target, held, now, key_lives) if target.form.templates else None,
-        )
 
-    def _values(
-        self,
-        issued: Sas,
-        target: Target,
-        held: LiveSecret | None,
-        now: datetime.datetime,
-        key_lives: Callable[[Sas], bool],
-    ) -> Values:
-        former = held_values.held_sas(held, target) if held else None
-        lives = former is not None and former.expiry > now and key_lives(former)
-        values = self.account.values(issued)
-        return dataclasses.replace(values, previous=former.token if former and lives else None)
+        def key_lives(sas: Sas) -> bool:
+            return keys is None or sas.delegated or keys.signer(sas) is not None
+
+        values = self.account.values(issued.issued) if target.form.templates else None
+        former = self._former(held, target, issued.sas) if values and held else None
+        if values and former and former.expiry > now and key_lives(former):
+            values = dataclasses.replace(values, previous=former.token)
+        return DesiredSecret(issued.sas, self.plan.grant, self.name, now, issued.signer, made, key_lives, values)
+
+    def _former(self, held: LiveSecret, target: Target, issued: Sas) -> Sas | None:
+        """Return the SAS that the target holds; None for one of another container, or that was revoked."""
+        found = held_values.held_sas(held, target)
+        if found is None or found.path != issued.path:
+            return None
+        return None if found.delegated and due.revoked_since(held, self.account.state()) else found
 
     def _due(self, held: LiveSecret | None, target: Target) -> Due | None:
         why = due.find(held, target, self.plan, self.services.clock(), self.account.state())

@@ -23,9 +23,9 @@ class Services:
     """What a run works with.
 
     `clock` returns the time in UTC. `fence` is called right before each change, and raises LeaseLostError when another
-    run may have begun. `admit` raises OwnStorageError or LeaseUnavailableError unless this app may regenerate the
-    account's keys. `time_at` returns the time at a URL's host by its answer's Date header, None where it has none; it
-    raises NoAnswerError.
+    run may have begun. `admit` raises OwnStorageError or LeaseUnavailableError unless this app may regenerate the keys
+    of this account or, without one, revoke user delegation keys. `time_at` returns the time at a URL's host by its
+    answer's Date header, None where it has none; it raises NoAnswerError.
     """
 
     issuer: Issuer
@@ -34,7 +34,7 @@ class Services:
     prover: Prover
     connector: Connector
     fence: Fence
-    admit: Callable[[str], None]
+    admit: Callable[[str | None], None]
     clock: Callable[[], datetime.datetime] = utc_now
     sleep: Callable[[float], None] = time.sleep
     time_at: Callable[[str], datetime.datetime | None] = _unknown_time

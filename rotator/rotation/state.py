@@ -1,13 +1,17 @@
-"""What a run records for later ones: tags on the SAS definition in the vault.
+"""What a run records for later ones, by a `RunState`: short texts, each under a name.
+
+Key Vault keeps them as tags of the SAS definition, other issuers in the app's own storage.
 
 `rotator-pending`: what a key rotation still has to do, so that any later run can resume it. Nothing is compared with a
 clock: a key has been regenerated if its creation time is not the recorded one.
 `rotator-delivered`: which targets received a SAS before, which distinguishes a Secret that somebody deleted from one
 that never existed.
-A tag has at most 256 characters (https://learn.microsoft.com/azure/key-vault/general/about-keys-secrets-certificates).
+`rotator-revoking`: the run that began to revoke user delegation keys. `rotator-revoked`: since when such SAS are
+refused that were delivered before.
 """
 
 import dataclasses
+import datetime
 import enum
 import hashlib
 import re
@@ -20,7 +24,9 @@ from rotator.plan.plan import Target
 
 PENDING_TAG = "rotator-pending"
 DELIVERED_TAG = "rotator-delivered"
-_LONGEST_TAG = 256  # characters of a tag's value in Key Vault
+REVOKING_TAG = "rotator-revoking"
+REVOKED_TAG = "rotator-revoked"
+ON_DEFINITION = "on the SAS definition"  # where the tags are with Key Vault as the issuer
 _MARK = re.compile(r"[0-9a-f]{8}")
 
 
@@ -70,9 +76,12 @@ def begin(operation: Operation, first: str, now: AccountKeys, *, forced: bool, r
     return Pending(operation, first, forced, run, {key.name: key.stamp for key in now.keys})
 
 
-def pending_of(tags: Mapping[str, str]) -> Pending | None:
-    """Return what is pending by a SAS definition's tags, if anything; raises KeyRotationError for an unreadable tag."""
-    return parse_pending(tags[PENDING_TAG]) if tags.get(PENDING_TAG) else None
+def pending_of(tags: Mapping[str, str], place: str = ON_DEFINITION) -> Pending | None:
+    """Return what is pending by these tags, if anything; raises KeyRotationError for an unreadable one.
+
+    `place` is where they are.
+    """
+    return parse_pending(tags[PENDING_TAG], place) if tags.get(PENDING_TAG) else None
 
 
 def readable_pending(tags: Mapping[str, str]) -> Pending | None:
@@ -83,7 +92,7 @@ def readable_pending(tags: Mapping[str, str]) -> Pending | None:
         return None
 
 
-def parse_pending(text: str) -> Pending:
+def parse_pending(text: str, place: str = ON_DEFINITION) -> Pending:
     """Read a tag's value; raises KeyRotationError for one that `Pending.text` does not write."""
     try:
         operation, *pairs = text.split()
@@ -98,8 +107,8 @@ def parse_pending(text: str) -> Pending:
         account_keys.other(found.first)
     except (KeyError, ValueError, errors.ActiveKeyError) as error:
         raise errors.KeyRotationError(
-            f"the tag {PENDING_TAG} on the SAS definition is not one that this version writes",
-            remedy=f"Finish with the version that wrote it, or remove the tag {PENDING_TAG} from the SAS definition.",
+            f"the tag {PENDING_TAG} {place} is not one that this version writes",
+            remedy=f"Finish with the version that wrote it, or remove the tag {PENDING_TAG} {place}.",
         ) from error
     return found
 
@@ -116,10 +125,10 @@ def was_delivered(tags: Mapping[str, str], target: Target) -> bool:
     return _mark(target) in _marks(tags)
 
 
-def with_delivery(tags: Mapping[str, str], target: Target) -> dict[str, str]:
-    """Return the tags with this target recorded; unchanged where there is no room for another one."""
+def with_delivery(tags: Mapping[str, str], target: Target, longest: int | None = None) -> dict[str, str]:
+    """Return the tags with this target recorded; unchanged where a tag of `longest` characters has no room for it."""
     text = " ".join([*_marks(tags), _mark(target)])
-    if was_delivered(tags, target) or len(text) > _LONGEST_TAG:
+    if was_delivered(tags, target) or (longest is not None and len(text) > longest):
         return dict(tags)
     return {**tags, DELIVERED_TAG: text}
 
@@ -138,16 +147,21 @@ def _mark(target: Target) -> str:
     return hashlib.sha256(f"{target}:{target.cluster.port}".encode()).hexdigest()[:8]
 
 
-def unreadable_entries(tags: Mapping[str, str]) -> tuple[str, ...]:
-    """Describe each tag that cannot be read, for a warning. Such a tag counts as missing."""
+def revoked_at(tags: Mapping[str, str]) -> datetime.datetime | None:
+    """Return since when user delegation SAS are refused that were delivered before; None where none were revoked."""
+    return untrusted.iso_time(tags.get(REVOKED_TAG))
+
+
+def unreadable_entries(tags: Mapping[str, str], place: str = ON_DEFINITION) -> tuple[str, ...]:
+    """Describe each tag that cannot be read, for a warning; `place` is where they are. Such a tag counts as missing."""
     unreadable = []
     if not _is_pending_readable(tags):
         unreadable.append(PENDING_TAG)
-    if tags.get(managed_account.UNTIL_TAG) and untrusted.iso_time(tags[managed_account.UNTIL_TAG]) is None:
-        unreadable.append(managed_account.UNTIL_TAG)
+    times = (managed_account.UNTIL_TAG, REVOKED_TAG)
+    unreadable += [name for name in times if tags.get(name) and untrusted.iso_time(tags[name]) is None]
     if not are_deliveries_readable(tags):
         unreadable.append(DELIVERED_TAG)
-    return tuple(_unreadable(name, tags[name]) for name in unreadable)
+    return tuple(_unreadable(name, tags[name], place) for name in unreadable)
 
 
 def _is_pending_readable(tags: Mapping[str, str]) -> bool:
@@ -158,8 +172,8 @@ def _is_pending_readable(tags: Mapping[str, str]) -> bool:
     return True
 
 
-def _unreadable(name: str, text: str) -> str:
+def _unreadable(name: str, text: str, place: str) -> str:
     return (
-        f"the tag {name} on the SAS definition is not one that this version writes, and was ignored: "
-        f"{untrusted.one_line(text)!r}. Find out who wrote it, and remove the tag"
+        f"the tag {name} {place} is not one that this version writes, and was ignored: "
+        f"{untrusted.one_line(text)!r}. Find out who wrote it, and remove it"
     )

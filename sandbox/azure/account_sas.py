@@ -3,12 +3,11 @@
 https://learn.microsoft.com/rest/api/storageservices/create-account-sas#construct-the-signature-string
 """
 
-import base64
 import datetime
-import hashlib
-import hmac
 import urllib.parse
 from collections.abc import Mapping
+
+from sandbox.azure import signatures
 
 SIGNED_FIELDS = ("sp", "ss", "srt", "st", "se", "sip", "spr", "sv")
 ENCRYPTION_SCOPE_SINCE = "2020-12-06"  # from this version on, one more line is signed
@@ -25,8 +24,7 @@ def string_to_sign(account: str, fields: Mapping[str, str]) -> str:
 
 def signature(account: str, key: str, fields: Mapping[str, str]) -> str:
     """Return the base64 HMAC-SHA256 that belongs to these fields."""
-    text = string_to_sign(account, fields).encode()
-    return base64.b64encode(hmac.digest(base64.b64decode(key), text, hashlib.sha256)).decode()
+    return signatures.sign(key, string_to_sign(account, fields))
 
 
 def token(account: str, key: str, fields: Mapping[str, str]) -> str:
@@ -42,7 +40,7 @@ def encode(fields: Mapping[str, str], signed: str) -> str:
 
 def is_signed_by(account: str, key: str, fields: Mapping[str, str]) -> bool:
     """Whether the fields' `sig` was made with this key."""
-    return hmac.compare_digest(signature(account, key, fields).encode(), fields.get("sig", "").encode())
+    return signatures.is_signed_by(key, string_to_sign(account, fields), fields.get("sig", ""))
 
 
 def format_time(time: datetime.datetime) -> str:

@@ -5,6 +5,9 @@ import dataclasses
 import datetime
 import secrets
 from collections.abc import Callable
+from typing import Any
+
+from sandbox.azure.delegation_keys import DelegationKeys
 
 KEY_NAMES = ("key1", "key2")
 
@@ -25,7 +28,10 @@ class StorageAccount:
     `kerberos_keys` are those of an account that Active Directory knows; no SAS is signed with them.
     `observers` are called after each regeneration, in the thread that asked for it.
     `firewall` has the addresses and networks that are let through, None for every one.
-    `sas_policy` is written as Resource Manager does: sasExpirationPeriod and expirationAction.
+    `key_created` lacks a key that is older than Azure's records of these times.
+    `shared_key_services` has false for a service whose requests no account key may sign, as in {"blob": False}.
+    `sas_policy` is written as Resource Manager does: sasExpirationPeriod, expirationAction, and
+    requireUserBoundUserDelegationSas with its action.
     """
 
     name: str
@@ -43,9 +49,11 @@ class StorageAccount:
     kind: str = "StorageV2"
     minimum_tls_version: str = "TLS1_2"
     allow_shared_key_access: bool = True
+    shared_key_services: dict[str, bool] = dataclasses.field(default_factory=dict)
     firewall: set[str] | None = None
-    sas_policy: dict[str, str] | None = None
+    sas_policy: dict[str, Any] | None = None
     key_expiration_days: int | None = None
+    delegation_keys: DelegationKeys = dataclasses.field(default_factory=DelegationKeys, repr=False, compare=False)
     observers: list[Callable[[], None]] = dataclasses.field(default_factory=list, repr=False, compare=False)
 
     @property
@@ -55,6 +63,14 @@ class StorageAccount:
             f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
             f"/providers/Microsoft.Storage/storageAccounts/{self.name}"
         )
+
+    def container_id(self, container: str) -> str:
+        """Return a container's Azure Resource Manager id, the narrowest scope of a data role; the account's for ""."""
+        return f"{self.resource_id}/blobServices/default/containers/{container}" if container else self.resource_id
+
+    def takes_shared_key(self, service: str) -> bool:
+        """Whether an account key may sign requests, or a SAS, for this service, as in "blob"."""
+        return self.allow_shared_key_access and self.shared_key_services.get(service, True)
 
     def regenerate(self, key_name: str) -> None:
         """Replace one key, at once: whatever the old one signed is refused from now on."""

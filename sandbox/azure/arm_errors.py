@@ -3,6 +3,7 @@
 https://learn.microsoft.com/azure/azure-resource-manager/troubleshooting/common-deployment-errors
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -28,6 +29,15 @@ def denied(client_id: str, object_id: str, action: str, scope: str) -> ResourceE
         "your credentials."
     )
     return ResourceError(403, "AuthorizationFailed", text)
+
+
+def locked(scope: str, locked_scopes: Iterable[str]) -> ResourceError:
+    """409: a lock forbids the operation here."""
+    text = (
+        f"The scope '{scope}' cannot perform write operation because following scope(s) are locked: "
+        f"'{','.join(locked_scopes)}'. Please remove the lock and try again."
+    )
+    return ResourceError(409, "ScopeLocked", text)
 
 
 def not_found(scope: str, subscriptions: set[str], groups: set[str]) -> ResourceError:

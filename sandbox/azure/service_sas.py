@@ -1,16 +1,19 @@
-"""Service SAS for one container or blob, which Key Vault was recorded to issue; later its documentation excluded them.
+"""Service SAS for a container, a directory or a blob: what is signed in each version, and with what.
 
+Key Vault was recorded to issue them too; later its documentation excluded them.
 https://learn.microsoft.com/rest/api/storageservices/create-service-sas
 """
 
-import base64
-import hashlib
-import hmac
 import urllib.parse
 from collections.abc import Mapping
 
+from sandbox.azure import signatures
+
 REQUIRED = ("sv", "sr", "sp")
 TEMPLATED = (*REQUIRED, "spr", "sip")
+RESPONSE_HEADERS = ("rscc", "rscd", "rsce", "rscl", "rsct")
+RESOURCE_SIGNED_SINCE = "2018-11-09"  # from this version on, `sr` and the snapshot's time are signed
+ENCRYPTION_SCOPE_SINCE = "2020-12-06"
 _ORDER = ("sv", "sr", "sp", "st", "se", "sip", "spr")
 
 
@@ -19,12 +22,27 @@ def resource(template_uri: str) -> str:
     return urllib.parse.unquote(urllib.parse.urlsplit(template_uri).path)
 
 
-def signature(account: str, key: str, path: str, fields: Mapping[str, str]) -> str:
-    """Sign as version 2018-03-28 does: without the resource's type, but with five response headers, which are empty."""
+def string_to_sign(account: str, path: str, fields: Mapping[str, str]) -> str:
+    """Return what is signed; `path` begins with the container's slash, fields are unquoted, absent ones empty."""
     lines = [fields.get(name, "") for name in ("sp", "st", "se")]
-    lines += [f"/blob/{account}{path}", "", fields.get("sip", ""), fields.get("spr", ""), fields["sv"]]
-    text = "\n".join([*lines, "", "", "", "", ""])
-    return base64.b64encode(hmac.digest(base64.b64decode(key), text.encode(), hashlib.sha256)).decode()
+    lines += [f"/blob/{account}{path}", *(fields.get(name, "") for name in ("si", "sip", "spr", "sv"))]
+    lines += resource_lines(fields)
+    return "\n".join([*lines, *(fields.get(name, "") for name in RESPONSE_HEADERS)])
+
+
+def resource_lines(fields: Mapping[str, str]) -> list[str]:
+    """Return the lines about the resource that the SAS's version has, also in a user delegation SAS."""
+    lines = []
+    if fields["sv"] >= RESOURCE_SIGNED_SINCE:
+        lines += [fields.get("sr", ""), fields.get("snapshot", "")]
+    if fields["sv"] >= ENCRYPTION_SCOPE_SINCE:
+        lines.append(fields.get("ses", ""))
+    return lines
+
+
+def signature(account: str, key: str, path: str, fields: Mapping[str, str]) -> str:
+    """Return the base64 HMAC-SHA256 that belongs to these fields and this container, directory or blob."""
+    return signatures.sign(key, string_to_sign(account, path, fields))
 
 
 def encode(fields: Mapping[str, str], signed: str) -> str:

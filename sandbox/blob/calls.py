@@ -5,13 +5,16 @@ https://learn.microsoft.com/rest/api/storageservices/blob-service-rest-api
 
 import base64
 import dataclasses
+import datetime
 import re
 from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from sandbox.blob import dates, store, xml
-from sandbox.blob.access import BlobError, Needed
+from sandbox.azure import accounts
+from sandbox.blob import dates, store, user_delegation, xml
+from sandbox.blob.access import Needed
+from sandbox.blob.errors import BlobError
 from sandbox.blob.lease import ACTIONS
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
@@ -23,13 +26,19 @@ _META_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")  # they have to be C# identif
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """One authorised request; `containers` are the account's, `blob` may hold slashes."""
+    """One authorised request; `containers` are the account's, `blob` may hold slashes.
+
+    `claims` are those of its bearer token, none with a SAS. `now` is the time by the service's clock.
+    """
 
     request: web.Request
     endpoint: str
+    account: accounts.StorageAccount
     containers: dict[str, store.Container]
     container: str
     blob: str
+    now: datetime.datetime
+    claims: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def found_container(self) -> store.Container:
         """Return the container, or raise a 404."""
@@ -56,6 +65,12 @@ class Operation:
 
 async def _get_service_properties(_call: Call) -> web.Response:
     return xml_answer(xml.service_properties())
+
+
+async def _get_user_delegation_key(call: Call) -> web.Response:
+    version = call.request.headers.get("x-ms-version", "")
+    fields = user_delegation.read(await call.request.read(), call.claims, version, call.now)
+    return xml_answer(user_delegation.write(fields, call.account.delegation_keys.issue(fields)))
 
 
 async def _list_containers(call: Call) -> web.Response:
@@ -166,6 +181,9 @@ async def _delete_blob(call: Call) -> web.Response:
 _OPERATIONS = {
     ("service", "GET", "service", "properties"): Operation(
         "get-service-properties", Needed("s", "r"), _get_service_properties
+    ),
+    ("service", "POST", "service", "userdelegationkey"): Operation(
+        "get-user-delegation-key", Needed("s", "", user_delegation.ACTION), _get_user_delegation_key
     ),
     ("service", "GET", "", "list"): Operation("list-containers", Needed("s", "l"), _list_containers),
     ("container", "PUT", "container", ""): Operation("create-container", Needed("c", "cw"), _create_container),

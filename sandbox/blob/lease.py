@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import Mapping
 
-from sandbox.blob.access import BlobError
+from sandbox.blob.errors import BlobError
 
 ACTIONS = ("acquire", "renew", "change", "release", "break")
 INFINITE = -1

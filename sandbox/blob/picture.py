@@ -1,4 +1,4 @@
-"""A small PNG made in code, so that there is something to look at behind a SAS.
+"""The first container's blobs: a small PNG made in code, so that there is something to look at behind a SAS.
 
 https://www.w3.org/TR/png/#5DataRep
 """
@@ -7,7 +7,13 @@ import functools
 import struct
 import zlib
 
+NAME = "hello.png"
 SIZE = 96  # pixels, both ways
+
+
+def content() -> dict[str, tuple[bytes, str]]:
+    """Return data and content type of the blobs by name."""
+    return {NAME: (png(), "image/png"), "hello.txt": (b"Hello from the sandbox.\n", "text/plain")}
 
 
 @functools.cache

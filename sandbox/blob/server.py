@@ -1,24 +1,26 @@
-"""Blob storage over HTTPS in path style, which lets a request in by its account SAS or its bearer token."""
+"""Blob storage over HTTPS in path style, which lets a request in by its SAS or its bearer token."""
 
 import collections
+import dataclasses
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
 from sandbox.azure import accounts, firewall, identity
-from sandbox.blob import access, calls, store, xml
-from sandbox.blob.access import BlobError
+from sandbox.blob import access, calls, sas, store, xml
+from sandbox.blob.errors import BlobError, unauthentic
 from sandbox.server import certificates, faults, http, journal, service
 
 
 class BlobService(service.WebService):
-    """The containers of several accounts; a SAS is checked against the accounts' keys of that moment.
+    """The containers of several accounts; a SAS is checked against the accounts' keys and roles of that moment.
 
-    `tokens` checks bearer tokens, and `authorizes` says whether their object id may take a data action at an
-    account's scope. Tests change `faults`, `refuse_all` (no SAS is accepted), and `warm_up_requests`: how often a
-    signature that wasn't seen before is refused, because new credentials can take a while to be known everywhere.
-    `clock_skew` is how far its clock is ahead, by which it judges a SAS too.
+    `tokens` checks bearer tokens, and `authorizes` says whether an object id may take a data action at the scope of
+    a container or an account, `authorizes_action` whether it may take any other action there.
+    Tests change `faults`, `refuse_all` (no SAS is accepted), and `warm_up_requests`: how often a signature that wasn't
+    seen before is refused, because new credentials can take a while to be known everywhere. `clock_skew` is how far
+    its clock is ahead, by which it judges a SAS too.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class BlobService(service.WebService):
         self.refuse_all = False
         self.clock_skew = datetime.timedelta()
         self.authorizes: Callable[[str, str, str], bool] = lambda _object_id, _action, _scope: True
+        self.authorizes_action: Callable[[str, str, str], bool] = lambda _object_id, _action, _scope: True
 
     def url(self, account: str) -> str:
         """Return an account's blob endpoint, the value of STORAGE_BLOB_ENDPOINT."""
@@ -53,6 +56,11 @@ class BlobService(service.WebService):
     def now(self) -> datetime.datetime:
         """Return the time by its clock."""
         return datetime.datetime.now(datetime.UTC) + self.clock_skew
+
+    @property
+    def signatures(self) -> list[str]:
+        """The signatures of every SAS that was right so far."""
+        return list(self._uses)
 
     def put_container(self, account: str, container: str) -> None:
         """Create a container from within the process; an existing one stays as it is."""
@@ -88,10 +96,10 @@ class BlobService(service.WebService):
         if account not in self.accounts:
             raise BlobError(404, "ResourceNotFound")
         ours = self.containers.setdefault(account, {})
-        call = calls.Call(request, self.url(account), ours, container, name)
+        call = calls.Call(request, self.url(account), self.accounts[account], ours, container, name, self.now())
         operation = calls.find(call)
         try:
-            self._admit(request, self.accounts[account], operation.needed)
+            call = dataclasses.replace(call, claims=self._admit(call, operation.needed))
         except BlobError as refusal:
             self._journal.record("blob", "refuse", f"{operation.action} {refusal.code}", "after")
             raise
@@ -101,30 +109,56 @@ class BlobService(service.WebService):
         self._journal.record("blob", operation.action, detail, "after")
         return response
 
-    def _admit(self, request: web.Request, account: accounts.StorageAccount, needed: access.Needed) -> None:
-        """Judge the address, then authentication, then authorisation, as the real service does."""
-        if not firewall.admits(account.firewall, request.remote or ""):
+    def _admit(self, call: calls.Call, needed: access.Needed) -> Mapping[str, str]:
+        """Judge the address, then authentication, then authorisation, as the real service does; return the claims."""
+        if not firewall.admits(call.account.firewall, call.request.remote or ""):
             raise BlobError(403, "AuthorizationFailure")
-        if "sig" in request.query:
-            self._admit_sas(request, account, needed)
-        elif "Authorization" in request.headers and self._identity is not None:
-            object_id = access.object_id(self._identity, request)
-            if not self.authorizes(object_id, needed.data_action, account.resource_id):
-                raise BlobError(403, "AuthorizationPermissionMismatch")
-        else:
+        if "sig" in call.request.query:
+            self._admit_sas(call, needed)
+            return {}
+        if "Authorization" not in call.request.headers or self._identity is None:
             raise BlobError(401, "NoAuthenticationInformation")
+        claims = access.claims(self._identity, call.request)
+        scope = call.account.container_id(call.container)
+        if needed.action:
+            allowed = self.authorizes_action(claims["oid"], needed.action, scope)
+        else:
+            allowed = self.authorizes(claims["oid"], needed.data_action, scope)
+        if not allowed:
+            raise BlobError(403, "AuthorizationPermissionMismatch")
+        return claims
 
-    def _admit_sas(self, request: web.Request, account: accounts.StorageAccount, needed: access.Needed) -> None:
+    def _admit_sas(self, call: calls.Call, needed: access.Needed) -> None:
         if self.refuse_all:
-            raise BlobError(403, "AuthenticationFailed", "The sandbox was told to refuse every SAS.")
-        if not account.allow_shared_key_access:
+            raise unauthentic("The sandbox was told to refuse every SAS.")
+        if needed.action:
+            raise unauthentic("Only authentication scheme Bearer is supported")
+        found = sas.of(self._presented(call))
+        if found.signed_with_account_key and not call.account.takes_shared_key("blob"):
             raise BlobError(403, "KeyBasedAuthenticationNotPermitted")
-        access.authenticate(account, request.query, request.remote or "", self.now())
-        signature = request.query["sig"]
+        found.authenticate()
+        signature = call.request.query["sig"]
         self._uses[signature] += 1
         if self._uses[signature] <= self.warm_up_requests:
-            raise BlobError(403, "AuthenticationFailed", "Signature did not match: it isn't known here yet.")
-        access.authorize(request.query, needed)
+            raise unauthentic("Signature did not match: it isn't known here yet.")
+        found.authorize(needed)
+
+    def _presented(self, call: calls.Call) -> sas.Presented:
+        bound = call.request.query.get("sduoid") and "Authorization" in call.request.headers
+        user = access.claims(self._identity, call.request)["oid"] if bound and self._identity else ""
+        container = call.containers.get(call.container)
+        return sas.Presented(
+            call.account,
+            call.request.query,
+            call.request.headers,
+            call.request.remote or "",
+            call.now,
+            call.container,
+            call.blob,
+            container.policies if container else {},
+            user,
+            self.authorizes,
+        )
 
     def _refused(self, request: web.Request, refusal: BlobError) -> web.Response:
         headers = {"x-ms-error-code": refusal.code}

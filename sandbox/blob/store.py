@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Mapping
 
 from sandbox.blob import dates
-from sandbox.blob.access import BlobError
+from sandbox.blob.errors import BlobError
 from sandbox.blob.lease import Lease
 
 
@@ -73,6 +73,7 @@ class Blob(_Versioned):
 
 @dataclasses.dataclass
 class Container(_Versioned):
-    """A container and its blobs by name."""
+    """A container, its blobs by name, and its stored access policies by id, each with fields as in a SAS."""
 
     blobs: dict[str, Blob] = dataclasses.field(default_factory=dict)
+    policies: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from xml.etree import ElementTree
 
 from sandbox.blob import dates
-from sandbox.blob.access import BlobError
+from sandbox.blob.errors import BlobError
 from sandbox.blob.store import Blob, Container
 
 
@@ -19,8 +19,7 @@ def error(refusal: BlobError) -> bytes:
     now = datetime.datetime.now(datetime.UTC).isoformat()
     message = f"{refusal.message}\nRequestId:{uuid.uuid4()}\nTime:{now}"
     _texts(root, {"Code": refusal.code, "Message": message})
-    if refusal.detail:
-        _texts(root, {"AuthenticationErrorDetail": refusal.detail})
+    _texts(root, refusal.details)
     return _document(root)
 
 

@@ -130,12 +130,17 @@ def denied_without_application(caller: Caller) -> VaultError:
     return VaultError(403, "Forbidden", text, "ForbiddenByPolicy")
 
 
+def data_action(permission: str) -> str:
+    """Return what a role must allow where an access policy would need this permission."""
+    return f"Microsoft.KeyVault/vaults/{_ACTIONS[permission]}"
+
+
 def denied_by_role(permission: str, caller: Caller, resource_id: str) -> VaultError:
     """403 of a vault in RBAC mode: the caller has no data role."""
     text = (
         "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role "
         f"definitions were changed recently, please observe propagation time.\r\nCaller: {caller}\r\n"
-        f"Action: 'Microsoft.KeyVault/vaults/{_ACTIONS[permission]}'\r\nResource: '{resource_id.lower()}'\r\n"
+        f"Action: '{data_action(permission)}'\r\nResource: '{resource_id.lower()}'\r\n"
         "Assignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: 'DeniedWithNoValidRBAC' \r\n"
         f"Vault: {caller.vault}\r\n"
     )

@@ -83,7 +83,10 @@ class VaultServer(service.WebService):
     def _authorize(self, permission: str, path: str, claims: dict[str, Any]) -> None:
         caller = self._caller(claims)
         if self._vault.rbac:
-            raise errors.denied_by_role(permission, caller, f"{self._vault.resource_id}{path.rstrip('/')}")
+            resource_id = f"{self._vault.resource_id}{path.rstrip('/')}"
+            if not self._vault.opens_data(caller.object_id, errors.data_action(permission), resource_id):
+                raise errors.denied_by_role(permission, caller, resource_id)
+            return
         enough = {permission, f"{permission.partition('/')[0]}/all"}
         if not self._vault.granted(caller.object_id).isdisjoint(enough):
             return

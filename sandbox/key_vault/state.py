@@ -41,7 +41,8 @@ class Vault:
     Tests change what follows:
 
     - `permissions`: the system-assigned identity's policy. `policy_delay`: seconds until `set_policy` takes effect.
-      `policy_code`: the error code for a missing permission. `rbac`: nobody has a data role then.
+      `policy_code`: the error code for a missing permission. `rbac`: roles count then,
+      and no policy; `opens_data` says whether an object id may take a data action at a scope.
     - `firewall`: the addresses and networks that are let through, None for every one. `private`: the vault takes
       requests through private endpoints only, of which there are none here.
     - `clock_skew`: how far its clock is ahead, by which it mints too. `tamper`: applied to each minted SAS.
@@ -79,6 +80,7 @@ class Vault:
         self.retention_days, self.purge_protection = 90, True
         self.faults: list[faults.Fault] = []
         self.caller_may_manage_keys = True
+        self.opens_data: Callable[[str, str, str], bool] = lambda _object_id, _action, _scope: False
         self.authorizes: Callable[[str, str, str], bool] = lambda _object_id, _action, _scope: True
         self.asks_first = False
         self.service_status = 400

@@ -1,15 +1,16 @@
-"""Resource Manager's answers about access: the caller's own permissions, the roles, and who holds which.
+"""Resource Manager's answers about access: the caller's own permissions, the roles, who holds which, and locks.
 
 https://learn.microsoft.com/rest/api/authorization/permissions
 https://learn.microsoft.com/rest/api/authorization/role-definitions
 https://learn.microsoft.com/rest/api/authorization/role-assignments
+https://learn.microsoft.com/rest/api/resources/management-locks
 """
 
 import re
 from typing import Any
 
 from sandbox.azure import arm_errors
-from sandbox.resource_manager import roles
+from sandbox.resource_manager import locks, roles
 from sandbox.resource_manager.state import Call, ResourceManager
 
 _PRINCIPAL = re.compile(r"(?:principalId eq |assignedTo\()'([^']+)'\)?")
@@ -20,7 +21,7 @@ _DEFINITIONS = "providers/Microsoft.Authorization/roleDefinitions"
 
 def list_permissions(manager: ResourceManager, call: Call) -> dict[str, Any]:
     """GET {scope}/…/permissions: one entry for each role that the caller has here, none for a stranger."""
-    held = roles.held(manager.role_assignments, call.object_id, call.scope)
+    held = manager.held(call.object_id, call.scope)
     return {
         "value": [
             {
@@ -50,7 +51,7 @@ def create_role_assignment(manager: ResourceManager, call: Call) -> dict[str, An
     """PUT {scope}/…/roleAssignments/{name}: one for each principal, role and scope."""
     properties = call.body.get("properties") or {}
     role, principal_id = str(properties.get("roleDefinitionId", "")).rpartition("/")[2], properties.get("principalId")
-    if role not in roles.DEFINITIONS:
+    if role not in manager.role_definitions:
         text = f"The specified role definition with ID '{role}' does not exist."
         raise arm_errors.ResourceError(404, "RoleDefinitionDoesNotExist", text)
     if not principal_id:
@@ -71,24 +72,56 @@ def create_role_assignment(manager: ResourceManager, call: Call) -> dict[str, An
 
 
 def list_role_definitions(manager: ResourceManager, call: Call) -> dict[str, Any]:
-    """GET {scope}/…/roleDefinitions, all or, with a filter, the one of a name; only built-in ones are here."""
-    del manager
+    """GET {scope}/…/roleDefinitions, all or, with a filter, the one of a name; custom ones are known everywhere."""
     text = call.query.get("$filter", "")
     wanted = _ROLE_NAME.fullmatch(text)
     if text and wanted is None:
         raise arm_errors.ResourceError(400, "UnsupportedFilter", f"The filter '{text}' is not supported.")
-    subscription = "/".join(call.scope.split("/")[:3])
     value = [
-        {
-            "id": f"{subscription}/{_DEFINITIONS}/{role}",
-            "name": role,
-            "type": "Microsoft.Authorization/roleDefinitions",
-            "properties": {"roleName": definition.name, "type": "BuiltInRole"},
-        }
-        for role, definition in roles.DEFINITIONS.items()
+        _definition(call.scope, role, definition)
+        for role, definition in manager.role_definitions.items()
         if wanted is None or wanted[1].lower() == definition.name.lower()
     ]
     return {"value": value}
+
+
+def create_role_definition(manager: ResourceManager, call: Call) -> dict[str, Any]:
+    """PUT {scope}/…/roleDefinitions/{id}: a custom role, with its one entry of permissions."""
+    properties, role = call.body.get("properties") or {}, call.names["name"]
+    permissions = properties.get("permissions") or [{}]
+    if role in roles.DEFINITIONS or not properties.get("roleName") or not properties.get("assignableScopes"):
+        raise arm_errors.bad_request("A custom role has an id, a roleName and assignableScopes of its own.")
+    made = roles.Definition(
+        properties["roleName"],
+        tuple(permissions[0].get("actions") or ()),
+        tuple(permissions[0].get("notActions") or ()),
+        tuple(permissions[0].get("dataActions") or ()),
+        "CustomRole",
+    )
+    manager.role_definitions[role] = made
+    return _definition(call.scope, role, made)
+
+
+def list_locks(manager: ResourceManager, call: Call) -> dict[str, Any]:
+    """GET {scope}/…/locks: at this scope, above it, and, without atScope(), below it."""
+    at_scope, _ = _filter(call.query.get("$filter", ""))
+    found = [
+        one
+        for one in manager.locks
+        if roles.reaches(one.scope, call.scope) or (not at_scope and roles.reaches(call.scope, one.scope))
+    ]
+    return {"value": [_lock(one) for one in found]}
+
+
+def delete_lock(manager: ResourceManager, call: Call) -> dict[str, Any]:
+    """DELETE {scope}/…/locks/{name}: the one that stands at this very scope."""
+    wanted = locks.Lock(call.scope, call.names["name"]).id.lower()
+    left = [one for one in manager.locks if one.id.lower() != wanted]
+    if len(left) == len(manager.locks):
+        text = f"The lock '{call.names['name']}' could not be found."
+        raise arm_errors.ResourceError(404, "LockNotFound", text)
+    manager.locks = left
+    return {}
 
 
 def _filter(text: str) -> tuple[bool, str | None]:
@@ -114,4 +147,23 @@ def _assignment(one: roles.Assignment) -> dict[str, Any]:
             "principalType": one.principal_type,
             "scope": one.scope,
         },
+    }
+
+
+def _definition(scope: str, role: str, definition: roles.Definition) -> dict[str, Any]:
+    subscription = "/".join(scope.split("/")[:3])
+    return {
+        "id": f"{subscription}/{_DEFINITIONS}/{role}",
+        "name": role,
+        "type": "Microsoft.Authorization/roleDefinitions",
+        "properties": {"roleName": definition.name, "type": definition.kind},
+    }
+
+
+def _lock(one: locks.Lock) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "type": "Microsoft.Authorization/locks",
+        "properties": {"level": one.level, "notes": one.notes},
     }

@@ -14,25 +14,23 @@ FOREIGN_SETTING = "FOREIGN"
 
 
 class InitialResources:
-    """A vault, a function app with a user-assigned identity, its own storage, and the account that is rotated.
+    """A vault, a function app with a user-assigned identity, and its own storage.
 
-    The system-assigned identity is the operator: a contributor to the resource group. It may manage the rotated
-    account's keys, and so may Key Vault's own application. The blobs in the app's storage are open to the
-    operator and to the function app's identity, which has no other role.
+    The system-assigned identity is the operator: a contributor to the resource group, who may also write secrets if
+    the vault is in RBAC mode. The blobs in the app's storage are open to the operator and to the function app's
+    identity, which has no other role here.
     """
 
     def __init__(
         self,
         tokens: identity.Identity,
         vault: Vault,
-        account: accounts.StorageAccount,
         app_storage: accounts.StorageAccount,
     ) -> None:
         self._operator_id = tokens.object_id
         self._vault = vault
-        self._account = account
         self._app_storage = app_storage
-        self.group_id = account.resource_id.partition("/providers/")[0]
+        self.group_id = app_storage.resource_id.partition("/providers/")[0]
         self.vault_id = vault.resource_id = f"{self.group_id}{PROVIDER}/{vault.name}"
         self.function_app_id = f"{self.group_id}/providers/Microsoft.Web/sites/{FUNCTION_APP}"
         self.app_client_id = str(uuid.uuid4())
@@ -46,15 +44,13 @@ class InitialResources:
         manager.sites[self.function_app_id] = self._function_app()
         manager.identities[self._identity_id] = (self.app_client_id, self.app_object_id)
         manager.role_assignments += self._role_assignments()
-        self._vault.authorizes = manager.authorizes
-        blobs.authorizes = lambda object_id, action, scope: roles.opens_data(
-            manager.role_assignments, object_id, action, scope
-        )
+        self._vault.authorizes = blobs.authorizes_action = manager.authorizes
+        self._vault.opens_data = blobs.authorizes = manager.opens_data
 
     def _role_assignments(self) -> Iterator[roles.Assignment]:
         yield roles.Assignment(self.group_id, roles.CONTRIBUTOR, self._operator_id)
-        for key_operator in (self._operator_id, self._vault.service_principal_id):
-            yield roles.Assignment(self._account.resource_id, roles.KEY_OPERATOR, key_operator)
+        if self._vault.rbac:
+            yield roles.Assignment(self.vault_id, roles.KEY_VAULT_SECRETS_OFFICER, self._operator_id)
         for owner in (self._operator_id, self.app_object_id):
             role = roles.STORAGE_BLOB_DATA_OWNER
             yield roles.Assignment(self._app_storage.resource_id, role, owner)

@@ -13,7 +13,9 @@ Operation = Callable[[ResourceManager, Call], dict[str, Any]]
 
 _GROUP = "/subscriptions/[^/]+/resourceGroups/[^/]+"
 _SUBSCRIPTION = "/subscriptions/[^/]+"
-_ANY_SCOPE = f"{_SUBSCRIPTION}|{_GROUP}|{_GROUP}/providers/[^/]+/[^/]+/[^/]+"
+_RESOURCE = f"{_GROUP}/providers/[^/]+/[^/]+/[^/]+"
+_CONTAINER = f"{_GROUP}/providers/Microsoft.Storage/storageAccounts/[^/]+/blobServices/default/containers/[^/]+"
+_ANY_SCOPE = f"{_SUBSCRIPTION}|{_GROUP}|{_RESOURCE}|{_CONTAINER}"
 _VAULT = f"{_GROUP}/providers/Microsoft.KeyVault/vaults/[^/]+"
 _ACCOUNT = f"{_GROUP}/providers/Microsoft.Storage/storageAccounts/[^/]+"
 _SITE = f"{_GROUP}/providers/Microsoft.Web/sites/[^/]+"
@@ -25,7 +27,7 @@ _AUTHORIZATION = "/providers/Microsoft.Authorization"
 class Route:
     """One call; `permission` None is for what everybody may ask, and `action` is what the journal says.
 
-    `status` is that of success.
+    `status` is that of success. A lock doesn't keep from what isn't `lockable`.
     """
 
     method: str
@@ -34,13 +36,21 @@ class Route:
     action: str
     carry_out: Operation
     status: int = 200
+    lockable: bool = True
 
 
 def _route(
-    method: str, scope: str, path: str, permission: str | None, carry_out: Operation, *, status: int = 200
+    method: str,
+    scope: str,
+    path: str,
+    permission: str | None,
+    carry_out: Operation,
+    *,
+    status: int = 200,
+    lockable: bool = True,
 ) -> Route:
     pattern = re.compile(f"(?P<scope>{scope}){path}/?", re.IGNORECASE)
-    return Route(method, pattern, permission, carry_out.__name__.replace("_", "-"), carry_out, status)
+    return Route(method, pattern, permission, carry_out.__name__.replace("_", "-"), carry_out, status, lockable)
 
 
 ROUTES = (
@@ -64,6 +74,13 @@ ROUTES = (
         "/regenerateKey",
         "Microsoft.Storage/storageAccounts/regeneratekey/action",
         storage.regenerate_key,
+    ),
+    _route(
+        "POST",
+        _ACCOUNT,
+        "/revokeUserDelegationKeys",
+        "Microsoft.Storage/storageAccounts/revokeUserDelegationKeys/action",
+        storage.revoke_user_delegation_keys,
     ),
     _route(
         "GET",
@@ -123,6 +140,23 @@ ROUTES = (
         status=201,
     ),
     _route("GET", _ANY_SCOPE, f"{_AUTHORIZATION}/roleDefinitions", None, access.list_role_definitions),
+    _route(
+        "PUT",
+        _ANY_SCOPE,
+        f"{_AUTHORIZATION}/roleDefinitions/(?P<name>[^/]+)",
+        "Microsoft.Authorization/roleDefinitions/write",
+        access.create_role_definition,
+        status=201,
+    ),
+    _route("GET", _ANY_SCOPE, f"{_AUTHORIZATION}/locks", "Microsoft.Authorization/locks/read", access.list_locks),
+    _route(
+        "DELETE",
+        _ANY_SCOPE,
+        f"{_AUTHORIZATION}/locks/(?P<name>[^/]+)",
+        "Microsoft.Authorization/locks/delete",
+        access.delete_lock,
+        lockable=False,
+    ),
 )
 
 

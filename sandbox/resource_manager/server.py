@@ -3,26 +3,16 @@
 https://learn.microsoft.com/rest/api/azure/
 """
 
-import re
 from typing import Any
 
 from aiohttp import web
 
 from sandbox.azure import arm_errors, identity
-from sandbox.resource_manager import routes
+from sandbox.resource_manager import locks, routes, versions
 from sandbox.resource_manager.state import Call, ResourceManager
 from sandbox.server import certificates, faults, http, journal, service
 
 AUDIENCE = "https://management.azure.com"
-# The newest api-versions here, and no later ones: what every cloud of Azure serves is what infra/ asks for.
-NEWEST_VERSIONS = {
-    "microsoft.authorization": "2022-04-01",
-    "microsoft.keyvault": "2026-02-01",
-    "microsoft.managedidentity": "2024-11-30",
-    "microsoft.storage": "2025-01-01",
-    "microsoft.web": "2025-03-01",
-}
-_API_VERSION = re.compile(r"\d{4}-\d\d-\d\d(-preview)?")
 _FLAWS = {
     identity.Flaw.MISSING: ("AuthenticationFailed", "The 'Authorization' header is missing."),
     identity.Flaw.INVALID: ("InvalidAuthenticationToken", "The access token is invalid."),
@@ -74,11 +64,13 @@ class ResourceManagerServer(service.WebService):
 
     async def _carry_out(self, request: web.Request, claims: dict[str, Any]) -> web.Response:
         route, names = routes.find(request.method, request.path)
-        _check_api_version(request)
+        version = versions.check(request.path, request.query.get("api-version"), self._manager.newest_versions)
         scope, object_id = names.pop("scope"), claims["oid"]
         if route.permission is not None and not self._manager.authorizes(object_id, route.permission, scope):
             raise arm_errors.denied(claims["appid"], object_id, route.permission, scope)
-        call = Call(scope, names, request.query, await _body(request), object_id)
+        if route.lockable:
+            locks.check(self._manager.locks, route.method, scope)
+        call = Call(scope, names, request.query, await _body(request), object_id, version)
         detail = scope.rpartition("/")[2]
         self._journal.record("resource-manager", route.action, detail)
         answer = route.carry_out(self._manager, call)
@@ -111,20 +103,6 @@ def _headers(request: web.Request) -> dict[str, str]:
         "X-Content-Type-Options": "nosniff",
         "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
     }
-
-
-def _check_api_version(request: web.Request) -> None:
-    version = request.query.get("api-version")
-    if version is None:
-        text = "The api-version query parameter (?api-version=) is required for all requests."
-        raise arm_errors.ResourceError(400, "MissingApiVersionParameter", text)
-    if not _API_VERSION.fullmatch(version):
-        text = f"The api-version '{version}' is invalid."
-        raise arm_errors.ResourceError(400, "InvalidApiVersionParameter", text)
-    provider = request.path.lower().rpartition("/providers/")[2].partition("/")[0]
-    newest = NEWEST_VERSIONS.get(provider, version)
-    if version > newest:
-        raise arm_errors.not_served(provider, version, newest)
 
 
 async def _body(request: web.Request) -> dict[str, Any]:

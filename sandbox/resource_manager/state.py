@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from sandbox.azure import accounts, arm_errors, identity
 from sandbox.key_vault.state import Vault
-from sandbox.resource_manager import roles
+from sandbox.resource_manager import locks, roles, versions
 from sandbox.resource_manager.deployed import Deployed
 from sandbox.server import faults
 
@@ -18,13 +18,17 @@ Resource = TypeVar("Resource")
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """One authorised request: scope and other names in its path, its query, its JSON, and the caller's object id."""
+    """One authorised request: scope and other names in its path, its query, its JSON, and the caller's object id.
+
+    `version` is its api-version.
+    """
 
     scope: str
     names: Mapping[str, str]
     query: Mapping[str, str]
     body: dict[str, Any]
     object_id: str
+    version: str
 
 
 @dataclasses.dataclass
@@ -73,11 +77,12 @@ class Site:
 
 
 class ResourceManager:
-    """Vaults and function apps by their ids, storage accounts by name, and the role assignments.
+    """Vaults and function apps by their ids, storage accounts by name, roles by id, their assignments, and locks.
 
     `identities` maps the id of a user-assigned identity to its client id and object id; `people` are object ids that
-    are no service's. Tests change all of these, and `faults`. `blob_endpoint` returns an account's, without a trailing
-    slash. `url` is the value of AZURE_RESOURCE_MANAGER, empty until it is served.
+    are no service's. `newest_versions` has the newest api-version of each provider that this cloud serves. Tests change
+    all of these, and `faults`. `blob_endpoint` returns an account's, without a trailing slash. `url` is the value of
+    AZURE_RESOURCE_MANAGER, empty until it is served.
     """
 
     def __init__(
@@ -94,7 +99,10 @@ class ResourceManager:
         self.sites: dict[str, Site] = {}
         self.identities: dict[str, tuple[str, str]] = {}
         self.people: set[str] = set()
+        self.role_definitions: dict[str, roles.Definition] = dict(roles.DEFINITIONS)
         self.role_assignments: list[roles.Assignment] = []
+        self.locks: list[locks.Lock] = []
+        self.newest_versions: dict[str, str] = dict(versions.NEWEST)
         self.faults: list[faults.Fault] = []
 
     @property
@@ -115,7 +123,15 @@ class ResourceManager:
 
     def authorizes(self, object_id: str, action: str, scope: str) -> bool:
         """Whether a role of this object id allows the action at this scope."""
-        return any(role.allows(action) for role in roles.held(self.role_assignments, object_id, scope))
+        return any(role.allows(action) for role in self.held(object_id, scope))
+
+    def opens_data(self, object_id: str, data_action: str, scope: str) -> bool:
+        """Whether a role of this object id allows the data action at this scope."""
+        return any(role.opens(data_action) for role in self.held(object_id, scope))
+
+    def held(self, object_id: str, scope: str) -> Iterator[roles.Definition]:
+        """Return the roles of an object id at this scope."""
+        return roles.held(self.role_definitions, self.role_assignments, object_id, scope)
 
     def readable(self, resource_ids: Iterable[str], object_id: str, kind: str) -> Iterator[str]:
         """Yield those of one kind of resource that this object id may read: a list leaves the others out."""

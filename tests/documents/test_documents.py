@@ -21,6 +21,7 @@ DOCUMENTS = [
     "docs/deploy.md",
     "docs/key-rotation.md",
     "docs/operations.md",
+    "docs/presets.md",
     "docs/upgrade.md",
     "docs/schema/README.md",
     "infra/master/README.md",

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from rotator import app, errors
-from rotator.azure import resource_id
-from rotator.azure.resource_id import ResourceId
 from rotator.deployment import listing
 from rotator.deployment.errors import RunRefusedError
 from rotator.deployment.progress import Progress, ProgressKind, Stage
+from rotator.plan import resource_id
+from rotator.plan.resource_id import ResourceId
 from sandbox.functions.timer import StatusBlob
 from sandbox.resource_manager import deployed, roles
 from sandbox.server.faults import Fault

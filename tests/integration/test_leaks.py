@@ -18,7 +18,7 @@ import pytest
 from azure.storage.blob import ContainerClient
 
 from rotator import app
-from rotator.azure.resource_id import FUNCTION_APP, ResourceId
+from rotator.plan.resource_id import FUNCTION_APP, ResourceId
 from sandbox.functions.host import FunctionsHost
 from sandbox.kubernetes.state import KubernetesApi, KubernetesFault
 from sandbox.server.faults import Fault

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from rotator import app
-from rotator.azure import resource_id
-from rotator.azure.resource_id import ResourceId
 from rotator.commands import onboard_request
 from rotator.commands.onboard_request import OnboardOptions
 from rotator.onboarding.onboard import Onboarding
 from rotator.onboarding.request import Master, OnboardingRequest
 from rotator.onboarding.steps import Step, StepOutcome
+from rotator.plan import resource_id
 from rotator.plan.plan import Cluster
+from rotator.plan.resource_id import ResourceId
 from sandbox.world import KEY_SECRET, World
 from tests.integration import test_onboarding
 from tests.integration.conftest import options_for

@@ -9,7 +9,7 @@ from azure.core.exceptions import HttpResponseError, ServiceResponseError
 from azure.storage.blob import BlobClient, BlobLeaseClient
 
 from sandbox.azure import account_sas
-from sandbox.blob import access
+from sandbox.blob import errors
 from sandbox.blob.lease import Lease
 from sandbox.server import faults
 from tests.sandbox.conftest import ACCOUNT, Azure
@@ -125,7 +125,7 @@ def test_a_lease_runs_out_by_itself_and_each_renewal_gives_it_its_whole_time(mon
     ],
 )
 def test_what_makes_no_sense_is_a_400(action: str, headers: dict[str, str], code: str) -> None:
-    with pytest.raises(access.BlobError) as raised:
+    with pytest.raises(errors.BlobError) as raised:
         Lease().carry_out(action, headers)
     assert (raised.value.status, raised.value.code) == (400, code)
 

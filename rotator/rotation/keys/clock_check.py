@@ -1,7 +1,7 @@
-"""The clock check before a key is regenerated, which cannot be undone: whether this host's time is the vault's.
+"""The clock check before a key is regenerated, which cannot be undone: whether this host's time is the issuer's.
 
-Until when a SAS is valid, and whether a new one may be delivered, is judged by this host's clock. The check mints one
-SAS, which is not delivered, and sends two requests without a token.
+Until when a SAS is valid, and whether a new one may be delivered, is judged by this host's clock. The check sends two
+requests without a token. Where another host signs the SAS, it mints one, too, which is not delivered.
 """
 
 import contextlib
@@ -18,14 +18,14 @@ from rotator.rotation.services import Services
 def check(plan: Plan, services: Services, account: AccountReader) -> None:
     """Check both halves. Raises ClockSkewError where the clocks differ by more than `sas.tolerance`, or SasError."""
     check_dates(plan, services, account)
-    if account.state().prepared:
+    if account.state().prepared and not services.issuer.capabilities.signs_here:
         _check_minted(plan, services)
 
 
 def check_dates(plan: Plan, services: Services, account: AccountReader) -> None:
-    """Compare the Date headers of the vault's and storage's answers with this host's clock. Raises ClockSkewError."""
-    for url in filter(None, (plan.account.vault, account.endpoint())):
-        with contextlib.suppress(NoAnswerError):  # the vault has answered; storage need not be reached from here
+    """Compare the Date headers of the issuer's and storage's answers with this host's clock. Raises ClockSkewError."""
+    for url in filter(None, (services.issuer.url, account.endpoint())):
+        with contextlib.suppress(NoAnswerError):  # the issuer has answered; storage need not be reached from here
             before = services.clock()
             theirs = services.time_at(url)
             if theirs is not None:

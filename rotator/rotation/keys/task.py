@@ -64,7 +64,7 @@ def pending_or_due(plan: Plan, account: AccountReader, now: datetime.datetime, *
     recorded = account.state().entries.get(state.PENDING_TAG)
     account_state = account.with_keys()
     if recorded:
-        before = state.pending_of(account_state.entries)
+        before = state.pending_of(account_state.entries, account.place)
         return _resumed(before, account_state, _asked_by(before)) if before else None
     age = due_by_age(plan, account_state, now) if scheduled else None
     return KeyTask(Operation.REGENERATE, age, recorded=False) if age else None

@@ -3,9 +3,10 @@
 import dataclasses
 import shlex
 
-from rotator.azure import az_commands, permissions, resource_id
+from rotator.azure import az_commands, permissions
 from rotator.azure.permissions import Policy
-from rotator.azure.resource_id import ResourceId
+from rotator.plan import resource_id
+from rotator.plan.resource_id import ResourceId
 from tests.fakes.examples import RESOURCE_ID
 
 ACCOUNT = ResourceId.parse(RESOURCE_ID, resource_id.STORAGE_ACCOUNT)

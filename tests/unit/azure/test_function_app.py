@@ -12,13 +12,13 @@ import trustme
 from azure.core.credentials import AccessToken
 from hypothesis import given, settings
 
-from rotator.azure import resource_id
 from rotator.azure.errors import AppUnreachableError, FunctionAppForbiddenError, ResourceManagerError
 from rotator.azure.function_app import FunctionApp
 from rotator.azure.function_endpoint import Answer, FunctionEndpoint
 from rotator.azure.function_facts import Function, HostStatus, SiteFacts
-from rotator.azure.resource_id import ResourceId
 from rotator.errors import RotatorError
+from rotator.plan import resource_id
+from rotator.plan.resource_id import ResourceId
 from rotator.redaction import SecretText
 from tests.fakes.dripping import Answer as Sent
 from tests.fakes.dripping import Request, serving

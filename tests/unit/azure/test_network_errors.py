@@ -14,13 +14,14 @@ import trustme
 from azure.core.credentials import AccessToken
 
 from rotator import errors, sas
-from rotator.azure import identity, network_errors, resource_id, server_time
+from rotator.azure import identity, network_errors, server_time
 from rotator.azure.errors import ArchiveError, IdentityError, NoAnswerError
 from rotator.azure.host_storage import blob_containers
 from rotator.azure.host_storage.storage_settings import HostStorage
 from rotator.azure.key_vault import VaultClient
 from rotator.azure.resource_manager import ResourceManager
 from rotator.issuers import proof as storage
+from rotator.plan import resource_id
 from rotator.plan.account import Account
 from rotator.redaction import SecretText
 from rotator.reporting import webhook

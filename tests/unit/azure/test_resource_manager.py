@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from rotator import errors
 from rotator.azure import permissions
 from rotator.azure.errors import ResourceManagerError
-from rotator.azure.resource_id import ResourceId
 from rotator.azure.resource_manager import ResourceManager
+from rotator.plan.resource_id import ResourceId
 from tests.fakes.dripping import Answer, Request, serving
 from tests.fakes.examples import RESOURCE_ID
 from tests.unit.test_untrusted import json_values
@@ -233,7 +233,7 @@ def test_keys_for_kerberos_are_not_asked_for(arm: Arm, manager: ResourceManager)
 
 def test_import_of_the_key_list_imports_no_management_sdk() -> None:
     code = (
-        "import sys, rotator.azure.resource_manager as m; m.AccountKeyList('https://x', None); "
+        "import sys, rotator.azure.resource_manager as m; m.AccountOperations('https://x', None); "
         "print([name for name in sys.modules if name.startswith('azure.mgmt')])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -14,11 +14,11 @@ from tests.unit.plan.test_loader import SAMPLE
 NOTHING = dict.fromkeys(loader.NAMES)
 MISSING = [
     "KEYVAULT_BASEURL",
-    "KEYVAULT_STORAGE_NAME",
     "KUBERNETES_DNS",
     "KUBERNETES_SSH_USERNAME",
     "KUBERNETES_SSH_FINGERPRINT",
     "KUBERNETES_SECRET_NAME",
+    "KEYVAULT_STORAGE_NAME",
 ]
 
 

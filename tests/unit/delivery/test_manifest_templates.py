@@ -14,6 +14,7 @@ from rotator.delivery.live_secret import Document, LiveSecret
 from rotator.delivery.manifest import DesiredSecret
 from rotator.delivery.template import Values
 from rotator.plan.plan import Strategy, Target
+from rotator.plan.presets import Preset
 from rotator.redaction import SecretText, scrub_quotation
 from tests.fakes.examples import (
     FINGERPRINT,
@@ -34,7 +35,7 @@ ENDPOINT = "https://mystorage.blob.core.windows.net"
 
 def desired(**changes: Any) -> DesiredSecret:
     values = Values(order().sas, "mystorage", ENDPOINT, account_key=SecretText(KEY))
-    return dataclasses.replace(order(), values=values, **changes)
+    return dataclasses.replace(order(), **{"values": values, **changes})
 
 
 def stored(found: Document) -> LiveSecret:
@@ -223,3 +224,14 @@ def test_secret_is_usable_by_its_sas_a_key_or_what_others_put_there(
     found["data"] |= extra
     later = desired(now=order().now.replace(hour=12 + now))
     assert manifest.is_usable(stored(found), target, later) is usable
+
+
+@pytest.mark.parametrize("preset", Preset)
+def test_what_is_in_the_secret_of_each_preset_is_found_there(preset: Preset) -> None:
+    target = dataclasses.replace(TARGET, preset=preset)
+    values = dataclasses.replace(desired().values or Values(order().sas), container="pictures")
+    found = stored(manifest.compose(target, None, desired(values=values)))
+    if target.form.has_account_key:
+        assert [key.reveal() for key in held_values.account_keys(found, target)] == [KEY]
+    else:
+        assert [sas.token.reveal() for sas in held_values.all_sas(found, target)] == [TOKEN]

@@ -3,11 +3,11 @@
 import dataclasses
 from typing import Any
 
-from rotator.azure import resource_id
 from rotator.azure.resource_facts import AccountFacts, AppFacts, VaultFacts
-from rotator.azure.resource_id import ResourceId
 from rotator.onboarding.request import Master, OnboardingRequest
+from rotator.plan import resource_id
 from rotator.plan.host_keys import HostKey
+from rotator.plan.resource_id import ResourceId
 from tests.fakes.examples import ACCOUNT, CLUSTER, RESOURCE_ID, TARGET, plan
 
 STORAGE = ResourceId.parse(RESOURCE_ID, resource_id.STORAGE_ACCOUNT)

@@ -63,12 +63,12 @@ def test_missing_settings_are_all_reported_at_once_each_with_an_example() -> Non
         loader.load({})
     assert caught.value.problems == [
         "KEYVAULT_BASEURL is missing: the vault's URL; for example https://myvault.vault.azure.net",
-        "KEYVAULT_STORAGE_NAME is missing: the managed account's name in the vault; for example mystorageaccount",
         "KUBERNETES_DNS is missing: the master's host name or address; for example master.example.com",
         "KUBERNETES_SSH_USERNAME is missing: the SSH user on the master; for example rotator",
         "KUBERNETES_SSH_FINGERPRINT is missing: the master's pinned host key fingerprints, comma-separated; "
         "for example ssh-ed25519 SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU",
         "KUBERNETES_SECRET_NAME is missing: the Secret's name; for example storage-sas",
+        "KEYVAULT_STORAGE_NAME is missing: the managed account's name in the vault; for example mystorageaccount",
     ]
     assert all(f"\n  - {problem}" in str(caught.value) for problem in caught.value.problems)
 

@@ -12,7 +12,7 @@ from rotator.plan.presets import Preset
 from rotator.plan.secret_consistency import Origin, of_data, of_preset, problems_of_placeholders
 from rotator.plan.secret_form import SecretForm
 from rotator.plan.secret_types import Templates, Texts
-from tests.fakes.examples import TARGET, plan
+from tests.fakes.examples import RESOURCE_ID, TARGET, plan
 from tests.unit.plan.test_loader import SAMPLE
 
 PREFIX = "KUBERNETES_SECRET_"
@@ -78,7 +78,7 @@ def test_hash_changes_with_each_of_the_settings_and_with_nothing_else() -> None:
 
 def test_preset_is_a_ready_form_to_which_settings_add() -> None:
     found = target(PRESET="connection-string", LABELS="team: blue", TYPE="example.com/sas")
-    assert found.form.templates == {"connectionString": secret_template.parse("{connection_string}")}
+    assert found.form.templates == {"AZURE_STORAGE_CONNECTION_STRING": secret_template.parse("{connection_string}")}
     assert found.form.type == "example.com/sas"
     assert found.form.labels == {"team": "blue"}
     assert target(PRESET="connection-string").form.type == "Opaque"
@@ -219,6 +219,20 @@ def test_secret_with_the_account_key_is_worth_a_warning() -> None:
     assert warning.startswith(f"KUBERNETES_SECRET_DATA: Secret {TARGET} holds the account key itself")
     (warning,) = secret_consistency.warnings(plan(dataclasses.replace(TARGET, preset=Preset.CSI_FILE)))
     assert warning.startswith("KUBERNETES_SECRET_PRESET: Secret")
+
+
+def test_issuer_and_container_are_those_of_the_settings() -> None:
+    mine = {
+        "SAS_ISSUER": "storagekey",
+        "STORAGE_ACCOUNT_ID": RESOURCE_ID,
+        "SAS_CONTAINER": "pictures",
+        f"{PREFIX}DATA": '{"key": "{account_key}", "url": "{container_url}"}',
+    }
+    plan_of = loader.load({**SAMPLE, **mine})
+    assert [each for each in plan_of.warnings if "holds the account key itself" in each]
+    with pytest.raises(errors.SettingsError) as caught:
+        loader.load({**SAMPLE, **mine, "SAS_ISSUER": "userdelegation"})
+    assert [each.partition(" needs ")[2].partition(",")[0] for each in caught.value.problems] == ["{account_key}"]
 
 
 def test_no_message_quotes_a_template() -> None:

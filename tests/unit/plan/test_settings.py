@@ -3,11 +3,26 @@ import datetime
 import pytest
 
 from rotator.plan import loader, secret_template, settings
+from rotator.plan.account import IssuerKind
 from rotator.plan.secret_template import Template
 from rotator.redaction import SecretText
 from tests.unit.plan.test_loader import SAMPLE, problems
 
 HOOK = "https://prod-1.westeurope.logic.azure.com/workflows/0123/triggers/manual/paths/invoke"
+
+ACCOUNT_ID = (
+    "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/mygroup/providers/Microsoft.Storage"
+    "/storageAccounts/mystorage"
+)
+
+
+def sample_for(name: str) -> dict[str, str]:
+    """Settings beside which one setting is of use."""
+    if name in ("SAS_CONTAINER", "SAS_PREFIX", "SAS_BLOB", "SAS_IP", "SAS_ENCRYPTION_SCOPE", "SAS_ISSUER"):
+        container = {"SAS_CONTAINER": "pictures"} if name != "SAS_IP" else {}
+        return {**SAMPLE, "SAS_ISSUER": "storagekey", "STORAGE_ACCOUNT_ID": ACCOUNT_ID, **container}
+    return SAMPLE
+
 
 # What each setting takes, as it is written, and the value that comes of it.
 GOOD: list[tuple[str, str, object]] = [
@@ -39,6 +54,15 @@ GOOD: list[tuple[str, str, object]] = [
     ("KUBERNETES_SECRET_NAME", "a.b-c.1", "a.b-c.1"),
     ("ROTATION_SCHEDULE", "0 0 * * * *", "0 0 * * * *"),
     ("SAS_DEFINITION_NAME", "Everything2", "Everything2"),
+    ("SAS_ISSUER", "userdelegation", IssuerKind.USERDELEGATION),
+    ("STORAGE_ACCOUNT_ID", f"{ACCOUNT_ID}/", ACCOUNT_ID),
+    ("SAS_CONTAINER", "my-pictures", "my-pictures"),
+    ("SAS_CONTAINER", "$web", "$web"),
+    ("SAS_PREFIX", "/reports/2026/", "reports/2026"),
+    ("SAS_BLOB", "a name/with spaces.txt", "a name/with spaces.txt"),
+    ("SAS_IP", "203.0.113.7", "203.0.113.7"),
+    ("SAS_IP", "203.0.113.0 - 203.0.113.255", "203.0.113.0-203.0.113.255"),
+    ("SAS_ENCRYPTION_SCOPE", "team-1", "team-1"),
     ("SAS_SERVICES", "tb", "bt"),
     ("SAS_RESOURCE_TYPES", "o", "o"),
     ("SAS_PERMISSIONS", "puacldwr", "rwdlacup"),
@@ -134,6 +158,21 @@ BAD: list[tuple[str, str, str]] = [
     ("SAS_SERVICES", "bb", "letters bfqt once"),
     ("SAS_RESOURCE_TYPES", "scoz", "letters sco once"),
     ("SAS_PERMISSIONS", "rwt", "letters rwdlacup once"),
+    ("SAS_ISSUER", "vault", "'keyvault', 'storagekey' or 'userdelegation'"),
+    ("STORAGE_ACCOUNT_ID", "mystorage", "it must be a resource id"),
+    (
+        "STORAGE_ACCOUNT_ID",
+        ACCOUNT_ID.replace("Microsoft.Storage/storageAccounts", "Microsoft.KeyVault/vaults"),
+        "Storage",
+    ),
+    ("SAS_CONTAINER", "My_Pictures", "a blob container's name"),
+    ("SAS_PREFIX", "a//b", "a blob's or directory's name"),
+    ("SAS_PREFIX", "/", "a blob's or directory's name"),
+    ("SAS_BLOB", "a" * 1025, "at most 1024 characters"),
+    ("SAS_IP", "203.0.113.0/24", "an IPv4 address, or the first and the last"),
+    ("SAS_IP", "203.0.113.9-203.0.113.1", "an IPv4 address, or the first and the last"),
+    ("SAS_IP", "::1", "an IPv4 address"),
+    ("SAS_ENCRYPTION_SCOPE", "No Scope", "an encryption scope's name"),
     ("SAS_PROTOCOL", "http", "must be one of https and https,http"),
     ("SAS_PROTOCOL", "https,https", "must be one of https and https,http"),
     ("SAS_VALIDITY", "4h", "ISO 8601 duration"),
@@ -186,12 +225,12 @@ BAD: list[tuple[str, str, str]] = [
 @pytest.mark.parametrize(("name", "text", "value"), GOOD)
 def test_good_value_is_taken(name: str, text: str, value: object) -> None:
     assert settings.value(settings.ALL[name], {name: text}) == value
-    loader.load({**SAMPLE, "SAS_VALIDITY": "P2D", name: text})
+    loader.load({**sample_for(name), "SAS_VALIDITY": "P2D", name: text})
 
 
 @pytest.mark.parametrize(("name", "text", "reason"), BAD)
 def test_bad_value_is_refused_with_its_name_the_reason_and_an_example(name: str, text: str, reason: str) -> None:
-    (problem,) = problems(**{name: text})
+    (problem,) = problems(**{**sample_for(name), name: text})
     assert problem.startswith(f"{name} is wrong")
     assert reason in problem
     assert "; for example " in problem
@@ -221,4 +260,4 @@ def test_a_webhook_that_is_none_is_a_warning_without_its_value(text: str, expect
 def test_every_example_is_a_value_that_works(name: str) -> None:
     setting = settings.ALL[name].setting
     assert setting.description
-    loader.load({**SAMPLE, name: setting.example})
+    loader.load({**sample_for(name), name: setting.example})

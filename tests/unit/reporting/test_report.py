@@ -89,6 +89,7 @@ def test_report_of_a_rotation_as_json() -> None:
                 "proof": "accepted",
                 "signing_key": None,
                 "drift": False,
+                "correlation_id": None,
                 "warnings": ["mind"],
                 "seconds": {"connect": 0.123},
             }

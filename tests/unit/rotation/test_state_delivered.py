@@ -19,7 +19,7 @@ def numbered(number: int) -> Target:
 def noted(count: int) -> dict[str, str]:
     tags: dict[str, str] = {}
     for number in range(count):
-        tags = state.with_delivery(tags, numbered(number))
+        tags = state.with_delivery(tags, numbered(number), LONGEST)
     return tags
 
 
@@ -74,7 +74,7 @@ def test_as_many_targets_are_noted_as_a_tag_has_room_for() -> None:
 
 def test_where_there_is_no_room_the_tags_stay_as_they_are() -> None:
     full = noted(28)
-    assert state.with_delivery(full, numbered(28)) == full
+    assert state.with_delivery(full, numbered(28), LONGEST) == full
     assert not state.was_delivered(full, numbered(28))
     assert noted(1000) == full
 
@@ -83,7 +83,7 @@ def test_where_there_is_no_room_the_tags_stay_as_they_are() -> None:
 def test_what_somebody_wrote_into_the_tag_knows_no_target(text: str) -> None:
     tags = {state.DELIVERED_TAG: text}
     assert not state.was_delivered(tags, TARGET)
-    assert len(state.with_delivery(tags, TARGET)[state.DELIVERED_TAG]) <= LONGEST
+    assert len(state.with_delivery(tags, TARGET, LONGEST)[state.DELIVERED_TAG]) <= LONGEST
 
 
 def test_a_target_that_is_known_is_so_in_any_order() -> None:

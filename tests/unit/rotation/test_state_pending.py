@@ -80,7 +80,7 @@ def test_text_that_lacks_something_is_refused_with_what_to_do(text: str) -> None
     with pytest.raises(errors.KeyRotationError) as caught:
         state.parse_pending(text)
     assert caught.value.remedy == (
-        "Finish with the version that wrote it, or remove the tag rotator-pending from the SAS definition."
+        "Finish with the version that wrote it, or remove the tag rotator-pending on the SAS definition."
     )
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from rotator.azure import resource_id
-from rotator.azure.resource_id import ResourceId
+from rotator.plan import resource_id
+from rotator.plan.resource_id import ResourceId
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 ACCOUNT = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/mine"
