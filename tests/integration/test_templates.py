@@ -1,6 +1,7 @@
 """A Secret that is made by templates, on the sandbox: from its first delivery to settings that change."""
 
 import base64
+import datetime
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +11,21 @@ import pytest
 from azure.storage.blob import BlobServiceClient
 
 from rotator import errors
+from sandbox.options import Options
 from sandbox.world import World
+from tests import secrets_in, surroundings
 from tests.integration.checkups import Examiner, examined
-from tests.integration.conftest import WORKING, Cluster, Keys, outcome, regenerate, revoke, rotate
+from tests.integration.conftest import (
+    WORKING,
+    Cluster,
+    Keys,
+    command_line,
+    outcome,
+    plain,
+    regenerate,
+    revoke,
+    rotate,
+)
 
 BOTH = pytest.mark.parametrize("strategy", ["recreate", "apply"])
 # As Velero reads it, with what stood there before; a connection string; what others may use.
@@ -135,3 +148,29 @@ def test_check_finds_that_a_template_needs_what_is_not_known(examiner: Examiner)
     finding = examiner.failing("dry run", **SHAPED)
     assert "needs {account}, which is not known" in finding.text
     assert "STORAGE_BLOB_ENDPOINT" in finding.remedy
+
+
+def test_secret_with_the_account_key_follows_the_keys_and_shows_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    csi_file: dict[str, Any] = {"KUBERNETES_SECRET_PRESET": "csi-file"}
+    with World(Options(issuer="storagekey")) as world:
+        surroundings.enter(world, monkeypatch)
+        shown = [command_line(world, "rotate", "-v", **csi_file)]
+        first = data(world)["azurestorageaccountkey"]
+        assert first in world.account.keys.values()
+        assert outcome(rotate(world, **csi_file))["outcome"] == "unchanged"
+        shown += [command_line(world, "revoke", "--force", "-v", **csi_file)]
+        second = data(world)["azurestorageaccountkey"]
+        assert first not in world.account.keys.values()
+        assert second in world.account.keys.values()
+        held = next(name for name, value in world.account.keys.items() if value == second)
+        world.account.key_created[held] = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)  # the other one is newer
+        shown += [command_line(world, "rotate", "--force", "-v", **csi_file)]
+        third = data(world)["azurestorageaccountkey"]
+        assert third in world.account.keys.values()
+        assert third != second
+        assert [each.returncode for each in shown] == [0] * 3
+        emitted = plain("".join(each.stdout + each.stderr for each in shown))
+        assert "itself, which is no longer the active key" in emitted
+        assert "holds the account key itself" in emitted
+        assert [key for key in (first, second, third) if key in emitted or key[:40] in emitted] == []
+        assert secrets_in.found(world, emitted) == []
