@@ -103,6 +103,7 @@ class AccountReader:
             blob_endpoint=endpoint,
             container=self._plan.grant.container,
             account_key=issued.account_key,
+            blob=self._plan.grant.blob,
         )
 
     def _read(self) -> AccountState:
