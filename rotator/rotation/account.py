@@ -67,7 +67,7 @@ class AccountReader:
         """Re-read the account state, with the keys where these can be listed, else without; raises as `state` does."""
         try:
             return self.with_keys()
-        except (ResourceManagerError, VaultForbiddenError):
+        except (ResourceManagerError, RunStateError, VaultForbiddenError):
             self.without_keys()
             return self.state()
 
