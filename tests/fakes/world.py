@@ -16,6 +16,7 @@ from rotator.issuers.userdelegation import UserDelegationIssuer
 from rotator.plan.account import Grant, IssuerKind
 from rotator.plan.plan import Plan, Target
 from rotator.reporting.report import Report, TargetReport, Trigger
+from rotator.rotation import state
 from rotator.rotation.request import Request
 from rotator.rotation.run import Run
 from rotator.rotation.services import Services
@@ -62,6 +63,11 @@ class World:
     def entries(self) -> dict[str, str]:
         """What runs recorded for later ones."""
         return self.vault.tags if self.issuer is IssuerKind.KEYVAULT else self.records.saved
+
+    @property
+    def pending(self) -> str | None:
+        """What they recorded of an operation on account keys that is not finished."""
+        return self.entries.get(state.PENDING_TAG)
 
     @property
     def active(self) -> str:
