@@ -171,7 +171,8 @@ def test_one_further_run_finishes_with_exactly_one_regeneration_per_key(way: Way
 @pytest.mark.parametrize(("way", "broken"), UNTIL)
 def test_asking_again_finishes_it_and_begins_no_other(way: Way, broken: Break) -> None:
     world = broken_run(way, broken)
-    assert world.pending
+    before = world.pending
+    assert before
     assert not world.run_operation(way.operation).failed
     assert world.account.regenerated == way.regenerated
     assert (None in world.signers(), world.pending) == (False, None)
