@@ -7,20 +7,24 @@ import datetime
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from typing import Any
 
 import pytest
 
 from rotator import sas
-from rotator.delivery import manifest
+from rotator.delivery import live_secret
 from rotator.delivery.errors import (
     ConflictError,
     KubernetesForbiddenError,
     NotOursError,
     SshError,
+    TemplateError,
 )
 from rotator.delivery.interface import Channel, Connector, Delivery, SecretStore, Write, WriteMethod
-from rotator.delivery.manifest import DesiredSecret, LiveSecret
+from rotator.delivery.live_secret import LiveSecret
+from rotator.delivery.manifest import DesiredSecret
 from rotator.delivery.ssh.connection import SshConnector
+from rotator.delivery.template import Values
 from rotator.plan import loader
 from rotator.plan.plan import Strategy, Target
 from rotator.redaction import SecretText
@@ -31,6 +35,7 @@ from sandbox.master.server import Master
 from sandbox.options import Options
 from sandbox.world import World
 from tests.fakes import examples
+from tests.fakes.examples import templated
 from tests.fakes.through import NO_LEASE
 
 CHANNELS: dict[str, Callable[[], Connector]] = {"ssh": SshConnector}
@@ -88,6 +93,24 @@ def token(signature: str) -> str:
 def desired(signature: str) -> DesiredSecret:
     now = datetime.datetime.now(datetime.UTC)
     return DesiredSecret(sas.parse(SecretText(token(signature))), examples.DEFINITION, "a-run", now)
+
+
+SEVERAL = templated({"cloud": "ACCOUNT={account}\nSAS={sas}\n", "url": "{url}", "query": "{sas_query}"})
+
+
+def shaped(cluster: UnderTest, signature: str, **changes: Any) -> list[Write]:
+    """Writes by templates, with a label and an annotation, to the same Secrets."""
+    values = Values(desired(signature).sas, "mystorage", "https://mystorage.blob.core.windows.net")
+    wanted = dataclasses.replace(desired(signature), values=values)
+    form = {"data": SEVERAL.data, "labels": '{"team": "blue"}', "annotations": '{"note": "x"}'} | changes
+    targets = (dataclasses.replace(target, **form) for target in cluster.targets)
+    return [Write(target, cluster.held(target), wanted) for target in targets]
+
+
+def stored(cluster: UnderTest, target: Target) -> dict[str, Any]:
+    found = Client(cluster.world.cluster.administrator_kubeconfig).secret(target.namespace, target.secret)
+    assert found
+    return found | {"data": {name: base64.b64decode(text).decode() for name, text in found["data"].items()}}
 
 
 def methods(done: list[Delivery | Exception]) -> list[WriteMethod]:
@@ -149,7 +172,7 @@ def test_secrets_are_created_read_and_replaced(cluster: UnderTest) -> None:
         held = cluster.held(target)
         assert held
         assert held.ours
-        assert held.annotations[manifest.DIGEST] == each.digest == held.digests["secretKey"]
+        assert held.annotations[live_secret.DIGEST] == each.digest == held.digests["secretKey"]
 
 
 def test_secret_of_somebody_else_is_its_own_result(cluster: UnderTest) -> None:
@@ -261,3 +284,64 @@ def test_connector_without_the_right_key_opens_nothing(running: World, channel_n
     opened: AbstractContextManager[Channel] = CHANNELS[channel_name]().connect(planned.cluster, Others(), Stopwatch())
     with pytest.raises(LookupError), opened:
         pass
+
+
+def test_secret_with_several_data_keys_is_written_and_confirmed_as_a_whole(cluster: UnderTest) -> None:
+    done = cluster.write(*shaped(cluster, "one"))
+    assert methods(done) == [WriteMethod.CREATE] * 3
+    for each, target in zip(done, cluster.targets, strict=True):
+        found = stored(cluster, target)
+        assert found["data"] == {
+            "cloud": f"ACCOUNT=mystorage\nSAS={token('one')}\n",
+            "url": f"https://mystorage.blob.core.windows.net/?{token('one')}",
+            "query": f"?{token('one')}",
+        }
+        assert found["metadata"]["labels"]["team"] == "blue"
+        assert found["metadata"]["annotations"]["note"] == "x"
+        assert isinstance(each, Delivery)
+        assert each.digest == found["metadata"]["annotations"][live_secret.DIGEST]
+
+
+def test_secret_moves_from_one_data_key_to_several_and_back(cluster: UnderTest) -> None:
+    cluster.write(*cluster.writes())
+    assert not [each for each in cluster.write(*shaped(cluster, "two")) if isinstance(each, Exception)]
+    assert all(set(stored(cluster, target)["data"]) == {"cloud", "url", "query"} for target in cluster.targets)
+    assert not [each for each in cluster.write(*cluster.writes("three")) if isinstance(each, Exception)]
+    assert cluster.values() == [token("three")] * 3
+    assert all(set(stored(cluster, target)["data"]) == {"secretKey"} for target in cluster.targets)
+
+
+def test_data_key_and_label_that_are_no_longer_set_are_removed_and_those_of_others_stay(cluster: UnderTest) -> None:
+    cluster.write(*shaped(cluster, "one"))
+    target = cluster.targets[0]
+    changed = json.loads(json.dumps(cluster.api.secrets["default", target.secret]))
+    changed["data"]["theirs"] = base64.b64encode(b"kept").decode()
+    cluster.api.persist(changed)
+    fewer = shaped(cluster, "two", data='{"url": "{url}"}', labels="{}", annotations="{}")
+    assert not [each for each in cluster.write(*fewer) if isinstance(each, Exception)]
+    found = stored(cluster, target)
+    assert set(found["data"]) == {"url", "theirs"}
+    assert "team" not in found["metadata"]["labels"]
+    assert "note" not in found["metadata"]["annotations"]
+
+
+def test_other_type_is_written_by_either_strategy(cluster: UnderTest) -> None:
+    cluster.write(*shaped(cluster, "one"))
+    done = cluster.write(*shaped(cluster, "two", type="example.com/sas"))
+    assert methods(done) == [WriteMethod.RECREATE] * 3
+    assert [stored(cluster, target)["type"] for target in cluster.targets] == ["example.com/sas"] * 3
+
+
+def test_template_that_needs_what_is_not_known_is_its_own_result_and_changes_nothing(cluster: UnderTest) -> None:
+    cluster.write(*cluster.writes())
+    writes = cluster.writes("two")
+    writes[1] = dataclasses.replace(shaped(cluster, "two")[1], desired=desired("two"))
+    done = cluster.write(*writes)
+    assert isinstance(done[1], TemplateError)
+    assert cluster.values() == [token("two"), token("one"), token("two")]
+
+
+def test_no_result_of_templates_shows_a_value(cluster: UnderTest) -> None:
+    done = cluster.write(*shaped(cluster, "one"))
+    shown = f"{done!r} {cluster.read()!r} {shaped(cluster, 'one')!r}"
+    assert token("one").partition("sig=")[2][:16] not in shown

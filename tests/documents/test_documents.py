@@ -22,6 +22,7 @@ DOCUMENTS = [
     "docs/key-rotation.md",
     "docs/operations.md",
     "docs/presets.md",
+    "docs/secrets.md",
     "docs/upgrade.md",
     "docs/schema/README.md",
     "infra/master/README.md",

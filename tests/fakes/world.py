@@ -8,7 +8,7 @@ from typing import Self
 from rotator import app, timestamps
 from rotator.azure.account_keys import AccountKeys
 from rotator.azure.errors import LeaseLostError
-from rotator.delivery.manifest import Document
+from rotator.delivery.live_secret import Document
 from rotator.issuers.interface import Issuer, RunState
 from rotator.issuers.keyvault import KeyVaultIssuer
 from rotator.issuers.storagekey import SINCE, StorageKeyIssuer

@@ -22,8 +22,8 @@ from rotator.azure.errors import (
     StorageError,
     StorageUnreachableError,
 )
-from rotator.delivery import manifest
-from rotator.delivery.manifest import LiveSecret
+from rotator.delivery import held_values
+from rotator.delivery.live_secret import LiveSecret
 from rotator.event_log import Event
 from rotator.issuers.account_state import AccountState
 from rotator.reporting import report
@@ -115,9 +115,10 @@ def _in_targets(observed: Observed, now: datetime.datetime) -> Iterator[str]:
     for target, held in observed.items():
         if isinstance(held, Failed):
             yield f"{target} cannot be read ({held.message})"
-        found = manifest.held_sas(held, target) if isinstance(held, LiveSecret) else None
-        if found and found.delegated and found.expiry > now:
-            yield f"{target} holds a user delegation SAS until {timestamps.text(found.expiry)}"
+        found = held_values.all_sas(held, target) if isinstance(held, LiveSecret) else ()
+        living = [sas.expiry for sas in found if sas.delegated and sas.expiry > now]
+        if living:
+            yield f"{target} holds a user delegation SAS until {timestamps.text(max(living))}"
 
 
 class _Revocation:
@@ -212,5 +213,10 @@ class _Revocation:
 
 def _former(observed: Observed, now: datetime.datetime) -> dict[str, Sas]:
     """Return the user delegation SAS that targets hold and that are valid, by fingerprint."""
-    found = (manifest.held_sas(held, target) for target, held in observed.items() if isinstance(held, LiveSecret))
-    return {sas.fingerprint: sas for sas in found if sas and sas.delegated and sas.expiry > now}
+    found = (
+        sas
+        for target, held in observed.items()
+        if isinstance(held, LiveSecret)
+        for sas in held_values.all_sas(held, target)
+    )
+    return {sas.fingerprint: sas for sas in found if sas.delegated and sas.expiry > now}

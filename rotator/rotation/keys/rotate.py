@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from rotator import errors, event_log
 from rotator.azure import account_keys
 from rotator.azure.errors import StorageError, StorageUnreachableError
-from rotator.delivery import manifest
-from rotator.delivery.manifest import LiveSecret
+from rotator.delivery import live_secret
+from rotator.delivery.live_secret import LiveSecret
 from rotator.event_log import Event
 from rotator.issuers.account_state import AccountState
 from rotator.reporting import report
@@ -265,7 +265,7 @@ def _readable(observed: Observed) -> Observed:
 
 def _delivery_times(observed: Observed) -> Iterator[datetime.datetime]:
     """Return when the SAS that targets hold were delivered, by their annotations."""
-    found = (held.annotated_time(manifest.ROTATED) for held in observed.values() if isinstance(held, LiveSecret))
+    found = (held.annotated_time(live_secret.ROTATED) for held in observed.values() if isinstance(held, LiveSecret))
     return (time for time in found if time)
 
 
