@@ -30,9 +30,10 @@ class Request(http.server.BaseHTTPRequestHandler):
         for name, value in {"Content-Length": str(len(body)), **headers}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
-    do_PUT = do_POST = do_GET  # noqa: N815  # the standard library's names
+    do_PUT = do_POST = do_HEAD = do_GET  # noqa: N815  # the standard library's names
 
     def _drip(self, beginning: bytes) -> None:
         self.close_connection = True

@@ -26,14 +26,14 @@ Made = Mapping[str, datetime.datetime | None]
 class Known:
     """An issuer and what is behind it."""
 
-    def __init__(self, grant: Grant = Grant(), made: Made | None = None) -> None:
+    def __init__(self, grant: Grant | None = None, made: Made | None = None) -> None:
         self.clock = Clock()
         self.account = Account(self.clock)
         self.account.made = dict(made or self.account.made)
         self.records = Records(Calls())
         self.records.load()
         chosen = plan(issuer=IssuerKind.STORAGEKEY, storage_account=RESOURCE_ID)
-        chosen = dataclasses.replace(chosen, grant=grant)
+        chosen = dataclasses.replace(chosen, grant=grant or Grant())
         self.issuer = StorageKeyIssuer(chosen, KeyList(Calls(), self.account), self.records, clock=self.clock)
 
     def issued(self, number: int = 0) -> tuple[Sas, str | None]:
