@@ -133,7 +133,7 @@ def test_what_an_issuer_can_do_is_a_plan(case: str) -> None:
 @pytest.mark.parametrize("case", WRONG)
 def test_what_it_cannot_is_refused_by_the_setting_with_what_to_write(case: str) -> None:
     changes, named, remedy = WRONG[case]
-    (found,) = [problem for problem in problems(**changes) if problem.startswith(named)] or [None]
+    (found,) = [problem for problem in problems(**changes) if problem.startswith(named)] or [""]
     assert found, problems(**changes)
     assert remedy in found
 
