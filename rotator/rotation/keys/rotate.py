@@ -46,7 +46,7 @@ def rotate_and_resume(run: Run, *, scheduled: bool) -> Report:
         if found:
             return KeyRotation(run, found).carry_out()
     except Exception as error:  # noqa: BLE001  # no problem with the keys stops the targets
-        key = _skipped(error, found or _unknown(run))
+        key = task.skipped(error, found or _unknown(run))
         run.account.without_keys()
         return dataclasses.replace(run.rotate(), key=key)
     return run.rotate()
@@ -67,22 +67,6 @@ def _unknown(run: Run) -> KeyTask:
         before = state.readable_pending(entries)
         return KeyTask(before.operation if before else Operation.REGENERATE, "an earlier run asked for it")
     return KeyTask(Operation.REGENERATE, f"{run.plan.account.origin('key_rotation_period')} is set")
-
-
-def _skipped(error: Exception, found: KeyTask) -> KeyReport:
-    """Log and report why the keys were left as they are."""
-    failure = report.failure(error)
-    expected = isinstance(error, errors.RotatorError)
-    event_log.log(
-        logger,
-        logging.WARNING if expected else logging.ERROR,
-        Event.KEY_ROTATION_SKIPPED,
-        reason=failure.message,
-        remedy=failure.remedy,
-        exc_info=None if expected else error,
-    )
-    outcome = KeyOutcome.WAITING if isinstance(error, errors.KeyInUseError) else KeyOutcome.FAILED
-    return KeyReport(str(found.operation), outcome, found.reason, failure=failure)
 
 
 @dataclasses.dataclass(frozen=True)
