@@ -16,13 +16,6 @@ MANAGED_BY = "app.kubernetes.io/managed-by"
 OWNER = "rotator"
 
 _ANNOTATIONS = {
-    "reflector.v1.k8s.emberstack.com/reflects": "reflector",
-    "replicator.v1.mittwald.de/replicate-from": "kubernetes-replicator",
-    "replicator.v1.mittwald.de/replicated-from-version": "kubernetes-replicator",
-    "kubed.appscode.com/origin": "config-syncer (kubed)",
-}
-COPY_LABELS = {"generate.kyverno.io/source-kind": "Kyverno"}
-_ANNOTATIONS = {
     "meta.helm.sh/release-name": "Helm release",
     "reconcile.external-secrets.io/data-hash": "External Secrets",
     "sealedsecrets.bitnami.com/managed": "sealed-secrets",
