@@ -15,7 +15,7 @@ import paramiko
 
 from rotator import sas
 from rotator.azure.host_storage.lease import NoLease
-from rotator.delivery import manifest
+from rotator.delivery import live_secret, manifest
 from rotator.delivery.interface import Write
 from rotator.delivery.ssh.channel import SshChannel
 from rotator.delivery.ssh.connection import SshConnector
@@ -91,7 +91,7 @@ def ours(bench: Bench, strategy: Strategy) -> None:
 
 
 # The first look at the Secret is the plan's, not the delivery's; the delivery looks again by itself.
-_ANYTHING = manifest.LiveSecret({"metadata": {}, "type": "Opaque"}, (), {})
+_ANYTHING = live_secret.LiveSecret({"metadata": {}, "type": "Opaque"}, (), {})
 
 
 def original(bench: Bench) -> None:

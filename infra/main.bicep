@@ -21,11 +21,21 @@ param principalId string = ''
 @allowed(['User', 'Group', 'ServicePrincipal'])
 param principalType string = 'User'
 
-@description('Whether the deploying operator puts the storage account under Key Vault, which Key Vault does on behalf of its caller.')
+@allowed(['keyvault', 'storagekey', 'userdelegation'])
+@description('What issues the SAS. For a new installation: userdelegation, which needs no account key. keyvault (managed storage, deprecated by Microsoft) is what an environment without this value has had.')
+param sasIssuer string = 'keyvault'
+
+@description('Whether the deploying operator gets the roles that onboarding needs. With keyvault that is putting the storage account under Key Vault, which Key Vault does on behalf of its caller.')
 param operatorOnboards bool = true
 
 @description('Whether the app may have account keys regenerated, which Key Vault does on behalf of its caller. A keyRotationPeriod brings it along.')
 param keyRotationEnabled bool = false
+
+@description('With userdelegation: whether the app may revoke. Off, as a revocation ends every delegation SAS of the account, also those of others, and as the custom role for it takes more rights to deploy.')
+param delegationRevocationEnabled bool = false
+
+@description('With storagekey and userdelegation: whether the app may read the properties of the account, so that `check` can say which policy refuses a SAS.')
+param accountReaderEnabled bool = true
 
 @description('An existing storage account to rotate the SAS of; empty makes one.')
 param storageAccountName string = ''
@@ -33,7 +43,13 @@ param storageAccountName string = ''
 @description('The resource group of that account; empty is the one made here.')
 param storageAccountResourceGroup string = ''
 
-@description('An existing vault, in access policy mode; empty makes one.')
+@description('The subscription of that account; empty is the one deployed to.')
+param storageAccountSubscriptionId string = ''
+
+@description('Whether SAS that an account key signed may be in use: an account made here then keeps its shared keys. hooks/preprovision.sh finds out.')
+param sharedKeysInUse bool = false
+
+@description('An existing vault, with keyvault in access policy mode, else in role mode; empty makes one.')
 param keyVaultName string = ''
 
 @description('The resource group of that vault; empty is the one made here.')
@@ -104,8 +120,18 @@ param kubernetesSecretStrategy string = ''
 param kubernetesSecretAdopt string = ''
 #disable-next-line secure-secrets-in-params // whether entries of others stay
 param kubernetesSecretKeepForeign string = ''
+#disable-next-line secure-secrets-in-params // templates of the entries, with placeholders for what is secret
+param kubernetesSecretData string = ''
+#disable-next-line secure-secrets-in-params // the type of the Secret
+param kubernetesSecretType string = ''
+#disable-next-line secure-secrets-in-params // labels of the Secret
+param kubernetesSecretLabels string = ''
+#disable-next-line secure-secrets-in-params // annotations of the Secret
+param kubernetesSecretAnnotations string = ''
+#disable-next-line secure-secrets-in-params // the name of a form that is ready
+param kubernetesSecretPreset string = ''
 param kubernetesKubectl string = ''
-@description('The name of the managed account in the vault; empty is the name of the storage account.')
+@description('With keyvault: the name of the managed account in the vault; empty is the name of the storage account.')
 param keyVaultStorageName string = ''
 param rotationSchedule string = ''
 param rotationProve string = ''
@@ -116,6 +142,12 @@ param revokeGrace string = ''
 @description('Where a chat service takes messages: the URL, or better, a reference to the vault secret that holds it.')
 param notifyWebhookUrl string = ''
 param sasDefinitionName string = ''
+@description('The container that the SAS is for. With userdelegation it must be given for an existing account; of one made here it is pictures.')
+param sasContainer string = ''
+param sasPrefix string = ''
+param sasBlob string = ''
+param sasIp string = ''
+param sasEncryptionScope string = ''
 param sasServices string = ''
 param sasResourceTypes string = ''
 param sasPermissions string = ''
@@ -137,17 +169,34 @@ var networkName = '${abbreviations.networkVirtualNetworks}${token}'
 var newStorageAccount = empty(storageAccountName)
 var rotatedName = newStorageAccount ? '${abbreviations.storageStorageAccounts}sas${token}' : storageAccountName
 var rotatedGroup = empty(storageAccountResourceGroup) ? groupName : storageAccountResourceGroup
+var rotatedSubscription = empty(storageAccountSubscriptionId)
+  ? subscription().subscriptionId
+  : storageAccountSubscriptionId
+var newContainer = empty(sasContainer) ? 'pictures' : sasContainer
 var newVault = empty(keyVaultName)
 var vaultName = newVault ? '${abbreviations.keyVaultVaults}${token}' : keyVaultName
 var vaultGroup = empty(keyVaultResourceGroup) ? groupName : keyVaultResourceGroup
 var vaultUri = 'https://${vaultName}${environment().suffixes.keyvaultDns}'
 var managedAccount = empty(keyVaultStorageName) ? rotatedName : keyVaultStorageName
 
+// What only managed storage needs: Key Vault's own application, access policies, the managed account.
+var usesManagedStorage = sasIssuer == 'keyvault'
+var delegates = sasIssuer == 'userdelegation'
+var givenContainer = delegates && newStorageAccount ? newContainer : sasContainer
+var container = delegates && empty(givenContainer)
+  ? fail('SAS_CONTAINER is empty: a user delegation SAS is for one container. azd env set SAS_CONTAINER <container>')
+  : givenContainer
+// A delegation SAS allows no more than its issuer may do. Empty permissions are the app's default for a container.
+var delegatedPermissions = empty(sasPermissions) ? 'rw' : sasPermissions
+var sasWrites = !empty(replace(replace(delegatedPermissions, 'r', ''), 'l', ''))
+var keyVaultSecretsUser = '4633458b-17de-408a-b874-0445c86b69e6'
+var keyVaultSecretsOfficer = 'b86a8fe4-44ce-4948-aee5-eccb2c155cd7'
+
 // Known beforehand, so that the app's settings need not wait for the machine.
 var clusterAddress = '10.0.3.4'
 var masterHost = createCluster ? clusterAddress : kubernetesDns
 
-var keyVaultPrincipal = empty(keyVaultServicePrincipalId)
+var keyVaultPrincipal = usesManagedStorage && empty(keyVaultServicePrincipalId)
   ? fail('KEY_VAULT_SERVICE_PRINCIPAL_ID is empty: infra/hooks/preprovision.sh sets it')
   : keyVaultServicePrincipalId
 var clusterKey = createCluster && (!vnetEnabled || empty(clusterSshPublicKey))
@@ -161,6 +210,7 @@ var callerName = 'rotator-second-trigger'
 
 // A period without the permissions would never come to anything.
 var rotatesKeys = keyRotationEnabled || !empty(keyRotationPeriod)
+var readsKeys = usesManagedStorage ? rotatesKeys : sasIssuer == 'storagekey'
 
 // get: the private key and the SAS. getsas, setsas: the SAS definition; recover: one that was soft-deleted.
 var appStoragePermissions = ['get', 'getsas', 'setsas', 'recover']
@@ -255,6 +305,8 @@ module rotated 'app/rotated.bicep' = if (newStorageAccount) {
     name: rotatedName
     location: location
     tags: tags
+    container: newContainer
+    allowSharedKeyAccess: !delegates || sharedKeysInUse
   }
 }
 
@@ -265,7 +317,8 @@ module vault 'app/vault.bicep' = if (newVault) {
     name: vaultName
     location: location
     tags: tags
-    accessPolicies: accessPolicies
+    roleMode: !usesManagedStorage
+    accessPolicies: usesManagedStorage ? accessPolicies : []
     isPrivate: vnetEnabled
     operatorIpAddress: operatorIpAddress
     recover: recoverKeyVault
@@ -273,13 +326,40 @@ module vault 'app/vault.bicep' = if (newVault) {
   }
 }
 
-module vaultPolicies 'app/vault-policies.bicep' = if (!newVault) {
+module vaultPolicies 'app/vault-policies.bicep' = if (usesManagedStorage && !newVault) {
   name: 'vault-policies'
   scope: resourceGroup(vaultGroup)
   params: {
     name: vaultName
     accessPolicies: accessPolicies
   }
+}
+
+// Key Vault Secrets User: the app reads the SSH key.
+module vaultAppRole 'app/vault-role.bicep' = if (!usesManagedStorage) {
+  name: 'vault-app-role'
+  scope: resourceGroup(vaultGroup)
+  params: {
+    vaultName: vaultName
+    roleId: keyVaultSecretsUser
+    #disable-next-line what-if-short-circuiting // as in `roles`
+    principalId: identity.outputs.principalId
+    principalType: 'ServicePrincipal'
+  }
+  dependsOn: [vault]
+}
+
+// Key Vault Secrets Officer: onboarding uploads the SSH key.
+module vaultOperatorRole 'app/vault-role.bicep' = if (!usesManagedStorage && operatorOnboards && !empty(principalId)) {
+  name: 'vault-operator-role'
+  scope: resourceGroup(vaultGroup)
+  params: {
+    vaultName: vaultName
+    roleId: keyVaultSecretsOfficer
+    principalId: principalId
+    principalType: principalType
+  }
+  dependsOn: [vault]
 }
 
 module roles 'app/roles.bicep' = {
@@ -296,9 +376,19 @@ module roles 'app/roles.bicep' = {
   dependsOn: [storage, monitoring]
 }
 
-module keyOperators 'app/key-operators.bicep' = {
+// The account's id and endpoint, of an account made here or not.
+module account 'app/account.bicep' = {
+  name: 'account'
+  scope: resourceGroup(rotatedSubscription, rotatedGroup)
+  params: {
+    name: rotatedName
+  }
+  dependsOn: [rotated]
+}
+
+module keyOperators 'app/key-operators.bicep' = if (usesManagedStorage) {
   name: 'key-operators'
-  scope: resourceGroup(rotatedGroup)
+  scope: resourceGroup(rotatedSubscription, rotatedGroup)
   params: {
     storageName: rotatedName
     keyVaultPrincipalId: keyVaultPrincipal
@@ -309,9 +399,44 @@ module keyOperators 'app/key-operators.bicep' = {
   dependsOn: [rotated]
 }
 
-module keyRotationRole 'app/key-rotation-role.bicep' = if (rotatesKeys) {
+module keyRotationRole 'app/key-rotation-role.bicep' = if (readsKeys) {
   name: 'key-rotation-role'
-  scope: resourceGroup(rotatedGroup)
+  scope: resourceGroup(rotatedSubscription, rotatedGroup)
+  params: {
+    storageName: rotatedName
+    #disable-next-line what-if-short-circuiting // as in `roles`
+    appPrincipalId: identity.outputs.principalId
+  }
+  dependsOn: [rotated]
+}
+
+module delegationRoles 'app/delegation-roles.bicep' = if (delegates) {
+  name: 'delegation-roles'
+  scope: resourceGroup(rotatedSubscription, rotatedGroup)
+  params: {
+    storageName: rotatedName
+    container: container
+    sasWrites: sasWrites
+    #disable-next-line what-if-short-circuiting // as in `roles`
+    appPrincipalId: identity.outputs.principalId
+  }
+  dependsOn: [rotated]
+}
+
+module revocationRole 'app/revocation-role.bicep' = if (delegates && delegationRevocationEnabled) {
+  name: 'revocation-role'
+  scope: resourceGroup(rotatedSubscription, rotatedGroup)
+  params: {
+    storageName: rotatedName
+    #disable-next-line what-if-short-circuiting // as in `roles`
+    appPrincipalId: identity.outputs.principalId
+  }
+  dependsOn: [rotated]
+}
+
+module accountReader 'app/account-reader.bicep' = if (!usesManagedStorage && accountReaderEnabled) {
+  name: 'account-reader'
+  scope: resourceGroup(rotatedSubscription, rotatedGroup)
   params: {
     storageName: rotatedName
     #disable-next-line what-if-short-circuiting // as in `roles`
@@ -386,8 +511,10 @@ module function 'app/function.bicep' = {
     notifyWebhookUrl: notifyWebhookUrl
     settings: {
       KEYVAULT_BASEURL: vaultUri
-      KEYVAULT_STORAGE_NAME: managedAccount
-      STORAGE_BLOB_ENDPOINT: keyOperators.outputs.blobEndpoint
+      SAS_ISSUER: sasIssuer
+      KEYVAULT_STORAGE_NAME: usesManagedStorage ? managedAccount : ''
+      STORAGE_ACCOUNT_ID: usesManagedStorage ? '' : account.outputs.id
+      STORAGE_BLOB_ENDPOINT: account.outputs.blobEndpoint
       AZURE_RESOURCE_MANAGER: environment().resourceManager
       KUBERNETES_DNS: masterHost
       KUBERNETES_SSH_PORT: kubernetesSshPort
@@ -402,6 +529,11 @@ module function 'app/function.bicep' = {
       KUBERNETES_SECRET_STRATEGY: kubernetesSecretStrategy
       KUBERNETES_SECRET_ADOPT: kubernetesSecretAdopt
       KUBERNETES_SECRET_KEEP_FOREIGN: kubernetesSecretKeepForeign
+      KUBERNETES_SECRET_DATA: kubernetesSecretData
+      KUBERNETES_SECRET_TYPE: kubernetesSecretType
+      KUBERNETES_SECRET_LABELS: kubernetesSecretLabels
+      KUBERNETES_SECRET_ANNOTATIONS: kubernetesSecretAnnotations
+      KUBERNETES_SECRET_PRESET: kubernetesSecretPreset
       KUBERNETES_KUBECTL: kubernetesKubectl
       ROTATION_SCHEDULE: rotationSchedule
       ROTATION_PROVE: rotationProve
@@ -409,6 +541,11 @@ module function 'app/function.bicep' = {
       REVOKE_GRACE: revokeGrace
       REPORT_CONTAINER: storage.outputs.reportContainer
       SAS_DEFINITION_NAME: sasDefinitionName
+      SAS_CONTAINER: container
+      SAS_PREFIX: sasPrefix
+      SAS_BLOB: sasBlob
+      SAS_IP: sasIp
+      SAS_ENCRYPTION_SCOPE: sasEncryptionScope
       SAS_SERVICES: sasServices
       SAS_RESOURCE_TYPES: sasResourceTypes
       SAS_PERMISSIONS: sasPermissions
@@ -445,9 +582,11 @@ output FUNCTION_APP_ID string = function.outputs.id
 output KEY_VAULT_ID string = vaultInUse.id
 output AZURE_RESOURCE_MANAGER string = environment().resourceManager
 output KEYVAULT_BASEURL string = vaultUri
-output KEYVAULT_STORAGE_NAME string = managedAccount
-output STORAGE_ACCOUNT_ID string = keyOperators.outputs.storageId
-output STORAGE_BLOB_ENDPOINT string = keyOperators.outputs.blobEndpoint
+output SAS_ISSUER string = sasIssuer
+// With another issuer as it was given, for the way back.
+output KEYVAULT_STORAGE_NAME string = usesManagedStorage ? managedAccount : keyVaultStorageName
+output STORAGE_ACCOUNT_ID string = account.outputs.id
+output STORAGE_BLOB_ENDPOINT string = account.outputs.blobEndpoint
 output KUBERNETES_DNS string = masterHost
 output KUBERNETES_SSH_USERNAME string = kubernetesSshUsername
 output KUBERNETES_SECRET_NAME string = kubernetesSecretName

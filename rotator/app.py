@@ -209,15 +209,21 @@ def plan(*, forced: bool = False, environment: Mapping[str, str] = os.environ) -
         wiring.services(found, credential, environment=environment) as services,
     ):
         run = Run(found, services, trigger=Trigger.PLAN, forced=forced)
-        key = None
-        if key_task.is_possible(found, run.account, scheduled=True):
-            key = key_task.preview(found, run.account, services.clock())
+        key = _preview_of_keys(run)
         report = run.preview()
         warnings = run.account.state().warnings
         now = services.clock()
         held = [each.expires for each in report.targets if each.expires and each.expires > now]
         tolerated = tolerance.of(found, now, min(held, default=None))
     return dataclasses.replace(report, key=key, warnings=report.warnings + warnings, tolerance=tolerated)
+
+
+def _preview_of_keys(run: Run) -> reports.KeyReport | None:
+    if not run.services.issuer.capabilities.account_keys:
+        return delegation.preview(run.account)
+    if key_task.is_possible(run.plan, run.account, scheduled=True):
+        return key_task.preview(run.plan, run.account, run.services.clock())
+    return None
 
 
 def status(*, environment: Mapping[str, str] = os.environ) -> Status:

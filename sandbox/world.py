@@ -169,7 +169,7 @@ class World:
         tokens += [self.webhook.token] if self.webhook else []
         tokens += self.deployed.secret_values()
         signed = [*(signatures.of_token(token) for token in minted), *self.blob.signatures]
-        quoted = [urllib.parse.quote(signature, safe="") for signature in signed]
+        quoted = [urllib.parse.quote(signature, safe) for signature in signed for safe in ("", "/")]  # SDKs leave "/"
         values = [*account_keys, *self.vault.secrets.values(), *pem_lines, *tokens, *signed, *quoted]
         return list(dict.fromkeys(value for value in values if value))
 

@@ -1,4 +1,4 @@
-// Who may list and regenerate the rotated account's keys: Storage Account Key Operator Service Role, on it alone. The
+// With the issuer keyvault: who may list and regenerate the rotated account's keys: Storage Account Key Operator Service Role, on it alone. The
 // app, if it is to do that, has it from key-rotation-role.bicep.
 param storageName string
 param keyVaultPrincipalId string
@@ -39,6 +39,3 @@ resource operator 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!em
     principalType: operatorPrincipalType
   }
 }
-
-output storageId string = account.id
-output blobEndpoint string = account.properties.primaryEndpoints.blob

@@ -1,5 +1,6 @@
-// Key Vault regenerates a key on behalf of its caller, who needs the role too: the app, if it is to do that. It also
-// lists the keys, to see when each was made and which of them signed a SAS. A module of its own, so that a preview, which
+// The app lists the account's keys, and has them regenerated. With the issuer storagekey it signs SAS with them. With
+// keyvault it sees when each was made and which of them signed a SAS; Key Vault regenerates a key on behalf of its caller,
+// who needs the role too: the app, if it is to do that. A module of its own, so that a preview, which
 // does not know the app's principal, can look into key-operators.bicep.
 param storageName string
 param appPrincipalId string

@@ -2,6 +2,8 @@
 param name string
 param location string
 param tags object
+param container string
+param allowSharedKeyAccess bool
 
 resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
   name: name
@@ -10,8 +12,8 @@ resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
   kind: 'StorageV2'
   sku: { name: 'Standard_LRS' }
   properties: {
-    // An account SAS is signed with an account key, so switching shared keys off would refuse every one of them.
-    allowSharedKeyAccess: true
+    // Switching shared keys off refuses every SAS that was signed with an account key. A delegation SAS is not.
+    allowSharedKeyAccess: allowSharedKeyAccess
     allowBlobPublicAccess: false
     minimumTlsVersion: 'TLS1_2'
     supportsHttpsTrafficOnly: true
@@ -25,5 +27,5 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-01-01' = {
 
 resource pictures 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-01-01' = {
   parent: blobs
-  name: 'pictures'
+  name: container
 }

@@ -1,7 +1,8 @@
-// A new vault: holds the SSH key, manages the storage account's keys, mints the SAS.
+// A new vault: holds the SSH key; with the issuer keyvault it manages the storage account's keys and mints the SAS, too.
 param name string
 param location string
 param tags object
+param roleMode bool
 param accessPolicies array
 param isPrivate bool
 param operatorIpAddress string
@@ -22,8 +23,8 @@ resource vault 'Microsoft.KeyVault/vaults@2026-02-01' = {
     }
     createMode: recover ? 'recover' : 'default'
     // Managed storage was documented with access policies only; from API version 2026-02-01 on, a vault that does not
-    // ask for them is made in role mode.
-    enableRbacAuthorization: false
+    // ask for them is made in role mode. Roles fit what needs secrets only.
+    enableRbacAuthorization: roleMode
     // A redeployment sets exactly these and drops a policy that somebody added by hand.
     accessPolicies: accessPolicies
     enableSoftDelete: true

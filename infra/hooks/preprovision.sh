@@ -1,15 +1,22 @@
 #!/bin/sh
-# What the template cannot do: look up Key Vault's own service principal, which differs by tenant, and whether a package
-# was deployed; register a resource provider. Stops at settings that would fail late.
+# What the template cannot do: ask which issuer a new installation takes; look up Key Vault's own service principal, which
+# differs by tenant, and whether a package was deployed; register a resource provider. Stops at settings that would fail
+# late.
 set -eu
+cd "$(dirname "$0")/../.."
+. infra/hooks/issuer.sh
 
 stop() {
   echo "preprovision: $*" >&2
   exit 1
 }
 
+store() { # NAME value; without input, as what somebody types is for this hook
+  azd env set "$1" "$2" </dev/null
+}
+
 remember() { # NAME value, unless azd knows it already
-  [ "$(printenv "$1" || true)" = "$2" ] || azd env set "$1" "$2"
+  [ "$(printenv "$1" || true)" = "$2" ] || store "$1" "$2"
 }
 
 tenant() { # of the subscription that az uses, or of the one named by further arguments
@@ -18,7 +25,6 @@ tenant() { # of the subscription that az uses, or of the one named by further ar
 
 deployed() { # "<app> <whether the function is listed that an alert calls>", - for no app; fails where nobody can tell
   app='' listed=''
-  group=${AZURE_RESOURCE_GROUP:-${RESOURCE_GROUP_NAME:-rg-${AZURE_ENV_NAME:-}}}
   set -- --subscription "$AZURE_SUBSCRIPTION_ID"
   there=$(az group exists --name "$group" "$@" 2>/dev/null) || return 1
   if [ "$there" = true ]; then
@@ -33,6 +39,7 @@ deployed() { # "<app> <whether the function is listed that an alert calls>", - f
   if [ -n "$listed" ]; then echo "$app true"; else echo "${app:--} false"; fi
 }
 
+group=${AZURE_RESOURCE_GROUP:-${RESOURCE_GROUP_NAME:-rg-${AZURE_ENV_NAME:-}}}
 is_private=${VNET_ENABLED:-false}
 if [ "${CREATE_CLUSTER:-false}" = true ]; then
   [ "$is_private" = true ] && [ -n "${CLUSTER_SSH_PUBLIC_KEY:-}" ] ||
@@ -54,26 +61,34 @@ wanted=$(tenant --subscription "$AZURE_SUBSCRIPTION_ID") ||
 [ "$signed_in" = "$wanted" ] ||
   stop "the Azure CLI works in tenant $signed_in, the subscription is in $wanted: az account set --subscription $AZURE_SUBSCRIPTION_ID"
 
-application=${KEY_VAULT_APPLICATION_ID:-}
-if [ -z "$application" ]; then
-  case $(az cloud show --query name --output tsv) in
-    AzureUSGovernment) application=7e7c393b-45d0-48b1-a35e-2905ddf8183c ;;
-    *) application=cfa8b339-82a2-471a-a3c9-0fc0be7a4093 ;;
-  esac
+now=$(deployed) || now=''
+choose_issuer "$group" "${now%% *}"
+
+# Only managed storage is Key Vault's own doing.
+if [ "$issuer" = keyvault ]; then
+  application=${KEY_VAULT_APPLICATION_ID:-}
+  if [ -z "$application" ]; then
+    case $(az cloud show --query name --output tsv) in
+      AzureUSGovernment) application=7e7c393b-45d0-48b1-a35e-2905ddf8183c ;;
+      *) application=cfa8b339-82a2-471a-a3c9-0fc0be7a4093 ;;
+    esac
+  fi
+  # A pipeline's identity may not read the directory; then what was found before stays.
+  found=$(az ad sp show --id "$application" --query id --output tsv 2>/dev/null) || found=${KEY_VAULT_SERVICE_PRINCIPAL_ID:-}
+  [ -n "$found" ] ||
+    stop "no service principal of Key Vault ($application) in tenant $signed_in; somebody who may read the directory runs:" \
+      "az ad sp show --id $application --query id --output tsv, and you: azd env set KEY_VAULT_SERVICE_PRINCIPAL_ID <id>"
+  remember KEY_VAULT_SERVICE_PRINCIPAL_ID "$found"
+elif [ "$issuer" = userdelegation ]; then
+  check_delegation
+  [ -n "${STORAGE_ACCOUNT_NAME:-}" ] || look_for_shared_keys "$group"
 fi
-# A pipeline's identity may not read the directory; then what was found before stays.
-found=$(az ad sp show --id "$application" --query id --output tsv 2>/dev/null) || found=${KEY_VAULT_SERVICE_PRINCIPAL_ID:-}
-[ -n "$found" ] ||
-  stop "no service principal of Key Vault ($application) in tenant $signed_in; somebody who may read the directory runs:" \
-    "az ad sp show --id $application --query id --output tsv, and you: azd env set KEY_VAULT_SERVICE_PRINCIPAL_ID <id>"
-remember KEY_VAULT_SERVICE_PRINCIPAL_ID "$found"
 
 # A function's key, which the template puts into an action group, can be read only where the function exists. Where
 # nobody can tell, what was found before stays.
-now=$(deployed) || now=''
 now_deployed=${now#* }
 now_deployed=${now_deployed:-${FUNCTIONS_DEPLOYED:-false}}
-[ "${FUNCTIONS_DEPLOYED:-false}" = "$now_deployed" ] || azd env set FUNCTIONS_DEPLOYED "$now_deployed"
+[ "${FUNCTIONS_DEPLOYED:-false}" = "$now_deployed" ] || store FUNCTIONS_DEPLOYED "$now_deployed"
 # Before there is an app, no run has succeeded; hooks/postdeploy.sh stores the first one that does.
 if [ "${now%% *}" = - ]; then
   remember FIRST_RUN_SUCCEEDED false

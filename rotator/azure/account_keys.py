@@ -73,6 +73,10 @@ class AccountKeys:
         """Find the key that signed the SAS; None if neither did, in which case storage refuses the SAS."""
         return next((key for key in self.keys if _signed_with(token, self.account, key.value)), None)
 
+    def with_value(self, value: SecretText) -> AccountKey | None:
+        """Find the key with this value; None if it is neither's, as when that key was regenerated."""
+        return next((key for key in self.keys if key.value == value), None)
+
 
 def other(name: str) -> str:
     """The name of the other key; raises ActiveKeyError for any name but key1 and key2."""

@@ -100,7 +100,7 @@ class UserDelegation:
         code = str(getattr(error.response, "headers", {}).get("x-ms-error-code", ""))
         text = f"{self._endpoint} answered {error.status_code} {code} to the request for a user delegation key"
         if error.status_code == HTTPStatus.FORBIDDEN and code != BY_FIREWALL:
-            scope = shlex.quote(self._resource or "<the account's resource id>")
+            scope = shlex.quote(self._resource or "<resource id of the account>")
             command = az_commands.assign_role(permissions.BLOB_DELEGATOR, scope, "…")
             return UserDelegationForbiddenError(text, remedy=f"{UserDelegationForbiddenError.remedy} {command}")
         if code == BY_FIREWALL:

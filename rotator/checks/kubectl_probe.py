@@ -11,8 +11,10 @@ import re
 
 from rotator.delivery import manifest
 from rotator.delivery.interface import WriteMethod
-from rotator.delivery.manifest import DesiredSecret, Document, LiveSecret
+from rotator.delivery.live_secret import Document, LiveSecret
+from rotator.delivery.manifest import DesiredSecret
 from rotator.delivery.ssh import kubectl, script
+from rotator.delivery.template import Values
 from rotator.plan.account import Grant
 from rotator.plan.plan import Cluster, Strategy, Target
 from rotator.redaction import SecretText
@@ -113,9 +115,9 @@ def namespace(target: Target) -> str:
     return f"{kubectl.command_line(target.cluster)} get --raw /api/v1/namespaces/{target.namespace}"
 
 
-def empty_secret(target: Target, held: LiveSecret | None, definition: Grant, now: datetime.datetime) -> Document:
-    """Return the Secret that a rotation would write, with its labels and annotations, but without a SAS in it."""
-    nothing = Sas(
+def nothing(definition: Grant, now: datetime.datetime) -> Sas:
+    """Return what stands for a SAS in a dry run."""
+    return Sas(
         token=SecretText(""),
         issued=SecretText(""),
         version="",
@@ -127,4 +129,14 @@ def empty_secret(target: Target, held: LiveSecret | None, definition: Grant, now
         expiry=now + definition.validity,
         fingerprint="",
     )
-    return manifest.compose(target, held, DesiredSecret(nothing, definition, run="check", now=now))
+
+
+def empty_secret(
+    target: Target, held: LiveSecret | None, definition: Grant, now: datetime.datetime, values: Values | None = None
+) -> Document:
+    """Return the Secret that a rotation would write, with its labels and annotations, but without a SAS in it.
+
+    `values` is what its templates may ask for. Raises TemplateError where a rotation would.
+    """
+    empty = nothing(definition, now)
+    return manifest.compose(target, held, DesiredSecret(empty, definition, run="check", now=now, values=values))

@@ -1,6 +1,7 @@
 """Checks the Secret: what Kubernetes allows kubectl's user, what the Secret holds now, a dry run of writing it."""
 
 import contextlib
+import dataclasses
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -21,11 +22,13 @@ from rotator.delivery.errors import (
     OwnerReferenceError,
 )
 from rotator.delivery.interface import WriteMethod
-from rotator.delivery.manifest import LiveSecret
+from rotator.delivery.live_secret import Document, LiveSecret
 from rotator.delivery.ssh import channel, kubectl
 from rotator.issuers import keyvault
 from rotator.issuers.account_state import AccountState
+from rotator.issuers.interface import IssuedSas
 from rotator.plan.plan import Strategy, Target
+from rotator.redaction import SecretText
 from rotator.rotation import due
 
 # What it means that kubectl's user may not do what the next rotation does not need.
@@ -174,7 +177,7 @@ class DryRunAccepted(TargetCheck[None]):
         method = merge.choose_method(self.target, live)
         updates = method is WriteMethod.UPDATE
         results.require(MayUpdate if updates else MayCreate)
-        document = kubectl_probe.empty_secret(self.target, live, self.plan.grant, self.context.clock())
+        document = self._empty_secret(live, report)
         command, stdin = kubectl_probe.dry_run(self.target, "update" if updates else "create", document)
         result = run_remotely(results, command, stdin)
         # That a Secret of the name exists is found only after authorisation, quota and admission have passed.
@@ -185,6 +188,19 @@ class DryRunAccepted(TargetCheck[None]):
         if method is WriteMethod.RECREATE or not isinstance(error, DryRunUnsupportedError):
             raise error
         self._report_unsupported(error, results, report)
+
+    def _empty_secret(self, live: LiveSecret | None, report: Reporter) -> Document:
+        now, definition = self.context.clock(), self.plan.grant
+        if not self.target.form.templates:
+            return kubectl_probe.empty_secret(self.target, live, definition, now)
+        try:
+            values = self.context.account.values(IssuedSas(kubectl_probe.nothing(definition, now)))
+        except errors.RotatorError as error:
+            report(Level.SKIPPED, "not checked: what the Secret's template needs is not known")
+            raise AlreadyReportedError from error  # other checks report why
+        key = SecretText("") if self.target.form.has_account_key else None
+        with_key = dataclasses.replace(values, account_key=key)
+        return kubectl_probe.empty_secret(self.target, live, definition, now, with_key)
 
     def _report_unsupported(self, error: errors.RotatorError, results: Results, report: Reporter) -> None:
         """A rotation makes a dry run only before it deletes."""

@@ -21,7 +21,7 @@ from rotator.checks.interface import AlreadyReportedError, PlanCheck, Results, T
 from rotator.checks.issuer_keyvault import AccountManaged, DefinitionPresent
 from rotator.checks.kubernetes_secret import LiveSecretRead
 from rotator.checks.vault_permissions import DefinitionRead, PrivateKeyRead
-from rotator.delivery import manifest
+from rotator.delivery import held_values
 from rotator.issuers import sas_check
 from rotator.plan.account import IssuerKind
 from rotator.sas import Sas
@@ -179,7 +179,7 @@ class LiveSasAccepted(TargetCheck[None]):
             report(Level.SKIPPED, f"not checked: {self.plan.origin('prove')} is false")
             return
         live = results.of(LiveSecretRead)
-        found = manifest.held_sas(live, self.target) if live else None
+        found = held_values.held_sas(live, self.target) if live else None
         if found is None:
             report(Level.SKIPPED, "not checked: the Secret holds no SAS")
             return

@@ -180,6 +180,10 @@ class ConflictError(DeliveryError):
         self.has_finalizers = has_finalizers
 
 
+class TemplateError(DeliveryError):
+    """A template of the Secret needs a value that is not known."""
+
+
 class NotConfirmedError(DeliveryError):
     """The Secret that was read back is not the one that was delivered."""
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from rotator.delivery.manifest import DesiredSecret, LiveSecret
+from rotator.delivery.live_secret import LiveSecret
+from rotator.delivery.manifest import DesiredSecret
 from rotator.plan.plan import Cluster, Target
 from rotator.redaction import SecretText
 from rotator.stopwatch import Stopwatch

@@ -1,82 +1,30 @@
-"""Manifests of Secrets: parses what a cluster holds, checks that the rotator may write it, and composes the new one.
+"""Manifests of Secrets: checks that the rotator may write what a cluster holds, and composes the new one.
 
 Fields: https://kubernetes.io/docs/reference/kubernetes-api/config-and-storage-resources/secret-v1/
 """
 
 import base64
-import binascii
 import dataclasses
 import datetime
-import hashlib
 import json
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Literal
 
-from rotator import errors, sas, timestamps, untrusted
-from rotator.delivery import owners
+from rotator import timestamps
+from rotator.delivery import held_values, live_secret, owners, template
 from rotator.delivery.errors import DeliveryError, NotOursError
+from rotator.delivery.live_secret import Document, LiveSecret
+from rotator.delivery.template import Values
 from rotator.plan.account import Grant
 from rotator.plan.plan import Encoding, Target
 from rotator.redaction import SecretText
 from rotator.sas import Sas
 
-EXPIRES = "rotator/expires"
-ROTATED = "rotator/rotated"
-DIGEST = "rotator/digest"
-DEFINITION = "rotator/definition"
-FINGERPRINT = "rotator/fingerprint"
-DATA_KEY = "rotator/data-key"
-ENCODING = "rotator/encoding"
-RUN = "rotator/run"
-SIGNING_KEY = "rotator/signing-key"
-KEY_CREATED = "rotator/key-created"
-RESOURCE = "rotator/resource"  # what the SAS is for, if not for the account: `container` or `container/name`
-KEPT = "rotator/kept"  # set only to give a Secret another version, if a delete of it may still be under way
 MANAGED_BY, OWNER = owners.MANAGED_BY, owners.OWNER
 # `kubectl apply` writes the whole Secret into it, value included: a stale credential must not stay in an annotation.
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _SERVER_FIELDS = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "selfLink", "generation")
-
-Document = dict[str, Any]
-
-
-@dataclasses.dataclass(frozen=True)
-class LiveSecret:
-    """The Secret that a cluster holds under a target's name. Its repr shows no data."""
-
-    document: Document = dataclasses.field(repr=False)
-    secrets: tuple[SecretText, ...] = dataclasses.field(repr=False)  # keeps each value masked while this lives
-    digests: dict[str, str] = dataclasses.field(repr=False)
-
-    @property
-    def metadata(self) -> Document:
-        """The Secret's metadata."""
-        return dict(self.document.get("metadata") or {})
-
-    @property
-    def annotations(self) -> dict[str, str]:
-        """The Secret's annotations."""
-        return dict(self.metadata.get("annotations") or {})
-
-    @property
-    def ours(self) -> bool:
-        """Whether an earlier delivery created or adopted the Secret."""
-        return DIGEST in self.annotations
-
-    @property
-    def has_our_label(self) -> bool:
-        """Whether its label names the rotator, as it still does after somebody removed the annotations."""
-        return (self.metadata.get("labels") or {}).get(MANAGED_BY) == OWNER
-
-    @property
-    def immutable(self) -> bool:
-        """Whether the API server refuses to change its data."""
-        return self.document.get("immutable") is True
-
-    def annotated_time(self, annotation: str) -> datetime.datetime | None:
-        """The time in one of our annotations; None if it is absent or malformed."""
-        return untrusted.iso_time(self.annotations.get(annotation))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +33,7 @@ class DesiredSecret:
 
     `signing_key` is the name of the account key that signed the SAS, and `key_created` when that key was generated,
     if known. `key_lives` returns whether the key that signed a SAS is still one of the account's, as far as is known.
+    `values` are for a target with templates.
     """
 
     sas: Sas
@@ -94,42 +43,22 @@ class DesiredSecret:
     signing_key: str | None = None
     key_created: datetime.datetime | None = None
     key_lives: Callable[[Sas], bool] = lambda _: True
+    values: Values | None = None
 
     @property
     def annotations(self) -> dict[str, str | None]:
         """The annotations about the SAS; None for those to remove, because they are not known or no longer true."""
         return {
-            KEPT: None,
-            EXPIRES: timestamps.text(self.sas.expiry),
-            ROTATED: timestamps.text(self.now),
-            DEFINITION: self.definition.label,
-            FINGERPRINT: self.sas.fingerprint,
-            RUN: self.run,
-            SIGNING_KEY: self.signing_key,
-            KEY_CREATED: timestamps.text(self.key_created) if self.key_created else None,
-            RESOURCE: self.sas.path or None,
+            live_secret.KEPT: None,
+            live_secret.EXPIRES: timestamps.text(self.sas.expiry),
+            live_secret.ROTATED: timestamps.text(self.now),
+            live_secret.DEFINITION: self.definition.label,
+            live_secret.FINGERPRINT: self.sas.fingerprint,
+            live_secret.RUN: self.run,
+            live_secret.SIGNING_KEY: self.signing_key,
+            live_secret.KEY_CREATED: timestamps.text(self.key_created) if self.key_created else None,
+            live_secret.RESOURCE: self.sas.path or None,
         }
-
-
-def parse(text: str) -> LiveSecret:
-    """Parse the JSON of a Secret, or of a List with one; raises ValueError."""
-    document = untrusted.json_value(text)
-    if isinstance(document, dict) and document.get("kind") == "List":
-        document = next(iter(untrusted.records(document.get("items"))), None)
-    if not isinstance(document, dict) or document.get("kind") != "Secret":
-        raise ValueError("not a Secret")
-    metadata = document.get("metadata") or {}
-    if not isinstance(metadata, dict) or not all(map(_is_texts, (metadata.get("annotations"), metadata.get("labels")))):
-        raise ValueError("invalid metadata")
-    data = document.get("data") or {}
-    if not _is_texts(data):
-        raise ValueError("invalid data")
-    secrets = tuple(SecretText(value, foreign=True) for value in data.values())
-    return LiveSecret(document, secrets, digests(document))
-
-
-def _is_texts(value: object) -> bool:
-    return not value or (isinstance(value, dict) and all(isinstance(text, str) for text in value.values()))
 
 
 def data_value(value: SecretText, encoding: Encoding) -> SecretText:
@@ -138,32 +67,6 @@ def data_value(value: SecretText, encoding: Encoding) -> SecretText:
     if encoding is Encoding.BASE64:
         raw = base64.b64encode(raw)
     return SecretText(base64.b64encode(raw).decode())
-
-
-def held_sas(held: LiveSecret, target: Target) -> Sas | None:
-    """The SAS in the Secret, under the data key of the last delivery or the target's; None if there is none."""
-    names = (held.annotations.get(DATA_KEY, ""), target.data_key)
-    return next(filter(None, (_sas_under(held, name) for name in names)), None)
-
-
-def _sas_under(held: LiveSecret, data_key: str) -> Sas | None:
-    try:
-        text = base64.b64decode((held.document.get("data") or {}).get(data_key, ""), validate=True).decode()
-        if "sig=" not in text:
-            text = base64.b64decode(text, validate=True).decode()
-        return sas.parse(SecretText(text), path=held.annotations.get(RESOURCE, ""))
-    except (ValueError, errors.SasError):
-        return None
-
-
-def digest(data_value: SecretText) -> str:
-    """Identify a data value without revealing it: the SHA-256 of its decoded bytes, as `sha256:<hex>`."""
-    return _digest(data_value.reveal())
-
-
-def digests(document: Document) -> dict[str, str]:
-    """The digest of each data value of a manifest, by data key; raises ValueError."""
-    return {name: _digest(value) for name, value in (document.get("data") or {}).items()}
 
 
 def check_owner(held: LiveSecret, target: Target) -> None:
@@ -178,36 +81,110 @@ def check_owner(held: LiveSecret, target: Target) -> None:
     remedy = f"Choose another {name}, or set {adopt} to take this Secret over."
     if owner:
         raise NotOursError(f"Secret {target} belongs to {owner}; it was left alone", remedy=remedy)
-    if not held.has_our_label and target.data_key not in (held.document.get("data") or {}):
+    if not held.has_our_label and not _is_prepared(held, target):
+        what = "data key" if len(target.data_keys) == 1 else "data keys"
         raise NotOursError(
-            f"Secret {target} was not made by this tool and has no data key {target.data_key!r}; it was left alone",
+            f"Secret {target} was not made by this tool and has no {what} "
+            f"{', '.join(map(repr, target.data_keys))}; it was left alone",
             remedy=remedy,
         )
 
 
+def _is_prepared(held: LiveSecret, target: Target) -> bool:
+    """Whether somebody made the Secret for the target: it has all its data keys, or some of them and no other."""
+    there, wanted = set(held.document.get("data") or {}), set(target.data_keys)
+    return wanted <= there or (bool(there) and there <= wanted)
+
+
+def secret_type(target: Target, held: LiveSecret | None) -> str:
+    """The type that the Secret gets: as set, or else the one that it has, unless an earlier setting made it that."""
+    kept = held.type if held and target.keep_foreign else "Opaque"
+    ours = held is not None and held.annotations.get(live_secret.TYPE) == kept
+    return target.form.type or ("Opaque" if ours else kept)
+
+
 def compose(target: Target, held: LiveSecret | None, desired: DesiredSecret) -> Document:
-    """Build the manifest that holds the SAS, with what others put into the held Secret if the target keeps that."""
+    """Build the manifest that holds the SAS, with what others put into the held Secret if the target keeps that.
+
+    Raises TemplateError for a template that needs what is not known.
+    """
     foreign = held.document if held and target.keep_foreign else {}
-    # The original sample stored the SAS with its `?`, and its consumers expect that; most others expect none.
-    value = data_value(desired.sas.issued if target.encoding is Encoding.BASE64 else desired.sas.token, target.encoding)
+    own = _own_data(target, desired)
     metadata = dict(held.metadata if held else {})
     for field in _SERVER_FIELDS:
         metadata.pop(field, None)
     metadata |= {"name": target.secret, "namespace": target.namespace}
-    metadata["labels"] = dict(metadata.get("labels") or {}) if foreign else {}
+    metadata["labels"] = _others(held, "labels", live_secret.LABELS) if foreign else {}
+    metadata["labels"] |= target.form.labels
     metadata["labels"].setdefault(MANAGED_BY, OWNER)
-    annotations: dict[str, str | None] = {**(held.annotations if held and foreign else {}), LAST_APPLIED: None}
-    annotations |= {DIGEST: digest(value), DATA_KEY: target.data_key, ENCODING: target.encoding.value}
-    annotations |= desired.annotations
+    annotations: dict[str, str | None] = {
+        **(_others(held, "annotations", live_secret.ANNOTATIONS) if foreign else {}),
+        **target.form.annotations,
+        LAST_APPLIED: None,
+        **_annotations_of_data(target, own, desired),
+        **_annotations_of_form(target),
+        **desired.annotations,
+    }
     metadata["annotations"] = {name: text for name, text in annotations.items() if text is not None}
     data = dict(foreign.get("data") or {})
-    if held:
-        data.pop(_own_data_key(held) or "", None)  # the data key may have been another one before
-    data[target.data_key] = value.reveal()
-    document = {"apiVersion": "v1", "kind": "Secret", "type": foreign.get("type", "Opaque"), "metadata": metadata}
+    for name in held_values.unchanged(held) if held else ():
+        data.pop(name, None)  # which the settings of before named, or these name too
+    data |= {name: value.reveal() for name, value in own.items()}
+    document = {"apiVersion": "v1", "kind": "Secret", "type": secret_type(target, held), "metadata": metadata}
     if foreign.get("immutable") is not None:
         document["immutable"] = foreign["immutable"]
     return document | {"data": data}
+
+
+def _own_data(target: Target, desired: DesiredSecret) -> dict[str, SecretText]:
+    """The data values that the target's settings describe, as a manifest has them."""
+    if not target.form.templates:
+        # The original sample stored the SAS with its `?`, and its consumers expect that; most others expect none.
+        value = desired.sas.issued if target.encoding is Encoding.BASE64 else desired.sas.token
+        return {target.data_key: data_value(value, target.encoding)}
+    values = desired.values or Values(desired.sas)
+    return {
+        name: data_value(template.render(each, values), Encoding.RAW) for name, each in target.form.templates.items()
+    }
+
+
+def _others(held: LiveSecret | None, kind: Literal["labels", "annotations"], ours: str) -> dict[str, str]:
+    """The labels or annotations of the held Secret without those that an earlier delivery set."""
+    if held is None:
+        return {}
+    removed = held.annotations.get(ours, "").split(" ")
+    found: dict[str, str] = held.labels if kind == "labels" else held.annotations
+    return {name: text for name, text in found.items() if name not in removed}
+
+
+def _annotations_of_data(
+    target: Target, own: Mapping[str, SecretText], desired: DesiredSecret
+) -> dict[str, str | None]:
+    """The annotations about our values; None for those of the other kind: with one data key, or by templates."""
+    digests = {name: live_secret.digest(value) for name, value in own.items()}
+    if not target.form.templates:
+        digest, encoding = digests[target.data_key], target.encoding.value
+        single = {live_secret.DIGEST: digest, live_secret.DATA_KEY: target.data_key, live_secret.ENCODING: encoding}
+        return {**single, live_secret.DATA_DIGESTS: None, live_secret.ACCOUNT_KEY: None}
+    listed = held_values.text_of_digests(digests)
+    return {
+        live_secret.DIGEST: live_secret.digest_of_text(listed),
+        live_secret.DATA_DIGESTS: listed,
+        live_secret.ACCOUNT_KEY: (desired.signing_key or "unknown") if target.form.has_account_key else None,
+        live_secret.DATA_KEY: None,
+        live_secret.ENCODING: None,
+    }
+
+
+def _annotations_of_form(target: Target) -> dict[str, str | None]:
+    """The annotations by which a later delivery notices changed settings, and removes what is no longer set."""
+    form = target.form
+    return {
+        live_secret.FORM: form.content_hash,
+        live_secret.TYPE: form.type,
+        live_secret.LABELS: " ".join(sorted(form.labels)) or None,
+        live_secret.ANNOTATIONS: " ".join(sorted(form.annotations)) or None,
+    }
 
 
 def version(held: LiveSecret) -> dict[str, str]:
@@ -239,34 +216,21 @@ def restorable(held: LiveSecret) -> Document:
 def reversioned(held: LiveSecret, run: str) -> Document:
     """The held Secret with one more annotation. Once it is written, a delete that names the former version fails."""
     document = restorable(held)
-    annotations = {**(document["metadata"].get("annotations") or {}), KEPT: run}
+    annotations = {**(document["metadata"].get("annotations") or {}), live_secret.KEPT: run}
     return with_version(document | {"metadata": document["metadata"] | {"annotations": annotations}}, held)
 
 
 def is_usable(held: LiveSecret, target: Target, desired: DesiredSecret) -> bool:
     """Whether a consumer can use what the Secret holds, by its data alone: a SAS that is still valid, or other data."""
-    current = held_sas(held, target)
+    current = held_values.held_sas(held, target)
     if current is None:
         return True
     valid = current.expiry > desired.now and desired.key_lives(current)
-    return valid or any(_sas_under(held, name) is None for name in held.digests)
+    own = held_values.unchanged(held)
+    others = any(name not in own and not held_values.has_sas(held, name) for name in held.digests)
+    return valid or others or bool(held_values.account_keys(held, target))
 
 
 def text(document: Document) -> SecretText:
     """The manifest as one line of JSON."""
     return SecretText(json.dumps(document, separators=(",", ":")))
-
-
-def _own_data_key(held: LiveSecret) -> str | None:
-    """The data key that an earlier delivery wrote. Its digest must match, as the annotation may have been edited."""
-    name = held.annotations.get(DATA_KEY, "")
-    written = held.ours and held.digests.get(name) == held.annotations[DIGEST]
-    return name if written and _sas_under(held, name) else None
-
-
-def _digest(data_value: str) -> str:
-    try:
-        raw = base64.b64decode(data_value, validate=True)
-    except binascii.Error as error:
-        raise ValueError("invalid base64") from error
-    return f"sha256:{hashlib.sha256(raw).hexdigest()}"

@@ -3,10 +3,10 @@
 import dataclasses
 from collections.abc import Mapping
 
-from rotator.delivery import manifest
+from rotator.delivery import live_secret, manifest
 from rotator.delivery.errors import ConflictError, DeliveryError
 from rotator.delivery.interface import Write, WriteMethod
-from rotator.delivery.manifest import LiveSecret
+from rotator.delivery.live_secret import LiveSecret
 from rotator.plan.plan import Strategy, Target
 from rotator.redaction import SecretText
 
@@ -30,7 +30,8 @@ class ReplacedSecret:
 class Change:
     """One attempt to write: the Secret before it, the manifest to write, and the digests that are expected after it.
 
-    `former` is the Secret before it, or the one that an earlier attempt deleted. `replaced` is for a recreate.
+    `former` is the Secret before it, or the one that an earlier attempt deleted. `replaced` is for a recreate. `digest`
+    is that of our own values, and `secrets` are all values, which are masked as long as the change lives.
     """
 
     method: WriteMethod
@@ -39,12 +40,14 @@ class Change:
     new: SecretText
     replaced: ReplacedSecret | None
     digests: dict[str, str]
+    digest: str
+    secrets: tuple[SecretText, ...] = dataclasses.field(repr=False, default=())
 
 
 def parse_own(text: str, target: Target) -> LiveSecret:
     """Parse a Secret that may be written to; raises NotOursError, or DeliveryError if it is no Secret."""
     try:
-        held = manifest.parse(text)
+        held = live_secret.parse(text)
     except ValueError:
         # The text is not quoted: it may be a part of a Secret.
         raise DeliveryError(
@@ -62,7 +65,7 @@ def choose_method(target: Target, held: LiveSecret | None) -> WriteMethod:
     if held.metadata.get("deletionTimestamp"):
         raise ConflictError(f"Secret {target} is being deleted; it was left alone")
     # The API server changes neither an immutable Secret's data nor any Secret's type.
-    type_changes = not target.keep_foreign and held.document.get("type") != "Opaque"
+    type_changes = held.type != manifest.secret_type(target, held)
     if target.strategy is Strategy.APPLY and not held.immutable and not type_changes:
         return WriteMethod.UPDATE
     if held.metadata.get("finalizers"):
@@ -88,7 +91,10 @@ def merge(write: Write, held: LiveSecret | None, deleted: LiveSecret | None = No
         new = manifest.text(manifest.with_version(document, held))
     if held is not None and method is WriteMethod.RECREATE:
         replaced = _replaced(held, write)
-    return Change(method, held, former, new, replaced, manifest.digests(document))
+    digest = document["metadata"]["annotations"][live_secret.DIGEST]
+    # The SAS itself is masked anyway; what a template makes of it, or has beside it, would not be.
+    secrets = live_secret.data_secrets(document) if target.form.templates else ()
+    return Change(method, held, former, new, replaced, live_secret.digests(document), digest, secrets)
 
 
 def _replaced(held: LiveSecret, write: Write) -> ReplacedSecret:

@@ -34,7 +34,7 @@ def set_up_master(targets: Sequence[Target], public_key: str) -> str:
     options = ["--user", cluster.user, "--namespace", targets[0].namespace]
     for secret in dict.fromkeys(target.secret for target in targets):
         options += ["--secret", secret]
-    options += ["--data-key", targets[0].data_key]
+    options += ["--data-key", targets[0].data_keys[0]]
     # setup.sh prints the rotator's own kubectl, with --kubeconfig; without it, this is the administrator's kubectl.
     if not any(word.startswith("--kubeconfig") for word in cluster.kubectl):
         options += ["--kubectl", " ".join(cluster.kubectl)]

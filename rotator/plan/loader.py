@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from rotator import errors
-from rotator.plan import consistency, issuer_rules, setting, setting_names, settings
-from rotator.plan.account import Account, Grant
+from rotator.plan import consistency, issuer_rules, secret_consistency, setting, setting_names, settings
+from rotator.plan.account import Account, Grant, IssuerKind
 from rotator.plan.consistency import Written
 from rotator.plan.host_storage import HostStorageSettings
 from rotator.plan.model import Model
-from rotator.plan.plan import Plan
+from rotator.plan.plan import Plan, Target
 
 NAMES = frozenset(settings.ALL)
 _SCHEDULE = settings.find(Plan, "schedule").setting.name
@@ -26,11 +26,12 @@ def load(environment: Mapping[str, str] = os.environ) -> Plan:
     except errors.SettingsError as error:
         problems += error.problems
     problems += _problems_of_host_storage(texts)
-    problems += _problems_together(texts) + setting_names.unknown(environment, NAMES)
+    problems += _problems_together(texts) + _problems_of_secret(texts)
+    problems += setting_names.unknown(environment, NAMES)
     if plan is None or problems:
         raise errors.SettingsError(problems)
     warnings = consistency.warnings(plan, environment.get(consistency.TIME_ZONE, "").strip())
-    warnings += issuer_rules.warnings(plan) + _webhook_warnings(plan, texts)
+    warnings += issuer_rules.warnings(plan) + secret_consistency.warnings(plan) + _webhook_warnings(plan, texts)
     return dataclasses.replace(plan, warnings=tuple(warnings))
 
 
@@ -87,6 +88,37 @@ def _problems_of_times(texts: Mapping[str, str]) -> list[str]:
     if period is not None and period.value is not None:
         problems += consistency.problems_of_key_rotation(period, validity, times)
     return problems
+
+
+def _problems_of_secret(texts: Mapping[str, str]) -> list[str]:
+    """How the settings about the Secret's data fit together, and to where SAS come from; as above."""
+    named = {field: _name(field) for field in ("data", "preset", "data_key", "encoding") if _name(field) in texts}
+    one_key = [named[field] for field in ("data_key", "encoding") if field in named]
+    problems = secret_consistency.problems_of_choices(named.get("data"), named.get("preset"), one_key)
+    data, preset = _written(Target, "data", texts), _written(Target, "preset", texts)
+    source = _origin_of_sas(texts)
+    if data and data.value is not None:
+        problems += secret_consistency.problems_of_placeholders(
+            secret_consistency.of_data(data.origin, data.value), source
+        )
+    if preset and preset.value is not None:
+        choice = secret_consistency.of_preset(preset.origin, preset.value)
+        problems += secret_consistency.problems_of_placeholders(choice, source)
+    return problems
+
+
+def _origin_of_sas(texts: Mapping[str, str]) -> secret_consistency.Origin:
+    issuer = _written(Account, "issuer", texts)
+    return secret_consistency.Origin(
+        has_keys=issuer is None or issuer.value is IssuerKind.STORAGEKEY,  # a wrong one is reported by itself
+        with_keys=f"{Account.usual_origin('issuer')}={IssuerKind.STORAGEKEY}",
+        has_container=settings.find(Grant, "container").setting.name in texts,
+        with_container=Grant.usual_origin("container"),
+    )
+
+
+def _name(field: str) -> str:
+    return settings.find(Target, field).setting.name
 
 
 def _written(model: type[Model], field: str, texts: Mapping[str, str]) -> Written[Any] | None:

@@ -11,9 +11,13 @@ from typing import Annotated
 
 from pydantic.dataclasses import dataclass
 
-from rotator.plan import host_keys, schedule
+from rotator.plan import host_keys, schedule, secret_form
 from rotator.plan.account import Account, Grant
+from rotator.plan.frozen_mapping import FrozenMapping
 from rotator.plan.model import CONFIG, Model
+from rotator.plan.presets import Preset
+from rotator.plan.secret_form import SecretForm
+from rotator.plan.secret_types import Annotations, DataTemplates, Labels, SecretType
 from rotator.plan.setting import Setting
 from rotator.plan.setting_types import (
     ClientId,
@@ -96,6 +100,7 @@ class Cluster(Model):
 class Target(Model):
     """One Secret in one namespace of one cluster, and how a SAS is written to it.
 
+    `data_key` and `encoding` are for a Secret that has the SAS alone; with `data` or a `preset` they mean nothing.
     With `adopt`, a Secret that was not made by the rotator may be taken over. With `keep_foreign`, data, labels and
     annotations of others stay in it.
     """
@@ -132,6 +137,54 @@ class Target(Model):
             example="true",
         ),
     ] = True
+
+    data: Annotated[
+        DataTemplates,
+        Setting(
+            "KUBERNETES_SECRET_DATA",
+            "the Secret's data: a mapping from data key to template, in YAML or JSON",
+            example='{"connectionString": "{connection_string}"}',
+            shown=False,
+        ),
+    ] = None
+    preset: Annotated[
+        Preset | None,
+        Setting(
+            "KUBERNETES_SECRET_PRESET",
+            "a ready form of the Secret, by the consumer that reads it",
+            example=Preset.CONNECTION_STRING,
+        ),
+    ] = None
+    type: Annotated[
+        SecretType,
+        Setting("KUBERNETES_SECRET_TYPE", "the Secret's type", example="Opaque"),
+    ] = None
+    labels: Annotated[
+        Labels,
+        Setting(
+            "KUBERNETES_SECRET_LABELS",
+            "labels of the Secret: a mapping in YAML or JSON",
+            example='{"cnpg.io/reload": "true"}',
+        ),
+    ] = FrozenMapping()  # it cannot be changed
+    annotations: Annotated[
+        Annotations,
+        Setting(
+            "KUBERNETES_SECRET_ANNOTATIONS",
+            "annotations of the Secret: a mapping in YAML or JSON",
+            example='{"reloader.stakater.com/match": "true"}',
+        ),
+    ] = FrozenMapping()  # as above
+
+    @functools.cached_property
+    def form(self) -> SecretForm:
+        """What the Secret has, by these settings or by the preset."""
+        return secret_form.of(self.data, self.preset, self.type, self.labels, self.annotations)
+
+    @property
+    def data_keys(self) -> tuple[str, ...]:
+        """The data keys that the rotator writes."""
+        return tuple(self.form.templates) or (self.data_key,)
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.secret}@{self.cluster.host}"

@@ -27,6 +27,8 @@ _LONGEST_COMMAND = 4_000  # characters: shlex takes a time that grows with the s
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#names
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _PART = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+# Neither . nor .., nor what begins with the latter, as a data key becomes a file.
+DATA_KEY = r"(?!\.\.?$|\.\.)[-._a-zA-Z0-9]{1,253}"
 
 
 def validity(text: object) -> datetime.timedelta:
@@ -208,6 +210,4 @@ Namespace = Annotated[str, _pattern(_LABEL, "Kubernetes wants lower-case letters
 SecretName = Annotated[
     str, _pattern(rf"(?=.{{1,253}}$){_PART}(\.{_PART})*", "Kubernetes wants lower-case letters, digits, - and .")
 ]
-DataKey = Annotated[
-    str, _pattern(r"(?!\.\.?$|\.\.)[-._a-zA-Z0-9]{1,253}", "Kubernetes wants letters, digits, -, _ and .")
-]
+DataKey = Annotated[str, _pattern(DATA_KEY, "Kubernetes wants letters, digits, -, _ and .")]

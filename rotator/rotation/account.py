@@ -5,7 +5,10 @@ from collections.abc import Mapping
 
 from rotator import errors
 from rotator.azure.errors import ResourceManagerError, RunStateError, VaultForbiddenError
+from rotator.delivery import template
+from rotator.delivery.template import Values
 from rotator.issuers.account_state import AccountState
+from rotator.issuers.interface import IssuedSas
 from rotator.plan.plan import Plan
 from rotator.rotation import state
 from rotator.rotation.services import Services
@@ -64,7 +67,7 @@ class AccountReader:
         """Re-read the account state, with the keys where these can be listed, else without; raises as `state` does."""
         try:
             return self.with_keys()
-        except (ResourceManagerError, VaultForbiddenError):
+        except (ResourceManagerError, RunStateError, VaultForbiddenError):
             self.without_keys()
             return self.state()
 
@@ -90,6 +93,18 @@ class AccountReader:
         Raises as `state` does, also where the endpoint is set.
         """
         return self._plan.account.endpoint_of(self.state().account)
+
+    def values(self, issued: IssuedSas) -> Values:
+        """Return what a Secret's templates may ask for, as far as it is known; raises as `state` does."""
+        endpoint = self.endpoint()
+        return Values(
+            sas=issued.sas,
+            account=self.state().account or template.account_in(endpoint),
+            blob_endpoint=endpoint,
+            container=self._plan.grant.container,
+            account_key=issued.account_key,
+            blob=self._plan.grant.blob,
+        )
 
     def _read(self) -> AccountState:
         run_state = self._services.run_state

@@ -5,8 +5,9 @@ import datetime
 import enum
 
 from rotator import timestamps
-from rotator.delivery import manifest
-from rotator.delivery.manifest import LiveSecret
+from rotator.azure import account_keys
+from rotator.delivery import held_values, live_secret
+from rotator.delivery.live_secret import LiveSecret
 from rotator.issuers.account_state import AccountState
 from rotator.plan import schedule
 from rotator.plan.consistency import MARGIN
@@ -15,7 +16,9 @@ from rotator.rotation import state
 from rotator.sas import CLOCK_SKEW
 
 # The annotations that each delivery writes, beside the digest, by which a Secret is ours, and two times.
-_ALWAYS_WRITTEN = (manifest.DATA_KEY, manifest.ENCODING, manifest.DEFINITION, manifest.FINGERPRINT, manifest.RUN)
+_ALWAYS_WRITTEN = (live_secret.DEFINITION, live_secret.FINGERPRINT, live_secret.RUN)
+_WITH_ONE_KEY = (live_secret.DATA_KEY, live_secret.ENCODING, *_ALWAYS_WRITTEN)
+_BY_TEMPLATES = (live_secret.DATA_DIGESTS, *_ALWAYS_WRITTEN)
 
 
 class Cause(enum.Enum):
@@ -70,6 +73,7 @@ def find(
         _drift(held, target, now)
         or _key_regenerated(held, target, account_state)
         or _settings_changed(held, target, plan)
+        or _form_drift(held, target)
         or _aged(held, plan, now)
         or _other_key(held, target, account_state)
     )
@@ -82,28 +86,70 @@ def _drifted(text: str) -> Due:
 def _drift(held: LiveSecret, target: Target, now: datetime.datetime) -> Due | None:
     """Compare the Secret with its own annotations, whatever the settings are now."""
     annotations = held.annotations
-    rotated, expires = held.annotated_time(manifest.ROTATED), held.annotated_time(manifest.EXPIRES)
+    rotated, expires = held.annotated_time(live_secret.ROTATED), held.annotated_time(live_secret.EXPIRES)
     if rotated is None or expires is None:
         return _drifted("the Secret does not say how old its SAS is")
-    for name in _ALWAYS_WRITTEN:
+    for name in _BY_TEMPLATES if held_values.is_of_several(held) else _WITH_ONE_KEY:
         if name not in annotations:
             return _drifted(f"somebody removed the annotation {name}")
-    if annotations[manifest.DATA_KEY] not in held.digests:
-        return _drifted("somebody removed the data key")
-    if held.digests[annotations[manifest.DATA_KEY]] != annotations[manifest.DIGEST]:
-        return _drifted("somebody changed the value")
-    sas = manifest.held_sas(held, target)
-    if sas is None or timestamps.text(sas.expiry) != timestamps.text(expires) or rotated > now + CLOCK_SKEW:
+    return _data_drift(held) or _sas_drift(held, target, expires, rotated > now + CLOCK_SKEW)
+
+
+def _data_drift(held: LiveSecret) -> Due | None:
+    written = held_values.recorded(held)
+    if not written:
+        return _drifted("somebody changed what the Secret says of its values")
+    which = "the data key" if len(written) == 1 else "the data key {}"
+    value = "the value" if len(written) == 1 else "the value of {}"
+    for name, digest in written.items():
+        if name not in held.digests:
+            return _drifted(f"somebody removed {which.format(name)}")
+        if held.digests[name] != digest:
+            return _drifted(f"somebody changed {value.format(name)}")
+    return None
+
+
+def _sas_drift(held: LiveSecret, target: Target, expires: datetime.datetime, from_the_future: bool) -> Due | None:
+    sas = held_values.held_sas(held, target)
+    if sas is None and not from_the_future and held_values.has_account_key(held):
+        return None  # the values are as they were written, and no template has the SAS
+    if sas is None or timestamps.text(sas.expiry) != timestamps.text(expires) or from_the_future:
         return _drifted("somebody changed what the Secret says of its SAS")
+    return None
+
+
+def _form_drift(held: LiveSecret, target: Target) -> Due | None:
+    """Compare the Secret with the settings of its form, of which it says that they were the same."""
+    form = target.form
+    if form.type and held.type != form.type:
+        return _drifted("somebody changed the type")
+    for kind, wanted, there in (
+        ("label", form.labels, held.labels),
+        ("annotation", form.annotations, held.annotations),
+    ):
+        for name, text in wanted.items():
+            if there.get(name) != text:
+                return _drifted(f"somebody changed the {kind} {name}")
     return None
 
 
 def _signer(held: LiveSecret, target: Target, account_state: AccountState) -> str | None:
     """Return which key signed the SAS: by its signature where keys were listed, else by the Secret's annotation."""
     if account_state.keys is None:
-        return held.annotations.get(manifest.SIGNING_KEY)
-    sas = manifest.held_sas(held, target)
+        return held.annotations.get(live_secret.SIGNING_KEY)
+    sas = held_values.held_sas(held, target)
     return account_state.signer(sas) if sas else None
+
+
+def _held_keys(held: LiveSecret, target: Target, account_state: AccountState) -> tuple[str | None, ...]:
+    """Return which account keys the Secret has: by their values where keys were listed, else by its annotation.
+
+    None stands for a key that is no longer one of the account's.
+    """
+    if account_state.keys is None:
+        name = held.annotations.get(live_secret.ACCOUNT_KEY)
+        return (name,) if name else ()
+    return tuple(account_state.name_of(value) for value in held_values.account_keys(held, target))
 
 
 def _key_regenerated(held: LiveSecret, target: Target, account_state: AccountState | None) -> Due | None:
@@ -111,36 +157,51 @@ def _key_regenerated(held: LiveSecret, target: Target, account_state: AccountSta
         return None
     if _is_delegated(held, target):
         return _revoked(held, account_state)
-    if account_state.keys is None or _signer(held, target, account_state):
+    if account_state.keys is None:
         return None
+    if None in _held_keys(held, target, account_state):
+        return Due(Cause.KEY_REGENERATED, "the account key in the Secret was regenerated")
+    if _signer(held, target, account_state) or held_values.held_sas(held, target) is None:
+        return None  # without a SAS the Secret has the key itself, or drift was found
     return Due(Cause.KEY_REGENERATED, "the SAS was signed by a key that was regenerated")
 
 
 def _is_delegated(held: LiveSecret, target: Target) -> bool:
     """Whether no account key signed the SAS, so that an account's keys tell nothing of it."""
-    sas = manifest.held_sas(held, target)
+    sas = held_values.held_sas(held, target)
     return sas is not None and sas.delegated
 
 
 def _revoked(held: LiveSecret, account_state: AccountState) -> Due | None:
-    since, rotated = state.revoked_at(account_state.entries), held.annotated_time(manifest.ROTATED)
-    if since is None or rotated is None or rotated >= since:
+    since = revoked_since(held, account_state)
+    if since is None:
         return None
     return Due(Cause.KEY_REGENERATED, f"its user delegation key was revoked at {timestamps.text(since)}")
 
 
+def revoked_since(held: LiveSecret, account_state: AccountState) -> datetime.datetime | None:
+    """Return when user delegation keys were revoked, if that was after the delivery of what the Secret holds."""
+    since, rotated = state.revoked_at(account_state.entries), held.annotated_time(live_secret.ROTATED)
+    return since if since is not None and rotated is not None and rotated < since else None
+
+
 def _settings_changed(held: LiveSecret, target: Target, plan: Plan) -> Due | None:
-    if held.annotations.get(manifest.DATA_KEY) != target.data_key:
+    one_key = not target.form.templates
+    if one_key and held.annotations.get(live_secret.DATA_KEY) != target.data_key:
         return Due(Cause.SETTINGS_CHANGED, "the data key was changed")
-    if held.annotations.get(manifest.DEFINITION) != plan.grant.label:
+    if held.annotations.get(live_secret.DEFINITION) != plan.grant.label:
         return Due(Cause.SETTINGS_CHANGED, "the SAS definition was changed")
-    if held.annotations.get(manifest.ENCODING) != target.encoding:
+    if one_key and held.annotations.get(live_secret.ENCODING) != target.encoding:
         return Due(Cause.SETTINGS_CHANGED, "the encoding was changed")
+    if one_key == held_values.is_of_several(held):
+        return Due(Cause.SETTINGS_CHANGED, "the data keys were changed")
+    if held.annotations.get(live_secret.FORM) != target.form.content_hash:
+        return Due(Cause.SETTINGS_CHANGED, "the template, type, labels or annotations were changed")
     return None
 
 
 def _aged(held: LiveSecret, plan: Plan, now: datetime.datetime) -> Due | None:
-    rotated, expires = held.annotated_time(manifest.ROTATED), held.annotated_time(manifest.EXPIRES)
+    rotated, expires = held.annotated_time(live_secret.ROTATED), held.annotated_time(live_secret.EXPIRES)
     if rotated is None or expires is None:
         return None  # which is drift
     if expires <= now:
@@ -166,8 +227,12 @@ def _other_key(held: LiveSecret, target: Target, account_state: AccountState | N
     """The key that is not active is regenerated next, which ends the SAS that it signed."""
     if account_state is None or _is_delegated(held, target):
         return None
+    active = account_state.active
+    for name in _held_keys(held, target, account_state):
+        if name in account_keys.NAMES and active is not None and name != active:
+            return Due(Cause.OTHER_KEY, f"the Secret holds {name} itself, which is no longer the active key")
     signer = _signer(held, target, account_state)
-    if signer is not None and account_state.active is not None and signer != account_state.active:
+    if signer is not None and active is not None and signer != active:
         return Due(Cause.OTHER_KEY, f"the SAS was signed by {signer}, which is no longer the active key")
     return None
 

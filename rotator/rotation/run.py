@@ -6,8 +6,10 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 
 from rotator import event_log
+from rotator.delivery import held_values
 from rotator.delivery.interface import Channel, Delivery, Write
-from rotator.delivery.manifest import EXPIRES, ROTATED, DesiredSecret, LiveSecret
+from rotator.delivery.live_secret import EXPIRES, ROTATED, LiveSecret
+from rotator.delivery.manifest import DesiredSecret
 from rotator.event_log import Event
 from rotator.plan.plan import Plan, Target
 from rotator.reporting.report import Failed, Report, Rotated, TargetReport, Trigger, Unchanged, WouldRotate
@@ -17,6 +19,7 @@ from rotator.rotation.due import Cause, Due
 from rotator.rotation.issuance import Issuance, ProvenSas
 from rotator.rotation.services import Services
 from rotator.rotation.visit import Visit
+from rotator.sas import Sas
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +129,9 @@ class Run:
             with visit.guard(target) as stopwatch:
                 delivering[target] = held, why, self.issuance.issue(target, stopwatch)
         # Lazily: a Secret says when it was written, which the grace of a revocation counts from.
-        writes = (Write(target, held, self._desired(issued)) for target, (held, _, issued) in delivering.items())
+        writes = (
+            Write(target, held, self._desired(issued, target, held)) for target, (held, _, issued) in delivering.items()
+        )
         for target, done in visit.write(channel, list(delivering), writes):
             with visit.guard(target):
                 _, why, issued = delivering[target]
@@ -168,7 +173,7 @@ class Run:
             expires=issued.sas.expiry,
             definition=self.plan.grant.label,
             digest=done.digest,
-            previous_digest=done.previous.digests.get(target.data_key) if done.previous else None,
+            previous_digest=held_values.digest_for(done.previous, target) if done.previous else None,
             proof=issued.proof,
             signing_key=issued.signer,
             drift=why.drift,
@@ -188,12 +193,26 @@ class Run:
         )
         visit.report(target, outcome, issued.warnings + done.warnings + self.issuance.record_delivery(target))
 
-    def _desired(self, issued: ProvenSas) -> DesiredSecret:
+    def _desired(self, issued: ProvenSas, target: Target, held: LiveSecret | None) -> DesiredSecret:
         keys = self.account.state().keys
         made = keys.named(issued.signer).created if keys and issued.signer else None
         now = self.services.clock()
-        key_lives = lambda sas: keys is None or keys.signer(sas) is not None  # noqa: E731  # a closure over one reading
-        return DesiredSecret(issued.sas, self.plan.grant, self.name, now, issued.signer, made, key_lives)
+
+        def key_lives(sas: Sas) -> bool:
+            return keys is None or sas.delegated or keys.signer(sas) is not None
+
+        values = self.account.values(issued.issued) if target.form.templates else None
+        former = self._former(held, target, issued.sas) if values and held else None
+        if values and former and former.expiry > now and key_lives(former):
+            values = dataclasses.replace(values, previous=former.token)
+        return DesiredSecret(issued.sas, self.plan.grant, self.name, now, issued.signer, made, key_lives, values)
+
+    def _former(self, held: LiveSecret, target: Target, issued: Sas) -> Sas | None:
+        """Return the SAS that the target holds; None for one of another container, or that was revoked."""
+        found = held_values.held_sas(held, target)
+        if found is None or found.path != issued.path:
+            return None
+        return None if found.delegated and due.revoked_since(held, self.account.state()) else found
 
     def _due(self, held: LiveSecret | None, target: Target) -> Due | None:
         why = due.find(held, target, self.plan, self.services.clock(), self.account.state())

@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Mapping
 
 from rotator import errors, redaction, timestamps, untrusted
 from rotator.azure.errors import StorageRefusedError
-from rotator.delivery import manifest
+from rotator.delivery import held_values, live_secret
 from rotator.delivery.errors import NotOursError
-from rotator.delivery.manifest import LiveSecret
+from rotator.delivery.live_secret import LiveSecret
 from rotator.issuers.account_state import AccountState
 from rotator.issuers.interface import Prover
 from rotator.plan import schedule
@@ -103,7 +103,8 @@ def status_of(
     if held is None:
         return TargetStatus(name, State.DRIFT if why and why.drift else State.MISSING, why.text if why else "")
     expires = _expiry(held, target)
-    state, text = _state(held, expires, plan, now, why)
+    key_only = held_values.has_account_key(held) and held_values.held_sas(held, target) is None
+    state, text = _state(held, expires, plan, now, why, key_only=key_only)
     if refused and state is not State.EXPIRED:
         more = f"; {why}" if why and why.drift else ""
         state, text = State.EXPIRED, f"storage refuses its SAS: rotate now, by HTTP or with --force{more}"
@@ -115,10 +116,10 @@ def status_of(
         state=state,
         text=text,
         expires=expires,
-        rotated=held.annotated_time(manifest.ROTATED),
-        signing_key=annotations.get(manifest.SIGNING_KEY),
-        definition=annotations.get(manifest.DEFINITION),
-        run=annotations.get(manifest.RUN),
+        rotated=held.annotated_time(live_secret.ROTATED),
+        signing_key=annotations.get(live_secret.SIGNING_KEY),
+        definition=annotations.get(live_secret.DEFINITION),
+        run=annotations.get(live_secret.RUN),
         failure=refused,
     )
 
@@ -138,15 +139,22 @@ def _unseen(failure: Failed, target: Target, account_state: AccountState | None)
 
 def _expiry(held: LiveSecret, target: Target) -> datetime.datetime | None:
     """Return when the SAS expires; where the Secret holds none, what its annotation says."""
-    found = manifest.held_sas(held, target) if held.ours else None
-    return found.expiry if found else held.annotated_time(manifest.EXPIRES)
+    found = held_values.held_sas(held, target) if held.ours else None
+    return found.expiry if found else held.annotated_time(live_secret.EXPIRES)
 
 
 def _state(
-    held: LiveSecret, expires: datetime.datetime | None, plan: Plan, now: datetime.datetime, why: due.Due | None
+    held: LiveSecret,
+    expires: datetime.datetime | None,
+    plan: Plan,
+    now: datetime.datetime,
+    why: due.Due | None,
+    *,
+    key_only: bool,
 ) -> tuple[State, str]:
-    rotated = held.annotated_time(manifest.ROTATED)
-    if held.ours and expires and expires <= now:
+    """Judge a Secret; with `key_only` it has no SAS but an account key, which does not expire."""
+    rotated = held.annotated_time(live_secret.ROTATED)
+    if held.ours and expires and expires <= now and not key_only:
         return State.EXPIRED, f"the SAS expired at {timestamps.text(expires)}"
     if why and why.cause is due.Cause.KEY_REGENERATED:
         return State.EXPIRED, why.text
@@ -176,7 +184,7 @@ def _try_all(
     if endpoint is None:
         return {}, ()
     found = {
-        target: manifest.held_sas(held, target)
+        target: held_values.held_sas(held, target)
         for target, held in observed.items()
         if isinstance(held, LiveSecret) and held.ours
     }

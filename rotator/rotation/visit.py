@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from rotator import errors, event_log, telemetry
 from rotator.delivery.interface import Channel, Delivery, Write
-from rotator.delivery.manifest import LiveSecret
+from rotator.delivery.live_secret import LiveSecret
 from rotator.event_log import Event
 from rotator.plan.plan import Cluster, Target
 from rotator.reporting import report

@@ -27,7 +27,8 @@ class StorageAccount:
 
     `kerberos_keys` are those of an account that Active Directory knows; no SAS is signed with them.
     `observers` are called after each regeneration, in the thread that asked for it.
-    `firewall` has the addresses and networks that are let through, None for every one.
+    `firewall` has the addresses and networks that are let through, None for every one. `private`: the account takes
+    requests through private endpoints only, of which there are none here.
     `key_created` lacks a key that is older than Azure's records of these times.
     `shared_key_services` has false for a service whose requests no account key may sign, as in {"blob": False}.
     `sas_policy` is written as Resource Manager does: sasExpirationPeriod, expirationAction, and
@@ -51,6 +52,7 @@ class StorageAccount:
     allow_shared_key_access: bool = True
     shared_key_services: dict[str, bool] = dataclasses.field(default_factory=dict)
     firewall: set[str] | None = None
+    private: bool = False
     sas_policy: dict[str, Any] | None = None
     key_expiration_days: int | None = None
     delegation_keys: DelegationKeys = dataclasses.field(default_factory=DelegationKeys, repr=False, compare=False)

@@ -36,6 +36,8 @@ def violation(policy: Mapping[str, Any] | None, fields: Mapping[str, str]) -> st
         if lifetime > period(policy["sasExpirationPeriod"]):
             return "Policy violated by the length of the signed interval."
     unbound = "skoid" in fields and not fields.get("sduoid")
-    if unbound and policy.get("requireUserBoundUserDelegationSasAction") == BLOCK:
+    # The action alone counts as a demand too: whether the service asks for both is not known.
+    required = policy.get("requireUserBoundUserDelegationSas", True)
+    if unbound and required and policy.get("requireUserBoundUserDelegationSasAction") == BLOCK:
         return "Policy violated by no signed delegated user object id."
     return None

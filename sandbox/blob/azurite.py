@@ -100,7 +100,8 @@ class Azurite:
         # Without the version check Azurite takes requests of SDKs that are newer than itself.
         switches = ("--silent", "--disableTelemetry", "--skipApiVersionCheck", "--inMemoryPersistence")
         options = {f"--{service}Port": str(port) for service, port in self._ports.items()}
-        options |= {"--cert": str(certificate), "--key": str(key)}
+        # It takes any bearer token for storage, and looks at no signature and no role.
+        options |= {"--cert": str(certificate), "--key": str(key), "--oauth": "basic"}
         return [*programs.require_azurite(), *switches, *(word for option in options.items() for word in option)]
 
     async def _listens(self) -> bool:

@@ -111,7 +111,7 @@ class BlobService(service.WebService):
 
     def _admit(self, call: calls.Call, needed: access.Needed) -> Mapping[str, str]:
         """Judge the address, then authentication, then authorisation, as the real service does; return the claims."""
-        if not firewall.admits(call.account.firewall, call.request.remote or ""):
+        if call.account.private or not firewall.admits(call.account.firewall, call.request.remote or ""):
             raise BlobError(403, "AuthorizationFailure")
         if "sig" in call.request.query:
             self._admit_sas(call, needed)

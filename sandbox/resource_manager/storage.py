@@ -13,7 +13,14 @@ KIND = "Microsoft.Storage/storageAccounts"
 # Properties that answers in this version, and in older ones, don't have: its published types lack them.
 _BEFORE_NEW_PROPERTIES = "2025-01-01"
 _NEW_SAS_POLICY = ("requireUserBoundUserDelegationSas", "requireUserBoundUserDelegationSasAction")
-_CHANGEABLE = {"allowSharedKeyAccess", "allowSharedKeyAccessForServices", "keyPolicy", "networkAcls", "sasPolicy"}
+_CHANGEABLE = {
+    "allowSharedKeyAccess",
+    "allowSharedKeyAccessForServices",
+    "keyPolicy",
+    "networkAcls",
+    "publicNetworkAccess",
+    "sasPolicy",
+}
 
 
 def list_accounts(manager: ResourceManager, call: Call) -> dict[str, Any]:
@@ -36,6 +43,8 @@ def update_account(manager: ResourceManager, call: Call) -> dict[str, Any]:
     account.allow_shared_key_access = bool(properties.get("allowSharedKeyAccess", account.allow_shared_key_access))
     services = properties.get("allowSharedKeyAccessForServices") or {}
     account.shared_key_services |= {name: bool(one.get("enabled", True)) for name, one in services.items()}
+    if "publicNetworkAccess" in properties:
+        account.private = properties["publicNetworkAccess"] == "Disabled"
     if "networkAcls" in properties:
         account.firewall = firewall.read(properties["networkAcls"])
     if "keyPolicy" in properties:
@@ -64,6 +73,7 @@ def _answer(manager: ResourceManager, account: accounts.StorageAccount, version:
         "minimumTlsVersion": account.minimum_tls_version,
         "networkAcls": firewall.render(account.firewall),
         "primaryEndpoints": {"blob": f"{manager.blob_endpoint(account.name)}/"},
+        "publicNetworkAccess": "Disabled" if account.private else "Enabled",
         "supportsHttpsTrafficOnly": True,
         **_policies(account, new=version > _BEFORE_NEW_PROPERTIES),
     }

@@ -7,20 +7,24 @@ import datetime
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from typing import Any
 
 import pytest
 
 from rotator import sas
-from rotator.delivery import manifest
+from rotator.delivery import live_secret
 from rotator.delivery.errors import (
     ConflictError,
     KubernetesForbiddenError,
     NotOursError,
     SshError,
+    TemplateError,
 )
 from rotator.delivery.interface import Channel, Connector, Delivery, SecretStore, Write, WriteMethod
-from rotator.delivery.manifest import DesiredSecret, LiveSecret
+from rotator.delivery.live_secret import LiveSecret
+from rotator.delivery.manifest import DesiredSecret
 from rotator.delivery.ssh.connection import SshConnector
+from rotator.delivery.template import Values
 from rotator.plan import loader
 from rotator.plan.plan import Strategy, Target
 from rotator.redaction import SecretText
@@ -31,6 +35,7 @@ from sandbox.master.server import Master
 from sandbox.options import Options
 from sandbox.world import World
 from tests.fakes import examples
+from tests.fakes.examples import templated
 from tests.fakes.through import NO_LEASE
 
 CHANNELS: dict[str, Callable[[], Connector]] = {"ssh": SshConnector}
@@ -88,6 +93,30 @@ def token(signature: str) -> str:
 def desired(signature: str) -> DesiredSecret:
     now = datetime.datetime.now(datetime.UTC)
     return DesiredSecret(sas.parse(SecretText(token(signature))), examples.DEFINITION, "a-run", now)
+
+
+SEVERAL = templated({"cloud": "ACCOUNT={account}\nSAS={sas}\n", "url": "{url}", "query": "{sas_query}"})
+
+
+def shaped(cluster: UnderTest, signature: str, **changes: Any) -> list[Write]:
+    """Writes by templates, with a label and an annotation, to the same Secrets."""
+    values = Values(desired(signature).sas, "mystorage", "https://mystorage.blob.core.windows.net")
+    wanted = dataclasses.replace(desired(signature), values=values)
+    form = {"data": SEVERAL.data, "labels": '{"team": "blue"}', "annotations": '{"note": "x"}'} | changes
+    targets = (dataclasses.replace(target, **form) for target in cluster.targets)
+    return [Write(target, cluster.held(target), wanted) for target in targets]
+
+
+def stored(cluster: UnderTest, target: Target) -> dict[str, Any]:
+    found = Client(cluster.world.cluster.administrator_kubeconfig).secret(target.namespace, target.secret)
+    assert found
+    return found | {"data": {name: base64.b64decode(text).decode() for name, text in found["data"].items()}}
+
+
+@pytest.fixture
+def one(cluster: UnderTest) -> UnderTest:
+    """The same with a single target."""
+    return dataclasses.replace(cluster, targets=cluster.targets[:1])
 
 
 def methods(done: list[Delivery | Exception]) -> list[WriteMethod]:
@@ -149,7 +178,7 @@ def test_secrets_are_created_read_and_replaced(cluster: UnderTest) -> None:
         held = cluster.held(target)
         assert held
         assert held.ours
-        assert held.annotations[manifest.DIGEST] == each.digest == held.digests["secretKey"]
+        assert held.annotations[live_secret.DIGEST] == each.digest == held.digests["secretKey"]
 
 
 def test_secret_of_somebody_else_is_its_own_result(cluster: UnderTest) -> None:
@@ -261,3 +290,60 @@ def test_connector_without_the_right_key_opens_nothing(running: World, channel_n
     opened: AbstractContextManager[Channel] = CHANNELS[channel_name]().connect(planned.cluster, Others(), Stopwatch())
     with pytest.raises(LookupError), opened:
         pass
+
+
+def test_secret_with_several_data_keys_is_written_and_confirmed_as_a_whole(cluster: UnderTest) -> None:
+    done = cluster.write(*shaped(cluster, "one"))
+    assert methods(done) == [WriteMethod.CREATE] * 3
+    for each, target in zip(done, cluster.targets, strict=True):
+        found = stored(cluster, target)
+        assert found["data"] == {
+            "cloud": f"ACCOUNT=mystorage\nSAS={token('one')}\n",
+            "url": f"https://mystorage.blob.core.windows.net/?{token('one')}",
+            "query": f"?{token('one')}",
+        }
+        assert found["metadata"]["labels"]["team"] == "blue"
+        assert found["metadata"]["annotations"]["note"] == "x"
+        assert isinstance(each, Delivery)
+        assert each.digest == found["metadata"]["annotations"][live_secret.DIGEST]
+    shown = f"{done!r} {cluster.read()!r} {shaped(cluster, 'one')!r}"
+    assert token("one").partition("sig=")[2][:16] not in shown
+
+
+def test_secret_moves_from_one_data_key_to_several_and_back(one: UnderTest) -> None:
+    one.write(*one.writes())
+    assert not [each for each in one.write(*shaped(one, "two")) if isinstance(each, Exception)]
+    assert all(set(stored(one, target)["data"]) == {"cloud", "url", "query"} for target in one.targets)
+    assert not [each for each in one.write(*one.writes("three")) if isinstance(each, Exception)]
+    assert one.values() == [token("three")]
+    assert all(set(stored(one, target)["data"]) == {"secretKey"} for target in one.targets)
+
+
+def test_data_key_and_label_that_are_no_longer_set_are_removed_and_those_of_others_stay(one: UnderTest) -> None:
+    one.write(*shaped(one, "one"))
+    target = one.targets[0]
+    changed = json.loads(json.dumps(one.api.secrets["default", target.secret]))
+    changed["data"]["theirs"] = base64.b64encode(b"kept").decode()
+    one.api.persist(changed)
+    fewer = shaped(one, "two", data='{"url": "{url}"}', labels="{}", annotations="{}")
+    assert not [each for each in one.write(*fewer) if isinstance(each, Exception)]
+    found = stored(one, target)
+    assert set(found["data"]) == {"url", "theirs"}
+    assert "team" not in found["metadata"]["labels"]
+    assert "note" not in found["metadata"]["annotations"]
+
+
+def test_other_type_is_written_by_either_strategy(one: UnderTest) -> None:
+    one.write(*shaped(one, "one"))
+    done = one.write(*shaped(one, "two", type="example.com/sas"))
+    assert methods(done) == [WriteMethod.RECREATE]
+    assert [stored(one, target)["type"] for target in one.targets] == ["example.com/sas"]
+
+
+def test_template_that_needs_what_is_not_known_is_its_own_result_and_changes_nothing(cluster: UnderTest) -> None:
+    cluster.write(*cluster.writes())
+    writes = cluster.writes("two")
+    writes[1] = dataclasses.replace(shaped(cluster, "two")[1], desired=desired("two"))
+    done = cluster.write(*writes)
+    assert isinstance(done[1], TemplateError)
+    assert cluster.values() == [token("two"), token("one"), token("two")]

@@ -50,7 +50,7 @@ def test_the_table_says_what_each_setting_means_and_what_holds_without_it(name: 
     assert meaning
     if each.required:
         assert default == "required"
-    elif each.default is None:
+    elif each.default in (None, ""):
         assert default not in ("", "required")
     else:
         assert default == f"`{as_written(each.default)}`"
@@ -65,7 +65,7 @@ def test_the_local_example_has_what_is_required_and_is_a_plan() -> None:
 @pytest.mark.parametrize("name", [name for name in settings.ALL if name in LOCAL])
 def test_the_local_example_has_defaults_or_examples(name: str) -> None:
     each = settings.ALL[name]
-    assert LOCAL[name] == (each.setting.example if each.default is None else as_written(each.default))
+    assert LOCAL[name] == (each.setting.example if each.default in (None, "") else as_written(each.default))
 
 
 def test_the_templates_own_defaults_are_the_settings_defaults_or_examples() -> None:
@@ -73,4 +73,4 @@ def test_the_templates_own_defaults_are_the_settings_defaults_or_examples() -> N
     assert found
     for name, value in found.items():
         each = settings.ALL[name]
-        assert value == (each.setting.example if each.required else as_written(each.default)), name
+        assert value == (as_written(each.default) if each.default else each.setting.example), name

@@ -22,13 +22,22 @@ class Clock:
 
 
 class Account:
-    """A storage account: its two keys, when each was made, and which SAS it accepts."""
+    """A storage account: its two keys, when each was made, and which SAS it accepts.
+
+    A user delegation key signs until it is revoked: instead of by its signature, it is known by its owner's id.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self.name = "mystorage"
         self.clock = clock
         self.made: dict[str, datetime.datetime | None] = {"key1": LONG_AGO, "key2": LONG_AGO}
         self.regenerated: list[str] = []
+        self.revocations = 0
+
+    @property
+    def owner(self) -> str:
+        """Whose user delegation keys are given now: another one after each revocation."""
+        return f"00000000-0000-0000-0000-{self.revocations:012}"
 
     def value(self, name: str) -> str:
         times = self.regenerated.count(name)
@@ -40,7 +49,8 @@ class Account:
 
     def sign(self, fields: Mapping[str, str], key: str) -> str:
         """https://learn.microsoft.com/rest/api/storageservices/create-account-sas#construct-the-signature-string."""
-        names = ("sp", "ss", "srt", "st", "se", "sip", "spr", "sv")
+        names = ["sp", "ss", "srt", "st", "se", "sip", "spr", "sv"]
+        names += ["ses"] if fields.get("sv", "") >= "2020-12-06" else []
         text = "".join(f"{line}\n" for line in (self.name, *(fields.get(name, "") for name in names)))
         mac = hmac.new(base64.b64decode(self.value(key)), text.encode(), hashlib.sha256)
         return base64.b64encode(mac.digest()).decode()
@@ -50,5 +60,9 @@ class Account:
         return next((key for key in self.made if self.sign(fields, key) == fields.get("sig")), None)
 
     def accepts(self, token: str) -> bool:
-        until = datetime.datetime.fromisoformat(dict(urllib.parse.parse_qsl(token))["se"])
+        fields = dict(urllib.parse.parse_qsl(token))
+        until = datetime.datetime.fromisoformat(fields["se"])
+        if "skoid" in fields:
+            of_key = datetime.datetime.fromisoformat(fields["ske"])
+            return min(until, of_key) > self.clock() and fields["skoid"] == self.owner
         return until > self.clock() and self.signer(token) is not None

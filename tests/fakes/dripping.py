@@ -17,9 +17,10 @@ class Request(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # else a body waits 40 ms for the acknowledgement of its headers
     drop = b"x"
+    body = b""
 
     def do_GET(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         found = self.server.route(self)  # type: ignore[attr-defined]  # the server is ours
         if isinstance(found, bytes):
             self._drip(found)
@@ -29,9 +30,10 @@ class Request(http.server.BaseHTTPRequestHandler):
         for name, value in {"Content-Length": str(len(body)), **headers}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
-    do_PUT = do_POST = do_GET  # noqa: N815  # the standard library's names
+    do_PUT = do_POST = do_HEAD = do_GET  # noqa: N815  # the standard library's names
 
     def _drip(self, beginning: bytes) -> None:
         self.close_connection = True

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 from rotator import sas
 from rotator.azure.host_storage.lease import Holder
-from rotator.delivery import manifest
-from rotator.delivery.manifest import DesiredSecret, Document, LiveSecret
+from rotator.delivery import live_secret, manifest
+from rotator.delivery.live_secret import Document, LiveSecret
+from rotator.delivery.manifest import DesiredSecret
 from rotator.plan import host_keys
 from rotator.plan.account import Account, Grant
 from rotator.plan.model import Model, Origins
@@ -96,6 +97,12 @@ def order(token: str = TOKEN, now: datetime.datetime = NOW) -> DesiredSecret:
     return DesiredSecret(sas.parse(SecretText(token)), DEFINITION, "20260701T120000Z-abc123", now)
 
 
+def templated(data: dict[str, str], target: Target = TARGET, **changes: Any) -> Target:
+    """The target with these templates by data key, and other changes; mappings as operators write them."""
+    written = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in changes.items()}
+    return dataclasses.replace(target, data=json.dumps(data), **written)  # type: ignore[arg-type]  # it is validated
+
+
 def token(**changes: str | None) -> str:
     """TOKEN with other fields; None leaves a field out."""
     fields: dict[str, str | None] = dict(urllib.parse.parse_qsl(TOKEN))
@@ -122,7 +129,7 @@ def document(data: dict[str, str], **metadata: Any) -> Document:
 
 
 def held(found: Document) -> LiveSecret:
-    return manifest.parse(json.dumps(found))
+    return live_secret.parse(json.dumps(found))
 
 
 def delivered(**changes: Any) -> Document:

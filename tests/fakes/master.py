@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from rotator.delivery.errors import CommandKilledError, SshError
 from rotator.delivery.interface import WriteMethod
-from rotator.delivery.manifest import Document
+from rotator.delivery.live_secret import Document
 from rotator.delivery.ssh import kubectl, script
 from rotator.delivery.ssh.shell import Result, Running
 from rotator.plan.plan import Target

@@ -1,13 +1,16 @@
 """Stateful stand-ins for what a run works with: the vault, the list of keys, storage, the way to the masters."""
 
+import base64
 import contextlib
 import dataclasses
+import datetime
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 
 from rotator.azure.account_keys import AccountKey, AccountKeys
 from rotator.azure.errors import StillAcceptedError, StorageRefusedError, VaultForbiddenError
 from rotator.azure.managed_account import StorageBundle, StoredDefinition
+from rotator.azure.user_delegation import DelegationKey
 from rotator.delivery.interface import Channel, SecretStore
 from rotator.delivery.ssh.channel import SshChannel
 from rotator.delivery.ssh.shell import Result, Running
@@ -159,10 +162,16 @@ class Vault:
 
 
 class KeyList:
-    """Resource Manager's list of the account's keys."""
+    """Resource Manager: the account's keys, and the end of its user delegation keys.
+
+    `regenerates` is whether a request to regenerate a key does so.
+    """
+
+    url = "https://management.azure.com"
 
     def __init__(self, calls: Calls, account: Account) -> None:
         self._calls, self._account = calls, account
+        self.regenerates = True
 
     def keys(self, account_id: str) -> AccountKeys:
         with self._calls.call("keys"):
@@ -170,6 +179,63 @@ class KeyList:
             made = self._account.made
             found = (AccountKey(name, SecretText(self._account.value(name)), made[name]) for name in made)
             return AccountKeys(self._account.name, tuple(found))
+
+    def regenerate(self, account_id: str, key: str) -> None:
+        with self._calls.call("regenerate"):
+            assert account_id == RESOURCE_ID
+            if self.regenerates:
+                self._account.regenerate(key)
+
+    def revoke_delegation_keys(self, account_id: str) -> None:
+        with self._calls.call("revoke"):
+            assert account_id == RESOURCE_ID
+            self._account.revocations += 1
+
+
+class Delegation:
+    """Storage, which gives user delegation keys: for the times that are asked for, but for no `longest` beyond now."""
+
+    def __init__(self, calls: Calls, account: Account) -> None:
+        self._calls, self._account = calls, account
+        self.longest = datetime.timedelta(days=7)
+        self.asked: list[tuple[datetime.datetime, datetime.datetime]] = []
+
+    def key(self, start: datetime.datetime, expiry: datetime.datetime) -> DelegationKey:
+        with self._calls.call("delegation key"):
+            self.asked.append((start, expiry))
+            expiry = min(expiry, self._account.clock() + self.longest)
+            fields = {
+                "signed_oid": self._account.owner,
+                "signed_tid": "11111111-1111-1111-1111-111111111111",
+                "signed_start": f"{start:%Y-%m-%dT%H:%M:%SZ}",
+                "signed_expiry": f"{expiry:%Y-%m-%dT%H:%M:%SZ}",
+                "signed_service": "b",
+                "signed_version": "2026-10-06",
+            }
+            return DelegationKey(SecretText(base64.b64encode(b"delegation key".ljust(32)).decode()), expiry, fields)
+
+
+class Records:
+    """A RunState in the app's own storage."""
+
+    longest: int | None = None
+    place = "in the app's own storage"
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self.saved: dict[str, str] = {}
+        self.entries: Mapping[str, str] | None = None
+
+    def load(self) -> Mapping[str, str]:
+        self.entries = None
+        with self._calls.call("stored"):
+            self.entries = dict(self.saved)
+        return self.entries
+
+    def save(self, entries: Mapping[str, str]) -> None:
+        with self._calls.call("store"):
+            self.saved = dict(entries)
+        self.entries = dict(entries)
 
 
 class Storage:

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from rotator.azure.host_storage.lease import NoLease
 from rotator.delivery.interface import Delivery, Write
-from rotator.delivery.manifest import DesiredSecret, LiveSecret
+from rotator.delivery.live_secret import LiveSecret
+from rotator.delivery.manifest import DesiredSecret
 from rotator.delivery.ssh.channel import SshChannel
 from rotator.delivery.ssh.shell import Shell
 from rotator.plan.plan import Target

@@ -1,106 +1,31 @@
 """What must hold of all deployments: each check gives the faults that it found."""
 
-import dataclasses
 import json
 import re
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from rotator.plan import loader
 from tests.infra.compiler import SCOPE
 from tests.infra.deployments import Deployment, at, parameter, parameters_of
+from tests.infra.expected import (
+    BLOB_DATA_OWNER,
+    EXPECTED,
+    KEY_OPERATOR,
+    METRICS_PUBLISHER,
+    NEW,
+    NOT_SET,
+    OWN,
+    ROLES,
+    VAULT,
+    Assignment,
+    Network,
+)
 
 Sets = Mapping[str, Deployment]
 Check = Callable[[Sets], Iterator[str]]
-
-
-class Network(NamedTuple):
-    """From where a resource is reached: publicNetworkAccess, the default, and addresses let in nevertheless."""
-
-    access: str | None
-    default: str | None
-    addresses: tuple[str, ...] = ()
-
-
-class Assignment(NamedTuple):
-    """Who has which role on what."""
-
-    role: str
-    on: str
-    to: str
-    kind: str = "ServicePrincipal"
-
-
-Permissions = dict[str, list[str]]
-OPEN, SHUT, NOT_SET = Network("Enabled", "Allow"), Network("Disabled", "Deny"), Network(None, None)
-ROLES = {
-    "81a9662b-bebf-436f-a333-f67b29880f12": "Storage Account Key Operator Service Role",
-    "b7e6dc6d-f1e8-4753-8033-0f276bb0955b": "Storage Blob Data Owner",
-    "3913510d-42f4-4e42-8a64-420c390055eb": "Monitoring Metrics Publisher",
-}
-KEY_OPERATOR, BLOB_DATA_OWNER, METRICS_PUBLISHER = ROLES.values()
-OWN, NEW, VAULT = "Storage/storageAccounts/st", "Storage/storageAccounts/stsas", "KeyVault/vaults/kv-"
-APP: Permissions = {"secrets": ["get"], "storage": ["get", "getsas", "setsas", "recover"]}
-ROTATING_APP: Permissions = {"secrets": ["get"], "storage": [*APP["storage"], "regeneratekey"]}
-OPERATOR: Permissions = {
-    "secrets": ["get", "set", "recover"],
-    "storage": ["get", "getsas", "list", "set", "update", "recover"],
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class Expected:
-    """What a set of parameters is to deploy."""
-
-    network: dict[str, Network]
-    key_operators: list[tuple[str, str]]  # who and of which type; besides, the app has its roles on what is its own
-    policies: dict[str, Permissions]
-    rotated: str = NEW
-    vault: str = VAULT
-    retained: int | None = 90  # days
-
-
-_USER, _KEY_VAULT, _APP = ("operator", "User"), ("Key Vault", "ServicePrincipal"), ("app", "ServicePrincipal")
-EXPECTED = {
-    "default": Expected(
-        network={OWN: OPEN, NEW: NOT_SET, VAULT: OPEN},
-        key_operators=[_KEY_VAULT, _USER],
-        policies={"app": APP, "operator": OPERATOR},
-    ),
-    "no-principal": Expected(
-        network={OWN: OPEN, NEW: NOT_SET, VAULT: OPEN},
-        key_operators=[_KEY_VAULT],
-        policies={"app": APP},
-    ),
-    "private": Expected(
-        network={OWN: SHUT, NEW: NOT_SET, VAULT: SHUT},
-        key_operators=[_KEY_VAULT, _USER, _APP],
-        policies={"app": ROTATING_APP, "operator": OPERATOR},
-    ),
-    "existing": Expected(
-        network={OWN: OPEN},
-        key_operators=[_APP],
-        policies={"app": ROTATING_APP, "operator": OPERATOR},
-        rotated="rg-pictures: Storage/storageAccounts/pictures",
-        vault="rg-vaults: KeyVault/vaults/kv-pictures",
-        retained=None,
-    ),
-    "existing-private": Expected(
-        network={OWN: SHUT},
-        key_operators=[_KEY_VAULT, _USER],
-        policies={"app": APP, "operator": OPERATOR},
-        rotated="Storage/storageAccounts/pictures",
-        vault="KeyVault/vaults/kv-pictures",
-    ),
-    "everything": Expected(
-        network={OWN: SHUT, NEW: NOT_SET, VAULT: Network("Enabled", "Deny", ("203.0.113.7",))},
-        key_operators=[_KEY_VAULT, ("operator", "ServicePrincipal"), _APP],
-        policies={"app": ROTATING_APP, "operator": OPERATOR},
-        retained=30,
-    ),
-}
 
 _BLOBS = "Microsoft.Storage/storageAccounts/blobServices"
 _IMMUTABLE = f"{_BLOBS}/containers/immutabilityPolicies"
@@ -119,7 +44,6 @@ ALWAYS: dict[str, dict[str, object]] = {
         "properties.allowProtectedAppendWritesAll": None,
     },
     "Microsoft.KeyVault/vaults": {
-        "properties.enableRbacAuthorization": False,  # a managed storage account needs access policies
         "properties.enableSoftDelete": True,
         "properties.softDeleteRetentionInDays": 90,
         "properties.enablePurgeProtection": True,
@@ -171,11 +95,11 @@ def network(sets: Sets) -> Iterator[str]:
 
 
 def keys(sets: Sets) -> Iterator[str]:
-    """Only the rotated account, whose SAS is signed with its key, has keys that open it."""
+    """Only the rotated account has keys that open it, and only where a SAS may be signed with one."""
     for name, deployment in sets.items():
         for account in deployment.of("Microsoft.Storage/storageAccounts"):
             place = _place(account["id"], deployment)
-            if at(account, "properties.allowSharedKeyAccess") is not (place == NEW):
+            if at(account, "properties.allowSharedKeyAccess") is not (place == NEW and EXPECTED[name].shared_keys):
                 yield f"{name}: {place} has keys or lacks them"
 
 
@@ -190,11 +114,12 @@ def roles(sets: Sets) -> Iterator[str]:
     """The roles expected and no other; each assignment's name is made of account, principal and role."""
     for name, deployment in sets.items():
         found: Counter[Assignment] = Counter()
+        known_roles = ROLES | _own_roles(deployment)
         for each in deployment.of("Microsoft.Authorization/roleAssignments"):
             scope, role = _scope(each["id"]), each["properties"]["roleDefinitionId"]
             principal = each["properties"]["principalId"]
             granted = Assignment(
-                ROLES.get(role.rpartition("/")[2], role),
+                known_roles.get(role.rpartition("/")[2], role),
                 _place(scope, deployment),
                 _principal(principal, deployment),
                 each["properties"]["principalType"],
@@ -206,20 +131,39 @@ def roles(sets: Sets) -> Iterator[str]:
                 yield f"{name}: {granted} has the name {each['name']}"
         expected = EXPECTED[name]
         wanted = Counter(Assignment(KEY_OPERATOR, expected.rotated, *one) for one in expected.key_operators)
+        wanted.update(expected.others)
         wanted[Assignment(BLOB_DATA_OWNER, OWN, "app")] += 1
         wanted[Assignment(METRICS_PUBLISHER, "Insights/components/appi-", "app")] += 1
         yield from (f"{name}: unexpected: {each}" for each in found - wanted)
         yield from (f"{name}: missing: {each}" for each in wanted - found)
 
 
+def _own_roles(deployment: Deployment) -> dict[str, str]:
+    """The roles that the deployment makes, by id: all that each allows, and where else than in the account's group."""
+    found = {}
+    for each in deployment.of("Microsoft.Authorization/roleDefinitions"):
+        ((permissions,), scopes) = at(each, "properties.permissions"), at(each, "properties.assignableScopes")
+        allowed = [str(action) for kind in permissions.values() for action in kind]
+        elsewhere = [scope for scope in scopes if not each["id"].startswith(f"{scope}/providers/")]
+        found[each["id"].rpartition("/")[2]] = " ".join([*allowed, *elsewhere])
+    return found
+
+
 def policies(sets: Sets) -> Iterator[str]:
-    """Exactly these permissions in the vault; those of others in a vault that was there are left alone."""
+    """Exactly these permissions in the vault; those of others in a vault that was there are left alone.
+
+    A vault takes either policies or roles. Only managed storage needs policies.
+    """
     for name, deployment in sets.items():
         expected = EXPECTED[name]
         vaults = deployment.of("Microsoft.KeyVault/vaults") + deployment.of("Microsoft.KeyVault/vaults/accessPolicies")
         places = [_place(each["id"], deployment) for each in vaults]
-        if places != [expected.vault if expected.vault == VAULT else f"{expected.vault}/accessPolicies/add"]:
+        others = [] if expected.role_mode else [f"{expected.vault}/accessPolicies/add"]
+        if places != ([expected.vault] if expected.vault == VAULT else others):
             yield f"{name}: {places} are written"
+        modes = [at(each, "properties.enableRbacAuthorization") for each in deployment.of("Microsoft.KeyVault/vaults")]
+        if any(mode is not expected.role_mode for mode in modes):
+            yield f"{name}: the vault's role mode is {modes}"
         wanted = [
             {"tenantId": SCOPE["tenantId"], "objectId": principal, "permissions": permissions}
             for principal, permissions in expected.policies.items()
@@ -300,7 +244,7 @@ def package(sets: Sets) -> Iterator[str]:
 
 _NETWORKED = {"private", "existing-private", "everything"}
 _CALLED_BY_ALERT = {"existing", "private", "everything"}
-_MADE = {"default", "no-principal", "private", "everything"}
+_MADE = {name for name, each in EXPECTED.items() if each.rotated == NEW}
 # What a condition of the template lets be there: its type, how its name begins, and the sets that have it.
 CONDITIONAL: dict[str, tuple[str, str, set[str]]] = {
     "cluster": ("Microsoft.Compute/virtualMachines", "vm-", {"private", "everything"}),
@@ -340,6 +284,7 @@ MADE_HERE = {
     "REPORT_CONTAINER": "rotation-reports",
     "STORAGE_BLOB_ENDPOINT": _ENDPOINT.replace("{account}", "storageAccounts/{rotated}"),
 }
+_OF_ISSUER = {"SAS_ISSUER", "SAS_CONTAINER", "STORAGE_ACCOUNT_ID", "KEYVAULT_STORAGE_NAME"}
 # Other ways to the app's own storage; the first would be a key, the second knows the public cloud only.
 _LEFT_OUT = {"AzureWebJobsStorage", "AzureWebJobsStorage__accountName"}
 
@@ -359,12 +304,32 @@ def settings(sets: Sets) -> Iterator[str]:
                 wanted = wanted.replace(each, value)
             if not re.fullmatch(wanted, found.get(setting, "")):
                 yield f"{name}: {setting} is {found.get(setting)}"
-    parameters = {name.lower(): value for name, value in parameters_of("everything").items()}
-    parameters["notifywebhookurl"] = "[parameters('notifyWebhookUrl')]"  # as it is not shown
-    everything = sets["everything"].settings
-    for name in sorted(everything.keys() - MADE_HERE.keys()):
-        if everything[name] != parameters.get(parameter(name)):
-            yield f"{name} is {everything[name]}"
+        yield from _settings_of_issuer(name, deployment)
+        yield from _settings_given(name, found)
+
+
+def _settings_given(name: str, found: Mapping[str, str]) -> Iterator[str]:
+    given = {each.lower(): value.replace("\\'", "'") for each, value in parameters_of(name).items()}
+    if "notifywebhookurl" in given:
+        given["notifywebhookurl"] = "[parameters('notifyWebhookUrl')]"  # as it is not shown
+    for setting in sorted(found.keys() - MADE_HERE.keys() - _OF_ISSUER):
+        if found[setting] != given.get(parameter(setting), found[setting]):
+            yield f"{name}: {setting} is {found[setting]}"
+
+
+def _settings_of_issuer(name: str, deployment: Deployment) -> Iterator[str]:
+    found, expected = deployment.settings, EXPECTED[name]
+    managed = expected.issuer == "keyvault"
+    account = found.get("STORAGE_ACCOUNT_ID", "")
+    if (_place(account, deployment) if account else NEW if managed else account) != (
+        NEW if managed else expected.rotated
+    ):
+        yield f"{name}: STORAGE_ACCOUNT_ID is {account}"
+    if bool(found.get("KEYVAULT_STORAGE_NAME")) is not managed:
+        yield f"{name}: KEYVAULT_STORAGE_NAME is {found.get('KEYVAULT_STORAGE_NAME')}"
+    for setting, wanted in (("SAS_ISSUER", expected.issuer), ("SAS_CONTAINER", expected.container)):
+        if found.get(setting) != wanted:
+            yield f"{name}: {setting} is {found.get(setting)}"
 
 
 _CALLER = "rotator-second-trigger"
@@ -442,6 +407,7 @@ _ZONE = (
 )
 NAMES = {
     "Microsoft.Authorization/roleAssignments": r"[0-9a-f-]{36}|\[guid\(.*",
+    "Microsoft.Authorization/roleDefinitions": r"[0-9a-f-]{36}",
     "Microsoft.Compute/virtualMachines": r"[A-Za-z0-9][\w.-]{0,62}[A-Za-z0-9_]",
     "Microsoft.Insights/actionGroups": r"[^:<>+/&%\\?|]{0,259}[^:<>+/&%\\?|. ]",
     "Microsoft.Insights/components": r"[^%&\\?/]{0,259}[^%&\\?/. ]",
@@ -489,9 +455,11 @@ CHECKS: list[Check] = [
 
 
 def _place(identifier: str, deployment: Deployment) -> str:
-    """The provider's part of an id, without what ends each name; after the group, where that is another's."""
-    path = identifier.replace(deployment.token, "").partition("/resourceGroups/")[2]
+    """The provider's part of an id, without what ends each name; after its subscription and group, if others."""
+    subscription, _, path = identifier.replace(deployment.token, "").partition("/resourceGroups/")
     group, _, inside = path.partition("/providers/Microsoft.")
+    if subscription.removeprefix("/subscriptions/") != SCOPE["subscriptionId"]:
+        group = f"{subscription.removeprefix('/subscriptions/')}, {group}"
     return inside if group == deployment.group else f"{group}: {inside}"
 
 

@@ -2,9 +2,10 @@
 
 import dataclasses
 import os
+import pty
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.infra import FOLDER
@@ -34,6 +35,12 @@ case "$1 $2" in
   "cloud show") cat cloud ;;
   "ad sp") cat "principal-$5" ;;
   "provider show") [ "$4 $6" = "Microsoft.App subscription-1" ] || exit 99; cat registration ;;
+  "functionapp config")
+    [ "$3 $4 $6 $8" = "appsettings list $(cat group) $(cat app)" ] && [ -e issuer ] || exit 1
+    case "$*" in *"[?name=='SAS_ISSUER'].value"*) cat issuer ;; *) exit 99 ;; esac ;;
+  "storage account")
+    [ "$3 $5 $7" = "list $(cat group) subscription-1" ] && [ -e accounts ] || exit 1
+    case "$*" in *'allowSharedKeyAccess != `false`'*) sed -n 's/ true$//p' accounts ;; *) exit 99 ;; esac ;;
   "group exists") [ "$4 $6" = "$(cat group) subscription-1" ] && echo true || echo false ;;
   "functionapp list") [ "$4" = "$(cat group)" ] && cat app ;;
   "functionapp function")
@@ -138,8 +145,23 @@ class Surroundings:
         path = self.state / name
         return path.read_text().splitlines() if path.exists() else []
 
+    def asks(self, hook: str, *, typed: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        """Run a hook at a terminal, where somebody types this."""
+        keyboard, terminal = pty.openpty()
+        try:
+            os.write(keyboard, typed.encode())
+            return self._run(hook, [], environment, stdin=terminal)
+        finally:
+            os.close(keyboard)
+            os.close(terminal)
+
     def run(self, hook: str, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-        """Run a hook as azd does, somewhere else than in the project's folder."""
+        """Run a hook as azd does, somewhere else than in the project's folder; the issuer is chosen already."""
+        return self._run(hook, arguments, {"SAS_ISSUER": "keyvault", **environment}, stdin=subprocess.DEVNULL)
+
+    def _run(
+        self, hook: str, arguments: Sequence[str], environment: Mapping[str, str], *, stdin: int
+    ) -> "subprocess.CompletedProcess[str]":
         surroundings: Mapping[str, str] = {
             "PATH": str(self.programs),
             "STATE": str(self.state),
@@ -150,5 +172,12 @@ class Surroundings:
         }
         command = [str(self.folder / f"infra/hooks/{hook}.sh"), *arguments]
         return subprocess.run(
-            command, cwd=os.sep, env=surroundings, capture_output=True, text=True, timeout=30, check=False
+            command,
+            cwd=os.sep,
+            env=surroundings,
+            stdin=stdin,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
         )

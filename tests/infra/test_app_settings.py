@@ -3,6 +3,7 @@
 import json
 import re
 
+from rotator.plan.account import Grant
 from tests.infra import FOLDER, deployments
 from tests.infra.deployments import Deployment
 
@@ -20,6 +21,7 @@ OUTPUTS = {
     "KEY_VAULT_ID",
     "AZURE_RESOURCE_MANAGER",
     "KEYVAULT_BASEURL",
+    "SAS_ISSUER",
     "KEYVAULT_STORAGE_NAME",
     "STORAGE_ACCOUNT_ID",
     "STORAGE_BLOB_ENDPOINT",
@@ -45,6 +47,11 @@ def test_by_default_a_setting_is_empty_and_means_the_apps_own_default(sets: dict
     settings = {deployments.parameter(name): value for name, value in sets["no-principal"].settings.items()}
     for name in settings.keys() & defaults.keys() - without_own:
         assert settings[name] == defaults[name], name
+
+
+def test_the_role_on_a_container_fits_what_the_app_delegates_by_default() -> None:
+    (permissions,) = re.findall(r"empty\(sasPermissions\) \? '(\w+)'", MAIN)
+    assert permissions == Grant(container="pictures").permissions
 
 
 def test_a_confirmed_fingerprint_outlives_a_redeployment() -> None:

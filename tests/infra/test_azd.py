@@ -58,6 +58,10 @@ def test_the_end_of_a_deployment_shows_what_it_waits_for() -> None:
     assert PROJECT["hooks"]["postdeploy"]["posix"]["interactive"] is True
 
 
+def test_before_provisioning_the_operator_can_answer() -> None:
+    assert PROJECT["hooks"]["preprovision"]["posix"]["interactive"] is True
+
+
 def test_windows_is_told_where_to_run_azd() -> None:
     for hook in PROJECT["hooks"].values():
         assert re.search(r"dev container .* WSL.*exit 1", hook["windows"]["run"])

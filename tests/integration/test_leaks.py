@@ -4,12 +4,13 @@ import base64
 import contextlib
 import dataclasses
 import functools
+import json
 import logging
 import os
 import threading
 import urllib.parse
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,12 @@ from tests.integration.conftest import (
 
 CONTAINER = "rotation-reports"
 PASSWORD = "correct horse battery staple"
+TEMPLATES = {
+    "cloud": f"ACCOUNT={{account}}\nSAS={{sas}}\nBEFORE={{previous}}\nPASSWORD={PASSWORD}\n",
+    "connection": "{connection_string}",
+    "url": "{url}",
+    "query": "{sas_query}",
+}
 
 
 class ProcessList:
@@ -109,6 +116,50 @@ def test_no_run_emits_a_secret(
         assert secrets_in.found(world, on_disk) == []
     assert any("kubectl" in line and "create" in line for line in processes.seen)
     assert len(secrets) > 10
+
+
+def test_no_run_with_templates_emits_what_they_make(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    shaped: dict[str, Any] = {
+        "KUBERNETES_SECRET_DATA": json.dumps(TEMPLATES),
+        "KUBERNETES_SECRET_LABELS": "team: blue",
+        "REPORT_CONTAINER": CONTAINER,
+    }
+    held: list[str] = []
+    processes = ProcessList()
+    with processes.watching():
+        emitted = "".join(templated(world, held, shaped))
+        emitted += "".join(talkative(caplog, functools.partial(rotate, **shaped), world))
+        emitted += "".join(in_the_sandbox(world))
+    values = [value for value in held if value != ACCOUNT]
+    assert len(values) > 3 * len(TEMPLATES)
+    assert "denied the request" in emitted
+    for shown in (emitted, "\n".join(processes.seen)):
+        assert secrets_in.found(world, shown) == []
+        assert [value[:9] for value in values if any(form in shown for form in secrets_in.forms(value))] == []
+    assert PASSWORD not in emitted  # other programs here may have that text in their arguments
+
+
+def templated(world: World, held: list[str], settings: Mapping[str, Any]) -> Iterator[str]:
+    """Runs and looks with these templates, a webhook that quotes all values included; collects what was `held`."""
+    for arguments in (("rotate", "-v"), ("rotate", "--force", "--json", "-v"), ("plan", "--json"), ("check", "-v")):
+        yield output_of(world, *arguments, **settings)
+        held += clear_values(world)
+    yield output_of(world, "status", "--json", "-v", **settings)
+    assert isinstance(world.cluster, KubernetesApi)
+    for dry_run in (True, False):
+        refusal = 'admission webhook "policy.example.com" denied the request: '
+        fault = KubernetesFault("create", 403, "", refusal, dry_run=dry_run, quotes=everything_in)
+        world.cluster.faults.append(fault)
+        # What is refused after the dry run is tried again.
+        yield output_of(world, "rotate", "--force", "--debug", code=int(dry_run), **settings)
+        recover(world)
+    wrong: dict[str, Any] = {"KUBERNETES_SECRET_DATA": settings["KUBERNETES_SECRET_DATA"].replace("{sas}", "{token}")}
+    yield output_of(world, "rotate", code=2, **{**settings, **wrong})
+    held += clear_values(world)
+
+
+def clear_values(world: World) -> list[str]:
+    return [base64.b64decode(value).decode() for value in (Cluster(world).secret() or {})["data"].values()]
 
 
 def test_nothing_that_is_done_to_keys_emits_a_secret(stack: World, caplog: pytest.LogCaptureFixture) -> None:

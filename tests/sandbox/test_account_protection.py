@@ -9,6 +9,7 @@ from azure.mgmt.storage import StorageManagementClient
 from azure.mgmt.storage.models import StorageAccountUpdateParameters
 
 from sandbox import world
+from sandbox.azure import account_sas
 from sandbox.resource_manager import locks, roles
 from tests import surroundings
 from tests.sandbox.test_resource_manager import GROUP, STRANGER, address, code, send
@@ -27,6 +28,9 @@ def running(started: world.World, monkeypatch: pytest.MonkeyPatch) -> Iterator[w
     assignments = list(started.resource_manager.role_assignments)
     yield surroundings.enter(started, monkeypatch)
     started.resource_manager.role_assignments = assignments
+    account = started.account
+    account.sas_policy, account.key_expiration_days, account.shared_key_services = None, None, {}
+    account.private = False
 
 
 @pytest.fixture
@@ -132,3 +136,17 @@ def test_a_role_on_a_container_opens_its_blobs(running: world.World) -> None:
     assert not may(object_id, f"{roles.CONTAINERS}/blobs/write", container_id)
     assert not may(object_id, f"{roles.CONTAINERS}/blobs/read", running.account.container_id("others"))
     assert not may(object_id, f"{roles.CONTAINERS}/blobs/read", running.account.resource_id)
+
+
+def test_a_private_account_refuses_every_sas(running: world.World, storage: StorageManagementClient) -> None:
+    sas = account_sas.token(
+        world.ACCOUNT,
+        running.account.keys["key1"],
+        {"sv": "2018-03-28", "ss": "b", "srt": "o", "sp": "r", "se": "2099-01-01T00:00:00Z"},
+    )
+    assert running.blob_status(sas) == 200
+    closed = StorageAccountUpdateParameters({"properties": {"publicNetworkAccess": "Disabled"}})
+    storage.storage_accounts.update(GROUP, world.ACCOUNT, closed)
+    assert running.blob_status(sas) == 403
+    found = storage.storage_accounts.get_properties(GROUP, world.ACCOUNT)
+    assert found.public_network_access == "Disabled"

@@ -157,6 +157,11 @@ def test_signatures_are_compared_with_the_key() -> None:
         ({"requireUserBoundUserDelegationSasAction": "Block"}, {"skoid": "a"}, "delegated user"),
         ({"requireUserBoundUserDelegationSasAction": "Block"}, {"skoid": "a", "sduoid": "b"}, None),
         ({"requireUserBoundUserDelegationSasAction": "Block"}, {}, None),
+        (
+            {"requireUserBoundUserDelegationSas": False, "requireUserBoundUserDelegationSasAction": "Block"},
+            {"skoid": "a"},
+            None,
+        ),
     ],
 )
 def test_only_a_policy_that_blocks_has_something_against_a_sas(

@@ -1,5 +1,6 @@
 import base64
 import contextlib
+import datetime
 import json
 import os
 import re
@@ -20,7 +21,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.core.rest import HttpRequest
 from azure.identity import ManagedIdentityCredential
 from azure.keyvault.secrets import SecretClient
-from azure.storage.blob import BlobServiceClient, ContainerClient
+from azure.storage.blob import BlobServiceClient, ContainerClient, generate_container_sas
 from cryptography.hazmat.primitives import serialization
 
 from sandbox import programs, world
@@ -164,6 +165,28 @@ def test_azurite_is_the_app_s_storage_by_connection_string() -> None:
             assert [container.name for container in client.list_containers()] == [world.CONTAINER]
 
 
+@pytest.mark.real
+def test_azurite_takes_the_app_s_token_for_a_delegation_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        programs.require_azurite()
+    except programs.MissingProgramError as missing:
+        pytest.skip(str(missing))
+    with world.World(Options(issuer="userdelegation", azurite=True)) as started:
+        surroundings.enter(started, monkeypatch)
+        endpoint, ca = started.settings["STORAGE_BLOB_ENDPOINT"], str(started.authority.ca_path)
+        now = datetime.datetime.now(datetime.UTC)
+        with (
+            ManagedIdentityCredential(client_id=started.settings["AZURE_CLIENT_ID"]) as credential,
+            BlobServiceClient(endpoint, credential=credential, connection_verify=ca) as client,
+        ):
+            key = client.get_user_delegation_key(now, now + datetime.timedelta(hours=1))
+        assert key.signed_oid == started.app_object_id
+        sas = generate_container_sas(
+            world.ACCOUNT, world.CONTAINER, user_delegation_key=key, permission="r", expiry=key.signed_expiry
+        )
+        assert started.blob_status(sas) == 200
+
+
 def test_the_private_key_fits_what_the_master_lets_in(running: world.World) -> None:
     text = running.vault.secrets.get("privatekey").value
     key = serialization.load_ssh_private_key(text.encode(), None)
@@ -216,10 +239,10 @@ def command_line(*arguments: str, **environment: str) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_command_prints_the_settings_and_stops_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(("number", "issuer"), [(signal.SIGINT, "keyvault"), (signal.SIGTERM, "userdelegation")])
+def test_the_command_prints_the_settings_and_stops_cleanly(tmp_path: Path, number: signal.Signals, issuer: str) -> None:
     file = tmp_path / "deep" / "settings.env"
-    with command_line("--settings", str(file)) as process:
+    with command_line("--settings", str(file), "--issuer", issuer) as process:
         assert process.stdout is not None
         printed = []
         for line in process.stdout:
@@ -235,6 +258,7 @@ def test_the_command_prints_the_settings_and_stops_cleanly(tmp_path: Path, numbe
     assert file.stat().st_mode & 0o777 == 0o600
     settings = dict(shlex.split(line)[1].split("=", 1) for line in exports)
     assert re.fullmatch(r"ssh-ed25519 SHA256:\S+", settings["KUBERNETES_SSH_FINGERPRINT"])
+    assert settings.get("SAS_ISSUER", "keyvault") == issuer
 
 
 def started(process: subprocess.Popen[str]) -> None:

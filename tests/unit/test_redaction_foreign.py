@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rotator.delivery import manifest
-from rotator.delivery.manifest import LiveSecret
+from rotator.delivery import live_secret
+from rotator.delivery.live_secret import LiveSecret
 from rotator.delivery.ssh import remote_output
 from rotator.redaction import SecretText, scrub, scrub_quotation
 
@@ -32,7 +32,7 @@ def held(**data: str) -> LiveSecret:
 
 
 def held_as_is(data: dict[str, str]) -> LiveSecret:
-    return manifest.parse(json.dumps({"kind": "Secret", "metadata": {}, "data": data}))
+    return live_secret.parse(json.dumps({"kind": "Secret", "metadata": {}, "data": data}))
 
 
 @pytest.mark.parametrize(

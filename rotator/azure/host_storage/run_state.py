@@ -62,7 +62,12 @@ class BlobRunState:
         return self.entries
 
     def save(self, entries: Mapping[str, str]) -> None:
-        """Replace all entries by these; raises RunStateError too if somebody else wrote them since they were read."""
+        """Replace all entries by these, which were read before.
+
+        Raises RunStateError too if somebody else wrote them since, or if they could not be read.
+        """
+        if self.entries is None:
+            raise RunStateError(f"what earlier runs recorded {self.place} was not read, so that it is not replaced")
         text = json.dumps(dict(entries), indent=1, sort_keys=True).encode()
         with self._translated():
             try:

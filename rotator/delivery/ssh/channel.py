@@ -12,7 +12,7 @@ from rotator import event_log
 from rotator.delivery import merge
 from rotator.delivery.errors import ApiServerDownError, CommandKilledError, ConflictError
 from rotator.delivery.interface import Delivery, Fence, Write, WriteMethod
-from rotator.delivery.manifest import LiveSecret
+from rotator.delivery.live_secret import LiveSecret
 from rotator.delivery.merge import UNCHANGED, Change
 from rotator.delivery.ssh import kubectl, kubectl_errors, script, write_results
 from rotator.delivery.ssh.script import ScriptOutput, ScriptStep
@@ -162,7 +162,7 @@ def _evaluate(output: ScriptOutput, result: Result, target: Target, change: Chan
     after = write_results.read_back(output)
     if after.secret is not None and after.secret.digests == change.digests and not output.has(ScriptStep.PROTECTED):
         warnings = write_results.warnings(output, target, change.former)
-        return Delivery(change.method, change.digests[target.data_key], change.former, warnings)
+        return Delivery(change.method, change.digest, change.former, warnings)
     if write_results.changed_by_others(output, change.method):
         raise _SecretChanged(after.secret)
     raise write_results.failure(output, result.status, result.stderr, target, change.held)

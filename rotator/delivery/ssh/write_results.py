@@ -3,10 +3,10 @@
 import dataclasses
 
 from rotator import errors
-from rotator.delivery import manifest, owners
+from rotator.delivery import live_secret, owners
 from rotator.delivery.errors import ApiServerDownError, CommandFailedError, NotConfirmedError
 from rotator.delivery.interface import WriteMethod
-from rotator.delivery.manifest import LiveSecret
+from rotator.delivery.live_secret import LiveSecret
 from rotator.delivery.merge import UNCHANGED
 from rotator.delivery.ssh import kubectl, kubectl_errors, remote_output, script
 from rotator.delivery.ssh.script import Outcome, ScriptOutput, ScriptStep
@@ -33,7 +33,7 @@ def read_back(output: ScriptOutput) -> ReadBack:
     """Parse what the remote command read back."""
     if output.status(ScriptStep.CONFIRM) == 0:
         try:
-            return ReadBack(manifest.parse(output.text(ScriptStep.CONFIRM)), known=True)
+            return ReadBack(live_secret.parse(output.text(ScriptStep.CONFIRM)), known=True)
         except ValueError:
             return ReadBack(None, known=False)
     known = output.status(ScriptStep.CONFIRM) is not None and kubectl.not_found(output.stderr(ScriptStep.CONFIRM))

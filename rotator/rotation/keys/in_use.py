@@ -5,8 +5,8 @@ import datetime
 from collections.abc import Collection
 
 from rotator import errors, timestamps
-from rotator.delivery import manifest
-from rotator.delivery.manifest import LiveSecret
+from rotator.delivery import held_values
+from rotator.delivery.live_secret import LiveSecret
 from rotator.issuers.account_state import AccountState
 from rotator.plan.plan import Plan, Target
 from rotator.reporting.report import Failed
@@ -52,14 +52,18 @@ def _in_target(
 ) -> Blocker | None:
     if isinstance(held, Failed):
         return Blocker(str(target), f"cannot be read ({held.message})", None)
-    if held is None or not {target.data_key, held.annotations.get(manifest.DATA_KEY)} & set(held.digests):
+    if held is None or not set(held_values.names(held, target)) & set(held.digests):
         return None
-    sas = manifest.held_sas(held, target)
-    if sas is None:
+    keys = [account_state.name_of(value) for value in held_values.account_keys(held, target)]
+    if name in keys:
+        return Blocker(str(target), f"holds {name} itself", None)
+    found = held_values.all_sas(held, target)
+    if not found and not any(keys) and not held_values.has_account_key(held):
         return Blocker(str(target), "holds something that is no account SAS", None)
-    if timestamps.after(sas.expiry, CLOCK_SKEW) <= now or account_state.signer(sas) != name:
+    signed = [sas.expiry for sas in found if account_state.signer(sas) == name]
+    if not signed or timestamps.after(max(signed), CLOCK_SKEW) <= now:
         return None
-    return Blocker(str(target), f"holds a SAS that {name} signed", sas.expiry)
+    return Blocker(str(target), f"holds a SAS that {name} signed", max(signed))
 
 
 def _last_active(name: str, account_state: AccountState) -> datetime.datetime | None:
@@ -81,8 +85,13 @@ def _last_active(name: str, account_state: AccountState) -> datetime.datetime | 
 
 def held_sas_signed_by(observed: Observed, account_state: AccountState, signers: Collection[str]) -> dict[str, Sas]:
     """Return the SAS that targets hold and that one of these keys signed, by fingerprint."""
-    found = (manifest.held_sas(held, target) for target, held in observed.items() if isinstance(held, LiveSecret))
-    return {sas.fingerprint: sas for sas in found if sas and account_state.signer(sas) in signers}
+    found = (
+        sas
+        for target, held in observed.items()
+        if isinstance(held, LiveSecret)
+        for sas in held_values.all_sas(held, target)
+    )
+    return {sas.fingerprint: sas for sas in found if account_state.signer(sas) in signers}
 
 
 def refusal(operation: Operation, first: str, blockers: tuple[Blocker, ...]) -> errors.KeyInUseError:

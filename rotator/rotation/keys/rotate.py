@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from rotator import errors, event_log
 from rotator.azure import account_keys
 from rotator.azure.errors import StorageError, StorageUnreachableError
-from rotator.delivery import manifest
-from rotator.delivery.manifest import LiveSecret
+from rotator.delivery import live_secret
+from rotator.delivery.live_secret import LiveSecret
 from rotator.event_log import Event
 from rotator.issuers.account_state import AccountState
 from rotator.reporting import report
@@ -46,7 +46,7 @@ def rotate_and_resume(run: Run, *, scheduled: bool) -> Report:
         if found:
             return KeyRotation(run, found).carry_out()
     except Exception as error:  # noqa: BLE001  # no problem with the keys stops the targets
-        key = _skipped(error, found or _unknown(run))
+        key = task.skipped(error, found or _unknown(run))
         run.account.without_keys()
         return dataclasses.replace(run.rotate(), key=key)
     return run.rotate()
@@ -67,22 +67,6 @@ def _unknown(run: Run) -> KeyTask:
         before = state.readable_pending(entries)
         return KeyTask(before.operation if before else Operation.REGENERATE, "an earlier run asked for it")
     return KeyTask(Operation.REGENERATE, f"{run.plan.account.origin('key_rotation_period')} is set")
-
-
-def _skipped(error: Exception, found: KeyTask) -> KeyReport:
-    """Log and report why the keys were left as they are."""
-    failure = report.failure(error)
-    expected = isinstance(error, errors.RotatorError)
-    event_log.log(
-        logger,
-        logging.WARNING if expected else logging.ERROR,
-        Event.KEY_ROTATION_SKIPPED,
-        reason=failure.message,
-        remedy=failure.remedy,
-        exc_info=None if expected else error,
-    )
-    outcome = KeyOutcome.WAITING if isinstance(error, errors.KeyInUseError) else KeyOutcome.FAILED
-    return KeyReport(str(found.operation), outcome, found.reason, failure=failure)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -281,7 +265,7 @@ def _readable(observed: Observed) -> Observed:
 
 def _delivery_times(observed: Observed) -> Iterator[datetime.datetime]:
     """Return when the SAS that targets hold were delivered, by their annotations."""
-    found = (held.annotated_time(manifest.ROTATED) for held in observed.values() if isinstance(held, LiveSecret))
+    found = (held.annotated_time(live_secret.ROTATED) for held in observed.values() if isinstance(held, LiveSecret))
     return (time for time in found if time)
 
 

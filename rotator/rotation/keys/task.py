@@ -2,17 +2,22 @@
 
 import dataclasses
 import datetime
+import logging
 
 import isodate
 
-from rotator import errors, timestamps
+from rotator import errors, event_log, timestamps
+from rotator.event_log import Event
 from rotator.issuers.account_state import AccountState
 from rotator.plan.plan import Plan
+from rotator.reporting import report
 from rotator.reporting.report import KeyOutcome, KeyReport
 from rotator.rotation import state
 from rotator.rotation.account import AccountReader
 from rotator.rotation.keys.regenerate import listed
 from rotator.rotation.state import Operation, Pending
+
+logger = logging.getLogger(__name__)
 
 ASKED_FOR = "asked for"
 
@@ -84,6 +89,22 @@ def _asked_by(before: Pending) -> str:
 
 def _begun_by(before: Pending) -> str:
     return f"run {before.run} began it"
+
+
+def skipped(error: Exception, found: KeyTask) -> KeyReport:
+    """Log and report why the keys were left as they are, by an error of any kind."""
+    failure = report.failure(error)
+    expected = isinstance(error, errors.RotatorError)
+    event_log.log(
+        logger,
+        logging.WARNING if expected else logging.ERROR,
+        Event.KEY_ROTATION_SKIPPED,
+        reason=failure.message,
+        remedy=failure.remedy,
+        exc_info=None if expected else error,
+    )
+    outcome = KeyOutcome.WAITING if isinstance(error, errors.KeyInUseError) else KeyOutcome.FAILED
+    return KeyReport(str(found.operation), outcome, found.reason, failure=failure)
 
 
 def preview(plan: Plan, account: AccountReader, now: datetime.datetime) -> KeyReport | None:

@@ -19,7 +19,7 @@ from rotator.azure.errors import ArchiveError
 from rotator.azure.host_storage import lease
 from rotator.azure.host_storage.storage_settings import HostStorage
 from rotator.commands import history
-from rotator.delivery import manifest
+from rotator.delivery import held_values, live_secret, manifest
 from rotator.delivery.errors import NotOursError
 from rotator.redaction import SecretText
 from rotator.reporting.archive import Archive
@@ -135,7 +135,7 @@ ANNOTATIONS = sorted(delivered()["metadata"]["annotations"])
     st.dictionaries(st.sampled_from(ANNOTATIONS), st.text() | st.sampled_from(["2026-07-01", "0001-01-01T00:00:00Z"]))
 )
 def test_no_annotation_is_an_exception(changes: dict[str, str]) -> None:
-    held = manifest.parse(json.dumps(delivered(**changes)))
+    held = live_secret.parse(json.dumps(delivered(**changes)))
     found = due.find(held, TARGET, plan(), NOW, account_state())
     assert found is None or isinstance(found, due.Due)
     in_use.in_targets("key1", account_state(), {TARGET: held}, NOW)
@@ -144,10 +144,10 @@ def test_no_annotation_is_an_exception(changes: dict[str, str]) -> None:
 @given(st.text() | st.dictionaries(st.sampled_from(["kind", "items", "metadata", "data"]), json_values).map(json.dumps))
 def test_no_answer_of_kubectl_is_an_exception_but_a_value_error(text: str) -> None:
     with contextlib.suppress(ValueError):
-        held = manifest.parse(text.replace('"kind": null', '"kind": "Secret"'))
+        held = live_secret.parse(text.replace('"kind": null', '"kind": "Secret"'))
         assert held.annotations is not None
         assert held.has_our_label in {True, False}
-        manifest.held_sas(held, TARGET)
+        held_values.held_sas(held, TARGET)
         with contextlib.suppress(NotOursError):
             manifest.check_owner(held, TARGET)
 

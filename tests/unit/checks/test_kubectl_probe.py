@@ -10,7 +10,7 @@ import pytest
 
 from rotator.checks import kubectl_probe
 from rotator.delivery import manifest
-from rotator.delivery.manifest import Document
+from rotator.delivery.live_secret import Document
 from rotator.plan.plan import Strategy, Target
 from tests.fakes import examples
 

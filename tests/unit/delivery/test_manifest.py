@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from rotator.delivery import manifest
+from rotator.delivery import held_values, live_secret, manifest
 from rotator.plan.plan import Encoding
 from rotator.redaction import SecretText
 from tests.fakes.examples import DIGEST, FINGERPRINT, LABEL, STORED, TARGET, TOKEN, delivered, document, held, order
@@ -42,7 +42,7 @@ def test_base64_keeps_the_value_as_the_vault_wrote_it_and_raw_has_no_question_ma
         composed = manifest.compose(target, None, order(issued))
         value = base64.b64decode(composed["data"]["secretKey"])
         assert (base64.b64decode(value) if encoding is Encoding.BASE64 else value).decode() == expected
-        found = manifest.held_sas(manifest.parse(json.dumps(composed)), target)
+        found = held_values.held_sas(live_secret.parse(json.dumps(composed)), target)
         assert found is not None
         assert found.token.reveal() == TOKEN
 
@@ -58,7 +58,7 @@ def test_base64_encoding_is_one_more_than_kubernetes_own() -> None:
 
 
 def test_digest_is_that_of_the_value_not_of_its_base64() -> None:
-    assert manifest.digest(SecretText("aHVudGVyMg==")) == (
+    assert live_secret.digest(SecretText("aHVudGVyMg==")) == (
         "sha256:f52fbd32b2b3b86ff88ef6c490628285f482af15ddcb29541f94bcf526a3f6c7"
     )
     assert held(document({"password": "hunter2"})).digests == {
@@ -140,7 +140,7 @@ def test_data_key_of_others_stays_whatever_the_annotation_says(data_key: str) ->
         composed = manifest.compose(target, held(found), order())
         assert composed["data"]["password"] == "aHVudGVyMg=="
         assert composed["data"][target.data_key] == STORED
-        assert manifest.held_sas(held(found), TARGET) is not None
+        assert held_values.held_sas(held(found), TARGET) is not None
 
 
 def test_value_that_somebody_changed_is_not_ours_to_remove() -> None:
@@ -226,13 +226,13 @@ def test_what_was_known_of_the_former_key_does_not_stay_when_nothing_is_known_of
 def test_sas_is_read_back_in_either_encoding() -> None:
     for encoding in Encoding:
         target = dataclasses.replace(TARGET, encoding=encoding)
-        found = manifest.held_sas(held(manifest.compose(target, None, order())), TARGET)
+        found = held_values.held_sas(held(manifest.compose(target, None, order())), TARGET)
         assert found is not None
         assert (found.token.reveal(), found.fingerprint) == (TOKEN, FINGERPRINT)
 
 
 def test_what_is_no_sas_is_read_as_none() -> None:
     for text in ("hunter2", "", "sig=", "AccountName=a;AccountKey=b", TOKEN.replace("se=", "es="), "\u00e9", "c2ln"):
-        assert manifest.held_sas(held(document({"secretKey": text})), TARGET) is None
-    assert manifest.held_sas(held(document({"another": TOKEN})), TARGET) is None
-    assert manifest.held_sas(held({**document({}), "data": None}), TARGET) is None
+        assert held_values.held_sas(held(document({"secretKey": text})), TARGET) is None
+    assert held_values.held_sas(held(document({"another": TOKEN})), TARGET) is None
+    assert held_values.held_sas(held({**document({}), "data": None}), TARGET) is None

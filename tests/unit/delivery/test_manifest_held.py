@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from rotator.delivery import manifest
+from rotator.delivery import live_secret, manifest
 from rotator.delivery.errors import NotOursError
 from rotator.redaction import scrub
 from tests.fakes.examples import STORED, TARGET, TOKEN, delivered, document, held
@@ -13,14 +13,14 @@ from tests.fakes.examples import STORED, TARGET, TOKEN, delivered, document, hel
 def test_secret_and_a_list_of_one_are_read_alike() -> None:
     found = document({"secretKey": TOKEN})
     listed = {"kind": "List", "apiVersion": "v1", "items": [found]}
-    assert manifest.parse(json.dumps(listed)).document == manifest.parse(json.dumps(found)).document == found
+    assert live_secret.parse(json.dumps(listed)).document == live_secret.parse(json.dumps(found)).document == found
 
 
 def test_secret_without_data_holds_nothing() -> None:
     empty = document({})
     del empty["data"]
-    assert manifest.parse(json.dumps(empty)).digests == {}
-    assert manifest.parse(json.dumps({**empty, "data": None})).digests == {}
+    assert live_secret.parse(json.dumps(empty)).digests == {}
+    assert live_secret.parse(json.dumps({**empty, "data": None})).digests == {}
 
 
 @pytest.mark.parametrize(
@@ -47,17 +47,17 @@ def test_secret_without_data_holds_nothing() -> None:
 )
 def test_what_is_no_secret_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # the callers tell it in their words
-        manifest.parse(text)
+        live_secret.parse(text)
 
 
 def test_list_without_items_is_refused() -> None:
     with pytest.raises(ValueError, match="not a Secret"):
-        manifest.parse('{"kind": "List"}')
+        live_secret.parse('{"kind": "List"}')
 
 
 def test_null_among_the_data_is_refused_or_read_as_empty() -> None:
     try:
-        assert set(manifest.parse('{"kind": "Secret", "data": {"a": null}}').digests) <= {"a"}
+        assert set(live_secret.parse('{"kind": "Secret", "data": {"a": null}}').digests) <= {"a"}
     except ValueError:
         return
 

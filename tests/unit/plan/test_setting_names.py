@@ -51,7 +51,7 @@ def test_misspelt_setting_is_an_error_that_says_what_was_meant(name: str, meant:
     "name",
     [
         "KUBERNETES_CONTEXT",
-        "KUBERNETES_SECRET_TYPE",
+        "KUBERNETES_SECRET_FORMAT",
         "KUBERNETES_SSH_PASSPHRASE",
         "KEYVAULT_TENANT",
         "SAS_ADDRESS",

@@ -2,8 +2,9 @@ import datetime
 
 import pytest
 
-from rotator.plan import loader, settings
+from rotator.plan import loader, secret_template, settings
 from rotator.plan.account import IssuerKind
+from rotator.plan.secret_template import Template
 from rotator.redaction import SecretText
 from tests.unit.plan.test_loader import SAMPLE, problems
 
@@ -75,6 +76,12 @@ GOOD: list[tuple[str, str, object]] = [
     ("KUBERNETES_SECRET_KEY", "AZURE_STORAGE_SAS.token-1", "AZURE_STORAGE_SAS.token-1"),
     ("KUBERNETES_SECRET_KEY", ".hidden", ".hidden"),
     ("KUBERNETES_SECRET_ENCODING", "base64", "base64"),
+    ("KUBERNETES_SECRET_DATA", '{"url": "{url}"}', {"url": secret_template.parse("{url}")}),
+    ("KUBERNETES_SECRET_DATA", "a: '{sas}'\nb: x", {"a": secret_template.parse("{sas}"), "b": Template("x", ("x",))}),
+    ("KUBERNETES_SECRET_PRESET", "connection-string", "connection-string"),
+    ("KUBERNETES_SECRET_TYPE", "example.com/sas", "example.com/sas"),
+    ("KUBERNETES_SECRET_LABELS", '{"cnpg.io/reload": "true"}', {"cnpg.io/reload": "true"}),
+    ("KUBERNETES_SECRET_ANNOTATIONS", "note: mind the gap", {"note": "mind the gap"}),
     ("KUBERNETES_SECRET_STRATEGY", "apply", "apply"),
     ("KUBERNETES_SECRET_ADOPT", "true", True),
     ("KUBERNETES_SECRET_KEEP_FOREIGN", "False", False),
@@ -186,6 +193,11 @@ BAD: list[tuple[str, str, str]] = [
     ("KUBERNETES_SECRET_KEY", "..a", "letters, digits, -, _ and ."),
     ("KUBERNETES_SECRET_KEY", ".", "letters, digits, -, _ and ."),
     ("KUBERNETES_SECRET_ENCODING", "hex", "'raw' or 'base64'"),
+    ("KUBERNETES_SECRET_DATA", "secretKey: {sas}", "in YAML, one with braces needs quotes"),
+    ("KUBERNETES_SECRET_PRESET", "postgres", "'connection-string'"),
+    ("KUBERNETES_SECRET_TYPE", "not a type", "must be a Secret's type"),
+    ("KUBERNETES_SECRET_LABELS", "team: the blue", "at most 63 letters"),
+    ("KUBERNETES_SECRET_ANNOTATIONS", "rotator/digest: x", "written by the rotator itself"),
     ("KUBERNETES_SECRET_STRATEGY", "patch", "'recreate' or 'apply'"),
     ("KUBERNETES_SECRET_ADOPT", "maybe", "valid boolean"),
     ("KUBERNETES_SECRET_KEEP_FOREIGN", "2", "valid boolean"),

@@ -6,7 +6,7 @@ import pytest
 
 from rotator.azure.account_keys import AccountKeys
 from rotator.delivery import manifest
-from rotator.delivery.manifest import LiveSecret
+from rotator.delivery.live_secret import LiveSecret
 from rotator.issuers.account_state import AccountState
 from rotator.plan.plan import Encoding, Plan, Strategy, Target
 from rotator.rotation import due

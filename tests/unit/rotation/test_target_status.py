@@ -7,9 +7,9 @@ from collections.abc import Collection
 import pytest
 
 from rotator.azure.errors import ArchiveError, VaultForbiddenError
-from rotator.delivery import manifest
+from rotator.delivery import live_secret, manifest
 from rotator.delivery.errors import UnreachableError
-from rotator.delivery.manifest import Document
+from rotator.delivery.live_secret import Document
 from rotator.issuers.account_state import AccountState
 from rotator.plan import schedule
 from rotator.plan.consistency import MARGIN
@@ -38,12 +38,12 @@ def judged(
 
 
 def test_a_secret_that_says_more_than_its_sas_holds_is_not_believed() -> None:
-    found = judged(delivered(**{manifest.EXPIRES: "2030-01-01T00:00:00Z"}), EXPIRY)
+    found = judged(delivered(**{live_secret.EXPIRES: "2030-01-01T00:00:00Z"}), EXPIRY)
     assert (found.state, found.expires) == (State.EXPIRED, EXPIRY)
 
 
 def test_a_fresh_secret_is_told_with_all_that_it_says() -> None:
-    assert judged(delivered(**{manifest.SIGNING_KEY: "key2"}), NOW + MINUTE) == TargetStatus(
+    assert judged(delivered(**{live_secret.SIGNING_KEY: "key2"}), NOW + MINUTE) == TargetStatus(
         target="default/storage-sas@master.example.com",
         state=State.FRESH,
         text="its SAS is fresh",
@@ -130,7 +130,7 @@ def test_both_ways_to_be_late_say_why() -> None:
 def test_a_fresh_secret_that_the_next_run_replaces_says_why() -> None:
     aged = judged(delivered(), NOW + 20 * MINUTE)
     assert (aged.state, aged.text) == (State.FRESH, "the next run replaces it: the SAS is 20 min old")
-    assert judged(delivered(**{manifest.DEFINITION: "other@1"})).text == (
+    assert judged(delivered(**{live_secret.DEFINITION: "other@1"})).text == (
         "the next run replaces it: the SAS definition was changed"
     )
 
@@ -153,7 +153,7 @@ def test_a_secret_that_somebody_changed_is_drift(data: dict[str, str], why: str)
     assert (found.state, found.text, found.run) == (State.DRIFT, why, RUN)
 
 
-@pytest.mark.parametrize("annotation", [manifest.EXPIRES, manifest.ROTATED])
+@pytest.mark.parametrize("annotation", [live_secret.EXPIRES, live_secret.ROTATED])
 @pytest.mark.parametrize("text", [None, "yesterday", "2026-07-01T12:00:00"])
 def test_a_secret_of_ours_that_no_longer_says_how_old_it_is_is_drift(annotation: str, text: str | None) -> None:
     found = judged(delivered(**{annotation: text}), NOW + MINUTE)
@@ -339,9 +339,9 @@ def test_the_end_of_the_process_is_not_taken_for_a_cluster_out_of_reach() -> Non
 @pytest.mark.parametrize(
     "edited",
     [
-        {manifest.ROTATED: "2030-01-01T00:00:00Z", manifest.EXPIRES: "2031-01-01T00:00:00Z"},
-        {manifest.ROTATED: "2030-01-01T00:00:00Z"},
-        {manifest.EXPIRES: "2031-01-01T00:00:00Z"},
+        {live_secret.ROTATED: "2030-01-01T00:00:00Z", live_secret.EXPIRES: "2031-01-01T00:00:00Z"},
+        {live_secret.ROTATED: "2030-01-01T00:00:00Z"},
+        {live_secret.EXPIRES: "2031-01-01T00:00:00Z"},
     ],
 )
 def test_times_that_somebody_edited_are_repaired_by_the_next_run(edited: dict[str, str]) -> None:
@@ -391,14 +391,14 @@ def test_another_port_is_another_target() -> None:
 def test_a_sas_that_ends_at_the_end_of_the_calendar_harms_nobody() -> None:
     for text in ("0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00", "9999-12-31T23:59:59Z"):
         value = token(se=text)
-        digest = manifest.digest(manifest.data_value(SecretText(value), TARGET.encoding))
-        odd = document({"secretKey": value}) | {"metadata": delivered(**{manifest.DIGEST: digest})["metadata"]}
+        digest = live_secret.digest(manifest.data_value(SecretText(value), TARGET.encoding))
+        odd = document({"secretKey": value}) | {"metadata": delivered(**{live_secret.DIGEST: digest})["metadata"]}
         assert judged(odd).state is State.DRIFT
 
 
 @pytest.mark.parametrize("text", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00+23:00", "9999-12-31T23:59:59-23:00"])
 def test_times_at_the_ends_of_the_calendar_harm_nobody(text: str) -> None:
-    for name in (manifest.ROTATED, manifest.EXPIRES):
+    for name in (live_secret.ROTATED, live_secret.EXPIRES):
         found = judged(delivered(**{name: text}))
         assert found.as_json(NOW)["state"] in list(State)
 

@@ -8,7 +8,7 @@ import pytest
 from rotator.delivery import interface
 from rotator.delivery.errors import ConflictError, DeliveryError, NotOursError
 from rotator.delivery.interface import WriteMethod
-from rotator.delivery.manifest import Document
+from rotator.delivery.live_secret import Document
 from rotator.plan.plan import Strategy, Target
 from tests.fakes import through
 from tests.fakes.examples import DIGEST, NOW, STORED, TARGET, TOKEN, delivered, document, order, token

@@ -18,7 +18,7 @@ from rotator.delivery.errors import (
     NotOursError,
     QuotaExceededError,
 )
-from rotator.delivery.manifest import Document
+from rotator.delivery.live_secret import Document
 from rotator.delivery.ssh import shell
 from rotator.plan.plan import Strategy, Target
 from tests.fakes import through

@@ -9,13 +9,13 @@ import pytest
 from rotator import sas
 from rotator.azure.account_keys import AccountKey, AccountKeys
 from rotator.azure.managed_account import StoredDefinition
-from rotator.delivery.manifest import LiveSecret
+from rotator.delivery.live_secret import LiveSecret
 from rotator.issuers.account_state import AccountState
 from rotator.redaction import SecretText
 from rotator.reporting.report import Failed
 from rotator.rotation.keys import in_use
 from rotator.rotation.keys.in_use import Blocker
-from tests.fakes.examples import DEFINITION, LONG_AGO, NOW, TARGET, document, held, plan, token
+from tests.fakes.examples import DEFINITION, LONG_AGO, NOW, TARGET, document, held, plan, templated, token
 from tests.unit.azure.test_account_keys import FIRST, SECOND, SIGNATURE
 
 UNTIL = datetime.datetime(2026, 7, 1, 16, tzinfo=datetime.UTC)
@@ -201,3 +201,45 @@ def test_account_state_knows_the_signer_and_the_active_key_only_where_keys_were_
     assert (unlisted.signer(issued), unlisted.active, unlisted.active_key) == (None, "key2", None)
     unread = dataclasses.replace(known, active=None)
     assert (unread.active, unread.active_key) == (None, None)
+
+
+KEYED = templated({"name": "a", "key": "{account_key}", "text": "{sas} {previous}"})
+KEY = "a" * 85 + "A=="
+
+
+def in_templated(**data: str) -> tuple[Blocker, ...]:
+    """Who depends on key1, whose value is KEY, where a Secret holds this."""
+    keys = AccountKeys("mystorage", (dataclasses.replace(FIRST, value=SecretText(KEY)), SECOND))
+    known = AccountState("mystorage", "key2", LONG_AGO, keys)
+    listed = " ".join(f"{name}=sha256:{'0' * 64}" for name in data)
+    annotations = {"rotator/data-digests": listed, "rotator/account-key": "key1", "rotator/template": "0123"}
+    found = held(document(data, annotations=annotations))
+    return in_use.in_targets("key1", known, {KEYED: found}, NOW)
+
+
+@pytest.mark.parametrize("text", ["{}", "AccountName=a;AccountKey={}", "KEY={}\nSAS=none"])
+def test_key_itself_stands_in_the_way_for_an_unknown_time(text: str) -> None:
+    assert in_templated(name="a", key=text.format(KEY)) == (Blocker(WHO, "holds key1 itself", None),)
+
+
+@pytest.mark.parametrize("key", ["b" * 85 + "A==", "b" * 85 + "A==\n"])
+def test_other_key_and_one_that_is_gone_do_not_stand_in_the_way(key: str) -> None:
+    assert in_templated(name="a", key=key) == ()
+
+
+def test_former_sas_beside_the_present_one_stands_in_the_way_as_long_as_it_lives() -> None:
+    present, former = token(), SIGNED.replace("16%3A00", "15%3A00")
+    assert in_target(holding(f"NOW={present}\nBEFORE={SIGNED}")) == Blocker(WHO, "holds a SAS that key1 signed", UNTIL)
+    assert in_target(holding(f"NOW={present}\nBEFORE={former}")) is None  # key1 did not sign that
+
+
+def test_sas_within_a_text_is_found_in_every_value() -> None:
+    found = held(document({"name": "a", "text": f"AccountName=a;SharedAccessSignature={SIGNED}"}))
+    (obstacle,) = in_use.in_targets("key1", account_state(), {KEYED: found}, NOW)
+    assert obstacle == Blocker(WHO, "holds a SAS that key1 signed", UNTIL)
+
+
+def test_every_sas_that_a_target_holds_must_be_refused_in_the_end() -> None:
+    found = holding(f"NOW={token()}\nBEFORE={SIGNED}")
+    signed = in_use.held_sas_signed_by({TARGET: found}, account_state(), ["key1"])
+    assert [each.token.reveal() for each in signed.values()] == [SIGNED]

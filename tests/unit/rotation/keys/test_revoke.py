@@ -9,7 +9,7 @@ import pytest
 
 from rotator import errors
 from rotator.azure.errors import StillAcceptedError, VaultForbiddenError
-from rotator.delivery import manifest
+from rotator.delivery import live_secret
 from rotator.delivery.errors import UnreachableError
 from rotator.redaction import SecretText
 from rotator.reporting.report import Failed, KeyOutcome, KeyReport, Rotated
@@ -257,7 +257,7 @@ def test_all_that_the_run_gave_to_a_target_is_one_outcome() -> None:
         == "drift: somebody changed the value; then the SAS was signed by key1, which is no longer the active key"
     )
     assert found.drift
-    assert found.previous_digest == manifest.digest(SecretText(held["data"]["secretKey"]))
+    assert found.previous_digest == live_secret.digest(SecretText(held["data"]["secretKey"]))
 
 
 @pytest.mark.parametrize("call", ["store", "regenerate"])

@@ -1,0 +1,17 @@
+// Account and vault were there before, the account in another subscription; a service SAS for one blob.
+using '../../../infra/main.bicep'
+
+param environmentName = 'rotator'
+param location = 'westeurope'
+param principalId = '00000000-0000-0000-0000-00000000000a'
+param principalType = 'Group'
+param sasIssuer = 'storagekey'
+param storageAccountName = 'pictures'
+param storageAccountResourceGroup = 'rg-pictures'
+param storageAccountSubscriptionId = '33333333-3333-3333-3333-333333333333'
+param keyVaultName = 'kv-pictures'
+param keyVaultResourceGroup = 'rg-vaults'
+param kubernetesDns = 'master.example.com'
+param kubernetesSecretPreset = 'rclone'
+param sasContainer = 'media'
+param sasBlob = 'index.json'
