@@ -170,8 +170,10 @@ def _expiry_and_reason(target: TargetReport) -> tuple[str, str]:
 def _summary(report: Report) -> str:
     seconds = (report.finished - report.started).total_seconds()
     if report.trigger == Trigger.PLAN:
-        definition = "would be set" if report.definition_changed else "is as wanted"
-        return f"plan only: nothing was changed; the SAS definition {definition}"
+        done = "plan only: nothing was changed"
+        if report.definition_changed is None:
+            return done
+        return f"{done}; the SAS definition {'would be set' if report.definition_changed else 'is as wanted'}"
     definition = "; the SAS definition was set" if report.definition_changed else ""
     late = f"; {report.late.total_seconds() / 60:.0f} min late" if report.past_due and report.late else ""
     return f"run {report.run}: {report.counts()} in {seconds:.1f} s{definition}{late}"
