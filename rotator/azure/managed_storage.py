@@ -133,6 +133,11 @@ class ManagedStorage:
             "POST", f"{self._path}/regeneratekey", Permission.STORAGE_REGENERATEKEY, f"keys of {self._what}"
         )
 
+    def is_deleted(self) -> bool:
+        """Whether the managed account is soft-deleted: until it is recovered, the vault knows none of that name."""
+        path = f"/deletedstorage/{self._account.managed_account}"
+        return self._client.get(path, Permission.STORAGE_GET, f"deleted {self._what}") is not None
+
     def uses_roles(self) -> bool | None:
         """Whether the vault is in RBAC mode; None where it does not say so. Changes nothing.
 

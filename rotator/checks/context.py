@@ -35,6 +35,9 @@ class VaultProbe(VaultOperations, SecretStore, Protocol):
     def may_regenerate(self) -> None:
         """Raise VaultForbiddenError unless keys may be regenerated; changes nothing."""
 
+    def is_deleted(self) -> bool:
+        """Whether the managed account is soft-deleted. Changes nothing."""
+
     def uses_roles(self) -> bool | None:
         """Whether the vault is in RBAC mode; None where that is not known. Changes nothing."""
 

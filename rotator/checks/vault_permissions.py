@@ -1,6 +1,7 @@
 """Checks the vault, and each permission that the identity needs there, by requests that change nothing."""
 
 import abc
+import contextlib
 from collections.abc import Collection, Hashable
 
 from rotator import errors, sas
@@ -9,6 +10,7 @@ from rotator.azure.errors import (
     ManagedAccountNotFoundError,
     RbacVaultError,
     VaultDisabledError,
+    VaultError,
     VaultFirewallError,
     VaultForbiddenError,
     VaultSecretNotFoundError,
@@ -153,7 +155,8 @@ class ManagedAccountRead(ManagedStorageCheck[StorageBundle | None]):
         try:
             found = self.context.vault.managed()
         except ManagedAccountNotFoundError as error:
-            report(Level.FAILURE, str(error), error.remedy, self.context.remedies.onboard())
+            deleted = ": it is soft-deleted, and onboarding recovers it" if self._is_deleted() else ""
+            report(Level.FAILURE, f"{error}{deleted}", error.remedy, self.context.remedies.onboard())
             return None
         except VaultForbiddenError as error:
             if self.plan.account.key_rotation_period:
@@ -163,6 +166,12 @@ class ManagedAccountRead(ManagedStorageCheck[StorageBundle | None]):
             raise AlreadyReportedError from error
         report(Level.OK, f"the record of {self.plan.account.managed_account!r} can be read")
         return found
+
+    def _is_deleted(self) -> bool:
+        """Whether it is soft-deleted, as far as the vault says so."""
+        with contextlib.suppress(VaultError):
+            return self.context.vault.is_deleted()
+        return False
 
 
 class DefinitionRead(ManagedStorageCheck[StoredDefinition]):

@@ -34,10 +34,15 @@ VERSION = json.dumps({"clientVersion": {"gitVersion": "v1.32.4"}, "gitVersion": 
 class ProbedVault(Vault):
     """A VaultProbe that would do whatever it is asked to."""
 
+    deleted = False
+
     def may_store(self, definition: Grant) -> bool:
         with self._calls.call("may store"):
             assert definition
             return False
+
+    def is_deleted(self) -> bool:
+        return self.deleted
 
     def uses_roles(self) -> bool | None:
         return False
