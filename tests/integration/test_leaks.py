@@ -252,7 +252,8 @@ def scenario(world: World, caplog: pytest.LogCaptureFixture) -> Iterator[str]:
     """Everything that rotations and looks say in all their ways, when they work and when they don't."""
     for arguments in (["rotate"], ["plan", "--json"], ["rotate", "--force", "--json", "-v"], ["rotate", "--force"]):
         yield output_of(world, *arguments)
-    for arguments in (["check", "-v"], ["status", "-v"], ["history", "-v"]):
+    moving = ["plan", "--issuer", "storagekey", "-v"]
+    for arguments in (["check", "-v"], ["status", "-v"], ["history", "-v"], moving):
         yield output_of(world, *arguments)
     with functions_host(world, PYTHON_ENABLE_DEBUG_LOGGING="1") as host:
         yield str(host.fire_timer("rotate_on_schedule"))
