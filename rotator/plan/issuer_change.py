@@ -35,13 +35,14 @@ def former_plan(environment: Mapping[str, str]) -> Plan:
 
     What only the next issuer takes, such as SAS_CONTAINER beside Key Vault, may be set already.
     """
+    early = {Grant.usual_origin(field) for field in issuer_rules.ONLY_SIGNED_HERE}
     try:
         return loader.load(environment)
-    except errors.SettingsError:
-        early = {Grant.usual_origin(field) for field in issuer_rules.ONLY_SIGNED_HERE}
-        if early.isdisjoint(loader.setting_texts(environment)):
-            raise
-        return loader.load({name: text for name, text in environment.items() if name not in early})
+    except errors.SettingsError as error:
+        try:
+            return loader.load({name: text for name, text in environment.items() if name not in early})
+        except errors.SettingsError:
+            raise error from None  # which is about the settings as they are
 
 
 def propose(

@@ -98,3 +98,9 @@ def test_a_managed_account_that_is_named_already_keeps_its_name() -> None:
 def test_settings_that_are_wrong_already_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(errors.SettingsError, match="KUBERNETES_DNS"):
         change({**KEYVAULT, **wrong}, "userdelegation")
+
+
+def test_only_what_is_wrong_already_is_refused() -> None:
+    with pytest.raises(errors.SettingsError) as refused:
+        change({**DELEGATED, "KUBERNETES_DNS": ""}, "storagekey")
+    assert len(refused.value.problems) == 1
