@@ -209,3 +209,13 @@ def test_a_vault_with_access_policies_works_and_rbac_mode_is_suggested(examined:
     after = examined.check()
     assert wrong(after) == set()
     assert only(after, "vault mode", Level.OK).command == ""
+
+
+def test_a_cloud_without_the_newest_properties_is_asked_for_the_older_ones(examined: Examined) -> None:
+    versions = examined.world.resource_manager.newest_versions
+    newest, versions["microsoft.storage"] = versions["microsoft.storage"], "2025-01-01"
+    sas_too_long(examined.world)
+    checkup = examined.check()
+    versions["microsoft.storage"] = newest
+    assert levels(checkup, "storage account") == {Level.OK}
+    assert levels(checkup, "SAS policy") == {Level.WARNING}

@@ -11,7 +11,7 @@ from rotator.checks import remedies
 from rotator.checks.remedies import Remedies
 from rotator.delivery.ssh import login_secrets
 from rotator.delivery.ssh.login_secrets import VaultSecret
-from rotator.plan.account import Account
+from rotator.plan.account import Account, Grant, IssuerKind
 from tests.fakes import examples
 
 OBJECT_ID = "11111111-1111-1111-1111-111111111111"
@@ -247,3 +247,38 @@ def test_the_ssh_key_and_its_passphrase_are_uploaded_as_onboarding_writes_them()
         "--content-type application/x-pem-file",
         "az keyvault secret set --vault-name myvault --name phrase --file passphrase.txt --content-type text/plain",
     ]
+
+
+HERE = Remedies(examples.plan(issuer=IssuerKind.USERDELEGATION, storage_account=examples.RESOURCE_ID))
+CONTAINER = f"{examples.RESOURCE_ID}/blobServices/default/containers/pictures"
+
+
+def test_the_roles_of_delegation_are_assigned_by_their_names() -> None:
+    assert HERE.delegator(examples.RESOURCE_ID, ME) == ROLE.format("'Storage Blob Delegator'", examples.RESOURCE_ID)
+    assert HERE.reader(examples.RESOURCE_ID, ME) == ROLE.format("Reader", examples.RESOURCE_ID)
+    reading = dataclasses.replace(HERE, plan=dataclasses.replace(HERE.plan, grant=Grant(permissions="rl")))
+    assert reading.data_role(CONTAINER, ME) == ROLE.format("'Storage Blob Data Reader'", CONTAINER)
+
+
+def test_a_custom_role_is_for_the_resource_group_and_assigned_on_the_account() -> None:
+    group = examples.RESOURCE_ID.partition("/providers/")[0]
+    create, assign = HERE.revoker(examples.RESOURCE_ID, ME).split("; ")
+    assert f'"AssignableScopes": ["{group}"]' in create
+    assert assign == ROLE.format("'Storage User Delegation Key Revoker'", examples.RESOURCE_ID)
+
+
+def test_a_vault_with_the_ssh_key_alone_needs_no_permission_for_managed_storage() -> None:
+    assert "--storage-permissions" not in HERE.policy(ME)
+    vault = '"$(az keyvault show --name myvault --query id --output tsv)"'
+    role = ROLE.format("'Key Vault Secrets User'", vault)
+    assert HERE.secrets_user(ME) == role
+    assert HERE.roles_of_vault(ME) == f"{role}; az keyvault update --name myvault --enable-rbac-authorization true"
+
+
+def test_several_settings_are_changed_by_one_command() -> None:
+    changes = {"SAS_ISSUER": "storagekey", "SAS_CONTAINER": ""}
+    assert TERMINAL.settings(changes) == "export SAS_ISSUER=storagekey; export SAS_CONTAINER=''"
+    words = "--settings SAS_ISSUER=storagekey SAS_CONTAINER="
+    assert APP.change(changes).endswith(f"--name myrotator --resource-group mygroup {words}")
+    elsewhere = dataclasses.replace(TERMINAL, environment={"FUNCTION_APP_ID": "/subscriptions/1/sites/a"})
+    assert elsewhere.change(changes) == f"az functionapp config appsettings set --ids /subscriptions/1/sites/a {words}"
