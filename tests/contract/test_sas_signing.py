@@ -1,6 +1,6 @@
 """SAS that are signed here, judged by the sandbox's blob service and by Azurite, which is Microsoft's own code.
 
-Azurite 3.37 refuses SAS for a directory and any with a `scid`: tests/integration/test_issuers.py has these on the sandbox.
+Azurite 3.37 refuses SAS for a directory and any with a `scid`, which tests/integration/test_issuers.py tries.
 """
 
 import datetime

@@ -4,20 +4,17 @@ import contextlib
 import http.client
 import json
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from rotator import app, errors, sas
 from rotator.azure.errors import ResourceManagerForbiddenError, RunStateError
-from rotator.issuers.storagekey import SINCE
 from rotator.redaction import SecretText
 from rotator.reporting.report import Report, Trigger
 from rotator.rotation import state
 from sandbox.issuers import Issuer
-from sandbox.kubernetes.client import Client
-from sandbox.options import Options
 from sandbox.resource_manager import roles
 from sandbox.server.faults import Fault
 from sandbox.world import ACCOUNT, APP_ACCOUNT, CONTAINER, PICTURE, World
@@ -27,6 +24,7 @@ from tests.integration.conftest import (
     REFUSED,
     WORKING,
     Cluster,
+    Keys,
     command_line,
     functions_host,
     happened,
@@ -40,57 +38,18 @@ from tests.integration.consumer import Consumer
 from tests.integration.test_leaks import ProcessList
 
 OTHERS: tuple[Issuer, ...] = ("storagekey", "userdelegation")
-LONG_AGO = "2026-01-01T00:00:00Z"
 NESTED = "2026/july/deep.txt"
-
-
-@contextlib.contextmanager
-def unspoilt(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """A world without a Secret or a record, in which nothing goes wrong."""
-    surroundings.enter(world, monkeypatch)
-    Client(world.cluster.administrator_kubeconfig).delete_secrets("default")
-    recorded.forget(world)
-    assignments = list(world.resource_manager.role_assignments)
-    yield world
-    world.resource_manager.role_assignments = assignments
-    for service in (world.vault, world.blob, world.resource_manager):
-        service.faults.clear()
-    world.blob.expire_leases()
-    world.account.allow_shared_key_access = True
-    world.account.delegation_keys.revocation_delay = 0.0
-    world.account.delegation_keys.settle()
-
-
-@pytest.fixture(scope="module")
-def by_key() -> Iterator[World]:
-    with World(Options(issuer="storagekey")) as running:
-        running.blob.put_blob(ACCOUNT, CONTAINER, NESTED, b"deep", "text/plain")
-        yield running
-
-
-@pytest.fixture(scope="module")
-def by_delegation() -> Iterator[World]:
-    with World(Options(issuer="userdelegation")) as running:
-        running.blob.put_blob(ACCOUNT, CONTAINER, NESTED, b"deep", "text/plain")
-        yield running
-
-
-@pytest.fixture
-def storagekey(by_key: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with unspoilt(by_key, monkeypatch) as clean:
-        yield clean
-
-
-@pytest.fixture
-def delegated(by_delegation: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with unspoilt(by_delegation, monkeypatch) as clean:
-        yield clean
 
 
 @pytest.fixture(params=OTHERS)
 def world(request: pytest.FixtureRequest) -> World:
-    found: World = request.getfixturevalue("storagekey" if request.param == "storagekey" else "delegated")
+    found: World = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture
+def delegated(userdelegation: World) -> World:
+    return userdelegation
 
 
 def held(world: World) -> sas.Sas:
@@ -157,6 +116,7 @@ def test_sas_for_a_part_of_storage_reaches_that_part_and_no_other(
     world: World, scope: dict[str, Any], expected: list[int]
 ) -> None:
     permissions = "r" if "SAS_BLOB" in scope else "rl"
+    world.blob.put_blob(ACCOUNT, CONTAINER, NESTED, b"deep", "text/plain")
     report = rotate(world, **{"SAS_PERMISSIONS": permissions, **scope})
     assert not report.failed, report.as_json()
     token = held(world)
@@ -187,6 +147,7 @@ def test_changed_scope_is_due_and_the_former_sas_lives_to_its_end(world: World) 
 def test_delegated_sas_works_where_shared_keys_are_disallowed_and_no_key_s_does(
     delegated: World, storagekey: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    surroundings.enter(storagekey, monkeypatch)
     storagekey.account.allow_shared_key_access = False
     refused = outcome(rotate(storagekey))
     assert (refused["outcome"], refused["error"]) == ("failed", "StorageRefusedError")
@@ -257,9 +218,8 @@ def test_without_the_app_s_own_storage_rotation_goes_on_with_a_warning(world: Wo
 
 def settled(world: World) -> str:
     """A Secret with a SAS of key1, whose other key has long been idle; the SAS."""
-    world.account.key_created.update(dict.fromkeys(world.account.keys, world.account.key_created["key1"]))
     rotate(world)
-    recorded.replace(world, {**recorded.entries(world), SINCE: LONG_AGO})
+    Keys(world).age(days=365)
     return Cluster(world).value()
 
 
@@ -292,8 +252,6 @@ def test_after_a_revocation_nothing_issued_before_works(storagekey: World) -> No
 
 def test_timer_rotates_a_key_that_is_due_by_age(storagekey: World) -> None:
     settled(storagekey)
-    for name in storagekey.account.keys:
-        storagekey.account.key_created[name] = storagekey.account.key_created[name].replace(year=2025)
     report = rotate(storagekey, Trigger.TIMER, KEY_ROTATION_PERIOD="P90D")
     assert report.key
     assert (report.key.outcome, len(report.key.regenerated)) == ("done", 1)
