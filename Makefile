@@ -61,7 +61,7 @@ snapshots: setup  ## evaluate infra/ anew for each set of parameters in tests/in
 	$(RUN) -m tests.infra.compiler
 
 # The parts that do not compare with Ansible. Where only these are asked for, it is not installed.
-WITHOUT_ANSIBLE := rotation gap key-rotation operate redaction imports package
+WITHOUT_ANSIBLE := rotation issuers gap key-rotation operate redaction imports package
 ANSIBLE := build/ansible/bin/ansible-playbook
 
 bench: setup $(if $(filter delivery,$(ARGS)),$(ANSIBLE),$(if $(filter $(WITHOUT_ANSIBLE),$(ARGS)),,$(ANSIBLE)))

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from bench import delivery, figures, gap, imports, key_rotation, operate, package, redaction, rotation
+from bench import delivery, figures, gap, imports, issuers, key_rotation, operate, package, redaction, rotation
 from bench.options import Choice
 
 PARTS: dict[str, Callable[[Choice], None]] = {
     "rotation": rotation.show,
+    "issuers": issuers.show,
     "delivery": delivery.show,
     "gap": gap.show,
     "key-rotation": key_rotation.show,

@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from rotator import app
+from rotator import app, timestamps
+from rotator.issuers.storagekey import SINCE
 from rotator.plan import schedule
 from rotator.reporting.report import Report, Trigger
 from rotator.rotation import state
@@ -37,6 +38,7 @@ from sandbox.resource_manager.deployed import Deployed
 from sandbox.server.journal import Event
 from sandbox.world import APP_ACCOUNT, KEY_SECRET, SECRET_NAME, World
 from tests import surroundings
+from tests.integration import recorded
 from tests.integration.first_rotation import FirstRotation
 from tests.integration.warm import Warm
 
@@ -103,32 +105,47 @@ class Cluster:
 
 @dataclasses.dataclass
 class Keys:
-    """What the tests look at and do in the vault's record of the account, and in the account's keys."""
+    """What the tests look at and do in the account's keys, and in what the vault or the app records of them."""
 
     world: World
 
     @property
+    def managed(self) -> bool:
+        """Whether the vault manages the account."""
+        return self.world.options.issuer == "keyvault"
+
+    @property
     def record(self) -> ManagedAccount:
+        """The vault's record of the account."""
         return self.world.vault.storage.accounts[self.world.account.name]
 
     @property
     def active(self) -> str:
-        return self.record.active_key
+        made = self.world.account.key_created
+        return self.record.active_key if self.managed else max(sorted(made), key=made.__getitem__)
 
     def pending(self) -> str | None:
-        """What the vault remembers of a key rotation that is not done."""
-        found = (definition.tags.get(state.PENDING_TAG) for definition in self.record.definitions.values())
-        return next(filter(None, found), None)
+        """What is recorded of a key rotation that is not done."""
+        kept = (
+            [one.tags for one in self.record.definitions.values()] if self.managed else [recorded.entries(self.world)]
+        )
+        return next(filter(None, (entries.get(state.PENDING_TAG) for entries in kept)), None)
 
     def age(self, days: float) -> None:
-        """Make both keys so old, and the vault's record as old as them."""
+        """Make both keys so old, and the record as old as them."""
         made = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=days)
         self.world.account.key_created.update(dict.fromkeys(accounts.KEY_NAMES, made))
-        self.record.created = self.record.updated = int(made.timestamp())
+        if self.managed:
+            self.record.created = self.record.updated = int(made.timestamp())
+        elif known := recorded.entries(self.world):
+            recorded.replace(self.world, {**known, SINCE: timestamps.text(made)})
 
     def settle(self) -> None:
         """Nothing has ever been regenerated, and nothing is pending."""
         self.age(days=365)
+        if not self.managed:
+            recorded.forget(self.world)
+            return
         self.record.active_key, self.record.enabled = "key1", True
         self.record.auto_regenerate, self.record.regeneration_period = True, "P30D"
         for definition in self.record.definitions.values():
@@ -162,6 +179,18 @@ def sandbox_world() -> Iterator[World]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def storagekey_world() -> Iterator[World]:
+    with World(dataclasses.replace(options_for("sandbox"), issuer="storagekey")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def userdelegation_world() -> Iterator[World]:
+    with World(dataclasses.replace(options_for("sandbox"), issuer="userdelegation")) as running:
+        yield running
+
+
 @pytest.fixture(scope="session")
 def real_world() -> Iterator[World]:
     """The real sshd, kube-apiserver and Azurite together: they take seconds to start, and so do it once."""
@@ -185,7 +214,8 @@ def unspoilt(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     Keys(world).settle()
     permissions = set(world.vault.permissions)
     world.vault.secrets.put(KEY_SECRET, world.key_pair.private_text)
-    definitions = dict(world.vault.storage.accounts[world.account.name].definitions)
+    managed = world.vault.storage.accounts.get(world.account.name)
+    definitions = dict(managed.definitions) if managed else {}
     site = world.resource_manager.sites[world.function_app_id]
     app_settings, principal, assigned = dict(site.app_settings), site.principal_id, site.user_assigned
     vars(world.deployed).update(vars(Deployed()))
@@ -196,11 +226,14 @@ def unspoilt(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     site.app_settings, site.principal_id, site.user_assigned = app_settings, principal, assigned
     for account in world.storage.values():
         account.allow_shared_key_access, account.firewall = True, None
+        account.delegation_keys.revocation_delay = 0.0
+        account.delegation_keys.settle()
     for part, attributes in before:
         vars(part).update(attributes)
     world.vault.permissions = permissions
-    world.vault.storage.accounts[world.account.name].definitions.clear()
-    world.vault.storage.accounts[world.account.name].definitions.update(definitions)
+    if managed:
+        managed.definitions.clear()
+        managed.definitions.update(definitions)
     world.vault.faults.clear()
     world.vault.compound_policies.clear()
     world.blob.faults.clear()
@@ -228,6 +261,20 @@ def unspoilt(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 def world(sandbox_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """The sandbox's own stand-ins, which can be told to fail."""
     with unspoilt(sandbox_world, monkeypatch) as clean:
+        yield clean
+
+
+@pytest.fixture
+def storagekey(storagekey_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """The same, where account keys sign here."""
+    with unspoilt(storagekey_world, monkeypatch) as clean:
+        yield clean
+
+
+@pytest.fixture
+def userdelegation(userdelegation_world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """The same, where user delegation keys sign here."""
+    with unspoilt(userdelegation_world, monkeypatch) as clean:
         yield clean
 
 

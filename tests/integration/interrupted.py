@@ -8,6 +8,7 @@ from collections.abc import Callable
 from rotator.reporting.report import Report, Trigger
 from sandbox.kubernetes.state import KubernetesApi
 from sandbox.world import SECRET_NAME, World
+from tests.integration import recorded
 from tests.integration.conftest import REFUSED, WORKING, Keys, rotate
 
 BOTH = ["key1", "key2"]
@@ -20,7 +21,9 @@ class Beginning:
         rotate(world)
         self._world = world
         self._keys = Keys(world)
-        self._definitions = copy.deepcopy(self._keys.record.definitions)
+        self._keys.age(days=365)
+        self._definitions = copy.deepcopy(self._keys.record.definitions) if self._keys.managed else {}
+        self._recorded = recorded.entries(world)
         self._secret = copy.deepcopy(_own(world).secrets["default", SECRET_NAME])
         self.sas = held(world)
         self.values = self._keys.values()
@@ -28,8 +31,11 @@ class Beginning:
     def again(self) -> None:
         self._world.account.keys.update(self.values.values)
         self.values = self._keys.values()
-        self._keys.record.definitions.update(copy.deepcopy(self._definitions))
+        if self._keys.managed:
+            self._keys.record.definitions.update(copy.deepcopy(self._definitions))
         self._keys.settle()
+        if not self._keys.managed:
+            recorded.replace(self._world, self._recorded)
         _own(self._world).secrets["default", SECRET_NAME] = copy.deepcopy(self._secret)
 
 

@@ -14,6 +14,7 @@ from sandbox.master.server import Master
 from sandbox.server.faults import Fault
 from sandbox.server.journal import Event
 from sandbox.world import World
+from tests.integration import recorded
 from tests.integration.conftest import regenerate, revoke, rotate
 from tests.integration.interrupted import BOTH, Beginning, Ending
 from tests.integration.killing import Step, numbered, wait_for_commands
@@ -54,8 +55,7 @@ THEN = {
 }
 
 
-@pytest.fixture
-def hasty(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def be_hasty(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing waits long before it tries again, and a delivery takes the fewest kubectls: both have their own tests."""
     monkeypatch.setitem(world.settings, "KUBERNETES_SECRET_STRATEGY", "apply")
     sleep = time.sleep
@@ -88,8 +88,15 @@ def requests(world: World, order: str) -> Iterator[tuple[str, int, bool]]:
     assert not FIRST[order](world).failed
     mend(world)
     for service, fault in seen.items():
-        for number, (method, _) in enumerate(fault.seen, start=1):
-            yield service, number, service == "vault" and method != "GET"
+        for number, request in enumerate(fault.seen, start=1):
+            yield service, number, is_change(service, *request)
+
+
+def is_change(service: str, method: str, path: str) -> bool:
+    """Whether a request regenerates a key or changes the record; who lists keys sends a POST too."""
+    if service == "vault":
+        return method != "GET"
+    return "/regenerateKey" in path or (method == "PUT" and f"/{recorded.CONTAINER}/" in path)
 
 
 def faults_of(number: int, *, changes: bool) -> Iterator[Nth]:
@@ -111,12 +118,28 @@ def faults_of(number: int, *, changes: bool) -> Iterator[Nth]:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("order", FIRST)
-def test_after_any_request_that_fails_one_further_run_finishes(world: World, hasty: None, order: str) -> None:
+def test_after_any_request_that_fails_one_further_run_finishes(
+    world: World, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
     """A revocation makes every other request that a key rotation makes, so that of this only changes fail."""
+    be_hasty(world, monkeypatch)
+    fail_everywhere(world, order)
+
+
+@pytest.mark.timeout(300)
+def test_after_any_request_that_fails_where_keys_sign_here_one_further_run_finishes(
+    storagekey: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    be_hasty(storagekey, monkeypatch)
+    fail_everywhere(storagekey, "revoked, then the timer")
+
+
+def fail_everywhere(world: World, order: str) -> None:
     beginning = Beginning(world)
     beginning.again()
     everything = list(requests(world, order))
     assert {service for service, *_ in everything} == set(SERVICES)
+    assert sum(changes for *_, changes in everything) >= 3
     for service, number, changes in everything:
         if changes or THEN[order].regenerated == BOTH:
             for fault in faults_of(number, changes=changes):

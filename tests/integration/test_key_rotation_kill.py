@@ -23,11 +23,17 @@ def warm(world: World) -> Iterator[Warm]:
         yield running
 
 
+@pytest.fixture
+def warm_storagekey(storagekey: World) -> Iterator[Warm]:
+    with Warm(environment(storagekey, **SETTINGS)) as running:
+        yield running
+
+
 Way = tuple[tuple[str, ...], Ending]  # how a key rotation begins, and what has to finish it
 
 
-def kill_everywhere(world: World, warm: Warm, *ways: Way) -> None:
-    """At each step; of several ways, which take the same steps, each takes its turn."""
+def kill_everywhere(world: World, warm: Warm, *ways: Way, since: str | None = None) -> None:
+    """At each step, or from the first one of this kind on; of several ways each has its turn."""
     beginning = Beginning(world)
     taken: list[list[Step]] = []
     for words, ending in ways:
@@ -42,7 +48,9 @@ def kill_everywhere(world: World, warm: Warm, *ways: Way) -> None:
             "cluster",
         }
         assert Keys(world).regenerated(beginning.values) == ending.regenerated
-        taken.append(worth_killing(steps))
+        worth = worth_killing(steps)
+        first = next(number for number, step in enumerate(worth) if since in (None, step.action))
+        taken.append(worth[first:])
 
     killed = 0
     for number in range(max(map(len, taken))):
@@ -63,8 +71,19 @@ class TestOneKey:
         kill_everywhere(world, warm, by_hand, by_timer)
 
 
+WAYS_TO_REVOKE = [(REVOKE, Ending(revoke, by_timer=by_timer, regenerated=BOTH)) for by_timer in (True, False)]
+
+
 @pytest.mark.timeout(300)
 class TestBothKeys:  # a class of its own, as the tests of a class run one after the other
     def test_a_revocation_is_finished_by_the_timer_or_by_asking_again(self, world: World, warm: Warm) -> None:
-        ways = [(REVOKE, Ending(revoke, by_timer=by_timer, regenerated=BOTH)) for by_timer in (True, False)]
-        kill_everywhere(world, warm, *ways)
+        """What it does before it regenerates a key, a key rotation does too."""
+        kill_everywhere(world, warm, *WAYS_TO_REVOKE, since="regenerate-key")
+
+
+@pytest.mark.timeout(300)
+class TestSignedHere:
+    def test_a_revocation_of_keys_that_sign_here_is_finished_likewise(
+        self, storagekey: World, warm_storagekey: Warm
+    ) -> None:
+        kill_everywhere(storagekey, warm_storagekey, *WAYS_TO_REVOKE)
