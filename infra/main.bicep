@@ -120,6 +120,16 @@ param kubernetesSecretStrategy string = ''
 param kubernetesSecretAdopt string = ''
 #disable-next-line secure-secrets-in-params // whether entries of others stay
 param kubernetesSecretKeepForeign string = ''
+#disable-next-line secure-secrets-in-params // templates of the entries, with placeholders for what is secret
+param kubernetesSecretData string = ''
+#disable-next-line secure-secrets-in-params // the type of the Secret
+param kubernetesSecretType string = ''
+#disable-next-line secure-secrets-in-params // labels of the Secret
+param kubernetesSecretLabels string = ''
+#disable-next-line secure-secrets-in-params // annotations of the Secret
+param kubernetesSecretAnnotations string = ''
+#disable-next-line secure-secrets-in-params // the name of a form that is ready
+param kubernetesSecretPreset string = ''
 param kubernetesKubectl string = ''
 @description('With keyvault: the name of the managed account in the vault; empty is the name of the storage account.')
 param keyVaultStorageName string = ''
@@ -519,6 +529,11 @@ module function 'app/function.bicep' = {
       KUBERNETES_SECRET_STRATEGY: kubernetesSecretStrategy
       KUBERNETES_SECRET_ADOPT: kubernetesSecretAdopt
       KUBERNETES_SECRET_KEEP_FOREIGN: kubernetesSecretKeepForeign
+      KUBERNETES_SECRET_DATA: kubernetesSecretData
+      KUBERNETES_SECRET_TYPE: kubernetesSecretType
+      KUBERNETES_SECRET_LABELS: kubernetesSecretLabels
+      KUBERNETES_SECRET_ANNOTATIONS: kubernetesSecretAnnotations
+      KUBERNETES_SECRET_PRESET: kubernetesSecretPreset
       KUBERNETES_KUBECTL: kubernetesKubectl
       ROTATION_SCHEDULE: rotationSchedule
       ROTATION_PROVE: rotationProve

@@ -20,7 +20,7 @@ from rotator.checks import runner
 from rotator.checks.findings import Checkup
 from rotator.event_log import Event
 from rotator.issuers.interface import PROOF_SECONDS
-from rotator.plan import loader, tolerance
+from rotator.plan import issuer_change, loader, tolerance
 from rotator.plan.plan import Plan, Target
 from rotator.reporting import publish
 from rotator.reporting import report as reports
@@ -38,11 +38,13 @@ from rotator.rotation.state import Operation
 
 if TYPE_CHECKING:
     from rotator.azure.identity import TokenCredential
+    from rotator.checks.move import Move
     from rotator.deployment.finish import Deployment
     from rotator.deployment.progress import Announce
     from rotator.onboarding.onboard import Onboarding
     from rotator.onboarding.request import OnboardingRequest
     from rotator.onboarding.steps import Step
+    from rotator.plan.account import IssuerKind
     from rotator.plan.resource_id import ResourceId
     from rotator.reporting.archive import Archive
 
@@ -280,6 +282,24 @@ def check(
         seconds = checkup.PROOF_SECONDS if proof_seconds is None else proof_seconds
         with wiring.check_context(found, credential, environment, proof_seconds=seconds) as context:
             return checkup.check(context, announce or runner.NoProgress())
+
+
+def move_preview(issuer: "IssuerKind", *, environment: Mapping[str, str] = os.environ) -> "Move":
+    """Look up what a move to another issuer takes. Changes nothing. Raises SettingsError."""
+    from rotator.checks import move
+    from rotator.checks.remedies import Remedies
+
+    _prepare_logs()
+    with _scrubbed_errors():
+        former = issuer_change.former_plan(environment)
+        with wiring.signed_in(former.client_id) as credential:
+            account = wiring.storage_account_id(former, credential)
+            change = issuer_change.propose(environment, former, issuer, account)
+            command = Remedies(former, environment).change(change.settings)
+            if change.plan is None:
+                return move.preview(change, None, command)
+            with wiring.check_context(change.plan, credential, environment, proof_seconds=0) as context:
+                return move.preview(change, context, command)
 
 
 def history(

@@ -69,16 +69,22 @@ def check_context(
     plan: Plan, credential: "TokenCredential", environment: Mapping[str, str], *, proof_seconds: float
 ) -> "Iterator[Context]":
     """Return what checks of this plan share: a run's own services, and what asks these without changing anything."""
-    from rotator.azure import identity, key_vault
+    from rotator.azure import account_probe, identity, key_vault
     from rotator.checks.context import Context
 
-    with _clients(plan, credential, environment) as clients, contextlib.ExitStack() as stack:
+    with (
+        _clients(plan, credential, environment) as clients,
+        contextlib.closing(account_probe.AccountProbe(plan.resource_manager, credential)) as lookup,
+        contextlib.ExitStack() as stack,
+    ):
         found = _services(plan, clients, None, proof_seconds)
         yield Context(
             plan=plan,
             environment=environment,
             sign_in=lambda: identity.whoami(credential, key_vault.scope(plan.account.host)),
             vault=clients.vault,
+            issuer=clients.issuer,
+            lookup=lookup,
             key_lister=clients.keys,
             prover=found.prover,
             account=AccountReader(plan, found),
@@ -88,6 +94,20 @@ def check_context(
             time_at=found.time_at,
             stack=stack,
         )
+
+
+def storage_account_id(plan: Plan, credential: "TokenCredential") -> str | None:
+    """Return the storage account's resource id: of the settings or, with Key Vault, as far as the vault says it."""
+    if plan.account.issuer is not IssuerKind.KEYVAULT:
+        return plan.account.storage_account
+    from rotator.azure import managed_storage
+    from rotator.azure.errors import IdentityError, VaultError
+
+    with contextlib.closing(managed_storage.ManagedStorage(plan.account, credential)) as vault:
+        try:
+            return vault.managed().resource_id
+        except (IdentityError, VaultError):
+            return None
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ def settings(issuer: Issuer, account: StorageAccount, container: str) -> dict[st
     if issuer == "keyvault":
         return {"KEYVAULT_STORAGE_NAME": account.name}
     chosen = {"SAS_ISSUER": issuer, "STORAGE_ACCOUNT_ID": account.resource_id}
-    return chosen if issuer == "storagekey" else {**chosen, "SAS_CONTAINER": container}
+    return chosen if issuer == "storagekey" else {**chosen, "SAS_CONTAINER": container, "SAS_PERMISSIONS": "rl"}
 
 
 class Rights:

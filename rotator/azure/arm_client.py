@@ -28,8 +28,10 @@ from rotator.azure.errors import (
     ResourceManagerError,
     ResourceManagerForbiddenError,
     ResourceNotFoundError,
+    UnservedVersionError,
 )
 
+_UNSERVED = ("NoRegisteredProviderFound", "InvalidApiVersionParameter", "InvalidResourceType")
 _HEADERS = {"Accept": "application/json"}
 _UNREACHABLE = "Check AZURE_RESOURCE_MANAGER, and the firewalls in between: it is reached by HTTPS, port 443."
 
@@ -108,6 +110,8 @@ class ArmClient:
             return ResourceLockedError(text)
         if error.status_code == HTTPStatus.NOT_FOUND:
             return ResourceNotFoundError(text)
+        if code in _UNSERVED:
+            return UnservedVersionError(text)
         return ResourceManagerError(text)
 
     def _not_resource_manager(self) -> ResourceManagerError:

@@ -4,6 +4,7 @@ What an operator has to fill in, `…` or words in angle brackets, stays as it i
 returns. Reference: https://learn.microsoft.com/cli/azure/reference-index
 """
 
+import json
 import re
 import shlex
 from collections.abc import Mapping
@@ -35,6 +36,11 @@ def by_id(resource: ResourceId) -> str:
 def use_access_policies(vault: str) -> str:
     """Take a vault out of RBAC mode."""
     return f"az keyvault update --name {word(vault)} --enable-rbac-authorization false"
+
+
+def use_roles(vault: str) -> str:
+    """Put a vault into RBAC mode."""
+    return f"az keyvault update --name {word(vault)} --enable-rbac-authorization true"
 
 
 def allow_public_networks(vault: str) -> str:
@@ -115,6 +121,27 @@ def allow_shared_key(which: str) -> str:
     return f"az storage account update {which} --allow-shared-key-access true"
 
 
+def allow_longer_sas(which: str, period: str) -> str:
+    """Change the longest life of SAS in a storage account's policy; `period` is written as DD.HH:MM:SS."""
+    return f"az storage account update {which} --sas-expiration-period {word(period)}"
+
+
+def open_storage(which: str) -> str:
+    """Let a storage account accept requests from public networks, as far as its firewall does."""
+    return f"az storage account update {which} --public-network-access Enabled"
+
+
+def change_account(account_id: str, properties: Mapping[str, str]) -> str:
+    """Change properties of a storage account for which `az storage account update` has no option yet."""
+    changes = shlex.join(f"properties.{name}={value}" for name, value in properties.items())
+    return f"az resource update --ids {word(account_id)} --api-version 2026-09-01 --set {changes}"
+
+
+def delete_lock(lock_id: str) -> str:
+    """Delete a lock, wherever it stands."""
+    return f"az lock delete --ids {word(lock_id)}"
+
+
 def allow_storage_address(account: str, address: str) -> str:
     """Let an address through a storage account's firewall."""
     return f"az storage account network-rule add --account-name {word(account)} --ip-address {word(address)}"
@@ -135,6 +162,12 @@ def assign_role_to(role: str, scope: str, principal: Principal) -> str:
         f"az role assignment create --role {word(role)} --assignee-object-id {word(principal.object_id)}{kind} "
         f"--scope {scope}"
     )
+
+
+def create_role(name: str, action: str, scope: str) -> str:
+    """Create a custom role with one action, which can be assigned within a scope."""
+    role = {"Name": name, "Actions": [action], "AssignableScopes": [scope]}
+    return f"az role definition create --role-definition {shlex.quote(json.dumps(role))}"
 
 
 # The function app

@@ -183,6 +183,10 @@ class ResourceNotFoundError(ResourceManagerError):
     """There is no such resource, or the operator may not see it."""
 
 
+class UnservedVersionError(ResourceManagerError):
+    """This cloud does not serve an api-version yet."""
+
+
 class ResourceLockedError(ResourceManagerError):
     """A lock on the resource forbids the change, whatever the operator's role."""
 

@@ -205,7 +205,7 @@ class VaultClient:
         if cause is Cause.FIREWALL:
             return VaultFirewallError(text, address=answer.address)
         if cause is Cause.ROLES:
-            return RbacVaultError(f"{text}: it is in RBAC mode", remedy=rbac_remedy(vault))
+            return RbacVaultError(f"{text}: it is in RBAC mode", remedy=self._rbac_remedy())
         if cause is Cause.KEYS:
             return KeyAccessForbiddenError(f"{text}: Resource Manager refuses it the account's keys")
         return self._without_policy(text, cause, permission)
@@ -227,6 +227,16 @@ class VaultClient:
             )
         return VaultForbiddenError(f"{text}: {lacks}", remedy=az_commands.add_policy(self._name, who.object_id, wanted))
 
+    def _rbac_remedy(self) -> str:
+        """What to do if a role is missing; managed storage needs access policies instead of roles."""
+        if self.account.issuer.signs_here:
+            command = az_commands.assign_role(permissions.SECRETS_USER_NAME, az_commands.vault_id(self._name), "…")
+            return f"Assign the role {permissions.SECRETS_USER_NAME!r} on the vault, and wait some minutes: {command}"
+        return (
+            "Managed storage is undocumented for vaults in RBAC mode; access policies are the known way: "
+            f"{az_commands.use_access_policies(self._name)}"
+        )
+
     def _check_network(self) -> str:
         return f"Check {self._origin}, name resolution, the vault's firewall and private endpoint."
 
@@ -244,14 +254,6 @@ def scope(host: str) -> str:
     """The scope of a token for this vault, in its cloud; the public cloud's for a host that is in none."""
     domain = host.partition(".")[2]
     return f"https://{domain if domain.startswith('vault.') else 'vault.azure.net'}/.default"
-
-
-def rbac_remedy(vault: str) -> str:
-    """What to do if the vault is in RBAC mode."""
-    return (
-        "Managed storage is undocumented for vaults in RBAC mode; access policies are the known way: "
-        f"{az_commands.use_access_policies(vault)}"
-    )
 
 
 def _private_endpoint_only(vault: str) -> tuple[str, str]:

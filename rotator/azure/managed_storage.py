@@ -16,7 +16,13 @@ from azure.core.credentials import TokenCredential
 from rotator import event_log, untrusted
 from rotator.azure import key_vault
 from rotator.azure import managed_account as managed
-from rotator.azure.errors import ManagedAccountNotFoundError, VaultConflictError, VaultSecretNotFoundError
+from rotator.azure.errors import (
+    ManagedAccountNotFoundError,
+    RbacVaultError,
+    VaultConflictError,
+    VaultForbiddenError,
+    VaultSecretNotFoundError,
+)
 from rotator.azure.managed_account import StorageBundle, StoredDefinition
 from rotator.azure.permissions import Permission
 from rotator.event_log import Event
@@ -126,6 +132,20 @@ class ManagedStorage:
         self._client.check_permission(
             "POST", f"{self._path}/regeneratekey", Permission.STORAGE_REGENERATEKEY, f"keys of {self._what}"
         )
+
+    def uses_roles(self) -> bool | None:
+        """Whether the vault is in RBAC mode; None where it does not say so. Changes nothing.
+
+        Requests a managed account that does not exist: the vault says what refuses that.
+        """
+        path = f"/storage/nothing{secrets.token_hex(8)}"
+        try:
+            self._client.get(path, Permission.STORAGE_GET, "a managed account that does not exist")
+        except RbacVaultError:
+            return True
+        except VaultForbiddenError:
+            return False
+        return None
 
     @property
     def _path(self) -> str:

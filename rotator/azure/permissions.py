@@ -12,7 +12,13 @@ KEY_OPERATOR = "81a9662b-bebf-436f-a333-f67b29880f12"
 KEY_OPERATOR_NAME = "Storage Account Key Operator Service Role"
 BLOB_DELEGATOR = "db58b8e5-c6ad-4a2a-8342-4190687cbf4a"
 BLOB_DELEGATOR_NAME = "Storage Blob Delegator"
+REVOKER_NAME = "Storage User Delegation Key Revoker"  # a custom one: no built-in role has just that action
+BLOB_READER_NAME = "Storage Blob Data Reader"
+BLOB_CONTRIBUTOR_NAME = "Storage Blob Data Contributor"
 BLOB_OWNER_NAME = "Storage Blob Data Owner"
+READER_NAME = "Reader"
+SECRETS_USER_NAME = "Key Vault Secrets User"
+SECRETS_OFFICER_NAME = "Key Vault Secrets Officer"
 WEBSITE_CONTRIBUTOR_NAME = "Website Contributor"  # all that is done with a function app
 # Built-in roles that may read and regenerate an account's keys: that one, Storage Account Contributor, Contributor
 # and Owner (https://learn.microsoft.com/azure/role-based-access-control/built-in-roles).
@@ -27,6 +33,9 @@ KEY_ROLES = frozenset(
 LIST_KEYS = "Microsoft.Storage/storageAccounts/listkeys/action"
 REGENERATE_KEY = "Microsoft.Storage/storageAccounts/regeneratekey/action"
 REVOKE_DELEGATION_KEYS = "Microsoft.Storage/storageAccounts/revokeUserDelegationKeys/action"
+DELEGATE = "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action"
+ASSIGN_ROLES = "Microsoft.Authorization/roleAssignments/write"
+SET_SECRET = "Microsoft.KeyVault/vaults/secrets/setSecret/action"  # noqa: S105  # an action
 # From Microsoft's documentation of managed storage (overview-storage-keys), which was withdrawn in April 2026.
 _KEY_VAULT = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093"
 _KEY_VAULT_OF_GOVERNMENT = "7e7c393b-45d0-48b1-a35e-2905ddf8183c"
@@ -40,6 +49,24 @@ def key_vault_application(host: str) -> str:
 def is_allowed(action: str, roles: Iterable[Mapping[str, Any]]) -> bool:
     """Whether any of these roles includes the action in its `actions` and not in its `notActions`."""
     return any(_matches(one.get("actions"), action) and not _matches(one.get("notActions"), action) for one in roles)
+
+
+@dataclasses.dataclass(frozen=True)
+class Roles:
+    """What one identity's roles allow at a scope, each as Resource Manager lists it."""
+
+    each: tuple[Mapping[str, Any], ...] = ()
+
+    def allow(self, action: str) -> bool:
+        """Whether any of them includes an action of the control plane."""
+        return is_allowed(action, self.each)
+
+    def open(self, data_action: str) -> bool:
+        """Whether any of them includes an action on data."""
+        return any(
+            _matches(one.get("dataActions"), data_action) and not _matches(one.get("notDataActions"), data_action)
+            for one in self.each
+        )
 
 
 def key_operators(assignments: Iterable[Mapping[str, Any]]) -> frozenset[str]:
@@ -138,3 +165,57 @@ KEY_ROTATION = Policy(storage=frozenset({"regeneratekey"}))
 OPERATOR = Policy(
     frozenset({"get", "set", "recover"}), frozenset({"get", "getsas", "list", "set", "update", "recover"})
 )
+
+
+@dataclasses.dataclass(frozen=True)
+class Role:
+    """A built-in role, and the ids of those that include all of it and that are often assigned instead."""
+
+    name: str
+    role_id: str
+    wider: frozenset[str] = frozenset()
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """The ids of all roles that are enough."""
+        return self.wider | {self.role_id}
+
+
+# https://learn.microsoft.com/azure/role-based-access-control/built-in-roles
+_BLOB_READER = "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
+_BLOB_CONTRIBUTOR = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
+_BLOB_OWNER = "b7e6dc6d-f1e8-4753-8033-0f276bb0955b"
+_SECRETS_OFFICER = "b86a8fe4-44ce-4948-aee5-eccb2c155cd7"
+_VAULT_ADMINISTRATOR = "00482a5a-887f-4fb3-b363-3b7fe8e74483"
+KEY_OPERATORS = Role(KEY_OPERATOR_NAME, KEY_OPERATOR, KEY_ROLES)
+SECRETS_OFFICER = Role(SECRETS_OFFICER_NAME, _SECRETS_OFFICER, frozenset({_VAULT_ADMINISTRATOR}))
+SECRETS_USER = Role(
+    SECRETS_USER_NAME, "4633458b-17de-408a-b874-0445c86b69e6", frozenset({_SECRETS_OFFICER, _VAULT_ADMINISTRATOR})
+)
+DELEGATOR = Role(BLOB_DELEGATOR_NAME, BLOB_DELEGATOR, frozenset({_BLOB_READER, _BLOB_CONTRIBUTOR, _BLOB_OWNER}))
+DATA_ROLES = {
+    BLOB_READER_NAME: Role(BLOB_READER_NAME, _BLOB_READER, frozenset({_BLOB_CONTRIBUTOR, _BLOB_OWNER})),
+    BLOB_CONTRIBUTOR_NAME: Role(BLOB_CONTRIBUTOR_NAME, _BLOB_CONTRIBUTOR, frozenset({_BLOB_OWNER})),
+    BLOB_OWNER_NAME: Role(BLOB_OWNER_NAME, _BLOB_OWNER),
+}
+
+
+def has_role(role: Role, scope: str, object_id: str, assignments: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether one of these assignments gives an object id a role, or a wider one, at a scope or above it."""
+    found = [untrusted.mapping(one.get("properties")) for one in assignments]
+    return any(
+        one.get("principalId") == object_id
+        and str(one.get("roleDefinitionId", "")).rpartition("/")[2].lower() in role.ids
+        and f"{scope}/".lower().startswith(f"{str(one.get('scope')).rstrip('/')}/".lower())
+        for one in found
+    )
+
+
+def for_app(*, manages: bool) -> Policy:
+    """Return what the app needs of a vault: one that `manages` the storage account, or has the SSH key alone."""
+    return APP if manages else Policy(APP.secrets)
+
+
+def for_operator(*, manages: bool) -> Policy:
+    """Return what onboarding needs of such a vault."""
+    return OPERATOR if manages else Policy(OPERATOR.secrets)

@@ -63,7 +63,7 @@ class AccountFacts:
             name=name,
             blob_endpoint=endpoint or None,
             shared_key=account.allow_shared_key_access is not False,  # null means allowed
-            sas_limit=_timespan(limit),
+            sas_limit=timespan(limit),
         )
 
 
@@ -99,7 +99,7 @@ def _verbs(found: object) -> frozenset[str]:
     return frozenset(str(getattr(verb, "value", verb)).lower() for verb in verbs)
 
 
-def _timespan(text: object) -> datetime.timedelta | None:
+def timespan(text: object) -> datetime.timedelta | None:
     """Read .NET's TimeSpan; None for any other text."""
     form = _TIMESPAN.fullmatch(str(text or ""))
     if form is None:

@@ -8,6 +8,7 @@ import contextlib
 import io
 import json
 import shlex
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -121,8 +122,41 @@ class ResourceManager:
 
         https://learn.microsoft.com/rest/api/authorization/permissions/list-for-resource
         """
-        path = f"{resource}/providers/Microsoft.Authorization/permissions"
-        return permissions.is_allowed(action, self._client.list_all(path, _AUTHORIZATION_VERSION, "roles"))
+        return self.may_at(str(resource), action)
+
+    def may_at(self, scope: str, action: str) -> bool:
+        """Whether they may do this action at a scope, such as a container in an account."""
+        return self._roles(scope).allow(action)
+
+    def may_with_data(self, scope: str, data_action: str) -> bool:
+        """Whether they may do this with the data at a scope."""
+        return self._roles(scope).open(data_action)
+
+    def _roles(self, scope: str) -> permissions.Roles:
+        path = f"{scope}/providers/Microsoft.Authorization/permissions"
+        return permissions.Roles(tuple(self._client.list_all(path, _AUTHORIZATION_VERSION, "roles")))
+
+    def has_role(self, scope: str, role: permissions.Role, object_id: str) -> bool:
+        """Whether an object id has a role, or a wider one, at a scope; one that a group has is not seen."""
+        path = f"{scope}/providers/Microsoft.Authorization/roleAssignments"
+        found = self._client.list_all(path, _AUTHORIZATION_VERSION, "roles")
+        return permissions.has_role(role, scope, object_id, found)
+
+    def assign_role(self, scope: str, role: permissions.Role, who: permissions.Principal) -> None:
+        """Assign a role at a scope; an assignment of the same name, which follows from the three, is left as it is.
+
+        https://learn.microsoft.com/rest/api/authorization/role-assignments/create
+        """
+        name = uuid.uuid5(uuid.NAMESPACE_URL, f"{scope} {role.role_id} {who.object_id}".lower())
+        subscription = "/".join(scope.split("/")[:3])
+        properties = {
+            "roleDefinitionId": f"{subscription}/providers/Microsoft.Authorization/roleDefinitions/{role.role_id}",
+            "principalId": who.object_id,
+            **({"principalType": who.kind} if who.kind else {}),
+        }
+        path = f"{scope}/providers/Microsoft.Authorization/roleAssignments/{name}"
+        what = f"role {role.name!r} on {scope.rpartition('/')[2]!r}"
+        self._client.send("PUT", path, _AUTHORIZATION_VERSION, what, {"properties": properties})
 
     def key_operators(self, resource: ResourceId) -> frozenset[str]:
         """Return the object ids of the service principals whose built-in role includes the account's keys.

@@ -7,16 +7,18 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from rotator.azure.account_policy import AccountPolicy
 from rotator.azure.host_storage.probe import HostStorageProbe
-from rotator.azure.permissions import Principal
+from rotator.azure.permissions import Principal, Roles
 from rotator.checks.remedies import Remedies
 from rotator.delivery.interface import SecretStore
 from rotator.delivery.ssh.shell import Shell
-from rotator.issuers.interface import KeyLister, Prover
+from rotator.issuers.interface import Issuer, KeyLister, Prover
 from rotator.issuers.keyvault import VaultOperations
 from rotator.plan.account import Grant
 from rotator.plan.host_keys import HostKey
 from rotator.plan.plan import Cluster, Plan
+from rotator.plan.resource_id import ResourceId
 from rotator.redaction import SecretText
 from rotator.rotation.account import AccountReader
 
@@ -32,6 +34,22 @@ class VaultProbe(VaultOperations, SecretStore, Protocol):
 
     def may_regenerate(self) -> None:
         """Raise VaultForbiddenError unless keys may be regenerated; changes nothing."""
+
+    def uses_roles(self) -> bool | None:
+        """Whether the vault is in RBAC mode; None where that is not known. Changes nothing."""
+
+
+class AccountLookup(Protocol):
+    """Looks at a storage account through Resource Manager. Raises IdentityError or a ResourceManagerError."""
+
+    def policy(self, account: ResourceId) -> AccountPolicy:
+        """Read what the account accepts."""
+
+    def read_only_locks(self, account: ResourceId) -> tuple[str, ...]:
+        """Return the ids of the ReadOnly locks that hold for the account."""
+
+    def roles(self, scope: str) -> Roles:
+        """Read what the identity may do at a scope."""
 
 
 class VerifiedHost(Protocol):
@@ -65,6 +83,8 @@ class Context:
     environment: Mapping[str, str] = dataclasses.field(repr=False)
     sign_in: Callable[[], Principal]
     vault: VaultProbe
+    issuer: Issuer
+    lookup: AccountLookup
     key_lister: KeyLister
     prover: Prover
     account: AccountReader

@@ -7,15 +7,25 @@ from rotator.azure.managed_account import StorageBundle, StoredDefinition
 from rotator.checks import remedies
 from rotator.checks.findings import Level, Reporter
 from rotator.checks.identity import SignedIn
-from rotator.checks.interface import DependencyError, PlanCheck, Results
+from rotator.checks.interface import DependencyError, Found, PlanCheck, Results
 from rotator.checks.vault_permissions import DefinitionRead, DefinitionWritable, ManagedAccountRead, VaultCheck
 from rotator.issuers import keyvault
+from rotator.plan.account import IssuerKind
 from rotator.plan.plan import Plan
 from rotator.rotation import state
 from rotator.rotation.keys import task
 
 
-class AccountManaged(PlanCheck[StorageBundle]):
+class KeyVaultCheck(PlanCheck[Found]):
+    """A check of what only Key Vault as the issuer has."""
+
+    @classmethod
+    def applies(cls, plan: Plan) -> bool:
+        """Whether Key Vault issues the SAS."""
+        return plan.account.issuer is IssuerKind.KEYVAULT
+
+
+class AccountManaged(KeyVaultCheck[StorageBundle]):
     """The vault manages the account, and its own regeneration of keys ends no SAS early."""
 
     name = "managed account"
@@ -34,7 +44,7 @@ class AccountManaged(PlanCheck[StorageBundle]):
         return found
 
 
-class DefinitionPresent(PlanCheck[bool]):
+class DefinitionPresent(KeyVaultCheck[bool]):
     """The SAS definition is as the settings want it; the result is whether there is one to mint a SAS from."""
 
     name = "SAS definition"
@@ -88,8 +98,8 @@ class KeysRegenerable(VaultCheck[None], PlanCheck[None]):
 
     @classmethod
     def applies(cls, plan: Plan) -> bool:
-        """Whether the timer has keys regenerated."""
-        return plan.account.key_rotation_period is not None
+        """Whether the timer has keys regenerated, by the vault."""
+        return _rotates_keys(plan)
 
     def run(self, results: Results, report: Reporter) -> None:
         """Ask the vault to regenerate a key, in a way in which it regenerates none."""
@@ -110,8 +120,8 @@ class KeysListed(PlanCheck[None]):
 
     @classmethod
     def applies(cls, plan: Plan) -> bool:
-        """Whether the timer has keys regenerated."""
-        return plan.account.key_rotation_period is not None
+        """Whether the timer has keys regenerated, by the vault."""
+        return _rotates_keys(plan)
 
     def run(self, results: Results, report: Reporter) -> None:
         """List them, and report how old they are."""
@@ -128,3 +138,7 @@ class KeysListed(PlanCheck[None]):
         if not isinstance(error, ResourceManagerForbiddenError):
             return ""
         return self.context.remedies.key_operator(results.of(AccountManaged).resource_id, results.of(SignedIn))
+
+
+def _rotates_keys(plan: Plan) -> bool:
+    return plan.account.issuer is IssuerKind.KEYVAULT and plan.account.key_rotation_period is not None

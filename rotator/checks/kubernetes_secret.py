@@ -97,7 +97,7 @@ class LiveSecretRead(SecretCheck[LiveSecret | None]):
         return live
 
     def _report_due(self, live: LiveSecret | None, results: Results, report: Reporter) -> None:
-        found = due.find(live, self.target, self.plan, self.context.clock(), _account_state(results))
+        found = due.find(live, self.target, self.plan, self.context.clock(), self._account_state(results))
         if found and found.drift:
             report(Level.WARNING, f"{found}: the next run repairs it", "", remedies.ROTATE)
         elif live is None:
@@ -105,18 +105,21 @@ class LiveSecretRead(SecretCheck[LiveSecret | None]):
         else:
             report(Level.OK, f"due: {found}" if found else "its SAS is fresh")
 
+    def _account_state(self, results: Results) -> AccountState | None:
+        """Return what is known of how SAS are issued: with Key Vault, what of it may be read there."""
+        if self.plan.account.issuer.signs_here:
+            with contextlib.suppress(errors.RotatorError):
+                return self.context.account.state()
+            return None
+        stored = results.find(DefinitionRead)
+        return keyvault.account_state(stored, results.find(ManagedAccountRead)) if stored else None
+
     def command(self, error: errors.RotatorError, _results: Results) -> str:
         """Return the setting with which a rotation takes the Secret over, or updates it in place."""
         if isinstance(error, NotOursError):
             return self.context.remedies.setting(self.target.setting("adopt"), "true")
         in_place = isinstance(error, ConflictError) and error.has_finalizers
         return self.context.remedies.setting(self.target.setting("strategy"), "apply") if in_place else ""
-
-
-def _account_state(results: Results) -> AccountState | None:
-    """What the vault says of the SAS definition and the managed account, as far as it may be read."""
-    stored = results.find(DefinitionRead)
-    return keyvault.account_state(stored, results.find(ManagedAccountRead)) if stored else None
 
 
 class _MayWrite(SecretCheck[None]):

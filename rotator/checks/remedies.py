@@ -8,7 +8,7 @@ import shlex
 import urllib.parse
 from collections.abc import Mapping
 
-from rotator.azure import az_commands, permissions
+from rotator.azure import az_commands, data_actions, permissions
 from rotator.azure.permissions import Principal
 from rotator.delivery.ssh.login_secrets import VaultSecret
 from rotator.plan import secret_settings
@@ -39,19 +39,36 @@ class Remedies:
 
     def setting(self, name: str | None, value: str) -> str:
         """Set an app setting, or in a terminal the environment variable of its name; empty for no setting's value."""
-        app = self._app
-        if name is None:
-            return ""
-        if app is None:
-            secret = secret_settings.may_hold_secret(name, value)
-            return f"export {name}=" + ('"$(cat <file>)"' if secret else shlex.quote(value))
-        return az_commands.set_app_settings(app, {name: value})
+        return "" if name is None else self.settings({name: value})
+
+    def settings(self, values: Mapping[str, str]) -> str:
+        """Set several settings at once; an empty value counts as none."""
+        if self._app is not None:
+            return az_commands.set_app_settings(self._app, values)
+        return "; ".join(_export(name, value) for name, value in values.items())
+
+    def change(self, values: Mapping[str, str]) -> str:
+        """Set several settings of the function app, where the environment knows one, else as `settings` does."""
+        app = self.environment.get("FUNCTION_APP_ID", "")
+        if self._app is not None or not app:
+            return self.settings(values)
+        return az_commands.set_app_settings(f"--ids {az_commands.word(app)}", values)
 
     def policy(self, who: Principal) -> str:
         """Grant the identity what this plan needs of the vault, beside what it has there."""
-        rotates = self.plan.account.key_rotation_period is not None
-        wanted = permissions.APP.union(permissions.KEY_ROTATION) if rotates else permissions.APP
+        account = self.plan.account
+        wanted = permissions.for_app(manages=not account.issuer.signs_here)
+        if account.key_rotation_period is not None and not account.issuer.signs_here:
+            wanted = wanted.union(permissions.KEY_ROTATION)
         return az_commands.add_policy(self.vault, who.object_id, wanted)
+
+    def secrets_user(self, who: Principal) -> str:
+        """Let the identity read secrets of a vault in RBAC mode."""
+        return az_commands.assign_role_to(permissions.SECRETS_USER_NAME, az_commands.vault_id(self.vault), who)
+
+    def roles_of_vault(self, who: Principal) -> str:
+        """Put the vault into RBAC mode, in which the identity may read secrets."""
+        return f"{self.secrets_user(who)}; {az_commands.use_roles(self.vault)}"
 
     def access_policies(self) -> str:
         """Take the vault out of RBAC mode."""
@@ -88,6 +105,25 @@ class Remedies:
         itself = az_commands.assign_role(permissions.KEY_OPERATOR, az_commands.word(resource_id), application)
         return f"{itself}; {self.key_operator(resource_id, who)}"
 
+    def reader(self, resource_id: str, who: Principal) -> str:
+        """Let the identity look at an account's properties and locks."""
+        return az_commands.assign_role_to(permissions.READER_NAME, az_commands.word(resource_id), who)
+
+    def delegator(self, resource_id: str, who: Principal) -> str:
+        """Let the identity get user delegation keys of an account."""
+        return az_commands.assign_role_to(permissions.BLOB_DELEGATOR_NAME, az_commands.word(resource_id), who)
+
+    def data_role(self, scope: str, who: Principal) -> str:
+        """Let the identity do with blobs what this plan's SAS allow."""
+        role = data_actions.role_for(self.plan.grant.permissions)
+        return az_commands.assign_role_to(role, az_commands.word(scope), who)
+
+    def revoker(self, resource_id: str, who: Principal) -> str:
+        """Let the identity revoke an account's user delegation keys, which takes a custom role."""
+        group = resource_id.partition("/providers/")[0]  # no smaller scope may be one of a custom role
+        made = az_commands.create_role(permissions.REVOKER_NAME, permissions.REVOKE_DELEGATION_KEYS, group)
+        return f"{made}; {az_commands.assign_role_to(permissions.REVOKER_NAME, az_commands.word(resource_id), who)}"
+
     def blob_owner(self, blob_url: str, who: Principal) -> str:
         """Let the identity that opens the app's own storage read and write blobs there."""
         return az_commands.assign_role_to(permissions.BLOB_OWNER_NAME, az_commands.account_id(_account(blob_url)), who)
@@ -123,6 +159,11 @@ class Remedies:
         if app is None:
             return None
         return az_commands.by_name(app, self.environment.get("WEBSITE_RESOURCE_GROUP", "<resource group>"))
+
+
+def _export(name: str, value: str) -> str:
+    secret = secret_settings.may_hold_secret(name, value)
+    return f"export {name}=" + ('"$(cat <file>)"' if secret else shlex.quote(value))
 
 
 def namespace(target: Target) -> str:

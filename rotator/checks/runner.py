@@ -33,8 +33,17 @@ class Progress(Protocol):
         """Note a finding, right when it is reported."""
 
 
-def run(checks: Iterable[type[Check[Any]]], context: "Context", progress: Progress, *, at_once: int = 8) -> Checkup:
+def run(
+    checks: Iterable[type[Check[Any]]],
+    context: "Context",
+    progress: Progress,
+    *,
+    at_once: int = 8,
+    logged: bool = True,
+) -> Checkup:
     """Run each check for each of its subjects in the plan, at most `at_once` at a time.
+
+    Unless `logged`, findings are only returned: those about another plan than the present one are no events.
 
     Findings are in that order: by check, and of one check in the plan's order. A check waits for those before it only,
     and threads are handed out in the same order: none waits in vain, and all clusters get on at the same time.
@@ -49,7 +58,7 @@ def run(checks: Iterable[type[Check[Any]]], context: "Context", progress: Progre
             for subject in kind.subjects(context.plan):
                 findings.append([])
                 check, results = kind(context, subject), Results(earlier, subject)
-                one = functools.partial(_run_followed, check, results, progress, findings[-1])
+                one = functools.partial(_run_followed, check, results, progress, findings[-1], logged=logged)
                 futures[kind, subject] = pool.submit(contextvars.copy_context().run, one)
         pool.shutdown()
     except BaseException:  # whoever interrupts it does not wait for answers that may never come
@@ -58,7 +67,9 @@ def run(checks: Iterable[type[Check[Any]]], context: "Context", progress: Progre
     return Checkup(started, context.clock(), tuple(finding for each in findings for finding in each))
 
 
-def _run_followed(check: Check[Any], results: Results, progress: Progress, findings: list[Finding]) -> Any:
+def _run_followed(
+    check: Check[Any], results: Results, progress: Progress, findings: list[Finding], *, logged: bool
+) -> Any:
     def found(finding: Finding) -> None:
         findings.append(finding)
         with contextlib.suppress(Exception):
@@ -66,10 +77,10 @@ def _run_followed(check: Check[Any], results: Results, progress: Progress, findi
 
     with contextlib.suppress(Exception):  # whoever follows may be gone
         progress.began(check.label)
-    return run_check(check, results, found)
+    return run_check(check, results, found, logged=logged)
 
 
-def run_check(check: Check[Found], results: Results, found: Callable[[Finding], None]) -> Found:
+def run_check(check: Check[Found], results: Results, found: Callable[[Finding], None], *, logged: bool = True) -> Found:
     """Run one check and return its result; `found` gets each finding when it is reported.
 
     What the check raises is reported too, and raised again: an unexpected exception as AlreadyReportedError.
@@ -78,7 +89,8 @@ def run_check(check: Check[Found], results: Results, found: Callable[[Finding], 
 
     def report(level: Level, text: str, remedy: str = "", command: str = "") -> None:
         finding = Finding(check.label, level, text, remedy, command, time.perf_counter() - began)
-        _log(finding)
+        if logged:
+            _log(finding)
         found(finding)
 
     try:

@@ -1,30 +1,53 @@
-"""Checks that the vault mints the SAS that the settings ask for, and that storage accepts it and the one in use."""
+"""Checks that the SAS that the settings ask for can be issued, and that storage accepts it and the one in use."""
 
 from http import HTTPStatus
 from typing import NoReturn
 
-from rotator import errors, sas
-from rotator.azure.errors import BY_FIREWALL, NoAnswerError, StorageRefusedError, StorageUnreachableError, VaultError
+from rotator import errors
+from rotator.azure import account_probe
+from rotator.azure.errors import (
+    BY_FIREWALL,
+    NoAnswerError,
+    ResourceManagerForbiddenError,
+    StorageRefusedError,
+    StorageUnreachableError,
+    UserDelegationForbiddenError,
+    VaultError,
+)
 from rotator.checks import clock, remedies
 from rotator.checks.findings import Level, Reporter
+from rotator.checks.identity import SignedIn
 from rotator.checks.interface import AlreadyReportedError, PlanCheck, Results, TargetCheck
 from rotator.checks.issuer_keyvault import AccountManaged, DefinitionPresent
 from rotator.checks.kubernetes_secret import LiveSecretRead
 from rotator.checks.vault_permissions import DefinitionRead, PrivateKeyRead
 from rotator.delivery import held_values
 from rotator.issuers import sas_check
+from rotator.plan.account import IssuerKind
 from rotator.sas import Sas
 
 _WITHOUT_KEYS = "KeyBasedAuthenticationNotPermitted"
+_WITHOUT_ROLE = "AuthorizationPermissionMismatch"
+_UNKNOWN = "<the storage account>"
 
 
-class SasMinted(PlanCheck[Sas]):
-    """The vault mints a SAS as the settings want it; the result is that SAS, which nobody gets."""
+class SasIssued(PlanCheck[Sas]):
+    """A SAS is issued as the settings want it; the result is that SAS, which nobody gets."""
 
     name = "SAS"
 
     def run(self, results: Results, report: Reporter) -> Sas:
-        """Mint one. A problem with it is no failure where the next rotation sets the definition first."""
+        """Issue one."""
+        if self.plan.account.issuer is IssuerKind.KEYVAULT:
+            return self._by_vault(results, report)
+        results.require(SignedIn)
+        issued = self.context.issuer.mint()
+        sas_check.check(issued, self.plan.grant, self.context.clock(), latest=None)
+        report(Level.OK, f"{issued} was signed as it should be")
+        return issued
+
+    def _by_vault(self, results: Results, report: Reporter) -> Sas:
+        """Let the vault mint one. A problem with it is no failure where the next rotation sets the definition first."""
         results.require_any(PrivateKeyRead)  # a SAS is read as a secret too
         if not results.of(DefinitionPresent):
             report(Level.SKIPPED, "not checked: there is no SAS definition yet to mint one from")
@@ -43,16 +66,25 @@ class SasMinted(PlanCheck[Sas]):
 
     def _mint(self, report: Reporter, *, differs: bool) -> Sas:
         try:
-            return sas.parse(self.context.vault.mint(self.plan.grant))
+            return self.context.issuer.mint()
         except (VaultError, errors.SasError) as error:
             if not differs:
                 raise
             report(Level.SKIPPED, f"the present SAS definition mints no SAS: {error}")
             raise AlreadyReportedError from error
 
+    def command(self, error: errors.RotatorError, results: Results) -> str:
+        """Return the role with which this identity gets what signs."""
+        account = self.plan.account.storage_account or "<resource id of the storage account>"
+        if isinstance(error, UserDelegationForbiddenError):
+            return self.context.remedies.delegator(account, results.of(SignedIn))
+        if isinstance(error, ResourceManagerForbiddenError):
+            return self.context.remedies.key_operator(account, results.of(SignedIn))
+        return ""
+
 
 class SasAccepted(PlanCheck[str | None]):
-    """Storage answers, its clock agrees with ours, and it accepts what the vault mints.
+    """Storage answers, its clock agrees with ours, and it accepts what is issued.
 
     The result is the account's blob endpoint; None where no SAS is to be tried.
     """
@@ -60,19 +92,19 @@ class SasAccepted(PlanCheck[str | None]):
     name = "storage"
 
     def run(self, results: Results, report: Reporter) -> str | None:
-        """Try the SAS that was minted, where a rotation would."""
+        """Try the SAS that was issued, where a rotation would."""
         if not self.plan.prove:
             command = self.context.remedies.setting(self.plan.setting("prove"), "true")
             text = f"a SAS is delivered without trying it on storage: {self.plan.origin('prove')} is false"
             report(Level.WARNING, text, f"Set {self.plan.assignment('prove', 'true')}.", command)
             return None
         if self.plan.account.blob_endpoint is None:
-            results.require(DefinitionRead)
+            results.require(SignedIn if self.plan.account.issuer.signs_here else DefinitionRead)
         endpoint = self._endpoint(report)
         self._compare_clocks(endpoint, report)
-        minted = results.of(SasMinted)
+        issued = results.of(SasIssued)
         try:
-            report(Level.OK, f"{endpoint}: {self.context.prover.prove(minted, endpoint)}")
+            report(Level.OK, f"{endpoint}: {self.context.prover.prove(issued, endpoint)}")
         except StorageUnreachableError as error:
             self._report_unreachable(error, report)
         except StorageRefusedError as error:
@@ -104,21 +136,30 @@ class SasAccepted(PlanCheck[str | None]):
         raise AlreadyReportedError from error
 
     def _report_refused(self, error: StorageRefusedError, endpoint: str, results: Results, report: Reporter) -> None:
-        if results.of(DefinitionRead).differs and not _refuses_any(error):
+        if self._is_replaced(results) and not _refuses_any(error):
             text = f"{error.refusal}; the next rotation sets the SAS definition, and tries a new SAS"
             report(Level.WARNING, text, "Rotate now.", remedies.ROTATE_NOW)
             return
         report(Level.FAILURE, str(error), error.remedy, self._admit(error, endpoint, results))
         raise AlreadyReportedError from error
 
+    def _is_replaced(self, results: Results) -> bool:
+        """Whether the next rotation tries another SAS, of another definition."""
+        return self.plan.account.issuer is IssuerKind.KEYVAULT and results.of(DefinitionRead).differs
+
     def _admit(self, error: StorageRefusedError, endpoint: str, results: Results) -> str:
         """Return the command that lets requests from here through, or allows SAS at all."""
+        account = self.plan.account
         if error.storage_code == BY_FIREWALL:
             return self.context.remedies.through_storage_firewall(endpoint)
+        if error.storage_code == _WITHOUT_ROLE and account.issuer is IssuerKind.USERDELEGATION:
+            resource = account.storage_account or "<resource id of the storage account>"
+            scope = account_probe.container_id(resource, self.plan.grant.container or "")
+            return self.context.remedies.data_role(scope, results.of(SignedIn))
         if error.storage_code != _WITHOUT_KEYS:
             return ""
         managed = results.find(AccountManaged)
-        return self.context.remedies.shared_key(managed.account if managed else "<the storage account>")
+        return self.context.remedies.shared_key(managed.account if managed else account.name or _UNKNOWN)
 
 
 class LiveSasAccepted(TargetCheck[None]):

@@ -21,6 +21,7 @@ from rotator.checks.identity import SignedIn
 from rotator.checks.interface import AlreadyReportedError, Check, Found, PlanCheck, Results, cluster_of
 from rotator.delivery.ssh import login_secrets
 from rotator.delivery.ssh.login_secrets import VaultSecret
+from rotator.plan.account import IssuerKind
 from rotator.plan.plan import Cluster, Plan
 from rotator.redaction import SecretText
 
@@ -51,7 +52,8 @@ class VaultCheck(Check[Found]):
         """Return what lets the identity do what the vault refuses."""
         commands, principal = self.context.remedies, results.of(SignedIn)
         if isinstance(error, RbacVaultError):
-            return commands.access_policies()
+            signs_here = self.plan.account.issuer.signs_here
+            return commands.secrets_user(principal) if signs_here else commands.access_policies()
         if isinstance(error, KeyAccessForbiddenError):
             return commands.key_operators(self.resource_id(results), principal)
         if isinstance(error, VaultForbiddenError):
@@ -131,7 +133,16 @@ class PassphraseRead(VaultSecretRead):
         return login_secrets.passphrase(cluster)
 
 
-class ManagedAccountRead(VaultCheck[StorageBundle | None], PlanCheck[StorageBundle | None]):
+class ManagedStorageCheck(VaultCheck[Found], PlanCheck[Found]):
+    """A check of what only Key Vault as the issuer needs of the vault."""
+
+    @classmethod
+    def applies(cls, plan: Plan) -> bool:
+        """Whether Key Vault issues the SAS."""
+        return plan.account.issuer is IssuerKind.KEYVAULT
+
+
+class ManagedAccountRead(ManagedStorageCheck[StorageBundle | None]):
     """The identity may read the managed account's record; the result is None where the vault has no such account."""
 
     name = "vault permission storage get"
@@ -154,7 +165,7 @@ class ManagedAccountRead(VaultCheck[StorageBundle | None], PlanCheck[StorageBund
         return found
 
 
-class DefinitionRead(VaultCheck[StoredDefinition], PlanCheck[StoredDefinition]):
+class DefinitionRead(ManagedStorageCheck[StoredDefinition]):
     """The identity may read SAS definitions; the result is the plan's own one as the vault has it."""
 
     name = "vault permission storage getsas"
@@ -167,7 +178,7 @@ class DefinitionRead(VaultCheck[StoredDefinition], PlanCheck[StoredDefinition]):
         return found
 
 
-class DefinitionWritable(VaultCheck[bool], PlanCheck[bool]):
+class DefinitionWritable(ManagedStorageCheck[bool]):
     """The identity may set SAS definitions; the result is whether the plan's own one is to be recovered first."""
 
     name = "vault permission storage setsas"
@@ -186,3 +197,26 @@ class DefinitionWritable(VaultCheck[bool], PlanCheck[bool]):
             raise AlreadyReportedError from error
         report(Level.OK, "SAS definitions can be recovered and set" if deleted else "SAS definitions can be set")
         return deleted
+
+
+class VaultMode(VaultCheck[None], PlanCheck[None]):
+    """How the vault grants access; where it has the SSH key alone, roles do that with less than access policies."""
+
+    name = "vault mode"
+
+    @classmethod
+    def applies(cls, plan: Plan) -> bool:
+        """Whether the vault has the SSH key alone. Managed storage needs access policies."""
+        return plan.account.issuer.signs_here
+
+    def run(self, results: Results, report: Reporter) -> None:
+        """Ask the vault for what this issuer does not need: its refusal shows the mode."""
+        results.require_any(PrivateKeyRead)
+        mode = self.context.vault.uses_roles()
+        if mode:
+            report(Level.OK, "the vault uses Azure roles (RBAC mode)")
+            return
+        why = "the vault uses access policies" if mode is False else "the identity may use managed storage too"
+        remedy = "When everybody who uses the vault has a role there, put it into RBAC mode."
+        command = self.context.remedies.roles_of_vault(results.of(SignedIn))
+        report(Level.OK, f"{why}, which this issuer does not need: a role for secrets is enough", remedy, command)

@@ -17,6 +17,7 @@ from rotator.onboarding.errors import ConfirmationNeededError, OnboardingError
 from rotator.onboarding.request import Master
 from rotator.onboarding.steps import Step, StepOutcome
 from rotator.plan import host_keys, resource_id
+from rotator.plan.account import IssuerKind
 from rotator.plan.host_keys import HostKey
 from rotator.plan.setting_types import validity
 
@@ -38,12 +39,18 @@ def _period(text: str) -> datetime.timedelta:
 
 @click.command()
 @click.option(
+    "--issuer",
+    type=click.Choice([str(kind) for kind in IssuerKind]),
+    callback=lambda _context, _option, value: IssuerKind(value) if value else None,
+    help="Where SAS come from. Default: SAS_ISSUER, or keyvault. The steps are those that it needs.",
+)
+@click.option(
     "--storage-account",
     type=options.resource(resource_id.STORAGE_ACCOUNT),
     metavar="ID",
     envvar="STORAGE_ACCOUNT_ID",
     required=True,
-    help="The resource id of the storage account that the vault will manage.",
+    help="The resource id of the storage account that the SAS are for.",
 )
 @click.option(
     "--vault",
@@ -118,8 +125,8 @@ def onboard(*, output: OutputOptions, **values: object) -> None:
     \b
     Checks everything first, asks you to confirm the master's host key and the
     changes, then:
-      1. grants you and the app their access policies
-      2. lets the vault manage the storage account
+      1. grants you and the app their access policies, or roles
+      2. with Key Vault as the issuer, lets it manage the storage account
       3. writes an SSH key into the vault, and prints its public half
       4. writes the app settings
 

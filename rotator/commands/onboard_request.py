@@ -9,7 +9,7 @@ from rotator import errors
 from rotator.delivery.errors import PrivateKeyError
 from rotator.onboarding.request import Master, OnboardingRequest
 from rotator.plan import host_keys, loader, settings
-from rotator.plan.account import Account
+from rotator.plan.account import Account, IssuerKind
 from rotator.plan.plan import Cluster, Plan
 from rotator.plan.resource_id import ResourceId
 from rotator.redaction import SecretText
@@ -39,12 +39,18 @@ class OnboardOptions:
     yes: bool
     save_settings: Path | None
     as_json: bool
+    issuer: IssuerKind | None = None
 
 
 def make(options: OnboardOptions, environment: Mapping[str, str]) -> OnboardingRequest:
     """Return the request; raises SettingsError, or PrivateKeyError for a file that cannot be read."""
     given = loader.setting_texts(environment)
-    given.setdefault(Account.usual_origin("managed_account"), options.storage_account.name)
+    if options.issuer is not None:
+        given[Account.usual_origin("issuer")] = str(options.issuer)
+    if given.get(Account.usual_origin("issuer"), IssuerKind.KEYVAULT) == IssuerKind.KEYVAULT:
+        given.setdefault(Account.usual_origin("managed_account"), options.storage_account.name)
+    else:
+        given[Account.usual_origin("storage_account")] = options.storage_account.text
     pinned = FINGERPRINT in given
     # Without a pin every other setting is validated all the same, before the master is asked for its key.
     plan = loader.load({**environment, **({} if pinned else {FINGERPRINT: host_keys.EXAMPLE}), **given})

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from rotator import app, errors
-from rotator.commands import error_handling, interrupts, options, printing, status_line, tables
+from rotator.commands import error_handling, interrupts, move, options, printing, status_line, tables
 from rotator.commands.options import OutputOptions
 from rotator.commands.status_line import StatusLine
+from rotator.plan.account import IssuerKind
 from rotator.reporting.report import Failed, KeyReport, Report, Rotated, TargetReport, Trigger, Unchanged, WouldRotate
 from rotator.rotation.state import Operation
 
@@ -67,15 +68,23 @@ def revoke(*, force: bool, no_lease: bool, output: OutputOptions) -> None:
 
 @click.command()
 @click.option("--force", is_flag=True, help="Plan a rotation with --force: even where the SAS is fresh.")
+@click.option(
+    "--issuer",
+    type=click.Choice([str(kind) for kind in IssuerKind]),
+    help="Show instead what a move to this SAS_ISSUER takes: exit code 1 if anything is missing.",
+)
 @options.output_options
-def plan(*, force: bool, output: OutputOptions) -> None:
+def plan(*, force: bool, issuer: str | None, output: OutputOptions) -> None:
     """Show what `rotate` would do; change nothing.
 
     \b
     Examples:
       python -m rotator plan
+      python -m rotator plan --issuer userdelegation
       python -m rotator plan --json | jq -r '.targets[] | "\\(.target): \\(.reason)"'
     """  # noqa: D301
+    if issuer is not None:
+        move.show(IssuerKind(issuer), output)
     _run(lambda: app.plan(forced=force), output, reads=True)
 
 
@@ -161,8 +170,10 @@ def _expiry_and_reason(target: TargetReport) -> tuple[str, str]:
 def _summary(report: Report) -> str:
     seconds = (report.finished - report.started).total_seconds()
     if report.trigger == Trigger.PLAN:
-        definition = "would be set" if report.definition_changed else "is as wanted"
-        return f"plan only: nothing was changed; the SAS definition {definition}"
+        done = "plan only: nothing was changed"
+        if report.definition_changed is None:
+            return done
+        return f"{done}; the SAS definition {'would be set' if report.definition_changed else 'is as wanted'}"
     definition = "; the SAS definition was set" if report.definition_changed else ""
     late = f"; {report.late.total_seconds() / 60:.0f} min late" if report.past_due and report.late else ""
     return f"run {report.run}: {report.counts()} in {seconds:.1f} s{definition}{late}"

@@ -10,18 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from rotator import untrusted
+from rotator.plan.secret_types import COPY_ANNOTATIONS, COPY_LABELS
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OWNER = "rotator"
 
-# Annotations of copies, with the controller. It overwrites the copy from its source, whoever else writes it.
-_COPY_ANNOTATIONS = {
-    "reflector.v1.k8s.emberstack.com/reflects": "reflector",
-    "replicator.v1.mittwald.de/replicate-from": "kubernetes-replicator",
-    "replicator.v1.mittwald.de/replicated-from-version": "kubernetes-replicator",
-    "kubed.appscode.com/origin": "config-syncer (kubed)",
-}
-_COPY_LABELS = {"generate.kyverno.io/source-kind": "Kyverno"}
 _ANNOTATIONS = {
     "meta.helm.sh/release-name": "Helm release",
     "reconcile.external-secrets.io/data-hash": "External Secrets",
@@ -71,11 +64,11 @@ Metadata = Mapping[str, Any]
 def find_copier(metadata: Metadata) -> str | None:
     """The controller that keeps this Secret as a copy of another one, with the source if it is known; None if none."""
     for name, text in untrusted.texts(metadata.get("annotations")).items():
-        if name in _COPY_ANNOTATIONS and text:
+        if name in COPY_ANNOTATIONS and text:
             source = f" of {untrusted.one_line(text)}" if re.fullmatch(r"[^/{}]+/[^/{}]+", text) else ""
-            return f"{_COPY_ANNOTATIONS[name]}, as a copy{source}"
+            return f"{COPY_ANNOTATIONS[name]}, as a copy{source}"
     labels = untrusted.texts(metadata.get("labels"))
-    return next((f"{who}, as a copy" for label, who in _COPY_LABELS.items() if labels.get(label)), None)
+    return next((f"{who}, as a copy" for label, who in COPY_LABELS.items() if labels.get(label)), None)
 
 
 def find_owner(metadata: Metadata) -> str | None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import urllib.parse
 from collections.abc import Callable, Mapping
 
 from rotator import timestamps
@@ -18,7 +19,8 @@ _PUBLIC = re.compile(r"https://(?P<account>[a-z0-9]{3,24})\.blob\.(?P<suffix>[a-
 class Values:
     """What placeholders stand for; None for what is not known. Its repr shows no secret.
 
-    `blob_endpoint` is without a final slash. `previous` is the SAS before, as long as it is valid.
+    `blob_endpoint` is without a final slash. `blob` is the blob's name where the SAS is for one. `previous` is the SAS
+    before, as long as it is valid.
     """
 
     sas: Sas
@@ -27,6 +29,7 @@ class Values:
     container: str | None = None
     previous: SecretText | None = None
     account_key: SecretText | None = None
+    blob: str | None = None
 
 
 def account_in(blob_endpoint: str | None) -> str | None:
@@ -50,6 +53,9 @@ def _sas_query(values: Values) -> str:
 
 
 def _url(values: Values) -> str:
+    if values.container and values.blob:
+        blob = urllib.parse.quote(values.blob, safe="/~")
+        return f"{_blob_endpoint(values)}/{values.container}/{blob}{_sas_query(values)}"
     # With a slash, as the portal writes it: some parsers take what follows the host up to it for a port.
     return _container_url(values) if values.container else f"{_blob_endpoint(values)}/{_sas_query(values)}"
 

@@ -1,10 +1,8 @@
 """Onboarding: check what must be in place, ask the operator, then change what is missing, in this order."""
 
-import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 
-from rotator.azure.errors import VaultForbiddenError
 from rotator.azure.resource_manager import ResourceManager
 from rotator.delivery.ssh import private_key
 from rotator.delivery.ssh.connection import SshConnector
@@ -12,6 +10,7 @@ from rotator.onboarding import requirements
 from rotator.onboarding.errors import DeclinedError
 from rotator.onboarding.request import Master, OnboardingRequest
 from rotator.onboarding.requirements import Facts
+from rotator.onboarding.role_tasks import RoleTasks
 from rotator.onboarding.steps import Step, StepOutcome
 from rotator.onboarding.tasks import Task, Tasks
 from rotator.onboarding.vault_setup import VaultSetup
@@ -64,19 +63,20 @@ class Onboarding:
             self._shown = unknown[0]
         self._check_own_key()
         tasks = Tasks(self._request, facts, self._resource_manager, self._vault)
-        policy = tasks.operator_policy()
-        if policy.change:
-            self._check_network()
-        # Without that policy the vault cannot be read; what else is missing is then found right after it is granted.
-        known = [policy] if policy.change else [policy, *self._other_tasks(tasks)]
+        roles = RoleTasks(self._request, facts, self._resource_manager)
+        access = roles.operator() if facts.vault.rbac else tasks.operator_policy()
+        if access.change:
+            self._vault.check_network()
+        # Without that access the vault cannot be read; what else is missing is then found right after it is granted.
+        known = [access] if access.change else [access, *self._other_tasks(tasks, roles, facts)]
         if dry_run:
             self._preview(known)
             return
         if not confirm(unknown, [task.text for task in known if task.change]):
             raise DeclinedError("stopped before anything was changed")
         self.confirmed = True
-        self._carry_out(policy)
-        for task in list(self._other_tasks(tasks)) if policy.change else known[1:]:
+        self._carry_out(access)
+        for task in list(self._other_tasks(tasks, roles, facts)) if access.change else known[1:]:
             self._carry_out(task)
 
     def _check_azure(self) -> Facts:
@@ -87,7 +87,8 @@ class Onboarding:
         self._report(requirements.check_account(request, account))
         app = resource_manager.function_app(request.function_app) if request.function_app else None
         facts = Facts(vault, account, app, resource_manager.operator())
-        self._report(requirements.check_roles(request, facts, resource_manager))
+        if not request.plan.account.issuer.signs_here:
+            self._report(requirements.check_roles(request, facts, resource_manager))
         return facts
 
     def _check_host_key(self, master: Master) -> tuple[HostKey, ...]:
@@ -107,15 +108,15 @@ class Onboarding:
         if request.ssh_key and (request.passphrase or not locked):
             private_key.public_line(request.ssh_key, request.passphrase)
 
-    def _check_network(self) -> None:
-        """Raise VaultFirewallError for a vault that refuses this network, which no access policy would change."""
-        with contextlib.suppress(VaultForbiddenError):
-            self._vault.managed_account(wait=False)
-
-    def _other_tasks(self, tasks: Tasks) -> Iterator[Task]:
-        """Yield the tasks that need the operator's access policy, to read the vault."""
-        yield tasks.managed_account()
-        yield from tasks.app_policy()
+    def _other_tasks(self, tasks: Tasks, roles: RoleTasks, facts: Facts) -> Iterator[Task]:
+        """Yield the tasks that need the operator's access to the vault: an access policy, or a role."""
+        signs_here = self._request.plan.account.issuer.signs_here
+        if not signs_here:
+            yield tasks.managed_account()
+        if not facts.vault.rbac:
+            yield from tasks.app_policy()
+        if signs_here:
+            yield from roles.app()
         yield from tasks.ssh_keys()
         self.public_keys = tasks.public_keys
         yield from tasks.app_settings(self.settings)
@@ -124,7 +125,7 @@ class Onboarding:
         for task in tasks:
             self._report(task.step(StepOutcome.WOULD))
         if tasks[0].change:
-            self._report(Step("the rest", StepOutcome.WOULD, "known once you have that access policy to the vault"))
+            self._report(Step("the rest", StepOutcome.WOULD, "known once you have that access to the vault"))
 
     def _carry_out(self, task: Task) -> None:
         if task.change:

@@ -4,6 +4,7 @@ Each check returns the step that reports it, or raises the error whose remedy ha
 """
 
 import dataclasses
+import datetime
 
 from rotator.azure import az_commands, permissions
 from rotator.azure.errors import RbacVaultError
@@ -14,7 +15,7 @@ from rotator.onboarding import shell_commands
 from rotator.onboarding.errors import MissingRoleError, OnboardingError, SharedKeyError
 from rotator.onboarding.request import Master, OnboardingRequest
 from rotator.onboarding.steps import Step, StepOutcome
-from rotator.plan import host_keys
+from rotator.plan import host_keys, issuer_rules
 from rotator.plan.host_keys import HostKey
 
 
@@ -29,8 +30,11 @@ class Facts:
 
 
 def check_vault(request: OnboardingRequest, vault: VaultFacts) -> Step:
-    """Check that the vault uses access policies, and is the plan's; raises RbacVaultError, OnboardingError."""
-    if vault.rbac:
+    """Check that the vault is the plan's, and uses access policies if it is to manage the account.
+
+    Raises RbacVaultError, OnboardingError.
+    """
+    if vault.rbac and not request.plan.account.issuer.signs_here:
         raise RbacVaultError(
             f"vault {vault.name} is in RBAC mode, for which managed storage is not documented",
             remedy="Switch it to access policies, after everybody who uses it by role has one: "
@@ -42,22 +46,26 @@ def check_vault(request: OnboardingRequest, vault: VaultFacts) -> Step:
             f"{origin} is {expected}, but the vault is {vault.url}",
             remedy=f"Correct {origin}, or name the other vault with --vault.",
         )
-    return Step("vault", StepOutcome.CHECKED, f"{vault.name} uses access policies")
+    return Step("vault", StepOutcome.CHECKED, f"{vault.name} uses {'Azure roles' if vault.rbac else 'access policies'}")
 
 
 def check_account(request: OnboardingRequest, account: AccountFacts) -> Step:
-    """Check that the storage account accepts the SAS that the vault issues; raises SharedKeyError."""
-    if not account.shared_key:
+    """Check that the storage account accepts the SAS that the plan's issuer issues; raises SharedKeyError."""
+    issuer = request.plan.account.issuer
+    if not account.shared_key and issuer.has_account_keys:
+        whose = "that an account key signed" if issuer.signs_here else "of the vault"
         raise SharedKeyError(
-            f"storage account {account.name} has shared key access disabled: it refuses every SAS of the vault",
+            f"storage account {account.name} has shared key access disabled: it refuses every SAS {whose}",
             remedy=az_commands.allow_shared_key(az_commands.by_id(request.account)),
         )
     grant = request.plan.grant
-    if account.sas_limit and grant.validity > account.sas_limit:
+    backdated = issuer_rules.BACKDATED if issuer.signs_here else datetime.timedelta()
+    if account.sas_limit and grant.validity + backdated > account.sas_limit:
         wanted = f"{grant.origin('validity')} is {grant.validity}"
         text = f"its SAS policy allows {account.sas_limit}, but {wanted}: it may refuse the SAS"
     else:
-        text = "it accepts a SAS that an account key signs"
+        signer = "an account key" if issuer.has_account_keys else "a user delegation key"
+        text = f"it accepts a SAS that {signer} signs"
     return Step("storage account", StepOutcome.CHECKED, f"{account.name}: {text}")
 
 

@@ -62,14 +62,22 @@ class Tasks:
 
     def operator_policy(self) -> Task:
         """Return the task of the operator's access policy, which the other tasks need to read the vault."""
-        return self._policy("operator's access policy", self._facts.operator, permissions.OPERATOR)
+        wanted = permissions.for_operator(manages=self._manages)
+        return self._policy("operator's access policy", self._facts.operator, wanted)
 
     def app_policy(self) -> Iterator[Task]:
         """Yield the task of the app's access policy, where there is an app; raises OnboardingError."""
         principal = requirements.app_principal(self._request, self._facts.app)
         if principal:
-            more = permissions.KEY_ROTATION if self._request.key_rotation else permissions.Policy()
-            yield self._policy("app's access policy", principal, permissions.APP.union(more))
+            rotates = self._request.key_rotation and self._manages
+            more = permissions.KEY_ROTATION if rotates else permissions.Policy()
+            wanted = permissions.for_app(manages=self._manages)
+            yield self._policy("app's access policy", principal, wanted.union(more))
+
+    @property
+    def _manages(self) -> bool:
+        """Whether the vault is to manage the storage account."""
+        return not self._request.plan.account.issuer.signs_here
 
     def _policy(self, title: str, object_id: str, wanted: permissions.Policy) -> Task:
         vault = self._facts.vault

@@ -56,7 +56,7 @@ class VaultSetup:
         self._described = f"managed account {self._name!r}"
         self._client = key_vault.VaultClient(account, credential)
         self._retry_forbidden = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_is_forbidden),
+            retry=tenacity.retry_if_exception(functools.partial(_is_forbidden, by_role=account.issuer.signs_here)),
             wait=tenacity.wait_exponential(multiplier=1, max=15),
             stop=tenacity.stop_after_delay(_PERMISSION_SECONDS),
             sleep=sleep,
@@ -75,6 +75,14 @@ class VaultSetup:
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+    def check_network(self) -> None:
+        """Raise VaultFirewallError or VaultPrivateError for a vault that refuses this network.
+
+        Whether the operator may read what is requested, which need not exist, makes no difference.
+        """
+        with contextlib.suppress(VaultForbiddenError):
+            self._client.get(f"/storage/{self._name or 'nothing'}", Permission.STORAGE_GET, "a managed account")
 
     def managed_account(self, *, wait: bool = True) -> StorageBundle | None:
         """Read what the vault manages under the account's name; without `wait` a refusal is raised at once."""
@@ -164,9 +172,9 @@ def _parsed(bundle: dict[str, Any] | None) -> StorageBundle | None:
     return None if bundle is None else parse(bundle)
 
 
-def _is_forbidden(error: BaseException) -> bool:
+def _is_forbidden(error: BaseException, *, by_role: bool) -> bool:
     """Whether a new policy or role may still take effect; the vault's mode does not change by itself."""
-    return isinstance(error, VaultForbiddenError) and not isinstance(error, RbacVaultError)
+    return isinstance(error, VaultForbiddenError) and (by_role or not isinstance(error, RbacVaultError))
 
 
 def _is_transition(error: BaseException) -> bool:

@@ -26,8 +26,8 @@ LONGEST_DELEGATION = datetime.timedelta(days=7)
 _ACCOUNT_PERMISSIONS = "rwdlacupxytfi"
 _CONTAINER_PERMISSIONS = "rwdlacxytfmei"
 _BLOB_PERMISSIONS = "rwdacxytmei"
-_ONLY_SIGNED_HERE = ("container", "prefix", "blob", "ip", "encryption_scope")
-_ONLY_OF_ACCOUNTS = ("services", "resource_types")
+ONLY_SIGNED_HERE = ("container", "prefix", "blob", "ip", "encryption_scope")
+ONLY_OF_ACCOUNTS = ("services", "resource_types")
 _PUBLIC_BLOB = ".blob."
 
 Values = Mapping[str, Written[Any]]
@@ -80,7 +80,7 @@ def _of_keyvault(grant: Values) -> list[str]:
     return [
         f"{grant[field].origin} is not for {issuer}={IssuerKind.KEYVAULT}, whose SAS are for the whole account: remove "
         f"it, or set {issuer}={IssuerKind.USERDELEGATION} (or {IssuerKind.STORAGEKEY})"
-        for field in _ONLY_SIGNED_HERE
+        for field in ONLY_SIGNED_HERE
         if field in grant
     ]
 
@@ -94,7 +94,7 @@ def _of_containers(kind: IssuerKind, grant: Values) -> Iterator[str]:
         return
     if "prefix" in grant and "blob" in grant:
         yield f"{grant['prefix'].origin} and {grant['blob'].origin} exclude each other: remove one of them"
-    for field in _ONLY_OF_ACCOUNTS:
+    for field in ONLY_OF_ACCOUNTS:
         if field in grant:
             yield (
                 f"{grant[field].origin} is not for a SAS of a container, which is for blobs: remove it"
@@ -104,18 +104,19 @@ def _of_containers(kind: IssuerKind, grant: Values) -> Iterator[str]:
 
 def _permissions(kind: IssuerKind, grant: Values) -> Iterator[str]:
     written = grant.get("permissions")
-    known = _known_permissions(kind, grant)
+    known = known_permissions(kind, in_container="container" in grant, in_blob="blob" in grant)
     if written is not None and set(written.value or "") - set(known):
         setting = settings.find(Grant, "permissions").setting
         yield problems.explain(written.origin, setting, written.value, setting_types.letters_rule(known))
 
 
-def _known_permissions(kind: IssuerKind, grant: Values) -> str:
+def known_permissions(kind: IssuerKind, *, in_container: bool, in_blob: bool) -> str:
+    """Return the permission letters of an issuer's SAS: for the account, in a container, or in one blob."""
     if kind is IssuerKind.KEYVAULT:
         return sas.PERMISSIONS
-    if "container" not in grant and kind is IssuerKind.STORAGEKEY:
+    if not in_container and kind is IssuerKind.STORAGEKEY:
         return _ACCOUNT_PERMISSIONS
-    return _BLOB_PERMISSIONS if "blob" in grant else _CONTAINER_PERMISSIONS
+    return _BLOB_PERMISSIONS if in_blob else _CONTAINER_PERMISSIONS
 
 
 def _of_delegation(grant: Values) -> Iterator[str]:
@@ -126,7 +127,7 @@ def _of_delegation(grant: Values) -> Iterator[str]:
             f"{_text(BACKDATED)} before it is signed, so at most {_text(longest)} are left"
         )
     if "container" not in grant:
-        for field in _ONLY_OF_ACCOUNTS:
+        for field in ONLY_OF_ACCOUNTS:
             if field in grant:
                 yield f"{grant[field].origin} is not for a SAS of a container, which is for blobs: remove it"
 

@@ -23,6 +23,14 @@ _PREFIX = rf"(?=.{{1,253}}$){_PART}(\.{_PART})*"
 _MOST_BYTES = 256 * 1024  # of all annotations together, names and values
 _OURS = ("app.kubernetes.io/managed-by", "kubectl.kubernetes.io/last-applied-configuration")
 _OUR_PREFIX = "rotator"
+# Annotations and labels by which a controller marks its copies, which it overwrites from their source.
+COPY_ANNOTATIONS = {
+    "reflector.v1.k8s.emberstack.com/reflects": "reflector",
+    "replicator.v1.mittwald.de/replicate-from": "kubernetes-replicator",
+    "replicator.v1.mittwald.de/replicated-from-version": "kubernetes-replicator",
+    "kubed.appscode.com/origin": "config-syncer (kubed)",
+}
+COPY_LABELS = {"generate.kyverno.io/source-kind": "Kyverno"}
 # Kubernetes' controller writes the data of such a Secret, and deletes one without a service account.
 _TOKEN_TYPE = "kubernetes.io/service-account-token"  # noqa: S105  # a type's name
 
@@ -79,6 +87,9 @@ def _check_name(name: str) -> None:
         )
     if name in _OURS or prefix == _OUR_PREFIX:
         raise ValueError(f"{name} is written by the rotator itself: leave it out")
+    copier = COPY_ANNOTATIONS.get(name) or COPY_LABELS.get(name)
+    if copier:
+        raise ValueError(f"{name} marks a copy, which {copier} would overwrite: leave it out")
 
 
 def _secret_type(written: object) -> str | None:

@@ -146,7 +146,8 @@ class Report:
     `asked_by` is who or what started it, `interval` the longest time between two scheduled runs. With `error` the run
     was refused or broke off; `targets` are then those that it had reached. `past_due` and `late` are the timer's:
     whether the host says that it missed a time, and by how much the run began late. `interrupted` is a run before this
-    one that did not end, `tolerance` in a plan how many runs may fail.
+    one that did not end, `tolerance` in a plan how many runs may fail. `definition_changed` is None in a plan whose
+    issuer has no SAS definition.
     """
 
     run: str
@@ -155,7 +156,7 @@ class Report:
     started: datetime.datetime
     finished: datetime.datetime
     targets: tuple[TargetReport, ...]
-    definition_changed: bool = False
+    definition_changed: bool | None = False
     warnings: tuple[str, ...] = ()
     key: KeyReport | None = None
     asked_by: str = ""
@@ -197,7 +198,7 @@ class Report:
             "interval_seconds": self.interval.total_seconds() if self.interval else None,
             "failed": self.failed,
             "error": dataclasses.asdict(self.error) if self.error else None,
-            "definition_changed": self.definition_changed,
+            "definition_changed": bool(self.definition_changed),
             "warnings": list(self.warnings),
             "key": self.key.as_json() if self.key else None,
             "targets": [_target(target) for target in self.targets],

@@ -67,7 +67,7 @@ class AccountReader:
         """Re-read the account state, with the keys where these can be listed, else without; raises as `state` does."""
         try:
             return self.with_keys()
-        except (ResourceManagerError, VaultForbiddenError):
+        except (ResourceManagerError, RunStateError, VaultForbiddenError):
             self.without_keys()
             return self.state()
 
@@ -103,6 +103,7 @@ class AccountReader:
             blob_endpoint=endpoint,
             container=self._plan.grant.container,
             account_key=issued.account_key,
+            blob=self._plan.grant.blob,
         )
 
     def _read(self) -> AccountState:

@@ -67,8 +67,9 @@ class Run:
         """Report what `rotate` would do. Changes nothing."""
         prepared = self.account.state().prepared
         found = self._report(self._visit_all(self._preview))
-        sets_definition = not prepared and not self.services.issuer.capabilities.signs_here
-        changes = sets_definition and any(isinstance(each.outcome, WouldRotate) for each in found.targets)
+        if self.services.issuer.capabilities.signs_here:
+            return dataclasses.replace(found, definition_changed=None)
+        changes = not prepared and any(isinstance(each.outcome, WouldRotate) for each in found.targets)
         return dataclasses.replace(found, definition_changed=changes)
 
     def observe(self) -> Observed:

@@ -99,7 +99,7 @@ def test_variables_are_ones_that_something_reads_or_writes(document: str) -> Non
 @pytest.mark.parametrize("document", ["CONTRIBUTING.md", "docs/architecture.md"])
 def test_files_that_are_named_are_there(document: str) -> None:
     """By their path in the repository, in `rotator/`, or by their end, where a sentence has named the folder."""
-    folders = ("docs", "infra", "rotator", "tests")
+    folders = ("docs", "infra", "rotator", "sandbox", "tests")
     files = [*ROOT.glob("*.*"), *(path for folder in folders for path in (ROOT / folder).rglob("*.*"))]
     there = [f"/{path.relative_to(ROOT)}" for path in files]
     for name in re.findall(r"`([\w./-]+\.(?:py|sh|md|toml|bicep|bicepparam|json|example))`", text(document)):

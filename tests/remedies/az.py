@@ -102,7 +102,25 @@ COMMANDS = {
         (_option("--assignee"), _option("--assignee-object-id")),
     ),
     "storage account show": Command(az_commands.show_account, (), ACCOUNT),
-    "storage account update": Command(az_commands.update_account, (_switch("--allow-shared-key-access"),), ACCOUNT),
+    "storage account update": Command(
+        az_commands.update_account,
+        (
+            _switch("--allow-shared-key-access", required=False),
+            _option("--public-network-access", choices=("Disabled", "Enabled", "SecuredByPerimeter")),
+            _option("--sas-expiration-period", "--sas-exp"),
+        ),
+        ACCOUNT,
+    ),
+    "resource update": Command(
+        az_commands.update_resource,
+        (
+            _option("--ids", required=True),
+            _option("--api-version", required=True),
+            _option("--set", nargs="+", required=True),
+        ),
+    ),
+    "lock delete": Command(az_commands.delete_lock, (_option("--ids", required=True),)),
+    "role definition create": Command(az_commands.create_role, (_option("--role-definition", required=True),)),
     "storage account network-rule add": Command(
         az_commands.add_account_rule,
         (

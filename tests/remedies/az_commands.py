@@ -2,6 +2,8 @@
 
 import argparse
 import base64
+import dataclasses
+import json
 import time
 import urllib.parse
 import uuid
@@ -127,9 +129,57 @@ def show_account(session: Session, arguments: Arguments) -> Document:
 
 
 def update_account(session: Session, arguments: Arguments) -> Document:
-    """`az storage account update`."""
-    properties = {"allowSharedKeyAccess": arguments.allow_shared_key_access == "true"}
-    return dict(session.manage("PATCH", show_account(session, arguments)["id"], {"properties": properties}))
+    """`az storage account update`: what is left out of the policy for SAS stays as it is."""
+    account = show_account(session, arguments)
+    properties: Document = {}
+    if arguments.allow_shared_key_access:
+        properties["allowSharedKeyAccess"] = arguments.allow_shared_key_access == "true"
+    if arguments.public_network_access:
+        properties["publicNetworkAccess"] = arguments.public_network_access
+    if arguments.sas_expiration_period:
+        former = account["properties"].get("sasPolicy") or {"expirationAction": "Log"}
+        properties["sasPolicy"] = {**former, "sasExpirationPeriod": arguments.sas_expiration_period}
+    return dict(session.manage("PATCH", account["id"], {"properties": properties}))
+
+
+def update_resource(session: Session, arguments: Arguments) -> Document:
+    """`az resource update`: the real program reads the resource, and writes all of it with the changes."""
+    session = dataclasses.replace(session, versions={"Microsoft.Storage": arguments.api_version})
+    resource = session.manage("GET", arguments.ids)
+    changed = set()
+    for pair in arguments.set:
+        path, _, value = pair.partition("=")
+        *way, last = path.split(".")
+        if way[0] != "properties":
+            raise AzError(f"Couldn't find '{way[0]}' in ''. Available options: properties")
+        place = resource
+        for name in way:
+            place = place.setdefault(name, {})
+        place[last] = json.loads(value) if value in ("true", "false") else value
+        changed.add((*way, last)[1])
+    properties = {name: resource["properties"][name] for name in changed}
+    return dict(session.manage("PATCH", arguments.ids, {"properties": properties}))
+
+
+def delete_lock(session: Session, arguments: Arguments) -> None:
+    """`az lock delete`."""
+    session.manage("DELETE", arguments.ids)
+
+
+def create_role(session: Session, arguments: Arguments) -> Document:
+    """`az role definition create`: one of the same name must not be there yet, and no resource is a scope of it."""
+    given = json.loads(arguments.role_definition)
+    scope, *_ = scopes = given["AssignableScopes"]
+    if any("/providers/" in one for one in scopes):
+        raise AzError("The role definition's assignable scopes are not valid.")
+    if session.manage("GET", f"{scope}/{_ROLES}", filter=f"roleName eq '{given['Name']}'")["value"]:
+        raise AzError(f'Custom role named "{given["Name"]}" already exists.')
+    properties = {
+        "roleName": given["Name"],
+        "assignableScopes": scopes,
+        "permissions": [{"actions": given["Actions"]}],
+    }
+    return dict(session.manage("PUT", f"{scope}/{_ROLES}/{uuid.uuid4()}", {"properties": properties}))
 
 
 def add_account_rule(session: Session, arguments: Arguments) -> Document:

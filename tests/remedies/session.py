@@ -46,6 +46,7 @@ class Session:
     vault_audience: str
     tokens: dict[str, str] = dataclasses.field(repr=False)
     directory: dict[str, str] = dataclasses.field(default_factory=dict)
+    versions: dict[str, str] = dataclasses.field(default_factory=dict)  # other api-versions than in APIS
 
     def as_text(self) -> str:
         """Give it as the variable holds it."""
@@ -54,7 +55,9 @@ class Session:
     def manage(self, method: str, path: str, body: Any = None, **query: str) -> Any:
         """Ask Resource Manager; the api-version is that of the path's last provider."""
         provider = path.rpartition("/providers/")[2].partition("/")[0]
-        parameters = {"api-version": APIS[provider]} | {f"${name}": text for name, text in query.items()}
+        parameters = {"api-version": self.versions.get(provider, APIS[provider])} | {
+            f"${name}": text for name, text in query.items()
+        }
         url = f"{self.resource_manager}{path}?{urllib.parse.urlencode(parameters)}"
         return self._send(method, url, self.tokens[self.management_audience], body)
 
@@ -68,7 +71,8 @@ class Session:
         request = urllib.request.Request(url, data, headers, method=method)
         try:
             with self._opener().open(request, timeout=20) as answer:
-                return json.load(answer)
+                text = answer.read()
+                return json.loads(text) if text else None
         except urllib.error.HTTPError as refused:
             with contextlib.closing(refused):
                 raise _explained(refused.code, refused.read()) from refused

@@ -33,9 +33,16 @@ OF_THE_PLAN = {
     "vault permission storage getsas",
     "vault permission storage setsas",
     "managed account",
+    "issuer",
     "SAS definition",
     "SAS",
     "storage",
+    "storage account",
+    "shared key access",
+    "SAS policy",
+    "key policy",
+    "storage networks",
+    "locks",
 }
 
 

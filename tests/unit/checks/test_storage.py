@@ -20,7 +20,7 @@ from tests.fakes.world import World
 
 SET = "https://mystorage.blob.core.windows.net"
 BUSY = StorageUnreachableError(f"{SET} answered 503 ServerBusy, which neither accepts nor refuses the SAS")
-STORAGE: tuple[type[Check[Any]], ...] = (storage.SasMinted, storage.SasAccepted, storage.LiveSasAccepted)
+STORAGE: tuple[type[Check[Any]], ...] = (storage.SasIssued, storage.SasAccepted, storage.LiveSasAccepted)
 
 
 @pytest.fixture

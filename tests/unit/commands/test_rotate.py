@@ -57,11 +57,17 @@ def test_table_names_each_target_its_outcome_and_why(monkeypatch: pytest.MonkeyP
     assert lines[-1] == "run 20260701T120000Z-abc123: 1 failed, 1 rotated, 1 unchanged in 2.0 s"
 
 
-def test_plan_closes_by_saying_that_nothing_was_changed() -> None:
+@pytest.mark.parametrize(
+    ("changed", "definition"),
+    [(True, "; the SAS definition would be set"), (False, "; the SAS definition is as wanted"), (None, "")],
+)
+def test_plan_closes_by_saying_that_nothing_was_changed(changed: bool | None, definition: str) -> None:
+    """Only Key Vault as the issuer has a SAS definition."""
     planned = dataclasses.replace(
-        report_of(WouldRotate("there is no Secret yet")), trigger=Trigger.PLAN, definition_changed=True
+        report_of(WouldRotate("there is no Secret yet")), trigger=Trigger.PLAN, definition_changed=changed
     )
-    assert run(lambda: planned).stdout.endswith("plan only: nothing was changed; the SAS definition would be set\n")
+    assert run(lambda: planned).stdout.endswith(f"plan only: nothing was changed{definition}\n")
+    assert planned.as_json()["definition_changed"] is bool(changed)
 
 
 def test_output_that_is_no_terminal_has_no_colour() -> None:

@@ -62,6 +62,12 @@ def test_url_of_a_sas_for_the_whole_account_is_the_endpoint_with_it() -> None:
     assert rendered("{url}", ACCOUNT_WIDE) == f"{ENDPOINT}/?{TOKEN}"
 
 
+def test_url_of_a_sas_for_one_blob_is_the_blobs() -> None:
+    one = dataclasses.replace(VALUES, blob="2026/a picture&more.png")
+    assert rendered("{url}", one) == f"{ENDPOINT}/pictures/2026/a%20picture%26more.png?{TOKEN}"
+    assert rendered("{container_url}", one) == f"{ENDPOINT}/pictures?{TOKEN}"
+
+
 def test_previous_sas_that_is_no_more_is_empty() -> None:
     assert rendered("<{previous}>", dataclasses.replace(VALUES, previous=None)) == "<>"
 

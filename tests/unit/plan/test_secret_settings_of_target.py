@@ -118,6 +118,7 @@ def test_wrong_data_is_refused_by_name_with_the_rule_and_an_example(text: str, r
         ("rotator/digest: x", "rotator/digest is written by the rotator itself: leave it out"),
         ("app.kubernetes.io/managed-by: x", "is written by the rotator itself"),
         ("kubectl.kubernetes.io/last-applied-configuration: x", "is written by the rotator itself"),
+        ("reflector.v1.k8s.emberstack.com/reflects: a/b", "marks a copy, which reflector would overwrite"),
         ("-a: x", "'-a' is no name: Kubernetes wants at most 63 letters"),
         ("a/b/c: x", "'a/b/c' is no name"),
         ("Example.com/a: x", "'Example.com/a' is no name"),

@@ -9,7 +9,7 @@ from rotator.redaction import SecretText
 
 # What a refusal may repeat of the manifest: values in clear and encoded, a SAS's signature without its name
 
-VALUES = ["Tr0ub4dor&3", "aHVudGVyMg==", "YWJj", "MDEyMzQ1Njc4OWFiY2Rl", "pa55", "sv=2018-03-28", "n0t-a-word"]
+VALUES = ["Tr0ub4dor&3", "b25seSBoZXJlIQ==", "YWJj", "MDEyMzQ1Njc4OWFiY2Rl", "pa55", "sv=2018-03-28", "n0t-a-word"]
 REFUSALS = [
     'Error from server: admission webhook "policy.example.com" denied the request: value {} is weak',
     'Error from server (Forbidden): admission webhook "policy.example.com" denied the request: map[password:{}]',
