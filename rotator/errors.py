@@ -107,7 +107,10 @@ class ActiveKeyError(KeyRotationError):
 class SasError(RotatorError):
     """The issued SAS is malformed, or does not grant what was requested."""
 
-    remedy = "Check the SAS definition in Key Vault and the SAS_* settings; the Secret was left as it was."
+    remedy = (
+        "Check the SAS_* settings and, with Key Vault as the issuer, the SAS definition there; the Secret was left as "
+        "it was."
+    )
 
 
 class RotationFailedError(RotatorError):

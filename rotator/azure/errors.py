@@ -225,9 +225,9 @@ class StorageRefusedError(StorageError):
 
 
 class StillAcceptedError(StorageError):
-    """Storage accepts a SAS whose key was regenerated."""
+    """Storage accepts a SAS whose key was regenerated or revoked."""
 
-    remedy = "Try the SAS again in some minutes; if it still works, regenerate both keys in Key Vault once more."
+    remedy = "Try the SAS again in some minutes, as storage caches keys; if it still works, revoke once more."
 
 
 class StorageUnreachableError(StorageError):

@@ -51,8 +51,12 @@ _NO_DATA_ROLE = (
     "(Storage Blob Data Contributor, to write) on the container, and wait some minutes."
 )
 _REMEDY = (
-    "Check that the account's keys were not regenerated outside Key Vault (then set them in the vault again), "
-    "and that {endpoint} is the managed account's."
+    "Check that the account's keys were not regenerated outside Key Vault where that manages them (then set them in "
+    "the vault again), and that {endpoint} is the account's."
+)
+_DELEGATION_REMEDY = (
+    "Check that {endpoint} is the account's, and that nobody revoked its user delegation keys a moment ago: then the "
+    "next run gets another one."
 )
 
 _UNAUTHORIZED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
@@ -191,4 +195,5 @@ def _refusal_remedy(status: int, code: str, sas: Sas) -> str:
         return _NO_DATA_ROLE
     if code == "ContainerNotFound":
         return _NO_CONTAINER
-    return _REMEDIES.get(code, _REMEDY) if status in _UNAUTHORIZED else _REMEDY
+    usual = _DELEGATION_REMEDY if sas.delegated else _REMEDY
+    return _REMEDIES.get(code, usual) if status in _UNAUTHORIZED else usual

@@ -74,7 +74,7 @@ class StorageKeyIssuer:
         return AccountState(
             account=self._plan.account.name,
             active=_active(listed),
-            active_since=untrusted.iso_time(entries.get(SINCE)),
+            active_since=untrusted.iso_time(entries.get(SINCE)) or self._clock(),  # what signed before is not known
             keys=listed,
             prepared=not stored.differs,
             validity=stored.validity,
@@ -87,7 +87,8 @@ class StorageKeyIssuer:
         entries, now = self._records.entries or {}, self._clock()
         wanted = self._stored(entries).tags_for(self._grant, now, entries)
         wanted[VALIDITY] = self._grant.validity_period
-        wanted.setdefault(SINCE, timestamps.text(now))
+        if untrusted.iso_time(wanted.get(SINCE)) is None:
+            wanted[SINCE] = timestamps.text(now)
         self._records.save(wanted)
 
     def issue(self, request: SasRequest, state: AccountState, _refresh: Callable[[], AccountState]) -> IssuedSas:
@@ -125,7 +126,8 @@ class StorageKeyIssuer:
 
     def _stored(self, entries: Mapping[str, str]) -> StoredDefinition:
         span = untrusted.span(entries.get(VALIDITY))
-        differs = entries.get(VALIDITY) != self._grant.validity_period or SINCE not in entries
+        since = untrusted.iso_time(entries.get(SINCE))
+        differs = entries.get(VALIDITY) != self._grant.validity_period or since is None
         return StoredDefinition(differs=differs, tags=entries, validity=span.longest if span else None)
 
 

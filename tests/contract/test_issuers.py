@@ -141,8 +141,8 @@ def test_regenerated_key_is_a_new_one_and_active_and_its_former_sas_are_refused(
 
 
 def test_sas_may_have_been_signed_by_the_other_key_until_the_regeneration(keyed: UnderTest) -> None:
-    keyed.issued()
     began = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    keyed.issued()
     keyed.issuer.regenerate("key2")
     since = keyed.read().active_since
     assert since

@@ -142,9 +142,10 @@ class Keys:
 
     def settle(self) -> None:
         """Nothing has ever been regenerated, and nothing is pending."""
-        self.age(days=365)
         if not self.managed:
             recorded.forget(self.world)
+        self.age(days=365)
+        if not self.managed:
             return
         self.record.active_key, self.record.enabled = "key1", True
         self.record.auto_regenerate, self.record.regeneration_period = True, "P30D"

@@ -109,6 +109,14 @@ def test_delegated_sas_without_its_right_lacks_the_identity_s_data_role() -> Non
     assert "Key Vault" not in caught.value.remedy
 
 
+@pytest.mark.parametrize("code", ["AuthenticationFailed", "AuthorizationFailure", ""])
+def test_remedy_of_a_delegated_sas_speaks_of_no_account_key(code: str) -> None:
+    with pytest.raises(StorageRefusedError) as caught:
+        proof_of(of_part("pictures", "c", "rl", skoid="1"), 403, code)
+    assert "Key Vault" not in caught.value.remedy
+    assert ("firewall" in caught.value.remedy) is (code == "AuthorizationFailure")
+
+
 def tries(token: Sas) -> int:
     """How often a revocation looks whether storage refuses a SAS, which it does not."""
     slept: list[float] = []

@@ -120,9 +120,9 @@ def test_unreadable_validity_is_recorded_anew(text: str) -> None:
     known = Known()
     known.records.save({storagekey.VALIDITY: text, storagekey.SINCE: "yesterday"})
     state = known.issuer.state(keys=False)
-    assert (state.prepared, state.validity, state.active_since) == (False, None, None)
+    assert (state.prepared, state.validity, state.active_since) == (False, None, NOW)
     known.issuer.prepare()
-    assert known.records.saved[storagekey.VALIDITY] == "PT4H"
+    assert known.records.saved == {storagekey.VALIDITY: "PT4H", storagekey.SINCE: "2026-07-01T12:00:00Z"}
 
 
 def test_what_could_not_be_read_is_not_recorded_anew() -> None:
