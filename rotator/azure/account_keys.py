@@ -64,7 +64,10 @@ class AccountKeys:
     def newest(self) -> AccountKey:
         """The key that was made last; one without a time is the oldest. Raises ActiveKeyError if there is none."""
         if not self.keys:
-            raise _unknown("")
+            raise errors.ActiveKeyError(
+                f"Resource Manager lists no key of the storage account {self.account}",
+                remedy="Look at its keys in the portal: key1 and key2 should be there.",
+            )
         oldest = datetime.datetime.min.replace(tzinfo=datetime.UTC)
         made_last = max(key.created or oldest for key in self.keys)
         return min((key for key in self.keys if (key.created or oldest) == made_last), key=lambda key: key.name)

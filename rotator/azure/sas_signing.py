@@ -3,11 +3,12 @@
 The SDK is imported where it is used: what signs nothing does without its time.
 """
 
+import base64
 import dataclasses
 import datetime
 from typing import Any
 
-from rotator import sas
+from rotator import errors, sas
 from rotator.azure.account_keys import AccountKey
 from rotator.azure.user_delegation import DelegationKey
 from rotator.plan.account import Grant
@@ -25,6 +26,7 @@ class Window:
 
 def with_account_key(account: str, key: AccountKey, grant: Grant, window: Window) -> Sas:
     """Sign an account SAS or, for a grant with a container, a service SAS."""
+    _check_key(key.value)
     common = {"account_name": account, "account_key": key.value.reveal(), **_common(grant, window)}
     if grant.scope is not Scope.ACCOUNT:
         return _for_container(grant, common)
@@ -41,8 +43,17 @@ def with_account_key(account: str, key: AccountKey, grant: Grant, window: Window
 
 def with_delegation_key(account: str, key: DelegationKey, grant: Grant, window: Window, correlation_id: str) -> Sas:
     """Sign a user delegation SAS; the GUID `correlation_id` names it in storage's logs."""
+    _check_key(key.value)
     delegated = {"account_name": account, "user_delegation_key": key.for_sdk(), "correlation_id": correlation_id}
     return _for_container(grant, {**delegated, **_common(grant, window)})
+
+
+def _check_key(value: SecretText) -> None:
+    """Raise SasError for a key that is no base64, where the SDK would raise an error of its own."""
+    try:
+        base64.b64decode(value.reveal(), validate=True)
+    except ValueError:
+        raise errors.SasError("what was listed as the key to sign with is no key, as it is not base64") from None
 
 
 def _common(grant: Grant, window: Window) -> dict[str, Any]:

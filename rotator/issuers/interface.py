@@ -45,6 +45,7 @@ class IssuedSas:
     sas: Sas
     signer: str | None = None
     account_key: SecretText | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class Issuer(Protocol):

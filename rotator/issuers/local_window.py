@@ -2,6 +2,7 @@
 
 import datetime
 
+from rotator import sas
 from rotator.azure.sas_signing import Window
 from rotator.issuers.interface import SasRequest
 from rotator.plan.issuer_rules import BACKDATED
@@ -13,12 +14,14 @@ def of(
     request: SasRequest,
     latest: datetime.datetime | None = None,
 ) -> Window:
-    """Begin before now, as clocks differ, and end the request's number of seconds after the validity.
+    """Begin before now, as clocks differ, and end some seconds after the validity, by the request's number.
 
-    It ends no later than `latest`, before which the seconds of other requests are left.
+    There are so many of them as a SAS may be longer than asked for; then another second has begun, by which SAS differ
+    too. It ends no later than `latest`, before which the seconds of other requests are left.
     """
     now = now.replace(microsecond=0)
-    apart = datetime.timedelta(seconds=request.number)
+    spread = max(1, int(sas.tolerance(validity).total_seconds() / 2))
+    apart = datetime.timedelta(seconds=request.number % spread)
     expiry = now + validity + apart
     if latest is not None and expiry > latest:
         expiry = latest - apart

@@ -4,17 +4,19 @@ No account key is needed, nor allowed. A SAS can do no more than the identity it
 https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas
 """
 
+import dataclasses
 import datetime
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from rotator import errors
+from rotator import errors, sas, timestamps
 from rotator.azure import sas_signing
 from rotator.azure.errors import UserDelegationError
 from rotator.azure.user_delegation import DelegationKey
 from rotator.issuers import local_window, sas_check
 from rotator.issuers.account_state import AccountState
 from rotator.issuers.interface import Capabilities, IssuedSas, SasRequest
+from rotator.plan.consistency import MARGIN
 from rotator.plan.issuer_rules import BACKDATED, LONGEST_DELEGATION
 from rotator.plan.plan import Plan
 from rotator.sas import Sas
@@ -66,6 +68,9 @@ class UserDelegationIssuer:
         self._records = records
         self._clock = clock
         self._key: DelegationKey | None = None
+        self._asked_until = datetime.datetime.min.replace(tzinfo=datetime.UTC)
+        # A key that was asked for until so much earlier still serves other SAS of this run.
+        self._reused_for = sas.tolerance(self._grant.validity) / 2
 
     def state(self, *, keys: bool) -> AccountState:  # noqa: ARG002  # there are none
         """Say what is known of the account, without a request; there are no keys to list."""
@@ -77,8 +82,12 @@ class UserDelegationIssuer:
     def issue(self, request: SasRequest, _state: AccountState, _refresh: Callable[[], AccountState]) -> IssuedSas:
         """Sign a SAS, with a key that storage gives for it and for the others of this run."""
         issued = self._sign(request)
-        sas_check.check(issued, self._grant, self._clock(), latest=None)
-        return IssuedSas(issued)
+        now = self._clock()
+        short = self._grant.validity - (issued.expiry - now)
+        if short <= sas.tolerance(self._grant.validity):
+            sas_check.check(issued, self._grant, now, latest=None)
+            return IssuedSas(issued)
+        return IssuedSas(issued, warnings=(self._check_shorter(issued, now),))
 
     def mint(self) -> Sas:
         """Sign a SAS, and return it unchecked."""
@@ -102,6 +111,20 @@ class UserDelegationIssuer:
         self._key = None
         self._revoker.revoke_delegation_keys(self._plan.account.storage_account)
 
+    def _check_shorter(self, issued: Sas, now: datetime.datetime) -> str:
+        """Check a SAS that ends with its key, before the time that was asked for; returns a warning.
+
+        Raises UserDelegationError for one that the next run would not replace in time.
+        """
+        until, left = timestamps.text(issued.expiry), issued.expiry - now
+        if left < self._plan.longest_interval + MARGIN:
+            raise UserDelegationError(
+                f"storage gave a user delegation key that ends at {until}, before the next run could replace its SAS",
+                remedy="Check this host's clock, and what in Azure limits the lifetime of keys.",
+            )
+        sas_check.check(issued, dataclasses.replace(self._grant, validity=left), now, latest=None)
+        return f"the SAS ends at {until}, as storage gave no user delegation key for longer"
+
     def _sign(self, request: SasRequest) -> Sas:
         key = self._key_for(self._clock())
         window = local_window.of(self._grant.validity, self._clock(), request, latest=key.expiry)
@@ -111,9 +134,10 @@ class UserDelegationIssuer:
 
     def _key_for(self, now: datetime.datetime) -> DelegationKey:
         wanted = now.replace(microsecond=0) + self._grant.validity
-        if self._key is None or self._key.expiry < wanted:
+        if self._key is None or self._asked_until < wanted - self._reused_for:
             start = now.replace(microsecond=0) - BACKDATED
-            self._key = self._delegation.key(start, min(wanted + _APART, start + LONGEST_DELEGATION))
+            self._asked_until = min(wanted + _APART, start + LONGEST_DELEGATION)
+            self._key = self._delegation.key(start, self._asked_until)
         if self._key.expiry <= now:
             raise UserDelegationError("storage gave a user delegation key that has expired already")
         return self._key

@@ -242,12 +242,12 @@ class Account(Model):
         """The storage account's own name, as far as the plan has it: not that of one which Key Vault manages."""
         if self.storage_account is not None:
             return self.storage_account.rpartition("/")[2].lower()
-        return _account_at(self.blob_endpoint) if self.blob_endpoint and self.issuer.signs_here else ""
+        return account_at(self.blob_endpoint) if self.blob_endpoint and self.issuer.signs_here else ""
 
     @property
     def blob_suffix(self) -> str | None:
         """The domain of blob endpoints in the vault's cloud; None for an unknown cloud."""
-        return _BLOB_SUFFIXES.get(self.host.partition(".")[2])
+        return blob_suffix(self.vault)
 
     def endpoint_of(self, account: str | None) -> str | None:
         """The blob endpoint: as set, or concluded from the storage account's name; None where that is not known."""
@@ -265,7 +265,19 @@ class Account(Model):
         return f"{self.managed_account}-{grant.name}"
 
 
-def _account_at(endpoint: str) -> str:
-    """The account's name: the path where there is one, as with Azurite, or the host's first label."""
+def account_at(endpoint: str) -> str:
+    """The account's name by its blob endpoint; "" where a domain of one's own does not say it.
+
+    It is the path where there is one, as with Azurite, or the first label of a host of storage's own. The endpoint of
+    the secondary location has the account's name with a suffix.
+    """
     parts = urllib.parse.urlsplit(endpoint)
-    return parts.path.strip("/") or (parts.hostname or "").partition(".")[0]
+    name, _, domain = (parts.hostname or "").partition(".")
+    if parts.path.strip("/"):
+        return parts.path.strip("/").removesuffix("-secondary")
+    return name.removesuffix("-secondary") if "blob" in domain.split(".") else ""
+
+
+def blob_suffix(vault: str) -> str | None:
+    """The domain of blob endpoints in the cloud of a vault, by its URL; None for an unknown cloud."""
+    return _BLOB_SUFFIXES.get((urllib.parse.urlsplit(vault).hostname or "").partition(".")[2])

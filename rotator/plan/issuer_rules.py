@@ -13,7 +13,7 @@ from isodate import duration_isoformat as _text
 
 from rotator import sas
 from rotator.plan import problems, setting_types, settings
-from rotator.plan.account import Account, Grant, IssuerKind
+from rotator.plan.account import Account, Grant, IssuerKind, account_at, blob_suffix
 from rotator.plan.consistency import Written
 from rotator.plan.model import Model
 from rotator.plan.plan import Plan
@@ -65,9 +65,23 @@ def _missing(kind: IssuerKind, account: Values, grant: Values) -> list[str]:
     if kind is IssuerKind.USERDELEGATION and not {"storage_account", "blob_endpoint"} & account.keys():
         endpoint = Account.usual_origin("blob_endpoint")
         found.append(f"{_is_missing(Account, 'storage_account')}; {endpoint} is enough where nothing is to be revoked")
+    if kind is IssuerKind.USERDELEGATION:
+        found += _unknown_place(account)
     if kind is IssuerKind.USERDELEGATION and "container" not in grant:
         found.append(f"{_is_missing(Grant, 'container')}; there is no user delegation SAS for a whole account")
     return found
+
+
+def _unknown_place(account: Values) -> list[str]:
+    """What keeps the account's name or its endpoint from being concluded from the other one."""
+    vault, endpoint = _value(account, "vault"), _value(account, "blob_endpoint")
+    if "storage_account" in account and "blob_endpoint" not in account and vault and not blob_suffix(vault):
+        return [f"{_is_missing(Account, 'blob_endpoint')}; the cloud of this vault is not known"]
+    if "storage_account" in account or not endpoint or account_at(endpoint):
+        return []
+    return [
+        f"{_is_missing(Account, 'storage_account')}; {account['blob_endpoint'].origin} does not say the account's name"
+    ]
 
 
 def _is_missing(model: type[Model], field: str) -> str:

@@ -19,7 +19,7 @@ _SCHEDULE = settings.find(Plan, "schedule").setting.name
 
 def load(environment: Mapping[str, str] = os.environ) -> Plan:
     """The plan that the settings describe; raises SettingsError with every problem at once."""
-    texts = setting_texts(environment)
+    texts, unused = _without_unused(setting_texts(environment))
     plan, problems = None, []
     try:
         plan = settings.read(Plan, texts)
@@ -31,8 +31,24 @@ def load(environment: Mapping[str, str] = os.environ) -> Plan:
     if plan is None or problems:
         raise errors.SettingsError(problems)
     warnings = consistency.warnings(plan, environment.get(consistency.TIME_ZONE, "").strip())
-    warnings += issuer_rules.warnings(plan) + secret_consistency.warnings(plan) + _webhook_warnings(plan, texts)
+    warnings += (
+        unused + issuer_rules.warnings(plan) + secret_consistency.warnings(plan) + _webhook_warnings(plan, texts)
+    )
     return dataclasses.replace(plan, warnings=tuple(warnings))
+
+
+def _without_unused(texts: dict[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Leave out an account's id that is none, where Key Vault is the issuer, which needs none; return a warning too.
+
+    Earlier versions knew no such setting, so that others may have used the name.
+    """
+    name, issuer = Account.usual_origin("storage_account"), Account.usual_origin("issuer")
+    if name not in texts or texts.get(issuer, IssuerKind.KEYVAULT) != IssuerKind.KEYVAULT:
+        return texts, []
+    if _written(Account, "storage_account", texts):
+        return texts, []
+    warning = f"{name} is no storage account's resource id, and was ignored: {IssuerKind.KEYVAULT} needs none"
+    return {each: text for each, text in texts.items() if each != name}, [warning]
 
 
 def resource_manager(environment: Mapping[str, str] = os.environ) -> str:

@@ -1,7 +1,7 @@
 """The account state as one run knows it: kept once it was read, re-read on request, with or without the keys."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from rotator import errors
 from rotator.azure.errors import ResourceManagerError, RunStateError, VaultForbiddenError
@@ -87,6 +87,11 @@ class AccountReader:
         if self._latest:
             self._latest = dataclasses.replace(self._latest, entries=entries, prepared=True)
 
+    def prepared(self) -> None:
+        """Continue with an account that was just prepared, as far as possible, without reading it again."""
+        if isinstance(self._state, AccountState):
+            self._state = dataclasses.replace(self._state, prepared=True)
+
     def endpoint(self) -> str | None:
         """Return the blob endpoint: as set, or concluded from the account's name; None where that is not known.
 
@@ -116,4 +121,19 @@ class AccountReader:
             entries = {}
             self._problems[f"what earlier runs recorded is not known, so no key is rotated: {error}"] = None
         self._problems |= dict.fromkeys(state.unreadable_entries(entries, run_state.place))
+        self._problems |= dict.fromkeys(self._left_by_another_issuer(entries))
         return dataclasses.replace(self._services.issuer.state(keys=self._keyed), entries=entries)
+
+    def _left_by_another_issuer(self, entries: Mapping[str, str]) -> Iterator[str]:
+        """Describe what a run with another issuer began, and runs with this one cannot finish."""
+        capabilities, issuer = self._services.issuer.capabilities, self._plan.account.origin("issuer")
+        if entries.get(state.PENDING_TAG) and not capabilities.account_keys:
+            yield (
+                f"a key rotation is unfinished, and this issuer has no account keys: set {issuer} to what it was, and "
+                f"let a run finish it ({state.PENDING_TAG} {self.place} says which)"
+            )
+        if entries.get(state.REVOKING_TAG) and capabilities.account_keys:
+            yield (
+                f"a revocation of user delegation keys is unfinished, and this issuer has none to revoke: set {issuer} "
+                f"to what it was, and let a run finish it ({state.REVOKING_TAG} {self.place} says which run began it)"
+            )

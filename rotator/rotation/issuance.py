@@ -93,6 +93,7 @@ class Issuance:
         with stopwatch.step(Step.ISSUE):
             if not self.account.state().prepared:
                 warnings = self._prepare()
+                self.account.prepared()
             request = SasRequest(self._count, self._correlation_id(target))
             found = issuer.issue(request, self.account.state(), self.account.refresh)
             issued, signer = found.sas, found.signer
@@ -109,7 +110,7 @@ class Issuance:
         )
         with stopwatch.step(Step.PROVE):
             proof, more = self._prove(issued)
-        return ProvenSas(found, proof, (*warnings, *more))
+        return ProvenSas(found, proof, (*warnings, *found.warnings, *more))
 
     def _prepare(self) -> tuple[str, ...]:
         self._services.fence()
@@ -128,6 +129,8 @@ class Issuance:
         if not self._plan.prove:
             return f"left out: {self._plan.origin('prove')} is false", ()
         endpoint, origin = self.account.endpoint(), self._plan.account.origin("blob_endpoint")
+        signs_here = self._services.issuer.capabilities.signs_here
+        or_read = "" if signs_here else ", or grant the identity the vault permission 'storage get'"
         if endpoint is None:
             warning = f"the SAS was not tried on storage: set {origin}, or let the identity read the account"
             event_log.log(
@@ -135,7 +138,7 @@ class Issuance:
                 logging.WARNING,
                 Event.SAS_NOT_PROVEN,
                 reason=warning,
-                remedy=f"Grant the identity the vault permission 'storage get', or set {origin}.",
+                remedy=f"Set {origin}{or_read}.",
             )
             return f"left out: no {origin}", (warning,)
         try:

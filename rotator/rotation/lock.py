@@ -13,7 +13,6 @@ from rotator import activity, errors, telemetry
 from rotator.azure.errors import LeaseUnavailableError
 from rotator.azure.host_storage import lease, storage_settings
 from rotator.azure.host_storage.lease import Holder, Lease, NoLease
-from rotator.plan.account import IssuerKind
 from rotator.plan.plan import Plan
 from rotator.rotation.request import Request
 
@@ -134,8 +133,12 @@ def acquire(
 
 
 def lease_name(plan: Plan) -> str:
-    """The name of the blob whose lease keeps the runs of one account apart: by the vault where that manages it."""
-    if plan.account.issuer is not IssuerKind.KEYVAULT:
+    """The name of the blob whose lease keeps the runs of one account apart.
+
+    It is by the account's name in the vault, also with another issuer as long as that is set: a run of the former
+    issuer may be in progress when an app moves.
+    """
+    if not plan.account.managed_account:
         return plan.account.name
     return f"{plan.account.host}/{plan.account.managed_account}".lower()
 

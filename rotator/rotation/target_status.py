@@ -208,7 +208,7 @@ def _account_state(run: Run, plan: Plan) -> tuple[AccountState | None, tuple[str
         if task.is_possible(plan, run.account, scheduled=True):
             account_state = run.account.with_keys_if_allowed()
     except errors.RotatorError as error:  # the clusters can be read without it
-        return None, (f"the vault could not be read: {error}",)
+        return None, (f"{run.services.issuer.name} could not be read: {error}",)
     return account_state, _unfinished(account_state) + run.account.warnings
 
 

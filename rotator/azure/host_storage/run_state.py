@@ -20,6 +20,7 @@ from rotator.azure.host_storage import blob_containers
 from rotator.azure.host_storage.storage_settings import HostStorage
 
 CONTAINER = "rotator-state"
+_OURS = "rotator-"
 _LARGEST = 1_000_000  # bytes; ours have some hundred
 _JSON = ContentSettings(content_type="application/json")
 
@@ -103,7 +104,7 @@ class BlobRunState:
 
     def _parse(self, text: bytes) -> Mapping[str, str]:
         found = untrusted.json_value(text.decode(errors="replace"))
-        if not isinstance(found, dict):
+        if not isinstance(found, dict) or any(name.startswith(_OURS) for name in found.keys() - untrusted.texts(found)):
             raise RunStateError(
                 f"what earlier runs recorded {self.place} cannot be read",
                 remedy="Find out who wrote it. Without that blob, the next run begins anew: if no key rotation is "

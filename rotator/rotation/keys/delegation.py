@@ -189,6 +189,9 @@ class _Revocation:
         except StorageError as error:
             failure, key = error, dataclasses.replace(key, outcome=KeyOutcome.FAILED)
         found = report.failure(failure)
+        if isinstance(failure, _CERTAIN):
+            give_up = f"To give the revocation up, remove {state.REVOKING_TAG} {self._run.account.place}."
+            found = dataclasses.replace(found, remedy=f"{found.remedy} {give_up}".lstrip())
         unfinished = key.outcome is KeyOutcome.UNFINISHED
         event = Event.KEY_ROTATION_UNFINISHED if unfinished else Event.KEY_ROTATION_FAILED
         event_log.log(

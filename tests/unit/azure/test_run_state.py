@@ -106,9 +106,20 @@ def test_blob_that_is_none_of_ours_is_an_error_with_a_remedy_and_stays(content: 
 
 def test_entries_of_others_that_are_no_texts_are_ignored() -> None:
     storage = Storage()
-    storage.content = json.dumps({"rotator-pending": 1, "rotator-since": None, "team": "payments"}).encode()
+    storage.content = json.dumps({"size": 1, "owner": None, "team": "payments"}).encode()
     with opened(storage) as records:
         assert records.load() == {"team": "payments"}
+
+
+@pytest.mark.parametrize("entry", [1, None, {"operation": "revoke"}, ["revoke"], True])
+def test_an_entry_of_ours_that_is_no_text_is_not_taken_for_none(entry: object) -> None:
+    storage = Storage()
+    storage.content = json.dumps({"rotator-pending": entry}).encode()
+    with opened(storage) as records:
+        with pytest.raises(RunStateError, match="cannot be read"):
+            records.load()
+        with pytest.raises(RunStateError):
+            records.save({})
 
 
 def test_what_another_wrote_since_is_not_undone() -> None:

@@ -181,3 +181,12 @@ def test_no_secret_is_in_what_it_returns() -> None:
     shown = f"{found} {found!r} {known.issuer.state(keys=True)!r}"
     assert known.account.value("key1") not in shown
     assert "sig=" not in shown
+
+
+def test_what_is_listed_as_a_key_and_is_none_signs_nothing_and_is_not_shown() -> None:
+    known = Known()
+    keys = AccountKeys("mystorage", (AccountKey("key1", SecretText("not/base64!"), NOW),))
+    with pytest.raises(errors.SasError) as caught:
+        known.issuer.issue(SasRequest(), AccountState(keys=keys), known.unused)
+    assert "is no key, as it is not base64" in str(caught.value)
+    assert "not/base64!" not in str(caught.value)

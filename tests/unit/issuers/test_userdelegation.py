@@ -7,6 +7,7 @@ import pytest
 
 from rotator import errors
 from rotator.azure.errors import UserDelegationError
+from rotator.issuers.account_state import AccountState
 from rotator.issuers.interface import SasRequest
 from rotator.issuers.userdelegation import UserDelegationIssuer
 from rotator.plan.account import Grant, IssuerKind
@@ -77,6 +78,18 @@ def test_key_that_gets_too_old_in_a_long_run_is_followed_by_another() -> None:
     assert len(known.storage.asked) == 2
 
 
+@pytest.mark.parametrize("validity", [WEEK - QUARTER, 4 * HOURS, HOURS])
+def test_sas_of_any_number_of_targets_live_about_as_long_as_wanted(validity: datetime.timedelta) -> None:
+    known = Known(validity=validity)
+    found = {}
+    for number in range(1000):
+        known.clock.forward(seconds=0.01)
+        token = known.issued(number, str(number))
+        found[token.expiry, token.correlation_id] = token
+    assert len(found) == 1000
+    assert len(known.storage.asked) == 1
+
+
 @pytest.mark.parametrize("validity", [WEEK - QUARTER, 6 * 24 * HOURS])
 def test_no_key_is_asked_for_more_than_seven_days(validity: datetime.timedelta) -> None:
     known = Known(validity=validity)
@@ -93,10 +106,20 @@ def test_sas_ends_with_its_key_and_two_of_one_second_differ_all_the_same() -> No
     assert [NOW + known.storage.longest - token.expiry for token in tokens] == [HOURS / 3600 * n for n in range(3)]
 
 
-def test_key_that_ends_long_before_is_an_error_about_the_sas() -> None:
+def test_sas_ends_with_its_key_where_storage_gives_none_for_longer() -> None:
     known = Known()
     known.storage.longest = 2 * HOURS
-    with pytest.raises(errors.SasError, match="it is valid for 2:00:00 instead of 4:00:00"):
+    found = known.issuer.issue(SasRequest(), AccountState(), AccountState)
+    assert found.sas.expiry == NOW + 2 * HOURS
+    assert found.warnings == (
+        "the SAS ends at 2026-07-01T14:00:00Z, as storage gave no user delegation key for longer",
+    )
+
+
+def test_key_that_ends_before_the_next_run_could_replace_its_sas_is_an_error_that_names_the_key() -> None:
+    known = Known()
+    known.storage.longest = datetime.timedelta(minutes=35)
+    with pytest.raises(UserDelegationError, match="user delegation key that ends at 2026-07-01T12:35:00Z, before"):
         known.issued()
 
 

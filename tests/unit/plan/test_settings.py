@@ -16,10 +16,13 @@ ACCOUNT_ID = (
 )
 
 
+IN_CONTAINER = ("SAS_CONTAINER", "SAS_PREFIX", "SAS_BLOB", "SAS_ENCRYPTION_SCOPE", "SAS_ISSUER")
+
+
 def sample_for(name: str) -> dict[str, str]:
     """Settings beside which one setting is of use."""
-    if name in ("SAS_CONTAINER", "SAS_PREFIX", "SAS_BLOB", "SAS_IP", "SAS_ENCRYPTION_SCOPE", "SAS_ISSUER"):
-        container = {"SAS_CONTAINER": "pictures"} if name != "SAS_IP" else {}
+    if name in (*IN_CONTAINER, "SAS_IP", "STORAGE_ACCOUNT_ID"):
+        container = {"SAS_CONTAINER": "pictures"} if name in IN_CONTAINER else {}
         return {**SAMPLE, "SAS_ISSUER": "storagekey", "STORAGE_ACCOUNT_ID": ACCOUNT_ID, **container}
     return SAMPLE
 
@@ -254,6 +257,14 @@ def test_a_webhook_that_is_none_is_a_warning_without_its_value(text: str, expect
     (warning,) = loader.load({**SAMPLE, "NOTIFY_WEBHOOK_URL": text}).warnings
     assert expected in warning
     assert text not in warning
+
+
+def test_an_account_id_that_is_none_is_a_warning_where_key_vault_needs_none() -> None:
+    plan = loader.load({**SAMPLE, "STORAGE_ACCOUNT_ID": "mystorage"})
+    assert plan.account.storage_account is None
+    assert plan.warnings == (
+        "STORAGE_ACCOUNT_ID is no storage account's resource id, and was ignored: keyvault needs none",
+    )
 
 
 @pytest.mark.parametrize("name", settings.ALL)

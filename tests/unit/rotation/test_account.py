@@ -3,6 +3,8 @@
 import pytest
 
 from rotator.azure.errors import VaultForbiddenError, VaultThrottledError
+from rotator.plan.account import IssuerKind
+from rotator.rotation import state
 from tests.fakes.examples import NOW
 from tests.fakes.world import World
 
@@ -59,3 +61,22 @@ def test_account_that_was_managed_anew_may_have_had_another_active_key_until_the
     world = World().settled()
     world.vault.created = world.vault.updated = NOW  # as after a PUT, or a regeneration: both times are set
     assert world.run().account.state().active_since == NOW
+
+
+@pytest.mark.parametrize(
+    ("issuer", "name", "words"),
+    [
+        (IssuerKind.USERDELEGATION, state.PENDING_TAG, "a key rotation is unfinished, and this issuer has no account"),
+        (IssuerKind.STORAGEKEY, state.REVOKING_TAG, "a revocation of user delegation keys is unfinished"),
+    ],
+)
+def test_what_another_issuer_began_and_this_one_cannot_finish_is_a_warning(
+    issuer: IssuerKind, name: str, words: str
+) -> None:
+    world = World(issuer=issuer)
+    world.records.saved = {name: "revoke first=key2 forced=true run=r key1=unknown key2=unknown"}
+    made = world.run().account
+    made.state()
+    (warning,) = made.warnings
+    assert warning.startswith(words)
+    assert "set SAS_ISSUER to what it was" in warning

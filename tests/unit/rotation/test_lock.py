@@ -4,15 +4,17 @@ import datetime
 import re
 import threading
 from contextlib import AbstractContextManager
+from typing import Any
 
 import pytest
 
 from rotator import errors
 from rotator.azure.errors import LeaseUnavailableError, OwnStorageError
+from rotator.plan.account import IssuerKind
 from rotator.reporting.report import Trigger
 from rotator.rotation import lock
 from rotator.rotation.request import Request
-from tests.fakes.examples import plan
+from tests.fakes.examples import RESOURCE_ID, plan
 
 STORAGE = "DefaultEndpointsProtocol=https;AccountName=mystorage;AccountKey=c2VjcmV0LXNlY3JldA==;"
 
@@ -104,3 +106,17 @@ def test_app_that_lives_on_the_account_by_its_key_is_refused_before_anything_els
 def test_turn_shows_no_setting_when_printed() -> None:
     with take(AzureWebJobsStorage=STORAGE) as alone:
         assert "c2VjcmV0" not in repr(alone)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({}, "myvault.vault.azure.net/mystorage"),
+        # A run with Key Vault may be in progress when an app moves.
+        ({"issuer": IssuerKind.STORAGEKEY, "storage_account": RESOURCE_ID}, "myvault.vault.azure.net/mystorage"),
+        ({"issuer": IssuerKind.STORAGEKEY, "storage_account": RESOURCE_ID, "managed_account": ""}, "mystorage"),
+        ({"issuer": IssuerKind.USERDELEGATION, "managed_account": ""}, "mystorage"),
+    ],
+)
+def test_runs_of_one_account_are_kept_apart_whoever_issues(changes: dict[str, Any], name: str) -> None:
+    assert lock.lease_name(plan(**changes)) == name
