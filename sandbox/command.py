@@ -121,9 +121,12 @@ def _overview(running: world.World, settings_file: Path) -> str:
 
 
 def _exports(settings: dict[str, str]) -> list[str]:
+    """Lines for a shell, in which another issuer's settings may still be set."""
+    others = sorted({*issuers.SETTINGS, "AZURE_CLIENT_ID"} - settings.keys())
     # A quote within single quotes is written '\'' in every POSIX shell.
     escaped = {name: value.replace("'", "'\\''") for name, value in settings.items()}
-    return [f"export {name}='{value}'" for name, value in escaped.items()]
+    exports = [f"export {name}='{value}'" for name, value in escaped.items()]
+    return [f"unset {' '.join(others)}", *exports] if others else exports
 
 
 def _write(path: Path, settings: dict[str, str]) -> None:

@@ -14,6 +14,9 @@ from sandbox.resource_manager.state import ResourceManager
 Issuer = Literal["keyvault", "storagekey", "userdelegation"]
 ISSUERS: tuple[Issuer, ...] = ("keyvault", "storagekey", "userdelegation")
 
+# All that `settings` may have.
+SETTINGS = ("KEYVAULT_STORAGE_NAME", "SAS_ISSUER", "STORAGE_ACCOUNT_ID", "SAS_CONTAINER", "SAS_PERMISSIONS")
+
 _MANAGED_FOR_SECONDS = 365 * 24 * 3600  # what was managed a moment ago may have SAS of either key about
 _KEY_ROTATION = frozenset({"storage/get", "storage/regeneratekey"})
 

@@ -253,12 +253,15 @@ def test_the_command_prints_the_settings_and_stops_cleanly(tmp_path: Path, numbe
         _, errors = process.communicate(timeout=20)
     assert (process.returncode, errors) == (0, "")
     assert printed[0].startswith("The sandbox is up")
-    exports = [line for line in printed if line.startswith("export ")]
-    assert file.read_text().splitlines() == exports
+    unset, *exports = [line for line in printed if line.startswith(("unset ", "export "))]
+    assert file.read_text().splitlines() == [unset, *exports]
     assert file.stat().st_mode & 0o777 == 0o600
     settings = dict(shlex.split(line)[1].split("=", 1) for line in exports)
     assert re.fullmatch(r"ssh-ed25519 SHA256:\S+", settings["KUBERNETES_SSH_FINGERPRINT"])
     assert settings.get("SAS_ISSUER", "keyvault") == issuer
+    # In a shell that has another sandbox's settings, nothing of another issuer stays.
+    assert {"SAS_ISSUER", "SAS_CONTAINER", "KEYVAULT_STORAGE_NAME"} <= {*unset.split(), *settings}
+    assert settings.keys().isdisjoint(unset.split())
 
 
 def started(process: subprocess.Popen[str]) -> None:
