@@ -4,11 +4,14 @@ The errors of Azure's services, delivery and onboarding are declared in their pa
 HTTP answer's status are attributes of the class.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class RotatorError(Exception):
-    """An error that an operator can repair: `str(error)` says what is wrong, `remedy` what to check or do."""
+    """An error that an operator can repair: `str(error)` says what is wrong, `remedy` what to check or do.
+
+    `advice` is the remedy without the command at its end, for where a better command is known.
+    """
 
     code: ClassVar[str] = "RotatorError"  # the stable name in reports, answers and logs: each class's own name
     exit_code: ClassVar[int] = 1
@@ -24,6 +27,12 @@ class RotatorError(Exception):
         super().__init__(message)
         if remedy is not None:
             self.remedy = remedy  # type: ignore[misc]  # an instance's remedy is more exact than its class's
+        self.advice = self.remedy
+
+    def repaired_by(self, command: str) -> Self:
+        """Put a command that does what the remedy says to its end, and return the error."""
+        self.remedy = f"{self.advice.rstrip('.')}: {command}"  # type: ignore[misc]  # as above
+        return self
 
     def as_json(self) -> dict[str, str]:
         """Return the fields of an HTTP answer, or of `--json`, for this error."""

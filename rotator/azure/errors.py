@@ -108,12 +108,13 @@ class VaultFirewallError(VaultError):
     """The vault's firewall refuses the caller's network; `address` is the caller's as the vault saw it, or empty."""
 
     remedy = (
-        f"Let this network through the vault's firewall ({az_commands.allow_vault_address('…', '…')}), or run it "
-        "inside the vault's private network; for the function app, check its network integration."
+        "Run this inside the vault's private network (for the function app, check its network integration), or let "
+        "this network through the vault's firewall."
     )
 
     def __init__(self, message: str, *, address: str = "") -> None:
         super().__init__(message)
+        self.repaired_by(az_commands.allow_vault_address("…", address or "…"))
         self.address = address
 
 
@@ -130,8 +131,7 @@ class KeyAccessForbiddenError(VaultForbiddenError):
 
     remedy = (
         f"Assign the role {permissions.KEY_OPERATOR_NAME!r} on the account to Key Vault's application and to the "
-        "caller, and wait some minutes: "
-        + az_commands.assign_role(permissions.KEY_OPERATOR, "<the account's resource id>", "…")
+        "caller, and wait some minutes."
     )
 
 
@@ -148,7 +148,9 @@ class VaultThrottledError(VaultError):
 
 
 class VaultSecretNotFoundError(VaultError):
-    """The vault has no secret of this name."""
+    """The vault has no secret of this name: the SSH key, or its passphrase."""
+
+    remedy = "Let `python -m rotator onboard` write it, or write it from its file."
 
 
 class VaultDisabledError(VaultError):
@@ -245,5 +247,5 @@ class UserDelegationForbiddenError(UserDelegationError):
 
     remedy = (
         f"Assign the role {permissions.BLOB_DELEGATOR_NAME!r} on the account to the app's identity, and wait some "
-        "minutes:"
+        "minutes."
     )

@@ -84,10 +84,14 @@ class VaultClient:
 
     def secret(self, name: str) -> SecretText:
         """Read the current version of a secret; raises VaultSecretNotFoundError if it is missing or empty."""
-        with self._translated(Permission.SECRETS_GET, f"secret {name!r}"):
-            value = self._client.get_secret(name).value
+        command = az_commands.set_secret(self._name, name, "<file>")
+        try:
+            with self._translated(Permission.SECRETS_GET, f"secret {name!r}"):
+                value = self._client.get_secret(name).value
+        except VaultSecretNotFoundError as error:
+            raise VaultSecretNotFoundError(str(error)).repaired_by(command) from error.__cause__
         if not isinstance(value, str) or not value:
-            raise VaultSecretNotFoundError(f"secret {name!r} in {self.host} is empty")
+            raise VaultSecretNotFoundError(f"secret {name!r} in {self.host} is empty").repaired_by(command)
         return SecretText(value)
 
     def put_secret(self, name: str, value: SecretText, content_type: str) -> None:
@@ -188,8 +192,7 @@ class VaultClient:
 
     def _not_found(self, permission: Permission, what: str) -> VaultError:
         if permission.kind is Kind.SECRETS:
-            remedy = az_commands.set_secret(self._name, "…", "…")
-            return VaultSecretNotFoundError(f"{what} is not in {self.host}", remedy=remedy)
+            return VaultSecretNotFoundError(f"{what} is not in {self.host}")
         missing = f"{self.host} knows no {what} of a managed account {self.account.managed_account!r}"
         return ManagedAccountNotFoundError(missing, remedy=self.onboard_remedy())
 
@@ -197,15 +200,15 @@ class VaultClient:
         """Distinguish the causes of a refusal, as each has another remedy."""
         cause, vault = answer.cause(permission), self._name
         if cause is Cause.DISABLED:
-            remedy = az_commands.enable_secret(vault, "…")
-            return VaultDisabledError(f"{text}: it is disabled", remedy=remedy)
+            command = az_commands.enable_secret(vault, "…")
+            return VaultDisabledError(f"{text}: it is disabled", remedy="Enable it.").repaired_by(command)
         if cause in (Cause.PRIVATE, Cause.PERIMETER):
             reason, remedy = _private_endpoint_only(vault) if cause is Cause.PRIVATE else _perimeter()
             return VaultPrivateError(f"{text}: {reason}", remedy=remedy)
         if cause is Cause.FIREWALL:
             return VaultFirewallError(text, address=answer.address)
         if cause is Cause.ROLES:
-            return RbacVaultError(f"{text}: it is in RBAC mode", remedy=self._rbac_remedy())
+            return self._without_role(f"{text}: it is in RBAC mode")
         if cause is Cause.KEYS:
             return KeyAccessForbiddenError(f"{text}: Resource Manager refuses it the account's keys")
         return self._without_policy(text, cause, permission)
@@ -225,17 +228,18 @@ class VaultClient:
                 " by itself: its access policy names an application too (compound identity), and counts only for "
                 "requests that this application makes on behalf of a user"
             )
-        return VaultForbiddenError(f"{text}: {lacks}", remedy=az_commands.add_policy(self._name, who.object_id, wanted))
+        command = az_commands.add_policy(self._name, who.object_id, wanted)
+        return VaultForbiddenError(f"{text}: {lacks}", remedy="Add that to its access policy.").repaired_by(command)
 
-    def _rbac_remedy(self) -> str:
-        """What to do if a role is missing; managed storage needs access policies instead of roles."""
+    def _without_role(self, text: str) -> RbacVaultError:
+        """Name the role that is missing; managed storage needs access policies instead of roles."""
         if self.account.issuer.signs_here:
             command = az_commands.assign_role(permissions.SECRETS_USER_NAME, az_commands.vault_id(self._name), "…")
-            return f"Assign the role {permissions.SECRETS_USER_NAME!r} on the vault, and wait some minutes: {command}"
-        return (
-            "Managed storage is undocumented for vaults in RBAC mode; access policies are the known way: "
-            f"{az_commands.use_access_policies(self._name)}"
-        )
+            remedy = f"Assign the role {permissions.SECRETS_USER_NAME!r} on the vault, and wait some minutes."
+        else:
+            command = az_commands.use_access_policies(self._name)
+            remedy = "Managed storage is undocumented for vaults in RBAC mode; access policies are the known way."
+        return RbacVaultError(text, remedy=remedy).repaired_by(command)
 
     def _check_network(self) -> str:
         return f"Check {self._origin}, name resolution, the vault's firewall and private endpoint."

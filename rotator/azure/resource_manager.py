@@ -32,7 +32,7 @@ _SITES_VERSION = "2025-03-01"
 _STORAGE_VERSION = "2025-01-01"
 _VAULTS_VERSION = "2026-02-01"
 _KEY_OPERATOR_REMEDY = (
-    f"Assign the role {permissions.KEY_OPERATOR_NAME!r} on the account to the app's identity, and wait some minutes: "
+    f"Assign the role {permissions.KEY_OPERATOR_NAME!r} on the account to the app's identity, and wait some minutes."
 )
 _REVOKE_REMEDY = (
     "Assign the app's identity a role on the account that has the action "
@@ -114,8 +114,8 @@ class ResourceManager:
             with self._client.translated(what):
                 yield
         except ResourceManagerForbiddenError as error:
-            command = az_commands.assign_role(permissions.KEY_OPERATOR, shlex.quote(str(resource)), "…")
-            raise ResourceManagerForbiddenError(str(error), remedy=_KEY_OPERATOR_REMEDY + command) from error
+            command = az_commands.assign_role(permissions.KEY_OPERATOR_NAME, shlex.quote(str(resource)), "…")
+            raise ResourceManagerForbiddenError(str(error), remedy=_KEY_OPERATOR_REMEDY).repaired_by(command) from error
 
     def may(self, resource: ResourceId, action: str) -> bool:
         """Whether the identity that is signed in may do this action with the resource.

@@ -101,8 +101,8 @@ class UserDelegation:
         text = f"{self._endpoint} answered {error.status_code} {code} to the request for a user delegation key"
         if error.status_code == HTTPStatus.FORBIDDEN and code != BY_FIREWALL:
             scope = shlex.quote(self._resource or "<resource id of the account>")
-            command = az_commands.assign_role(permissions.BLOB_DELEGATOR, scope, "…")
-            return UserDelegationForbiddenError(text, remedy=f"{UserDelegationForbiddenError.remedy} {command}")
+            command = az_commands.assign_role(permissions.BLOB_DELEGATOR_NAME, scope, "…")
+            return UserDelegationForbiddenError(text).repaired_by(command)
         if code == BY_FIREWALL:
             return UserDelegationError(text, remedy="Check the storage firewall: this app's network may not be let in.")
         return UserDelegationError(text)

@@ -79,7 +79,8 @@ class Context:
     `environment` has the settings of this process, where App Service also says which app this is. `sign_in` gets a
     token for the vault and returns whose it is; raises IdentityError. `time_at` reads the time at a URL, which is
     None where the answer has none; raises NoAnswerError. `host_storage` is None where no storage of the app's own is
-    set. Connections stay open until `stack` is closed.
+    set. Connections stay open until `stack` is closed. `assignee` is to whom remedies assign roles, None for whoever is
+    signed in.
     """
 
     plan: Plan
@@ -96,8 +97,9 @@ class Context:
     clock: Callable[[], datetime.datetime]
     time_at: Callable[[str], datetime.datetime | None]
     stack: contextlib.ExitStack
+    assignee: Principal | None = None
 
     @property
     def remedies(self) -> Remedies:
         """The commands that repair what a check finds."""
-        return Remedies(self.plan, self.environment)
+        return Remedies(self.plan, self.environment, self.assignee)

@@ -82,7 +82,10 @@ class DataRoleHeld(RoleCheck):
             return
         origin = self.plan.grant.origin("permissions")
         text = f"the SAS allow {missing!r} ({origin}) without effect: {principal.name} may not do that itself {where}"
-        remedy = f"Assign the role {data_actions.role_for(wanted)!r} on the container, or delegate less."
+        remedy = (
+            f"Assign the role {data_actions.role_for(wanted)!r} on the container, or delegate less. Or there is no "
+            f"such container: check {self.plan.grant.origin('container')}."
+        )
         level = Level.FAILURE if self.plan.prove and set("rl") & set(missing) else Level.WARNING
         report(level, text, remedy, self.context.remedies.data_role(self.scope, principal))
 

@@ -20,10 +20,14 @@ ROTATE_NOW = f"{ROTATE} --force"
 
 @dataclasses.dataclass(frozen=True)
 class Remedies:
-    """The commands for one plan. `environment` is where App Service says which app this is."""
+    """The commands for one plan. `environment` is where App Service says which app this is.
+
+    Permissions go to the `assignee`, or without one to the identity that a method is called with.
+    """
 
     plan: Plan
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    assignee: Principal | None = None
 
     @property
     def vault(self) -> str:
@@ -60,11 +64,11 @@ class Remedies:
         wanted = permissions.for_app(manages=not account.issuer.signs_here)
         if account.key_rotation_period is not None and not account.issuer.signs_here:
             wanted = wanted.union(permissions.KEY_ROTATION)
-        return az_commands.add_policy(self.vault, who.object_id, wanted)
+        return az_commands.add_policy(self.vault, (self.assignee or who).object_id, wanted)
 
     def secrets_user(self, who: Principal) -> str:
         """Let the identity read secrets of a vault in RBAC mode."""
-        return az_commands.assign_role_to(permissions.SECRETS_USER_NAME, az_commands.vault_id(self.vault), who)
+        return self._assign(permissions.SECRETS_USER_NAME, az_commands.vault_id(self.vault), who)
 
     def roles_of_vault(self, who: Principal) -> str:
         """Put the vault into RBAC mode, in which the identity may read secrets."""
@@ -92,41 +96,47 @@ class Remedies:
 
     def onboard(self) -> str:
         """Let the vault manage the account. Its name is in the blob endpoint; the vault may have it under another."""
-        account = az_commands.account_id(_account(self.plan.account.blob_endpoint or ""))
+        return self._onboard(az_commands.account_id(_account(self.plan.account.blob_endpoint or "")))
+
+    def end_regeneration(self, resource_id: str) -> str:
+        """Let the vault regenerate none of the account's keys by itself; it goes on managing the account."""
+        return f"{self._onboard(az_commands.word(resource_id))} --no-auto-regenerate"
+
+    def _onboard(self, account: str) -> str:
         return f"python -m rotator onboard --vault {az_commands.vault_id(self.vault)} --storage-account {account}"
 
     def key_operator(self, resource_id: str, who: Principal) -> str:
         """Let the identity list and regenerate an account's keys."""
-        return az_commands.assign_role_to(permissions.KEY_OPERATOR, az_commands.word(resource_id), who)
+        return self._assign(permissions.KEY_OPERATOR_NAME, az_commands.word(resource_id), who)
 
     def key_operators(self, resource_id: str, who: Principal) -> str:
         """Let the identity and Key Vault itself do so: the vault does not say which of them lacks the role."""
         application = permissions.key_vault_application(self.plan.account.host)
-        itself = az_commands.assign_role(permissions.KEY_OPERATOR, az_commands.word(resource_id), application)
+        itself = az_commands.assign_role(permissions.KEY_OPERATOR_NAME, az_commands.word(resource_id), application)
         return f"{itself}; {self.key_operator(resource_id, who)}"
 
     def reader(self, resource_id: str, who: Principal) -> str:
         """Let the identity look at an account's properties and locks."""
-        return az_commands.assign_role_to(permissions.READER_NAME, az_commands.word(resource_id), who)
+        return self._assign(permissions.READER_NAME, az_commands.word(resource_id), who)
 
     def delegator(self, resource_id: str, who: Principal) -> str:
         """Let the identity get user delegation keys of an account."""
-        return az_commands.assign_role_to(permissions.BLOB_DELEGATOR_NAME, az_commands.word(resource_id), who)
+        return self._assign(permissions.BLOB_DELEGATOR_NAME, az_commands.word(resource_id), who)
 
     def data_role(self, scope: str, who: Principal) -> str:
         """Let the identity do with blobs what this plan's SAS allow."""
         role = data_actions.role_for(self.plan.grant.permissions)
-        return az_commands.assign_role_to(role, az_commands.word(scope), who)
+        return self._assign(role, az_commands.word(scope), who)
 
     def revoker(self, resource_id: str, who: Principal) -> str:
         """Let the identity revoke an account's user delegation keys, which takes a custom role."""
         group = resource_id.partition("/providers/")[0]  # no smaller scope may be one of a custom role
         made = az_commands.create_role(permissions.REVOKER_NAME, permissions.REVOKE_DELEGATION_KEYS, group)
-        return f"{made}; {az_commands.assign_role_to(permissions.REVOKER_NAME, az_commands.word(resource_id), who)}"
+        return f"{made}; {self._assign(permissions.REVOKER_NAME, az_commands.word(resource_id), who)}"
 
     def blob_owner(self, blob_url: str, who: Principal) -> str:
         """Let the identity that opens the app's own storage read and write blobs there."""
-        return az_commands.assign_role_to(permissions.BLOB_OWNER_NAME, az_commands.account_id(_account(blob_url)), who)
+        return self._assign(permissions.BLOB_OWNER_NAME, az_commands.account_id(_account(blob_url)), who)
 
     def through_storage_firewall(self, blob_url: str) -> str:
         """Let an address, which storage does not name, through an account's firewall."""
@@ -151,6 +161,9 @@ class Remedies:
             f"{kubectl} create {made} --dry-run=client --output=yaml | {kubectl} auth reconcile --filename=-"
             for made in (role, binding)
         )
+
+    def _assign(self, role: str, scope: str, who: Principal) -> str:
+        return az_commands.assign_role_to(role, scope, self.assignee or who)
 
     @property
     def _app(self) -> str | None:

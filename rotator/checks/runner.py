@@ -102,7 +102,8 @@ def run_check(check: Check[Found], results: Results, found: Callable[[Finding], 
     except AlreadyReportedError:
         raise
     except errors.RotatorError as error:
-        report(check.severity, reports.failure(error).message, error.remedy, _command(check, error, results))
+        command = _command(check, error, results)
+        report(check.severity, reports.failure(error).message, error.advice if command else error.remedy, command)
         raise
     except Exception as error:
         failed = reports.failure(error)

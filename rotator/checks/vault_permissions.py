@@ -156,13 +156,13 @@ class ManagedAccountRead(ManagedStorageCheck[StorageBundle | None]):
             found = self.context.vault.managed()
         except ManagedAccountNotFoundError as error:
             deleted = ": it is soft-deleted, and onboarding recovers it" if self._is_deleted() else ""
-            report(Level.FAILURE, f"{error}{deleted}", error.remedy, self.context.remedies.onboard())
+            report(Level.FAILURE, f"{error}{deleted}", error.advice, self.context.remedies.onboard())
             return None
         except VaultForbiddenError as error:
             if self.plan.account.key_rotation_period:
                 raise
             # A rotation works without it, a key rotation does not.
-            report(Level.WARNING, str(error), error.remedy, self.command(error, results))
+            report(Level.WARNING, str(error), error.advice, self.command(error, results))
             raise AlreadyReportedError from error
         report(Level.OK, f"the record of {self.plan.account.managed_account!r} can be read")
         return found
@@ -202,7 +202,7 @@ class DefinitionWritable(ManagedStorageCheck[bool]):
             if self.plan.account.key_rotation_period or stored is None or stored.differs:
                 raise
             text = f"{error}; the SAS definition is as the settings want it, but a run could not change it or its tags"
-            report(Level.WARNING, text, error.remedy, self.command(error, results))
+            report(Level.WARNING, text, error.advice, self.command(error, results))
             raise AlreadyReportedError from error
         report(Level.OK, "SAS definitions can be recovered and set" if deleted else "SAS definitions can be set")
         return deleted

@@ -1,5 +1,6 @@
 """`python -m rotator plan --issuer …`: what a move to another issuer takes, as text or JSON."""
 
+import dataclasses
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from rotator.checks.move import Move
+
+
+# Settings that azd's environment lacks are removed by the next provisioning.
+_OF_AZD = (
+    "Where azd deployed the app, `azd env set NAME VALUE` for each (but STORAGE_ACCOUNT_ID, which the template sets), "
+    "and `azd provision`."
+)
 
 
 def show(issuer: IssuerKind, output: OutputOptions) -> NoReturn:
@@ -38,10 +46,9 @@ def print_text(found: "Move") -> None:
 
     whose = f", by the roles of {found.identity}" if found.identity else ""
     line(f"from {found.former} to {found.issuer}{whose}", "bold")
-    for finding in found.missing:
-        _print_finding(console, "missing", finding, "bold red")
-    for finding in found.remarks:
-        _print_finding(console, "note", finding, "yellow")
+    if found.note:
+        line(f"{'note':<8} {found.note}")
+    _print_findings(console, found)
     for effect in found.effects:
         line(f"then     {effect}")
     for target in found.targets:
@@ -49,7 +56,18 @@ def print_text(found: "Move") -> None:
     if found.command:
         line("\nThis makes the change" + ("" if found.possible else ", when nothing is missing any more") + ":")
         line(f"  $ {found.command}", "bold")
+        line(_OF_AZD)
     line(_summary(found), "dim")
+
+
+def _print_findings(console: "Console", found: "Move") -> None:
+    """Print each command once: several findings may have one cause."""
+    printed: set[str] = set()
+    for finding in (*found.missing, *found.remarks):
+        kind, style = ("missing", "bold red") if finding in found.missing else ("note", "yellow")
+        known = finding.command in printed
+        _print_finding(console, kind, dataclasses.replace(finding, remedy="", command="") if known else finding, style)
+        printed |= {finding.command} - {""}
 
 
 def _print_finding(console: "Console", kind: str, finding: Finding, style: str) -> None:

@@ -102,7 +102,7 @@ def check_roles(request: OnboardingRequest, facts: Facts, resource_manager: Reso
 
 def _assign_key_operator(request: OnboardingRequest, assignee: str) -> str:
     scope = az_commands.word(str(request.account))
-    return az_commands.assign_role(permissions.KEY_OPERATOR, scope, assignee)
+    return az_commands.assign_role(permissions.KEY_OPERATOR_NAME, scope, assignee)
 
 
 def check_host_key(master: Master, shown: tuple[HostKey, ...]) -> Step:

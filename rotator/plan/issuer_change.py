@@ -1,7 +1,7 @@
 """What another issuer changes in the settings: those to set, those to remove, and those that nobody can conclude."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from rotator import errors
 from rotator.plan import issuer_rules, loader
@@ -11,15 +11,21 @@ from rotator.plan.plan import Plan
 # Stands for a container that nobody has named yet.
 _ANY_CONTAINER = "container"
 _REMOVED = ""  # an empty setting counts as none
+_CONTAINER = "<container>"
+_ACCOUNT = "<resource id of the storage account>"
+_MANAGED_ACCOUNT = "<name of the managed account>"
+# What operators have to fill in: settings with such a value are not set yet.
+_PLACEHOLDERS = frozenset({_CONTAINER, _ACCOUNT, _MANAGED_ACCOUNT})
 
 
 @dataclasses.dataclass(frozen=True)
 class IssuerChange:
     """A change from the `former` plan to another issuer.
 
-    `settings` are those to set, an empty one to be removed; `problems` are what they cannot settle, as SettingsError
-    has it. `plan` is the plan afterwards, None where not even its roles can be looked up. `container_known` is False
-    for a plan whose container is only a stand-in.
+    `settings` are all that the issuer needs, set already or not, as the function app may have others than the
+    environment: an empty one is to be removed, one in angle brackets to be filled in. `problems` are what they cannot
+    settle, as SettingsError has it. `plan` is the plan afterwards, None where not even its roles can be looked up.
+    `container_known` is False for a plan whose container is only a stand-in.
     """
 
     former: Plan
@@ -51,14 +57,13 @@ def propose(
     """Return the change to an issuer; `storage_account` is the account's resource id, where it is known otherwise."""
     texts = loader.setting_texts(environment)
     wanted = _wanted(texts, former, issuer, storage_account)
-    changed = {name: text for name, text in wanted.items() if texts.get(name, _REMOVED) != text}
-    following = {**environment, **changed}
+    following = {**environment, **{name: text for name, text in wanted.items() if text not in _PLACEHOLDERS}}
     plan, problems = _load(following)
     container = Grant.usual_origin("container")
     if plan is not None or container in texts or issuer is not IssuerKind.USERDELEGATION:
-        return IssuerChange(former, issuer, changed, problems, plan)
+        return IssuerChange(former, issuer, wanted, problems, plan)
     plan, others = _load({**following, container: _ANY_CONTAINER})
-    return IssuerChange(former, issuer, changed, problems, None if others else plan, container_known=False)
+    return IssuerChange(former, issuer, wanted, problems, None if others else plan, container_known=False)
 
 
 def _load(environment: Mapping[str, str]) -> tuple[Plan | None, tuple[str, ...]]:
@@ -73,34 +78,48 @@ def _wanted(texts: Mapping[str, str], former: Plan, issuer: IssuerKind, storage_
         return {}
     wanted = {Account.usual_origin("issuer"): str(issuer)}
     if issuer is IssuerKind.KEYVAULT:
-        wanted |= _removed(texts, *issuer_rules.ONLY_SIGNED_HERE)
-        managed = Account.usual_origin("managed_account")
-        if managed not in texts and former.account.name:  # under which onboarding has the vault manage it
-            wanted[managed] = former.account.name
-    else:
-        wanted |= _signed_here(texts, issuer, storage_account)
-    return wanted | _permissions(texts, issuer)
+        managed = Account.usual_origin("managed_account")  # under which onboarding has the vault manage it
+        wanted[managed] = texts.get(managed) or former.account.name or _MANAGED_ACCOUNT
+        return wanted | _removed(issuer_rules.ONLY_SIGNED_HERE) | _permissions(former, issuer, in_container=False)
+    in_container = issuer is IssuerKind.USERDELEGATION or Grant.usual_origin("container") in texts
+    wanted |= _account(texts, issuer, storage_account) | _narrowed(texts, former, in_container=in_container)
+    wanted |= _permissions(former, issuer, in_container=in_container, in_blob=Grant.usual_origin("blob") in texts)
+    return wanted | (_removed(issuer_rules.ONLY_OF_ACCOUNTS) if in_container else {})
 
 
-def _signed_here(texts: Mapping[str, str], issuer: IssuerKind, storage_account: str | None) -> dict[str, str]:
-    name = Account.usual_origin("storage_account")
-    wanted = {name: storage_account} if storage_account and name not in texts else {}
-    in_container = Grant.usual_origin("container") in texts
-    if in_container or issuer is IssuerKind.USERDELEGATION:
-        wanted |= _removed(texts, *issuer_rules.ONLY_OF_ACCOUNTS)
-    return wanted
+def _account(texts: Mapping[str, str], issuer: IssuerKind, storage_account: str | None) -> dict[str, str]:
+    name, endpoint = Account.usual_origin("storage_account"), Account.usual_origin("blob_endpoint")
+    found = texts.get(name) or storage_account
+    if not found and issuer is IssuerKind.USERDELEGATION and endpoint in texts:  # which is enough for that one
+        return {endpoint: texts[endpoint]}
+    return {name: found or _ACCOUNT}
 
 
-def _removed(texts: Mapping[str, str], *fields: str) -> dict[str, str]:
-    names = map(Grant.usual_origin, fields)
-    return {name: _REMOVED for name in names if name in texts}
+def _narrowed(texts: Mapping[str, str], former: Plan, *, in_container: bool) -> dict[str, str]:
+    """Return what makes the SAS one for less than an account.
+
+    An app with Key Vault as the issuer has none of it; one with another issuer may have a part that is not wanted now.
+    """
+    container = Grant.usual_origin("container")
+    wanted = {container: texts.get(container, _CONTAINER)} if in_container else {}
+    if in_container and former.account.issuer.signs_here:
+        wanted |= _removed(("prefix", "blob"))
+    names = map(Grant.usual_origin, issuer_rules.ONLY_SIGNED_HERE)
+    return wanted | {name: texts[name] for name in names if name in texts}
 
 
-def _permissions(texts: Mapping[str, str], issuer: IssuerKind) -> dict[str, str]:
-    """Leave out what SAS of that issuer cannot allow."""
+def _removed(fields: Iterable[str]) -> dict[str, str]:
+    return dict.fromkeys(map(Grant.usual_origin, fields), _REMOVED)
+
+
+def _permissions(former: Plan, issuer: IssuerKind, *, in_container: bool, in_blob: bool = False) -> dict[str, str]:
+    """Return the present permissions without those that SAS of that issuer cannot allow.
+
+    What was set for a container is removed from an account SAS: consumers had more before they had one for a container,
+    and nobody recorded what.
+    """
     name = Grant.usual_origin("permissions")
-    in_container = issuer is not IssuerKind.KEYVAULT and Grant.usual_origin("container") in texts
-    known = issuer_rules.known_permissions(
-        issuer, in_container=in_container, in_blob=in_container and Grant.usual_origin("blob") in texts
-    )
-    return {name: "".join(letter for letter in texts[name] if letter in known)} if name in texts else {}
+    if issuer is IssuerKind.KEYVAULT and former.grant.container is not None:
+        return {name: _REMOVED}
+    known = issuer_rules.known_permissions(issuer, in_container=in_container, in_blob=in_container and in_blob)
+    return {name: "".join(letter for letter in former.grant.permissions if letter in known)}

@@ -88,7 +88,8 @@ class Vault:
     """A vault with managed storage, and a SecretStore.
 
     `grants` changes what is minted; `may_read` is the permission 'storage get'. `regenerates` and `activates` are
-    whether a request to regenerate a key does so, and makes it the active one.
+    whether a request to regenerate a key does so, and makes it the active one. `auto_regenerate` is whether its record
+    says that it regenerates keys by itself.
     """
 
     def __init__(self, calls: Calls, account: Account) -> None:
@@ -98,6 +99,7 @@ class Vault:
         self.tags: dict[str, str] = {}
         self.grants: dict[str, str | None] = {}
         self.may_read = True
+        self.auto_regenerate = False
         self.regenerates = True
         self.activates = True
         self.active = "key1"
@@ -140,7 +142,7 @@ class Vault:
         with self._calls.call("managed"):
             if not self.may_read:
                 raise VaultForbiddenError("no permission 'storage get'")
-            return StorageBundle(RESOURCE_ID, self.active, False, None, self.created, self.updated)
+            return StorageBundle(RESOURCE_ID, self.active, self.auto_regenerate, None, self.created, self.updated)
 
     def regenerate(self, key: str) -> None:
         with self._calls.call("regenerate"):

@@ -14,6 +14,7 @@ from aiohttp import web
 from rotator import app, errors
 from rotator.azure import permissions
 from rotator.checks.findings import Finding, Level
+from rotator.reporting.report import Trigger
 from sandbox.master import keys
 from sandbox.resource_manager.roles import CONTRIBUTOR, KEY_OPERATOR
 from sandbox.server.faults import Fault
@@ -265,14 +266,24 @@ def test_what_is_granted_is_what_a_rotation_needs_and_no_more(examiner: Examiner
     assert wrong(examiner.check()) == set()
 
 
-@pytest.mark.parametrize("by", ["command", "remedy"])
-def test_what_is_granted_takes_nothing_away(examiner: Examiner, by: str) -> None:
+def of_check(examiner: Examiner) -> str:
+    return examiner.failing("vault permission storage getsas").command
+
+
+def of_rotation(examiner: Examiner) -> str:
+    """The command at the end of a rotation's remedy."""
+    report = app.rotate(trigger=Trigger.CLI, forced=True, environment=settings_for(examiner.world), proof_seconds=0.0)
+    (target,) = report.as_json()["targets"]
+    return str(target["remedy"].partition(": ")[2])
+
+
+@pytest.mark.parametrize("command", [of_check, of_rotation])
+def test_what_is_granted_takes_nothing_away(examiner: Examiner, command: Callable[[Examiner], str]) -> None:
     """An operator's own identity may have more than a rotation needs."""
     vault = examiner.world.vault
     before = vault.permissions | {"secrets/list", "secrets/set", "storage/regeneratekey", "storage/list"}
     vault.permissions = before - {"storage/getsas"}
-    finding = examiner.failing("vault permission storage getsas")
-    examiner.shell.carry_out(getattr(finding, by))
+    examiner.shell.carry_out(command(examiner))
     assert vault.permissions == before | {"storage/recover"}
     assert wrong(examiner.check()) == set()
 

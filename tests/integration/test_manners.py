@@ -105,11 +105,9 @@ def test_a_check_that_logs_shows_no_progress_which_its_lines_would_tear(world: W
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_what_the_output_cannot_show_is_replaced_and_nothing_else_is_lost(world: World, encoding: str) -> None:
     world.vault.firewall = {"192.0.2.0/24"}
-    done = fresh_command_line(world, "check", PYTHONIOENCODING=encoding)
+    done = fresh_command_line(world, "rotate", PYTHONIOENCODING=encoding)
     assert (done.returncode, done.stderr) == (1, "")
-    assert "(az keyvault network-rule add --name ? --ip-address ?)" in done.stdout
-    assert "$ az keyvault network-rule add --name 127 --ip-address 127.0.0.1\n" in done.stdout
-    assert done.stdout.rstrip().splitlines()[-1].startswith("a rotation would fail: ")
+    assert "the vault's firewall: az keyvault network-rule add --name ? --ip-address 127.0.0.1" in done.stdout
 
 
 @pytest.mark.parametrize("command", ["rotate", "status"])
@@ -122,9 +120,9 @@ def test_each_command_says_its_words_on_an_output_that_cannot_show_them_all(worl
 
 def test_json_is_plain_ascii_whatever_it_tells(world: World) -> None:
     world.vault.firewall = {"192.0.2.0/24"}
-    done = command_line(world, "check", "--json", PYTHONIOENCODING="ascii")
-    (remedy,) = {one["remedy"] for one in json.loads(done.stdout)["findings"] if "network-rule" in one["command"]}
-    assert "…" in remedy
+    done = command_line(world, "rotate", "--json", PYTHONIOENCODING="ascii")
+    assert done.stdout.isascii()
+    assert "network-rule add --name …" in str(json.loads(done.stdout))
 
 
 def printing_to(world: World, output: TextIO, *arguments: str) -> tuple[int, str]:

@@ -65,8 +65,10 @@ def test_from_key_vault_to_delegation(world: World) -> None:
     assert found["settings"] == {
         "SAS_ISSUER": "userdelegation",
         "STORAGE_ACCOUNT_ID": world.account.resource_id,
-        "SAS_SERVICES": "",
+        "SAS_CONTAINER": "pictures",
         "SAS_PERMISSIONS": "r",
+        "SAS_SERVICES": "",
+        "SAS_RESOURCE_TYPES": "",
     }
     assert any("the container pictures instead of the whole account" in effect for effect in found["effects"])
     moves(world, found, **here)

@@ -238,7 +238,7 @@ def test_key_vault_without_its_role_is_refused(empty: World) -> None:
         one for one in manager.role_assignments if one.principal_id != empty.vault.service_principal_id
     ]
     output = refused(empty, "--yes")
-    assert "az role assignment create --role 81a9662b-bebf-436f-a333-f67b29880f12" in output
+    assert "az role assignment create --role 'Storage Account Key Operator Service Role'" in output
 
 
 def test_an_app_that_rotates_keys_gets_what_that_needs(empty: World) -> None:

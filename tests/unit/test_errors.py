@@ -124,6 +124,17 @@ def test_error_as_json_has_its_kind_its_words_and_its_remedy() -> None:
     }
 
 
+def test_a_command_ends_the_remedy_and_is_no_part_of_the_advice() -> None:
+    error = errors.KeyInUseError("key2 may be in use", remedy="Wait for it.").repaired_by("sleep 60")
+    assert (error.remedy, error.advice) == ("Wait for it: sleep 60", "Wait for it.")
+    assert errors.KeyInUseError("key2 may be in use", remedy="Wait.").advice == "Wait."
+
+
+def test_a_class_keeps_its_remedy_where_one_error_has_a_command() -> None:
+    KeyAccessForbiddenError("no").repaired_by("az login")
+    assert KeyAccessForbiddenError("no").remedy == KeyAccessForbiddenError.remedy
+
+
 def test_busy_error_as_json_says_who_and_since_when_too() -> None:
     fields = errors.BusyError("a run is in progress", holder="run 1", since="2026-07-01T12:00:00Z").as_json()
     assert (fields["holder"], fields["since"]) == ("run 1", "2026-07-01T12:00:00Z")

@@ -101,8 +101,7 @@ def test_without_the_role_the_remedy_is_the_command_that_assigns_it(served: Any,
     storage.refuse(403, code)
     found = failure(served)
     assert isinstance(found, UserDelegationForbiddenError)
-    assert "Storage Blob Delegator" in found.remedy
-    assert "az role assignment create" in found.remedy
+    assert "az role assignment create --role 'Storage Blob Delegator'" in found.remedy
     assert RESOURCE_ID in found.remedy
     assert "<resource id of the account>" in failure(served, None).remedy
 

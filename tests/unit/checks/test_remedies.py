@@ -18,7 +18,7 @@ OBJECT_ID = "11111111-1111-1111-1111-111111111111"
 ME = Principal(OBJECT_ID, "ServicePrincipal", "me")
 TERMINAL = Remedies(examples.plan())
 CLIENT_ID = "22222222-2222-2222-2222-222222222222"
-KEY_OPERATOR = "81a9662b-bebf-436f-a333-f67b29880f12"
+KEY_OPERATOR = "'Storage Account Key Operator Service Role'"
 PLACE = {"WEBSITE_SITE_NAME": "myrotator", "WEBSITE_RESOURCE_GROUP": "mygroup"}
 APP = Remedies(examples.plan(), PLACE)
 ROTATING = Remedies(examples.plan(key_rotation_period=datetime.timedelta(days=90)))
@@ -273,6 +273,19 @@ def test_a_vault_with_the_ssh_key_alone_needs_no_permission_for_managed_storage(
     role = ROLE.format("'Key Vault Secrets User'", vault)
     assert HERE.secrets_user(ME) == role
     assert HERE.roles_of_vault(ME) == f"{role}; az keyvault update --name myvault --enable-rbac-authorization true"
+
+
+def test_roles_and_policies_go_to_the_app_where_that_is_known_to_be_another_identity() -> None:
+    app = Principal(CLIENT_ID, "ServicePrincipal")
+    known = dataclasses.replace(HERE, assignee=app)
+    assert known.delegator(examples.RESOURCE_ID, ME) == HERE.delegator(examples.RESOURCE_ID, app)
+    assert known.revoker(examples.RESOURCE_ID, ME) == HERE.revoker(examples.RESOURCE_ID, app)
+    assert known.policy(ME) == HERE.policy(app)
+
+
+def test_the_vault_s_own_regeneration_is_ended_by_the_account_s_id() -> None:
+    command = TERMINAL.end_regeneration(examples.RESOURCE_ID)
+    assert command.endswith(f"--storage-account {examples.RESOURCE_ID} --no-auto-regenerate")
 
 
 def test_several_settings_are_changed_by_one_command() -> None:

@@ -205,7 +205,7 @@ def test_an_error_of_ours_is_reported_with_its_remedy_and_the_command_for_it() -
     kind = check("vault", broken(error), lambda found: f"let in {getattr(found, 'address', '?')}")
     (finding,) = run(kind).findings
     assert finding.level is Level.FAILURE
-    assert (finding.text, finding.remedy, finding.command) == ("the network", error.remedy, "let in 192.0.2.1")
+    assert (finding.text, finding.remedy, finding.command) == ("the network", error.advice, "let in 192.0.2.1")
 
 
 def test_an_error_is_reported_without_a_command_where_that_cannot_be_made() -> None:

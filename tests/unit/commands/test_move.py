@@ -35,7 +35,23 @@ def test_a_move_that_is_possible_ends_with_its_one_command(capsys: pytest.Captur
     assert lines[0] == "from keyvault to userdelegation, by the roles of me"
     assert "can move default/storage-sas@master" in lines
     assert "then     a SAS allows rw instead of rwu" in lines
-    assert lines[-3:] == ["This makes the change:", f"  $ {COMMAND}", "nothing was changed; all targets can move"]
+    assert lines[-4:-2] == ["This makes the change:", f"  $ {COMMAND}"]
+    assert lines[-1] == "nothing was changed; all targets can move"
+
+
+def test_azd_s_own_environment_is_changed_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "`azd env set NAME VALUE`" in printed(POSSIBLE, capsys)[-2]
+
+
+def test_who_runs_it_is_told_where_the_app_may_have_other_roles(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(dataclasses.replace(POSSIBLE, note="look again"), capsys)[1] == "note     look again"
+
+
+def test_a_command_that_repairs_several_findings_is_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    second = dataclasses.replace(MISSING, check="role for data", text="missing too")
+    lines = printed(dataclasses.replace(POSSIBLE, missing=(MISSING, second)), capsys)
+    assert lines.count("           $ az role assignment create …") == 1
+    assert lines[4] == "missing  role for data: missing too"
 
 
 def test_what_is_missing_comes_first_with_its_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,10 +33,55 @@ def test_who_keeps_the_issuer_changes_nothing() -> None:
 
 def test_the_account_is_the_managed_one() -> None:
     found = change(KEYVAULT, "storagekey")
-    assert found.settings == {"SAS_ISSUER": "storagekey", "STORAGE_ACCOUNT_ID": RESOURCE_ID}
+    assert found.settings == {
+        "SAS_ISSUER": "storagekey",
+        "STORAGE_ACCOUNT_ID": RESOURCE_ID,
+        "SAS_PERMISSIONS": "rwu",
+    }
     assert found.problems == ()
     assert found.plan is not None
     assert found.plan.account.issuer is IssuerKind.STORAGEKEY
+
+
+def test_what_is_set_here_already_is_named_all_the_same_as_the_app_may_lack_it() -> None:
+    here = {"STORAGE_ACCOUNT_ID": RESOURCE_ID, "SAS_PREFIX": "reports", "SAS_IP": "203.0.113.7", **CONTAINER}
+    assert change({**KEYVAULT, **here}, "userdelegation", None).settings == {
+        "SAS_ISSUER": "userdelegation",
+        **here,
+        "SAS_PERMISSIONS": "rw",
+        "SAS_SERVICES": "",
+        "SAS_RESOURCE_TYPES": "",
+    }
+
+
+def test_what_the_app_may_have_and_the_next_issuer_refuses_is_removed_whoever_set_it() -> None:
+    with_keys = {**COMMON, "SAS_ISSUER": "storagekey", "STORAGE_ACCOUNT_ID": RESOURCE_ID}
+    found = change({**with_keys, **CONTAINER, "SAS_BLOB": "logo.png", "SAS_PERMISSIONS": "r"}, "userdelegation")
+    assert found.settings == {
+        "SAS_ISSUER": "userdelegation",
+        "STORAGE_ACCOUNT_ID": RESOURCE_ID,
+        "SAS_CONTAINER": "pictures",
+        "SAS_PREFIX": "",
+        "SAS_BLOB": "logo.png",
+        "SAS_PERMISSIONS": "r",
+        "SAS_SERVICES": "",
+        "SAS_RESOURCE_TYPES": "",
+    }
+    assert found.problems == ()
+
+
+def test_what_nobody_knows_yet_is_to_be_filled_in() -> None:
+    settings = change(KEYVAULT, "userdelegation", None).settings
+    assert settings["SAS_CONTAINER"] == "<container>"
+    assert settings["STORAGE_ACCOUNT_ID"] == "<resource id of the storage account>"
+
+
+def test_a_blob_endpoint_is_enough_where_the_account_is_not_known() -> None:
+    endpoint = {"STORAGE_BLOB_ENDPOINT": "https://mystorage.blob.core.windows.net"}
+    found = change({**KEYVAULT, **CONTAINER, **endpoint}, "userdelegation", None)
+    assert found.problems == ()
+    assert found.settings["STORAGE_BLOB_ENDPOINT"] == endpoint["STORAGE_BLOB_ENDPOINT"]
+    assert "STORAGE_ACCOUNT_ID" not in found.settings
 
 
 def test_an_account_that_is_not_known_is_a_problem() -> None:
@@ -59,19 +104,19 @@ def test_the_container_may_be_set_before_the_issuer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "removed"),
+    ("given", "permissions"),
     [
-        ({"SAS_SERVICES": "b"}, {"SAS_SERVICES": ""}),
-        ({"SAS_RESOURCE_TYPES": "co"}, {"SAS_RESOURCE_TYPES": ""}),
-        ({"SAS_PERMISSIONS": "rwu"}, {"SAS_PERMISSIONS": "rw"}),
-        ({"SAS_PERMISSIONS": "u"}, {"SAS_PERMISSIONS": ""}),
-        ({"SAS_PERMISSIONS": "rl"}, {}),
+        ({}, "rw"),
+        ({"SAS_SERVICES": "b", "SAS_RESOURCE_TYPES": "co"}, "rw"),
+        ({"SAS_PERMISSIONS": "rwu"}, "rw"),
+        ({"SAS_PERMISSIONS": "u"}, ""),
+        ({"SAS_PERMISSIONS": "rl"}, "rl"),
     ],
 )
-def test_what_the_new_issuer_refuses_is_removed(given: dict[str, str], removed: dict[str, str]) -> None:
+def test_what_the_new_issuer_refuses_is_removed(given: dict[str, str], permissions: str) -> None:
     found = change({**KEYVAULT, **CONTAINER, **given}, "userdelegation")
-    issuer = {"SAS_ISSUER": "userdelegation", "STORAGE_ACCOUNT_ID": RESOURCE_ID}
-    assert (found.settings, found.problems) == ({**issuer, **removed}, ())
+    assert (found.settings["SAS_PERMISSIONS"], found.problems) == (permissions, ())
+    assert {found.settings[name] for name in ("SAS_SERVICES", "SAS_RESOURCE_TYPES")} == {""}
 
 
 def test_a_validity_beyond_a_delegation_key_s_life_is_a_problem() -> None:
@@ -79,19 +124,28 @@ def test_a_validity_beyond_a_delegation_key_s_life_is_a_problem() -> None:
     assert problem.startswith("SAS_VALIDITY is too long")
 
 
-def test_the_way_back_takes_the_container_out_and_names_the_managed_account() -> None:
-    found = change({**DELEGATED, "SAS_IP": "203.0.113.7"}, "keyvault")
+REMOVED = dict.fromkeys(("SAS_CONTAINER", "SAS_PREFIX", "SAS_BLOB", "SAS_IP", "SAS_ENCRYPTION_SCOPE"), "")
+
+
+def test_the_way_back_takes_the_container_out_with_its_permissions_and_names_the_managed_account() -> None:
+    found = change({**DELEGATED, "SAS_IP": "203.0.113.7", "SAS_PERMISSIONS": "rl"}, "keyvault")
     assert found.settings == {
         "SAS_ISSUER": "keyvault",
-        "SAS_CONTAINER": "",
-        "SAS_IP": "",
         "KEYVAULT_STORAGE_NAME": "mystorage",
+        **REMOVED,
+        "SAS_PERMISSIONS": "",
     }
     assert found.problems == ()
 
 
+def test_an_account_sas_keeps_its_permissions_on_the_way_back() -> None:
+    with_keys = {**COMMON, "SAS_ISSUER": "storagekey", "STORAGE_ACCOUNT_ID": RESOURCE_ID}
+    assert change({**with_keys, "SAS_PERMISSIONS": "rlt"}, "keyvault").settings["SAS_PERMISSIONS"] == "rl"
+
+
 def test_a_managed_account_that_is_named_already_keeps_its_name() -> None:
-    assert "KEYVAULT_STORAGE_NAME" not in change({**DELEGATED, "KEYVAULT_STORAGE_NAME": "other"}, "keyvault").settings
+    settings = change({**DELEGATED, "KEYVAULT_STORAGE_NAME": "other"}, "keyvault").settings
+    assert settings["KEYVAULT_STORAGE_NAME"] == "other"
 
 
 @pytest.mark.parametrize("wrong", [{"KUBERNETES_DNS": ""}, {"KUBERNETES_DNS": "", **CONTAINER}])
