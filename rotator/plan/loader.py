@@ -2,11 +2,11 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rotator import errors
-from rotator.plan import consistency, issuer_rules, secret_consistency, setting, setting_names, settings
+from rotator.plan import consistency, issuer_rules, secret_consistency, secret_needs, setting, setting_names, settings
 from rotator.plan.account import Account, Grant, IssuerKind
 from rotator.plan.consistency import Written
 from rotator.plan.host_storage import HostStorageSettings
@@ -31,7 +31,8 @@ def load(environment: Mapping[str, str] = os.environ) -> Plan:
     if plan is None or problems:
         raise errors.SettingsError(problems)
     warnings = consistency.warnings(plan, environment.get(consistency.TIME_ZONE, "").strip())
-    warnings += issuer_rules.warnings(plan) + secret_consistency.warnings(plan) + _webhook_warnings(plan, texts)
+    warnings += issuer_rules.warnings(plan) + secret_consistency.warnings(plan) + secret_needs.warnings(plan)
+    warnings += _webhook_warnings(plan, texts)
     return dataclasses.replace(plan, warnings=tuple(warnings))
 
 
@@ -95,16 +96,25 @@ def _problems_of_secret(texts: Mapping[str, str]) -> list[str]:
     named = {field: _name(field) for field in ("data", "preset", "data_key", "encoding") if _name(field) in texts}
     one_key = [named[field] for field in ("data_key", "encoding") if field in named]
     problems = secret_consistency.problems_of_choices(named.get("data"), named.get("preset"), one_key)
-    data, preset = _written(Target, "data", texts), _written(Target, "preset", texts)
-    source = _origin_of_sas(texts)
-    if data and data.value is not None:
-        problems += secret_consistency.problems_of_placeholders(
-            secret_consistency.of_data(data.origin, data.value), source
-        )
-    if preset and preset.value is not None:
-        choice = secret_consistency.of_preset(preset.origin, preset.value)
-        problems += secret_consistency.problems_of_placeholders(choice, source)
+    for choice in _choices(texts):
+        problems += secret_consistency.problems_of_placeholders(choice, _origin_of_sas(texts))
+        problems += _problems_of_connection_string(choice, texts)
     return problems
+
+
+def _choices(texts: Mapping[str, str]) -> Iterator[secret_consistency.Choice]:
+    data, preset = _written(Target, "data", texts), _written(Target, "preset", texts)
+    if data and data.value is not None:
+        yield secret_consistency.of_data(data.origin, data.value)
+    if preset and preset.value is not None:
+        yield secret_consistency.of_preset(preset.origin, preset.value)
+
+
+def _problems_of_connection_string(choice: secret_consistency.Choice, texts: Mapping[str, str]) -> list[str]:
+    services, endpoint = _written(Grant, "services", texts), _written(Account, "blob_endpoint", texts)
+    if services is None or endpoint is None:
+        return []
+    return secret_needs.problems_of_connection_string(choice, services, endpoint)
 
 
 def _origin_of_sas(texts: Mapping[str, str]) -> secret_consistency.Origin:
