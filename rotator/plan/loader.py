@@ -99,7 +99,7 @@ def _problems_of_secret(texts: Mapping[str, str]) -> list[str]:
     for choice in _choices(texts):
         problems += secret_consistency.problems_of_placeholders(choice, _origin_of_sas(texts))
         problems += _problems_of_connection_string(choice, texts)
-    return problems
+    return problems + _problems_of_type(texts)
 
 
 def _choices(texts: Mapping[str, str]) -> Iterator[secret_consistency.Choice]:
@@ -108,6 +108,16 @@ def _choices(texts: Mapping[str, str]) -> Iterator[secret_consistency.Choice]:
         yield secret_consistency.of_data(data.origin, data.value)
     if preset and preset.value is not None:
         yield secret_consistency.of_preset(preset.origin, preset.value)
+
+
+def _problems_of_type(texts: Mapping[str, str]) -> list[str]:
+    secret_type, one = _written(Target, "type", texts), _written(Target, "data_key", texts)
+    named = [Written(each.data_keys, each.origin) for each in _choices(texts)]
+    if not named and one and not {_name("data"), _name("preset")} & texts.keys():  # otherwise one of those is wrong
+        named = [Written(frozenset({one.value}), one.origin)]
+    if secret_type is None or len(named) != 1:
+        return []
+    return secret_consistency.problems_of_type(secret_type, named[0])
 
 
 def _problems_of_connection_string(choice: secret_consistency.Choice, texts: Mapping[str, str]) -> list[str]:
