@@ -1,8 +1,8 @@
 """Finds the owner of a Secret: the controller, if any, that wrote it and would overwrite what the rotator writes.
 
-Controllers are known by the labels, annotations and field managers that they set, according to each project's sources
-or documentation in 2026. Annotations that a consumer adds to the rotator's own Secret, such as reflector's
-`reflection-allowed`, do not count: only the copy that reflector makes has an owner.
+Controllers are known by the labels and annotations that they set (`plan/secret_owners.py`), and by their field
+managers, according to each project's sources or documentation in 2026. Annotations that a consumer adds to the rotator's own
+Secret, such as reflector's `reflection-allowed`, do not count: only the copy that reflector makes has an owner.
 """
 
 import re
@@ -10,40 +10,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from rotator import untrusted
-from rotator.plan.secret_types import COPY_ANNOTATIONS, COPY_LABELS
+from rotator.plan.secret_owners import (
+    COPY_ANNOTATIONS,
+    COPY_LABELS,
+    OWNER_ANNOTATIONS,
+    OWNER_LABELS,
+    TRACKING_ID,
+)
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OWNER = "rotator"
 
-_ANNOTATIONS = {
-    "meta.helm.sh/release-name": "Helm release",
-    "reconcile.external-secrets.io/data-hash": "External Secrets",
-    "sealedsecrets.bitnami.com/managed": "sealed-secrets",
-    "sealedsecrets.bitnami.com/patch": "sealed-secrets",
-    "secrets.infisical.com/version": "the Infisical operator",
-    "operator.1password.io/item-path": "the 1Password operator",
-    "cert-manager.io/certificate-name": "cert-manager's Certificate",
-    "configsync.gke.io/resource-id": "Config Sync",
-    "objectset.rio.cattle.io/id": "Fleet or k3s",
-    "kapp.k14s.io/identity": "kapp",
-}
-_LABELS = {
-    "argocd.argoproj.io/instance": "Argo CD application",
-    "kustomize.toolkit.fluxcd.io/name": "Flux Kustomization",
-    "helm.toolkit.fluxcd.io/name": "Flux HelmRelease",
-    "resourceset.fluxcd.controlplane.io/name": "Flux ResourceSet",
-    "reconcile.external-secrets.io/managed": "External Secrets",
-    "reconcile.external-secrets.io/created-by": "External Secrets",
-    "secrets.hashicorp.com/vso-ownerRefUID": "the Vault Secrets Operator",
-    "secrets-store.csi.k8s.io/managed": "the Secrets Store CSI driver",
-    "generate.kyverno.io/policy-name": "Kyverno policy",
-    "objectset.rio.cattle.io/hash": "Fleet or k3s",
-    "kapp.k14s.io/app": "kapp",
-}
 # Owners that the annotation's or label's value names.
 _NAMED = {"Helm release", "Argo CD application", "Flux Kustomization", "Flux HelmRelease", "Flux ResourceSet"}
 _NAMED |= {"Kyverno policy", "cert-manager's Certificate"}
-_TRACKING_ID = "argocd.argoproj.io/tracking-id"
 # Labels or annotations that stop Flux from writing an object, with the owner's name here, its field manager, and the
 # values that stop it:
 # https://fluxcd.io/flux/components/kustomize/kustomizations/#controlling-the-apply-behavior-of-resources
@@ -92,7 +72,7 @@ def _managed_by(metadata: Metadata) -> str | None:
 def _marks(metadata: Metadata) -> str | None:
     annotations, labels = untrusted.texts(metadata.get("annotations")), untrusted.texts(metadata.get("labels"))
     stopped = _stopped(metadata)
-    for texts, marks in ((labels, _LABELS), (annotations, _ANNOTATIONS)):
+    for texts, marks in ((labels, OWNER_LABELS), (annotations, OWNER_ANNOTATIONS)):
         for name, text in texts.items():
             known = marks.get(name)
             if not known or text in ("", "false") or known in stopped:
@@ -113,7 +93,7 @@ def _tracking_id(metadata: Metadata) -> str | None:
 
     https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/
     """
-    text = untrusted.texts(metadata.get("annotations")).get(_TRACKING_ID, "")
+    text = untrusted.texts(metadata.get("annotations")).get(TRACKING_ID, "")
     application, _, named = text.partition(":")
     tracked = named == f"/Secret:{metadata.get('namespace')}/{metadata.get('name')}"
     return f"Argo CD application {application}" if tracked else None

@@ -1,18 +1,16 @@
 """Renders the templates of a Secret's data: puts a SAS, and what belongs to it, in place of the placeholders."""
 
 import dataclasses
-import re
 import urllib.parse
 from collections.abc import Callable, Mapping
 
 from rotator import timestamps
 from rotator.delivery.errors import TemplateError
+from rotator.plan import addresses
 from rotator.plan.account import Account
 from rotator.plan.secret_template import Placeholder, Template
 from rotator.redaction import SecretText
 from rotator.sas import Sas
-
-_PUBLIC = re.compile(r"https://(?P<account>[a-z0-9]{3,24})\.blob\.(?P<suffix>[a-z0-9.-]+)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +32,8 @@ class Values:
 
 def account_in(blob_endpoint: str | None) -> str | None:
     """The account's name in the usual form of a blob endpoint; None for another form, such as a domain of one's own."""
-    found = _PUBLIC.fullmatch(blob_endpoint or "")
-    return found["account"] if found else None
+    found = addresses.usual_blob_endpoint(blob_endpoint or "")
+    return found.account if found else None
 
 
 def render(template: Template, values: Values) -> SecretText:
@@ -70,10 +68,10 @@ def _connection_string(values: Values) -> str:
     https://learn.microsoft.com/azure/storage/common/storage-configure-connection-string
     """
     account, endpoint = _account(values), _blob_endpoint(values)
-    usual = _PUBLIC.fullmatch(endpoint)
-    if usual and usual["account"] == account:
+    usual = addresses.usual_blob_endpoint(endpoint)
+    if usual and usual.account == account:
         return (
-            f"DefaultEndpointsProtocol=https;AccountName={account};EndpointSuffix={usual['suffix']};"
+            f"DefaultEndpointsProtocol=https;AccountName={account};EndpointSuffix={usual.suffix};"
             f"SharedAccessSignature={_sas(values)}"
         )
     return f"BlobEndpoint={endpoint};AccountName={account};SharedAccessSignature={_sas(values)}"

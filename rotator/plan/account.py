@@ -83,7 +83,7 @@ class Grant(Model):
     ] = "sco"
     permissions: Annotated[
         SasPermissions,
-        Setting("SAS_PERMISSIONS", f"permission letters of signed version {sas.SIGNED_VERSION}", example="rwu"),
+        Setting("SAS_PERMISSIONS", f"permission letters of signed version {sas.SIGNED_VERSION}", example="r"),
     ] = "rwu"
     protocol: Annotated[
         SasProtocol,

@@ -1,5 +1,6 @@
 """Host names and https URLs in settings: validated, and normalised so that they compare equal."""
 
+import dataclasses
 import ipaddress
 import re
 import urllib.parse
@@ -7,7 +8,25 @@ import urllib.parse
 _LONGEST = 253  # characters of a host name: https://www.rfc-editor.org/rfc/rfc1035#section-3.1
 # Looser than RFC 1123's rule for host names: resolvers accept underscores, too.
 _LABEL = r"[0-9A-Za-z_](?:[0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?"
+_USUAL_BLOB = re.compile(r"https://(?P<account>[a-z0-9]{3,24})\.blob\.(?P<suffix>[a-z0-9.-]+)")
+# Names of a storage account's other endpoints, among them zonal ones:
+# https://learn.microsoft.com/azure/storage/common/storage-account-overview#storage-account-endpoints
+_OTHER_SERVICE = re.compile(r"\.(?P<service>dfs|file|queue|table|web)\.(?:core|storage)\.")
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
+
+
+@dataclasses.dataclass(frozen=True)
+class UsualBlobEndpoint:
+    """The parts of a blob endpoint in its usual form, https://<account>.blob.<suffix>."""
+
+    account: str
+    suffix: str
+
+
+def usual_blob_endpoint(url: str) -> UsualBlobEndpoint | None:
+    """The parts of a usual blob endpoint; None for another form, such as a zonal one or a domain of one's own."""
+    found = _USUAL_BLOB.fullmatch(url)
+    return UsualBlobEndpoint(found["account"], found["suffix"]) if found else None
 
 
 def host(text: str) -> str:
@@ -40,6 +59,8 @@ def blob_url(text: str) -> str:
     https://learn.microsoft.com/azure/storage/common/storage-use-azurite#connect-to-azurite-with-sdks-and-tools
     """
     parts = _parsed(text)
+    if other := _OTHER_SERVICE.search(parts.hostname or ""):
+        raise ValueError(f"it must be the account's blob endpoint, and this is the one of {other['service']}")
     if parts.path.strip("/") and ".blob." in (parts.hostname or ""):
         raise ValueError("it must be the account's blob endpoint alone: leave out what follows the host")
     return _normalised(parts)

@@ -4,6 +4,7 @@ What a SAS of each kind may allow: https://learn.microsoft.com/rest/api/storages
 …/create-account-sas and …/create-user-delegation-sas.
 """
 
+import dataclasses
 import datetime
 import urllib.parse
 from collections.abc import Iterator, Mapping
@@ -120,8 +121,12 @@ def _permissions(kind: IssuerKind, grant: Values) -> Iterator[str]:
     written = grant.get("permissions")
     known = known_permissions(kind, in_container="container" in grant, in_blob="blob" in grant)
     if written is not None and set(written.value or "") - set(known):
+        in_blob = "blob" in grant
+        reason = setting_types.letters_rule(known) + (", and one blob is not listed (l)" if in_blob else "")
         setting = settings.find(Grant, "permissions").setting
-        yield problems.explain(written.origin, setting, written.value, setting_types.letters_rule(known))
+        if "container" in grant:
+            setting = dataclasses.replace(setting, example="r" if in_blob else "rl")
+        yield problems.explain(written.origin, setting, written.value, reason)
 
 
 def known_permissions(kind: IssuerKind, *, in_container: bool, in_blob: bool) -> str:

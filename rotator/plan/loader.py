@@ -2,11 +2,11 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rotator import errors
-from rotator.plan import consistency, issuer_rules, secret_consistency, setting, setting_names, settings
+from rotator.plan import consistency, issuer_rules, secret_consistency, secret_needs, setting, setting_names, settings
 from rotator.plan.account import Account, Grant, IssuerKind
 from rotator.plan.consistency import Written
 from rotator.plan.host_storage import HostStorageSettings
@@ -31,9 +31,9 @@ def load(environment: Mapping[str, str] = os.environ) -> Plan:
     if plan is None or problems:
         raise errors.SettingsError(problems)
     warnings = consistency.warnings(plan, environment.get(consistency.TIME_ZONE, "").strip())
-    warnings += (
-        unused + issuer_rules.warnings(plan) + secret_consistency.warnings(plan) + _webhook_warnings(plan, texts)
-    )
+    warnings += unused + issuer_rules.warnings(plan)
+    warnings += secret_consistency.warnings(plan) + secret_needs.warnings(plan)
+    warnings += _webhook_warnings(plan, texts)
     return dataclasses.replace(plan, warnings=tuple(warnings))
 
 
@@ -111,16 +111,35 @@ def _problems_of_secret(texts: Mapping[str, str]) -> list[str]:
     named = {field: _name(field) for field in ("data", "preset", "data_key", "encoding") if _name(field) in texts}
     one_key = [named[field] for field in ("data_key", "encoding") if field in named]
     problems = secret_consistency.problems_of_choices(named.get("data"), named.get("preset"), one_key)
+    for choice in _choices(texts):
+        problems += secret_consistency.problems_of_placeholders(choice, _origin_of_sas(texts))
+        problems += _problems_of_connection_string(choice, texts)
+    return problems + _problems_of_type(texts)
+
+
+def _choices(texts: Mapping[str, str]) -> Iterator[secret_consistency.Choice]:
     data, preset = _written(Target, "data", texts), _written(Target, "preset", texts)
-    source = _origin_of_sas(texts)
     if data and data.value is not None:
-        problems += secret_consistency.problems_of_placeholders(
-            secret_consistency.of_data(data.origin, data.value), source
-        )
+        yield secret_consistency.of_data(data.origin, data.value)
     if preset and preset.value is not None:
-        choice = secret_consistency.of_preset(preset.origin, preset.value)
-        problems += secret_consistency.problems_of_placeholders(choice, source)
-    return problems
+        yield secret_consistency.of_preset(preset.origin, preset.value)
+
+
+def _problems_of_type(texts: Mapping[str, str]) -> list[str]:
+    secret_type, one = _written(Target, "type", texts), _written(Target, "data_key", texts)
+    named = [Written(each.data_keys, each.origin) for each in _choices(texts)]
+    if not named and one and not {_name("data"), _name("preset")} & texts.keys():  # otherwise one of those is wrong
+        named = [Written(frozenset({one.value}), one.origin)]
+    if secret_type is None or len(named) != 1:
+        return []
+    return secret_consistency.problems_of_type(secret_type, named[0])
+
+
+def _problems_of_connection_string(choice: secret_consistency.Choice, texts: Mapping[str, str]) -> list[str]:
+    services, endpoint = _written(Grant, "services", texts), _written(Account, "blob_endpoint", texts)
+    if services is None or endpoint is None:
+        return []
+    return secret_needs.problems_of_connection_string(choice, services, endpoint)
 
 
 def _origin_of_sas(texts: Mapping[str, str]) -> secret_consistency.Origin:

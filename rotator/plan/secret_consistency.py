@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from rotator.plan import presets, secret_template
+from rotator.plan import presets, secret_builtin_types, secret_template
+from rotator.plan.consistency import Written
 from rotator.plan.plan import Plan
 from rotator.plan.presets import Preset, PresetDefinition
 from rotator.plan.secret_template import SAS_BEARING, Placeholder
@@ -30,13 +31,15 @@ class Choice:
 
     origin: str
     placeholders: frozenset[Placeholder]
+    data_keys: frozenset[str] = frozenset()
     needs_key: bool = False
     needs_container: bool = False
 
 
 def of_data(origin: str, data: Templates) -> Choice:
     """What templates need."""
-    return _choice(origin, frozenset().union(*(each.placeholders for each in data.values())))
+    found = _choice(origin, frozenset().union(*(each.placeholders for each in data.values())))
+    return dataclasses.replace(found, data_keys=frozenset(data))
 
 
 def of_preset(origin: str, preset: Preset) -> Choice:
@@ -46,13 +49,15 @@ def of_preset(origin: str, preset: Preset) -> Choice:
     found = _choice(f"{origin}={preset}", frozenset().union(*used))
     return dataclasses.replace(
         found,
+        data_keys=frozenset(ready.data),
         needs_key=found.needs_key or ready.needs_key,
         needs_container=found.needs_container or ready.needs_container,
     )
 
 
 def _choice(origin: str, used: frozenset[Placeholder]) -> Choice:
-    return Choice(origin, used, Placeholder.ACCOUNT_KEY in used, bool(used & _OF_A_CONTAINER))
+    in_container = bool(used & _OF_A_CONTAINER)
+    return Choice(origin, used, needs_key=Placeholder.ACCOUNT_KEY in used, needs_container=in_container)
 
 
 def problems_of_choices(data: str | None, preset: str | None, one_key: list[str]) -> list[str]:
@@ -69,6 +74,17 @@ def problems_of_choices(data: str | None, preset: str | None, one_key: list[str]
             f"{each} is for a Secret with one data key, but {preset} has its own: remove {each}" for each in one_key
         ]
     return found
+
+
+def problems_of_type(secret_type: Written[str | None], data_keys: Written[frozenset[str]]) -> list[str]:
+    """What is wrong if Kubernetes requires data keys of a Secret of this type which it does not get."""
+    missing = secret_builtin_types.missing(secret_type.value or "", data_keys.value)
+    if not missing:
+        return []
+    return [
+        f"{secret_type.origin}={secret_type.value} needs {missing} among the data keys, which {data_keys.origin} "
+        f"does not have: write that there, or remove {secret_type.origin}"
+    ]
 
 
 def problems_of_placeholders(choice: Choice, source: Origin) -> list[str]:

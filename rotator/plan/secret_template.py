@@ -9,6 +9,8 @@ import re
 
 # A dotted name is kept free for one of several grants: `{reader.sas}`.
 _TOKEN = re.compile(r"(?P<brace>\{\{|\}\})|\{(?P<name>[A-Za-z_][A-Za-z0-9_.-]{0,63})\}|(?P<lone>[{}])")
+# What other syntaxes have beside a name: { sas }, {sas!r}, {sas[0]}.
+_WITH_MORE = re.compile(r"\{\s*(?P<name>[A-Za-z_]+)(?![A-Za-z0-9_])[^{}]{0,100}\}")
 
 
 class Placeholder(enum.Enum):
@@ -32,6 +34,7 @@ class Placeholder(enum.Enum):
         return f"{{{self.value}}}"
 
 
+_KNOWN = {each.value: each for each in Placeholder}
 SAS_BEARING = frozenset(
     {
         Placeholder.SAS,
@@ -59,6 +62,11 @@ class Template:
         """The placeholders in it."""
         return frozenset(each for each in self.pieces if isinstance(each, Placeholder))
 
+    @property
+    def least_bytes(self) -> int:
+        """The length of its value in UTF-8 as far as it is known: that of its texts alone."""
+        return sum(len(each.encode()) for each in self.pieces if isinstance(each, str))
+
     def __repr__(self) -> str:
         return f"Template({''.join(each.written for each in self.pieces if isinstance(each, Placeholder))})"
 
@@ -80,11 +88,21 @@ def _piece(found: re.Match[str]) -> str | Placeholder:
         return found["brace"][0]
     if found["lone"]:
         raise ValueError(
-            f"the {found['lone']} at character {found.start() + 1} belongs to no placeholder: write a brace twice, as "
-            f"{2 * found['lone']}"
+            f"the {found['lone']} at character {found.start() + 1} belongs to no placeholder: {_remedy(found)}"
         )
-    known = {each.value: each for each in Placeholder}
-    if found["name"] not in known:
-        listed = ", ".join(each.written for each in Placeholder)
-        raise ValueError(f"{{{found['name']}}} is no placeholder: there are {listed}")
-    return known[found["name"]]
+    if found["name"] not in _KNOWN:
+        raise ValueError(f"{{{found['name']}}} is no placeholder: {_instead_of(found['name'])}")
+    return _KNOWN[found["name"]]
+
+
+def _remedy(lone: re.Match[str]) -> str:
+    meant = _WITH_MORE.match(lone.string, lone.start())
+    if meant and meant["name"].lower() in _KNOWN:
+        return f"write {_KNOWN[meant['name'].lower()].written}, without anything else between its braces"
+    return f"write a brace twice, as {2 * lone['lone']}"
+
+
+def _instead_of(name: str) -> str:
+    if name.lower() in _KNOWN:
+        return f"did you mean {_KNOWN[name.lower()].written}"
+    return f"there are {', '.join(each.written for each in Placeholder)}"

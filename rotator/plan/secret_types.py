@@ -9,10 +9,10 @@ from typing import Annotated
 
 from pydantic import PlainValidator
 
-from rotator.plan import secret_template, text_mapping
+from rotator.plan import secret_builtin_types, secret_owners, secret_template, text_mapping
 from rotator.plan.frozen_mapping import FrozenMapping
 from rotator.plan.secret_template import Template
-from rotator.plan.setting_types import DATA_KEY
+from rotator.plan.setting_types import DATA_KEY, DATA_KEY_RULE
 
 Templates = FrozenMapping[Template]
 Texts = FrozenMapping[str]
@@ -20,19 +20,11 @@ Texts = FrozenMapping[str]
 _WORD = r"(?=.{1,63}$)[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?"
 _PART = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _PREFIX = rf"(?=.{{1,253}}$){_PART}(\.{_PART})*"
-_MOST_BYTES = 256 * 1024  # of all annotations together, names and values
+_MOST_BYTES_OF_ANNOTATIONS = 256 * 1024  # of all annotations together, names and values
 _OURS = ("app.kubernetes.io/managed-by", "kubectl.kubernetes.io/last-applied-configuration")
 _OUR_PREFIX = "rotator"
-# Annotations and labels by which a controller marks its copies, which it overwrites from their source.
-COPY_ANNOTATIONS = {
-    "reflector.v1.k8s.emberstack.com/reflects": "reflector",
-    "replicator.v1.mittwald.de/replicate-from": "kubernetes-replicator",
-    "replicator.v1.mittwald.de/replicated-from-version": "kubernetes-replicator",
-    "kubed.appscode.com/origin": "config-syncer (kubed)",
-}
-COPY_LABELS = {"generate.kyverno.io/source-kind": "Kyverno"}
-# Kubernetes' controller writes the data of such a Secret, and deletes one without a service account.
-_TOKEN_TYPE = "kubernetes.io/service-account-token"  # noqa: S105  # a type's name
+# Of all values together: MaxSecretSize in Kubernetes' pkg/apis/core.
+_MOST_BYTES_OF_DATA = 1024 * 1024
 
 
 def _data(written: object) -> Templates | None:
@@ -41,12 +33,15 @@ def _data(written: object) -> Templates | None:
     found = text_mapping.parse(written)
     if not found:
         raise ValueError("it has no data key")
-    return FrozenMapping({name: _template(name, text) for name, text in found.items()})
+    templates = FrozenMapping({name: _template(name, text) for name, text in found.items()})
+    if sum(each.least_bytes for each in templates.values()) > _MOST_BYTES_OF_DATA:
+        raise ValueError(f"it is longer than {_MOST_BYTES_OF_DATA} bytes, the most that Kubernetes takes in a Secret")
+    return templates
 
 
 def _template(name: str, text: str) -> Template:
     if not re.fullmatch(DATA_KEY, name):
-        raise ValueError(f"{_quoted(name)} is no data key: Kubernetes wants letters, digits, -, _ and .")
+        raise ValueError(f"{_quoted(name)} is no data key: {DATA_KEY_RULE}")
     try:
         return secret_template.parse(text)
     except ValueError as error:
@@ -66,8 +61,8 @@ def _labels(written: object) -> Texts:
 
 def _annotations(written: object) -> Texts:
     found = _metadata(written)
-    if sum(len(f"{name}{text}".encode()) for name, text in found.items()) > _MOST_BYTES:
-        raise ValueError(f"all annotations together must not be longer than {_MOST_BYTES} bytes")
+    if sum(len(f"{name}{text}".encode()) for name, text in found.items()) > _MOST_BYTES_OF_ANNOTATIONS:
+        raise ValueError(f"all annotations together must not be longer than {_MOST_BYTES_OF_ANNOTATIONS} bytes")
     return FrozenMapping(found)
 
 
@@ -87,19 +82,21 @@ def _check_name(name: str) -> None:
         )
     if name in _OURS or prefix == _OUR_PREFIX:
         raise ValueError(f"{name} is written by the rotator itself: leave it out")
-    copier = COPY_ANNOTATIONS.get(name) or COPY_LABELS.get(name)
-    if copier:
-        raise ValueError(f"{name} marks a copy, which {copier} would overwrite: leave it out")
+    marked = secret_owners.meaning(name)
+    if marked:
+        raise ValueError(f"{name} marks {marked}: leave it out")
 
 
 def _secret_type(written: object) -> str | None:
     if written is None:
         return None
     text = str(written)
+    if meant := secret_builtin_types.in_right_case(text):
+        raise ValueError(f"did you mean {meant}")
     prefix, slash, word = text.rpartition("/")
     if not re.fullmatch(_WORD, word) or (slash and not re.fullmatch(_PREFIX, prefix)):
         raise ValueError("it must be a Secret's type, such as Opaque or example.com/sas")
-    if text == _TOKEN_TYPE:
+    if text == secret_builtin_types.SERVICE_ACCOUNT_TOKEN:
         raise ValueError("Kubernetes itself writes the Secrets of that type")
     return text
 

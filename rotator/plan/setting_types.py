@@ -29,6 +29,7 @@ _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _PART = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 # Neither . nor .., nor what begins with the latter, as a data key becomes a file.
 DATA_KEY = r"(?!\.\.?$|\.\.)[-._a-zA-Z0-9]{1,253}"
+DATA_KEY_RULE = "Kubernetes wants at most 253 letters, digits, -, _ and ., and neither . nor what begins with .."
 
 
 def validity(text: object) -> datetime.timedelta:
@@ -206,8 +207,11 @@ UserName = Annotated[str, _pattern(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\$?", "it must 
 Pins = Annotated[tuple[host_keys.Pin, ...], BeforeValidator(_pins)]
 CommandLine = Annotated[tuple[str, ...], BeforeValidator(_command_line)]
 
-Namespace = Annotated[str, _pattern(_LABEL, "Kubernetes wants lower-case letters, digits and -")]
+Namespace = Annotated[str, _pattern(_LABEL, "Kubernetes wants at most 63 lower-case letters, digits and -")]
 SecretName = Annotated[
-    str, _pattern(rf"(?=.{{1,253}}$){_PART}(\.{_PART})*", "Kubernetes wants lower-case letters, digits, - and .")
+    str,
+    _pattern(
+        rf"(?=.{{1,253}}$){_PART}(\.{_PART})*", "Kubernetes wants at most 253 lower-case letters, digits, - and ."
+    ),
 ]
-DataKey = Annotated[str, _pattern(DATA_KEY, "Kubernetes wants letters, digits, -, _ and .")]
+DataKey = Annotated[str, _pattern(DATA_KEY, DATA_KEY_RULE)]

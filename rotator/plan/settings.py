@@ -5,6 +5,8 @@ says which setting has it.
 """
 
 import dataclasses
+import difflib
+import enum
 import typing
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
@@ -19,6 +21,8 @@ from rotator.plan.plan import Plan
 from rotator.plan.setting import Setting
 
 _M = TypeVar("_M", bound=Model)
+_SIMILARITY = 0.8  # difflib's ratio
+_LONGEST_COMPARED = 40  # characters: difflib takes a time that grows with the square of the length
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +54,7 @@ def read(root: type[_M], texts: Mapping[str, str]) -> _M:
         }
     raise errors.SettingsError(  # not chained: the error has the values
         [
-            problems.explain(name, each.setting, texts.get(name), found[name])
+            problems.explain(name, each.setting, texts.get(name), _with_suggestion(each, texts.get(name), found[name]))
             for name, each in of(root).items()
             if name in found
         ]
@@ -76,7 +80,23 @@ def read_one(entry: FieldSetting, texts: Mapping[str, str]) -> Any:
     except pydantic.ValidationError as error:
         reason = problems.reason(error.errors(include_url=False, include_input=False)[0])
     name = entry.setting.name
-    raise errors.SettingsError([problems.explain(name, entry.setting, texts[name], reason)])  # not chained, as above
+    raise errors.SettingsError(
+        [problems.explain(name, entry.setting, texts[name], _with_suggestion(entry, texts[name], reason))]
+    )  # not chained, as above
+
+
+def _with_suggestion(entry: FieldSetting, text: str | None, reason: str) -> str:
+    """The reason, with the value that is meant where the setting's type is an enum and has a similar one."""
+    wrong = (text or "")[:_LONGEST_COMPARED].lower()
+    meant = difflib.get_close_matches(wrong, _members(entry.kind), n=1, cutoff=_SIMILARITY)
+    return f"{reason}; did you mean {meant[0]}" if meant else reason
+
+
+def _members(kind: Any) -> list[str]:
+    """The values of the enums in a type, which may be optional, annotated or both."""
+    if isinstance(kind, enum.EnumMeta):
+        return [str(each.value) for each in kind]  # type: ignore[var-annotated]
+    return [member for inner in typing.get_args(kind) for member in _members(inner)]
 
 
 def _walk(model: type[Model]) -> Iterator[FieldSetting]:

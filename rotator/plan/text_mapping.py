@@ -1,6 +1,7 @@
 """A mapping from names to texts as an operator writes it in one setting: in YAML or in JSON.
 
-YAML is read as text only: `on`, `1.10` and `2026-07-01` stay what they are. PyYAML is the reader that everybody has,
+YAML is read as text only: `on`, `1.10` and `2026-07-01` stay what they are. Null is no text, and is refused, as it
+is in JSON: a name without a value may be one whose value was forgotten. PyYAML is the reader that everybody has,
 and its base loader makes nothing but texts of scalars (https://pyyaml.org/wiki/PyYAMLDocumentation).
 """
 
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 _KIND = "it must be a mapping in YAML or JSON"
+_YAML_NULL = ("", "~", "null", "Null", "NULL")  # https://yaml.org/spec/1.2.2/#1032-tag-resolution
 
 
 def parse(text: object) -> dict[str, str]:
@@ -36,17 +38,25 @@ def _yaml_pairs(written: str) -> list[tuple[Any, Any]]:
     import yaml
 
     try:
-        node = yaml.compose(written, Loader=yaml.BaseLoader)
+        nodes = list(yaml.compose_all(written, Loader=yaml.BaseLoader))
     except yaml.MarkedYAMLError as error:  # not chained: its message quotes the text
         mark = error.problem_mark
         where = f": line {mark.line + 1}, column {mark.column + 1} is not YAML" if mark else ""
         raise ValueError(f"{_KIND}{where}") from None
     except (yaml.YAMLError, RecursionError, ValueError):  # the latter for a code point that is none
         raise ValueError(_KIND) from None
-    if not isinstance(node, yaml.MappingNode):
-        raise ValueError(_KIND)  # noqa: TRY004  # pydantic reports a ValueError
-    texts = [[each.value if isinstance(each, yaml.ScalarNode) else None for each in pair] for pair in node.value]
-    return [(name, value) for name, value in texts]
+    if len(nodes) > 1:
+        raise ValueError(f"it must be one mapping: line {nodes[1].start_mark.line + 1} is of a second YAML document")
+    if not nodes or not isinstance(nodes[0], yaml.MappingNode):
+        raise ValueError(_KIND)
+    return [(_yaml_value(name), _yaml_value(value)) for name, value in nodes[0].value]
+
+
+def _yaml_value(node: Any) -> str | list[Any] | None:
+    """The text of a scalar; None for YAML's null, which is never quoted; an empty list for what is no scalar."""
+    if not isinstance(node.value, str):
+        return []
+    return None if node.style is None and node.value in _YAML_NULL else node.value
 
 
 def _checked(pairs: Iterable[tuple[Any, Any]]) -> dict[str, str]:
@@ -63,6 +73,8 @@ def _checked(pairs: Iterable[tuple[Any, Any]]) -> dict[str, str]:
 def _text(name: str, value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if value is None:
+        raise ValueError(f'the value of {_shown(name)} is null: write a text, or "" for an empty one, or leave it out')
     if not isinstance(value, str):
         raise ValueError(f"the value of {_shown(name)} must be a text: in YAML, one with braces needs quotes")  # noqa: TRY004
     try:

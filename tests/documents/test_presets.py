@@ -55,6 +55,15 @@ def test_labels_of_a_preset_are_named(name: Preset) -> None:
         assert f'`{label}: "{text}"`' in section(name)
 
 
+@each
+def test_a_section_says_which_permissions_services_and_types_a_consumer_needs(name: Preset) -> None:
+    for need in presets.of(name).needs:
+        assert re.search(rf"`SAS_PERMISSIONS`\s+of\s+`{need.permissions}`", section(name))
+        assert need.service == "b" or f"`SAS_SERVICES` of `{need.service}`" in section(name)
+    for types in re.findall(r"`SAS_RESOURCE_TYPES` of `([a-z]+)`", section(name)):
+        assert [need.resource_types for need in presets.of(name).needs] == [types]
+
+
 def test_who_needs_the_account_key_is_named() -> None:
     needing = [name for name in Preset if presets.of(name).needs_key]
     assert needing == [Preset.CSI_FILE]

@@ -50,6 +50,23 @@ def test_blob_url_has_the_account_in_its_host_or_its_path() -> None:
         addresses.blob_url("https://a.blob.core.windows.net/container")
 
 
+@pytest.mark.parametrize("service", ["dfs", "file", "queue", "table", "z6.web"])
+def test_endpoint_of_another_service_is_no_blob_url(service: str) -> None:
+    for host in (f"a.{service}.core.windows.net", f"a.z6.{service}.storage.azure.net"):
+        with pytest.raises(ValueError, match=rf"blob endpoint, and this is the one of {service.removeprefix('z6.')}$"):
+            addresses.blob_url(f"https://{host}")
+    assert addresses.blob_url("https://queue.blob.core.windows.net")
+    assert addresses.blob_url("https://files.dfs.example.com")
+
+
+def test_usual_blob_endpoint_has_an_account_and_a_suffix() -> None:
+    assert addresses.usual_blob_endpoint("https://a1b.blob.core.windows.net") == addresses.UsualBlobEndpoint(
+        "a1b", "core.windows.net"
+    )
+    for other in ("https://a1b.z6.blob.storage.azure.net", "https://a1b-secondary.blob.core.windows.net", "https://x"):
+        assert addresses.usual_blob_endpoint(other) is None
+
+
 def test_error_does_not_contain_the_value() -> None:
     with pytest.raises(ValueError, match=r"^it must be an https:// URL$") as caught:
         addresses.service_url("https://[hunter2]/")

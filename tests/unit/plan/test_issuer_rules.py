@@ -138,6 +138,38 @@ def test_what_it_cannot_is_refused_by_the_setting_with_what_to_write(case: str) 
     assert remedy in found
 
 
+@pytest.mark.parametrize("written", ["rwu", "rwz", "rr"])
+@pytest.mark.parametrize(
+    "scope",
+    [
+        {},
+        STORAGEKEY,
+        {**STORAGEKEY, "SAS_CONTAINER": "pictures"},
+        DELEGATED,
+        {**DELEGATED, "SAS_PREFIX": "2026"},
+        {**DELEGATED, "SAS_BLOB": "logo.png"},
+    ],
+)
+def test_example_beside_wrong_permissions_is_right_for_what_the_sas_is_for(scope: dict[str, str], written: str) -> None:
+    if written == "rwu" and "SAS_CONTAINER" not in scope:
+        written = "rwm"  # as u is right for an account
+    (found,) = problems(**scope, SAS_PERMISSIONS=written)
+    assert found.startswith(f"SAS_PERMISSIONS is wrong ({written}): ")
+    example = found.rpartition("; for example ")[2]
+    assert loader.load({**SAMPLE, **scope, "SAS_PERMISSIONS": example}).grant.permissions == example
+
+
+def test_refused_permissions_say_what_to_write_and_that_one_blob_is_not_listed() -> None:
+    of_container, of_blob = {**DELEGATED, "SAS_PERMISSIONS": "rwu"}, {**DELEGATED, "SAS_PERMISSIONS": "rl"}
+    assert problems(**of_container) == [
+        "SAS_PERMISSIONS is wrong (rwu): it may hold each of the letters rwdlacxytfmei once; for example rl"
+    ]
+    assert problems(**of_blob, SAS_BLOB="logo.png") == [
+        "SAS_PERMISSIONS is wrong (rl): it may hold each of the letters rwdacxytmei once, and one blob is not listed "
+        "(l); for example r"
+    ]
+
+
 @pytest.mark.parametrize(
     ("setting", "value"),
     [

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import pytest
 
@@ -11,6 +12,7 @@ from rotator.plan.plan import Target
 from rotator.plan.presets import Preset
 from rotator.plan.secret_consistency import Origin, of_data, of_preset, problems_of_placeholders
 from rotator.plan.secret_form import SecretForm
+from rotator.plan.secret_owners import COPY_ANNOTATIONS, COPY_LABELS, OWNER_ANNOTATIONS, OWNER_LABELS, TRACKING_ID
 from rotator.plan.secret_types import Templates, Texts
 from tests.fakes.examples import RESOURCE_ID, TARGET, plan
 from tests.unit.plan.test_loader import SAMPLE
@@ -97,8 +99,9 @@ def test_every_preset_is_made_of_templates_data_keys_labels_and_annotations_that
     ("text", "reason"),
     [
         ("secretKey: {sas}", "the value of secretKey must be a text: in YAML, one with braces needs quotes"),
-        ("a/b: '{sas}'", "'a/b' is no data key: Kubernetes wants letters, digits, -, _ and ."),
-        ("'..': '{sas}'", "'..' is no data key: Kubernetes wants letters, digits, -, _ and ."),
+        ("a/b: '{sas}'", "'a/b' is no data key: Kubernetes wants at most 253 letters, digits, -, _ and ."),
+        (f"{'a' * 254}: '{{sas}}'", f"'{'a' * 20}…' is no data key: Kubernetes wants at most 253 letters"),
+        ("'..': '{sas}'", "'..' is no data key: Kubernetes wants at most 253 letters, digits, -, _ and ."),
         ("a: '{foo}'", "in 'a', {foo} is no placeholder: there are {sas}, "),
         ("a: '{'", "in 'a', the { at character 1 belongs to no placeholder: write a brace twice, as {{"),
         ("{}", "it has no data key"),
@@ -109,6 +112,18 @@ def test_wrong_data_is_refused_by_name_with_the_rule_and_an_example(text: str, r
     (problem,) = problems(DATA=text)
     assert problem.startswith(f"KUBERNETES_SECRET_DATA is wrong: {reason}")
     assert problem.endswith('; for example {"connectionString": "{connection_string}"}')
+
+
+@pytest.mark.parametrize("name", ["LABELS", "ANNOTATIONS"])
+@pytest.mark.parametrize("mark", [*OWNER_LABELS, *OWNER_ANNOTATIONS, *COPY_LABELS, *COPY_ANNOTATIONS, TRACKING_ID])
+def test_mark_of_another_owner_is_refused_by_its_name(name: str, mark: str) -> None:
+    (problem,) = problems(**{name: f'{{"team": "blue", "{mark}": "x"}}'})
+    assert f"{mark} marks " in problem
+    assert re.search(r"would overwrite|may overwrite or delete it", problem)
+
+
+def test_switches_by_which_a_controller_leaves_the_secret_alone_are_taken() -> None:
+    assert target(ANNOTATIONS="kustomize.toolkit.fluxcd.io/reconcile: disabled").form.annotations
 
 
 @pytest.mark.parametrize("name", ["LABELS", "ANNOTATIONS"])
@@ -156,6 +171,60 @@ def test_annotations_that_kubernetes_would_refuse_together_are_refused() -> None
 def test_wrong_type_is_refused(text: str) -> None:
     (problem,) = problems(TYPE=text)
     assert problem.startswith("KUBERNETES_SECRET_TYPE is wrong")
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"), [("opaque", "Opaque"), ("OPAQUE", "Opaque"), ("kubernetes.io/TLS", "kubernetes.io/tls")]
+)
+def test_type_in_another_case_is_refused_with_the_one_that_is_meant(text: str, meant: str) -> None:
+    (problem,) = problems(TYPE=text)
+    assert problem == f"KUBERNETES_SECRET_TYPE is wrong ({text}): did you mean {meant}; for example Opaque"
+
+
+@pytest.mark.parametrize(
+    ("secret_type", "keys", "missing"),
+    [
+        ("kubernetes.io/tls", "tls.crt", "tls.key"),
+        ("kubernetes.io/tls", "token", "tls.crt and tls.key"),
+        ("kubernetes.io/dockerconfigjson", "token", ".dockerconfigjson"),
+        ("kubernetes.io/dockercfg", ".dockerconfigjson", ".dockercfg"),
+        ("kubernetes.io/basic-auth", "token", "username or password"),
+        ("kubernetes.io/ssh-auth", "token", "ssh-privatekey"),
+        ("bootstrap.kubernetes.io/token", "token-id", "token-secret"),
+    ],
+)
+def test_type_of_kubernetes_is_refused_without_the_data_keys_that_it_requires(
+    secret_type: str, keys: str, missing: str
+) -> None:
+    for settings_of_data, origin in (
+        ({"KEY": keys}, "KUBERNETES_SECRET_KEY"),
+        ({"DATA": f"{keys}: '{{sas}}'"}, "KUBERNETES_SECRET_DATA"),
+    ):
+        assert problems(TYPE=secret_type, **settings_of_data) == [
+            f"KUBERNETES_SECRET_TYPE={secret_type} needs {missing} among the data keys, which {origin} does not "
+            "have: write that there, or remove KUBERNETES_SECRET_TYPE"
+        ]
+
+
+def test_type_of_kubernetes_is_taken_with_its_data_keys() -> None:
+    assert target(TYPE="kubernetes.io/tls", DATA="{tls.crt: '{sas}', tls.key: '{sas}'}").form.type
+    assert target(TYPE="kubernetes.io/basic-auth", KEY="password").form.type
+    assert target(TYPE="kubernetes.io/dockerconfigjson", KEY=".dockerconfigjson").form.type
+    assert target(TYPE="example.com/sas").form.type == "example.com/sas"
+
+
+def test_type_of_kubernetes_does_not_fit_to_a_preset_and_is_named_once_with_data_that_is_wrong() -> None:
+    (problem,) = problems(TYPE="kubernetes.io/tls", PRESET="flux")
+    assert "needs tls.crt and tls.key among the data keys, which KUBERNETES_SECRET_PRESET=flux does not have" in problem
+    (problem,) = problems(TYPE="kubernetes.io/tls", DATA="a: '{foo}'")
+    assert problem.startswith("KUBERNETES_SECRET_DATA is wrong")
+
+
+def test_data_that_no_secret_can_have_is_refused() -> None:
+    half = "x" * 524_288
+    (problem,) = problems(DATA=f"a: '{half}{{sas}}'\nb: '{half}ü'")
+    assert problem.startswith("KUBERNETES_SECRET_DATA is wrong: it is longer than 1048576 bytes, the most that Kuber")
+    assert target(DATA=f"a: '{half}{{sas}}'\nb: '{half[100:]}'").data_keys == ("a", "b")
 
 
 def test_every_pair_of_settings_that_exclude_each_other_is_refused_at_once() -> None:

@@ -29,9 +29,7 @@ def test_doubled_braces_are_braces() -> None:
     assert pieces("}}{{") == ("}", "{")
 
 
-@pytest.mark.parametrize(
-    "name", ["foo", "SAS", "sas_url", "in.sas", "__class__", "sas.__class__", "reader.account_key"]
-)
+@pytest.mark.parametrize("name", ["foo", "sas_url", "in.sas", "__class__", "sas.__class__", "reader.account_key"])
 def test_unknown_placeholder_is_refused_with_those_that_there_are(name: str) -> None:
     with pytest.raises(ValueError, match=r"is no placeholder: there are \{sas\}, \{sas_query\}, ") as caught:
         secret_template.parse(f"A={{{name}}}")
@@ -45,22 +43,50 @@ def test_unknown_placeholder_is_refused_with_those_that_there_are(name: str) -> 
         ("{", "{", 1),
         ("a}", "}", 2),
         ("{}", "{", 1),
-        ("{ sas }", "{", 1),
         ("{sas", "{", 1),
         ("sas}", "}", 4),
-        ("{sas!r}", "{", 1),
-        ("{sas:>9}", "{", 1),
         ("{0}", "{", 1),
+        ("{ foo }", "{", 1),
+        ("{sasx!r}", "{", 1),
+        ("{sas!r", "{", 1),
+        ("{sas {account}}", "{", 1),
         ("{{}", "}", 3),
         ("{sas}}", "}", 6),
         ('{"a": "{sas}"}', "{", 1),
-        ("{sas\n}", "{", 1),
     ],
 )
 def test_brace_that_belongs_to_no_placeholder_is_refused(text: str, brace: str, place: int) -> None:
     with pytest.raises(ValueError, match="belongs to no placeholder: write a brace twice") as caught:
         secret_template.parse(text)
     assert str(caught.value).startswith(f"the {brace} at character {place} ")
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("{ sas }", "{sas}"),
+        ("{sas }", "{sas}"),
+        ("{sas\n}", "{sas}"),
+        ("{sas!r}", "{sas}"),
+        ("{sas:>9}", "{sas}"),
+        ("{sas[0]}", "{sas}"),
+        ("{sas | b64enc}", "{sas}"),
+        ("{SAS()}", "{sas}"),
+        ("{ account_key }", "{account_key}"),
+    ],
+)
+def test_known_name_with_more_in_its_braces_is_refused_with_what_to_write(text: str, written: str) -> None:
+    with pytest.raises(ValueError, match="belongs to no placeholder") as caught:
+        secret_template.parse(f"A={text}")
+    assert str(caught.value) == (
+        f"the {{ at character 3 belongs to no placeholder: write {written}, without anything else between its braces"
+    )
+
+
+@pytest.mark.parametrize("name", ["SAS", "Connection_String"])
+def test_name_in_another_case_is_refused_with_the_one_that_is_meant(name: str) -> None:
+    with pytest.raises(ValueError, match=rf"^{{{name}}} is no placeholder: did you mean {{{name.lower()}}}$"):
+        secret_template.parse(f"{{{name}}}")
 
 
 def test_placeholders_are_those_that_are_used() -> None:

@@ -239,6 +239,23 @@ def test_bad_value_is_refused_with_its_name_the_reason_and_an_example(name: str,
     assert "; for example " in problem
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "meant"),
+    [
+        ("SAS_ISSUER", "UserDelegation", "userdelegation"),
+        ("SAS_ISSUER", "user-delegation", "userdelegation"),
+        ("SAS_ISSUER", "key_vault", "keyvault"),
+        ("KUBERNETES_SECRET_PRESET", "csi_blob", "csi-blob"),
+        ("KUBERNETES_SECRET_PRESET", "Velero", "velero"),
+        ("KUBERNETES_SECRET_ENCODING", "Base64", "base64"),
+        ("KUBERNETES_SECRET_STRATEGY", "Apply", "apply"),
+    ],
+)
+def test_value_that_is_similar_to_one_of_a_few_is_refused_with_that_one(name: str, text: str, meant: str) -> None:
+    (problem,) = problems(**{name: text})
+    assert f"; did you mean {meant}; for example " in problem
+
+
 def test_every_setting_has_good_and_bad_values_here() -> None:
     names = set(settings.ALL)
     assert {name for name, _, _ in GOOD} == names - {"KUBERNETES_SSH_FINGERPRINT"}

@@ -21,7 +21,7 @@ def test_yaml_and_json_are_read_alike(written: str) -> None:
     assert text_mapping.parse(text_mapping.parse(written)) == {"a": "one", "b": "two"}
 
 
-@pytest.mark.parametrize("text", ["on", "no", "1.10", "010", "2026-07-01", "0x1f", "~", "true", "1e3"])
+@pytest.mark.parametrize("text", ["on", "no", "1.10", "010", "2026-07-01", "0x1f", "true", "1e3"])
 def test_what_looks_like_another_type_in_yaml_is_the_text_that_was_written(text: str) -> None:
     assert text_mapping.parse(f"a: {text}") == {"a": text}
 
@@ -51,7 +51,6 @@ def test_lines_stay_lines() -> None:
         "hunter2",
         "[hunter2]",
         '["hunter2"]',
-        "a: hunter2\n---\nb: x",
         "a: b: hunter2",
         "a: hunter2\n\tb: x",
         '{"a": "hunter2"',
@@ -79,10 +78,29 @@ def test_value_that_yaml_takes_for_a_mapping_or_list_is_refused_with_the_remedy(
         text_mapping.parse(f"secretKey: {value}")
 
 
-@pytest.mark.parametrize("value", ["null", "[]", "{}", '{"a": "b"}'])
+@pytest.mark.parametrize("value", ["[]", "{}", '{"a": "b"}'])
 def test_value_of_json_that_is_no_text_is_refused(value: str) -> None:
     with pytest.raises(ValueError, match="the value of a must be a text"):
         text_mapping.parse(f'{{"a": {value}}}')
+
+
+@pytest.mark.parametrize(
+    "written", ['{"a": null}', "a:", "a: ~", "a: null", "a: Null", "a: NULL", "{a: null}", "{a}", "b: x\na: # later"]
+)
+def test_null_is_refused_in_yaml_as_in_json(written: str) -> None:
+    with pytest.raises(ValueError, match=r'^the value of a is null: write a text, or "" for an empty one, or leave it'):
+        text_mapping.parse(written)
+
+
+@pytest.mark.parametrize("value", ["", "~", "null"])
+def test_quoted_text_is_no_null(value: str) -> None:
+    assert text_mapping.parse(f'a: "{value}"') == text_mapping.parse(f"a: '{value}'") == {"a": value}
+
+
+@pytest.mark.parametrize(("written", "line"), [("a: hunter2\n---\nb: x", 3), ("---\na: x\n---\n- hunter2\n", 4)])
+def test_second_yaml_document_is_refused_as_such(written: str, line: int) -> None:
+    with pytest.raises(ValueError, match=rf"^it must be one mapping: line {line} is of a second YAML document$"):
+        text_mapping.parse(written)
 
 
 @pytest.mark.parametrize("written", ["a: x\na: y", '{"a": "x", "a": "y"}', '{"a": "x", "\\u0061": "y"}'])
