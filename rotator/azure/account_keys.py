@@ -40,6 +40,11 @@ class AccountKey:
         """The creation time as text; it changes when the key is regenerated."""
         return self.created.isoformat() if self.created else UNKNOWN
 
+    def is_in(self, text: str) -> bool:
+        """Whether its value stands in a text."""
+        value = self.value.reveal()
+        return bool(value) and value in text
+
 
 @dataclasses.dataclass(frozen=True)
 class AccountKeys:
@@ -76,9 +81,13 @@ class AccountKeys:
         """Find the key that signed the SAS; None if neither did, in which case storage refuses the SAS."""
         return next((key for key in self.keys if _signed_with(token, self.account, key.value)), None)
 
-    def with_value(self, value: SecretText) -> AccountKey | None:
-        """Find the key with this value; None if it is neither's, as when that key was regenerated."""
-        return next((key for key in self.keys if key.value == value), None)
+
+def can_tell(token: Sas) -> bool:
+    """Whether keys tell if one of them signed the SAS.
+
+    Not of a user delegation SAS, nor of a service SAS whose path is not known: the signature has it, the token has not.
+    """
+    return not token.delegated and (token.scope is Scope.ACCOUNT or bool(token.path))
 
 
 def other(name: str) -> str:

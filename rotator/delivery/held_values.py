@@ -5,24 +5,28 @@ A value may be a SAS, or any text with a SAS in it: a URL, a connection string, 
 
 import base64
 import contextlib
+import dataclasses
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from rotator import errors, sas
+from rotator.azure.account_keys import AccountKeys
 from rotator.delivery import live_secret
 from rotator.delivery.live_secret import LiveSecret
 from rotator.plan.plan import Target
 from rotator.redaction import SecretText
-from rotator.sas import Sas
+from rotator.sas import Sas, Scope
 
 # The fields of a SAS, of every kind: s…, rsc? (response headers), tn, epk and erk (tables).
 # https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas
 # A signature is the base64 of 32 bytes, so that what follows it is not taken for a part of it.
 _SIGNATURE = r"sig=(?:[A-Za-z0-9+/]|%2[BFbf]){43}(?:=|%3[Dd])"
 _FIELD = rf"(?:spr=https,http|{_SIGNATURE}|(?:s[a-z]{{1,7}}|rsc[a-z]|tn|e[pr]k)=[\w%.~:/+*-]*={{0,2}})"
-_TOKEN = re.compile(rf"(?<![\w.-]){_FIELD}(?:&{_FIELD})+", re.ASCII)
+# Any character may stand before the first field, which is therefore known by its whole name. No name ends with another.
+_FIRST = "(?=(?:s[vsetpri]|srt|sip|spr|sig|sdd|ses|sk[tesv]|skoid|sktid|scid|saoid|suoid|[se][pr]k|tn|rsc[cdelt])=)"
+_FIELDS = re.compile(rf"{_FIRST}{_FIELD}(?:&{_FIELD})+", re.ASCII)
 # An account key: the base64 of 64 bytes.
-_ACCOUNT_KEY = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{86}==(?![A-Za-z0-9+/=])")
+_ACCOUNT_KEY = re.compile(r"[A-Za-z0-9+/]{86}==")
 _DIGESTS = re.compile(r"[-._a-zA-Z0-9]+=sha256:[0-9a-f]{64}(?: [-._a-zA-Z0-9]+=sha256:[0-9a-f]{64})*")
 
 
@@ -56,8 +60,19 @@ def unchanged(held: LiveSecret) -> frozenset[str]:
     """
     if not held.ours:
         return frozenset()
-    found = frozenset(name for name, digest in recorded(held).items() if held.digests.get(name) == digest)
+    found = frozenset(name for name in recorded(held) if is_written(held, name))
     return found if is_of_several(held) else frozenset(name for name in found if has_sas(held, name))
+
+
+def is_written(held: LiveSecret, data_key: str) -> bool:
+    """Whether the value is the one that the last delivery wrote, by its digest."""
+    digest = held.digests.get(data_key)
+    return digest is not None and recorded(held).get(data_key) == digest
+
+
+def is_unchanged(held: LiveSecret) -> bool:
+    """Whether each value is there that the last delivery wrote."""
+    return bool(recorded(held)) and all(is_written(held, name) for name in recorded(held))
 
 
 def digest_for(held: LiveSecret, target: Target) -> str | None:
@@ -91,16 +106,25 @@ def all_sas(held: LiveSecret, target: Target) -> tuple[Sas, ...]:
 
 
 def held_sas(held: LiveSecret, target: Target) -> Sas | None:
-    """The SAS that consumers use now: what the last delivery wrote, or else the first; None if there is none."""
+    """The SAS that consumers use now: what the last delivery wrote, or else the first; None if there is none.
+
+    Beside an account key only the former one may be there, which is not the first.
+    """
     found = all_sas(held, target)
     written = held.annotations.get(live_secret.FINGERPRINT)
-    return next((each for each in found if each.fingerprint == written), next(iter(found), None))
+    first = None if has_account_key(held) else next(iter(found), None)
+    return next((each for each in found if each.fingerprint == written), first)
 
 
-def account_keys(held: LiveSecret, target: Target) -> tuple[SecretText, ...]:
-    """What looks like an account key in our values."""
-    texts = filter(None, (held.value(name) for name in names(held, target)))
-    return tuple(SecretText(found) for text in texts for found in dict.fromkeys(_ACCOUNT_KEY.findall(text)))
+def account_keys(held: LiveSecret, target: Target, keys: AccountKeys) -> tuple[str, ...]:
+    """The names of those of the account's keys that stand in our values, whatever stands around them."""
+    texts = tuple(text for name in names(held, target) for text in _texts(held, name))
+    return tuple(key.name for key in keys.keys if any(key.is_in(text) for text in texts))
+
+
+def has_like_account_key(held: LiveSecret, target: Target) -> bool:
+    """Whether there is something in our values that looks like an account key, of whatever account."""
+    return any(_ACCOUNT_KEY.search(text) for name in names(held, target) for text in _texts(held, name))
 
 
 def has_account_key(held: LiveSecret) -> bool:
@@ -108,18 +132,42 @@ def has_account_key(held: LiveSecret) -> bool:
     return is_of_several(held) and live_secret.ACCOUNT_KEY in held.annotations
 
 
+def _texts(held: LiveSecret, data_key: str) -> Iterator[str]:
+    """Return the value as it is and, if it is base64 of a text, decoded."""
+    text = held.value(data_key)
+    if text:
+        yield text
+        with contextlib.suppress(ValueError):  # no base64, or of no text
+            yield base64.b64decode(text, validate=True).decode()
+
+
 def _sas_in(held: LiveSecret, data_key: str) -> tuple[Sas, ...]:
-    text, path = held.value(data_key), held.annotations.get(live_secret.RESOURCE, "")
-    if text and "sig=" not in text:
-        try:
-            text = base64.b64decode(text, validate=True).decode()
-        except ValueError:  # no base64, or of no text
-            return ()
+    texts = tuple(_texts(held, data_key))
     # As a whole, a value with a field that no SAS has is one still.
-    return tuple(_parsed(_TOKEN.findall(text), path)) or tuple(_parsed([text], path)) if text else ()
+    found = tuple(_parsed(token for text in texts for token in _tokens(text))) or tuple(_parsed(texts))
+    return tuple(dataclasses.replace(each, path=_path(held, data_key, each)) for each in found)
 
 
-def _parsed(tokens: Iterable[str], path: str) -> Iterator[Sas]:
+def _path(held: LiveSecret, data_key: str, found: Sas) -> str:
+    """Return what the SAS is for, which is known of those that the last delivery wrote; else ""."""
+    by_us = is_written(held, data_key) or found.fingerprint == held.annotations.get(live_secret.FINGERPRINT)
+    return held.annotations.get(live_secret.RESOURCE, "") if by_us and found.scope is not Scope.ACCOUNT else ""
+
+
+def _tokens(text: str) -> Iterator[str]:
+    """Return each SAS in a text: the fields around each signature, up to the first one whose name is there already."""
+    for fields in (found.split("&") for found in _FIELDS.findall(text)):
+        named = [each.partition("=")[0] for each in fields]
+        for at in (at for at, name in enumerate(named) if name == "sig"):
+            first, end = at, at + 1
+            while first and named[first - 1] not in named[first:end]:
+                first -= 1
+            while end < len(named) and named[end] not in named[first:end]:
+                end += 1
+            yield "&".join(fields[first:end])
+
+
+def _parsed(tokens: Iterable[str]) -> Iterator[Sas]:
     for token in tokens:
         with contextlib.suppress(errors.SasError):
-            yield sas.parse(SecretText(token), path=path)
+            yield sas.parse(SecretText(token))

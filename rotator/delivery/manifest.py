@@ -228,7 +228,7 @@ def is_usable(held: LiveSecret, target: Target, desired: DesiredSecret) -> bool:
     valid = current.expiry > desired.now and desired.key_lives(current)
     own = held_values.unchanged(held)
     others = any(name not in own and not held_values.has_sas(held, name) for name in held.digests)
-    return valid or others or bool(held_values.account_keys(held, target))
+    return valid or others or held_values.has_like_account_key(held, target)
 
 
 def text(document: Document) -> SecretText:

@@ -5,7 +5,6 @@ import datetime
 from collections.abc import Mapping
 
 from rotator.azure.account_keys import AccountKey, AccountKeys
-from rotator.redaction import SecretText
 from rotator.sas import Sas
 
 
@@ -38,9 +37,4 @@ class AccountState:
     def signer(self, token: Sas) -> str | None:
         """The name of the key that signed the SAS, by its signature; None when neither did or keys were not listed."""
         key = self.keys.signer(token) if self.keys else None
-        return key.name if key else None
-
-    def name_of(self, value: SecretText) -> str | None:
-        """The name of the key with this value; None when neither has it or keys were not listed."""
-        key = self.keys.with_value(value) if self.keys else None
         return key.name if key else None

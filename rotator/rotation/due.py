@@ -71,6 +71,7 @@ def find(
         return Due(Cause.ADOPTED, "the Secret is adopted")
     return (
         _drift(held, target, now)
+        or _resource_drift(held, plan)
         or _key_regenerated(held, target, account_state)
         or _settings_changed(held, target, plan)
         or _form_drift(held, target)
@@ -118,6 +119,16 @@ def _sas_drift(held: LiveSecret, target: Target, expires: datetime.datetime, fro
     return None
 
 
+def _resource_drift(held: LiveSecret, plan: Plan) -> Due | None:
+    """Compare what the SAS is for with the grant, if that is the same still: its path is in the signature alone."""
+    if held.annotations.get(live_secret.DEFINITION) != plan.grant.label:
+        return None
+    found, wanted = held.annotations.get(live_secret.RESOURCE), plan.grant.path or None
+    if found == wanted:
+        return None
+    return _drifted(f"somebody {'changed' if found else 'removed'} the annotation {live_secret.RESOURCE}")
+
+
 def _form_drift(held: LiveSecret, target: Target) -> Due | None:
     """Compare the Secret with the settings of its form, of which it says that they were the same."""
     form = target.form
@@ -141,15 +152,12 @@ def _signer(held: LiveSecret, target: Target, account_state: AccountState) -> st
     return account_state.signer(sas) if sas else None
 
 
-def _held_keys(held: LiveSecret, target: Target, account_state: AccountState) -> tuple[str | None, ...]:
-    """Return which account keys the Secret has: by their values where keys were listed, else by its annotation.
-
-    None stands for a key that is no longer one of the account's.
-    """
+def _held_keys(held: LiveSecret, target: Target, account_state: AccountState) -> tuple[str, ...]:
+    """Return which account keys the Secret has: by their values where keys were listed, else by its annotation."""
     if account_state.keys is None:
         name = held.annotations.get(live_secret.ACCOUNT_KEY)
         return (name,) if name else ()
-    return tuple(account_state.name_of(value) for value in held_values.account_keys(held, target))
+    return held_values.account_keys(held, target, account_state.keys)
 
 
 def _key_regenerated(held: LiveSecret, target: Target, account_state: AccountState | None) -> Due | None:
@@ -159,7 +167,7 @@ def _key_regenerated(held: LiveSecret, target: Target, account_state: AccountSta
         return _revoked(held, account_state)
     if account_state.keys is None:
         return None
-    if None in _held_keys(held, target, account_state):
+    if held_values.has_account_key(held) and not _held_keys(held, target, account_state):
         return Due(Cause.KEY_REGENERATED, "the account key in the Secret was regenerated")
     if _signer(held, target, account_state) or held_values.held_sas(held, target) is None:
         return None  # without a SAS the Secret has the key itself, or drift was found

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 
 from rotator import event_log
+from rotator.azure import account_keys
 from rotator.delivery import held_values
 from rotator.delivery.interface import Channel, Delivery, Write
 from rotator.delivery.live_secret import EXPIRES, ROTATED, LiveSecret
@@ -53,14 +54,19 @@ class Run:
         self._warnings = plan.warnings + warnings
         self._reported = reported if reported is not None else {}
         self._expires: dict[Target, datetime.datetime | None] = {}  # of the SAS that each was last seen to hold
+        self._former_dies = False
         self._started = services.clock()
         self.name = name or request.name_at(self._started)
         self.account = AccountReader(plan, services)
         self.issuance = Issuance(plan, services, self.account, self.name)
 
-    def rotate(self) -> Report:
-        """Bring every target up to date and report what was done. One failing target stops no other."""
+    def rotate(self, *, former_dies: bool = False) -> Report:
+        """Bring every target up to date and report what was done. One failing target stops no other.
+
+        With `former_dies` a revocation ends what targets held before: no template's `{previous}` has it.
+        """
         self.issuance.reset()
+        self._former_dies = former_dies
         return self._report(self._visit_all(self._rotate, self._record))
 
     def preview(self) -> Report:
@@ -200,10 +206,10 @@ class Run:
         now = self.services.clock()
 
         def key_lives(sas: Sas) -> bool:
-            return keys is None or sas.delegated or keys.signer(sas) is not None
+            return keys is None or not account_keys.can_tell(sas) or keys.signer(sas) is not None
 
         values = self.account.values(issued.issued) if target.form.templates else None
-        former = self._former(held, target, issued.sas) if values and held else None
+        former = self._former(held, target, issued.sas) if values and held and not self._former_dies else None
         if values and former and former.expiry > now and key_lives(former):
             values = dataclasses.replace(values, previous=former.token)
         return DesiredSecret(issued.sas, self.plan.grant, self.name, now, issued.signer, made, key_lives, values)
@@ -211,7 +217,7 @@ class Run:
     def _former(self, held: LiveSecret, target: Target, issued: Sas) -> Sas | None:
         """Return the SAS that the target holds; None for one of another container, or that was revoked."""
         found = held_values.held_sas(held, target)
-        if found is None or found.path != issued.path:
+        if found is None or (found.scope, found.path) != (issued.scope, issued.path):
             return None
         return None if found.delegated and due.revoked_since(held, self.account.state()) else found
 

@@ -5,6 +5,7 @@ import datetime
 from collections.abc import Collection
 
 from rotator import errors, timestamps
+from rotator.azure import account_keys
 from rotator.delivery import held_values
 from rotator.delivery.live_secret import LiveSecret
 from rotator.issuers.account_state import AccountState
@@ -28,10 +29,13 @@ class Blocker:
 
 
 def in_targets(
-    name: str, account_state: AccountState, observed: Observed, now: datetime.datetime
+    name: str, account_state: AccountState, observed: Observed, now: datetime.datetime, *, path: str = ""
 ) -> tuple[Blocker, ...]:
-    """Return the targets that hold a SAS which the key signed, or that cannot be read."""
-    found = (_in_target(name, account_state, target, held, now) for target, held in observed.items())
+    """Return the targets that hold a SAS which the key signed or may have signed, or that cannot be read.
+
+    `path` is what the grant's SAS are for; some may be for it whose Secret does not say what they are for.
+    """
+    found = (_in_target(name, account_state, target, held, now, path=path) for target, held in observed.items())
     return tuple(blocker for blocker in found if blocker)
 
 
@@ -48,22 +52,51 @@ def elsewhere(name: str, account_state: AccountState, plan: Plan, now: datetime.
 
 
 def _in_target(
-    name: str, account_state: AccountState, target: Target, held: LiveSecret | Failed | None, now: datetime.datetime
+    name: str,
+    account_state: AccountState,
+    target: Target,
+    held: LiveSecret | Failed | None,
+    now: datetime.datetime,
+    *,
+    path: str,
 ) -> Blocker | None:
     if isinstance(held, Failed):
         return Blocker(str(target), f"cannot be read ({held.message})", None)
     if held is None or not set(held_values.names(held, target)) & set(held.digests):
         return None
-    keys = [account_state.name_of(value) for value in held_values.account_keys(held, target)]
+    keys = held_values.account_keys(held, target, account_state.keys) if account_state.keys else ()
     if name in keys:
         return Blocker(str(target), f"holds {name} itself", None)
     found = held_values.all_sas(held, target)
-    if not found and not any(keys) and not held_values.has_account_key(held):
-        return Blocker(str(target), "holds something that is no account SAS", None)
-    signed = [sas.expiry for sas in found if account_state.signer(sas) == name]
-    if not signed or timestamps.after(max(signed), CLOCK_SKEW) <= now:
+    if not found and not keys:
+        return _without_credential(target, held)
+    living = [sas for sas in found if timestamps.after(sas.expiry, CLOCK_SKEW) > now]
+    signers = {sas.fingerprint: _signer(account_state, sas, path) for sas in living}
+    signed = [sas.expiry for sas in living if signers[sas.fingerprint] == name]
+    unknown = [sas.expiry for sas in living if signers[sas.fingerprint] is None and _may_live(sas)]
+    if not signed and not unknown:
         return None
-    return Blocker(str(target), f"holds a SAS that {name} signed", max(signed))
+    why = f"that {name} signed" if signed else "of which nobody can tell who signed it"
+    return Blocker(str(target), f"holds a SAS {why}", max(signed + unknown))
+
+
+def _without_credential(target: Target, held: LiveSecret) -> Blocker | None:
+    """Judge a Secret in which neither a SAS nor a key of the account is found."""
+    if not held_values.has_account_key(held):
+        return Blocker(str(target), "holds something that is no account SAS", None)
+    if held_values.is_unchanged(held):
+        return None  # the key that it was written with was regenerated since
+    return Blocker(str(target), "holds an account key that cannot be found", None)
+
+
+def _signer(account_state: AccountState, sas: Sas, path: str) -> str | None:
+    """Return which key signed the SAS, if it is for what its Secret says, or for the grant's path."""
+    return account_state.signer(sas) or account_state.signer(dataclasses.replace(sas, path=path))
+
+
+def _may_live(sas: Sas) -> bool:
+    """Whether storage may accept a SAS that no key is found to have signed. A user delegation SAS has none."""
+    return not sas.delegated and not account_keys.can_tell(sas)
 
 
 def _last_active(name: str, account_state: AccountState) -> datetime.datetime | None:
@@ -83,15 +116,17 @@ def _last_active(name: str, account_state: AccountState) -> datetime.datetime | 
     return max(times, default=None)
 
 
-def held_sas_signed_by(observed: Observed, account_state: AccountState, signers: Collection[str]) -> dict[str, Sas]:
-    """Return the SAS that targets hold and that one of these keys signed, by fingerprint."""
+def held_sas_signed_by(
+    observed: Observed, account_state: AccountState, signers: Collection[str], *, path: str = ""
+) -> dict[str, Sas]:
+    """Return the SAS that targets hold and that one of these keys signed, by fingerprint; see `in_targets`."""
     found = (
         sas
         for target, held in observed.items()
         if isinstance(held, LiveSecret)
         for sas in held_values.all_sas(held, target)
     )
-    return {sas.fingerprint: sas for sas in found if account_state.signer(sas) in signers}
+    return {sas.fingerprint: sas for sas in found if _signer(account_state, sas, path) in signers}
 
 
 def refusal(operation: Operation, first: str, blockers: tuple[Blocker, ...]) -> errors.KeyInUseError:

@@ -10,7 +10,7 @@ With the record any later run can resume at each step: see `rotation/state.py`.
 import dataclasses
 import datetime
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from rotator import errors, event_log
 from rotator.azure import account_keys
@@ -23,7 +23,7 @@ from rotator.reporting import report
 from rotator.reporting.report import KeyOutcome, KeyReport, Report, Unchanged
 from rotator.rotation import state
 from rotator.rotation.keys import clock_check, in_use, task
-from rotator.rotation.keys.in_use import Blocker, held_sas_signed_by, refusal
+from rotator.rotation.keys.in_use import Blocker, refusal
 from rotator.rotation.keys.regenerate import Regeneration, listed
 from rotator.rotation.keys.task import KeyTask
 from rotator.rotation.run import Observed, Run
@@ -105,7 +105,7 @@ class KeyRotation:
             return _Begun(pending, {})
         account_state = self._run.account.state()
         dying = pending.remaining(listed(account_state))
-        return _Begun(pending, held_sas_signed_by(self._run.observe(), account_state, dying))
+        return _Begun(pending, self._held_sas(self._run.observe(), account_state, dying))
 
     def _begin(self) -> _Begun:
         operation, forced = self._task.operation, self._task.forced
@@ -114,7 +114,7 @@ class KeyRotation:
         observed = self._run.observe()
         moved = operation is Operation.REVOKE and bool(self._visible_blockers(account_state, observed))
         if moved:
-            self._run.rotate()
+            self._run.rotate(former_dies=True)
             observed = self._run.observe()
             account_state = self._run.account.refresh()
         first = account_keys.other(account_state.active or "")
@@ -130,20 +130,25 @@ class KeyRotation:
         if operation is Operation.REVOKE and (moved or recent):
             # Consumers may not have read yet the SAS that moved their target off this key.
             self._wait_for_consumers(_delivery_times(observed))
-        return _Begun(pending, held_sas_signed_by(observed, account_state, account_keys.NAMES), blockers)
+        return _Begun(pending, self._held_sas(observed, account_state, account_keys.NAMES), blockers)
+
+    def _held_sas(self, observed: Observed, account_state: AccountState, signers: Collection[str]) -> dict[str, Sas]:
+        return in_use.held_sas_signed_by(observed, account_state, signers, path=self._plan.grant.path)
 
     def _visible_blockers(self, account_state: AccountState, observed: Observed) -> tuple[Blocker, ...]:
-        other = account_keys.other(account_state.active or "")
-        return in_use.in_targets(other, account_state, _readable(observed), self._services.clock())
+        return self._in_targets(account_keys.other(account_state.active or ""), account_state, _readable(observed))
+
+    def _in_targets(self, name: str, account_state: AccountState, observed: Observed) -> tuple[Blocker, ...]:
+        now, path = self._services.clock(), self._plan.grant.path
+        return in_use.in_targets(name, account_state, observed, now, path=path)
 
     def _blockers(self, first: str, account_state: AccountState, observed: Observed) -> tuple[Blocker, ...]:
-        now = self._services.clock()
-        elsewhere = in_use.elsewhere(first, account_state, self._plan, now)
+        elsewhere = in_use.elsewhere(first, account_state, self._plan, self._services.clock())
         if self._task.operation is Operation.REVOKE:
             # A revocation ends what was issued before. A target that cannot be read can hold a SAS of this key only if
             # the key was the active one within the lifetime of a SAS.
-            return in_use.in_targets(first, account_state, observed if elsewhere else _readable(observed), now)
-        return in_use.in_targets(first, account_state, observed, now) + ((elsewhere,) if elsewhere else ())
+            return self._in_targets(first, account_state, observed if elsewhere else _readable(observed))
+        return self._in_targets(first, account_state, observed) + ((elsewhere,) if elsewhere else ())
 
     def _finish(self, begun: _Begun) -> Report:
         """Carry out what is recorded. Failures are in the report from here on: the record lets the next run resume."""
@@ -155,7 +160,7 @@ class KeyRotation:
             if self._regeneration.cleared:
                 raise  # nothing was regenerated, and the record is cleared
             failure = error
-        delivered = self._run.rotate()
+        delivered = self._run.rotate(former_dies=pending.operation is Operation.REVOKE)
         try:
             if failure is None:
                 left = self._keys_left(pending, delivered)

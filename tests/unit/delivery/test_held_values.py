@@ -6,12 +6,18 @@ import json
 
 import pytest
 
+from rotator.azure.account_keys import AccountKey, AccountKeys
 from rotator.delivery import held_values, live_secret
 from rotator.plan import secret_template
 from rotator.plan.frozen_mapping import FrozenMapping
-from tests.fakes.examples import DIGEST, FINGERPRINT, TARGET, TOKEN, delivered, document, held, token
+from rotator.redaction import SecretText
+from tests.fakes.examples import DIGEST, FINGERPRINT, LONG_AGO, TARGET, TOKEN, delivered, document, held, token
 
 KEY = "a2V5" * 21 + "aw=="
+KEYS = AccountKeys(
+    "mystorage",
+    (AccountKey("key1", SecretText(f"{'a' * 85}A=="), LONG_AGO), AccountKey("key2", SecretText(KEY), LONG_AGO)),
+)
 OTHER = token(sig="b3RoZXIgc2lnbmF0dXJlIG9mIGJ5dGVzLCB0byB3aXQ=", se="2026-07-01T18:00:00Z")
 
 
@@ -42,6 +48,20 @@ def in_value(text: str) -> list[str]:
         "{}/path",
         "({}).",
         "[azure]\nsas_url = https://a.blob.core.windows.net/c?{}\n",
+        "x{}",
+        "s{}",
+        "AZURE-{}",
+        "mystorage.{}",
+        "mystorage{}",
+        "pre_{}_post",
+        "sig={}",
+        "sp={}",
+        "st={}",
+        "sv=2018-03-28&{}",
+        "{}&sv=2018-03-28",
+        "{}&sig=none",
+        "{}=",
+        "{}sv=2018-03-28",
     ],
 )
 @pytest.mark.parametrize("written", [TOKEN, TOKEN.replace("https&", "https,http&"), TOKEN.replace("%3D", "=")])
@@ -51,8 +71,22 @@ def test_sas_is_found_in_any_text(around: str, written: str) -> None:
     assert in_value(base64.b64encode(text.encode()).decode()) == [written]
 
 
-def test_each_of_several_sas_is_found_once() -> None:
-    assert in_value(f"NOW={TOKEN}\nBEFORE={OTHER}\nAGAIN={TOKEN}") == [TOKEN, OTHER]
+@pytest.mark.parametrize("around", ["{}", "{}&sr=c", "sr=c&{}", "{}&restype=container&sp=l", "sp=l&sv=1&{}"])
+def test_sas_has_none_of_its_fields_twice(around: str) -> None:
+    for_container = token(ss=None, srt=None, sr="c", sig=None) + f"&{TOKEN.rpartition('&')[2]}"
+    assert in_value(around.format(for_container)) == [for_container]
+
+
+@pytest.mark.parametrize("between", ["\nBEFORE=", "", "&", ";", ",", "x", "_"])
+def test_each_of_several_sas_is_found_once(between: str) -> None:
+    assert in_value(between.join([TOKEN, OTHER, TOKEN])) == [TOKEN, OTHER]
+
+
+def test_sas_beside_an_account_key_is_the_present_one_only_if_the_last_delivery_wrote_it() -> None:
+    annotations = {"rotator/account-key": "key1", "rotator/template": "0123", "rotator/fingerprint": FINGERPRINT}
+    for text, expected in ((TOKEN, True), (OTHER, False)):
+        found = held(document({"secretKey": text}, annotations=annotations))
+        assert (held_values.held_sas(found, TARGET) is not None) is expected
 
 
 @pytest.mark.parametrize(
@@ -71,17 +105,32 @@ def test_present_sas_is_the_one_of_the_last_delivery_wherever_it_is() -> None:
         assert present.token.reveal() == expected
 
 
-@pytest.mark.parametrize("around", ["{}", "AccountName=a;AccountKey={};X=y", "KEY={}\nB=c", '{{"key": "{}"}}'])
-def test_account_key_is_found_in_any_text(around: str) -> None:
-    (found,) = held_values.account_keys(held(document({"secretKey": around.format(KEY)})), TARGET)
-    assert found.reveal() == KEY
-
-
 @pytest.mark.parametrize(
-    "text", ["", TOKEN, KEY[:-4] + "==", "x" + KEY, KEY + "=", base64.b64encode(b"x" * 70).decode()]
+    "around",
+    [
+        "{}",
+        "AccountName=a;AccountKey={};X=y",
+        "KEY={}\nB=c",
+        '{{"key": "{}"}}',
+        "smb://a/{}",
+        "x{}",
+        "+{}",
+        "{}=",
+        "{}{{",
+    ],
 )
+def test_account_key_is_found_in_any_text(around: str) -> None:
+    text = around.format(KEY)
+    for found in (held(document({"secretKey": each})) for each in (text, base64.b64encode(text.encode()).decode())):
+        assert held_values.account_keys(found, TARGET, KEYS) == ("key2",)
+        assert held_values.has_like_account_key(found, TARGET)
+
+
+@pytest.mark.parametrize("text", ["", TOKEN, KEY[:-4] + "==", base64.b64encode(b"x" * 60).decode()])
 def test_what_is_no_account_key_is_none(text: str) -> None:
-    assert held_values.account_keys(held(document({"secretKey": text})), TARGET) == ()
+    found = held(document({"secretKey": text}))
+    assert held_values.account_keys(found, TARGET, KEYS) == ()
+    assert not held_values.has_like_account_key(found, TARGET)
 
 
 def test_digests_of_several_data_keys_count_only_with_the_digest_of_them_all() -> None:
@@ -122,4 +171,4 @@ def test_value_that_is_no_text_holds_nothing() -> None:
     found["data"] = {"secretKey": base64.b64encode(b"\xff\xfe sv=1&sig=x").decode()}
     parsed = live_secret.parse(json.dumps(found))
     assert parsed.value("secretKey") is None
-    assert held_values.all_sas(parsed, TARGET) == held_values.account_keys(parsed, TARGET) == ()
+    assert held_values.all_sas(parsed, TARGET) == held_values.account_keys(parsed, TARGET, KEYS) == ()
