@@ -82,8 +82,8 @@ def ours(bench: Bench, strategy: Strategy) -> None:
     """Deliver with every check: proven host key, owner, dry run, merge, read-back."""
     target = dataclasses.replace(bench.target, strategy=strategy)
     token = SecretText(bench.token())
-    definition = Grant(name="bench")
-    order = manifest.DesiredSecret(sas.parse(token), definition, "bench", datetime.datetime.now(datetime.UTC))
+    label = Grant(name="bench").label
+    order = manifest.DesiredSecret(sas.parse(token), label, "bench", datetime.datetime.now(datetime.UTC))
     with SshConnector().open_shell(target.cluster, SecretText(bench.key_file.read_text()), None) as shell:
         (done,) = SshChannel(shell).write([Write(target, _ANYTHING, order)], NoLease().fence)
     if isinstance(done, Exception):

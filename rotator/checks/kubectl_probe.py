@@ -139,4 +139,4 @@ def empty_secret(
     `values` is what its templates may ask for. Raises TemplateError where a rotation would.
     """
     empty = nothing(definition, now)
-    return manifest.compose(target, held, DesiredSecret(empty, definition, run="check", now=now, values=values))
+    return manifest.compose(target, held, DesiredSecret(empty, definition.label, run="check", now=now, values=values))

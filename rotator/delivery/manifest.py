@@ -16,7 +16,6 @@ from rotator.delivery import held_values, live_secret, owners, template
 from rotator.delivery.errors import DeliveryError, NotOursError
 from rotator.delivery.live_secret import Document, LiveSecret
 from rotator.delivery.template import Values
-from rotator.plan.account import Grant
 from rotator.plan.plan import Encoding, Target
 from rotator.redaction import SecretText
 from rotator.sas import Sas
@@ -29,7 +28,7 @@ _SERVER_FIELDS = ("uid", "resourceVersion", "creationTimestamp", "managedFields"
 
 @dataclasses.dataclass(frozen=True)
 class DesiredSecret:
-    """What to deliver: a SAS, its definition, the id of the run, and the time.
+    """What to deliver: a SAS, the label of what it is, the id of the run, and the time.
 
     `signing_key` is the name of the account key that signed the SAS, and `key_created` when that key was generated,
     if known. `key_lives` returns whether the key that signed a SAS is still one of the account's, as far as is known.
@@ -37,7 +36,7 @@ class DesiredSecret:
     """
 
     sas: Sas
-    definition: Grant
+    definition: str
     run: str
     now: datetime.datetime
     signing_key: str | None = None
@@ -52,7 +51,7 @@ class DesiredSecret:
             live_secret.KEPT: None,
             live_secret.EXPIRES: timestamps.text(self.sas.expiry),
             live_secret.ROTATED: timestamps.text(self.now),
-            live_secret.DEFINITION: self.definition.label,
+            live_secret.DEFINITION: self.definition,
             live_secret.FINGERPRINT: self.sas.fingerprint,
             live_secret.RUN: self.run,
             live_secret.SIGNING_KEY: self.signing_key,

@@ -6,13 +6,14 @@ A field with a `Setting` is all that a new app setting takes in the code: `setti
 import datetime
 import enum
 import functools
+import hashlib
 from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic.dataclasses import dataclass
 
 from rotator.plan import host_keys, schedule, secret_form
-from rotator.plan.account import Account, Grant
+from rotator.plan.account import Account, Grant, IssuerKind
 from rotator.plan.frozen_mapping import FrozenMapping
 from rotator.plan.model import CONFIG, Model
 from rotator.plan.presets import Preset
@@ -250,6 +251,18 @@ class Plan(Model):
     def clusters(self) -> tuple[Cluster, ...]:
         """The clusters of the targets, each once, in their order."""
         return tuple(self.by_cluster)
+
+    @property
+    def label(self) -> str:
+        """Names what the SAS are, and changes whenever that does.
+
+        With Key Vault it is the SAS definition's; with another issuer it is of the issuer and the account, too.
+        """
+        account, grant = self.account, self.grant
+        if account.issuer is IssuerKind.KEYVAULT:
+            return grant.label
+        content = f"{grant.label}&{account.issuer}&{account.name}"
+        return f"{grant.name}@{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
     @property
     def fresh_for(self) -> datetime.timedelta:

@@ -10,6 +10,7 @@ from rotator.delivery import held_values, live_secret
 from rotator.delivery.live_secret import LiveSecret
 from rotator.issuers.account_state import AccountState
 from rotator.plan import schedule
+from rotator.plan.account import IssuerKind
 from rotator.plan.consistency import MARGIN
 from rotator.plan.plan import Plan, Target
 from rotator.rotation import state
@@ -197,8 +198,10 @@ def _settings_changed(held: LiveSecret, target: Target, plan: Plan) -> Due | Non
     one_key = not target.form.templates
     if one_key and held.annotations.get(live_secret.DATA_KEY) != target.data_key:
         return Due(Cause.SETTINGS_CHANGED, "the data key was changed")
-    if held.annotations.get(live_secret.DEFINITION) != plan.grant.label:
-        return Due(Cause.SETTINGS_CHANGED, "the SAS definition was changed")
+    if held.annotations.get(live_secret.DEFINITION) != plan.label:
+        managed = plan.account.issuer is IssuerKind.KEYVAULT
+        what = "the SAS definition was" if managed else "the issuer, the account or what the SAS allows was"
+        return Due(Cause.SETTINGS_CHANGED, f"{what} changed")
     if one_key and held.annotations.get(live_secret.ENCODING) != target.encoding:
         return Due(Cause.SETTINGS_CHANGED, "the encoding was changed")
     if one_key == held_values.is_of_several(held):

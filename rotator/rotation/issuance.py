@@ -104,7 +104,7 @@ class Issuance:
             Event.SAS_ISSUED,
             fingerprint=issued.fingerprint,
             expires=issued.expiry,
-            definition=self._plan.grant.label,
+            definition=self._plan.label,
             signing_key=signer,
             correlation_id=issued.correlation_id or None,
         )

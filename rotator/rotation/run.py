@@ -178,7 +178,7 @@ class Run:
             act=done.method.value,
             fingerprint=issued.sas.fingerprint,
             expires=issued.sas.expiry,
-            definition=self.plan.grant.label,
+            definition=self.plan.label,
             digest=done.digest,
             previous_digest=held_values.digest_for(done.previous, target) if done.previous else None,
             proof=issued.proof,
@@ -212,7 +212,7 @@ class Run:
         former = self._former(held, target, issued.sas) if values and held and not self._former_dies else None
         if values and former and former.expiry > now and key_lives(former):
             values = dataclasses.replace(values, previous=former.token)
-        return DesiredSecret(issued.sas, self.plan.grant, self.name, now, issued.signer, made, key_lives, values)
+        return DesiredSecret(issued.sas, self.plan.label, self.name, now, issued.signer, made, key_lives, values)
 
     def _former(self, held: LiveSecret, target: Target, issued: Sas) -> Sas | None:
         """Return the SAS that the target holds; None for one of another container, or that was revoked."""

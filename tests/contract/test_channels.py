@@ -92,7 +92,7 @@ def token(signature: str) -> str:
 
 def desired(signature: str) -> DesiredSecret:
     now = datetime.datetime.now(datetime.UTC)
-    return DesiredSecret(sas.parse(SecretText(token(signature))), examples.DEFINITION, "a-run", now)
+    return DesiredSecret(sas.parse(SecretText(token(signature))), examples.LABEL, "a-run", now)
 
 
 SEVERAL = templated({"cloud": "ACCOUNT={account}\nSAS={sas}\n", "url": "{url}", "query": "{sas_query}"})

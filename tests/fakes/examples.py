@@ -94,7 +94,7 @@ def in_a_file(model: _M) -> _M:
 
 
 def order(token: str = TOKEN, now: datetime.datetime = NOW) -> DesiredSecret:
-    return DesiredSecret(sas.parse(SecretText(token)), DEFINITION, "20260701T120000Z-abc123", now)
+    return DesiredSecret(sas.parse(SecretText(token)), LABEL, "20260701T120000Z-abc123", now)
 
 
 def templated(data: dict[str, str], target: Target = TARGET, **changes: Any) -> Target:

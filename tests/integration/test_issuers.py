@@ -140,7 +140,10 @@ def test_changed_scope_is_due_and_the_former_sas_lives_to_its_end(world: World) 
     rotate(world, SAS_CONTAINER=CONTAINER, SAS_PERMISSIONS="rl")
     former = Cluster(world).value()
     found = outcome(rotate(world, SAS_CONTAINER=CONTAINER, SAS_PERMISSIONS="rl", SAS_PREFIX="2026/july"))
-    assert (found["outcome"], found["reason"]) == ("rotated", "the SAS definition was changed")
+    assert (found["outcome"], found["reason"]) == (
+        "rotated",
+        "the issuer, the account or what the SAS allows was changed",
+    )
     assert world.blob_status(former) == WORKING
 
 

@@ -1,6 +1,7 @@
 import dataclasses
 import datetime
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -8,14 +9,17 @@ from rotator.azure.account_keys import AccountKeys
 from rotator.delivery import manifest
 from rotator.delivery.live_secret import LiveSecret
 from rotator.issuers.account_state import AccountState
+from rotator.plan.account import IssuerKind
 from rotator.plan.plan import Encoding, Plan, Strategy, Target
 from rotator.rotation import due
 from rotator.rotation.due import Cause
 from tests.fakes.examples import (
     DEFINITION,
     NOW,
+    RESOURCE_ID,
     TARGET,
     TOKEN,
+    changed,
     delivered,
     document,
     held,
@@ -261,3 +265,19 @@ def test_each_cause_is_a_kind_and_drift_is_one_of_them() -> None:
     causes = [each.cause for each in found if each]
     assert causes == [Cause.NO_SECRET, Cause.ADOPTED, Cause.DRIFT, Cause.SETTINGS_CHANGED, Cause.AGE]
     assert [each.drift for each in found if each] == [False, False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"issuer": IssuerKind.USERDELEGATION},
+        {"issuer": IssuerKind.STORAGEKEY, "storage_account": RESOURCE_ID.replace("mystorage", "another")},
+    ],
+)
+def test_another_issuer_or_account_is_due_whatever_the_sas_allows(changes: dict[str, Any]) -> None:
+    before = plan(issuer=IssuerKind.STORAGEKEY, storage_account=RESOURCE_ID)
+    live = held(delivered(**{"rotator/definition": before.label}))
+    assert due.find(live, TARGET, before, NOW) is None
+    found = due.find(live, TARGET, changed(before, **changes), NOW)
+    assert found
+    assert found.text == "the issuer, the account or what the SAS allows was changed"
