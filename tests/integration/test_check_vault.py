@@ -485,6 +485,8 @@ def save(examiner: Examiner, name: str, text: str) -> None:
 def test_a_missing_key_is_put_into_the_vault(examiner: Examiner) -> None:
     del examiner.world.vault.secrets.secrets[KEY_SECRET]
     finding = examiner.failing(SECRETS_GET)
+    assert "python -m rotator onboard" in finding.remedy
+    assert "az keyvault" not in finding.remedy  # the command beside it has the secret's own name
     save(examiner, "id_ed25519", examiner.world.key_pair.private_text)
     assert wrong(examiner.repaired(finding)) == set()
 
