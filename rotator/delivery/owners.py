@@ -1,8 +1,9 @@
 """Finds the owner of a Secret: the controller, if any, that wrote it and would overwrite what the rotator writes.
 
-Controllers are known by the labels and annotations that they set (`plan/secret_owners.py`), and by their field managers,
-according to each project's sources or documentation in 2026. Annotations that a consumer adds to the rotator's own
-Secret, such as reflector's `reflection-allowed`, do not count: only the copy that reflector makes has an owner.
+Controllers are known by the labels and annotations that they set (`plan/secret_owners.py`) and by their field
+managers, according to each project's sources or documentation in 2026. Annotations that a consumer adds to the
+rotator's own Secret, such as reflector's `reflection-allowed`, do not count: only the copy that reflector makes has an
+owner.
 """
 
 import re
