@@ -10,7 +10,7 @@ from rotator.delivery.errors import (
     QuotaExceededError,
 )
 from rotator.errors import RotatorError
-from rotator.plan import host_keys
+from rotator.plan import host_keys, secret_builtin_types
 from rotator.plan.plan import Cluster, Target
 
 _REMEDIES: dict[type[RotatorError], str] = {
@@ -62,5 +62,7 @@ def fill(remedy: str, target: Target) -> str:
         with_microk8s=cluster.assignment("kubectl", "'sudo /snap/bin/microk8s kubectl'"),
         namespace=target.origin("namespace"),
         apply=target.assignment("strategy", "apply"),
+        data=target.origin("preset" if target.preset else "data"),
+        opaque=target.assignment("type", secret_builtin_types.OPAQUE),
         without_foreign=target.assignment("keep_foreign", "false"),
     )

@@ -14,7 +14,8 @@ from rotator.plan.secret_template import Placeholder, Template
 class SecretForm:
     """What a Secret has. Without `templates` it has the SAS alone, under the target's one data key.
 
-    `type` is None where the settings want none: then the Secret keeps the one that it has, and a new one is Opaque.
+    `type` is None where the settings want none: then the Secret keeps a type that somebody else gave it, and is
+    Opaque otherwise.
     """
 
     templates: FrozenMapping[Template]

@@ -54,6 +54,11 @@ _KUBERC_REMEDY = (
     "Remove that default from the kuberc of the user that kubectl runs as (~/.kube/kuberc; root's with sudo). The "
     'rotator sets KUBERC=off; for sudo to pass that on, put into /etc/sudoers.d: Defaults env_keep += "KUBERC"'
 )
+# For a type that the Secret had before, too; what the settings say is refused with them.
+_TYPE_REMEDY = (
+    "The API server wants certain data keys, or a certain form of them, in a Secret of its type: write them by {data}, "
+    "or set {opaque}."
+)
 _NO_SETUID = (
     "Let kubectl run without sudo, with a kubeconfig that this user may read; or let sshd's sessions gain privileges: "
     "remove NoNewPrivileges from its unit, or the mount option nosuid."
@@ -180,6 +185,13 @@ _MEANINGS = (
         r"\((?:Conflict|AlreadyExists)\)|has been modified",
         ConflictError,
         "Secret {target} was changed by somebody else",
+    ),
+    # ValidateSecret in Kubernetes' pkg/apis/core/validation
+    _Meaning(
+        r"data\[[^\]]{1,253}\]: Required value|data\[\.docker(?:cfg|configjson)\]: Invalid value",
+        ManifestRejectedError,
+        "the data keys of {target} do not fit its type",
+        _TYPE_REMEDY,
     ),
     _Meaning(
         r"(?m)^Error from server \((?:Invalid|BadRequest)\): |^The (?:secrets|Secret|request) .{0,300}is invalid",

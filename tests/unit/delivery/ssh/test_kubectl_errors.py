@@ -459,3 +459,31 @@ def test_endless_words_are_explained_in_linear_time(words: str) -> None:
 def test_what_fails_at_the_end_of_many_words_is_named() -> None:
     words = "warning: something\n" * 100_000 + "Error from server (ServiceUnavailable): not now\n"
     assert isinstance(kubectl_errors.explain(1, words, TARGET, "nothing was changed"), ApiServerDownError)
+
+
+@pytest.mark.parametrize(
+    "stderr",
+    [
+        'The Secret "storage-sas" is invalid: data[tls.crt]: Required value',
+        'The Secret "storage-sas" is invalid: \n* data[tls.crt]: Required value\n* data[tls.key]: Required value',
+        'Error from server (Invalid): Secret "storage-sas" is invalid: data[.dockercfg]: Required value',
+        'The Secret "storage-sas" is invalid: data[.dockerconfigjson]: Invalid value: "<secret contents redacted>": x',
+    ],
+)
+@pytest.mark.parametrize("strategy", Strategy)
+def test_data_keys_that_the_type_wants_are_a_matter_of_the_type(stderr: str, strategy: Strategy) -> None:
+    target = dataclasses.replace(TARGET, strategy=strategy)
+    error = kubectl_errors.explain(1, stderr, target, "nothing was changed")
+    assert isinstance(error, ManifestRejectedError)
+    assert str(error).startswith(f"the data keys of {TARGET} do not fit its type: ")
+    assert error.remedy == (
+        "The API server wants certain data keys, or a certain form of them, in a Secret of its type: write them by "
+        "KUBERNETES_SECRET_DATA, or set KUBERNETES_SECRET_TYPE=Opaque."
+    )
+
+
+def test_other_wrong_data_key_is_not_a_matter_of_the_type() -> None:
+    stderr = (
+        'The Secret "storage-sas" is invalid: data[a b]: Invalid value: "a b": a valid config key must consist of x'
+    )
+    assert "KUBERNETES_SECRET_TYPE" not in kubectl_errors.explain(1, stderr, TARGET, "nothing was changed").remedy
