@@ -171,4 +171,5 @@ def test_value_that_is_no_text_holds_nothing() -> None:
     found["data"] = {"secretKey": base64.b64encode(b"\xff\xfe sv=1&sig=x").decode()}
     parsed = live_secret.parse(json.dumps(found))
     assert parsed.value("secretKey") is None
-    assert held_values.all_sas(parsed, TARGET) == held_values.account_keys(parsed, TARGET, KEYS) == ()
+    assert held_values.all_sas(parsed, TARGET) == ()
+    assert held_values.account_keys(parsed, TARGET, KEYS) == ()
