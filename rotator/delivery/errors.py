@@ -170,6 +170,7 @@ class NotOursError(DeliveryError):
 class ConflictError(DeliveryError):
     """The Secret was changed by somebody else during the run, or is being deleted, or would not be deleted at once.
 
+    Or the settings name a data key in it that somebody else added.
     `has_finalizers` says that it is for its finalizers, with which it can still be updated in place.
     """
 

@@ -75,6 +75,17 @@ def is_unchanged(held: LiveSecret) -> bool:
     return bool(recorded(held)) and all(is_written(held, name) for name in recorded(held))
 
 
+def of_others(held: LiveSecret) -> tuple[str, ...]:
+    """The data keys of a Secret of ours that the last delivery did not write.
+
+    None where the annotations do not say what it wrote. What they name is ours, and so is what has the digest of it.
+    """
+    written = recorded(held)
+    named = {*written, *_named(held)}
+    others = (name for name, digest in held.digests.items() if name not in named and digest not in written.values())
+    return tuple(others) if written else ()
+
+
 def digest_for(held: LiveSecret, target: Target) -> str | None:
     """The digest of what the Secret holds in place of the target's data; None if it holds nothing there."""
     if not target.form.templates:
@@ -89,9 +100,13 @@ def names(held: LiveSecret, target: Target) -> tuple[str, ...]:
 
     Nobody is harmed by reading one too many, so that annotations count here even if they do not fit to each other.
     """
+    return tuple(dict.fromkeys((*recorded(held), *_named(held), *target.data_keys)))
+
+
+def _named(held: LiveSecret) -> Iterator[str]:
+    """Return the data keys that annotations name, whether or not they fit to each other."""
     listed = (each.partition("=")[0] for each in held.annotations.get(live_secret.DATA_DIGESTS, "").split(" "))
-    named = (*recorded(held), held.annotations.get(live_secret.DATA_KEY, ""), *listed, *target.data_keys)
-    return tuple(dict.fromkeys(filter(None, named)))
+    return filter(None, (held.annotations.get(live_secret.DATA_KEY, ""), *listed))
 
 
 def has_sas(held: LiveSecret, data_key: str) -> bool:

@@ -121,7 +121,7 @@ def compose(target: Target, held: LiveSecret | None, desired: DesiredSecret) -> 
         **target.form.annotations,
         LAST_APPLIED: None,
         **_annotations_of_data(target, own, desired),
-        **_annotations_of_form(target),
+        **_annotations_of_form(target, held if foreign else None),
         **desired.annotations,
     }
     metadata["annotations"] = {name: text for name, text in annotations.items() if text is not None}
@@ -175,14 +175,19 @@ def _annotations_of_data(
     }
 
 
-def _annotations_of_form(target: Target) -> dict[str, str | None]:
-    """The annotations by which a later delivery notices changed settings, and removes what is no longer set."""
+def _annotations_of_form(target: Target, held: LiveSecret | None) -> dict[str, str | None]:
+    """The annotations by which a later delivery notices changed settings, and removes what is no longer set.
+
+    A label or annotation that others had set before is not removed then.
+    """
     form = target.form
+    labels = form.labels.keys() - _others(held, "labels", live_secret.LABELS).keys()
+    annotations = form.annotations.keys() - _others(held, "annotations", live_secret.ANNOTATIONS).keys()
     return {
         live_secret.FORM: form.content_hash,
         live_secret.TYPE: form.type,
-        live_secret.LABELS: " ".join(sorted(form.labels)) or None,
-        live_secret.ANNOTATIONS: " ".join(sorted(form.annotations)) or None,
+        live_secret.LABELS: " ".join(sorted(labels)) or None,
+        live_secret.ANNOTATIONS: " ".join(sorted(annotations)) or None,
     }
 
 

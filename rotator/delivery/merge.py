@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 
-from rotator.delivery import live_secret, manifest
+from rotator.delivery import held_values, live_secret, manifest
 from rotator.delivery.errors import ConflictError, DeliveryError
 from rotator.delivery.interface import Write, WriteMethod
 from rotator.delivery.live_secret import LiveSecret
@@ -64,6 +64,7 @@ def choose_method(target: Target, held: LiveSecret | None) -> WriteMethod:
         return WriteMethod.CREATE
     if held.metadata.get("deletionTimestamp"):
         raise ConflictError(f"Secret {target} is being deleted; it was left alone")
+    _check_data_keys(held, target)
     # The API server changes neither an immutable Secret's data nor any Secret's type.
     type_changes = held.type != manifest.secret_type(target, held)
     if target.strategy is Strategy.APPLY and not held.immutable and not type_changes:
@@ -75,6 +76,18 @@ def choose_method(target: Target, held: LiveSecret | None) -> WriteMethod:
             has_finalizers=True,
         )
     return WriteMethod.RECREATE
+
+
+def _check_data_keys(held: LiveSecret, target: Target) -> None:
+    """Raise ConflictError if the settings name a data key of our Secret that somebody else added."""
+    theirs = [name for name in held_values.of_others(held) if name in target.data_keys]
+    if not theirs or target.adopt or not target.keep_foreign:
+        return
+    what, adopt = "data key" if len(theirs) == 1 else "data keys", target.assignment("adopt", "true")
+    raise ConflictError(
+        f"somebody else put the {what} {', '.join(map(repr, theirs))} into Secret {target}; it was left alone",
+        remedy=f"Choose another name for the {what} in the settings, or set {adopt} to take what is there over.",
+    )
 
 
 def merge(write: Write, held: LiveSecret | None, deleted: LiveSecret | None = None) -> Change:

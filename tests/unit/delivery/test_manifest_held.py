@@ -1,13 +1,15 @@
 import dataclasses
 import datetime
 import json
+from typing import Any
 
 import pytest
 
-from rotator.delivery import live_secret, manifest
-from rotator.delivery.errors import NotOursError
+from rotator.delivery import live_secret, manifest, merge
+from rotator.delivery.errors import ConflictError, NotOursError
+from rotator.delivery.interface import WriteMethod
 from rotator.redaction import scrub
-from tests.fakes.examples import STORED, TARGET, TOKEN, delivered, document, held
+from tests.fakes.examples import DIGEST, STORED, TARGET, TOKEN, delivered, document, held
 
 
 def test_secret_and_a_list_of_one_are_read_alike() -> None:
@@ -89,6 +91,45 @@ def test_only_true_means_immutable() -> None:
 def test_our_own_secret_is_ours_whatever_it_holds() -> None:
     manifest.check_owner(held(delivered()), TARGET)
     manifest.check_owner(held(delivered()), dataclasses.replace(TARGET, data_key="another"))
+
+
+@pytest.mark.parametrize("changes", [{"data_key": "password"}, {"data": '{"secretKey": "{sas}", "password": "{sas}"}'}])
+def test_data_key_that_somebody_added_to_our_secret_is_not_overwritten(changes: dict[str, Any]) -> None:
+    found, target = delivered(), dataclasses.replace(TARGET, **changes)
+    found["data"]["password"] = "aHVudGVyMg=="
+    with pytest.raises(ConflictError) as caught:
+        merge.choose_method(target, held(found))
+    assert str(caught.value) == (
+        "somebody else put the data key 'password' into Secret default/storage-sas@master.example.com; it was left "
+        "alone"
+    )
+    assert caught.value.remedy == (
+        "Choose another name for the data key in the settings, or set KUBERNETES_SECRET_ADOPT=true to take what is "
+        "there over."
+    )
+    assert merge.choose_method(TARGET, held(found)) is WriteMethod.RECREATE
+    assert merge.choose_method(dataclasses.replace(target, adopt=True), held(found)) is WriteMethod.RECREATE
+    assert merge.choose_method(dataclasses.replace(target, keep_foreign=False), held(found)) is WriteMethod.RECREATE
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"rotator/data-key": None},  # which is drift
+        {"rotator/data-key": "edited"},
+        {"rotator/data-digests": f"other={DIGEST} secretKey={DIGEST}"},  # of a newer version, left by an earlier one
+    ],
+)
+def test_data_key_that_we_wrote_is_ours_whatever_became_of_it(changes: dict[str, str | None]) -> None:
+    found = delivered(**changes)
+    assert merge.choose_method(TARGET, held(found)) is WriteMethod.RECREATE
+    if "rotator/data-key" not in changes:
+        found["data"]["secretKey"] = "aHVudGVyMg=="
+        assert merge.choose_method(TARGET, held(found)) is WriteMethod.RECREATE
+    if "rotator/data-digests" in changes:
+        found["data"]["other"] = "aHVudGVyMg=="
+        assert merge.choose_method(dataclasses.replace(TARGET, data_key="other"), held(found)) is WriteMethod.RECREATE
 
 
 def test_unmanaged_secret_with_the_data_key_is_adopted() -> None:

@@ -144,9 +144,15 @@ def test_labels_and_annotations_are_set_for_a_single_data_key_too() -> None:
     assert composed(TARGET, stored(found)) == composed(TARGET)
 
 
-def test_setting_wins_over_the_label_that_somebody_else_set() -> None:
-    before = held(document({"cloud": "old"}, labels={"cnpg.io/reload": "false"}))
-    assert composed(SHAPED, before)["metadata"]["labels"]["cnpg.io/reload"] == "true"
+def test_setting_wins_over_the_label_that_somebody_else_set_which_stays_when_it_is_no_longer_set() -> None:
+    others = {"labels": {"cnpg.io/reload": "false"}, "annotations": {"team/note": "x"}}
+    for again in (1, 2):
+        found = composed(SHAPED, held(document({"cloud": "old"}, **others)))
+        for _ in range(again):
+            found = composed(SHAPED, stored(found))
+        assert found["metadata"]["labels"]["cnpg.io/reload"] == "true"
+        later = composed(templated(DATA), stored(found))["metadata"]
+        assert (later["labels"]["cnpg.io/reload"], later["annotations"]["team/note"]) == ("true", "mind the gap")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,11 @@ from rotator.azure.account_keys import AccountKeys
 from rotator.delivery import manifest
 from rotator.delivery.live_secret import LiveSecret
 from rotator.issuers.account_state import AccountState
+<<<<<<< HEAD
 from rotator.plan.account import IssuerKind
+=======
+from rotator.plan.account import Grant
+>>>>>>> fixlock15
 from rotator.plan.plan import Encoding, Plan, Strategy, Target
 from rotator.rotation import due
 from rotator.rotation.due import Cause
@@ -134,6 +138,21 @@ def test_secret_whose_annotations_are_gone_is_drift_by_its_label() -> None:
     stripped = delivered()
     del stripped["metadata"]["annotations"]
     assert why(held(stripped), TARGET, plan(), NOW) == "drift: somebody replaced the Secret"
+
+
+PICTURES = dataclasses.replace(plan(), grant=Grant(container="pictures", permissions="rl"))
+
+
+@pytest.mark.parametrize(("text", "done"), [(None, "removed"), ("thumbnails", "changed")])
+def test_annotation_that_says_what_the_sas_is_for_is_no_one_else_s_to_change(text: str | None, done: str) -> None:
+    def resource(text: str | None, label: str = PICTURES.grant.label) -> str | None:
+        annotations = {"rotator/definition": label, "rotator/resource": text}
+        return why(held(delivered(**annotations)), TARGET, PICTURES, NOW + MINUTE, AccountState(keys=KEYS))
+
+    drift = f"drift: somebody {done} the annotation rotator/resource"
+    assert resource(text) == drift
+    assert resource("pictures") != drift
+    assert resource(text, "blobrwu4hours@000000000000") != drift  # of other settings than now
 
 
 def test_other_end_than_that_of_the_sas_is_drift() -> None:

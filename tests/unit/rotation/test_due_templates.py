@@ -151,6 +151,13 @@ def test_held_account_key_is_due_when_it_was_regenerated_or_is_no_longer_active(
     )
 
 
+@pytest.mark.parametrize("around", ["smb://a/{account_key}", "x{account_key}", "+{account_key}", "{account_key}="])
+def test_held_account_key_is_known_whatever_stands_around_it(around: str) -> None:
+    target = templated({"name": "{account}", "key": around})
+    for key, reason in ((FIRST, None), (f"{'c' * 85}A==", "the account key in the Secret was regenerated")):
+        assert text(composed(target, key=key), target, AccountState("mystorage", "key1", LONG_AGO, KEYS)) == reason
+
+
 def test_held_account_key_is_known_by_the_annotation_where_keys_are_not_listed() -> None:
     found = composed(KEYED, signer="key1")
     assert text(found, KEYED, AccountState(active="key1")) is None

@@ -6,8 +6,10 @@ import dataclasses
 import pytest
 
 from rotator.delivery.live_secret import Document
+from rotator.plan.account import IssuerKind
 from rotator.plan.plan import Strategy, Target
 from rotator.reporting.report import Failed, Rotated, Unchanged
+from rotator.rotation.state import Operation
 from tests.fakes.examples import TARGET, changed, templated
 from tests.fakes.world import World
 
@@ -72,6 +74,59 @@ def test_sas_before_is_left_out_when_its_key_was_regenerated() -> None:
     run.rotate()
     assert lines(world)["BEFORE"] == ""
     assert world.account.accepts(lines(world)["SAS"])
+
+
+def test_sas_before_is_left_out_when_a_revocation_ends_it() -> None:
+    world = World(SHAPED, issuer=IssuerKind.STORAGEKEY).settled()
+    rotate(world, forced=True)
+    world.clock.forward(minutes=5)
+    assert lines(world)["BEFORE"]
+    report = world.run_operation(Operation.REVOKE, forced=True)
+    assert (report.failed, lines(world)["BEFORE"]) == (False, "")
+    assert world.account.accepts(lines(world)["SAS"])
+
+
+@pytest.mark.parametrize("around", ["x{sas}", "AZURE-{sas}", "{account}.{sas}", "pre_{sas}_post", "{sas}{previous}"])
+@pytest.mark.parametrize("issuer", IssuerKind)
+def test_sas_is_found_again_whatever_stands_around_it(around: str, issuer: IssuerKind) -> None:
+    world = World(templated({"sas": around}), issuer=issuer)
+    for _ in range(2):
+        rotate(world, forced=True)
+        world.clock.forward(minutes=1)
+    assert isinstance(world.rotate().targets[0].outcome, Unchanged)
+
+
+@pytest.mark.parametrize("around", ["{sas_query}&sr=c", "sr=c&{sas}"])
+def test_sas_is_found_again_beside_one_of_its_own_fields(around: str) -> None:
+    world = World(templated({"sas": around}), issuer=IssuerKind.USERDELEGATION)
+    rotate(world)
+    world.clock.forward(minutes=1)
+    assert isinstance(world.rotate().targets[0].outcome, Unchanged)
+
+
+def test_sas_before_beside_an_account_key_is_no_drift() -> None:
+    world = World(templated({"sas": "{sas}"}), issuer=IssuerKind.STORAGEKEY)
+    rotate(world)
+    aim(world, templated({"key": "{account_key}", "before": "{previous}"}))
+    world.clock.forward(minutes=1)
+    rotate(world)
+    assert world.account.accepts(data(world)["before"])
+    world.clock.forward(minutes=1)
+    assert isinstance(world.rotate().targets[0].outcome, Unchanged)
+
+
+def test_data_key_that_somebody_added_is_left_alone_until_it_may_be_taken_over() -> None:
+    world = World(templated({"sas": "{sas}"}))
+    rotate(world)
+    world.master.secrets["storage-sas"]["data"]["password"] = "aHVudGVyMg=="
+    before = data(world)
+    aim(world, templated({"sas": "{sas}", "password": "{account}"}))
+    outcome = world.rotate().targets[0].outcome
+    assert isinstance(outcome, Failed)
+    assert (outcome.error, data(world)) == ("ConflictError", before)
+    aim(world, templated({"sas": "{sas}", "password": "{account}"}, adopt=True))
+    rotate(world)
+    assert data(world)["password"] == "mystorage"
 
 
 def test_second_run_at_once_changes_nothing() -> None:

@@ -5,14 +5,16 @@ import datetime
 
 import pytest
 
-from rotator import errors
+from rotator import errors, timestamps
+from rotator.azure import sas_signing
 from rotator.azure.errors import ResourceLockedError, ResourceManagerError, ResourceManagerForbiddenError, RunStateError
+from rotator.azure.sas_signing import Window
 from rotator.delivery.errors import UnreachableError
 from rotator.issuers.storagekey import SINCE
-from rotator.plan.account import IssuerKind
+from rotator.plan.account import Grant, IssuerKind
 from rotator.reporting.report import KeyOutcome
 from rotator.rotation.state import Operation
-from tests.fakes.examples import TARGET, changed
+from tests.fakes.examples import LONG_AGO, NOW, TARGET, changed, document
 from tests.fakes.world import FAR, World
 from tests.unit.rotation.keys.test_rotate import failure_of, key_of
 
@@ -95,6 +97,22 @@ def test_what_stands_in_the_way_refuses_the_operation_and_leaves_no_record(
     world.again()
     assert_untouched(world)
     assert world.timer().key is None
+
+
+@pytest.mark.parametrize("issuer", [IssuerKind.STORAGEKEY, IssuerKind.KEYVAULT])
+@pytest.mark.parametrize("key", ["key1", "key2"])
+def test_adopted_sas_for_a_container_keeps_either_key_as_it_does_not_tell_who_signed_it(
+    issuer: IssuerKind, key: str
+) -> None:
+    world = World(issuer=issuer)
+    world.records.saved[SINCE] = timestamps.text(LONG_AGO)
+    grant, window = Grant(container="pictures", permissions="rl"), Window(NOW, NOW + DAYS)
+    former = sas_signing.with_account_key("mystorage", world.keys().named(key), grant, window)
+    world.master.secrets["storage-sas"] = document({"secretKey": former.token.reveal()})
+    with pytest.raises(errors.KeyInUseError, match="holds a SAS of which nobody can tell who signed it, until 2026-07"):
+        world.run_operation(REGENERATE)
+    assert world.account.regenerated == []
+    assert key_of(world.run_operation(REGENERATE, forced=True)).outcome == "done"
 
 
 def test_key_that_is_due_by_age_waits_for_a_record_and_stops_no_target() -> None:
