@@ -55,8 +55,8 @@ ELSEWHERE = {
 # Requests that are made to be refused, and why.
 REFUSED = {
     r"PUT /storage/\w+/sas/\w+\?api-version=7.4 400": "the check asks with an empty one whether it may set them",
-    r"GET /subscriptions/\S+/storageAccounts/\w+\?api-version=\S+ 403": "the check asks whether it may read the account, "
-    "and the document lists no refusal of this operation",
+    r"GET /subscriptions/\S+/storageAccounts/\w+\?api-version=\S+ 403": "the check asks whether "
+    "it may read the account; the document lists no refusal",
 }
 
 

@@ -9,11 +9,7 @@ from rotator.azure.account_keys import AccountKeys
 from rotator.delivery import manifest
 from rotator.delivery.live_secret import LiveSecret
 from rotator.issuers.account_state import AccountState
-<<<<<<< HEAD
-from rotator.plan.account import IssuerKind
-=======
-from rotator.plan.account import Grant
->>>>>>> fixlock15
+from rotator.plan.account import Grant, IssuerKind
 from rotator.plan.plan import Encoding, Plan, Strategy, Target
 from rotator.rotation import due
 from rotator.rotation.due import Cause
