@@ -72,10 +72,17 @@ def choose_method(target: Target, held: LiveSecret | None) -> WriteMethod:
     if held.metadata.get("finalizers"):
         raise ConflictError(
             f"Secret {target} has finalizers, so kubectl delete would not remove it at once; it was left alone",
-            remedy=f"Use {target.assignment('strategy', 'apply')}, or remove the finalizers.",
+            remedy=_remedy_for_finalizers(target, in_place=not held.immutable and not type_changes),
             has_finalizers=True,
         )
     return WriteMethod.RECREATE
+
+
+def _remedy_for_finalizers(target: Target, *, in_place: bool) -> str:
+    """`in_place` says whether the Secret could be written without a delete."""
+    if in_place:
+        return f"Use {target.assignment('strategy', 'apply')}, or remove the finalizers."
+    return "Remove the finalizers: an immutable Secret, and one that gets another type, has to be deleted first."
 
 
 def _check_data_keys(held: LiveSecret, target: Target) -> None:

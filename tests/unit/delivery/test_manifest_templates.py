@@ -9,7 +9,7 @@ import pytest
 
 from rotator.azure.account_keys import AccountKey, AccountKeys
 from rotator.delivery import held_values, live_secret, manifest, merge
-from rotator.delivery.errors import NotOursError, TemplateError
+from rotator.delivery.errors import ConflictError, NotOursError, TemplateError
 from rotator.delivery.interface import Write, WriteMethod
 from rotator.delivery.live_secret import Document, LiveSecret
 from rotator.delivery.manifest import DesiredSecret
@@ -243,3 +243,15 @@ def test_what_is_in_the_secret_of_each_preset_is_found_there(preset: Preset) -> 
         assert held_values.account_keys(found, target, keys) == ("key1",)
     else:
         assert [sas.token.reveal() for sas in held_values.all_sas(found, target)] == [TOKEN]
+
+
+def test_remedy_for_finalizers_is_apply_only_where_that_helps() -> None:
+    live = delivered()
+    live["metadata"]["finalizers"] = ["example.com/guard"]
+    with pytest.raises(ConflictError) as caught:
+        merge.choose_method(TARGET, held(live))
+    assert caught.value.remedy == "Use KUBERNETES_SECRET_STRATEGY=apply, or remove the finalizers."
+    applied = dataclasses.replace(templated(DATA, type="example.com/sas"), strategy=Strategy.APPLY)
+    with pytest.raises(ConflictError) as caught:
+        merge.choose_method(applied, held(live))
+    assert caught.value.remedy.startswith("Remove the finalizers: ")
