@@ -371,7 +371,7 @@ def test_a_deleted_managed_account_of_the_same_name_that_was_another_stays_delet
 def test_a_vault_that_refuses_this_network_is_told_at_once(empty: World) -> None:
     empty.vault.firewall = {"192.0.2.0/24"}
     output = refused(empty, "--yes")
-    assert "Let this network through the vault's firewall" in output
+    assert "let this network through the vault's firewall" in output
 
 
 def test_the_last_step_is_told_with_this_master_and_this_secret(empty: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,7 +73,7 @@ def put_record(world: World, content: bytes, host_id: str = "sandboxrotator") ->
 def lock_out(world: World) -> None:
     """Nobody may read the app's own storage any more."""
     own = world.storage[APP_ACCOUNT].resource_id
-    world.blob.authorizes = lambda _object_id, _action, scope: scope != own
+    world.blob.authorizes = lambda _object_id, _action, scope: not scope.startswith(own)
 
 
 # Status
