@@ -20,7 +20,7 @@ from sandbox.functions.host import FunctionsHost
 from sandbox.master.server import Master
 from sandbox.server.faults import Fault
 from sandbox.world import APP_ACCOUNT, SECRET_NAME, World
-from tests import schemas
+from tests import schemas, surroundings
 from tests.fakes import deployment
 from tests.integration.conftest import (
     Cluster,
@@ -311,6 +311,15 @@ def onboarding(patch: pytest.MonkeyPatch) -> Iterator[Output]:
                 yield Output("error" if "error" in value else "onboard-step", value)
 
 
+def delegation(patch: pytest.MonkeyPatch) -> Iterator[Output]:
+    """What only SAS have that a user delegation key signed."""
+    with World(dataclasses.replace(options_for("sandbox"), issuer="userdelegation")) as world:
+        surroundings.enter(world, patch)
+        yield printed(world, "report", "rotate")
+        yield printed(world, "check", "check")
+        yield printed(world, "move", "plan", "--issuer", "keyvault")
+
+
 @pytest.fixture(scope="module")
 def outputs(sandbox_world: World) -> list[Output]:
     """All that there is to tell."""
@@ -319,7 +328,9 @@ def outputs(sandbox_world: World) -> list[Output]:
         with pytest.MonkeyPatch.context() as patch, unspoilt(sandbox_world, patch) as world:
             found += scene(world)
     with pytest.MonkeyPatch.context() as patch:
-        return [*found, *onboarding(patch)]
+        found += onboarding(patch)
+    with pytest.MonkeyPatch.context() as patch:
+        return [*found, *delegation(patch)]
 
 
 def test_what_is_told_fits_its_schema_strictly(outputs: list[Output]) -> None:
