@@ -12,7 +12,6 @@ from rotator.plan.resource_id import ResourceId
 # The first version has the properties of 2026. Azure's other clouds are behind, and serve the second.
 _STORAGE_VERSIONS = ("2026-09-01", "2025-01-01")
 _LOCKS_VERSION = "2020-05-01"
-_AUTHORIZATION_VERSION = "2022-04-01"
 _READ_ONLY = "readonly"
 
 
@@ -47,12 +46,8 @@ class AccountProbe:
         return tuple(lock for lock, level in levels if str(level).lower() == _READ_ONLY)
 
     def roles(self, scope: str) -> Roles:
-        """Read what the caller may do at a scope: a resource id, or the id of a container in an account.
-
-        https://learn.microsoft.com/rest/api/authorization/permissions/list-for-resource
-        """
-        path = f"{scope}/providers/Microsoft.Authorization/permissions"
-        return Roles(tuple(self._client.list_all(path, _AUTHORIZATION_VERSION, "roles")))
+        """Read what the caller may do at a scope: a resource id, or the id of a container in an account."""
+        return self._client.roles(scope)
 
 
 def container_id(account: str, container: str) -> str:

@@ -21,7 +21,7 @@ from azure.mgmt.core import ARMPipelineClient
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 
 from rotator import activity, errors
-from rotator.azure import network_errors, paging, retries
+from rotator.azure import network_errors, paging, permissions, retries
 from rotator.azure.errors import (
     IdentityError,
     ResourceLockedError,
@@ -72,6 +72,14 @@ class ArmClient:
         return paging.records(
             path, lambda page: self.send("GET", page, version, what), self._url, what, ResourceManagerError
         )
+
+    def roles(self, scope: str) -> permissions.Roles:
+        """Read what the caller may do at a scope: a resource id, or the id of a container in an account.
+
+        https://learn.microsoft.com/rest/api/authorization/permissions/list-for-resource
+        """
+        path = f"{scope}/providers/Microsoft.Authorization/permissions"
+        return permissions.Roles(tuple(self.list_all(path, permissions.AUTHORIZATION_VERSION, "roles")))
 
     @contextlib.contextmanager
     def translated(self, what: str) -> Iterator[None]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from rotator import untrusted
 
+AUTHORIZATION_VERSION = "2022-04-01"  # of Microsoft.Authorization's REST API
 KEY_OPERATOR = "81a9662b-bebf-436f-a333-f67b29880f12"
 KEY_OPERATOR_NAME = "Storage Account Key Operator Service Role"
 BLOB_DELEGATOR = "db58b8e5-c6ad-4a2a-8342-4190687cbf4a"

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from azure.mgmt.storage import StorageManagementClient
 
 # Pinned, as the SDKs' own defaults are newer than what Azure's other clouds serve; infra/ deploys with the same ones.
-_AUTHORIZATION_VERSION = "2022-04-01"
 _SITES_VERSION = "2025-03-01"
 _STORAGE_VERSION = "2025-01-01"
 _VAULTS_VERSION = "2026-02-01"
@@ -126,21 +125,15 @@ class ResourceManager:
 
     def may_at(self, scope: str, action: str) -> bool:
         """Whether they may do this action at a scope, such as a container in an account."""
-        return self._roles(scope).allow(action)
+        return self._client.roles(scope).allow(action)
 
     def may_with_data(self, scope: str, data_action: str) -> bool:
         """Whether they may do this with the data at a scope."""
-        return self._roles(scope).open(data_action)
-
-    def _roles(self, scope: str) -> permissions.Roles:
-        path = f"{scope}/providers/Microsoft.Authorization/permissions"
-        return permissions.Roles(tuple(self._client.list_all(path, _AUTHORIZATION_VERSION, "roles")))
+        return self._client.roles(scope).open(data_action)
 
     def has_role(self, scope: str, role: permissions.Role, object_id: str) -> bool:
         """Whether an object id has a role, or a wider one, at a scope; one that a group has is not seen."""
-        path = f"{scope}/providers/Microsoft.Authorization/roleAssignments"
-        found = self._client.list_all(path, _AUTHORIZATION_VERSION, "roles")
-        return permissions.has_role(role, scope, object_id, found)
+        return permissions.has_role(role, scope, object_id, self._assignments(scope))
 
     def assign_role(self, scope: str, role: permissions.Role, who: permissions.Principal) -> None:
         """Assign a role at a scope; an assignment of the same name, which follows from the three, is left as it is.
@@ -156,15 +149,18 @@ class ResourceManager:
         }
         path = f"{scope}/providers/Microsoft.Authorization/roleAssignments/{name}"
         what = f"role {role.name!r} on {scope.rpartition('/')[2]!r}"
-        self._client.send("PUT", path, _AUTHORIZATION_VERSION, what, {"properties": properties})
+        self._client.send("PUT", path, permissions.AUTHORIZATION_VERSION, what, {"properties": properties})
 
     def key_operators(self, resource: ResourceId) -> frozenset[str]:
         """Return the object ids of the service principals whose built-in role includes the account's keys.
 
         https://learn.microsoft.com/rest/api/authorization/role-assignments/list-for-resource
         """
-        path = f"{resource}/providers/Microsoft.Authorization/roleAssignments"
-        return permissions.key_operators(self._client.list_all(path, _AUTHORIZATION_VERSION, "roles"))
+        return permissions.key_operators(self._assignments(str(resource)))
+
+    def _assignments(self, scope: str) -> list[dict[str, Any]]:
+        path = f"{scope}/providers/Microsoft.Authorization/roleAssignments"
+        return self._client.list_all(path, permissions.AUTHORIZATION_VERSION, "roles")
 
     def function_app(self, resource: ResourceId) -> AppFacts:
         """Read the function app's identities and settings."""

@@ -116,6 +116,12 @@ class RunState(Protocol):
         """
 
 
+class Records(RunState, Protocol):
+    """The same where no issuer keeps it; `entries` were read or saved last, None where they could not be read."""
+
+    entries: Mapping[str, str] | None
+
+
 class KeyLister(Protocol):
     """Lists an account's keys."""
 

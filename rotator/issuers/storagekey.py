@@ -14,7 +14,7 @@ from rotator.azure.account_keys import AccountKeys
 from rotator.azure.managed_account import StoredDefinition
 from rotator.issuers import local_window, sas_check
 from rotator.issuers.account_state import AccountState
-from rotator.issuers.interface import Capabilities, IssuedSas, SasRequest
+from rotator.issuers.interface import Capabilities, IssuedSas, Records, SasRequest
 from rotator.plan.plan import Plan
 from rotator.sas import Sas
 
@@ -32,15 +32,6 @@ class KeyOperations(Protocol):
 
     def regenerate(self, account_id: str, key: str) -> None:
         """Regenerate a key."""
-
-
-class Records(Protocol):
-    """What earlier runs recorded; None where that could not be read."""
-
-    entries: Mapping[str, str] | None
-
-    def save(self, entries: Mapping[str, str]) -> None:
-        """Replace all entries by these; raises RunStateError."""
 
 
 class StorageKeyIssuer:

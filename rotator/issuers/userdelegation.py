@@ -6,7 +6,7 @@ https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas
 
 import dataclasses
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Protocol
 
 from rotator import errors, sas, timestamps
@@ -15,7 +15,7 @@ from rotator.azure.errors import UserDelegationError
 from rotator.azure.user_delegation import DelegationKey
 from rotator.issuers import local_window, sas_check
 from rotator.issuers.account_state import AccountState
-from rotator.issuers.interface import Capabilities, IssuedSas, SasRequest
+from rotator.issuers.interface import Capabilities, IssuedSas, Records, SasRequest
 from rotator.plan.consistency import MARGIN
 from rotator.plan.issuer_rules import BACKDATED, LONGEST_DELEGATION
 from rotator.plan.plan import Plan
@@ -37,12 +37,6 @@ class DelegationRevoker(Protocol):
 
     def revoke_delegation_keys(self, account_id: str) -> None:
         """Revoke all user delegation keys of an account."""
-
-
-class Records(Protocol):
-    """What earlier runs recorded; None where that could not be read."""
-
-    entries: Mapping[str, str] | None
 
 
 class UserDelegationIssuer:

@@ -60,15 +60,14 @@ def warnings(plan: Plan) -> list[str]:
 def _missing(kind: IssuerKind, account: Values, grant: Values) -> list[str]:
     if kind is IssuerKind.KEYVAULT:
         return [] if "managed_account" in account else [_is_missing(Account, "managed_account")]
+    if kind is IssuerKind.STORAGEKEY:
+        return [] if "storage_account" in account else [_is_missing(Account, "storage_account")]
     found = []
-    if kind is IssuerKind.STORAGEKEY and "storage_account" not in account:
-        found.append(_is_missing(Account, "storage_account"))
-    if kind is IssuerKind.USERDELEGATION and not {"storage_account", "blob_endpoint"} & account.keys():
+    if not {"storage_account", "blob_endpoint"} & account.keys():
         endpoint = Account.usual_origin("blob_endpoint")
         found.append(f"{_is_missing(Account, 'storage_account')}; {endpoint} is enough where nothing is to be revoked")
-    if kind is IssuerKind.USERDELEGATION:
-        found += _unknown_place(account)
-    if kind is IssuerKind.USERDELEGATION and "container" not in grant:
+    found += _unknown_place(account)
+    if "container" not in grant:
         found.append(f"{_is_missing(Grant, 'container')}; there is no user delegation SAS for a whole account")
     return found
 
@@ -109,12 +108,14 @@ def _of_containers(kind: IssuerKind, grant: Values) -> Iterator[str]:
         return
     if "prefix" in grant and "blob" in grant:
         yield f"{grant['prefix'].origin} and {grant['blob'].origin} exclude each other: remove one of them"
+    otherwise = "" if kind is IssuerKind.USERDELEGATION else f", or remove {grant['container'].origin}"
+    yield from _only_of_accounts(grant, otherwise)
+
+
+def _only_of_accounts(grant: Values, otherwise: str = "") -> Iterator[str]:
     for field in ONLY_OF_ACCOUNTS:
         if field in grant:
-            yield (
-                f"{grant[field].origin} is not for a SAS of a container, which is for blobs: remove it"
-                + ("" if kind is IssuerKind.USERDELEGATION else f", or remove {grant['container'].origin}")
-            )
+            yield f"{grant[field].origin} is not for a SAS of a container, which is for blobs: remove it{otherwise}"
 
 
 def _permissions(kind: IssuerKind, grant: Values) -> Iterator[str]:
@@ -146,9 +147,7 @@ def _of_delegation(grant: Values) -> Iterator[str]:
             f"{_text(BACKDATED)} before it is signed, so at most {_text(longest)} are left"
         )
     if "container" not in grant:
-        for field in ONLY_OF_ACCOUNTS:
-            if field in grant:
-                yield f"{grant[field].origin} is not for a SAS of a container, which is for blobs: remove it"
+        yield from _only_of_accounts(grant)
 
 
 def _other_account(kind: IssuerKind, account: Values) -> Iterator[str]:

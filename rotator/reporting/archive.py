@@ -66,7 +66,7 @@ class Archive:
     def save(self, report: Report) -> str:
         """Write a report and return its blob's name; never overwrites a blob."""
         name, content = _name(report.run), _json(report)
-        with self._translated():
+        with blob_containers.translated(self._container, ArchiveError):
             try:
                 self._upload(name, content, _metadata(report))
             except HttpResponseError as error:
@@ -79,7 +79,7 @@ class Archive:
 
     def recent(self, limit: int, since: datetime.datetime) -> list[dict[str, Any]]:
         """Read the newest reports, newest first; for a blob that is none, its name as `blob` and a `problem`."""
-        with self._translated():
+        with blob_containers.translated(self._container, ArchiveError):
             return [self._listed(name) for name in itertools.islice(self._newest(since), limit)]
 
     def last_known(self, targets: Collection[str], since: datetime.datetime) -> dict[str, LastKnown]:
@@ -89,7 +89,7 @@ class Archive:
         """
         found: dict[str, LastKnown] = {}
         started = time.monotonic()
-        with self._translated():
+        with blob_containers.translated(self._container, ArchiveError):
             for name in itertools.islice(self._newest(since), _MAX_REPORTS):
                 for target, known in _known(self._listed(name)):
                     if target in targets:
@@ -101,7 +101,7 @@ class Archive:
     def find(self, run: str) -> dict[str, Any]:
         """Read the report of one run; raises ArchiveError if there is none."""
         name = _name(run)
-        with self._translated():
+        with blob_containers.translated(self._container, ArchiveError):
             try:
                 report = _report(name, self._read(name))
             except HttpResponseError as error:
@@ -134,15 +134,8 @@ class Archive:
         except HttpResponseError as error:
             if not blob_containers.is_absent(error):
                 raise
-            self._make_container()
+            blob_containers.create_if_missing(self._container.create_container)
             put()
-
-    def _make_container(self) -> None:
-        try:
-            self._container.create_container()
-        except HttpResponseError as error:  # another run may do the same at this time
-            if error.status_code not in blob_containers.EXISTS:
-                raise
 
     def _newest(self, since: datetime.datetime) -> Iterator[str]:
         """Yield the names of the blobs since then, newest first; lists each day only when it is needed."""
@@ -185,17 +178,9 @@ class Archive:
         try:
             return bytes(self._container.download_blob(name, offset=0, length=_MAX_BYTES).readall())
         except HttpResponseError as error:
-            if blob_containers.error_code(error) == "InvalidRange":  # the blob is empty
+            if blob_containers.is_empty(error):
                 return b""
             raise
-
-    @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except blob_containers.ERRORS as error:
-            # Not chained: the SDK's message may quote a URL, and with it a SAS.
-            raise blob_containers.error_for(ArchiveError, self._container, error) from None
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import pytest
 from azure.storage.blob import ContainerSasPermissions, generate_container_sas
 
 from rotator import sas
@@ -16,6 +17,7 @@ from rotator.delivery.template import Values
 from rotator.plan import presets, secret_template
 from rotator.plan.presets import Preset
 from rotator.redaction import SecretText
+from sandbox import programs
 from sandbox.azure import account_sas, accounts
 from sandbox.blob import azurite, server
 from sandbox.server import background, certificates, journal
@@ -118,7 +120,11 @@ def sandbox_storage(directory: Path) -> Iterator[Storage]:
 
 @contextlib.contextmanager
 def azurite_storage(directory: Path) -> Iterator[Storage]:
-    """Azurite."""
+    """Azurite; the test is skipped where that is missing."""
+    try:
+        programs.require_azurite()
+    except programs.MissingProgramError as missing:
+        pytest.skip(str(missing))
     account, authority = accounts.StorageAccount(ACCOUNT), certificates.Authority(directory / "tls")
     emulator = azurite.Azurite(directory / "azurite", {ACCOUNT: account}, authority)
     with background.Background() as running, running.serving(emulator):

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from rotator.plan.presets import Preset
-from sandbox import programs
 from tests.integration import preset_storage
 from tests.integration.preset_consumers import CONNECTION_STRINGS
 from tests.integration.preset_storage import CONTAINER, GRANTS, WAL, Grant, Storage
@@ -39,10 +38,6 @@ with fsspec.open("az://{CONTAINER}/hello.txt", "r") as file:
 
 @pytest.fixture(scope="module")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
-    try:
-        programs.require_azurite()
-    except programs.MissingProgramError as missing:
-        pytest.skip(str(missing))
     with preset_storage.azurite_storage(tmp_path_factory.mktemp("azurite")) as running:
         yield running
 

@@ -10,7 +10,6 @@ import pytest
 from azure.storage.blob import BlobServiceClient
 
 from rotator.plan.presets import Preset
-from sandbox import programs
 from tests.integration import preset_consumers as consumers
 from tests.integration import preset_storage
 from tests.integration.preset_consumers import CONNECTION_STRINGS
@@ -40,10 +39,6 @@ def sandbox_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storag
 
 @pytest.fixture(scope="module")
 def azurite_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
-    try:
-        programs.require_azurite()
-    except programs.MissingProgramError as missing:
-        pytest.skip(str(missing))
     with preset_storage.azurite_storage(tmp_path_factory.mktemp("azurite")) as storage:
         yield storage
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -93,6 +93,29 @@ def describe(container: ContainerClient, error: Exception) -> str:
     if isinstance(error, IdentityError):
         return f"the identity cannot sign in to {place}: {error}"
     return _diagnose(container, error, "").text
+
+
+@contextlib.contextmanager
+def translated(container: ContainerClient, unusable: type[HostStorageError]) -> Iterator[None]:
+    """Raise an `unusable` for an error of the SDK; not chained, as the SDK's message may quote a URL with a SAS."""
+    try:
+        yield
+    except ERRORS as error:
+        raise error_for(unusable, container, error) from None
+
+
+def create_if_missing(make: Callable[[], object]) -> None:
+    """Create a container or a blob by `make`, if it is not there already; another run may do so at this time."""
+    try:
+        make()
+    except HttpResponseError as error:
+        if error.status_code not in EXISTS:
+            raise
+
+
+def is_empty(error: HttpResponseError) -> bool:
+    """Whether a range of a blob was asked for that has none, as it is empty."""
+    return error_code(error) == "InvalidRange"
 
 
 def error_for(unusable: type[HostStorageError], container: ContainerClient, error: Exception) -> HostStorageError:

@@ -125,11 +125,7 @@ class BlobLease:
 
     def _make_blob(self) -> None:
         for make in (self._container.create_container, lambda: self._blob.upload_blob(b"")):
-            try:
-                make()
-            except HttpResponseError as error:  # another run may do the same at this time
-                if error.status_code not in blob_containers.EXISTS:
-                    raise
+            blob_containers.create_if_missing(make)
 
     def _renew_until_ended(self) -> None:
         """The thread: renew the lease every `renew_every` seconds, and every second after a failure."""

@@ -65,11 +65,8 @@ class HostStorageProbe:
     ) -> Iterator[ContainerClient]:
         """Yield the container's client; raise `unusable` for errors of the SDK."""
         container = blob_containers.container(self._storage, name, credential, unusable)
-        with contextlib.closing(container):
-            try:
-                yield container
-            except blob_containers.ERRORS as error:
-                raise blob_containers.error_for(unusable, container, error) from None
+        with contextlib.closing(container), blob_containers.translated(container, unusable):
+            yield container
 
     def _signed_in(self) -> contextlib.AbstractContextManager[TokenCredential]:
         return blob_containers.signed_in(self._storage, self._plan.client_id, self._credential)

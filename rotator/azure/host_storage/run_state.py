@@ -4,9 +4,8 @@ A write names the version that was read, so that it never undoes what another wr
 (https://learn.microsoft.com/rest/api/storageservices/specifying-conditional-headers-for-blob-service-operations).
 """
 
-import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from azure.core import MatchConditions
@@ -52,7 +51,7 @@ class BlobRunState:
     def load(self) -> Mapping[str, str]:
         """Read all entries; none where there is no blob yet."""
         self.entries = None
-        with self._translated():
+        with blob_containers.translated(self._container, RunStateError):
             try:
                 blob = self._blob.download_blob(offset=0, length=_LARGEST)
                 self._version, text = blob.properties.etag, blob.readall()
@@ -70,13 +69,13 @@ class BlobRunState:
         if self.entries is None:
             raise RunStateError(f"what earlier runs recorded {self.place} was not read, so that it is not replaced")
         text = json.dumps(dict(entries), indent=1, sort_keys=True).encode()
-        with self._translated():
+        with blob_containers.translated(self._container, RunStateError):
             try:
                 self._version = self._upload(text)
             except HttpResponseError as error:
                 if blob_containers.error_code(error) != "ContainerNotFound":
                     raise
-                self._make_container()
+                blob_containers.create_if_missing(self._container.create_container)
                 self._version = self._upload(text)
         self.entries = dict(entries)
 
@@ -87,18 +86,11 @@ class BlobRunState:
         answer = self._blob.upload_blob(text, overwrite=self._version is not None, content_settings=_JSON, **condition)
         return str(answer["etag"])
 
-    def _make_container(self) -> None:
-        try:
-            self._container.create_container()
-        except HttpResponseError as error:  # another run may do the same at this time
-            if error.status_code not in blob_containers.EXISTS:
-                raise
-
     def _content_by(self, error: HttpResponseError) -> bytes:
         """What is there by an error: nothing yet, or an empty blob; raises any other error."""
         if blob_containers.is_absent(error):
             return b"{}"
-        if blob_containers.error_code(error) == "InvalidRange":
+        if blob_containers.is_empty(error):
             return b""
         raise error
 
@@ -111,14 +103,6 @@ class BlobRunState:
                 "unfinished, delete it.",
             )
         return untrusted.texts(found)
-
-    @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except blob_containers.ERRORS as error:
-            # Not chained: the foreign message may quote a URL, and with it a SAS.
-            raise blob_containers.error_for(RunStateError, self._container, error) from None
 
 
 class NoRunState:

@@ -131,7 +131,7 @@ def _contents(container: ContainerClient, blob: BlobProperties) -> Iterator[byte
     try:
         yield bytes(container.download_blob(blob.name, offset=0, length=_MAX_BYTES + 1).readall())
     except HttpResponseError as error:
-        if blob_containers.error_code(error) == "InvalidRange":  # the blob is empty
+        if blob_containers.is_empty(error):
             yield b""
         elif not blob_containers.is_absent(error):
             raise

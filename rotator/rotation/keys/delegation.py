@@ -26,11 +26,10 @@ from rotator.delivery import held_values
 from rotator.delivery.live_secret import LiveSecret
 from rotator.event_log import Event
 from rotator.issuers.account_state import AccountState
-from rotator.reporting import report
 from rotator.reporting.report import Failed, KeyOutcome, KeyReport, Report
 from rotator.rotation import state
 from rotator.rotation.account import AccountReader
-from rotator.rotation.keys import task
+from rotator.rotation.keys import in_use, task
 from rotator.rotation.keys.task import KeyTask
 from rotator.rotation.run import Observed, Run
 from rotator.rotation.services import Services
@@ -169,10 +168,11 @@ class _Revocation:
 
     def _record(self, changes: Mapping[str, str | None]) -> None:
         """Change these entries of the record; None removes one."""
-        entries = {**self._run.account.refresh().entries, **changes}
+        changed = {**self._run.account.refresh().entries, **changes}
+        entries = {name: text for name, text in changed.items() if text is not None}
         self._services.fence()
-        self._services.run_state.save({name: text for name, text in entries.items() if text is not None})
-        self._run.account.refresh()
+        self._services.run_state.save(entries)
+        self._run.account.replace_entries(entries)
 
     def _key_report(self, failure: Exception | None, former: Mapping[str, Sas], delivered: Report) -> KeyReport:
         failed = [each.target for each in delivered.targets if isinstance(each.outcome, Failed)]
@@ -188,21 +188,8 @@ class _Revocation:
                 return dataclasses.replace(key, proofs=tuple(self._proofs(former)))
         except StorageError as error:
             failure, key = error, dataclasses.replace(key, outcome=KeyOutcome.FAILED)
-        found = report.failure(failure)
-        if isinstance(failure, _CERTAIN):
-            give_up = f"To give the revocation up, remove {state.REVOKING_TAG} {self._run.account.place}."
-            found = dataclasses.replace(found, remedy=f"{found.remedy} {give_up}".lstrip())
-        unfinished = key.outcome is KeyOutcome.UNFINISHED
-        event = Event.KEY_ROTATION_UNFINISHED if unfinished else Event.KEY_ROTATION_FAILED
-        event_log.log(
-            logger,
-            logging.ERROR,
-            event,
-            operation=Operation.REVOKE,
-            **dataclasses.asdict(found),
-            exc_info=None if isinstance(failure, errors.RotatorError) else failure,
-        )
-        return dataclasses.replace(key, failure=found)
+        give_up = f"To give the revocation up, remove {state.REVOKING_TAG} {self._run.account.place}."
+        return task.with_failure(key, failure, give_up if isinstance(failure, _CERTAIN) else "")
 
     def _proofs(self, former: Mapping[str, Sas]) -> Iterator[str]:
         """Prove that storage refuses what the targets held before, which it is given time for."""
@@ -216,10 +203,4 @@ class _Revocation:
 
 def _former(observed: Observed, now: datetime.datetime) -> dict[str, Sas]:
     """Return the user delegation SAS that targets hold and that are valid, by fingerprint."""
-    found = (
-        sas
-        for target, held in observed.items()
-        if isinstance(held, LiveSecret)
-        for sas in held_values.all_sas(held, target)
-    )
-    return {sas.fingerprint: sas for sas in found if sas.delegated and sas.expiry > now}
+    return {sas.fingerprint: sas for sas in in_use.all_held(observed) if sas.delegated and sas.expiry > now}

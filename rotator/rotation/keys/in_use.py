@@ -2,7 +2,7 @@
 
 import dataclasses
 import datetime
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from rotator import errors, timestamps
 from rotator.azure import account_keys
@@ -120,13 +120,14 @@ def held_sas_signed_by(
     observed: Observed, account_state: AccountState, signers: Collection[str], *, path: str = ""
 ) -> dict[str, Sas]:
     """Return the SAS that targets hold and that one of these keys signed, by fingerprint; see `in_targets`."""
-    found = (
-        sas
-        for target, held in observed.items()
-        if isinstance(held, LiveSecret)
-        for sas in held_values.all_sas(held, target)
-    )
-    return {sas.fingerprint: sas for sas in found if _signer(account_state, sas, path) in signers}
+    return {sas.fingerprint: sas for sas in all_held(observed) if _signer(account_state, sas, path) in signers}
+
+
+def all_held(observed: Observed) -> Iterator[Sas]:
+    """Yield every SAS in what the targets hold."""
+    for target, held in observed.items():
+        if isinstance(held, LiveSecret):
+            yield from held_values.all_sas(held, target)
 
 
 def refusal(operation: Operation, first: str, blockers: tuple[Blocker, ...]) -> errors.KeyInUseError:

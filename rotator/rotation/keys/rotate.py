@@ -228,19 +228,7 @@ class KeyRotation:
                 return dataclasses.replace(key, proofs=self._proofs(begun.former))
         except StorageError as error:
             failure, key = error, dataclasses.replace(key, outcome=KeyOutcome.FAILED)
-        if failure is None:
-            return key
-        failed = report.failure(failure)
-        unfinished = key.outcome is KeyOutcome.UNFINISHED
-        event_log.log(
-            logger,
-            logging.ERROR,
-            Event.KEY_ROTATION_UNFINISHED if unfinished else Event.KEY_ROTATION_FAILED,
-            operation=pending.operation,
-            **dataclasses.asdict(failed),
-            exc_info=None if isinstance(failure, errors.RotatorError) else failure,
-        )
-        return dataclasses.replace(key, failure=failed)
+        return task.with_failure(key, failure) if failure else key
 
     def _proofs(self, former: Mapping[str, Sas]) -> tuple[str, ...]:
         """Prove that storage refuses the SAS that the targets held before; empty where the endpoint is not known."""

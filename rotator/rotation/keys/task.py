@@ -36,6 +36,22 @@ class KeyTask:
     recorded: bool = True
 
 
+def with_failure(key: KeyReport, failure: Exception, more: str = "") -> KeyReport:
+    """Log and report why an operation was not finished or, by its outcome, failed; `more` belongs to the remedy."""
+    failed = report.failure(failure)
+    failed = dataclasses.replace(failed, remedy=f"{failed.remedy} {more}".strip())
+    unfinished = key.outcome is KeyOutcome.UNFINISHED
+    event_log.log(
+        logger,
+        logging.ERROR,
+        Event.KEY_ROTATION_UNFINISHED if unfinished else Event.KEY_ROTATION_FAILED,
+        operation=key.operation,
+        **dataclasses.asdict(failed),
+        exc_info=None if isinstance(failure, errors.RotatorError) else failure,
+    )
+    return dataclasses.replace(key, failure=failed)
+
+
 def is_possible(plan: Plan, account: AccountReader, *, scheduled: bool) -> bool:
     """Whether a run that was not asked for an operation may have one to do; not where the account cannot be read."""
     try:
